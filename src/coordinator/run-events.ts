@@ -1,0 +1,91 @@
+import type { DeviceDescription } from '../engine/engine.js'
+import type { DatasetInfo, SplitName } from '../data/dataset.js'
+import type { RunConfig } from '../model/run-config.js'
+
+/** A worker as people see it. */
+export interface WorkerSummary {
+  /** Unique within the run; never used twice. */
+  readonly id: number
+  /** Host name and process id. */
+  readonly name: string
+  readonly device: DeviceDescription
+}
+
+export interface EvaluationResult {
+  readonly split: SplitName
+  /** Steps applied before this evaluation. */
+  readonly step: number
+  readonly samples: number
+  /** Mean cross-entropy per sample, natural logarithm, without label smoothing and L2. */
+  readonly loss: number
+  /** Share of samples whose most probable class is the label, 0 to 1. */
+  readonly accuracy: number
+  /** `confusion[label][prediction]`: sample counts. */
+  readonly confusion: readonly (readonly number[])[]
+  readonly durationMs: number
+}
+
+/** What a finished run leaves in `result.json`. */
+export interface RunResult {
+  /** sha256 (hex) of the last weights: the flat float32 vector, little-endian. */
+  readonly weightsSha256: string
+  readonly steps: number
+  readonly samplesSeen: number
+  /** Training samples per second of training time (evaluation excluded), over the whole run. */
+  readonly samplesPerSecond: number
+  /** Most workers that computed at the same time. */
+  readonly workers: number
+  readonly seconds: number
+  /** Of the best weights, which the test accuracy is measured on as well. Absent when the run ended before an epoch did. */
+  readonly validation: EvaluationResult
+  readonly test: EvaluationResult
+  /** Step of the weights with the best validation accuracy. */
+  readonly bestStep: number
+  readonly dataset: string
+  readonly datasetFingerprint: string
+  readonly classNames: readonly string[]
+  readonly config: RunConfig
+  /** Leases given again because a worker died, left or failed. */
+  readonly reissued: number
+}
+
+/** Everything that a run tells the outside: the terminal, the logs, metrics.jsonl and Prometheus all read this stream. */
+export type RunEvent =
+  | {
+      readonly kind: 'started'
+      readonly config: RunConfig
+      readonly dataset: DatasetInfo
+      readonly splitSizes: Readonly<Record<SplitName, number>>
+      readonly totalSteps: number
+      readonly stepsPerEpoch: number
+      readonly parameterCount: number
+    }
+  /** No worker is there; the run waits for one. Said once each time the last worker goes (and at the start). */
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'worker-joined'; readonly worker: WorkerSummary; readonly workers: number }
+  | { readonly kind: 'worker-left'; readonly worker: WorkerSummary; readonly reason: string; readonly workers: number }
+  | {
+      readonly kind: 'step'
+      /** Steps applied so far: 1 after the first. */
+      readonly step: number
+      /** Epochs of samples used so far, fractional. */
+      readonly epoch: number
+      /** Mean over the batch, label smoothing included, L2 excluded. */
+      readonly loss: number
+      readonly accuracy: number
+      readonly learningRate: number
+      /** L2 norm of the averaged gradient before clipping. */
+      readonly gradientNorm: number
+      readonly durationMs: number
+      readonly workers: number
+    }
+  /** Part of an evaluation is done. */
+  | { readonly kind: 'evaluating'; readonly split: SplitName; readonly done: number; readonly total: number }
+  | { readonly kind: 'evaluated'; readonly result: EvaluationResult; readonly epoch: number; readonly best: boolean }
+  /** Shards were taken from a worker and given to others. */
+  | { readonly kind: 'reissued'; readonly shards: number; readonly reason: string; readonly worker: WorkerSummary }
+  /** A worker's message was refused: stale, malformed, not finite. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly worker: WorkerSummary }
+  | { readonly kind: 'finished'; readonly result: RunResult }
+
+export type RunObserver = (event: RunEvent) => void

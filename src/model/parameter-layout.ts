@@ -1,0 +1,56 @@
+/** How a parameter gets its first value. Every draw is keyed by (seed, tensor index, element). */
+export type Initializer =
+  | { readonly kind: 'constant'; readonly value: number }
+  /** Uniform in [-limit, limit). */
+  | { readonly kind: 'uniform'; readonly limit: number }
+
+/** One tensor inside the flat float32 vector that holds a model's weights. */
+export interface ParameterTensor {
+  /** The LayersModel's weight name, such as `block1_conv1/kernel`. Unique. */
+  readonly name: string
+  readonly shape: readonly number[]
+  /** Position of the first element in the flat vector. */
+  readonly offset: number
+  readonly size: number
+  /** False for batch-norm moving statistics. */
+  readonly trainable: boolean
+  /** L2 factor: the loss has `l2 · sum(w²)`, the gradient `2 · l2 · w`. Zero when not regularised. */
+  readonly l2: number
+  readonly initializer: Initializer
+}
+
+/**
+ * The one description of the flat vectors that coordinator and workers exchange.
+ *
+ *     weights  = [ trainable … | batch-norm moving statistics … ]                    weightCount floats
+ *     gradient = [ gradient of each trainable | batch statistics | loss | correct ]  weightCount + 2 floats
+ *
+ * Statistics stand in the same places in both, so that one index serves.
+ */
+export interface ParameterLayout {
+  /** In vector order: all trainable tensors first. */
+  readonly tensors: readonly ParameterTensor[]
+  readonly trainableCount: number
+  readonly weightCount: number
+  /** Batch-norm moving-average momentum: `moving = momentum · moving + (1 - momentum) · batch`. */
+  readonly statisticsMomentum: number
+}
+
+/** Floats in a gradient vector: see {@link ParameterLayout}. */
+export function gradientLength(layout: ParameterLayout): number {
+  return layout.weightCount + 2
+}
+
+/** Floats in the result of an evaluation: `[ confusion[true][predicted] … | loss sum ]`. */
+export function evaluationLength(classCount: number): number {
+  return classCount * classCount + 1
+}
+
+/** What a worker needs to build the network: the LayersModel topology (Keras JSON) and where its weights lie. */
+export interface ModelDescription {
+  readonly topology: object
+  readonly layout: ParameterLayout
+  /** `[height, width, channel]` */
+  readonly inputShape: readonly [number, number, number]
+  readonly classCount: number
+}

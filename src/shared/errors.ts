@@ -1,0 +1,71 @@
+/**
+ * What went wrong, for machines. A user's mistake exits 2 and shows no stack; everything else exits 1.
+ *
+ * | code            | meaning                                                            |
+ * | --------------- | ------------------------------------------------------------------ |
+ * | usage           | a flag, a config value or a path that the user must change          |
+ * | data            | a data set or image file that cannot be used as it is               |
+ * | environment     | something the machine lacks: compiler, driver, disk space, network  |
+ * | incompatible    | two parts that cannot work together: version, fingerprint, protocol |
+ * | unavailable     | a peer that cannot be reached (any more)                            |
+ * | protocol        | a message that a correct peer would not have sent                   |
+ * | training        | the run cannot go on: non-finite loss, shards that always fail      |
+ * | interrupted     | the user asked to stop                                              |
+ * | internal        | a bug in Convoy                                                     |
+ */
+export type ErrorCode =
+  | 'usage'
+  | 'data'
+  | 'environment'
+  | 'incompatible'
+  | 'unavailable'
+  | 'protocol'
+  | 'training'
+  | 'interrupted'
+  | 'internal'
+
+const EXIT_STATUS: Record<ErrorCode, number> = {
+  usage: 2,
+  data: 2,
+  environment: 1,
+  incompatible: 1,
+  unavailable: 1,
+  protocol: 1,
+  training: 1,
+  interrupted: 130,
+  internal: 1,
+}
+
+/** The one error type that crosses a border inside Convoy. `message` says what, where, and what to do about it. */
+export class ConvoyError extends Error {
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'ConvoyError'
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  /** The process exit status that this error asks for. */
+  get exitStatus(): number {
+    return EXIT_STATUS[this.code]
+  }
+
+  /** True when the text alone helps the user; a stack would only be noise. */
+  get isExpected(): boolean {
+    return this.code !== 'internal'
+  }
+
+  /** Wraps whatever was thrown; a ConvoyError passes through unchanged. */
+  static from(thrown: unknown): ConvoyError {
+    if (thrown instanceof ConvoyError) return thrown
+    if (thrown instanceof Error) return new ConvoyError('internal', thrown.message, { cause: thrown })
+    return new ConvoyError('internal', String(thrown))
+  }
+}

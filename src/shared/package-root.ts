@@ -1,0 +1,11 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+
+function findRoot(): string {
+  let directory = import.meta.dirname
+  while (!existsSync(path.join(directory, 'package.json'))) directory = path.dirname(directory)
+  return directory
+}
+
+/** Absolute path of the directory that holds Convoy's package.json, wherever the compiled code lies below it. */
+export const packageRoot: string = findRoot()
