@@ -83,7 +83,7 @@ export type RunEvent =
   | { readonly kind: 'evaluating'; readonly split: SplitName; readonly done: number; readonly total: number }
   | { readonly kind: 'evaluated'; readonly result: EvaluationResult; readonly epoch: number; readonly best: boolean }
   /** Shards were taken from a worker and given to others. */
-  | { readonly kind: 'reissued'; readonly shards: number; readonly reason: string; readonly worker: WorkerSummary }
+  | { readonly kind: 'reissued'; readonly workerId: number; readonly shards: number; readonly reason: string }
   /** A worker's message was refused: stale, malformed, not finite. */
   | { readonly kind: 'refused'; readonly reason: string; readonly worker: WorkerSummary }
   | { readonly kind: 'finished'; readonly result: RunResult }

@@ -42,18 +42,18 @@ export interface Engine {
    * The sum over the shard of the samples' gradients of the cross-entropy loss, without L2.
    * @returns float32, `[gradientLength(layout)]`, laid out as ParameterLayout says; a fresh buffer
    */
-  gradient(input: GradientInput): Float32Array
+  gradient(input: GradientInput): Float32Array<ArrayBuffer>
   /**
    * Inference with the moving statistics.
    * @returns float32, `[evaluationLength(classCount)]`; a fresh buffer
    */
-  evaluate(input: EvaluationInput): Float32Array
+  evaluate(input: EvaluationInput): Float32Array<ArrayBuffer>
   /**
    * Class probabilities.
    * @param pixels uint8, `[count, height, width, channel]`, any count
    * @returns float32, `[count, classCount]`
    */
-  predict(pixels: Uint8Array): Float32Array
+  predict(pixels: Uint8Array): Float32Array<ArrayBuffer>
   /** Live tensors, for leak checks. */
   tensorCount(): number
   close(): void

@@ -1,0 +1,96 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { createWriteStream } from 'node:fs'
+import path from 'node:path'
+import { packageRoot } from '../shared/package-root.js'
+
+export interface LocalWorkersOptions {
+  readonly count: number
+  /** `host:port` that the workers join. */
+  readonly address: string
+  /** Each worker's output goes to `worker-<n>.log` there. */
+  readonly logDirectory: string
+  /** Environment of worker `index` (0 …), such as its GPU. */
+  readonly environment: (index: number) => NodeJS.ProcessEnv
+  /** One line for people. */
+  readonly notice: (text: string) => void
+}
+
+/** A worker process that ends this often is not started again. */
+const MOST_RESTARTS = 3
+const RESTART_AFTER_MS = 1_000
+const CLOSE_AFTER_MS = 5_000
+
+/** Worker processes on this machine, started again when they die. */
+export class LocalWorkers {
+  readonly #options: LocalWorkersOptions
+  readonly #children = new Map<number, ChildProcess>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  #closed = false
+
+  constructor(options: LocalWorkersOptions) {
+    this.#options = options
+    for (let index = 0; index < options.count; index++) this.#start(index, 0)
+  }
+
+  /** Process ids of the workers that run now. */
+  get pids(): number[] {
+    return [...this.#children.values()].flatMap((child) => child.pid ?? [])
+  }
+
+  /** Ends all workers: they were told to finish; who does not go by itself is killed. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    await Promise.all(
+      [...this.#children.values()].map(async (child) => {
+        const killer = setTimeout(() => child.kill('SIGKILL'), CLOSE_AFTER_MS)
+        await ended(child)
+        clearTimeout(killer)
+      }),
+    )
+  }
+
+  #start(index: number, restarts: number): void {
+    const { address, logDirectory, environment, notice } = this.#options
+    const log = createWriteStream(path.join(logDirectory, `worker-${index}.log`), { flags: 'a' })
+    const child = spawn(
+      process.execPath,
+      [path.join(packageRoot, 'bin', 'convoy.mjs'), 'worker', '--join', address, '--supervised'],
+      { env: environment(index), stdio: ['pipe', 'pipe', 'pipe'] },
+    )
+    let lastWords = ''
+    const keep = (text: Buffer): void => {
+      log.write(text)
+      lastWords = (lastWords + text.toString()).slice(-500)
+    }
+    child.stdout.on('data', keep)
+    child.stderr.on('data', keep)
+    this.#children.set(index, child)
+    child.on('error', (error) => {
+      notice(`Worker ${index} cannot be started: ${error.message}.`)
+    })
+    child.on('close', (status, signal) => {
+      log.end()
+      this.#children.delete(index)
+      if (this.#closed || status === 0) return
+      const how = signal === null ? `with status ${status}` : `by ${signal}`
+      const words = lastWords.trim().split('\n').at(-1) ?? ''
+      const again = restarts < MOST_RESTARTS
+      notice(
+        `Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${again ? 'it is started again' : `it ended ${restarts + 1} times and stays away`}.`,
+      )
+      if (!again) return
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer)
+        this.#start(index, restarts + 1)
+      }, RESTART_AFTER_MS)
+      this.#timers.add(timer)
+    })
+  }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  await new Promise((resolve) => child.once('close', resolve))
+}

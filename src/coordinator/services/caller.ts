@@ -1,0 +1,36 @@
+import * as grpc from '@grpc/grpc-js'
+import { ConvoyError } from '../../shared/errors.js'
+import type { ErrorCode } from '../../shared/errors.js'
+import { SESSION_KEY, WORKER_KEY } from '../../shared/protocol/services.js'
+import type { WorkerPool } from '../worker-pool.js'
+
+const STATUS: Record<ErrorCode, grpc.status> = {
+  usage: grpc.status.INVALID_ARGUMENT,
+  data: grpc.status.DATA_LOSS,
+  environment: grpc.status.INTERNAL,
+  incompatible: grpc.status.FAILED_PRECONDITION,
+  unavailable: grpc.status.RESOURCE_EXHAUSTED,
+  protocol: grpc.status.INVALID_ARGUMENT,
+  training: grpc.status.ABORTED,
+  interrupted: grpc.status.CANCELLED,
+  internal: grpc.status.INTERNAL,
+}
+
+/** What a peer may know of an error: its text and status, never its stack. */
+export function toStatus(thrown: unknown): Partial<grpc.StatusObject> {
+  const error = ConvoyError.from(thrown)
+  return { code: STATUS[error.code], details: error.message }
+}
+
+/**
+ * The worker that calls, proved by its session.
+ * @throws ConvoyError('protocol') when it is not (or no longer) a worker of this run
+ */
+export function callerOf(pool: WorkerPool, metadata: grpc.Metadata): number {
+  const worker = Number(metadata.get(WORKER_KEY)[0])
+  const session = String(metadata.get(SESSION_KEY)[0] ?? '')
+  if (!Number.isInteger(worker) || !pool.authenticate(worker, session)) {
+    throw new ConvoyError('protocol', 'Not a worker of this run (any more); join first.')
+  }
+  return worker
+}

@@ -1,0 +1,51 @@
+import * as grpc from '@grpc/grpc-js'
+import type { FromCoordinator, FromWorker, JoinReply, JoinRequest } from '../../shared/protocol/messages.js'
+import type { WorkerPool } from '../worker-pool.js'
+import { callerOf, toStatus } from './caller.js'
+
+/** Control of proto/convoy.proto: membership, leases, heartbeats. A handler that throws answers with a status. */
+export function controlService(pool: WorkerPool, runJson: string, heartbeatMs: number): grpc.UntypedServiceImplementation {
+  return {
+    join(call: grpc.ServerUnaryCall<JoinRequest, JoinReply>, reply: grpc.sendUnaryData<JoinReply>): void {
+      try {
+        reply(null, { ...pool.join(call.request), run: runJson, heartbeatMs })
+      } catch (error) {
+        reply(toStatus(error))
+      }
+    },
+
+    work(stream: grpc.ServerDuplexStream<FromWorker, FromCoordinator>): void {
+      let worker: number
+      try {
+        worker = callerOf(pool, stream.metadata)
+        pool.connect(worker, {
+          send: (message) => stream.write(message),
+          drop: (reason) => stream.destroy(new Error(reason)),
+        })
+      } catch (error) {
+        stream.emit('error', toStatus(error))
+        return
+      }
+      // Proves to the worker that the stream is open, before any lease.
+      stream.sendMetadata(new grpc.Metadata())
+      stream.on('data', (message: FromWorker) => {
+        try {
+          pool.receive(worker, message)
+        } catch (error) {
+          stream.emit('error', toStatus(error))
+          pool.expel(worker, 'sent a message that makes no sense')
+        }
+      })
+      stream.on('end', () => {
+        pool.disconnect(worker, 'left')
+        stream.end()
+      })
+      stream.on('cancelled', () => {
+        pool.disconnect(worker, 'connection lost')
+      })
+      stream.on('error', () => {
+        pool.disconnect(worker, 'connection lost')
+      })
+    },
+  }
+}

@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import type * as grpc from '@grpc/grpc-js'
+import { readPackedDataset } from '../../data/packed-cache.js'
+import { ConvoyError } from '../../shared/errors.js'
+import { chunksOf, VectorAssembly } from '../../shared/protocol/chunks.js'
+import type { Chunk, Receipt, SamplesRequest, WeightsRequest } from '../../shared/protocol/messages.js'
+import type { WeightsBoard } from '../weights-board.js'
+import type { WorkerPool } from '../worker-pool.js'
+import { callerOf, toStatus } from './caller.js'
+
+/** Data of proto/convoy.proto: weights down, results up, samples down. A handler that throws answers with a status. */
+export function dataService(
+  pool: WorkerPool,
+  board: WeightsBoard,
+  datasetFingerprint: string,
+): grpc.UntypedServiceImplementation {
+  return {
+    weights(stream: grpc.ServerDuplexStream<WeightsRequest, Chunk>): void {
+      serve(stream, async (signal) => {
+        callerOf(pool, stream.metadata)
+        for await (const request of stream as AsyncIterable<WeightsRequest>) {
+          const { version, bytes } = await board.newerThan(request.haveVersion, signal)
+          for (const chunk of chunksOf(version, bytes)) await write(stream, chunk, signal)
+        }
+      })
+    },
+
+    results(stream: grpc.ServerDuplexStream<Chunk, Receipt>): void {
+      serve(stream, async (signal) => {
+        const worker = callerOf(pool, stream.metadata)
+        try {
+          for await (const receipt of receive(pool, worker, stream as AsyncIterable<Chunk>)) {
+            await write(stream, receipt, signal)
+          }
+        } catch (error) {
+          // Bytes that do not arrive as they were sent: the worker joins again over a new connection.
+          pool.expel(worker, 'sent a malformed result')
+          throw error
+        }
+      })
+    },
+
+    samples(stream: grpc.ServerWritableStream<SamplesRequest, Chunk>): void {
+      serve(stream, async (signal) => {
+        callerOf(pool, stream.metadata)
+        if (stream.request.fingerprint !== datasetFingerprint) {
+          throw new ConvoyError('protocol', 'Only the data set of this run is served.')
+        }
+        const { totalBytes, blocks } = await readPackedDataset(datasetFingerprint)
+        let offset = 0
+        for await (const block of blocks) {
+          for (const chunk of chunksOf(0, Buffer.from(block.buffer, block.byteOffset, block.length))) {
+            await write(stream, { ...chunk, offset: offset + chunk.offset, total: totalBytes }, signal)
+          }
+          offset += block.length
+        }
+      })
+    },
+  }
+}
+
+/** Puts results together and hands them to the pool; yields a receipt for each. */
+async function* receive(pool: WorkerPool, worker: number, chunks: AsyncIterable<Chunk>): AsyncGenerator<Receipt> {
+  let assembly: VectorAssembly | undefined
+  for await (const chunk of chunks) {
+    if (assembly === undefined) {
+      const length = pool.expectedLength(worker, chunk.id)
+      if (length === undefined) {
+        // A stale result is read to its end and forgotten.
+        if (chunk.offset + chunk.data.length >= chunk.total) yield pool.refuse(worker, chunk.id, 'stale')
+        continue
+      }
+      assembly = new VectorAssembly(chunk, length, `worker ${worker}`)
+    }
+    const vector = assembly.add(chunk)
+    if (vector === undefined) continue
+    assembly = undefined
+    yield pool.result(worker, chunk.id, vector)
+  }
+}
+
+type ServerStream = grpc.ServerDuplexStream<never, never> | grpc.ServerWritableStream<never, never>
+
+/** Runs a streaming handler: ends the stream after it, answers a throw with a status, aborts it when the peer goes. */
+function serve(stream: unknown, handler: (signal: AbortSignal) => Promise<void>): void {
+  const call = stream as ServerStream
+  const abort = new AbortController()
+  call.on('cancelled', () => {
+    abort.abort()
+  })
+  call.on('error', () => {
+    abort.abort()
+  })
+  handler(abort.signal).then(
+    () => {
+      call.end()
+    },
+    (error: unknown) => {
+      if (!abort.signal.aborted) call.emit('error', toStatus(error))
+    },
+  )
+}
+
+/** Writes one message and waits for room when the peer reads slowly. */
+async function write<Message>(
+  stream: { write(message: Message): boolean } & NodeJS.EventEmitter,
+  message: Message,
+  signal: AbortSignal,
+): Promise<void> {
+  signal.throwIfAborted()
+  if (!stream.write(message)) await once(stream, 'drain', { signal })
+}

@@ -1,0 +1,196 @@
+import * as grpc from '@grpc/grpc-js'
+import { openDataset } from '../data/open-dataset.js'
+import { splitDataset } from '../data/split.js'
+import { buildNetwork } from '../model/networks.js'
+import { describeModel } from '../model/describe-model.js'
+import type { RunConfig } from '../model/run-config.js'
+import type { RunDescription } from '../model/run-description.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { Listener } from '../shared/protocol/listen.js'
+import { isLoopback, listen, parseAddress } from '../shared/protocol/listen.js'
+import { Admin, CHANNEL_OPTIONS, Control, Data } from '../shared/protocol/services.js'
+import type { RunEvent, RunObserver } from './run-events.js'
+import { adminService } from './services/admin-service.js'
+import { controlService } from './services/control-service.js'
+import { dataService } from './services/data-service.js'
+import type { TrainingOutcome } from './training-run.js'
+import { trainingRun } from './training-run.js'
+import { WeightsBoard } from './weights-board.js'
+import { WorkerPool } from './worker-pool.js'
+
+export interface CoordinatorOptions {
+  readonly config: RunConfig
+  /** A data set's name, fingerprint or path. */
+  readonly data: string
+  /** `host:port` for workers; port 0 takes any free one. */
+  readonly listen: string
+  /** `host:port` for `convoy status` and `convoy stop`. */
+  readonly adminListen: string
+  /** Allow plaintext beyond this machine. */
+  readonly insecure: boolean
+  readonly maxWorkers: number
+  readonly allowMixedDevices: boolean
+  readonly observer: RunObserver
+  readonly signal: AbortSignal
+  readonly runDirectory: string
+}
+
+/** A coordinator that listens; nothing is computed before {@link Coordinator.train}. */
+export interface Coordinator {
+  /** Where workers join. */
+  readonly address: string
+  readonly adminAddress: string
+  readonly description: RunDescription
+  /** The whole run. Workers may come and go from now on. */
+  train(): Promise<TrainingOutcome>
+  /** Tells workers to go home and closes every listener. */
+  close(): Promise<void>
+}
+
+const HEARTBEAT_MS = 750
+const TICK_MS = 250
+const PROGRESS_TIMEOUT_MS = 120_000
+/** Time for `finish` to reach the workers before their connections are cut. */
+const GOODBYE_MS = 2_000
+
+/**
+ * Opens the data set, describes the model and listens.
+ * @throws ConvoyError('usage') for addresses that cannot be bound or would expose the run; errors of the data set
+ */
+export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+  const { config, insecure, signal, runDirectory } = options
+  if (!insecure && !isLoopback(parseAddress(options.listen, '--listen').host)) {
+    throw new ConvoyError(
+      'usage',
+      `--listen ${options.listen} can be reached by other machines, and the connection is not encrypted. ` +
+        'Use 127.0.0.1, or add --insecure on a network that you trust.',
+    )
+  }
+  const dataset = await openDataset(options.data)
+  const { pixels: _pixels, labels: _labels, ...header } = dataset
+  const split = splitDataset(dataset, config.seed, config.stratified)
+  const inputShape = [dataset.height, dataset.width, dataset.channels] as const
+  const model = describeModel(buildNetwork(config.network, [...inputShape], dataset.classNames.length))
+  const description: RunDescription = { config, model, dataset: header }
+
+  const now = (): number => performance.now()
+  const stop = new AbortController()
+  const progress = new RunProgress()
+  const observer: RunObserver = (event) => {
+    progress.observe(event)
+    options.observer(event)
+  }
+  const board = new WeightsBoard()
+  const pool = new WorkerPool({
+    observer,
+    heartbeatMs: HEARTBEAT_MS,
+    progressTimeoutMs: PROGRESS_TIMEOUT_MS,
+    maxWorkers: options.maxWorkers,
+    allowMixedDevices: options.allowMixedDevices,
+    now,
+  })
+
+  const server = new grpc.Server(CHANNEL_OPTIONS)
+  server.addService(Control.service, controlService(pool, JSON.stringify(description), HEARTBEAT_MS))
+  server.addService(Data.service, dataService(pool, board, header.fingerprint))
+  const admin = new grpc.Server(CHANNEL_OPTIONS)
+  admin.addService(
+    Admin.service,
+    adminService({
+      status: () => ({ ...progress.summary, runDirectory, workers: pool.statuses().map(toWorkerStatus) }),
+      stop: () => {
+        stop.abort()
+      },
+    }),
+  )
+  const listeners: Listener[] = []
+  try {
+    listeners.push(await listen(server, options.listen, '--listen'))
+    listeners.push(await listen(admin, options.adminListen, '--admin-listen'))
+  } catch (error) {
+    for (const listener of listeners) listener.close()
+    throw error
+  }
+  const ticker = setInterval(() => {
+    pool.tick()
+  }, TICK_MS)
+
+  return {
+    address: listeners[0]!.address,
+    adminAddress: listeners[1]!.address,
+    description,
+    train: async () => {
+      const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
+      return trainingRun({ description, splitSizes, pool, board, observer, signal, stopSignal: stop.signal, now })
+    },
+    close: async () => {
+      pool.finish('the run is over')
+      await waitUntil(() => pool.statuses().length === 0, GOODBYE_MS)
+      clearInterval(ticker)
+      for (const listener of listeners) listener.close()
+    },
+  }
+}
+
+type PoolStatus = ReturnType<WorkerPool['statuses']>[number]
+
+function toWorkerStatus({ id, name, state, device, shardsDone, residentBytes, tensors, lastHeardMs }: PoolStatus) {
+  return { worker: id, name, state, device: device.name, shardsDone, residentBytes, tensors, lastHeardSeconds: lastHeardMs / 1000 }
+}
+
+/** The run in a few numbers, for `convoy status`. */
+class RunProgress {
+  #state = 'waiting'
+  #totalSteps = 0
+  #step = 0
+  #epoch = 0
+  #loss = 0
+  #samplesPerSecond = 0
+  #batchSize = 0
+
+  observe(event: RunEvent): void {
+    switch (event.kind) {
+      case 'started':
+        this.#totalSteps = event.totalSteps
+        this.#batchSize = event.config.batchSize
+        break
+      case 'waiting':
+        this.#state = 'waiting'
+        break
+      case 'step': {
+        this.#state = 'training'
+        const { step, epoch, loss, durationMs } = event
+        const rate = (this.#batchSize * 1000) / durationMs
+        this.#samplesPerSecond = step <= 2 ? rate : 0.95 * this.#samplesPerSecond + 0.05 * rate
+        this.#step = step
+        this.#epoch = epoch
+        this.#loss = loss
+        break
+      }
+      case 'evaluating':
+        this.#state = 'evaluating'
+        break
+      case 'finished':
+        this.#state = 'finished'
+        break
+      default:
+        break
+    }
+  }
+
+  get summary() {
+    return {
+      state: this.#state,
+      step: this.#step,
+      totalSteps: this.#totalSteps,
+      epoch: this.#epoch,
+      loss: this.#loss,
+      samplesPerSecond: this.#samplesPerSecond,
+    }
+  }
+}
+
+async function waitUntil(condition: () => boolean, atMostMs: number): Promise<void> {
+  const deadline = performance.now() + atMostMs
+  while (!condition() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
+}

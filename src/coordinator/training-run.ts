@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto'
+import type { DatasetInfo, SplitName } from '../data/dataset.js'
+import { evaluationLength, gradientLength } from '../model/parameter-layout.js'
+import { initialWeights } from '../model/initial-weights.js'
+import type { RunDescription } from '../model/run-description.js'
+import { ConvoyError } from '../shared/errors.js'
+import { bytesOf } from '../shared/protocol/chunks.js'
+import { applyGradient } from './apply-gradient.js'
+import { createOptimizer } from './optimizer.js'
+import type { EvaluationResult, RunObserver, RunResult } from './run-events.js'
+import type { WeightsBoard } from './weights-board.js'
+import type { WorkerPool } from './worker-pool.js'
+
+export interface TrainingRunOptions {
+  readonly description: RunDescription
+  readonly splitSizes: Readonly<Record<SplitName, number>>
+  readonly pool: WorkerPool
+  readonly board: WeightsBoard
+  readonly observer: RunObserver
+  /** Ends the run at once; nothing is evaluated any more. */
+  readonly signal: AbortSignal
+  /** Ends the run after the step it is in, with evaluation. */
+  readonly stopSignal: AbortSignal
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+}
+
+/** Weights at a moment of the run, and how good they are. */
+export interface Snapshot {
+  readonly step: number
+  readonly weights: Float32Array
+  readonly validation: EvaluationResult
+}
+
+export interface TrainingOutcome {
+  readonly result: RunResult
+  readonly best: Snapshot
+  readonly last: Snapshot
+}
+
+/** Steps of a whole run: the last batch is full, and may reach into one more epoch. */
+export function plannedSteps(epochs: number, trainSamples: number, batchSize: number): number {
+  return Math.ceil((epochs * trainSamples) / batchSize)
+}
+
+/**
+ * Trains: the reduced gradient of one step after the other, validation after each epoch, test at the end.
+ * Everything that decides a number is in the description; the pool only decides who computes and how fast.
+ *
+ * @throws ConvoyError('training') when loss or gradient are not finite; the signal's reason when it fires
+ */
+export async function trainingRun(options: TrainingRunOptions): Promise<TrainingOutcome> {
+  const { description, splitSizes, pool, board, observer, signal, stopSignal, now } = options
+  const { config, model, dataset } = description
+  const { layout } = model
+  const { batchSize, shardSize } = config
+
+  const stepsPerEpoch = splitSizes.train / batchSize
+  const scheduledSteps = plannedSteps(config.epochs, splitSizes.train, batchSize)
+  const totalSteps = Math.min(scheduledSteps, config.maxSteps ?? Infinity)
+  const weights = initialWeights(layout, config.seed)
+  const optimizer = createOptimizer(config.optimizer, layout)
+
+  observer({
+    kind: 'started',
+    config,
+    dataset,
+    splitSizes,
+    totalSteps,
+    stepsPerEpoch,
+    parameterCount: layout.trainableCount,
+  })
+  const startedMs = now()
+  let weightsVersion = board.publish(weights)
+  let best: Snapshot | undefined
+  let last: Snapshot | undefined
+  let step = 0
+  let trainingMs = 0
+  let steadySteps = 0
+
+  while (step < totalSteps && !stopSignal.aborted) {
+    const stepStartedMs = now()
+    const sum = await pool.compute(
+      {
+        work: 'WORK_GRADIENT',
+        step,
+        split: 'train',
+        shards: batchSize / shardSize,
+        vectorLength: gradientLength(layout),
+        weightsVersion,
+      },
+      signal,
+    )
+    const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps)
+    if (outcome === undefined) throw diverged(step)
+    weightsVersion = board.publish(weights)
+    step++
+
+    const durationMs = now() - stepStartedMs
+    // The first step waits for workers to start; it says nothing about speed.
+    if (step > 1) {
+      trainingMs += durationMs
+      steadySteps++
+    }
+    observer({ kind: 'step', step, epoch: step / stepsPerEpoch, ...outcome, durationMs, workers: pool.workerCount })
+
+    const endsEpoch = Math.floor(step / stepsPerEpoch) > Math.floor((step - 1) / stepsPerEpoch)
+    if (endsEpoch || step === totalSteps || stopSignal.aborted) await validate()
+  }
+  if (last?.step !== step) await validate()
+  if (best === undefined || last === undefined) throw new ConvoyError('internal', 'the run ended without a validation')
+
+  // The best weights are tested; they are the ones that people will use.
+  if (best.step !== step) weightsVersion = board.publish(best.weights)
+  const test = await evaluate('test', best.step)
+  observer({ kind: 'evaluated', result: test, epoch: best.step / stepsPerEpoch, best: true })
+
+  const result: RunResult = {
+    weightsSha256: createHash('sha256').update(bytesOf(weights)).digest('hex'),
+    steps: step,
+    samplesSeen: step * batchSize,
+    samplesPerSecond: trainingMs > 0 ? (steadySteps * batchSize) / (trainingMs / 1000) : 0,
+    workers: pool.peakWorkers,
+    seconds: (now() - startedMs) / 1000,
+    validation: best.validation,
+    test,
+    bestStep: best.step,
+    dataset: dataset.name,
+    datasetFingerprint: dataset.fingerprint,
+    classNames: dataset.classNames,
+    config,
+    reissued: pool.reissued,
+  }
+  observer({ kind: 'finished', result })
+  return { result, best, last }
+
+  async function validate(): Promise<void> {
+    const validation = await evaluate('validation', step)
+    const isBest = best === undefined || validation.accuracy > best.validation.accuracy
+    last = { step, weights: weights.slice(), validation }
+    if (isBest) best = last
+    observer({ kind: 'evaluated', result: validation, epoch: step / stepsPerEpoch, best: isBest })
+  }
+
+  async function evaluate(split: SplitName, atStep: number): Promise<EvaluationResult> {
+    const evaluationStartedMs = now()
+    const samples = splitSizes[split]
+    const sum = await pool.compute(
+      {
+        work: 'WORK_EVALUATE',
+        step: atStep,
+        split,
+        shards: Math.ceil(samples / config.evaluationShardSize),
+        vectorLength: evaluationLength(model.classCount),
+        weightsVersion,
+      },
+      signal,
+    )
+    return summarise(sum, split, atStep, samples, dataset, now() - evaluationStartedMs)
+  }
+}
+
+/** Reads an evaluation vector: `[confusion[label][prediction] … | loss sum]`. */
+function summarise(
+  sum: Float32Array,
+  split: SplitName,
+  step: number,
+  samples: number,
+  dataset: DatasetInfo,
+  durationMs: number,
+): EvaluationResult {
+  const classes = dataset.classNames.length
+  const confusion = Array.from({ length: classes }, (_, label) => [...sum.subarray(label * classes, (label + 1) * classes)])
+  const counted = confusion.flat().reduce((total, count) => total + count, 0)
+  if (counted !== samples) {
+    throw new ConvoyError('internal', `${counted} samples of the ${split} split were evaluated where there are ${samples}`)
+  }
+  const correct = confusion.reduce((total, row, label) => total + row[label]!, 0)
+  return { split, step, samples, loss: sum[classes * classes]! / samples, accuracy: correct / samples, confusion, durationMs }
+}
+
+function diverged(step: number): ConvoyError {
+  return new ConvoyError(
+    'training',
+    `Step ${step + 1}: loss or gradient are not finite any more; nothing was applied. ` +
+      'The training diverged: lower the learning rate (--learning-rate) or clip the gradient (--set clipNorm=1).',
+  )
+}

@@ -1,0 +1,27 @@
+import { EventEmitter, once } from 'node:events'
+import { bytesOf } from '../shared/protocol/chunks.js'
+
+export interface PublishedWeights {
+  /** 1 for the first; grows with every publication. */
+  readonly version: number
+  readonly bytes: Buffer
+}
+
+/** Holds the newest weights and wakes whoever waits for them. */
+export class WeightsBoard {
+  readonly #published = new EventEmitter().setMaxListeners(0)
+  #current: PublishedWeights = { version: 0, bytes: Buffer.alloc(0) }
+
+  /** Copies the weights, so that the optimizer may go on in place while older bytes are still on the wire. */
+  publish(weights: Float32Array): number {
+    this.#current = { version: this.#current.version + 1, bytes: Buffer.from(bytesOf(weights)) }
+    this.#published.emit('weights')
+    return this.#current.version
+  }
+
+  /** The newest weights as soon as they are newer than `version`. Rejects with an AbortError when the signal fires. */
+  async newerThan(version: number, signal: AbortSignal): Promise<PublishedWeights> {
+    while (this.#current.version <= version) await once(this.#published, 'weights', { signal })
+    return this.#current
+  }
+}

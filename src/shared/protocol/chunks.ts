@@ -1,0 +1,74 @@
+import { crc32 } from 'node:zlib'
+import { ConvoyError } from '../errors.js'
+import type { Chunk } from './messages.js'
+import { CHUNK_BYTES } from './services.js'
+
+/** The bytes of a float32 vector; no copy. All platforms that TensorFlow supports are little-endian, as the wire is. */
+export function bytesOf(vector: Float32Array): Buffer {
+  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength)
+}
+
+/**
+ * Cuts bytes into chunks in order; no copy. An empty vector is one empty chunk.
+ * @param id what the vector is: a weights version or a lease
+ */
+export function* chunksOf(id: number, bytes: Buffer): Generator<Chunk> {
+  let offset = 0
+  do {
+    const data = bytes.subarray(offset, offset + CHUNK_BYTES)
+    yield { id, offset, total: bytes.length, crc32: crc32(data), data }
+    offset += data.length
+  } while (offset < bytes.length)
+}
+
+/**
+ * Throws ConvoyError('protocol') when the chunk's bytes are not those that were sent.
+ * @param what names the stream in the error
+ */
+export function verifyChunk(chunk: Chunk, what: string): void {
+  if (crc32(chunk.data) !== chunk.crc32) {
+    throw new ConvoyError('protocol', `${what}: checksum mismatch in the chunk at offset ${chunk.offset} of vector ${chunk.id}`)
+  }
+}
+
+/** Puts the chunks of one float32 vector together. Accepts only what {@link chunksOf} makes: in order, no gap, no overlap. */
+export class VectorAssembly {
+  readonly id: number
+  readonly #what: string
+  readonly #vector: Float32Array<ArrayBuffer>
+  readonly #bytes: Buffer
+  #received = 0
+
+  /**
+   * @param first the chunk that begins the vector; add() it as well
+   * @param expectedFloats the only accepted length, so that no peer decides how much is allocated
+   * @throws ConvoyError('protocol') when the vector would have another length
+   */
+  constructor(first: Chunk, expectedFloats: number, what: string) {
+    if (first.total !== expectedFloats * 4) {
+      throw new ConvoyError('protocol', `${what}: a vector of ${first.total} bytes came where ${expectedFloats * 4} are expected`)
+    }
+    this.id = first.id
+    this.#what = what
+    this.#vector = new Float32Array(expectedFloats)
+    this.#bytes = bytesOf(this.#vector)
+  }
+
+  /**
+   * @returns the vector when this was its last chunk
+   * @throws ConvoyError('protocol') on a gap, an overlap, another vector's chunk or a wrong checksum
+   */
+  add(chunk: Chunk): Float32Array<ArrayBuffer> | undefined {
+    const end = chunk.offset + chunk.data.length
+    if (chunk.id !== this.id || chunk.offset !== this.#received || end > this.#bytes.length || chunk.total !== this.#bytes.length) {
+      throw new ConvoyError(
+        'protocol',
+        `${this.#what}: vector ${chunk.id} continues at ${chunk.offset} where vector ${this.id} at ${this.#received} is expected`,
+      )
+    }
+    verifyChunk(chunk, this.#what)
+    chunk.data.copy(this.#bytes, chunk.offset)
+    this.#received = end
+    return end === this.#bytes.length ? this.#vector : undefined
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * The messages of proto/convoy.proto as TypeScript sees them: camelCase, 64-bit integers as numbers (all below 2^53),
+ * enums by name, and for a oneof exactly the member that is set. A test compares these with the proto file.
+ */
+
+export const PROTOCOL_VERSION = 1
+
+export interface DeviceMessage {
+  kind: string
+  name: string
+  tensorflowVersion: string
+  fingerprint: string
+}
+
+export interface JoinRequest {
+  protocol: number
+  name: string
+  device: DeviceMessage
+}
+
+export interface JoinReply {
+  worker: number
+  session: string
+  run: string
+  heartbeatMs: number
+}
+
+export interface FromWorker {
+  ready?: Record<string, never>
+  heartbeat?: { shardsDone: number; residentBytes: number; tensors: number }
+  failed?: { lease: number; reason: string }
+  leaving?: Record<string, never>
+}
+
+export type Work = 'WORK_GRADIENT' | 'WORK_EVALUATE'
+
+export interface LeaseMessage {
+  lease: number
+  work: Work
+  step: number
+  split: string
+  firstShard: number
+  shardCount: number
+  weightsVersion: number
+}
+
+export interface FromCoordinator {
+  lease?: LeaseMessage
+  revoke?: { lease: number }
+  finish?: { reason: string }
+}
+
+export interface WeightsRequest {
+  haveVersion: number
+}
+
+export interface Chunk {
+  id: number
+  offset: number
+  total: number
+  crc32: number
+  data: Buffer
+}
+
+export interface Receipt {
+  lease: number
+  accepted: boolean
+  reason: string
+}
+
+export interface SamplesRequest {
+  fingerprint: string
+}
+
+export interface WorkerStatus {
+  worker: number
+  name: string
+  state: string
+  device: string
+  shardsDone: number
+  residentBytes: number
+  tensors: number
+  lastHeardSeconds: number
+}
+
+export interface StatusReply {
+  state: string
+  step: number
+  totalSteps: number
+  epoch: number
+  loss: number
+  samplesPerSecond: number
+  workers: WorkerStatus[]
+  runDirectory: string
+}

@@ -1,0 +1,79 @@
+import path from 'node:path'
+import * as grpc from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import { packageRoot } from '../package-root.js'
+import type {
+  Chunk,
+  FromCoordinator,
+  FromWorker,
+  JoinReply,
+  JoinRequest,
+  Receipt,
+  SamplesRequest,
+  StatusReply,
+  WeightsRequest,
+} from './messages.js'
+
+const PROTO_FILE = path.join(packageRoot, 'proto', 'convoy.proto')
+
+type Unary<Request, Reply> = (
+  request: Request,
+  metadata: grpc.Metadata,
+  options: grpc.CallOptions,
+  callback: (error: grpc.ServiceError | null, reply?: Reply) => void,
+) => grpc.ClientUnaryCall
+type Duplex<Request, Reply> = (metadata: grpc.Metadata) => grpc.ClientDuplexStream<Request, Reply>
+
+export interface ControlClient extends grpc.Client {
+  join: Unary<JoinRequest, JoinReply>
+  work: Duplex<FromWorker, FromCoordinator>
+}
+export interface DataClient extends grpc.Client {
+  weights: Duplex<WeightsRequest, Chunk>
+  results: Duplex<Chunk, Receipt>
+  samples: (request: SamplesRequest, metadata: grpc.Metadata) => grpc.ClientReadableStream<Chunk>
+}
+export interface AdminClient extends grpc.Client {
+  status: Unary<Record<string, never>, StatusReply>
+  stop: Unary<Record<string, never>, Record<string, never>>
+}
+
+type ClientConstructor<Client> = (new (
+  address: string,
+  credentials: grpc.ChannelCredentials,
+  options?: grpc.ChannelOptions,
+) => Client) & { service: grpc.ServiceDefinition }
+
+interface ConvoyPackage {
+  Control: ClientConstructor<ControlClient>
+  Data: ClientConstructor<DataClient>
+  Admin: ClientConstructor<AdminClient>
+}
+
+function load(): ConvoyPackage {
+  const definition = loadSync(PROTO_FILE, { longs: Number, enums: String, defaults: true, oneofs: false })
+  const root = grpc.loadPackageDefinition(definition) as unknown as { convoy: { v1: ConvoyPackage } }
+  return root.convoy.v1
+}
+
+/** Clients and service definitions of proto/convoy.proto. */
+export const { Control, Data, Admin } = load()
+
+/** Metadata keys that prove who calls. */
+export const WORKER_KEY = 'convoy-worker'
+export const SESSION_KEY = 'convoy-session'
+
+/** Bulk bytes in one message. Small enough that a heartbeat never waits long behind one. */
+export const CHUNK_BYTES = 1 << 20
+
+/**
+ * Options of every channel and server. grpc-js ignores unknown names silently, so each begins with `grpc.`.
+ * A message is at most one chunk and its frame; both sides ping, because keepalive is off by default.
+ */
+export const CHANNEL_OPTIONS: grpc.ChannelOptions = {
+  'grpc.max_receive_message_length': 4 * CHUNK_BYTES,
+  'grpc.max_send_message_length': 4 * CHUNK_BYTES,
+  'grpc.keepalive_time_ms': 2_000,
+  'grpc.keepalive_timeout_ms': 2_000,
+  'grpc.keepalive_permit_without_calls': 1,
+}

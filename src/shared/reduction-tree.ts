@@ -1,0 +1,71 @@
+import { ConvoyError } from './errors.js'
+
+/**
+ * The all-reduce order. Shard vectors are summed in one binary tree over shard index, whoever computed them:
+ *
+ *     shard   0   1   2   3   4          a block is any node of this tree:
+ *              \ /     \ /    |          [i·2^j, (i+1)·2^j), cut off at the number of shards
+ *              0-1     2-3    4
+ *                 \   /       |
+ *                  0-3        4
+ *                     \      /
+ *                       0-4
+ *
+ * Float addition is not associative, so the same order everywhere is what makes the weights the same everywhere. A node
+ * without a right half passes its left half through.
+ */
+export class ReductionTree {
+  readonly #shards: number
+  /** Finished nodes that wait for their other half, by first shard. */
+  readonly #waiting = new Map<number, { size: number; vector: Float32Array<ArrayBuffer> }>()
+
+  /** @param first first shard of the (sub)tree, aligned to its size; @param count shards in it */
+  constructor(count: number) {
+    this.#shards = count
+  }
+
+  /**
+   * Adds a block's sum. The vector is owned by the tree from here on and is overwritten.
+   * @returns the sum over all shards when this was the last block
+   * @throws ConvoyError('internal') when the block is none of this tree's or was added before
+   */
+  add(first: number, count: number, vector: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> | undefined {
+    let start = first
+    let size = blockSize(first, count, this.#shards)
+    let sum = vector
+    if (this.#waiting.has(start)) throw new ConvoyError('internal', `shards ${first}+${count} were added twice`)
+    while (size < this.#shards) {
+      const isLeft = start % (2 * size) === 0
+      const otherStart = isLeft ? start + size : start - size
+      if (!isLeft || otherStart < this.#shards) {
+        const other = this.#waiting.get(otherStart)
+        if (other?.size !== size) {
+          this.#waiting.set(start, { size, vector: sum })
+          return undefined
+        }
+        this.#waiting.delete(otherStart)
+        sum = isLeft ? addInto(sum, other.vector) : addInto(other.vector, sum)
+        start = Math.min(start, otherStart)
+      }
+      size *= 2
+    }
+    return sum
+  }
+}
+
+/** left += right, element by element in float32. */
+function addInto(left: Float32Array<ArrayBuffer>, right: Float32Array): Float32Array<ArrayBuffer> {
+  for (let index = 0; index < left.length; index++) left[index] = left[index]! + right[index]!
+  return left
+}
+
+/** The power-of-two size of block [first, first + count): larger than `count` only where the tree is cut off. */
+function blockSize(first: number, count: number, shards: number): number {
+  let size = 1
+  while (size < count) size *= 2
+  const isNode = count >= 1 && first % size === 0 && (count === size || first + count === shards)
+  if (!isNode || first + count > shards) {
+    throw new ConvoyError('internal', `shards ${first}+${count} of ${shards} are not a block of the reduction tree`)
+  }
+  return size
+}

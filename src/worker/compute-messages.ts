@@ -1,0 +1,19 @@
+import type { DeviceDescription } from '../engine/engine.js'
+import type { RunDescription } from '../model/run-description.js'
+import type { LeaseMessage } from '../shared/protocol/messages.js'
+
+/** What the talking thread tells the computing thread. Vectors are transferred, not copied. */
+export type ToCompute =
+  | { readonly kind: 'prepare'; readonly description: RunDescription }
+  | { readonly kind: 'weights'; readonly version: number; readonly weights: Float32Array<ArrayBuffer> }
+  | { readonly kind: 'lease'; readonly lease: LeaseMessage }
+  | { readonly kind: 'revoke'; readonly lease: number }
+
+export type FromCompute =
+  /** TensorFlow is loaded. */
+  | { readonly kind: 'device'; readonly device: DeviceDescription }
+  /** Data set and engine are there for the run that `prepare` described. */
+  | { readonly kind: 'prepared' }
+  | { readonly kind: 'progress'; readonly shardsDone: number; readonly tensors: number }
+  | { readonly kind: 'result'; readonly lease: number; readonly vector: Float32Array<ArrayBuffer> }
+  | { readonly kind: 'failed'; readonly lease: number; readonly reason: string }

@@ -1,0 +1,104 @@
+import { setImmediate as yieldToMessages } from 'node:timers/promises'
+import { parentPort } from 'node:worker_threads'
+import type { SplitName } from '../data/dataset.js'
+import { openDatasetByFingerprint } from '../data/open-dataset.js'
+import { createEngine } from '../engine/create-engine.js'
+import type { Engine } from '../engine/engine.js'
+import type { RunDescription } from '../model/run-description.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { LeaseMessage } from '../shared/protocol/messages.js'
+import { ReductionTree } from '../shared/reduction-tree.js'
+import type { FromCompute, ToCompute } from './compute-messages.js'
+import { ShardComputer } from './shard-computer.js'
+
+/** The thread that TensorFlow runs on. It talks to nobody but the thread that started it. */
+const port = parentPort!
+
+let engine: Engine | undefined
+let computer: ShardComputer | undefined
+let weightsVersion = 0
+let waiting: LeaseMessage | undefined
+let running: LeaseMessage | undefined
+let shardsDone = 0
+
+function tell(message: FromCompute, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer)
+}
+
+async function prepare({ config, model, dataset: header }: RunDescription): Promise<void> {
+  engine?.close()
+  weightsVersion = 0
+  waiting = undefined
+  const dataset = await openDatasetByFingerprint(header.fingerprint)
+  if (dataset === undefined) throw new ConvoyError('data', `The data set ${header.name} is not in the cache of this machine.`)
+  engine = await createEngine({
+    model,
+    shardSize: config.shardSize,
+    evaluationShardSize: config.evaluationShardSize,
+    labelSmoothing: config.labelSmoothing,
+    fillMode: config.augmentation.fillMode,
+    augment: config.augmentation.enabled,
+  })
+  computer = new ShardComputer(config, dataset, engine)
+  tell({ kind: 'prepared' })
+}
+
+/** Computes a lease's shards one by one, summed in the reduction order, unless it is revoked on the way. */
+async function compute(lease: LeaseMessage): Promise<void> {
+  running = lease
+  try {
+    const tree = new ReductionTree(lease.shardCount)
+    for (let index = 0; index < lease.shardCount; index++) {
+      const shard = lease.firstShard + index
+      const vector =
+        lease.work === 'WORK_GRADIENT'
+          ? computer!.gradient(lease.step, shard)
+          : computer!.evaluate(lease.split as SplitName, shard)
+      const sum = tree.add(index, 1, vector)
+      tell({ kind: 'progress', shardsDone: ++shardsDone, tensors: engine!.tensorCount() })
+      if (sum !== undefined) tell({ kind: 'result', lease: lease.lease, vector: sum }, [sum.buffer])
+      await yieldToMessages()
+      if (running !== lease) return
+      if (weightsVersion !== lease.weightsVersion) throw new ConvoyError('internal', 'its weights were replaced by newer ones')
+    }
+  } catch (error) {
+    tell({ kind: 'failed', lease: lease.lease, reason: ConvoyError.from(error).message })
+  }
+}
+
+function startWaitingLease(): void {
+  if (waiting === undefined || waiting.weightsVersion > weightsVersion) return
+  const lease = waiting
+  waiting = undefined
+  if (lease.weightsVersion < weightsVersion) {
+    tell({ kind: 'failed', lease: lease.lease, reason: 'its weights were replaced by newer ones' })
+  } else {
+    void compute(lease)
+  }
+}
+
+port.on('message', (message: ToCompute) => {
+  switch (message.kind) {
+    case 'prepare':
+      prepare(message.description).catch((error: unknown) => {
+        // Ends the thread; the talking thread gets the error and says it.
+        setImmediate(() => {
+          throw error
+        })
+      })
+      break
+    case 'weights':
+      engine!.setWeights(message.weights)
+      weightsVersion = message.version
+      startWaitingLease()
+      break
+    case 'lease':
+      waiting = message.lease
+      startWaitingLease()
+      break
+    case 'revoke':
+      if (waiting?.lease === message.lease) waiting = undefined
+      if (running?.lease === message.lease) running = undefined
+      break
+  }
+})

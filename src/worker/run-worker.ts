@@ -1,0 +1,59 @@
+import os from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import { ConvoyError } from '../shared/errors.js'
+import { ComputeThread } from './compute-thread.js'
+import { session } from './session.js'
+
+export interface WorkerOptions {
+  /** `host:port` of the coordinator. */
+  readonly address: string
+  /** For people; host name and process id by default. */
+  readonly name?: string
+  /** How long to look for a coordinator that does not answer, or to come back to one that went away. */
+  readonly patienceMs: number
+  readonly notice: (text: string) => void
+  /** First: leave when the lease in work is done. */
+  readonly leaveSignal: AbortSignal
+}
+
+const FIRST_RETRY_MS = 100
+const LONGEST_RETRY_MS = 2_000
+
+/**
+ * Works for a coordinator until it says that nothing is left to do, joining again whenever the connection breaks.
+ * @returns why it ended
+ * @throws ConvoyError('unavailable') when no coordinator answered for `patienceMs`
+ */
+export async function runWorker(options: WorkerOptions): Promise<string> {
+  const { address, patienceMs, notice, leaveSignal } = options
+  const name = options.name ?? `${os.hostname()}:${process.pid}`
+  const { thread, device } = await ComputeThread.start()
+  notice(`Computing on ${device.name} (${device.kind}, TensorFlow ${device.tensorflowVersion}).`)
+  try {
+    let retryMs = FIRST_RETRY_MS
+    let silentSinceMs = performance.now()
+    for (;;) {
+      const startedMs = performance.now()
+      try {
+        return await session({ address, name, device, thread, notice, leaveSignal })
+      } catch (thrown) {
+        const error = ConvoyError.from(thrown)
+        if (error.code !== 'unavailable' && error.code !== 'protocol') throw error
+        if (leaveSignal.aborted) return 'left'
+        const now = performance.now()
+        // A session that lasted resets the patience; a join that fails does not.
+        if (now - startedMs > LONGEST_RETRY_MS * 3) {
+          silentSinceMs = now
+          retryMs = FIRST_RETRY_MS
+        }
+        if (now - silentSinceMs > patienceMs) throw error
+        if (retryMs === FIRST_RETRY_MS) notice(`${error.message} Trying again for ${Math.round(patienceMs / 1000)} s.`)
+      }
+      await delay(retryMs, undefined, { signal: leaveSignal }).catch(() => undefined)
+      if (leaveSignal.aborted) return 'left'
+      retryMs = Math.min(LONGEST_RETRY_MS, retryMs * 2)
+    }
+  } finally {
+    await thread.close()
+  }
+}

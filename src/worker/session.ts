@@ -1,0 +1,215 @@
+import { once } from 'node:events'
+import { promisify } from 'node:util'
+import * as grpc from '@grpc/grpc-js'
+import type { DatasetInfo } from '../data/dataset.js'
+import { hasPackedDataset, writePackedDataset } from '../data/packed-cache.js'
+import type { DeviceDescription } from '../engine/engine.js'
+import type { RunDescription } from '../model/run-description.js'
+import { ConvoyError } from '../shared/errors.js'
+import { bytesOf, chunksOf, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
+import type { Chunk, FromCoordinator, JoinReply, JoinRequest, Receipt } from '../shared/protocol/messages.js'
+import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
+import { CHANNEL_OPTIONS, Control, Data, SESSION_KEY, WORKER_KEY } from '../shared/protocol/services.js'
+import type { ControlClient, DataClient } from '../shared/protocol/services.js'
+import type { ComputeThread } from './compute-thread.js'
+
+export interface SessionOptions {
+  /** `host:port` of the coordinator. */
+  readonly address: string
+  readonly name: string
+  readonly device: DeviceDescription
+  readonly thread: ComputeThread
+  /** One line for people. */
+  readonly notice: (text: string) => void
+  /** Fires when the worker shall leave: the lease in work is finished first. */
+  readonly leaveSignal: AbortSignal
+}
+
+const JOIN_DEADLINE_MS = 5_000
+
+/**
+ * One membership in a run, from join to the coordinator's `finish`.
+ * @returns the coordinator's reason to finish
+ * @throws ConvoyError('unavailable') when the connection cannot be made or breaks: joining again may help;
+ * ConvoyError('incompatible') when this worker is not wanted; whatever the compute thread failed with
+ */
+export async function session(options: SessionOptions): Promise<string> {
+  const { address, thread } = options
+  const credentials = grpc.credentials.createInsecure()
+  const control = new Control(address, credentials, CHANNEL_OPTIONS)
+  // A connection of its own: heartbeats never queue behind bulk.
+  const data = new Data(address, credentials, { ...CHANNEL_OPTIONS, 'grpc.use_local_subchannel_pool': 1 })
+  try {
+    const reply = await join(control, options)
+    const metadata = new grpc.Metadata()
+    metadata.set(WORKER_KEY, String(reply.worker))
+    metadata.set(SESSION_KEY, reply.session)
+    const description = JSON.parse(reply.run) as RunDescription
+    return await Promise.race([member(options, description, reply.heartbeatMs, control, data, metadata), thread.broken])
+  } finally {
+    thread.onMessage(() => undefined)
+    control.close()
+    data.close()
+  }
+}
+
+async function join(client: ControlClient, { name, device, address }: SessionOptions): Promise<JoinReply> {
+  const request: JoinRequest = { protocol: PROTOCOL_VERSION, name, device: { ...device } }
+  const call = promisify<JoinRequest, grpc.Metadata, grpc.CallOptions, JoinReply | undefined>(client.join.bind(client))
+  try {
+    const reply = await call(request, new grpc.Metadata(), { deadline: Date.now() + JOIN_DEADLINE_MS })
+    if (reply === undefined) throw new ConvoyError('protocol', `${address} answered the join with nothing.`)
+    return reply
+  } catch (error) {
+    throw fromStatus(error, address)
+  }
+}
+
+/** The streams of a joined worker. Settles when the coordinator says finish, or with the first thing that breaks. */
+async function member(
+  options: SessionOptions,
+  description: RunDescription,
+  heartbeatMs: number,
+  control: ControlClient,
+  data: DataClient,
+  metadata: grpc.Metadata,
+): Promise<string> {
+  const { thread, address, notice, leaveSignal } = options
+  const work = control.work(metadata)
+  const streams: (grpc.ClientDuplexStream<never, never> | grpc.ClientReadableStream<never>)[] = [work as never]
+  let heartbeat: NodeJS.Timeout | undefined
+  let onLeave: (() => void) | undefined
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      const fail = (error: unknown): void => {
+        reject(fromStatus(error, address))
+      }
+      let shardsDone = 0
+      let tensors = 0
+      const beat = (): void => {
+        work.write({ heartbeat: { shardsDone, residentBytes: process.memoryUsage.rss(), tensors } })
+      }
+      beat()
+      heartbeat = setInterval(beat, heartbeatMs)
+      work.on('error', fail)
+      work.on('end', () => {
+        fail(new ConvoyError('unavailable', `The coordinator at ${address} closed the connection.`))
+      })
+      work.on('data', (message: FromCoordinator) => {
+        if (message.lease) thread.send({ kind: 'lease', lease: message.lease })
+        else if (message.revoke) thread.send({ kind: 'revoke', lease: message.revoke.lease })
+        else if (message.finish) resolve(message.finish.reason)
+      })
+      onLeave = () => {
+        work.write({ leaving: {} })
+      }
+      leaveSignal.addEventListener('abort', onLeave, { once: true })
+
+      const begin = async (): Promise<void> => {
+        await ensureDataset(description.dataset, data, metadata, notice)
+        await thread.prepare(description)
+
+        const weights = data.weights(metadata)
+        const results = data.results(metadata)
+        streams.push(weights as never, results as never)
+        results.on('error', fail)
+        results.on('data', (receipt: Receipt) => {
+          if (!receipt.accepted && receipt.reason !== 'stale') notice(`Result of lease ${receipt.lease} refused: ${receipt.reason}.`)
+        })
+        weights.on('error', fail)
+        let assembly: VectorAssembly | undefined
+        weights.on('data', (chunk: Chunk) => {
+          try {
+            assembly ??= new VectorAssembly(chunk, description.model.layout.weightCount, 'weights')
+            const vector = assembly.add(chunk)
+            if (vector === undefined) return
+            assembly = undefined
+            thread.send({ kind: 'weights', version: chunk.id, weights: vector })
+            weights.write({ haveVersion: chunk.id })
+          } catch (error) {
+            fail(error)
+          }
+        })
+        weights.write({ haveVersion: 0 })
+
+        // Results wait for each other: the next one's chunks must not mix with this one's.
+        let sending = Promise.resolve()
+        thread.onMessage((message) => {
+          switch (message.kind) {
+            case 'progress':
+              shardsDone = message.shardsDone
+              tensors = message.tensors
+              break
+            case 'result':
+              sending = sending.then(() => send(results, message.lease, message.vector)).catch(fail)
+              break
+            case 'failed':
+              work.write({ failed: { lease: message.lease, reason: message.reason } })
+              break
+            case 'device':
+            case 'prepared':
+              break
+          }
+        })
+        work.write({ ready: {} })
+        if (leaveSignal.aborted) onLeave?.()
+      }
+      begin().catch(fail)
+    })
+  } finally {
+    clearInterval(heartbeat)
+    if (onLeave) leaveSignal.removeEventListener('abort', onLeave)
+    for (const stream of streams) {
+      stream.removeAllListeners('error').on('error', () => undefined)
+      stream.cancel()
+    }
+  }
+}
+
+async function send(
+  results: grpc.ClientDuplexStream<Chunk, Receipt>,
+  lease: number,
+  vector: Float32Array<ArrayBuffer>,
+): Promise<void> {
+  for (const chunk of chunksOf(lease, bytesOf(vector))) if (!results.write(chunk)) await once(results, 'drain')
+}
+
+/** Fetches the data set from the coordinator unless this machine has it. */
+async function ensureDataset(
+  info: DatasetInfo,
+  data: DataClient,
+  metadata: grpc.Metadata,
+  notice: (text: string) => void,
+): Promise<void> {
+  if (hasPackedDataset(info.fingerprint)) return
+  notice(`Fetching the data set ${info.name} from the coordinator.`)
+  const stream = data.samples({ fingerprint: info.fingerprint }, metadata)
+  await writePackedDataset(info, blocksOf(stream))
+}
+
+async function* blocksOf(stream: AsyncIterable<Chunk>): AsyncGenerator<Uint8Array> {
+  let offset = 0
+  for await (const chunk of stream) {
+    if (chunk.offset !== offset) throw new ConvoyError('protocol', `samples: a gap at byte ${offset}`)
+    verifyChunk(chunk, 'samples')
+    offset += chunk.data.length
+    yield chunk.data
+  }
+}
+
+function fromStatus(thrown: unknown, address: string): ConvoyError {
+  if (thrown instanceof ConvoyError) return thrown
+  const { code, details } = thrown as grpc.ServiceError
+  switch (code) {
+    case grpc.status.FAILED_PRECONDITION:
+      return new ConvoyError('incompatible', details, { cause: thrown })
+    case grpc.status.UNAVAILABLE:
+    case grpc.status.DEADLINE_EXCEEDED:
+    case grpc.status.CANCELLED:
+      return new ConvoyError('unavailable', `No coordinator answers at ${address}.`, { cause: thrown })
+    default:
+      return new ConvoyError('unavailable', `The coordinator at ${address} broke off: ${details || String(thrown)}`, {
+        cause: thrown,
+      })
+  }
+}

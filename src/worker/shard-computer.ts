@@ -1,0 +1,70 @@
+import { augmentationRandom, drawTransform, TRANSFORM_LENGTH } from '../data/augmentation.js'
+import type { Dataset, Split, SplitName } from '../data/dataset.js'
+import { SampleStream } from '../data/sample-stream.js'
+import { splitDataset } from '../data/split.js'
+import type { Engine } from '../engine/engine.js'
+import type { RunConfig } from '../model/run-config.js'
+import { KeyedRandom, PURPOSE } from '../shared/philox.js'
+
+/**
+ * A shard's vector from nothing but the run's config, the data set and the current weights: which samples it holds, how
+ * they are augmented and which activations are dropped are all keyed by (seed, step, shard), never by who computes.
+ */
+export class ShardComputer {
+  readonly #config: RunConfig
+  readonly #dataset: Dataset
+  readonly #engine: Engine
+  readonly #split: Split
+  readonly #stream: SampleStream
+  readonly #augmentation: KeyedRandom
+  readonly #dropout: KeyedRandom
+
+  constructor(config: RunConfig, dataset: Dataset, engine: Engine) {
+    this.#config = config
+    this.#dataset = dataset
+    this.#engine = engine
+    this.#split = splitDataset(dataset, config.seed, config.stratified)
+    this.#stream = new SampleStream(this.#split.train, config.seed)
+    this.#augmentation = augmentationRandom(config.seed)
+    this.#dropout = new KeyedRandom(config.seed, PURPOSE.dropout)
+  }
+
+  /**
+   * The sum of the gradients of one training shard.
+   * @param step from 0; @param shard 0 to batchSize / shardSize - 1
+   * @returns float32, `[gradientLength(layout)]`
+   */
+  gradient(step: number, shard: number): Float32Array<ArrayBuffer> {
+    const { batchSize, shardSize, augmentation } = this.#config
+    const { samples, epochs } = this.#stream.shard(step, shard, batchSize, shardSize)
+    const transforms = new Float32Array(shardSize * TRANSFORM_LENGTH)
+    if (augmentation.enabled) {
+      for (let index = 0; index < shardSize; index++) {
+        const offset = index * TRANSFORM_LENGTH
+        drawTransform(transforms, offset, augmentation, this.#dataset, this.#augmentation, epochs[index]!, samples[index]!)
+      }
+    }
+    const [key0, key1] = this.#dropout.words(step, shard)
+    return this.#engine.gradient({ ...this.#gather(samples), transforms, dropoutKey: [key0! | 0, key1! | 0] })
+  }
+
+  /**
+   * Confusion counts and loss of one evaluation shard; the last shard of a split may be smaller.
+   * @returns float32, `[evaluationLength(classCount)]`
+   */
+  evaluate(split: SplitName, shard: number): Float32Array<ArrayBuffer> {
+    const size = this.#config.evaluationShardSize
+    return this.#engine.evaluate(this.#gather(this.#split[split].subarray(shard * size, (shard + 1) * size)))
+  }
+
+  /** Pixels and labels of samples, in their order. */
+  #gather(samples: Uint32Array): { pixels: Uint8Array; labels: Int32Array } {
+    const { pixels, labels, height, width, channels } = this.#dataset
+    const size = height * width * channels
+    const gathered = new Uint8Array(samples.length * size)
+    samples.forEach((sample, index) => {
+      gathered.set(pixels.subarray(sample * size, (sample + 1) * size), index * size)
+    })
+    return { pixels: gathered, labels: Int32Array.from(samples, (sample) => labels[sample]!) }
+  }
+}
