@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bytesOf, chunksOf, VectorAssembly } from '../src/shared/protocol/chunks.js'
+import type { Chunk } from '../src/shared/protocol/messages.js'
+import { Control, Data } from '../src/shared/protocol/services.js'
+
+const vector = Float32Array.from({ length: 700_000 }, (_, index) => Math.fround(index / 3))
+const chunks = [...chunksOf(9, bytesOf(vector))]
+
+function assemble(parts: Chunk[], expected = vector.length): Float32Array | undefined {
+  const assembly = new VectorAssembly(parts[0]!, expected, 'test')
+  let whole: Float32Array | undefined
+  for (const chunk of parts) whole = assembly.add(chunk)
+  return whole
+}
+
+test('a vector survives being cut into chunks', () => {
+  assert.equal(chunks.length, 3)
+  assert.deepEqual(assemble(chunks), vector)
+})
+
+test('chunks out of order, twice, with a gap or of another vector are refused', () => {
+  const [first, second, third] = chunks as [Chunk, Chunk, Chunk]
+  assert.throws(() => assemble([second, first, third]), /is expected/)
+  assert.throws(() => assemble([first, first]), /is expected/)
+  assert.throws(() => assemble([first, third]), /is expected/)
+  assert.throws(() => assemble([first, { ...second, id: 10 }]), /is expected/)
+})
+
+test('a flipped bit is found by the checksum', () => {
+  const [first] = chunks as [Chunk]
+  const data = Buffer.from(first.data)
+  data[1000]! ^= 4
+  assert.throws(() => assemble([{ ...first, data }]), /checksum/)
+})
+
+test('a peer cannot decide how much is allocated', () => {
+  assert.throws(() => assemble([{ ...chunks[0]!, total: 2 ** 40 }]), /bytes are expected|are expected/)
+})
+
+test('the messages that TypeScript knows have the fields of convoy.proto', () => {
+  const join = Control.service['Join']!
+  const request = { protocol: 1, name: 'n', device: { kind: 'cpu', name: 'x', tensorflowVersion: '2', fingerprint: 'f' } }
+  assert.deepEqual(join.requestDeserialize(join.requestSerialize(request)), request)
+  const work = Control.service['Work']!
+  const lease = {
+    lease: 3,
+    work: 'WORK_EVALUATE',
+    step: 5,
+    split: 'test',
+    firstShard: 2,
+    shardCount: 4,
+    weightsVersion: 6,
+  }
+  assert.deepEqual(work.responseDeserialize(work.responseSerialize({ lease })), { lease })
+  const beat = { heartbeat: { shardsDone: 2 ** 40, residentBytes: 5, tensors: 7 } }
+  assert.deepEqual(work.requestDeserialize(work.requestSerialize(beat)), beat)
+  const results = Data.service['Results']!
+  assert.deepEqual(results.requestDeserialize(results.requestSerialize(chunks[2])), chunks[2])
+  const receipt = { lease: 1, accepted: true, reason: '' }
+  assert.deepEqual(results.responseDeserialize(results.responseSerialize(receipt)), receipt)
+})
