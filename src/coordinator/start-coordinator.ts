@@ -70,7 +70,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const { pixels: _pixels, labels: _labels, ...header } = dataset
   const split = splitDataset(dataset, config.seed, config.stratified)
   const inputShape = [dataset.height, dataset.width, dataset.channels] as const
-  const model = describeModel(buildNetwork(config.network, [...inputShape], dataset.classNames.length))
+  const network = buildNetwork(config.network, [...inputShape], dataset.classNames.length)
+  const model = describeModel(network)
+  network.dispose()
   const description: RunDescription = { config, model, dataset: header }
 
   const now = (): number => performance.now()

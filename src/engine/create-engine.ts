@@ -1,0 +1,89 @@
+import type { Tensor } from '@tensorflow/tfjs'
+import { ConvoyError } from '../shared/errors.js'
+import type { CapturedFunction } from './capture/capture.js'
+import { capture } from './capture/capture.js'
+import type { Engine, EngineOptions, EvaluationInput, GradientInput } from './engine.js'
+import { FusedOps } from './fused-ops.js'
+import { evaluationStep, predictionStep } from './inference.js'
+import { uploadBytes, nativeBackend } from './native-backend.js'
+import { Network } from './network.js'
+import { describeDevice } from './runtime/describe-device.js'
+import { loadTensorflow } from './runtime/load-tensorflow.js'
+import { trainingStep } from './training-step.js'
+
+/** Batch sizes of evaluation and prediction that keep a graph of their own: the full shard and the last one. */
+const MOST_GRAPHS = 4
+
+/**
+ * Builds the network and makes its steps ready; each is captured as a graph when it runs first.
+ * @throws ConvoyError('environment') without a native runtime, ConvoyError('incompatible') for a model that it cannot build
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const loaded = loadTensorflow()
+  const { tf } = loaded
+  const backend = nativeBackend(tf)
+  const { model } = options
+  const [height, width, channel] = model.inputShape
+  const ops = new FusedOps(tf)
+  const network = await Network.build(tf, model, ops)
+  const train = trainingStep(tf, ops, network, options)
+  const evaluate = evaluationStep(tf, ops, network, model)
+  const predict = predictionStep(tf, ops, network)
+  const graphs = new Map<string, CapturedFunction>()
+  let weights: Tensor | undefined
+
+  /** Runs a step's graph, recorded at its first run, and takes its one output home. */
+  function run(name: string, step: (...inputs: Tensor[]) => Tensor[], inputs: Tensor[]): Float32Array<ArrayBuffer> {
+    if (weights === undefined) throw new ConvoyError('internal', `${name} before any weights`)
+    const all = [weights, ...inputs]
+    let graph = graphs.get(name)
+    if (graph === undefined) {
+      if (graphs.size === MOST_GRAPHS) forgetOldest(graphs)
+      graph = capture(tf, step, all)
+      graphs.set(name, graph)
+    }
+    const [output] = graph.run(all) as [Tensor]
+    const values = output.dataSync<'float32'>()
+    tf.dispose([output, ...inputs])
+    return values as Float32Array<ArrayBuffer>
+  }
+
+  const upload = (pixels: Uint8Array): Tensor => {
+    const count = pixels.length / (height * width * channel)
+    return uploadBytes(backend, pixels, [count, height, width, channel])
+  }
+
+  return {
+    device: describeDevice(loaded),
+    setWeights: (values: Float32Array) => {
+      weights?.dispose()
+      weights = tf.tensor1d(values)
+    },
+    gradient: ({ pixels, labels, transforms, dropoutKey }: GradientInput) =>
+      run('train', train, [
+        upload(pixels),
+        tf.tensor1d(labels, 'int32'),
+        tf.tensor2d(transforms, [labels.length, 8]),
+        tf.tensor1d(Int32Array.from(dropoutKey), 'int32'),
+      ]),
+    evaluate: ({ pixels, labels }: EvaluationInput) =>
+      run(`evaluate ${labels.length}`, evaluate, [upload(pixels), tf.tensor1d(labels, 'int32')]),
+    predict: (pixels: Uint8Array) => {
+      const input = upload(pixels)
+      return run(`predict ${input.shape[0]}`, predict, [input])
+    },
+    tensorCount: () => tf.memory().numTensors,
+    close: () => {
+      for (const graph of graphs.values()) graph.dispose()
+      graphs.clear()
+      weights?.dispose()
+      weights = undefined
+    },
+  }
+}
+
+function forgetOldest(graphs: Map<string, CapturedFunction>): void {
+  const [name, graph] = graphs.entries().next().value!
+  graph.dispose()
+  graphs.delete(name)
+}

@@ -1,0 +1,54 @@
+import { createRequire } from 'node:module'
+import nodeUtil from 'node:util'
+import { ConvoyError } from '../../shared/errors.js'
+import type { InstalledRuntime } from './runtime-directory.js'
+import { findRuntime } from './runtime-directory.js'
+import { setTensorflowEnvironment } from './tensorflow-environment.js'
+
+export type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu')
+
+/** TensorFlow.js, and the native runtime that it runs on. */
+export interface LoadedTensorflow {
+  readonly tf: TensorFlow
+  readonly runtime: InstalledRuntime
+}
+
+let loaded: LoadedTensorflow | undefined
+
+/**
+ * Loads @tensorflow/tfjs-node-gpu on the native runtime from the per-user cache; once per process, on one thread, since
+ * the addon keeps process-wide state.
+ *
+ * @throws ConvoyError('environment') when no runtime is installed or its libraries cannot be loaded
+ */
+export function loadTensorflow(): LoadedTensorflow {
+  if (loaded) return loaded
+  const runtime = findRuntime()
+  if (runtime === undefined) {
+    throw new ConvoyError('environment', 'The native TensorFlow runtime is not installed. Run `npx convoy runtime install`.')
+  }
+  setTensorflowEnvironment()
+  const require = createRequire(import.meta.url)
+  // tfjs-node asks node-pre-gyp where its addon lies; ours lies in the cache. (The package's top level is a getter: go below it.)
+  const nodeRequire = createRequire(require.resolve('@tensorflow/tfjs-node-gpu'))
+  const preBinding = nodeRequire('@mapbox/node-pre-gyp/lib/pre-binding.js') as { find: () => string }
+  preBinding.find = () => runtime.addonPath
+  restoreRemovedUtil()
+  try {
+    loaded = { tf: require('@tensorflow/tfjs-node-gpu') as TensorFlow, runtime }
+  } catch (error) {
+    throw new ConvoyError(
+      'environment',
+      `The native TensorFlow runtime in ${runtime.directory} cannot be loaded (${(error as Error).message.split('\n')[0]}). ` +
+        'Delete that directory and run `npx convoy runtime install`.',
+      { cause: error },
+    )
+  }
+  return loaded
+}
+
+/** tfjs-node calls util.isNullOrUndefined, which Node 23 removed. */
+function restoreRemovedUtil(): void {
+  const util = nodeUtil as unknown as Record<string, unknown>
+  util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined
+}

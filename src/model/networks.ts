@@ -1,0 +1,63 @@
+import * as tf from '@tensorflow/tfjs'
+import type { Shortcut } from './residual-block.js'
+import { apply, batchNorm, convolution, relu, residualBlock } from './residual-block.js'
+import type { NetworkConfig, NetworkName } from './run-config.js'
+
+interface Architecture {
+  /** Channels of the first convolution. */
+  readonly stem: number
+  /** Channels of each stage; every stage but the first halves height and width. */
+  readonly stages: readonly number[]
+  readonly blocksPerStage: number
+  readonly shortcut: Shortcut
+}
+
+/** He et al. 2015, section 4.2: 6n + 2 layers for 32x32 images. */
+function cifar(blocksPerStage: number): Architecture {
+  return { stem: 16, stages: [16, 32, 64], blocksPerStage, shortcut: 'identity' }
+}
+
+const ARCHITECTURES: Readonly<Record<NetworkName, Architecture>> = {
+  resnet8: cifar(1),
+  resnet20: cifar(3),
+  resnet32: cifar(5),
+  resnet44: cifar(7),
+  resnet56: cifar(9),
+  resnet110: cifar(18),
+  /** The ImageNet network of the paper with a 3x3 stem and no pooling, as is usual for small images. */
+  resnet18: { stem: 64, stages: [64, 128, 256, 512], blocksPerStage: 2, shortcut: 'projection' },
+  /** Three blocks that widen, made for L2 and dropout. */
+  seed: { stem: 32, stages: [32, 64, 128], blocksPerStage: 1, shortcut: 'projection' },
+}
+
+/**
+ * A network as a stock LayersModel from pixels, scaled to [0, 1], to class probabilities.
+ * @param inputShape `[height, width, channel]`, at least 8x8
+ * @returns `[batch, height, width, channel]` -> `[batch, class]`
+ */
+export function buildNetwork(config: NetworkConfig, inputShape: [number, number, number], classCount: number): tf.LayersModel {
+  const { stem, stages, blocksPerStage, shortcut } = ARCHITECTURES[config.name]
+  const { reg, dropoutRate } = config
+  const input = tf.input({ shape: inputShape, name: 'image' })
+
+  let x = convolution(input, { name: 'stem_conv', filters: stem, size: 3, strides: 1, reg })
+  x = relu(batchNorm(x, 'stem_bn'), 'stem_relu')
+  stages.forEach((filters, stage) => {
+    for (let block = 0; block < blocksPerStage; block++) {
+      const name = `stage${stage + 1}_block${block + 1}`
+      x = residualBlock(x, { name, filters, reg, dropoutRate, downsample: stage > 0 && block === 0, shortcut })
+    }
+  })
+  x = apply(tf.layers.globalAveragePooling2d({ name: 'pool' }), x)
+  x = apply(
+    tf.layers.dense({
+      name: 'logits',
+      units: classCount,
+      kernelInitializer: 'glorotUniform',
+      ...(reg > 0 ? { kernelRegularizer: tf.regularizers.l2({ l2: reg }) } : {}),
+    }),
+    x,
+  )
+  x = apply(tf.layers.activation({ activation: 'softmax', name: 'probabilities' }), x)
+  return tf.model({ inputs: input, outputs: x, name: config.name })
+}
