@@ -13,7 +13,7 @@ import type { RunEvent, RunObserver } from './run-events.js'
 import { adminService } from './services/admin-service.js'
 import { controlService } from './services/control-service.js'
 import { dataService } from './services/data-service.js'
-import type { TrainingOutcome } from './training-run.js'
+import type { TrainingOutcome, TrainingRunOptions } from './training-run.js'
 import { trainingRun } from './training-run.js'
 import { WeightsBoard } from './weights-board.js'
 import { WorkerPool } from './worker-pool.js'
@@ -41,8 +41,8 @@ export interface Coordinator {
   readonly address: string
   readonly adminAddress: string
   readonly description: RunDescription
-  /** The whole run. Workers may come and go from now on. */
-  train(): Promise<TrainingOutcome>
+  /** The whole run. Workers may come and go from now on. See {@link TrainingRunOptions} for `onBrokenOff`. */
+  train(onBrokenOff: TrainingRunOptions['onBrokenOff']): Promise<TrainingOutcome>
   /** Tells workers to go home and closes every listener. */
   close(): Promise<void>
 }
@@ -121,9 +121,19 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     address: listeners[0]!.address,
     adminAddress: listeners[1]!.address,
     description,
-    train: async () => {
+    train: async (onBrokenOff) => {
       const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
-      return trainingRun({ description, splitSizes, pool, board, observer, signal, stopSignal: stop.signal, now })
+      return trainingRun({
+        description,
+        splitSizes,
+        pool,
+        board,
+        observer,
+        signal,
+        stopSignal: stop.signal,
+        onBrokenOff,
+        now,
+      })
     },
     close: async () => {
       pool.finish('the run is over')
@@ -137,7 +147,16 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 type PoolStatus = ReturnType<WorkerPool['statuses']>[number]
 
 function toWorkerStatus({ id, name, state, device, shardsDone, residentBytes, tensors, lastHeardMs }: PoolStatus) {
-  return { worker: id, name, state, device: device.name, shardsDone, residentBytes, tensors, lastHeardSeconds: lastHeardMs / 1000 }
+  return {
+    worker: id,
+    name,
+    state,
+    device: device.name,
+    shardsDone,
+    residentBytes,
+    tensors,
+    lastHeardSeconds: lastHeardMs / 1000,
+  }
 }
 
 /** The run in a few numbers, for `convoy status`. */

@@ -19,6 +19,8 @@ export interface TrainingRunOptions {
   readonly observer: RunObserver
   /** Ends the run at once; nothing is evaluated any more. */
   readonly signal: AbortSignal
+  /** Called with the weights and the steps in them when the run breaks off after at least one step. */
+  readonly onBrokenOff: (weights: Float32Array, step: number) => Promise<void>
   /** Ends the run after the step it is in, with evaluation. */
   readonly stopSignal: AbortSignal
   /** Monotonic milliseconds. */
@@ -50,7 +52,7 @@ export function plannedSteps(epochs: number, trainSamples: number, batchSize: nu
  * @throws ConvoyError('training') when loss or gradient are not finite; the signal's reason when it fires
  */
 export async function trainingRun(options: TrainingRunOptions): Promise<TrainingOutcome> {
-  const { description, splitSizes, pool, board, observer, signal, stopSignal, now } = options
+  const { description, splitSizes, pool, board, observer, signal, stopSignal, now, onBrokenOff } = options
   const { config, model, dataset } = description
   const { layout } = model
   const { batchSize, shardSize } = config
@@ -78,61 +80,71 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
   let trainingMs = 0
   let steadySteps = 0
 
-  while (step < totalSteps && !stopSignal.aborted) {
-    const stepStartedMs = now()
-    const sum = await pool.compute(
-      {
-        work: 'WORK_GRADIENT',
-        step,
-        split: 'train',
-        shards: batchSize / shardSize,
-        vectorLength: gradientLength(layout),
-        weightsVersion,
-      },
-      signal,
-    )
-    const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps)
-    if (outcome === undefined) throw diverged(step)
-    weightsVersion = board.publish(weights)
-    step++
+  try {
+    return await train()
+  } catch (error) {
+    if (step > 0) await onBrokenOff(weights, step)
+    throw error
+  }
 
-    const durationMs = now() - stepStartedMs
-    // The first step waits for workers to start; it says nothing about speed.
-    if (step > 1) {
-      trainingMs += durationMs
-      steadySteps++
+  async function train(): Promise<TrainingOutcome> {
+    while (step < totalSteps && !stopSignal.aborted) {
+      const stepStartedMs = now()
+      const sum = await pool.compute(
+        {
+          work: 'WORK_GRADIENT',
+          step,
+          split: 'train',
+          shards: batchSize / shardSize,
+          vectorLength: gradientLength(layout),
+          weightsVersion,
+        },
+        signal,
+      )
+      const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps)
+      if (outcome === undefined) throw diverged(step)
+      weightsVersion = board.publish(weights)
+      step++
+
+      const durationMs = now() - stepStartedMs
+      // The first step waits for workers to start; it says nothing about speed.
+      if (step > 1) {
+        trainingMs += durationMs
+        steadySteps++
+      }
+      observer({ kind: 'step', step, epoch: step / stepsPerEpoch, ...outcome, durationMs, workers: pool.workerCount })
+
+      const endsEpoch = Math.floor(step / stepsPerEpoch) > Math.floor((step - 1) / stepsPerEpoch)
+      if (endsEpoch || step === totalSteps || stopSignal.aborted) await validate()
     }
-    observer({ kind: 'step', step, epoch: step / stepsPerEpoch, ...outcome, durationMs, workers: pool.workerCount })
+    if (last?.step !== step) await validate()
+    if (best === undefined || last === undefined)
+      throw new ConvoyError('internal', 'the run ended without a validation')
 
-    const endsEpoch = Math.floor(step / stepsPerEpoch) > Math.floor((step - 1) / stepsPerEpoch)
-    if (endsEpoch || step === totalSteps || stopSignal.aborted) await validate()
+    // The best weights are tested; they are the ones that people will use.
+    if (best.step !== step) weightsVersion = board.publish(best.weights)
+    const test = await evaluate('test', best.step)
+    observer({ kind: 'evaluated', result: test, epoch: best.step / stepsPerEpoch, best: true })
+
+    const result: RunResult = {
+      weightsSha256: createHash('sha256').update(bytesOf(weights)).digest('hex'),
+      steps: step,
+      samplesSeen: step * batchSize,
+      samplesPerSecond: trainingMs > 0 ? (steadySteps * batchSize) / (trainingMs / 1000) : 0,
+      workers: pool.peakWorkers,
+      seconds: (now() - startedMs) / 1000,
+      validation: best.validation,
+      test,
+      bestStep: best.step,
+      dataset: dataset.name,
+      datasetFingerprint: dataset.fingerprint,
+      classNames: dataset.classNames,
+      config,
+      reissued: pool.reissued,
+    }
+    observer({ kind: 'finished', result })
+    return { result, best, last }
   }
-  if (last?.step !== step) await validate()
-  if (best === undefined || last === undefined) throw new ConvoyError('internal', 'the run ended without a validation')
-
-  // The best weights are tested; they are the ones that people will use.
-  if (best.step !== step) weightsVersion = board.publish(best.weights)
-  const test = await evaluate('test', best.step)
-  observer({ kind: 'evaluated', result: test, epoch: best.step / stepsPerEpoch, best: true })
-
-  const result: RunResult = {
-    weightsSha256: createHash('sha256').update(bytesOf(weights)).digest('hex'),
-    steps: step,
-    samplesSeen: step * batchSize,
-    samplesPerSecond: trainingMs > 0 ? (steadySteps * batchSize) / (trainingMs / 1000) : 0,
-    workers: pool.peakWorkers,
-    seconds: (now() - startedMs) / 1000,
-    validation: best.validation,
-    test,
-    bestStep: best.step,
-    dataset: dataset.name,
-    datasetFingerprint: dataset.fingerprint,
-    classNames: dataset.classNames,
-    config,
-    reissued: pool.reissued,
-  }
-  observer({ kind: 'finished', result })
-  return { result, best, last }
 
   async function validate(): Promise<void> {
     const validation = await evaluate('validation', step)
@@ -170,13 +182,26 @@ function summarise(
   durationMs: number,
 ): EvaluationResult {
   const classes = dataset.classNames.length
-  const confusion = Array.from({ length: classes }, (_, label) => [...sum.subarray(label * classes, (label + 1) * classes)])
+  const confusion = Array.from({ length: classes }, (_, label) => [
+    ...sum.subarray(label * classes, (label + 1) * classes),
+  ])
   const counted = confusion.flat().reduce((total, count) => total + count, 0)
   if (counted !== samples) {
-    throw new ConvoyError('internal', `${counted} samples of the ${split} split were evaluated where there are ${samples}`)
+    throw new ConvoyError(
+      'internal',
+      `${counted} samples of the ${split} split were evaluated where there are ${samples}`,
+    )
   }
   const correct = confusion.reduce((total, row, label) => total + row[label]!, 0)
-  return { split, step, samples, loss: sum[classes * classes]! / samples, accuracy: correct / samples, confusion, durationMs }
+  return {
+    split,
+    step,
+    samples,
+    loss: sum[classes * classes]! / samples,
+    accuracy: correct / samples,
+    confusion,
+    durationMs,
+  }
 }
 
 function diverged(step: number): ConvoyError {

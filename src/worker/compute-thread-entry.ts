@@ -4,6 +4,8 @@ import type { SplitName } from '../data/dataset.js'
 import { openDatasetByFingerprint } from '../data/open-dataset.js'
 import { createEngine } from '../engine/create-engine.js'
 import type { Engine } from '../engine/engine.js'
+import { describeDevice } from '../engine/runtime/describe-device.js'
+import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { LeaseMessage } from '../shared/protocol/messages.js'
@@ -31,7 +33,7 @@ async function prepare({ config, model, dataset: header }: RunDescription): Prom
   waiting = undefined
   const dataset = await openDatasetByFingerprint(header.fingerprint)
   if (dataset === undefined) throw new ConvoyError('data', `The data set ${header.name} is not in the cache of this machine.`)
-  engine = await createEngine({
+  const built = await createEngine({
     model,
     shardSize: config.shardSize,
     evaluationShardSize: config.evaluationShardSize,
@@ -39,7 +41,8 @@ async function prepare({ config, model, dataset: header }: RunDescription): Prom
     fillMode: config.augmentation.fillMode,
     augment: config.augmentation.enabled,
   })
-  computer = new ShardComputer(config, dataset, engine)
+  engine = built
+  computer = new ShardComputer(config, dataset, built)
   tell({ kind: 'prepared' })
 }
 
@@ -102,3 +105,5 @@ port.on('message', (message: ToCompute) => {
       break
   }
 })
+
+tell({ kind: 'device', device: describeDevice(loadTensorflow()) })

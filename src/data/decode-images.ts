@@ -1,0 +1,85 @@
+import os from 'node:os'
+import sharp from 'sharp'
+import { ConvoyError } from '../shared/errors.js'
+import type { Dataset } from './dataset.js'
+import type { ImageFile } from './image-archive.js'
+
+// Small images in parallel: threads and caches inside one image only cost.
+sharp.concurrency(1)
+sharp.cache(false)
+
+/** Largest image that is decoded: 64 megapixels. Anything larger is a mistake or an attack. */
+const MOST_PIXELS = 64 * 2 ** 20
+const MOST_CLASSES = 65_536
+
+/**
+ * Decodes image files, one directory per class (`…/<class>/<file>`), to RGB of one size. Classes are sorted by name; images
+ * with the same class in several directories (`train/cat`, `test/cat`) are pooled.
+ *
+ * @param size height and width; undefined takes the first image's and wants all to have it
+ * @throws ConvoyError('data') naming the file that cannot be decoded or has another size, or when there are no two classes
+ */
+export async function decodeImages(
+  files: readonly ImageFile[],
+  name: string,
+  size: { height: number; width: number } | undefined,
+  onProgress: (done: number, total: number) => void,
+): Promise<Omit<Dataset, 'fingerprint'>> {
+  const classNames = [...new Set(files.map(classOf))].sort()
+  if (classNames.length < 2 || classNames.length > MOST_CLASSES) {
+    throw new ConvoyError('data', `${name}: ${classNames.length} classes found; put the images of each class into a directory of its own (2 to ${MOST_CLASSES}).`)
+  }
+  const { height, width } = size ?? (await sizeOf(files[0]!))
+  const imageBytes = height * width * 3
+  const pixels = new Uint8Array(files.length * imageBytes)
+  const labels = Uint16Array.from(files, (file) => classNames.indexOf(classOf(file)))
+
+  let next = 0
+  const decodeNext = async (): Promise<void> => {
+    for (let index = next++; index < files.length; index = next++) {
+      const file = files[index]!
+      pixels.set(await decode(file, size === undefined, height, width), index * imageBytes)
+      if (index % 1000 === 0) onProgress(index, files.length)
+    }
+  }
+  await Promise.all(Array.from({ length: os.availableParallelism() * 2 }, decodeNext))
+  return { name, count: files.length, height, width, channels: 3, classNames, pixels, labels }
+}
+
+function classOf({ path }: ImageFile): string {
+  const parts = path.split('/')
+  const directory = parts.at(-2)
+  if (directory === undefined || directory === '.') {
+    throw new ConvoyError('data', `${path} lies in no class directory; put the images of each class into a directory of its own.`)
+  }
+  return directory
+}
+
+async function sizeOf(file: ImageFile): Promise<{ height: number; width: number }> {
+  try {
+    const { height, width } = await sharp(file.bytes, { limitInputPixels: MOST_PIXELS }).metadata()
+    return { height, width }
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+}
+
+async function decode(file: ImageFile, exact: boolean, height: number, width: number): Promise<Uint8Array> {
+  try {
+    const image = sharp(file.bytes, { limitInputPixels: MOST_PIXELS, failOn: 'error' })
+    if (!exact) image.resize(width, height, { fit: 'cover', kernel: 'lanczos3' })
+    const { data, info } = await image.toColourspace('srgb').removeAlpha().raw().toBuffer({ resolveWithObject: true })
+    if (info.height === height && info.width === width && info.channels === 3) return data
+    throw new ConvoyError(
+      'data',
+      `${file.path} is ${info.width}x${info.height} where the first image is ${width}x${height}; give one size with --size ${height}x${width}.`,
+    )
+  } catch (error) {
+    if (error instanceof ConvoyError) throw error
+    throw unreadable(file, error)
+  }
+}
+
+function unreadable(file: ImageFile, error: unknown): ConvoyError {
+  return new ConvoyError('data', `${file.path} cannot be decoded as an image: ${(error as Error).message.split('\n')[0]}.`, { cause: error })
+}

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { ConvoyError } from '../shared/errors.js'
+import { packageRoot } from '../shared/package-root.js'
+import { decodeImages } from './decode-images.js'
+import { readImageArchive } from './image-archive.js'
+import { hasPackedDataset } from './packed-cache.js'
+import { storeDataset } from './store-dataset.js'
+
+/** The data set that ships with Convoy. */
+export const EMBEDDED_NAME = 'cifar10'
+/** What {@link ensureEmbeddedDataset} makes of the archive. */
+export const EMBEDDED_FINGERPRINT = '92e717cb0d7787b235f05e3256299dc22211cbfca66cdbf2bbca42a07d1d8670'
+const ARCHIVE = path.join(packageRoot, 'datasets', 'cifar10-jpeg.tar.gz')
+
+/**
+ * Decodes the embedded CIFAR-10 into the cache unless it is there.
+ * @param report lines for people
+ * @returns its fingerprint
+ * @throws ConvoyError('data') when the archive is not the one that was published, or decodes to other pixels
+ */
+export async function ensureEmbeddedDataset(report: (line: string) => void): Promise<string> {
+  if (hasPackedDataset(EMBEDDED_FINGERPRINT)) return EMBEDDED_FINGERPRINT
+  await verifyArchive()
+  const files = await readImageArchive(ARCHIVE)
+  const decoded = await decodeImages(files, EMBEDDED_NAME, undefined, (done, total) => {
+    if (done % 20_000 === 0) report(`Decoding ${EMBEDDED_NAME}: ${done} of ${total} images`)
+  })
+  const { fingerprint } = await storeDataset(decoded)
+  if (fingerprint !== EMBEDDED_FINGERPRINT) {
+    throw new ConvoyError(
+      'data',
+      `${ARCHIVE} decodes to other pixels here (${fingerprint}) than where Convoy was made (${EMBEDDED_FINGERPRINT}). ` +
+        'Install the locked packages again (npm ci): the image decoder differs.',
+    )
+  }
+  return fingerprint
+}
+
+async function verifyArchive(): Promise<void> {
+  const sums = await readFile(path.join(path.dirname(ARCHIVE), 'SHA256SUMS'), 'utf8')
+  const expected = sums.split('\n').find((line) => line.endsWith(`  ${path.basename(ARCHIVE)}`))?.slice(0, 64)
+  const hash = createHash('sha256')
+  for await (const block of createReadStream(ARCHIVE)) hash.update(block as Buffer)
+  if (hash.digest('hex') !== expected) {
+    throw new ConvoyError('data', `${ARCHIVE} is damaged (its sha256 is not the one in SHA256SUMS). Restore it: git checkout datasets.`)
+  }
+}
