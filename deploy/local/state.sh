@@ -1,0 +1,78 @@
+# Sourced by the scripts beside it: where a local run keeps its process ids and logs.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+state=${CONVOY_LOCAL_STATE:-$root/runs/.local}
+convoy=(node "$root/bin/convoy.mjs")
+
+fail() {
+  echo "✖ $1" >&2
+  exit 2
+}
+
+# A whole number from 0 to 256, or the end.
+check_count() {
+  [[ $1 =~ ^[0-9]+$ ]] && ((10#$1 <= 256)) || fail "The number of workers is \"$1\"; give a whole number from 0 to 256."
+}
+
+# True when the process of a pid file is alive and ours: pids are used again.
+alive() {
+  local pid
+  pid=$(cat "$state/$1.pid" 2>/dev/null) || return 1
+  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q convoy.mjs
+}
+
+field() {
+  node -p 'JSON.parse(require("fs").readFileSync(process.argv[1]))[process.argv[2]]' "$state/coordinator.json" "$1"
+}
+
+# Starts the command after the name, in the background and in a session of its own.
+launch() {
+  local name=$1
+  shift
+  setsid nohup "$@" </dev/null >>"$state/$name.log" 2>&1 &
+  echo $! >"$state/$name.pid"
+}
+
+# Workers that are alive, by number.
+workers() {
+  local file name
+  for file in $(ls -v "$state"/worker-*.pid 2>/dev/null); do
+    name=$(basename "$file" .pid)
+    if alive "$name"; then echo "${name#worker-}"; else rm -f "$file"; fi
+  done
+}
+
+gpu_count() {
+  nvidia-smi -L 2>/dev/null | grep -c '^GPU ' || true
+}
+
+start_worker() {
+  local gpus
+  gpus=$(gpu_count)
+  if ((gpus > 0)); then
+    CUDA_VISIBLE_DEVICES=$(($1 % gpus)) launch "worker-$1" "${convoy[@]}" worker --join "$(field address)"
+  else
+    launch "worker-$1" "${convoy[@]}" worker --join "$(field address)"
+  fi
+}
+
+# Adds or takes away workers until there are that many. The last to come is the first to go, after the work in hand.
+scale_to() {
+  local wanted=$1 number=0 running
+  running=($(workers))
+  while ((${#running[@]} > wanted)); do
+    number=${running[-1]}
+    kill -TERM "$(cat "$state/worker-$number.pid")" 2>/dev/null || true
+    rm -f "$state/worker-$number.pid"
+    unset 'running[-1]'
+  done
+  number=0
+  while ((${#running[@]} < wanted)); do
+    if ! alive "worker-$number"; then
+      start_worker "$number"
+      running+=("$number")
+    fi
+    number=$((number + 1))
+  done
+}

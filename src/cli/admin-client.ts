@@ -1,0 +1,39 @@
+import { promisify } from 'node:util'
+import * as grpc from '@grpc/grpc-js'
+import { findRunningRun } from '../coordinator/run-announcement.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { StatusReply } from '../shared/protocol/messages.js'
+import { parseAddress } from '../shared/protocol/listen.js'
+import type { AdminClient } from '../shared/protocol/services.js'
+import { Admin, CHANNEL_OPTIONS } from '../shared/protocol/services.js'
+
+export interface AdminTarget {
+  /** `host:port`; else the run directory or the newest running run decides. */
+  readonly admin?: string
+  readonly runsDir: string
+}
+
+const DEADLINE_MS = 5_000
+
+/**
+ * Calls a coordinator's Admin service.
+ * @throws ConvoyError('usage') when no run is found, ConvoyError('unavailable') when it does not answer
+ */
+export async function callAdmin(method: 'status', target: AdminTarget, run?: string): Promise<StatusReply>
+export async function callAdmin(method: 'stop', target: AdminTarget, run?: string): Promise<void>
+export async function callAdmin(method: 'status' | 'stop', target: AdminTarget, run?: string): Promise<unknown> {
+  const address = target.admin ?? (await findRunningRun(target.runsDir, run)).adminAddress
+  parseAddress(address, '--admin')
+  const client = new Admin(address, grpc.credentials.createInsecure(), CHANNEL_OPTIONS)
+  try {
+    const call = promisify<object, grpc.Metadata, grpc.CallOptions, unknown>(client[method].bind(client) as AdminClient['status'])
+    return await call({}, new grpc.Metadata(), { deadline: Date.now() + DEADLINE_MS })
+  } catch (error) {
+    const { code, details } = error as grpc.ServiceError
+    throw code === grpc.status.UNAVAILABLE || code === grpc.status.DEADLINE_EXCEEDED
+      ? new ConvoyError('unavailable', `No coordinator answers at ${address}.`, { cause: error })
+      : new ConvoyError('internal', `The coordinator at ${address} refused: ${details}`, { cause: error })
+  } finally {
+    client.close()
+  }
+}

@@ -1,0 +1,40 @@
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import type { StatusReply } from '../shared/protocol/messages.js'
+import { formatBytes } from '../shared/units.js'
+import type { AdminTarget } from './admin-client.js'
+import { callAdmin } from './admin-client.js'
+
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('Show a run and its workers')
+    .argument('[run]', 'run directory (default: the newest run that is going on)')
+    .option('--admin <host:port>', "the coordinator's admin address")
+    .option('--runs-dir <directory>', 'where run directories lie', 'runs')
+    .option('--json', 'for machines')
+    .action(async (run: string | undefined, { json, ...target }: AdminTarget & { json?: true }) => {
+      const status = await callAdmin('status', target, run)
+      process.stdout.write(json ? `${JSON.stringify(status)}\n` : describe(status))
+    })
+}
+
+function describe(status: StatusReply): string {
+  const { state, step, totalSteps, epoch, loss, samplesPerSecond, workers, runDirectory } = status
+  const table = new Table({ head: ['worker', 'name', 'state', 'device', 'shards', 'memory', 'tensors', 'heard'], style: { head: [] } })
+  for (const worker of workers) {
+    table.push([
+      worker.worker,
+      worker.name,
+      worker.state,
+      worker.device,
+      worker.shardsDone,
+      formatBytes(worker.residentBytes),
+      worker.tensors,
+      `${worker.lastHeardSeconds.toFixed(1)} s ago`,
+    ])
+  }
+  return (
+    `${runDirectory}: ${state}, step ${step} of ${totalSteps} (epoch ${epoch.toFixed(2)}), ` +
+    `loss ${loss.toFixed(4)}, ${samplesPerSecond.toFixed(0)} images/s, ${workers.length} workers\n${table.toString()}\n`
+  )
+}

@@ -1,0 +1,18 @@
+/**
+ * First SIGINT or SIGTERM: `stop`. Second: the process ends at once, status 130.
+ * @returns takes the handlers away again
+ */
+export function onStopSignals(stop: () => void): () => void {
+  let asked = false
+  const handle = (): void => {
+    if (asked) process.exit(130)
+    asked = true
+    stop()
+  }
+  process.on('SIGINT', handle)
+  process.on('SIGTERM', handle)
+  return () => {
+    process.off('SIGINT', handle)
+    process.off('SIGTERM', handle)
+  }
+}

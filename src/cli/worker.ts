@@ -1,0 +1,43 @@
+import { Command } from 'commander'
+import { runWorker } from '../worker/run-worker.js'
+import { seconds } from './flag-values.js'
+import { onStopSignals } from './stop-signals.js'
+
+interface WorkerFlags {
+  join: string
+  name?: string
+  patience: number
+  supervised?: true
+}
+
+export function workerCommand(): Command {
+  return new Command('worker')
+    .description('Compute gradients for a coordinator until its run is over')
+    .requiredOption('--join <host:port>', "the coordinator's address for workers")
+    .option('--name <name>', 'how people see this worker (default: host name and process id)')
+    .option('--patience <seconds>', 'how long to look for a coordinator that does not answer', seconds('--patience'), 60)
+    .option('--supervised', 'end when standard input ends: a parent that dies takes its workers along')
+    .action(async (flags: WorkerFlags) => {
+      const leave = new AbortController()
+      const restore = onStopSignals(() => {
+        process.stderr.write('Leaving after the work in hand. Once more to leave at once.\n')
+        leave.abort()
+      })
+      if (flags.supervised) {
+        process.stdin.on('end', () => process.exit(1)).resume()
+      }
+      try {
+        const reason = await runWorker({
+          address: flags.join,
+          ...(flags.name === undefined ? {} : { name: flags.name }),
+          patienceMs: flags.patience * 1000,
+          notice: (text) => process.stderr.write(`${text}\n`),
+          leaveSignal: leave.signal,
+        })
+        process.stderr.write(`Done: ${reason}.\n`)
+      } finally {
+        restore()
+        process.stdin.pause()
+      }
+    })
+}

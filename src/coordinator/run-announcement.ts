@@ -1,0 +1,60 @@
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import writeFileAtomic from 'write-file-atomic'
+import { ConvoyError } from '../shared/errors.js'
+
+/** Where a running coordinator can be reached: `coordinator.json` in its run directory. */
+export interface RunAnnouncement {
+  readonly pid: number
+  /** `host:port` for workers. */
+  readonly address: string
+  /** `host:port` for `convoy status` and `convoy stop`. */
+  readonly adminAddress: string
+  /** URL of the Prometheus metrics. */
+  readonly metrics: string
+  readonly runDirectory: string
+}
+
+const FILE = 'coordinator.json'
+
+/** @param files also written there, for scripts that wait for the coordinator */
+export async function announceRun(announcement: RunAnnouncement, alsoTo?: string): Promise<void> {
+  const text = JSON.stringify(announcement, null, 2) + '\n'
+  await writeFileAtomic(path.join(announcement.runDirectory, FILE), text)
+  if (alsoTo !== undefined) await writeFileAtomic(alsoTo, text)
+}
+
+/**
+ * The run in that directory or, without one, the newest under `root` whose coordinator lives on this machine.
+ * @throws ConvoyError('usage') when there is none
+ */
+export async function findRunningRun(root: string, runDirectory?: string): Promise<RunAnnouncement> {
+  const candidates =
+    runDirectory === undefined
+      ? (await readdir(root).catch(() => [])).sort().reverse().map((name) => path.join(root, name))
+      : [runDirectory]
+  for (const candidate of candidates) {
+    const announcement = await readAnnouncement(candidate)
+    if (announcement !== undefined && isAlive(announcement.pid)) return announcement
+  }
+  throw new ConvoyError(
+    'usage',
+    runDirectory === undefined
+      ? `No run is going on under ${root}. Name its directory, or the coordinator's address with --admin host:port.`
+      : `No run is going on in ${runDirectory}.`,
+  )
+}
+
+async function readAnnouncement(directory: string): Promise<RunAnnouncement | undefined> {
+  const text = await readFile(path.join(directory, FILE), 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : (JSON.parse(text) as RunAnnouncement)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
