@@ -1,10 +1,8 @@
-import { promisify } from 'node:util'
 import * as grpc from '@grpc/grpc-js'
 import { findRunningRun } from '../coordinator/run-announcement.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
 import { parseAddress } from '../shared/protocol/listen.js'
-import type { AdminClient } from '../shared/protocol/services.js'
 import { Admin, CHANNEL_OPTIONS } from '../shared/protocol/services.js'
 
 export interface AdminTarget {
@@ -26,8 +24,12 @@ export async function callAdmin(method: 'status' | 'stop', target: AdminTarget, 
   parseAddress(address, '--admin')
   const client = new Admin(address, grpc.credentials.createInsecure(), CHANNEL_OPTIONS)
   try {
-    const call = promisify<object, grpc.Metadata, grpc.CallOptions, unknown>(client[method].bind(client) as AdminClient['status'])
-    return await call({}, new grpc.Metadata(), { deadline: Date.now() + DEADLINE_MS })
+    return await new Promise((resolve, reject) => {
+      client[method]({}, new grpc.Metadata(), { deadline: Date.now() + DEADLINE_MS }, (error, reply) => {
+        if (error) reject(error)
+        else resolve(reply)
+      })
+    })
   } catch (error) {
     const { code, details } = error as grpc.ServiceError
     throw code === grpc.status.UNAVAILABLE || code === grpc.status.DEADLINE_EXCEEDED

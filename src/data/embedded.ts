@@ -12,8 +12,12 @@ import { storeDataset } from './store-dataset.js'
 /** The data set that ships with Convoy. */
 export const EMBEDDED_NAME = 'cifar10'
 /** What {@link ensureEmbeddedDataset} makes of the archive. */
-export const EMBEDDED_FINGERPRINT = '92e717cb0d7787b235f05e3256299dc22211cbfca66cdbf2bbca42a07d1d8670'
+const EMBEDDED_FINGERPRINT = '92e717cb0d7787b235f05e3256299dc22211cbfca66cdbf2bbca42a07d1d8670'
 const ARCHIVE = path.join(packageRoot, 'datasets', 'cifar10-jpeg.tar.gz')
+
+export function hasEmbeddedDataset(): boolean {
+  return hasPackedDataset(EMBEDDED_FINGERPRINT)
+}
 
 /**
  * Decodes the embedded CIFAR-10 into the cache unless it is there.
@@ -22,7 +26,7 @@ const ARCHIVE = path.join(packageRoot, 'datasets', 'cifar10-jpeg.tar.gz')
  * @throws ConvoyError('data') when the archive is not the one that was published, or decodes to other pixels
  */
 export async function ensureEmbeddedDataset(report: (line: string) => void): Promise<string> {
-  if (hasPackedDataset(EMBEDDED_FINGERPRINT)) return EMBEDDED_FINGERPRINT
+  if (hasEmbeddedDataset()) return EMBEDDED_FINGERPRINT
   await verifyArchive()
   const files = await readImageArchive(ARCHIVE)
   const decoded = await decodeImages(files, EMBEDDED_NAME, undefined, (done, total) => {

@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+// `convoy …`: makes the checkout ready if it is not, then runs the command.
+import { ensureSetup, isExpected } from '../scripts/setup.mjs'
+
+/** Commands that compute, and so need TensorFlow and the data. */
+const COMPUTING = new Set(['train', 'coordinator', 'worker', 'eval', 'predict'])
+
+try {
+  // A supervised worker was started by a command that has just looked.
+  if (!process.argv.includes('--supervised')) await ensureSetup({ runtime: COMPUTING.has(process.argv[2]) && !process.argv.includes('--help') })
+  const { main } = await import('../dist/src/cli/main.js')
+  await main(process.argv)
+} catch (error) {
+  process.stderr.write(`${isExpected(error) ? `✖ ${error.message}` : error.stack}\n`)
+  process.exitCode = error.exitStatus ?? 1
+}

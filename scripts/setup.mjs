@@ -1,0 +1,152 @@
+#!/usr/bin/env node
+// Makes a checkout ready to run, with Node's own modules only: packages, build, native runtime, data. Each step is skipped
+// when nothing is to do, so a second call costs a few milliseconds; interrupted anywhere, the next call goes on.
+//
+//     node scripts/setup.mjs [--development]     (--development adds the tools that `npm test` needs)
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const root = path.resolve(import.meta.dirname ?? path.dirname(fileURLToPath(import.meta.url)), '..')
+const at = (...parts) => path.join(root, ...parts)
+
+/** A failure that one sentence explains. */
+export class SetupError extends Error {}
+
+/**
+ * @param {{ development?: boolean, runtime?: boolean }} options `runtime: false` stops after the build
+ * @throws {SetupError} with one sentence that says what to do
+ */
+export async function ensureSetup({ development = false, runtime = true } = {}) {
+  const problem = nodeProblem(process.versions.node)
+  if (problem !== undefined) throw new SetupError(problem)
+  await step('packages', packagesReady(development), () => installPackages(development))
+  linkCommand()
+  await step('build', buildReady(development), () => build(development))
+  if (!runtime) return
+  const { findRuntime } = await load('engine/runtime/runtime-directory.js')
+  await step('native TensorFlow', findRuntime() !== undefined, async () => {
+    const { ensureRuntime } = await load('engine/runtime/install-runtime.js')
+    await ensureRuntime({ report })
+  })
+  const { hasEmbeddedDataset, ensureEmbeddedDataset } = await load('data/embedded.js')
+  await step('CIFAR-10', hasEmbeddedDataset(), () => ensureEmbeddedDataset(report))
+}
+
+/** What is wrong with this version of Node, if anything. */
+export function nodeProblem(version) {
+  const [major, minor] = version.split('.').map(Number)
+  if ((major > 20 || (major === 20 && minor >= 17)) && major < 25) return undefined
+  return `Convoy runs on Node 20.17 to 24, and this is ${version}: install Node 22 or 24.`
+}
+
+async function step(name, ready, work) {
+  if (ready) return
+  report(`Set-up: ${name} …`)
+  const started = performance.now()
+  await work()
+  report(`Set-up: ${name} ready after ${((performance.now() - started) / 1000).toFixed(1)} s`)
+}
+
+/** Progress goes to stderr: standard output belongs to the command. */
+function report(line) {
+  process.stderr.write(`${line}\n`)
+}
+
+function load(module) {
+  return import(pathToFileURL(at('dist', 'src', module)).href)
+}
+
+// Packages: node_modules belongs to this lock file when the stamp in it says so; npm ci deletes the stamp with the rest.
+
+const PACKAGES_STAMP = at('node_modules', '.convoy-packages')
+
+function lockHash() {
+  return createHash('sha256').update(readFileSync(at('package-lock.json'))).digest('hex')
+}
+
+function packagesReady(development) {
+  const stamp = read(PACKAGES_STAMP)
+  return stamp === `${lockHash()} development` || (!development && stamp === `${lockHash()} plain`)
+}
+
+async function installPackages(development) {
+  const args = ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error']
+  const { status, output } = await run('npm', development ? args : [...args, '--omit=dev'])
+  if (status === 127) throw new SetupError('npm is missing: install Node with npm (Node 22 or 24 from your system or a version manager).')
+  if (status !== 0) {
+    const reason = output.split('\n').find((line) => line.startsWith('npm error')) ?? output.trim().split('\n').at(-1)
+    throw new SetupError(`npm cannot install the packages (${reason}): check the network and npm's registry (npm config get registry), then run the same command again.`)
+  }
+  writeFileSync(PACKAGES_STAMP, `${lockHash()} ${development ? 'development' : 'plain'}`)
+}
+
+/** `npx convoy` finds this checkout's own command. */
+function linkCommand() {
+  const link = at('node_modules', '.bin', 'convoy')
+  if (existsSync(link)) return
+  mkdirSync(path.dirname(link), { recursive: true })
+  rmSync(link, { force: true })
+  symlinkSync(path.join('..', '..', 'bin', 'convoy.mjs'), link)
+}
+
+// Build: the stamp holds the names, sizes and times of the sources that were compiled.
+
+const BUILD_STAMP = at('dist', '.convoy-build')
+
+function sourcesOf(projects) {
+  const files = projects.flatMap((project) =>
+    readdirSync(at(project), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name)),
+  )
+  const lines = [...files, at('tsconfig.base.json'), at('package-lock.json')].sort().map((file) => {
+    const { size, mtimeMs } = statSync(file)
+    return `${path.relative(root, file)} ${size} ${mtimeMs}`
+  })
+  return createHash('sha256').update(lines.join('\n')).digest('hex')
+}
+
+function buildReady(development) {
+  const [src, test] = read(BUILD_STAMP)?.split('\n') ?? []
+  return src === sourcesOf(['src']) && (!development || test === sourcesOf(['test']))
+}
+
+async function build(development) {
+  const stamp = [sourcesOf(['src']), development ? sourcesOf(['test']) : ''].join('\n')
+  const compiler = at('node_modules', 'typescript', 'bin', 'tsc')
+  const projects = development ? [at('src'), at('test')] : [at('src')]
+  const { status, output } = await run(process.execPath, [compiler, '--build', ...projects])
+  if (status !== 0) throw new SetupError(`The sources do not compile:\n${output.trim()}`)
+  writeFileSync(BUILD_STAMP, stamp)
+}
+
+function read(file) {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+}
+
+function run(command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    const keep = (text) => (output += text)
+    child.stdout.on('data', keep)
+    child.stderr.on('data', keep)
+    child.on('error', (error) => resolve({ status: error.code === 'ENOENT' ? 127 : 126, output: error.message }))
+    child.on('close', (status) => resolve({ status: status ?? 128, output }))
+  })
+}
+
+if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  ensureSetup({ development: process.argv.includes('--development') }).catch((error) => {
+    report(isExpected(error) ? `✖ ${error.message}` : error.stack)
+    process.exitCode = 1
+  })
+}
+
+/** Errors that were written for people: this file's, and Convoy's own. */
+export function isExpected(error) {
+  return error instanceof SetupError || error.isExpected === true
+}

@@ -1,0 +1,40 @@
+import { mkdir } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { ConvoyError } from '../../shared/errors.js'
+import { runProgram } from './run-program.js'
+
+/**
+ * Compiles tfjs-node's addon against `<runtime>/tensorflow`, with the stable Node API: one binary for every version of Node.
+ * @throws ConvoyError('environment') when g++ is missing or fails
+ */
+export async function compileAddon(runtime: string): Promise<void> {
+  if ((await runProgram('g++', ['--version'])).status !== 0) {
+    throw new ConvoyError('environment', 'g++ is missing, and it compiles the link to TensorFlow: install it (Debian, Ubuntu: apt-get install g++).')
+  }
+  const require = createRequire(import.meta.url)
+  const tfjs = path.dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'))
+  const headers = (require('node-api-headers') as { include_dir: string }).include_dir
+  const tensorflow = path.join(runtime, 'tensorflow')
+  await mkdir(path.join(runtime, 'addon'), { recursive: true })
+  const { status, stderr } = await runProgram('g++', [
+    ...['-std=c++17', '-O2', '-fPIC', '-shared', '-w', '-DNAPI_VERSION=8'],
+    ...[`-I${tfjs}`, `-I${headers}`, `-I${path.join(tensorflow, 'include')}`],
+    ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => path.join(tfjs, 'binding', file)),
+    ...['-o', path.join(runtime, 'addon', 'tfjs_binding.node'), `-L${tensorflow}`],
+    ...['-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../tensorflow'],
+  ])
+  if (status !== 0) {
+    const reason = stderr.split('\n').find((line) => line.includes('error')) ?? stderr.trim().split('\n').at(-1)
+    throw new ConvoyError('environment', `g++ cannot compile the link to TensorFlow (${reason}); it takes g++ 9 or newer with the C++ standard library (Debian, Ubuntu: apt-get install g++).`)
+  }
+}
+
+/** Loads the addon in a process of its own. @returns TensorFlow's version @throws ConvoyError('environment') when it does not load */
+export async function verifyAddon(runtime: string): Promise<string> {
+  const addon = path.join(runtime, 'addon', 'tfjs_binding.node')
+  const { status, stdout, stderr } = await runProgram(process.execPath, ['-p', `require(${JSON.stringify(addon)}).TF_Version`])
+  if (status === 0) return stdout.trim()
+  const reason = stderr.split('\n').find((line) => line.startsWith('Error')) ?? stderr.trim().split('\n').at(-1)
+  throw new ConvoyError('environment', `TensorFlow was installed and does not load (${reason}); this machine's libraries or CPU do not fit it.`)
+}

@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process'
+
+export interface ProgramResult {
+  /** Exit status; 127 when there is no such program. */
+  readonly status: number
+  /** The last 64 KiB. */
+  readonly stderr: string
+  readonly stdout: string
+}
+
+const MOST_OUTPUT = 65_536
+
+/** Runs a program to its end. Does not throw for its failure. */
+export async function runProgram(command: string, args: readonly string[], environment = process.env): Promise<ProgramResult> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: environment })
+    let [stdout, stderr] = ['', '']
+    child.stdout.on('data', (text: Buffer) => (stdout = (stdout + text.toString()).slice(-MOST_OUTPUT)))
+    child.stderr.on('data', (text: Buffer) => (stderr = (stderr + text.toString()).slice(-MOST_OUTPUT)))
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      resolve({ status: error.code === 'ENOENT' ? 127 : 126, stderr: error.message, stdout })
+    })
+    child.on('close', (status, signal) => {
+      resolve({ status: status ?? 128, stderr: signal === null ? stderr : `${stderr}\nended by ${signal}`, stdout })
+    })
+  })
+}

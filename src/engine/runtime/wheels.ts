@@ -1,0 +1,84 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { ConvoyError } from '../../shared/errors.js'
+import type { PinnedWheel } from './pinned-wheels.js'
+import { WHEEL_PYTHON } from './pinned-wheels.js'
+import { runProgram } from './run-program.js'
+
+/** Newest first; every wheel that is pinned fits one of them. */
+const PLATFORMS = ['manylinux_2_27', 'manylinux_2_25', 'manylinux_2_17', 'manylinux2014', 'manylinux_2_12', 'manylinux2010']
+
+/**
+ * Downloads wheels with pip, which checks their sha256.
+ * @param directory is created; receives the files
+ * @throws ConvoyError('environment') naming what is missing or broken
+ */
+export async function downloadWheels(wheels: readonly PinnedWheel[], directory: string): Promise<void> {
+  await checkPip()
+  await mkdir(directory, { recursive: true })
+  const requirements = path.join(directory, 'requirements.txt')
+  await writeFile(requirements, wheels.map((wheel) => `${wheel.package}==${wheel.version} --hash=sha256:${wheel.sha256}\n`).join(''))
+  const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
+  const args = [
+    ...['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', '--require-hashes', '--disable-pip-version-check'],
+    ...PLATFORMS.flatMap((platform) => ['--platform', `${platform}_${machine}`]),
+    ...['--python-version', WHEEL_PYTHON, '--implementation', 'cp', '--abi', `cp${WHEEL_PYTHON}`, '--abi', 'none'],
+    ...['--dest', directory, '--requirement', requirements],
+  ]
+  const { status, stderr } = await runProgram('python3', args)
+  if (status !== 0) throw downloadFailed(stderr)
+}
+
+/** Unpacks what the runtime needs: TensorFlow's libraries and headers, CUDA's libraries. */
+export async function unpackWheels(wheels: string, target: string): Promise<void> {
+  const { status, stderr } = await runProgram('python3', ['-c', UNPACK, wheels, target])
+  if (status === 0) return
+  if (/No space left/.test(stderr)) throw noSpace(target)
+  throw new ConvoyError('environment', `A downloaded TensorFlow wheel cannot be unpacked (${lastLine(stderr)}); run the same command again.`)
+}
+
+const UNPACK = `
+import os, sys, zipfile
+source, target = sys.argv[1:]
+wanted = ('tensorflow/libtensorflow_cc.so.2', 'tensorflow/libtensorflow_framework.so.2', 'tensorflow/include/tensorflow/',
+          'tensorflow/include/xla/', 'tensorflow/include/tsl/', 'nvidia/')
+for name in sorted(os.listdir(source)):
+    if name.endswith('.whl'):
+        with zipfile.ZipFile(os.path.join(source, name)) as wheel:
+            wheel.extractall(target, [member for member in wheel.namelist() if member.startswith(wanted)])
+`
+
+async function checkPip(): Promise<void> {
+  const { status } = await runProgram('python3', ['--version'])
+  if (status !== 0) {
+    throw new ConvoyError('environment', 'python3 is missing, and its pip downloads TensorFlow: install it (Debian, Ubuntu: apt-get install python3 python3-pip).')
+  }
+  const pip = await runProgram('python3', ['-m', 'pip', '--version'])
+  if (pip.status !== 0) {
+    throw new ConvoyError('environment', 'pip is missing, and it downloads TensorFlow: install it (Debian, Ubuntu: apt-get install python3-pip).')
+  }
+}
+
+function downloadFailed(stderr: string): ConvoyError {
+  if (/DO NOT MATCH THE HASHES|hash mismatch/i.test(stderr)) {
+    return new ConvoyError(
+      'environment',
+      "The downloaded TensorFlow is not the one that was published (its sha256 differs): run the same command again, and if it stays so, check pip's index (pip config list).",
+    )
+  }
+  if (/No space left/i.test(stderr)) {
+    return new ConvoyError('environment', 'The disk is full: make room or set CONVOY_CACHE (and TMPDIR) to a larger disk.')
+  }
+  return new ConvoyError(
+    'environment',
+    `pip cannot download TensorFlow (${lastLine(stderr)}): check the network, or give an installed one with \`convoy runtime install --from <directory>\`.`,
+  )
+}
+
+function noSpace(target: string): ConvoyError {
+  return new ConvoyError('environment', `The disk of ${path.dirname(target)} is full: make room or set CONVOY_CACHE to a larger disk.`)
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1)?.trim() ?? 'no reason given'
+}

@@ -1,0 +1,103 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { packageRoot } from '../src/shared/package-root.js'
+
+export type Json = Record<string, unknown>
+
+const POLL_MS = 50
+const PATIENCE_MS = 120_000
+
+/** One `convoy …` process of a test, with a directory for its runs. */
+export class Launch {
+  readonly child: ChildProcess
+  readonly runsDirectory = mkdtempSync(path.join(os.tmpdir(), 'convoy-test-'))
+  stdout = ''
+  stderr = ''
+  readonly #ended: Promise<number | null>
+
+  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+    const runsDir = args[0] === 'train' || args[0] === 'coordinator' ? ['--runs-dir', this.runsDirectory] : []
+    this.child = spawn(process.execPath, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args, ...runsDir], {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.child.stdout!.on('data', (text: Buffer) => (this.stdout += text.toString()))
+    this.child.stderr!.on('data', (text: Buffer) => (this.stderr += text.toString()))
+    this.#ended = new Promise((resolve) => {
+      this.child.once('close', (status) => {
+        rmSync(this.runsDirectory, { recursive: true, force: true })
+        resolve(status)
+      })
+    })
+  }
+
+  /** Exit status; null after a signal. */
+  async status(): Promise<number | null> {
+    return this.#ended
+  }
+
+  /** What `--json` printed at the end. */
+  async result(): Promise<Json> {
+    const status = await this.#ended
+    if (status !== 0) throw new Error(`convoy ended with status ${status}:\n${this.stderr}`)
+    return JSON.parse(this.stdout) as Json
+  }
+
+  terminate(): void {
+    this.child.kill('SIGTERM')
+  }
+
+  kill(): void {
+    this.child.kill('SIGKILL')
+  }
+
+  /** Waits for a line of metrics.jsonl. */
+  async untilMetrics(wanted: (line: Json) => boolean): Promise<Json> {
+    return this.#until(async () => {
+      const text = await this.#read('metrics.jsonl')
+      return text
+        ?.split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as Json)
+        .find(wanted)
+    })
+  }
+
+  async announcement(): Promise<{ address: string; adminAddress: string; metrics: string; runDirectory: string }> {
+    const text = await this.#until(() => this.#read('coordinator.json'))
+    return JSON.parse(text) as { address: string; adminAddress: string; metrics: string; runDirectory: string }
+  }
+
+  /** Process ids of the workers that `convoy train` started. */
+  async workerPids(): Promise<number[]> {
+    const children = await readFile(`/proc/${this.child.pid}/task/${this.child.pid}/children`, 'utf8')
+    return children.trim().split(/\s+/).map(Number)
+  }
+
+  async #read(file: string): Promise<string | undefined> {
+    const [run] = await readdir(this.runsDirectory).catch(() => [])
+    if (run === undefined) return undefined
+    return readFile(path.join(this.runsDirectory, run, file), 'utf8').catch(() => undefined)
+  }
+
+  async #until<Value>(poll: () => Promise<Value | undefined>): Promise<Value> {
+    const deadline = performance.now() + PATIENCE_MS
+    for (;;) {
+      const value = await poll()
+      if (value !== undefined) return value
+      if (this.child.exitCode !== null) throw new Error(`convoy ended with status ${this.child.exitCode}:\n${this.stderr}`)
+      if (performance.now() > deadline) throw new Error(`waited ${PATIENCE_MS / 1000} s in vain:\n${this.stderr}`)
+      await delay(POLL_MS)
+    }
+  }
+}
+
+/** `convoy train …` to its end. @returns what `--json` printed */
+export async function train(args: readonly string[]): Promise<Json> {
+  return new Launch(['train', ...args]).result()
+}

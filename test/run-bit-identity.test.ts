@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { Launch, train } from './launch.js'
+
+const RUN = ['--recipe', 'quick', '--max-steps', '6', '--seed', '7', '--json']
+
+describe('the same configuration gives the same weights, bit for bit', () => {
+  let expected: string | undefined
+  const launches: Launch[] = []
+  after(() => {
+    for (const launch of launches) launch.kill()
+  })
+
+  /** Every way of running is compared with the first. */
+  function agrees(hash: unknown): void {
+    assert.match(String(hash), /^[0-9a-f]{64}$/)
+    expected ??= String(hash)
+    assert.equal(hash, expected)
+  }
+
+  for (const workers of [1, 2, 3]) {
+    it(`on ${workers} worker processes`, async () => {
+      const result = await train([...RUN, '--workers', String(workers)])
+      assert.equal(result['steps'], 6)
+      assert.equal(result['samplesSeen'], 6 * 128)
+      agrees(result['weightsSha256'])
+    })
+  }
+
+  it('in one process', async () => {
+    agrees((await train([...RUN, '--standalone']))['weightsSha256'])
+  })
+
+  it('when one of two workers is killed in the middle', async () => {
+    const launch = new Launch(['train', ...RUN.slice(0, -1), '--max-steps', '40', '--workers', '2', '--json'])
+    launches.push(launch)
+    const undisturbed = train([...RUN.slice(0, -1), '--max-steps', '40', '--workers', '1', '--json'])
+    await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 5)
+    const [victim] = await launch.workerPids()
+    process.kill(victim!, 'SIGKILL')
+    const result = await launch.result()
+    assert.equal(result['weightsSha256'], (await undisturbed)['weightsSha256'])
+    assert.equal(result['steps'], 40)
+  })
+
+  it('when workers of other terminals join and leave a coordinator', async () => {
+    const coordinator = new Launch(['coordinator', ...RUN, '--metrics-listen', '127.0.0.1:0'])
+    launches.push(coordinator)
+    const { address } = await coordinator.announcement()
+    const first = new Launch(['worker', '--join', address])
+    const second = new Launch(['worker', '--join', address])
+    launches.push(first, second)
+    await coordinator.untilMetrics((line) => line['kind'] === 'step')
+    first.terminate()
+    assert.equal(await first.status(), 0)
+    agrees((await coordinator.result())['weightsSha256'])
+    assert.equal(await second.status(), 0)
+  })
+
+  it('but not for another seed', async () => {
+    const result = await train(['--recipe', 'quick', '--max-steps', '6', '--seed', '8', '--json', '--workers', '2'])
+    assert.notEqual(result['weightsSha256'], expected)
+  })
+})
