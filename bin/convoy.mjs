@@ -7,7 +7,8 @@ const COMPUTING = new Set(['train', 'coordinator', 'worker', 'eval', 'predict'])
 
 try {
   // A supervised worker was started by a command that has just looked.
-  if (!process.argv.includes('--supervised')) await ensureSetup({ runtime: COMPUTING.has(process.argv[2]) && !process.argv.includes('--help') })
+  if (!process.argv.includes('--supervised'))
+    await ensureSetup({ runtime: COMPUTING.has(process.argv[2]) && !process.argv.includes('--help') })
   const { main } = await import('../dist/src/cli/main.js')
   await main(process.argv)
 } catch (error) {

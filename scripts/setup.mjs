@@ -64,7 +64,9 @@ function load(module) {
 const PACKAGES_STAMP = at('node_modules', '.convoy-packages')
 
 function lockHash() {
-  return createHash('sha256').update(readFileSync(at('package-lock.json'))).digest('hex')
+  return createHash('sha256')
+    .update(readFileSync(at('package-lock.json')))
+    .digest('hex')
 }
 
 function packagesReady(development) {
@@ -75,10 +77,13 @@ function packagesReady(development) {
 async function installPackages(development) {
   const args = ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error']
   const { status, output } = await run('npm', development ? args : [...args, '--omit=dev'])
-  if (status === 127) throw new SetupError('npm is missing: install Node with npm (Node 22 or 24 from your system or a version manager).')
+  if (status === 127)
+    throw new SetupError('npm is missing: install Node with npm (Node 22 or 24 from your system or a version manager).')
   if (status !== 0) {
     const reason = output.split('\n').find((line) => line.startsWith('npm error')) ?? output.trim().split('\n').at(-1)
-    throw new SetupError(`npm cannot install the packages (${reason}): check the network and npm's registry (npm config get registry), then run the same command again.`)
+    throw new SetupError(
+      `npm cannot install the packages (${reason}): check the network and npm's registry (npm config get registry), then run the same command again.`,
+    )
   }
   writeFileSync(PACKAGES_STAMP, `${lockHash()} ${development ? 'development' : 'plain'}`)
 }

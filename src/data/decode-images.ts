@@ -80,6 +80,27 @@ async function decode(file: ImageFile, exact: boolean, height: number, width: nu
   }
 }
 
+/**
+ * Decodes one image file to a model's input: scaled, and cut at the centre where the ratio of the sides differs.
+ * @returns uint8, `[height, width, channels]`; channels 1 is grey, 3 is RGB
+ * @throws ConvoyError('data') when it cannot be decoded
+ */
+export async function decodeImageFile(
+  file: string,
+  { height, width, channels }: { height: number; width: number; channels: number },
+): Promise<Uint8Array> {
+  try {
+    return await sharp(file, { limitInputPixels: MOST_PIXELS, failOn: 'error' })
+      .resize(width, height, { fit: 'cover', kernel: 'lanczos3' })
+      .flatten()
+      .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+      .raw()
+      .toBuffer()
+  } catch (error) {
+    throw unreadable({ path: file, bytes: Buffer.alloc(0) }, error)
+  }
+}
+
 function unreadable(file: ImageFile, error: unknown): ConvoyError {
   return new ConvoyError('data', `${file.path} cannot be decoded as an image: ${(error as Error).message.split('\n')[0]}.`, { cause: error })
 }

@@ -10,7 +10,8 @@ export interface ImageFile {
   readonly bytes: Buffer
 }
 
-const IMAGE_NAME = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i
+/** Names of files that are taken for images. */
+export const IMAGE_NAME = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i
 const MOST_BYTES = 16 * 2 ** 30
 const MOST_FILES = 10_000_000
 

@@ -4,14 +4,20 @@ import path from 'node:path'
 import { ConvoyError } from '../../shared/errors.js'
 import { runProgram } from './run-program.js'
 
+/** Before anything is downloaded. @throws ConvoyError('environment') when g++ is missing */
+export async function checkCompiler(): Promise<void> {
+  if ((await runProgram('g++', ['--version'])).status === 0) return
+  throw new ConvoyError(
+    'environment',
+    'g++ is missing, and it compiles the link to TensorFlow: install it (Debian, Ubuntu: apt-get install g++).',
+  )
+}
+
 /**
  * Compiles tfjs-node's addon against `<runtime>/tensorflow`, with the stable Node API: one binary for every version of Node.
- * @throws ConvoyError('environment') when g++ is missing or fails
+ * @throws ConvoyError('environment') when g++ fails
  */
 export async function compileAddon(runtime: string): Promise<void> {
-  if ((await runProgram('g++', ['--version'])).status !== 0) {
-    throw new ConvoyError('environment', 'g++ is missing, and it compiles the link to TensorFlow: install it (Debian, Ubuntu: apt-get install g++).')
-  }
   const require = createRequire(import.meta.url)
   const tfjs = path.dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'))
   const headers = (require('node-api-headers') as { include_dir: string }).include_dir
@@ -26,15 +32,24 @@ export async function compileAddon(runtime: string): Promise<void> {
   ])
   if (status !== 0) {
     const reason = stderr.split('\n').find((line) => line.includes('error')) ?? stderr.trim().split('\n').at(-1)
-    throw new ConvoyError('environment', `g++ cannot compile the link to TensorFlow (${reason}); it takes g++ 9 or newer with the C++ standard library (Debian, Ubuntu: apt-get install g++).`)
+    throw new ConvoyError(
+      'environment',
+      `g++ cannot compile the link to TensorFlow (${reason}); it takes g++ 9 or newer with the C++ standard library (Debian, Ubuntu: apt-get install g++).`,
+    )
   }
 }
 
 /** Loads the addon in a process of its own. @returns TensorFlow's version @throws ConvoyError('environment') when it does not load */
 export async function verifyAddon(runtime: string): Promise<string> {
   const addon = path.join(runtime, 'addon', 'tfjs_binding.node')
-  const { status, stdout, stderr } = await runProgram(process.execPath, ['-p', `require(${JSON.stringify(addon)}).TF_Version`])
+  const { status, stdout, stderr } = await runProgram(process.execPath, [
+    '-p',
+    `require(${JSON.stringify(addon)}).TF_Version`,
+  ])
   if (status === 0) return stdout.trim()
   const reason = stderr.split('\n').find((line) => line.startsWith('Error')) ?? stderr.trim().split('\n').at(-1)
-  throw new ConvoyError('environment', `TensorFlow was installed and does not load (${reason}); this machine's libraries or CPU do not fit it.`)
+  throw new ConvoyError(
+    'environment',
+    `TensorFlow was installed and does not load (${reason}); this machine's libraries or CPU do not fit it.`,
+  )
 }

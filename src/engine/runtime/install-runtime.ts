@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, realpath, rename, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
+import { readFile, realpath, rename, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from '../../shared/errors.js'
-import { compileAddon, verifyAddon } from './compile-addon.js'
+import { formatBytes } from '../../shared/units.js'
+import { checkCompiler, compileAddon, verifyAddon } from './compile-addon.js'
 import { listGpus } from './list-gpus.js'
 import type { RuntimeKind } from './pinned-wheels.js'
 import { pinnedRuntime, TENSORFLOW_VERSION } from './pinned-wheels.js'
 import type { InstalledRuntime, RuntimeManifest } from './runtime-directory.js'
 import { findRuntime, readRuntime, runtimesDirectory, selectRuntime, TFJS_VERSION } from './runtime-directory.js'
-import { downloadWheels, unpackWheels } from './wheels.js'
+import { createStaging } from './staging.js'
+import { checkPip, downloadWheels, unpackWheels } from './wheels.js'
 
 export interface RuntimeOptions {
   /** What to install; by default the GPU runtime where `nvidia-smi` answers. */
@@ -19,8 +21,6 @@ export interface RuntimeOptions {
   /** Lines for people. */
   readonly report: (line: string) => void
 }
-
-const STALE_AFTER_MS = 3600 * 1000
 
 /**
  * Makes a native runtime ready and selects it: TensorFlow's C++ libraries, and tfjs-node's addon compiled against them.
@@ -33,9 +33,9 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
   const current = findRuntime()
   if (current !== undefined && asked === undefined && from === undefined) return current
   checkPlatform()
-  const kind = asked ?? (listGpus().length > 0 ? 'gpu' : 'cpu')
-  const root = runtimesDirectory()
   const installed = from === undefined ? undefined : await locateInstalled(from)
+  const kind = asked ?? installed?.kind ?? (listGpus().length > 0 ? 'gpu' : 'cpu')
+  const root = runtimesDirectory()
   const target = path.join(root, nameOf(kind, installed))
   const existing = readRuntime(target)
   if (existing !== undefined) {
@@ -43,20 +43,19 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
     return existing
   }
 
-  await mkdir(root, { recursive: true })
-  await removeStaleStaging(root)
-  const staging = await mkdtemp(path.join(root, '.staging-'))
+  await checkCompiler()
+  if (installed === undefined) await checkPip()
+  const staging = await createStaging(root)
   try {
     if (installed === undefined) await fetchTensorflow(kind, staging, report)
-    else await symlink(installed, path.join(staging, 'tensorflow'))
-    report("Compiling tfjs-node's addon against it")
-    await compileAddon(staging)
+    else await symlink(installed.directory, path.join(staging, 'tensorflow'))
+    await timed(report, "Compiling tfjs-node's addon against it", () => compileAddon(staging))
     const tensorflowVersion = await verifyAddon(staging)
     if (installed === undefined) await rm(path.join(staging, 'tensorflow', 'include'), { recursive: true })
     const manifest: RuntimeManifest = {
       kind,
       tensorflowVersion,
-      source: installed ?? `${pinnedRuntime(kind, process.arch)!.wheels[0]!.package} ${TENSORFLOW_VERSION}`,
+      source: installed?.directory ?? `${pinnedRuntime(kind, process.arch)!.wheels[0]!.package} ${TENSORFLOW_VERSION}`,
       tfjsVersion: TFJS_VERSION,
     }
     await writeFile(path.join(staging, 'runtime.json'), JSON.stringify(manifest, null, 2) + '\n')
@@ -68,49 +67,81 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
   return readRuntime(target)!
 }
 
-function nameOf(kind: RuntimeKind, installed: string | undefined): string {
-  const tfjs = `tfjs-${TFJS_VERSION}`
-  if (installed === undefined) return `tensorflow-${TENSORFLOW_VERSION}-${kind}-${process.arch}-${tfjs}`
-  return `tensorflow-from-${createHash('sha256').update(installed).digest('hex').slice(0, 12)}-${kind}-${process.arch}-${tfjs}`
+/** A TensorFlow that pip installed, with what tells it from its next version in the same place. */
+interface InstalledTensorflow {
+  readonly directory: string
+  readonly kind: RuntimeKind
+  readonly identity: string
+}
+
+function nameOf(kind: RuntimeKind, installed: InstalledTensorflow | undefined): string {
+  const version = installed === undefined ? TENSORFLOW_VERSION : `from-${installed.identity}`
+  return `tensorflow-${version}-${kind}-${process.arch}-tfjs-${TFJS_VERSION}`
+}
+
+async function timed(report: (line: string) => void, doing: string, work: () => Promise<void>): Promise<void> {
+  report(`${doing} …`)
+  const started = performance.now()
+  await work()
+  report(`${doing}: ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
 
 async function fetchTensorflow(kind: RuntimeKind, staging: string, report: (line: string) => void): Promise<void> {
   const pinned = pinnedRuntime(kind, process.arch)
   if (pinned === undefined) {
-    throw new ConvoyError('environment', `There is no ${kind} build of TensorFlow for ${process.arch}; use \`convoy runtime install --from <directory>\` with one of your own.`)
+    throw new ConvoyError(
+      'environment',
+      `There is no ${kind} build of TensorFlow for ${process.arch}; use \`convoy runtime install --from <directory>\` with one of your own.`,
+    )
   }
   const { bavail, bsize } = await statfs(staging)
   if (bavail * bsize < pinned.peakBytes) {
     throw new ConvoyError(
       'environment',
-      `${path.dirname(staging)} has ${(bavail * bsize / 1e9).toFixed(1)} GB free and the ${kind} runtime needs ${(pinned.peakBytes / 1e9).toFixed(1)} GB; make room or set CONVOY_CACHE to a larger disk.`,
+      `${path.dirname(staging)} has ${formatBytes(bavail * bsize)} free and the ${kind} runtime needs ${formatBytes(pinned.peakBytes)}; make room or set CONVOY_CACHE to a larger disk.`,
     )
   }
-  report(`Downloading TensorFlow ${TENSORFLOW_VERSION} for ${kind} (${(pinned.downloadBytes / 1e9).toFixed(1)} GB)`)
+  const size = formatBytes(pinned.downloadBytes)
   const wheels = path.join(staging, 'wheels')
-  await downloadWheels(pinned.wheels, wheels)
-  report('Unpacking it')
-  await unpackWheels(wheels, staging)
+  await timed(report, `Downloading TensorFlow ${TENSORFLOW_VERSION} for ${kind} (${size})`, () =>
+    downloadWheels(pinned.wheels, wheels, (bytes) => {
+      report(`  ${formatBytes(Math.min(bytes, pinned.downloadBytes))} of ${size}`)
+    }),
+  )
+  await timed(report, 'Unpacking it', () => unpackWheels(wheels, staging))
   await rm(wheels, { recursive: true })
 }
 
 function checkPlatform(): void {
   if (process.platform !== 'linux') {
-    throw new ConvoyError('environment', `Convoy's native runtime needs Linux; this is ${process.platform}. Use a Linux machine or container (on Windows: WSL 2).`)
+    throw new ConvoyError(
+      'environment',
+      `Convoy's native runtime needs Linux; this is ${process.platform}. Use a Linux machine or container (on Windows: WSL 2).`,
+    )
   }
   const { glibcVersionRuntime } = (process.report.getReport() as { header: { glibcVersionRuntime?: string } }).header
   if (glibcVersionRuntime === undefined) {
-    throw new ConvoyError('environment', 'TensorFlow needs glibc and this system has musl (Alpine?); use a Debian, Ubuntu or Fedora based system or image.')
+    throw new ConvoyError(
+      'environment',
+      'TensorFlow needs glibc and this system has musl (Alpine?); use a Debian, Ubuntu or Fedora based system or image.',
+    )
   }
 }
 
-/** The directory that holds libtensorflow_cc.so.2 and include/. */
-async function locateInstalled(from: string): Promise<string> {
+async function locateInstalled(from: string): Promise<InstalledTensorflow> {
   for (const candidate of [from, path.join(from, 'tensorflow')]) {
-    const complete = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2', path.join('include', 'tensorflow')].every((part) =>
-      existsSync(path.join(candidate, part)),
-    )
-    if (complete) return realpath(candidate)
+    const complete = [
+      'libtensorflow_cc.so.2',
+      'libtensorflow_framework.so.2',
+      path.join('include', 'tensorflow'),
+    ].every((part) => existsSync(path.join(candidate, part)))
+    if (!complete) continue
+    const directory = await realpath(candidate)
+    const { size, mtimeMs } = await stat(path.join(directory, 'libtensorflow_cc.so.2'))
+    const hash = createHash('sha256').update(JSON.stringify([directory, size, mtimeMs]))
+    const build = await readFile(path.join(directory, 'python', 'platform', 'build_info.py'), 'utf8').catch(() => '')
+    const kind = /'is_cuda_build', True/.test(build) ? 'gpu' : 'cpu'
+    return { directory, kind, identity: hash.digest('hex').slice(0, 12) }
   }
   throw new ConvoyError(
     'usage',
@@ -128,15 +159,5 @@ async function publish(staging: string, target: string): Promise<void> {
     if (readRuntime(target) !== undefined) return
     await rm(target, { recursive: true, force: true })
     await rename(staging, target)
-  }
-}
-
-/** What killed installations left behind. */
-async function removeStaleStaging(root: string): Promise<void> {
-  for (const name of await readdir(root)) {
-    if (!name.startsWith('.staging-')) continue
-    const directory = path.join(root, name)
-    const found = await stat(directory).catch(() => undefined)
-    if (found && Date.now() - found.mtimeMs > STALE_AFTER_MS) await rm(directory, { recursive: true, force: true })
   }
 }

@@ -11,7 +11,11 @@ export interface ProgramResult {
 const MOST_OUTPUT = 65_536
 
 /** Runs a program to its end. Does not throw for its failure. */
-export async function runProgram(command: string, args: readonly string[], environment = process.env): Promise<ProgramResult> {
+export async function runProgram(
+  command: string,
+  args: readonly string[],
+  environment = process.env,
+): Promise<ProgramResult> {
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: environment })
     let [stdout, stderr] = ['', '']

@@ -24,7 +24,9 @@ export interface InstalledRuntime {
   readonly source: string
 }
 
-export type RuntimeManifest = Pick<InstalledRuntime, 'kind' | 'tensorflowVersion' | 'source'> & { readonly tfjsVersion: string }
+export type RuntimeManifest = Pick<InstalledRuntime, 'kind' | 'tensorflowVersion' | 'source'> & {
+  readonly tfjsVersion: string
+}
 
 export function runtimesDirectory(environment?: NodeJS.ProcessEnv): string {
   return path.join(cacheDirectory(environment), 'runtime')

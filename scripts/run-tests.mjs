@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+// Runs the compiled tests, two files at a time, and measures what they cover.
+//
+//     node scripts/run-tests.mjs                            all of them, with coverage
+//     node scripts/run-tests.mjs runtime setup              the files with these words in their names, without
+//     node scripts/run-tests.mjs --test-name-pattern dies   what begins with a dash goes to node --test
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const FILE_TIMEOUT_MS = 10 * 60 * 1000
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+const { words, flags } = sortArguments(process.argv.slice(2))
+
+// From the sources, not from dist: a test that was deleted must not go on passing.
+const files = readdirSync(path.join(root, 'test'), { recursive: true })
+  .filter((name) => name.endsWith('.test.ts') && (words.length === 0 || words.some((word) => name.includes(word))))
+  .sort()
+  .map((name) => path.join('dist', 'test', name.replace(/\.ts$/, '.js')))
+if (files.length === 0) {
+  process.stderr.write(`✖ No test file has ${words.join(' or ')} in its name.\n`)
+  process.exit(2)
+}
+
+const test = [
+  '--enable-source-maps',
+  '--test',
+  '--test-concurrency=2',
+  `--test-timeout=${FILE_TIMEOUT_MS}`,
+  ...flags,
+  ...files,
+]
+const coverage = [
+  ...[createRequire(import.meta.url).resolve('c8/bin/c8.js'), '--exclude-after-remap', '--include', 'src/**'],
+  ...['--reporter', 'text-summary', '--reporter', 'lcov', process.execPath],
+]
+const whole = words.length === 0 && flags.length === 0
+const { status, signal } = spawnSync(process.execPath, whole ? [...coverage, ...test] : test, {
+  cwd: root,
+  stdio: 'inherit',
+})
+if (signal !== null) process.stderr.write(`✖ The tests were ended by ${signal}.\n`)
+process.exitCode = status ?? 1
+
+/** A flag's value is the argument after it, unless it holds one (`--flag=value`). */
+function sortArguments(all) {
+  const words = []
+  const flags = []
+  for (const [index, argument] of all.entries()) {
+    const isValue = index > 0 && all[index - 1].startsWith('-') && !all[index - 1].includes('=')
+    if (argument.startsWith('-') || isValue) flags.push(argument)
+    else words.push(argument)
+  }
+  return { words, flags }
+}

@@ -1,0 +1,26 @@
+import { Command } from 'commander'
+import { stringify } from 'yaml'
+import { z } from 'zod'
+import { RECIPES } from '../model/recipes.js'
+import { runConfigSchema } from '../model/run-config.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { RunConfigFlags } from './run-config-flags.js'
+import { addRunConfigFlags, runConfigFrom } from './run-config-flags.js'
+
+export function configCommand(): Command {
+  const show = addRunConfigFlags(new Command('show'))
+    .description('print the resolved configuration; it can be given back with --config')
+    .option('--json', 'for machines')
+    .action((flags: RunConfigFlags & { json?: true }) => {
+      const { config, problems } = runConfigFrom(flags)
+      if (config === undefined) throw new ConvoyError('usage', problems.join('\n  '))
+      process.stdout.write(flags.json ? `${JSON.stringify(config)}\n` : stringify(config))
+    })
+  const recipes = new Command('recipes').description('list the recipes').action(() => {
+    for (const [name, { description }] of Object.entries(RECIPES)) process.stdout.write(`${name.padEnd(10)} ${description}\n`)
+  })
+  const schema = new Command('schema').description('print the JSON schema of configurations').action(() => {
+    process.stdout.write(`${JSON.stringify(z.toJSONSchema(runConfigSchema, { io: 'input' }), null, 2)}\n`)
+  })
+  return new Command('config').addCommand(show).addCommand(recipes).addCommand(schema)
+}

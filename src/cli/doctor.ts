@@ -1,0 +1,44 @@
+import { Command } from 'commander'
+import type { Examination } from '../doctor/examine.js'
+import { examine } from '../doctor/examine.js'
+import { formatBytes } from '../shared/units.js'
+import { coordinatorCommand } from './coordinator.js'
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('Check this machine, and print what a bug report needs')
+    .option('--json', 'for machines')
+    .action(async ({ json }: { json?: true }) => {
+      const examination = await examine(defaultAddresses())
+      process.stdout.write(json ? `${JSON.stringify(examination)}\n` : describe(examination))
+      if (!examination.verdicts.every(({ ok }) => ok)) process.exitCode = 1
+    })
+}
+
+function defaultAddresses(): { flag: string; address: string }[] {
+  return coordinatorCommand().options.flatMap(({ long, defaultValue }) =>
+    long?.endsWith('listen') ? [{ flag: long, address: defaultValue as string }] : [],
+  )
+}
+
+function describe({ machine, caches, verdicts }: Examination): string {
+  const { convoy, node, npm, system, kernel, glibc, cpu, cpuFeatures, cores, memoryBytes, gpus } = machine
+  const rows: [string, string][] = [
+    ['Convoy', convoy],
+    ['Node', `${node}, npm ${npm ?? 'missing'}`],
+    ['system', `${system}, ${kernel}, ${glibc === undefined ? 'no glibc' : `glibc ${glibc}`}`],
+    ['CPU', `${cpu}, ${cores} cores (${cpuFeatures.join(' ')})`],
+    ['memory', formatBytes(memoryBytes)],
+    ...gpus.map((gpu): [string, string] => [
+      'GPU',
+      `${gpu.name}, ${formatBytes(gpu.memoryBytes)}, driver ${gpu.driver}`,
+    ]),
+    ...(gpus.length === 0 ? [['GPU', 'none that nvidia-smi knows'] as [string, string]] : []),
+    ...caches.map(({ path, bytes }): [string, string] => ['cache', `${path}, ${formatBytes(bytes)}`]),
+  ]
+  const facts = rows.map(([name, value]) => `${name.padEnd(8)}${value}`)
+  const lines = verdicts.map(({ check, ok, found, remedy }) =>
+    ok ? `✔ ${check}: ${found}` : `✖ ${check}: ${found}; ${remedy}`,
+  )
+  return `${facts.join('\n')}\n\n${lines.join('\n')}\n`
+}

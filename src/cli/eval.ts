@@ -1,0 +1,50 @@
+import { Command, Option } from 'commander'
+import { classTable } from '../coordinator/reporting/final-table.js'
+import { SPLIT_NAMES } from '../data/dataset.js'
+import type { SplitName } from '../data/dataset.js'
+import { openDataset, openDatasetByFingerprint } from '../data/open-dataset.js'
+import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
+import type { WeightsName } from '../saved-model/trained-model.js'
+import { ConvoyError } from '../shared/errors.js'
+import { formatShare } from '../shared/units.js'
+import { evaluateModel } from '../worker/offline/evaluate-model.js'
+import { loadEngine } from '../worker/offline/load-engine.js'
+
+interface EvalFlags {
+  split: SplitName
+  weights: WeightsName
+  data?: string
+  json?: true
+}
+
+export function evalCommand(): Command {
+  return new Command('eval')
+    .argument('<run>', 'run directory, or the directory of a saved model')
+    .addOption(new Option('--split <name>', 'which samples').choices(SPLIT_NAMES).default('test'))
+    .addOption(new Option('--weights <which>', 'which weights of the run').choices(WEIGHTS_NAMES).default('best'))
+    .option('--data <name or path>', 'another data set of the same shape and classes (default: the one of the run)')
+    .option('--json', 'for machines')
+    .action(async (run: string, { split, weights, data, json }: EvalFlags) => {
+      const trained = await loadTrainedModel(run, weights)
+      const { dataset: trainedOn, config } = trained.description
+      const dataset = data === undefined ? await openDatasetByFingerprint(trainedOn.fingerprint) : await openDataset(data)
+      if (dataset === undefined) {
+        throw new ConvoyError('data', `The data set ${trainedOn.name} of this run is not in the cache; give it with --data.`)
+      }
+      const shapeOf = ({ height, width, channels, classNames }: typeof trainedOn): string =>
+        `${height}x${width}x${channels} with ${classNames.length} classes`
+      if (shapeOf(dataset) !== shapeOf(trainedOn)) {
+        throw new ConvoyError('usage', `--data ${data}: it holds ${shapeOf(dataset)}, and the model takes ${shapeOf(trainedOn)}.`)
+      }
+      const engine = await loadEngine(trained)
+      const evaluation = evaluateModel(engine, config, dataset, split, () => undefined)
+      engine.close()
+      if (json) {
+        process.stdout.write(`${JSON.stringify({ ...evaluation, step: trained.step, weights })}\n`)
+        return
+      }
+      const { accuracy, loss, samples } = evaluation
+      process.stdout.write(`${classTable(evaluation, dataset.classNames)}\n`)
+      process.stdout.write(`${split}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} on ${samples} samples (${weights} weights, step ${trained.step})\n`)
+    })
+}

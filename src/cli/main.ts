@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { Command, CommanderError } from 'commander'
+import { ConvoyError } from '../shared/errors.js'
+import { packageRoot } from '../shared/package-root.js'
+
+interface Entry {
+  readonly description: string
+  /** Imported when it is asked for: `convoy status` need not load a trainer. */
+  readonly load: () => Promise<Command>
+}
+
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  train: {
+    description: 'train on this machine: a coordinator and its workers',
+    load: async () => (await import('./train.js')).trainCommand(),
+  },
+  coordinator: {
+    description: 'run the coordinator of a training that workers join',
+    load: async () => (await import('./coordinator.js')).coordinatorCommand(),
+  },
+  worker: {
+    description: 'compute gradients for a coordinator',
+    load: async () => (await import('./worker.js')).workerCommand(),
+  },
+  status: {
+    description: 'show a run and its workers',
+    load: async () => (await import('./status.js')).statusCommand(),
+  },
+  stop: {
+    description: 'end a run after the step it is in',
+    load: async () => (await import('./stop.js')).stopCommand(),
+  },
+  eval: {
+    description: 'measure a trained model',
+    load: async () => (await import('./eval.js')).evalCommand(),
+  },
+  predict: {
+    description: 'classify images with a trained model',
+    load: async () => (await import('./predict.js')).predictCommand(),
+  },
+  data: {
+    description: 'inspect, import, fetch and verify data sets',
+    load: async () => (await import('./data.js')).dataCommand(),
+  },
+  runtime: {
+    description: 'install or show the native TensorFlow',
+    load: async () => (await import('./runtime.js')).runtimeCommand(),
+  },
+  doctor: {
+    description: 'check this machine',
+    load: async () => (await import('./doctor.js')).doctorCommand(),
+  },
+  config: {
+    description: 'show recipes and resolved configurations',
+    load: async () => (await import('./config.js')).configCommand(),
+  },
+}
+
+/**
+ * Runs `convoy …`; sets process.exitCode and does not throw.
+ * @param argv as process.argv
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  // A reader that has seen enough, such as `head`, is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+  try {
+    const program = new Command('convoy')
+      .description('Distributed data-parallel training for TensorFlow.js on Node')
+      .version(version())
+      .showHelpAfterError('(--help shows what there is)')
+    for (const [name, { description, load }] of Object.entries(COMMANDS)) {
+      program.addCommand(name === argv[2] ? (await load()).description(description) : new Command(name).description(description))
+    }
+    exitByThrowing(program)
+    await program.parseAsync(argv)
+  } catch (error) {
+    process.exitCode = report(error)
+  }
+}
+
+/** Says what went wrong. @returns the exit status */
+function report(thrown: unknown): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
+  const error = ConvoyError.from(thrown)
+  process.stderr.write(`✖ ${error.message}\n`)
+  if (!error.isExpected) process.stderr.write(`${(error.cause as Error | undefined)?.stack ?? error.stack}\n`)
+  return error.exitStatus
+}
+
+/** Commander's way out must pass through {@link report}, for the exit status. */
+function exitByThrowing(command: Command): void {
+  command.exitOverride()
+  command.configureOutput({
+    outputError: (text, write) => {
+      write(text.replace(/^error: /, '✖ '))
+    },
+  })
+  for (const child of command.commands) exitByThrowing(child)
+}
+
+export function version(): string {
+  return (JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version
+}

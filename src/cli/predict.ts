@@ -1,0 +1,40 @@
+import Table from 'cli-table3'
+import { Command, Option } from 'commander'
+import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
+import type { WeightsName } from '../saved-model/trained-model.js'
+import { formatShare } from '../shared/units.js'
+import { loadEngine } from '../worker/offline/load-engine.js'
+import { findImages, predictImages } from '../worker/offline/predict-images.js'
+import { integer } from './flag-values.js'
+
+interface PredictFlags {
+  top: number
+  weights: WeightsName
+  json?: true
+}
+
+export function predictCommand(): Command {
+  return new Command('predict')
+    .argument('<run>', 'run directory, or the directory of a saved model')
+    .argument('<images...>', 'image files, or directories to search for them')
+    .option('--top <number>', 'how many classes to show for each image', integer('--top', 1, 1000), 3)
+    .addOption(new Option('--weights <which>', 'which weights of the run').choices(WEIGHTS_NAMES).default('best'))
+    .option('--json', 'for machines')
+    .action(async (run: string, images: string[], { top, weights, json }: PredictFlags) => {
+      const trained = await loadTrainedModel(run, weights)
+      const files = await findImages(images)
+      const engine = await loadEngine(trained)
+      const result = await predictImages(engine, trained.description, files, top)
+      engine.close()
+      if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
+      else {
+        const table = new Table({ head: ['image', 'prediction', ''], style: { head: [], compact: true } })
+        for (const { file, classes } of result.predictions) {
+          classes.forEach(({ name, probability }, rank) => table.push([rank === 0 ? file : '', name, formatShare(probability)]))
+        }
+        process.stdout.write(`${table.toString()}\n`)
+      }
+      for (const { reason } of result.unreadable) process.stderr.write(`✖ ${reason}\n`)
+      if (result.unreadable.length > 0) process.exitCode = 1
+    })
+}

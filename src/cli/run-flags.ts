@@ -1,0 +1,64 @@
+import type { Command } from 'commander'
+import { z } from 'zod'
+import type { RunConfig } from '../model/run-config.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { RunConfigFlags } from './run-config-flags.js'
+import { addRunConfigFlags, runConfigFrom } from './run-config-flags.js'
+
+/** How a run is carried out: nothing here changes its weights. */
+const runOptionsSchema = z.object({
+  data: z.string().min(1).default('cifar10'),
+  name: z.string().regex(/^[\w.-]{1,64}$/, 'use 1 to 64 letters, digits, dots, dashes and underscores').optional(),
+  runsDir: z.string().min(1).default('runs'),
+  listen: z.string(),
+  adminListen: z.string(),
+  metricsListen: z.string(),
+  insecure: z.boolean().default(false),
+  maxWorkers: z.coerce.number().int().min(1).max(4096).default(256),
+  allowMixedDevices: z.boolean().default(false),
+  announce: z.string().min(1).optional(),
+  json: z.boolean().default(false),
+  standalone: z.boolean().default(false),
+  workers: z.coerce.number().int().min(1).max(256).optional(),
+})
+export type RunOptions = z.output<typeof runOptionsSchema>
+
+/** Adds the flags that `train` and `coordinator` share. */
+export function addRunFlags(command: Command, defaults: { listen: string; adminListen: string; metricsListen: string }): Command {
+  return addRunConfigFlags(command)
+    .option('--data <name or path>', 'data set: a name, a fingerprint or a path', 'cifar10')
+    .option('--name <name>', "last part of the run directory's name (default: the recipe)")
+    .option('--runs-dir <directory>', 'where run directories lie', 'runs')
+    .option('--listen <host:port>', 'where workers join; port 0 takes any free one', defaults.listen)
+    .option('--admin-listen <host:port>', 'where `convoy status` and `convoy stop` ask', defaults.adminListen)
+    .option('--metrics-listen <host:port>', 'where Prometheus scrapes /metrics', defaults.metricsListen)
+    .option('--insecure', 'let other machines in without encryption')
+    .option('--max-workers <number>', 'refuse more workers than this')
+    .option('--allow-mixed-devices', 'accept workers whose bits may differ; the promise of equal bits is off')
+    .option('--announce <file>', 'write the addresses there as JSON once the coordinator listens')
+    .option('--json', 'print the result as JSON, and nothing else, on standard output')
+}
+
+/**
+ * Checks everything that the user gave.
+ * @throws ConvoyError('usage') with all problems at once
+ */
+export function readRunFlags(flags: RunConfigFlags): { config: RunConfig; options: RunOptions } {
+  const { config, problems } = runConfigFrom(flags)
+  const parsed = runOptionsSchema.safeParse(flags)
+  const all = [
+    ...problems,
+    ...(parsed.error?.issues ?? []).map(({ path, message }) => `--${kebab(String(path[0]))}: ${message}`),
+    ...(parsed.success && parsed.data.standalone && parsed.data.workers !== undefined
+      ? ['--standalone and --workers exclude each other: standalone is one process.']
+      : []),
+  ]
+  if (config === undefined || !parsed.success || all.length > 0) {
+    throw new ConvoyError('usage', all.length === 1 ? all[0]! : `${all.length} settings cannot be used:\n  ${all.join('\n  ')}`)
+  }
+  return { config, options: parsed.data }
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}

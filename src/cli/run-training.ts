@@ -1,0 +1,101 @@
+import path from 'node:path'
+import { announceRun } from '../coordinator/run-announcement.js'
+import { finalTable } from '../coordinator/reporting/final-table.js'
+import { MetricsFile } from '../coordinator/reporting/metrics-file.js'
+import { serveMetrics } from '../coordinator/reporting/metrics-server.js'
+import { PrometheusMetrics } from '../coordinator/reporting/prometheus-metrics.js'
+import { createRunDirectory, writeProvenance, writeResult } from '../coordinator/reporting/run-directory.js'
+import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
+import type { RunObserver } from '../coordinator/run-events.js'
+import { startCoordinator } from '../coordinator/start-coordinator.js'
+import type { RunConfig } from '../model/run-config.js'
+import { saveTrainedModel } from '../saved-model/trained-model.js'
+import { ConvoyError } from '../shared/errors.js'
+import { closeLogger, createLogger } from '../shared/logger.js'
+import { version } from './main.js'
+import type { RunOptions } from './run-flags.js'
+import { onStopSignals } from './stop-signals.js'
+
+/** Workers that this process is responsible for. */
+export interface OwnWorkers {
+  /** Settles when they are gone; the coordinator has told them that the run is over. */
+  close(): Promise<void>
+}
+
+export interface WorkerPlace {
+  /** `host:port` that workers join. */
+  readonly address: string
+  readonly runDirectory: string
+  /** One line for people. */
+  readonly notice: (text: string) => void
+}
+
+/**
+ * A whole run: directory, coordinator, workers, training, saved models, report.
+ * @param startWorkers starts the workers of this process's own; others may join as well
+ */
+export async function runTraining(
+  config: RunConfig,
+  options: RunOptions,
+  defaultName: string,
+  startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
+): Promise<void> {
+  const now = (): number => performance.now()
+  const runDirectory = createRunDirectory(options.runsDir, options.name ?? defaultName, Date.now())
+  await writeProvenance(runDirectory, config, version())
+
+  const logger = createLogger(runDirectory)
+  const display = createProgressDisplay(process.stderr, now)
+  const metricsFile = new MetricsFile(runDirectory)
+  const metrics = new PrometheusMetrics()
+  const notice = (text: string): void => {
+    logger.info(text)
+    display.notice(text)
+  }
+  const observer: RunObserver = (event) => {
+    metricsFile.observe(event)
+    metrics.observe(event)
+    display.observe(event)
+    if (event.kind !== 'step' && event.kind !== 'evaluating') logger.info(event.kind, { event })
+  }
+  const interrupted = new AbortController()
+  const restoreSignals = onStopSignals(() => {
+    notice('Stopping; the weights so far are saved. Once more to stop at once.')
+    interrupted.abort(new ConvoyError('interrupted', `Interrupted. What was done is in ${runDirectory}.`))
+  })
+  const closing: (() => void | Promise<void>)[] = [() => closeLogger(logger), () => metricsFile.close(), restoreSignals]
+  try {
+    const metricsServer = await serveMetrics(metrics.registry, options.metricsListen, '--metrics-listen')
+    closing.push(() => {
+      metricsServer.close()
+    })
+    const coordinator = await startCoordinator({ ...options, config, observer, signal: interrupted.signal, runDirectory })
+    closing.push(() => coordinator.close())
+    const { address, adminAddress, description } = coordinator
+    await announceRun({ pid: process.pid, address, adminAddress, metrics: metricsServer.url, runDirectory: path.resolve(runDirectory) }, options.announce)
+    notice(`Run directory ${runDirectory}; workers join at ${address}; metrics at ${metricsServer.url}`)
+    const workers = startWorkers({ address, runDirectory, notice })
+    if (workers) {
+      // Workers go once the coordinator has told them: it closes first.
+      closing.pop()
+      closing.push(async () => {
+        await Promise.all([coordinator.close(), workers.close()])
+      })
+    }
+
+    const save = (name: 'best' | 'last', weights: Float32Array, step: number): Promise<void> =>
+      saveTrainedModel(path.join(runDirectory, 'model', name), { description, weights, step }, version())
+    const { result, best, last } = await coordinator.train(async (weights, step) => save('last', weights, step))
+    await save('best', best.weights, best.step)
+    await save('last', last.weights, last.step)
+    await writeResult(runDirectory, result)
+    display.close()
+    process.stdout.write(options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory))
+  } catch (error) {
+    logger.error(ConvoyError.from(error).message)
+    throw error
+  } finally {
+    display.close()
+    for (const close of closing.reverse()) await close()
+  }
+}

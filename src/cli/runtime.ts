@@ -1,0 +1,57 @@
+import { Command, Option } from 'commander'
+import { ensureRuntime } from '../engine/runtime/install-runtime.js'
+import { findRuntime } from '../engine/runtime/runtime-directory.js'
+import { ConvoyError } from '../shared/errors.js'
+
+interface InstallFlags {
+  gpu?: true
+  cpu?: true
+  from?: string
+}
+
+export function runtimeCommand(): Command {
+  return new Command('runtime')
+    .description('Install or show the native TensorFlow')
+    .addCommand(installCommand())
+    .addCommand(showCommand())
+}
+
+function installCommand(): Command {
+  return new Command('install')
+    .description('Download TensorFlow with pip, compile the link to it, and use it from now on')
+    .addOption(new Option('--gpu', 'with CUDA (default where nvidia-smi answers)').conflicts('cpu'))
+    .option('--cpu', 'without CUDA (default elsewhere)')
+    .option('--from <directory>', 'use the TensorFlow that pip installed there; nothing is downloaded')
+    .action(async ({ gpu, cpu, from }: InstallFlags) => {
+      const kind = gpu ? 'gpu' : cpu ? 'cpu' : undefined
+      const report = (line: string): void => {
+        process.stderr.write(`${line}\n`)
+      }
+      const runtime = await ensureRuntime({
+        ...(kind === undefined ? {} : { kind }),
+        ...(from === undefined ? {} : { from }),
+        report,
+      })
+      process.stdout.write(
+        `TensorFlow ${runtime.tensorflowVersion} for ${runtime.kind} is in use: ${runtime.directory}\n`,
+      )
+    })
+}
+
+function showCommand(): Command {
+  return new Command('show')
+    .description('Show the native TensorFlow in use')
+    .option('--json', 'for machines')
+    .action(({ json }: { json?: true }) => {
+      const runtime = findRuntime()
+      if (runtime === undefined) {
+        throw new ConvoyError('environment', 'No native TensorFlow is installed. Run `npx convoy runtime install`.')
+      }
+      const lines = [
+        `TensorFlow  ${runtime.tensorflowVersion}, ${runtime.kind}`,
+        `made of     ${runtime.source}`,
+        `lies in     ${runtime.directory}`,
+      ]
+      process.stdout.write(json ? `${JSON.stringify(runtime)}\n` : `${lines.join('\n')}\n`)
+    })
+}

@@ -1,0 +1,35 @@
+import { formatDuration, formatShare } from '../../shared/units.js'
+import type { RunEvent } from '../run-events.js'
+
+/** One line for people; undefined for what a progress display shows by itself. */
+export function describeEvent(event: RunEvent): string | undefined {
+  switch (event.kind) {
+    case 'started': {
+      const { config, dataset, splitSizes, totalSteps, parameterCount } = event
+      return (
+        `${config.network.name} (${parameterCount.toLocaleString('en')} parameters) on ${dataset.name}: ` +
+        `${splitSizes.train} train, ${splitSizes.validation} validation, ${splitSizes.test} test images; ` +
+        `${totalSteps} steps of ${config.batchSize} in shards of ${config.shardSize}, seed ${config.seed}`
+      )
+    }
+    case 'waiting':
+      return 'No worker is there; the run waits for one.'
+    case 'worker-joined':
+      return `Worker ${event.worker.id} (${event.worker.name}, ${event.worker.device.name}) joined; ${event.workers} now.`
+    case 'worker-left':
+      return `Worker ${event.worker.id} (${event.worker.name}) left: ${event.reason}; ${event.workers} now.`
+    case 'reissued':
+      return `${event.shards} shards of worker ${event.workerId} go to others: ${event.reason}.`
+    case 'refused':
+      return `A result of worker ${event.worker.id} was refused: ${event.reason}.`
+    case 'evaluated': {
+      const { split, loss, accuracy, durationMs, step } = event.result
+      const best = event.best && split === 'validation' ? ', best so far' : ''
+      return `${split} after step ${step} (epoch ${event.epoch.toFixed(2)}): accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} (${formatDuration(durationMs / 1000)}${best})`
+    }
+    case 'step':
+    case 'evaluating':
+    case 'finished':
+      return undefined
+  }
+}

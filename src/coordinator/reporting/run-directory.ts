@@ -1,0 +1,51 @@
+import { mkdirSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import writeFileAtomic from 'write-file-atomic'
+import { stringify } from 'yaml'
+import type { RunConfig } from '../../model/run-config.js'
+import { ConvoyError } from '../../shared/errors.js'
+import type { RunResult } from '../run-events.js'
+
+/**
+ * Makes `<root>/<utc>_<name>/`, such as `runs/20261123T183000Z_quick`; a number is added when two runs begin in one second.
+ * @param now milliseconds since 1970
+ * @throws ConvoyError('usage') when the directory cannot be written
+ */
+export function createRunDirectory(root: string, name: string, now: number): string {
+  const stamp = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '')
+  try {
+    mkdirSync(root, { recursive: true })
+    for (let attempt = 1; ; attempt++) {
+      const directory = path.join(root, `${stamp}_${name}${attempt === 1 ? '' : `-${attempt}`}`)
+      try {
+        mkdirSync(directory)
+        return directory
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      }
+    }
+  } catch (error) {
+    throw new ConvoyError('usage', `--runs-dir ${root}: ${(error as Error).message}. Choose a directory that can be written.`, { cause: error })
+  }
+}
+
+/** `config.yaml` (feed it back with --config) and `environment.json` (what a bug report needs). */
+export async function writeProvenance(directory: string, config: RunConfig, version: string): Promise<void> {
+  const environment = {
+    convoy: version,
+    node: process.version,
+    platform: `${os.platform()} ${os.release()} ${os.arch()}`,
+    cpu: os.cpus()[0]?.model,
+    cores: os.availableParallelism(),
+    memoryBytes: os.totalmem(),
+    command: process.argv.slice(2),
+  }
+  await writeFileAtomic(path.join(directory, 'config.yaml'), stringify(config))
+  await writeFileAtomic(path.join(directory, 'environment.json'), `${JSON.stringify(environment, null, 2)}\n`)
+}
+
+/** `result.json`, at once or not at all. */
+export async function writeResult(directory: string, result: RunResult): Promise<void> {
+  await writeFileAtomic(path.join(directory, 'result.json'), `${JSON.stringify(result, null, 2)}\n`)
+}

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { cpuFeatures, cpuName } from '../engine/runtime/describe-device.js'
+import { runProgram } from '../engine/runtime/run-program.js'
+import { packageRoot } from '../shared/package-root.js'
+
+export interface Gpu {
+  readonly name: string
+  readonly driver: string
+  readonly memoryBytes: number
+}
+
+/** What a bug report needs to know about a machine. */
+export interface Machine {
+  readonly convoy: string
+  readonly node: string
+  readonly npm: string | undefined
+  readonly system: string
+  readonly kernel: string
+  /** Undefined with musl. */
+  readonly glibc: string | undefined
+  readonly cpu: string
+  /** Instruction sets that TensorFlow chooses kernels by. */
+  readonly cpuFeatures: readonly string[]
+  /** Cores that this process may use. */
+  readonly cores: number
+  /** Of the machine, or of the container where it is limited. */
+  readonly memoryBytes: number
+  readonly gpus: readonly Gpu[]
+}
+
+export async function describeMachine(): Promise<Machine> {
+  const { version } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string }
+  const npm = await runProgram('npm', ['--version'])
+  const report = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
+  // 0 where nothing is known, about 2^64 where there is no limit.
+  const limit = process.constrainedMemory() || Infinity
+  return {
+    convoy: version,
+    node: process.versions.node,
+    npm: npm.status === 0 ? npm.stdout.trim() : undefined,
+    system: systemName(),
+    kernel: `${os.type()} ${os.release()} ${process.arch}`,
+    glibc: report.header.glibcVersionRuntime,
+    cpu: cpuName(),
+    cpuFeatures: cpuFeatures(),
+    cores: os.availableParallelism(),
+    memoryBytes: Math.min(limit, os.totalmem()),
+    gpus: await findGpus(),
+  }
+}
+
+function systemName(): string {
+  try {
+    return /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? os.type()
+  } catch {
+    return os.type()
+  }
+}
+
+async function findGpus(): Promise<Gpu[]> {
+  const query = ['--query-gpu=name,driver_version,memory.total', '--format=csv,noheader,nounits']
+  const { status, stdout } = await runProgram('nvidia-smi', query)
+  return status === 0 ? parseGpus(stdout) : []
+}
+
+/** Reads `nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader,nounits`, whose unit is MiB. */
+export function parseGpus(csv: string): Gpu[] {
+  return csv.split('\n').flatMap((line) => {
+    const [name, driver, memory] = line.split(',').map((field) => field.trim())
+    if (!name || !driver || !memory) return []
+    return [{ name, driver, memoryBytes: Number(memory) * 2 ** 20 }]
+  })
+}

@@ -1,0 +1,25 @@
+import { describeDevice } from '../engine/runtime/describe-device.js'
+import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
+
+/**
+ * A program of its own, since a TensorFlow that does not fit the machine may end the process: multiplies two matrices of
+ * small whole numbers, which float32 multiplies exactly, and prints what computed it.
+ */
+const SIZE = 128
+
+const loaded = loadTensorflow()
+const { tf } = loaded
+const [left, right] = [fill((row, column) => (row + column) % 7), fill((row, column) => (row * column) % 5)]
+const product = tf.matMul(tf.tensor2d(left, [SIZE, SIZE]), tf.tensor2d(right, [SIZE, SIZE])).dataSync()
+const exact = fill((row, column) => {
+  let sum = 0
+  for (let inner = 0; inner < SIZE; inner++) sum += left[row * SIZE + inner]! * right[inner * SIZE + column]!
+  return sum
+})
+process.stdout.write(
+  JSON.stringify({ ...describeDevice(loaded), exact: exact.every((value, index) => value === product[index]) }),
+)
+
+function fill(value: (row: number, column: number) => number): Float32Array {
+  return Float32Array.from({ length: SIZE * SIZE }, (_, index) => value(Math.floor(index / SIZE), index % SIZE))
+}

@@ -1,0 +1,96 @@
+import * as grpc from '@grpc/grpc-js'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { parseAddress } from '../shared/protocol/listen.js'
+import { CHANNEL_OPTIONS } from '../shared/protocol/services.js'
+import type { Verdict } from './verdict.js'
+import { healthy, wrong } from './verdict.js'
+
+const ECHO_BYTES = 1 << 20
+const ECHO_TIMEOUT_MS = 5000
+
+/** A flag that takes an address, and its default. */
+export interface DefaultAddress {
+  readonly flag: string
+  readonly address: string
+}
+
+/** Whether the ports are free that a coordinator listens on unless told otherwise, and whether gRPC gets through. */
+export async function examineNetwork(defaults: readonly DefaultAddress[]): Promise<Verdict[]> {
+  return [...(await Promise.all(defaults.map(examinePort))), await echo()]
+}
+
+async function examinePort({ flag, address }: DefaultAddress): Promise<Verdict> {
+  const check = `port of ${flag}`
+  const { host, port } = parseAddress(address, flag)
+  const server = createServer()
+  try {
+    await once(server.listen(port, host), 'listening')
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'in use' : (error as Error).message
+    return wrong(check, `${address} ${reason}`, `choose another port with ${flag}, or see who has it: ss -ltnp`)
+  }
+  server.close()
+  return healthy(check, `${address} is free`)
+}
+
+const ECHO: grpc.MethodDefinition<Buffer, Buffer> = {
+  path: '/convoy.Doctor/Echo',
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: (bytes) => bytes,
+  requestDeserialize: (bytes) => bytes,
+  responseSerialize: (bytes) => bytes,
+  responseDeserialize: (bytes) => bytes,
+}
+
+/** Sends 1 MiB to a gRPC server of this process and back. */
+async function echo(): Promise<Verdict> {
+  const check = 'gRPC over loopback'
+  const server = new grpc.Server()
+  const handler: grpc.handleUnaryCall<Buffer, Buffer> = (call, callback) => {
+    callback(null, call.request)
+  }
+  server.addService({ echo: ECHO }, { echo: handler })
+  let client: grpc.Client | undefined
+  try {
+    const credentials = grpc.ServerCredentials.createInsecure()
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync('127.0.0.1:0', credentials, (error, bound) => {
+        if (error) reject(error)
+        else resolve(bound)
+      })
+    })
+    client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), CHANNEL_OPTIONS)
+    const started = performance.now()
+    const reply = await send(client, Buffer.alloc(ECHO_BYTES, 7))
+    if (reply.length !== ECHO_BYTES) throw new Error(`${reply.length} bytes came back`)
+    return healthy(check, `1 MiB there and back in ${(performance.now() - started).toFixed(0)} ms`)
+  } catch (error) {
+    return wrong(
+      check,
+      (error as Error).message,
+      'let processes of this machine talk over 127.0.0.1 (firewall, sandbox)',
+    )
+  } finally {
+    client?.close()
+    server.forceShutdown()
+  }
+}
+
+async function send(client: grpc.Client, bytes: Buffer): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const options = { deadline: Date.now() + ECHO_TIMEOUT_MS }
+    client.makeUnaryRequest(
+      ECHO.path,
+      ECHO.requestSerialize,
+      ECHO.responseDeserialize,
+      bytes,
+      options,
+      (error, reply) => {
+        if (error) reject(error)
+        else resolve(reply!)
+      },
+    )
+  })
+}

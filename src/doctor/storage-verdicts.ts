@@ -1,0 +1,74 @@
+import { constants } from 'node:fs'
+import { access, lstat, readdir, statfs } from 'node:fs/promises'
+import path from 'node:path'
+import { hasEmbeddedDataset } from '../data/embedded.js'
+import { cacheDirectory } from '../shared/cache-directory.js'
+import { formatBytes } from '../shared/units.js'
+import type { Verdict } from './verdict.js'
+import { healthy, wrong } from './verdict.js'
+
+/** A run's checkpoints, logs and a decoded data set fit into it. */
+const LEAST_FREE_BYTES = 1e9
+
+/** A part of the per-user cache. */
+export interface CachePart {
+  readonly path: string
+  readonly bytes: number
+}
+
+/** What lies in the per-user cache: each runtime and each data set. */
+export async function measureCaches(): Promise<CachePart[]> {
+  const parts: CachePart[] = []
+  for (const kind of ['runtime', 'datasets']) {
+    const directory = path.join(cacheDirectory(), kind)
+    for (const name of await namesIn(directory)) {
+      const part = path.join(directory, name)
+      parts.push({ path: part, bytes: await bytesUnder(part) })
+    }
+  }
+  return parts
+}
+
+/** Whether the cache and the working directory can be written and have room, and whether the data is decoded. */
+export async function examineStorage(): Promise<Verdict[]> {
+  return [
+    await examineDirectory('cache', cacheDirectory(), 'set CONVOY_CACHE to a directory of yours with room'),
+    await examineDirectory('working directory', process.cwd(), 'choose another with --runs-dir'),
+    healthy('CIFAR-10', hasEmbeddedDataset() ? 'decoded' : 'not decoded yet; the first training does it'),
+  ]
+}
+
+async function examineDirectory(check: string, directory: string, remedy: string): Promise<Verdict> {
+  const existing = await nearestExisting(directory)
+  try {
+    await access(existing, constants.W_OK)
+  } catch {
+    return wrong(check, `${existing} cannot be written`, remedy)
+  }
+  const { bavail, bsize } = await statfs(existing)
+  const found = `${directory}, ${formatBytes(bavail * bsize)} free`
+  return bavail * bsize >= LEAST_FREE_BYTES ? healthy(check, found) : wrong(check, found, `make room, or ${remedy}`)
+}
+
+async function nearestExisting(directory: string): Promise<string> {
+  for (let at = directory; ; at = path.dirname(at)) {
+    const exists = await access(at).then(
+      () => true,
+      () => false,
+    )
+    if (exists || at === path.dirname(at)) return at
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return readdir(directory).catch(() => [])
+}
+
+/** Without what links point to. */
+async function bytesUnder(file: string): Promise<number> {
+  const found = await lstat(file)
+  if (!found.isDirectory()) return found.size
+  let bytes = 0
+  for (const name of await readdir(file)) bytes += await bytesUnder(path.join(file, name))
+  return bytes
+}

@@ -1,0 +1,72 @@
+import { fileURLToPath } from 'node:url'
+import type { DeviceDescription } from '../engine/engine.js'
+import { runProgram } from '../engine/runtime/run-program.js'
+import { findRuntime } from '../engine/runtime/runtime-directory.js'
+import type { Verdict } from './verdict.js'
+import { healthy, wrong } from './verdict.js'
+
+const INSTALL = 'npx convoy runtime install'
+
+/**
+ * Whether TensorFlow is installed, loads and computes; and, where it is not installed, whether it could be.
+ * @param gpuCount GPUs that the driver sees
+ */
+export async function examineTensorflow(gpuCount: number): Promise<Verdict[]> {
+  const runtime = findRuntime()
+  if (runtime === undefined) {
+    return [wrong('native TensorFlow', 'not installed', `run \`${INSTALL}\``), ...(await examineTools())]
+  }
+  const { kind, tensorflowVersion, directory } = runtime
+  const installed = `${tensorflowVersion} for ${kind} in ${directory}`
+  const fits = gpuCount === 0 || kind === 'gpu'
+  return [
+    fits
+      ? healthy('native TensorFlow', installed)
+      : wrong('native TensorFlow', `${installed}, which leaves the GPU idle`, `run \`${INSTALL} --gpu\``),
+    await multiply(kind, directory),
+  ]
+}
+
+async function multiply(kind: 'cpu' | 'gpu', directory: string): Promise<Verdict> {
+  const check = 'two matrices'
+  const started = performance.now()
+  const program = fileURLToPath(new URL('./multiply-matrices.js', import.meta.url))
+  const { status, stdout, stderr } = await runProgram(process.execPath, [program])
+  if (status !== 0) {
+    const reason = stderr.split('\n').find((line) => /error/i.test(line)) ?? `status ${status}`
+    return wrong(check, `TensorFlow fails: ${reason.trim()}`, `delete ${directory} and run \`${INSTALL}\``)
+  }
+  const device = JSON.parse(stdout) as DeviceDescription & { exact: boolean }
+  if (!device.exact) {
+    return wrong(
+      check,
+      `${device.name} multiplies them wrongly`,
+      'test this machine and its memory; do not train on it',
+    )
+  }
+  if (device.kind !== kind) {
+    return wrong(
+      check,
+      `computed by the ${device.kind}, and TensorFlow is built for the ${kind}`,
+      'check the driver: nvidia-smi',
+    )
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  return healthy(check, `multiplied exactly by ${device.name} in ${seconds} s (fingerprint ${device.fingerprint})`)
+}
+
+/** What an installation of TensorFlow needs. */
+async function examineTools(): Promise<Verdict[]> {
+  const tools = [
+    { name: 'python3', command: ['python3', '--version'], debian: 'python3' },
+    { name: 'pip', command: ['python3', '-m', 'pip', '--version'], debian: 'python3-pip' },
+    { name: 'g++', command: ['g++', '--version'], debian: 'g++' },
+  ]
+  return Promise.all(
+    tools.map(async ({ name, command: [program, ...args], debian }) => {
+      const { status, stdout } = await runProgram(program!, args)
+      if (status !== 0) return wrong(name, 'missing', `install it (Debian, Ubuntu: apt-get install ${debian})`)
+      return healthy(name, stdout.split('\n')[0]!)
+    }),
+  )
+}

@@ -1,0 +1,77 @@
+import type { z } from 'zod'
+import { DEFAULT_RECIPE, RECIPES } from './recipes.js'
+import type { RunConfig } from './run-config.js'
+import { runConfigSchema } from './run-config.js'
+
+/** One value that somebody gave, and how to call it in an error. */
+export interface Assignment {
+  /** Where it goes: `['network', 'reg']`. */
+  readonly path: readonly string[]
+  readonly value: unknown
+  /** `--reg`, `CONVOY_REG`, `run.yaml: network.reg` */
+  readonly origin: string
+}
+
+export interface Resolved {
+  /** Undefined when there are problems. */
+  readonly config: RunConfig | undefined
+  /** One sentence each, naming the origin and the remedy. */
+  readonly problems: readonly string[]
+}
+
+type Tree = Record<string, unknown>
+
+/**
+ * The recipe, then the assignments in their order (a later one wins), checked as a whole.
+ * @param recipe @default 'quick'
+ */
+export function resolveRunConfig(recipe: string | undefined, assignments: readonly Assignment[]): Resolved {
+  const name = recipe ?? DEFAULT_RECIPE
+  if (!Object.hasOwn(RECIPES, name)) {
+    return { config: undefined, problems: [`--recipe ${name}: there is no such recipe; use ${Object.keys(RECIPES).join(', ')}.`] }
+  }
+  const tree = structuredClone(RECIPES[name]!.config) as Tree
+  const origins = new Map<string, string>()
+  for (const { path, value, origin } of assignments) {
+    assign(tree, resolvePath(tree, path), value)
+    origins.set(resolvePath(tree, path).join('.'), origin)
+  }
+  const parsed = runConfigSchema.safeParse(tree)
+  if (parsed.success) return { config: parsed.data, problems: [] }
+  return { config: undefined, problems: parsed.error.issues.flatMap((issue) => describe(issue, origins)) }
+}
+
+/** `learningRate` stands for the schedule's highest rate, which has another name in each kind. */
+function resolvePath(tree: Tree, path: readonly string[]): readonly string[] {
+  if (path.join('.') !== 'learningRate') return path
+  return ['schedule', (tree['schedule'] as Tree | undefined)?.['kind'] === 'step' ? 'initial' : 'peak']
+}
+
+function assign(tree: Tree, path: readonly string[], value: unknown): void {
+  const key = path.at(-1)!
+  let parent = tree
+  for (const step of path.slice(0, -1)) {
+    const child = parent[step]
+    parent = typeof child === 'object' && child !== null && !Array.isArray(child) ? (child as Tree) : ((parent[step] = {}) as Tree)
+  }
+  if (key === 'kind' && parent['kind'] !== value) changeKind(parent, path)
+  parent[key] = value
+}
+
+/** Another kind of optimizer or schedule begins with its own defaults; only the highest learning rate goes along. */
+function changeKind(parent: Tree, path: readonly string[]): void {
+  const rate = parent['kind'] === 'step' ? parent['initial'] : parent['peak']
+  for (const key of Object.keys(parent)) Reflect.deleteProperty(parent, key)
+  if (path[0] === 'schedule' && rate !== undefined) Object.assign(parent, { peak: rate, initial: rate })
+}
+
+type Issue = z.core.$ZodIssue
+
+function describe(issue: Issue, origins: ReadonlyMap<string, string>): string[] {
+  const path = issue.path.map(String)
+  const originOf = (keys: readonly string[]): string => origins.get(keys.join('.')) ?? `config ${keys.join('.')}`
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => `${originOf([...path, key])}: there is no such setting; \`convoy config schema\` lists all.`)
+  }
+  return [`${originOf(path)}: ${issue.message}`]
+}

@@ -1,0 +1,73 @@
+import { ConvoyError } from '../shared/errors.js'
+
+/** A named float32 tensor. */
+export interface NamedTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly values: Float32Array
+}
+
+interface HeaderEntry {
+  readonly dtype: string
+  readonly shape: readonly number[]
+  readonly data_offsets: readonly [number, number]
+}
+
+/** The format allows 100 MB of header. */
+const MOST_HEADER_BYTES = 100_000_000
+
+/**
+ * Writes the safetensors format (github.com/huggingface/safetensors): the header's length as 8 bytes little-endian, the JSON
+ * header padded with spaces to 8 bytes, then the tensors' bytes without gaps.
+ * @param metadata strings for `__metadata__`
+ */
+export function encodeSafetensors(tensors: readonly NamedTensor[], metadata: Readonly<Record<string, string>>): Buffer {
+  const header: Record<string, unknown> = { __metadata__: metadata }
+  let offset = 0
+  for (const { name, shape, values } of tensors) {
+    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + values.byteLength] }
+    offset += values.byteLength
+  }
+  const json = JSON.stringify(header)
+  const padded = Buffer.from(json + ' '.repeat((8 - (Buffer.byteLength(json) % 8)) % 8))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(padded.length))
+  return Buffer.concat([length, padded, ...tensors.map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength))])
+}
+
+/**
+ * Reads float32 tensors; everything is checked before anything is copied.
+ * @param file for error texts
+ * @throws ConvoyError('data') naming the file and the tensor
+ */
+export function decodeSafetensors(bytes: Buffer, file: string): NamedTensor[] {
+  const broken = (what: string): ConvoyError => new ConvoyError('data', `${file} is not a sound safetensors file: ${what}.`)
+  if (bytes.length < 8) throw broken('it has no header')
+  const headerLength = bytes.readBigUInt64LE(0)
+  if (headerLength > MOST_HEADER_BYTES || 8 + Number(headerLength) > bytes.length) throw broken(`its header claims ${headerLength} bytes`)
+  const dataStart = 8 + Number(headerLength)
+  let header: Record<string, HeaderEntry>
+  try {
+    header = JSON.parse(bytes.toString('utf8', 8, dataStart)) as Record<string, HeaderEntry>
+  } catch {
+    throw broken('its header is no JSON')
+  }
+  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__')
+  entries.sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0])
+  let end = 0
+  const tensors = entries.map(([name, { dtype, shape, data_offsets: [from, to] }]) => {
+    if (dtype !== 'F32') throw broken(`${name} is ${dtype} where F32 is expected`)
+    const size = shape.reduce((product, length) => product * length, 1)
+    if (!shape.every((length) => Number.isInteger(length) && length >= 0) || to - from !== size * 4) {
+      throw broken(`${name} has ${to - from} bytes for the shape [${shape.join(', ')}]`)
+    }
+    if (from !== end) throw broken(`${name} begins at byte ${from} of the data where ${end} is expected`)
+    end = to
+    if (dataStart + to > bytes.length) throw broken(`it ends in the middle of ${name}`)
+    const values = new Float32Array(size)
+    Buffer.from(values.buffer).set(bytes.subarray(dataStart + from, dataStart + to))
+    return { name, shape, values }
+  })
+  if (dataStart + end !== bytes.length) throw broken(`${bytes.length - dataStart - end} bytes follow the last tensor`)
+  return tensors
+}

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import type { RunDescription } from '../model/run-description.js'
+import { ConvoyError } from '../shared/errors.js'
+import { encodeLayersModel } from './layers-model.js'
+import { decodeSafetensors, encodeSafetensors } from './safetensors.js'
+
+/** Weights of a run at a step, and all that is needed to use them. */
+export interface TrainedModel {
+  readonly description: RunDescription
+  /** float32, `[layout.weightCount]` */
+  readonly weights: Float32Array
+  /** Steps that made these weights. */
+  readonly step: number
+}
+
+export const WEIGHTS_NAMES = ['best', 'last'] as const
+export type WeightsName = (typeof WEIGHTS_NAMES)[number]
+
+interface Manifest {
+  readonly convoy: string
+  readonly step: number
+  readonly description: RunDescription
+  readonly sha256: Readonly<Record<string, string>>
+}
+
+const MANIFEST = 'convoy.json'
+const SAFETENSORS = 'model.safetensors'
+
+/**
+ * Saves `model.safetensors`, `layers-model/` (stock TensorFlow.js) and `convoy.json` (everything else, with hashes) as one
+ * directory that appears by one rename, all synced; what was there before is replaced.
+ */
+export async function saveTrainedModel(directory: string, trained: TrainedModel, version: string): Promise<void> {
+  const { description, weights, step } = trained
+  const { layout } = description.model
+  const tensors = layout.tensors.map(({ name, shape, offset, size }) => ({ name, shape, values: weights.subarray(offset, offset + size) }))
+  const layersModel = encodeLayersModel(description.model, weights, version)
+  const files: Record<string, Buffer | string> = {
+    [SAFETENSORS]: encodeSafetensors(tensors, { format: 'convoy', step: String(step) }),
+    'layers-model/model.json': layersModel.model,
+    'layers-model/weights.bin': layersModel.weights,
+  }
+  const sha256 = Object.fromEntries(Object.entries(files).map(([name, content]) => [name, hashOf(content)]))
+  const manifest: Manifest = { convoy: version, step, description, sha256 }
+  files[MANIFEST] = `${JSON.stringify(manifest, null, 2)}\n`
+
+  await mkdir(path.dirname(directory), { recursive: true })
+  const staging = await mkdtemp(path.join(path.dirname(directory), `.${path.basename(directory)}-`))
+  try {
+    await mkdir(path.join(staging, 'layers-model'))
+    for (const [name, content] of Object.entries(files)) await writeSynced(path.join(staging, name), content)
+    await syncDirectory(staging)
+    await replaceDirectory(staging, directory)
+  } finally {
+    await rm(staging, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Loads and verifies a saved model.
+ * @param place a run directory (`model/best` or `model/last` in it), or the directory of a saved model itself
+ * @throws ConvoyError('usage') when there is none, ConvoyError('data') when it is damaged
+ */
+export async function loadTrainedModel(place: string, which: WeightsName): Promise<TrainedModel> {
+  const inRun = path.join(place, 'model', which)
+  const directory = existsSync(path.join(place, MANIFEST)) ? place : inRun
+  const manifestFile = path.join(directory, MANIFEST)
+  if (!existsSync(manifestFile)) {
+    throw new ConvoyError('usage', `${place} holds no trained model (no ${path.join('model', which, MANIFEST)}); give the directory of a run that has ended.`)
+  }
+  let manifest: Manifest
+  try {
+    manifest = JSON.parse(await readFile(manifestFile, 'utf8')) as Manifest
+  } catch (error) {
+    throw new ConvoyError('data', `${manifestFile} is damaged: ${(error as Error).message}.`, { cause: error })
+  }
+  const file = path.join(directory, SAFETENSORS)
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw new ConvoyError('data', `${file} cannot be read: ${(error as Error).message}.`, { cause: error })
+  })
+  if (hashOf(bytes) !== manifest.sha256[SAFETENSORS]) {
+    throw new ConvoyError('data', `${file} is damaged: its sha256 is not the one in ${MANIFEST}. Use the other weights (--weights best or last), or train again.`)
+  }
+  const { layout } = manifest.description.model
+  const byName = new Map(decodeSafetensors(bytes, file).map(({ name, values }) => [name, values]))
+  const weights = new Float32Array(layout.weightCount)
+  for (const { name, offset, size } of layout.tensors) {
+    const values = byName.get(name)
+    if (values?.length !== size) throw new ConvoyError('data', `${file}: the tensor ${name} is missing or has another size than the model's.`)
+    weights.set(values, offset)
+  }
+  return { description: manifest.description, weights, step: manifest.step }
+}
+
+function hashOf(content: Buffer | string): string {
+  return createHash('sha256').update(content).digest('hex')
+}
+
+async function writeSynced(file: string, content: Buffer | string): Promise<void> {
+  const handle = await open(file, 'w')
+  try {
+    await handle.writeFile(content)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A rename cannot replace a directory with content: the old one steps aside first. */
+async function replaceDirectory(staging: string, target: string): Promise<void> {
+  const aside = `${staging}-old`
+  const replaces = existsSync(target)
+  if (replaces) await rename(target, aside)
+  await rename(staging, target)
+  await syncDirectory(path.dirname(target))
+  if (replaces) await rm(aside, { recursive: true, force: true })
+}
