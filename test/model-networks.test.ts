@@ -7,9 +7,8 @@ import { buildNetwork } from '../src/model/networks.js'
 import { residualBlock } from '../src/model/residual-block.js'
 import type { NetworkName } from '../src/model/run-config.js'
 import { NETWORK_NAMES } from '../src/model/run-config.js'
-import { ConvoyError } from '../src/shared/errors.js'
+import type { ConvoyError } from '../src/shared/errors.js'
 
-tf.enableProdMode()
 
 function describeNetwork(name: NetworkName, reg = 0, dropoutRate = 0) {
   const network = buildNetwork({ name, reg, dropoutRate }, [32, 32, 3], 10)

@@ -98,7 +98,7 @@ test('schedules start, peak and end where they should', () => {
   assert.ok(learningRate(cosine, 0, total) > 0 && learningRate(cosine, 0, total) < 0.2)
   assert.ok(Math.abs(learningRate(cosine, 55, total) - 0.5) < 1e-12)
   assert.ok(Math.abs(learningRate(cosine, 100, total)) < 1e-12)
-  const step = { kind: 'step', initial: 1, milestones: [0.5, 0.75], factor: 0.1 } as const
+  const step = { kind: 'step' as const, initial: 1, milestones: [0.5, 0.75], factor: 0.1 }
   assert.deepEqual(
     [0, 49, 50, 74, 75, 100].map((at) => learningRate(step, at, total).toFixed(4)),
     ['1.0000', '1.0000', '0.1000', '0.1000', '0.0100', '0.0100'],

@@ -28,7 +28,7 @@ export function predictCommand(): Command {
       engine.close()
       if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
       else {
-        const table = new Table({ head: ['image', 'prediction', ''], style: { head: [], compact: true } })
+        const table = new Table({ head: ['image', 'prediction', ''], style: { head: [], border: [], compact: true } })
         for (const { file, classes } of result.predictions) {
           classes.forEach(({ name, probability }, rank) => table.push([rank === 0 ? file : '', name, formatShare(probability)]))
         }

@@ -225,9 +225,11 @@ export class WorkerPool {
     const member = this.#members.get(worker)
     if (member === undefined) return
     this.#members.delete(worker)
-    const effects = this.#scheduler.workerGone(worker, reason)
-    if (member.state !== 'syncing') {
-      this.#options.observer({ kind: 'worker-left', worker: member.summary, reason, workers: this.workerCount })
+    const why = member.state === 'leaving' ? 'it wanted to' : reason
+    const effects = this.#scheduler.workerGone(worker, why)
+    // After the run everybody goes; that is no news.
+    if (member.state !== 'syncing' && this.#finished === undefined) {
+      this.#options.observer({ kind: 'worker-left', worker: member.summary, reason: why, workers: this.workerCount })
     }
     this.#run(effects)
     if (this.workerCount === 0 && this.#finished === undefined) this.#options.observer({ kind: 'waiting' })

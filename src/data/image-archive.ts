@@ -1,4 +1,6 @@
 import { createReadStream } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import tar from 'tar-stream'
@@ -54,4 +56,29 @@ export async function readImageArchive(file: string): Promise<ImageFile[]> {
     )
   }
   return images.sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+/**
+ * Reads the image files below a directory into memory, sorted by path.
+ * @throws ConvoyError('data') for a class directory without images, or when they are too many or too large
+ */
+export async function readImageFolder(directory: string): Promise<ImageFile[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  const inside = (entry: (typeof entries)[number]): string => path.relative(directory, path.join(entry.parentPath, entry.name))
+  const names = entries.filter((entry) => entry.isFile() && IMAGE_NAME.test(entry.name)).map(inside).sort()
+  if (names.length > MOST_FILES) throw new ConvoyError('data', `${directory}: more than ${MOST_FILES} images.`)
+  const parents = new Set(entries.map((entry) => path.relative(directory, entry.parentPath)))
+  const empty = entries.filter((entry) => entry.isDirectory() && !parents.has(inside(entry))).map(inside)
+  if (names.length > 0 && empty.length > 0) {
+    throw new ConvoyError('data', `${path.join(directory, empty[0]!)} is a class without images; add some or remove the directory.`)
+  }
+  const images: ImageFile[] = []
+  let total = 0
+  for (const name of names) {
+    const bytes = await readFile(path.join(directory, name))
+    total += bytes.length
+    if (total > MOST_BYTES) throw new ConvoyError('data', `${directory}: more than ${MOST_BYTES} bytes of images at ${name}.`)
+    images.push({ path: name.split(path.sep).join('/'), bytes })
+  }
+  return images
 }

@@ -1,26 +1,35 @@
+import { existsSync } from 'node:fs'
 import { ConvoyError } from '../shared/errors.js'
 import type { Dataset } from './dataset.js'
 import { EMBEDDED_NAME, ensureEmbeddedDataset } from './embedded.js'
+import { importOnce } from './import-dataset.js'
 import { listPackedDatasets, loadPackedDataset } from './packed-cache.js'
 
 /**
  * Opens a data set into memory.
- * @param source `cifar10`, a name from `convoy data list`, or (the first eight digits or more of) a fingerprint
- * @throws ConvoyError('usage') when nothing has that name
+ * @param source `cifar10`, a name from `convoy data list`, (the first eight digits or more of) a fingerprint, or a path, which
+ *   is imported when it was not yet
+ * @param report lines for people
+ * @throws ConvoyError('usage') when nothing has that name; ConvoyError('data') when a path cannot be imported
  */
-export async function openDataset(source: string): Promise<Dataset> {
-  if (source === EMBEDDED_NAME) return (await loadPackedDataset(await ensureEmbeddedDataset(() => undefined)))!
+export async function openDataset(source: string, report: (line: string) => void = () => undefined): Promise<Dataset> {
+  return (await loadPackedDataset(await findDataset(source, report)))!
+}
+
+async function findDataset(source: string, report: (line: string) => void): Promise<string> {
+  if (source === EMBEDDED_NAME) return ensureEmbeddedDataset(report)
   const known = await listPackedDatasets()
   const matches = known.filter(
     ({ name, fingerprint }) => name === source || (source.length >= 8 && fingerprint.startsWith(source)),
   )
-  if (matches.length === 1) return (await loadPackedDataset(matches[0]!.fingerprint))!
+  if (matches.length === 1) return matches[0]!.fingerprint
+  if (matches.length === 0 && existsSync(source)) return importOnce(source, report)
   const names = [EMBEDDED_NAME, ...known.map(({ name }) => name)]
   throw new ConvoyError(
     'usage',
     matches.length > 1
       ? `--data ${source} names ${matches.length} data sets; use a fingerprint from \`convoy data list\`.`
-      : `--data ${source}: no such data set; there are ${[...new Set(names)].join(', ')}.`,
+      : `--data ${source}: there is no such data set or path; there are ${[...new Set(names)].join(', ')}.`,
   )
 }
 

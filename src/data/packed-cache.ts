@@ -98,6 +98,23 @@ export async function readPackedDataset(
   return { totalBytes: packedBytes(info), blocks: createReadStream(file, { highWaterMark: READ_BYTES }) }
 }
 
+/**
+ * Reads a data set's bytes again and compares them with its fingerprint.
+ * @throws ConvoyError('data') when it is damaged or not in the cache
+ */
+export async function verifyPackedDataset(fingerprint: string): Promise<void> {
+  const info = await readInfo(fingerprint)
+  const { blocks } = await readPackedDataset(fingerprint)
+  const hash = createHash('sha256').update(headerOf(info!))
+  for await (const block of blocks) hash.update(block)
+  if (hash.digest('hex') !== fingerprint) {
+    throw new ConvoyError(
+      'data',
+      `${path.join(directoryOf(fingerprint), 'packed.bin')} is damaged: its bytes are not those of ${info!.name}. Delete that directory; the data set is made or imported again.`,
+    )
+  }
+}
+
 /** Headers of all data sets in the cache, by name. */
 export async function listPackedDatasets(): Promise<DatasetInfo[]> {
   const names = await readdir(datasetsDirectory()).catch(() => [])

@@ -36,6 +36,8 @@ const ARCHITECTURES: Readonly<Record<NetworkName, Architecture>> = {
  * @returns `[batch, height, width, channel]` -> `[batch, class]`
  */
 export function buildNetwork(config: NetworkConfig, inputShape: [number, number, number], classCount: number): tf.LayersModel {
+  // Only shapes are computed here: no advice to install a faster backend, please.
+  tf.enableProdMode()
   const { stem, stages, blocksPerStage, shortcut } = ARCHITECTURES[config.name]
   const { reg, dropoutRate } = config
   const input = tf.input({ shape: inputShape, name: 'image' })

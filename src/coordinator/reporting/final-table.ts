@@ -7,7 +7,7 @@ const MOST_CLASSES_SHOWN = 20
 
 /** What people read at the end of a run. */
 export function finalTable(result: RunResult, runDirectory: string): string {
-  const summary = new Table({ style: { head: [] } })
+  const summary = new Table({ style: { head: [], border: [] } })
   summary.push(
     { 'test accuracy': formatShare(result.test.accuracy) },
     { 'test loss': result.test.loss.toFixed(4) },
@@ -25,7 +25,7 @@ export function finalTable(result: RunResult, runDirectory: string): string {
 export function classTable({ confusion, split }: Pick<EvaluationResult, 'confusion' | 'split'>, classNames: readonly string[]): string {
   const shown = classNames.length <= MOST_CLASSES_SHOWN
   const short = classNames.map((name) => name.slice(0, 5))
-  const table = new Table({ head: [split, 'accuracy', ...(shown ? short : [])], style: { head: [], compact: true } })
+  const table = new Table({ head: [split, 'accuracy', ...(shown ? short : [])], style: { head: [], border: [], compact: true } })
   confusion.forEach((row, label) => {
     const total = row.reduce((sum, count) => sum + count, 0)
     table.push([classNames[label], formatShare(total === 0 ? 0 : row[label]! / total), ...(shown ? row : [])])

@@ -37,7 +37,7 @@ export function controlService(pool: WorkerPool, runJson: string, heartbeatMs: n
         }
       })
       stream.on('end', () => {
-        pool.disconnect(worker, 'left')
+        pool.disconnect(worker, 'connection lost')
         stream.end()
       })
       stream.on('cancelled', () => {

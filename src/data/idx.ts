@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { ConvoyError } from '../shared/errors.js'
+import type { Dataset } from './dataset.js'
+
+/** IDX, the format of MNIST and Fashion-MNIST (yann.lecun.com/exdb/mnist): big-endian header, then bytes. */
+const IMAGES_MAGIC = 0x00000803
+const LABELS_MAGIC = 0x00000801
+/** Images and labels of each part; parts are pooled. */
+const PARTS = [
+  ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte'],
+  ['t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'],
+] as const
+const MOST_BYTES = 16 * 2 ** 30
+
+/** Whether these file names are an IDX data set. */
+export function isIdx(names: readonly string[]): boolean {
+  return names.some((name) => name.replace(/\.gz$/, '') === PARTS[0][0])
+}
+
+/**
+ * Reads `train-…` and, where they are there, `t10k-…` images and labels, plain or gzipped; grey, one channel.
+ * @throws ConvoyError('data') naming the file and the offset
+ */
+export async function readIdx(directory: string, name: string): Promise<Omit<Dataset, 'fingerprint'>> {
+  const parts = []
+  for (const [imagesName, labelsName] of PARTS) {
+    if (parts.length > 0 && !find(directory, imagesName)) continue
+    parts.push({ images: await readImages(directory, imagesName), labels: await readLabels(directory, labelsName) })
+  }
+  const { height, width } = parts[0]!.images
+  for (const { images, labels } of parts) {
+    if (images.height !== height || images.width !== width) {
+      throw new ConvoyError('data', `${images.file} holds ${images.height}x${images.width} images where the first part has ${height}x${width}.`)
+    }
+    if (images.count !== labels.count) {
+      throw new ConvoyError('data', `${images.file} holds ${images.count} images and ${labels.file} ${labels.count} labels; they must be as many.`)
+    }
+  }
+  const pixels = Buffer.concat(parts.map(({ images }) => images.bytes))
+  const labels = Uint16Array.from(Buffer.concat(parts.map((part) => part.labels.bytes)))
+  const classes = labels.reduce((most, label) => Math.max(most, label), 0) + 1
+  const seen = new Set(labels)
+  for (let label = 0; label < classes; label++) {
+    if (!seen.has(label)) throw new ConvoyError('data', `${directory}: no sample has the label ${label}, and there are labels up to ${classes - 1}.`)
+  }
+  const classNames = Array.from({ length: classes }, (_, label) => String(label))
+  return { name, count: labels.length, height, width, channels: 1, classNames, pixels, labels }
+}
+
+function find(directory: string, name: string): string | undefined {
+  return [path.join(directory, name), path.join(directory, `${name}.gz`)].find((file) => existsSync(file))
+}
+
+async function readBytes(directory: string, name: string, magic: number, headerBytes: number): Promise<{ file: string; bytes: Buffer }> {
+  const file = find(directory, name)
+  if (file === undefined) throw new ConvoyError('data', `${path.join(directory, name)} (or .gz) is missing.`)
+  let bytes = await readFile(file)
+  try {
+    if (file.endsWith('.gz')) bytes = gunzipSync(bytes, { maxOutputLength: MOST_BYTES })
+  } catch (error) {
+    throw new ConvoyError('data', `${file} is not a sound gzip file: ${(error as Error).message}.`, { cause: error })
+  }
+  if (bytes.length < headerBytes) throw new ConvoyError('data', `${file} ends at offset ${bytes.length}, in its header of ${headerBytes} bytes.`)
+  const found = bytes.readUInt32BE(0)
+  if (found !== magic) {
+    throw new ConvoyError('data', `${file} begins with 0x${found.toString(16).padStart(8, '0')} at offset 0 where 0x${magic.toString(16).padStart(8, '0')} is expected.`)
+  }
+  return { file, bytes }
+}
+
+async function readImages(directory: string, name: string) {
+  const { file, bytes } = await readBytes(directory, name, IMAGES_MAGIC, 16)
+  const [count, height, width] = [bytes.readUInt32BE(4), bytes.readUInt32BE(8), bytes.readUInt32BE(12)]
+  checkLength(file, bytes.length, 16, count * height * width, `${count} images of ${height}x${width}`)
+  return { file, count, height, width, bytes: bytes.subarray(16) }
+}
+
+async function readLabels(directory: string, name: string) {
+  const { file, bytes } = await readBytes(directory, name, LABELS_MAGIC, 8)
+  const count = bytes.readUInt32BE(4)
+  checkLength(file, bytes.length, 8, count, `${count} labels`)
+  return { file, count, bytes: bytes.subarray(8) }
+}
+
+function checkLength(file: string, length: number, header: number, content: number, what: string): void {
+  if (content === 0) throw new ConvoyError('data', `${file} says at offset 4 that it is empty.`)
+  if (length !== header + content) {
+    throw new ConvoyError('data', `${file} has ${length} bytes where its header announces ${what}, which make ${header + content}.`)
+  }
+}
