@@ -55,9 +55,7 @@ export async function readCifarArchive(archive: string, name: string): Promise<O
     }
   }
   try {
-    const collecting = collect()
-    await pipeline(createReadStream(archive), createGunzip(), extract)
-    await collecting
+    await Promise.all([pipeline(createReadStream(archive), createGunzip(), extract), collect()])
   } catch (error) {
     throw new ConvoyError('data', `${archive} is not a readable tar.gz (${(error as Error).message}).`, { cause: error })
   }

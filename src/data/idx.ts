@@ -13,7 +13,8 @@ const PARTS = [
   ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte'],
   ['t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'],
 ] as const
-const MOST_BYTES = 16 * 2 ** 30
+/** Of one unpacked file. */
+const MOST_BYTES = 4_000_000_000
 
 /** Whether these file names are an IDX data set. */
 export function isIdx(names: readonly string[]): boolean {

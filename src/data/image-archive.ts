@@ -44,9 +44,8 @@ export async function readImageArchive(file: string): Promise<ImageFile[]> {
   }
   try {
     const source = createReadStream(file)
-    const reading = collect()
-    await (/\.t?gz$/i.test(file) ? pipeline(source, createGunzip(), extract) : pipeline(source, extract))
-    await reading
+    const unpacking = /\.t?gz$/i.test(file) ? pipeline(source, createGunzip(), extract) : pipeline(source, extract)
+    await Promise.all([unpacking, collect()])
   } catch (error) {
     if (error instanceof ConvoyError) throw error
     throw new ConvoyError(

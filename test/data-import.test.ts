@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { after, before, describe, it } from 'node:test'
+import { createGzip, gzipSync } from 'node:zlib'
+import { createWriteStream } from 'node:fs'
+import sharp from 'sharp'
+import tar from 'tar-stream'
+import { fetchCifar10 } from '../src/data/fetch-cifar10.js'
+import { importDataset, importOnce } from '../src/data/import-dataset.js'
+import { openDataset, openDatasetByFingerprint } from '../src/data/open-dataset.js'
+import { datasetsDirectory, readPackedDataset, verifyPackedDataset, writePackedDataset } from '../src/data/packed-cache.js'
+import type { ConvoyError } from '../src/shared/errors.js'
+
+let scratch: string
+const cacheBefore = process.env['CONVOY_CACHE']
+before(() => {
+  scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-data-'))
+  process.env['CONVOY_CACHE'] = path.join(scratch, 'cache')
+})
+after(() => {
+  if (cacheBefore === undefined) delete process.env['CONVOY_CACHE']
+  else process.env['CONVOY_CACHE'] = cacheBefore
+  rmSync(scratch, { recursive: true, force: true })
+})
+
+const report = (): void => undefined
+const failsWith = (code: string, ...words: RegExp[]) => (error: ConvoyError) => {
+  assert.equal(error.code, code, error.message)
+  for (const word of words) assert.match(error.message, word)
+  return true
+}
+
+/** A directory of its own with these files. */
+function directoryOf(files: Record<string, Buffer>): string {
+  const directory = mkdtempSync(path.join(scratch, 'source-'))
+  for (const [name, bytes] of Object.entries(files)) {
+    mkdirSync(path.dirname(path.join(directory, name)), { recursive: true })
+    writeFileSync(path.join(directory, name), bytes)
+  }
+  return directory
+}
+
+async function image(red: number, width = 8, height = 8, format: 'png' | 'jpeg' = 'png'): Promise<Buffer> {
+  return sharp({ create: { width, height, channels: 3, background: { r: red, g: 10, b: 20 } } }).toFormat(format).toBuffer()
+}
+
+function idx(magic: number, dimensions: number[], bytes: number[]): Buffer {
+  const header = Buffer.alloc(4 + 4 * dimensions.length)
+  header.writeUInt32BE(magic)
+  dimensions.forEach((dimension, index) => header.writeUInt32BE(dimension, 4 + 4 * index))
+  return Buffer.concat([header, Buffer.from(bytes)])
+}
+
+/** What failed imports may not leave: anything but whole data sets. */
+function assertNothingHalfWritten(): void {
+  const names = readdirSync(datasetsDirectory()).filter((name) => name !== 'sources')
+  assert.ok(names.every((name) => /^[0-9a-f]{64}$/.test(name)), names.join(', '))
+}
+
+describe('image folders', () => {
+  it('are decoded to their pixels, classes by directory, train and test pooled', async () => {
+    const source = directoryOf({
+      'train/cat/a.png': await image(200),
+      'train/dog/a.png': await image(100),
+      'test/cat/b.png': await image(50),
+      'test/dog/readme.txt': Buffer.from('no image'),
+      'test/dog/b.png': await image(25),
+    })
+    const { fingerprint } = await importDataset(source, { name: 'pets', report })
+    const dataset = (await openDatasetByFingerprint(fingerprint))!
+    assert.deepEqual([dataset.count, dataset.height, dataset.width, dataset.channels], [4, 8, 8, 3])
+    assert.deepEqual(dataset.classNames, ['cat', 'dog'])
+    assert.deepEqual([...dataset.labels], [0, 1, 0, 1])
+    assert.deepEqual([...dataset.pixels.subarray(0, 3)], [50, 10, 20])
+    assert.equal((await openDataset('pets')).fingerprint, fingerprint)
+    assert.equal((await openDataset(fingerprint.slice(0, 10))).fingerprint, fingerprint)
+  })
+
+  it('give the same fingerprint as a directory and as a tar.gz', async () => {
+    const files = { 'a/1.png': await image(1), 'b/1.png': await image(2), 'b/2.png': await image(3) }
+    const fromDirectory = await importDataset(directoryOf(files), { name: 'x', report })
+    const archive = path.join(scratch, 'images.tar.gz')
+    const pack = tar.pack()
+    for (const [name, bytes] of Object.entries(files)) pack.entry({ name }, bytes)
+    pack.finalize()
+    await pipeline(pack, createGzip(), createWriteStream(archive))
+    assert.equal((await importDataset(archive, { report })).fingerprint, fromDirectory.fingerprint)
+  })
+
+  it('of mixed sizes want one with --size, and get it', async () => {
+    const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(2, 16, 12) })
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /b\/1\.png/, /--size/))
+    const info = await importDataset(source, { report, size: { height: 10, width: 12 } })
+    assert.deepEqual([info.height, info.width], [10, 12])
+  })
+
+  it('with a broken image name it', async () => {
+    const good = await image(1, 8, 8, 'jpeg')
+    const source = directoryOf({ 'a/1.jpg': good, 'b/1.jpg': good, 'b/broken.jpg': good.subarray(0, 100) })
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /b\/broken\.jpg/))
+    assertNothingHalfWritten()
+  })
+
+  it('with absurdly large images refuse them before they are decoded', async () => {
+    const huge = await sharp({ create: { width: 12_000, height: 12_000, channels: 3, background: 'black' } }).png().toBuffer()
+    const source = directoryOf({ 'a/huge.png': huge, 'b/1.png': await image(1) })
+    await assert.rejects(importDataset(source, { report, size: { height: 8, width: 8 } }), failsWith('data', /huge\.png/, /pixel/i))
+  })
+
+  it('with one class, an empty class or no class at all say so', async () => {
+    await assert.rejects(importDataset(directoryOf({ 'a/1.png': await image(1) }), { report }), failsWith('data', /1 classes/))
+    const empty = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(1) })
+    mkdirSync(path.join(empty, 'c'))
+    await assert.rejects(importDataset(empty, { report }), failsWith('data', /\/c is a class without images/))
+    await assert.rejects(importDataset(directoryOf({ '1.png': await image(1) }), { report }), failsWith('data', /class directory/))
+    await assert.rejects(importDataset(directoryOf({ 'x.txt': Buffer.from('') }), { report }), failsWith('usage', /no data set/))
+  })
+
+  it('in a damaged archive name it', async () => {
+    const archive = path.join(scratch, 'damaged.tar.gz')
+    writeFileSync(archive, gzipSync(Buffer.alloc(5000, 1)).subarray(0, 30))
+    await assert.rejects(importDataset(archive, { report }), failsWith('data', /damaged\.tar\.gz/))
+  })
+})
+
+describe('IDX', () => {
+  const images = idx(0x803, [4, 2, 3], Array.from({ length: 24 }, (_, index) => index))
+  const labels = idx(0x801, [4], [0, 1, 1, 0])
+
+  it('is read, plain or gzipped, both parts pooled', async () => {
+    const source = directoryOf({
+      'train-images-idx3-ubyte': images,
+      'train-labels-idx1-ubyte': labels,
+      't10k-images-idx3-ubyte.gz': gzipSync(images),
+      't10k-labels-idx1-ubyte.gz': gzipSync(labels),
+    })
+    const { fingerprint } = await importDataset(source, { report })
+    const dataset = (await openDatasetByFingerprint(fingerprint))!
+    assert.deepEqual([dataset.count, dataset.height, dataset.width, dataset.channels], [8, 2, 3, 1])
+    assert.deepEqual([...dataset.labels], [0, 1, 1, 0, 0, 1, 1, 0])
+    assert.deepEqual([...dataset.pixels.subarray(24, 30)], [0, 1, 2, 3, 4, 5])
+  })
+
+  const broken: [string, Record<string, Buffer>, RegExp][] = [
+    ['wrong magic', { 'train-images-idx3-ubyte': idx(0x802, [4, 2, 3], []), 'train-labels-idx1-ubyte': labels }, /0x00000802 at offset 0/],
+    ['truncated images', { 'train-images-idx3-ubyte': images.subarray(0, 30), 'train-labels-idx1-ubyte': labels }, /has 30 bytes/],
+    ['a truncated header', { 'train-images-idx3-ubyte': images.subarray(0, 6), 'train-labels-idx1-ubyte': labels }, /offset 6/],
+    ['other counts', { 'train-images-idx3-ubyte': images, 'train-labels-idx1-ubyte': idx(0x801, [3], [0, 1, 0]) }, /4 images .* 3 labels/],
+    ['missing labels', { 'train-images-idx3-ubyte': images }, /train-labels.* is missing/],
+    ['an empty class', { 'train-images-idx3-ubyte': images, 'train-labels-idx1-ubyte': idx(0x801, [4], [0, 2, 2, 0]) }, /label 1/],
+    ['an absurd count', { 'train-images-idx3-ubyte': idx(0x803, [0xffffffff, 0xffff, 0xffff], []), 'train-labels-idx1-ubyte': labels }, /announces/],
+  ]
+  for (const [what, files, message] of broken) {
+    it(`with ${what} is refused`, async () => {
+      await assert.rejects(importDataset(directoryOf(files), { report }), failsWith('data', message))
+      assertNothingHalfWritten()
+    })
+  }
+})
+
+describe("CIFAR-10's binary files", () => {
+  const RECORD = 3073
+  const batch = (fill: (record: number) => number): Buffer => {
+    const bytes = Buffer.alloc(10_000 * RECORD)
+    for (let record = 0; record < 10_000; record++) {
+      bytes[record * RECORD] = fill(record)
+      bytes[record * RECORD + 1] = 11
+      bytes[record * RECORD + 1 + 1024] = 22
+      bytes[record * RECORD + 1 + 2048] = 33
+    }
+    return bytes
+  }
+  const names = [1, 2, 3, 4, 5].map((index) => `data_batch_${index}.bin`).concat('test_batch.bin')
+  const sound = batch((record) => record % 10)
+  const withFile = (name: string, bytes: Buffer): string =>
+    directoryOf({ ...Object.fromEntries(names.map((batchName) => [batchName, sound])), [name]: bytes })
+
+  it('become interleaved RGB', async () => {
+    const { fingerprint } = await importDataset(withFile('readme.html', Buffer.from('x')), { report })
+    const dataset = (await openDatasetByFingerprint(fingerprint))!
+    assert.deepEqual([dataset.count, dataset.classNames[3], dataset.labels[13]], [60_000, 'cat', 3])
+    assert.deepEqual([...dataset.pixels.subarray(3072 * 13, 3072 * 13 + 4)], [11, 22, 33, 0])
+  })
+  it('with a label out of range name file, offset and record', async () => {
+    const source = withFile('data_batch_3.bin', batch((record) => (record === 7 ? 10 : 0)))
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /data_batch_3\.bin/, new RegExp(`offset ${7 * RECORD}`), /record 7/))
+  })
+  it('that are truncated or missing are named', async () => {
+    await assert.rejects(importDataset(withFile('test_batch.bin', sound.subarray(0, 5000)), { report }), failsWith('data', /test_batch\.bin has 5000 bytes/))
+    const missing = withFile('x', Buffer.from(''))
+    rmSync(path.join(missing, 'data_batch_5.bin'))
+    await assert.rejects(importDataset(missing, { report }), failsWith('data', /data_batch_5\.bin/))
+  })
+  it('that cannot be fetched say what to do instead', async () => {
+    await assert.rejects(fetchCifar10(report, 'http://127.0.0.1:9/cifar.tar.gz'), failsWith('unavailable', /cannot be downloaded/, /data import/))
+    assertNothingHalfWritten()
+  })
+})
+
+describe('packed cache', () => {
+  it('detects damage, in bytes and in length', async () => {
+    const source = directoryOf({ 'a/1.png': await image(71), 'b/1.png': await image(72) })
+    const { fingerprint } = await importDataset(source, { name: 'damaged', report })
+    await verifyPackedDataset(fingerprint)
+    const file = path.join(datasetsDirectory(), fingerprint, 'packed.bin')
+    const bytes = readFileSync(file)
+    bytes[10] = bytes[10]! ^ 1
+    writeFileSync(file, bytes)
+    await assert.rejects(verifyPackedDataset(fingerprint), failsWith('data', /is damaged/))
+    truncateSync(file, 100)
+    await assert.rejects(openDatasetByFingerprint(fingerprint), failsWith('data', /has 100 bytes/))
+  })
+
+  it('keeps nothing of a transfer with wrong bytes', async () => {
+    const source = directoryOf({ 'a/1.png': await image(81), 'b/1.png': await image(82) })
+    const info = await importDataset(source, { name: 'sent', report })
+    const { totalBytes, blocks } = await readPackedDataset(info.fingerprint)
+    const received: Uint8Array[] = []
+    for await (const block of blocks) received.push(block)
+    assert.equal(Buffer.concat(received).length, totalBytes)
+    rmSync(path.join(datasetsDirectory(), info.fingerprint), { recursive: true })
+    async function* damaged(): AsyncGenerator<Uint8Array> {
+      yield Buffer.concat(received).fill(0, 0, 5)
+    }
+    async function* short(): AsyncGenerator<Uint8Array> {
+      yield Buffer.concat(received).subarray(1)
+    }
+    async function* sound(): AsyncGenerator<Uint8Array> {
+      yield* received
+    }
+    await assert.rejects(writePackedDataset(info, damaged()), failsWith('data', /arrived damaged/))
+    await assert.rejects(writePackedDataset(info, short()), failsWith('data', /arrived damaged/))
+    assertNothingHalfWritten()
+    await writePackedDataset(info, sound())
+    await verifyPackedDataset(info.fingerprint)
+  })
+
+  it('opens a path again without decoding it, until a file changes', async () => {
+    const source = directoryOf({ 'a/1.png': await image(91), 'b/1.png': await image(92) })
+    let lines = 0
+    const count = (): void => {
+      lines++
+    }
+    const first = await importOnce(source, count)
+    assert.equal(lines, 1)
+    assert.equal(await importOnce(source, count), first)
+    assert.equal(lines, 1)
+    writeFileSync(path.join(source, 'a', '2.png'), await image(93))
+    assert.notEqual(await importOnce(source, count), first)
+    assert.equal(lines, 2)
+  })
+
+  it('does not know a name that nobody gave', async () => {
+    await assert.rejects(openDataset('nothing-of-the-kind'), failsWith('usage', /no such data set or path/, /cifar10/))
+  })
+})
