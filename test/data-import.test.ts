@@ -11,7 +11,12 @@ import tar from 'tar-stream'
 import { fetchCifar10 } from '../src/data/fetch-cifar10.js'
 import { importDataset, importOnce } from '../src/data/import-dataset.js'
 import { openDataset, openDatasetByFingerprint } from '../src/data/open-dataset.js'
-import { datasetsDirectory, readPackedDataset, verifyPackedDataset, writePackedDataset } from '../src/data/packed-cache.js'
+import {
+  datasetsDirectory,
+  readPackedDataset,
+  verifyPackedDataset,
+  writePackedDataset,
+} from '../src/data/packed-cache.js'
 import type { ConvoyError } from '../src/shared/errors.js'
 
 let scratch: string
@@ -27,11 +32,13 @@ after(() => {
 })
 
 const report = (): void => undefined
-const failsWith = (code: string, ...words: RegExp[]) => (error: ConvoyError) => {
-  assert.equal(error.code, code, error.message)
-  for (const word of words) assert.match(error.message, word)
-  return true
-}
+const failsWith =
+  (code: string, ...words: RegExp[]) =>
+  (error: ConvoyError) => {
+    assert.equal(error.code, code, error.message)
+    for (const word of words) assert.match(error.message, word)
+    return true
+  }
 
 /** A directory of its own with these files. */
 function directoryOf(files: Record<string, Buffer>): string {
@@ -44,7 +51,9 @@ function directoryOf(files: Record<string, Buffer>): string {
 }
 
 async function image(red: number, width = 8, height = 8, format: 'png' | 'jpeg' = 'png'): Promise<Buffer> {
-  return sharp({ create: { width, height, channels: 3, background: { r: red, g: 10, b: 20 } } }).toFormat(format).toBuffer()
+  return sharp({ create: { width, height, channels: 3, background: { r: red, g: 10, b: 20 } } })
+    .toFormat(format)
+    .toBuffer()
 }
 
 function idx(magic: number, dimensions: number[], bytes: number[]): Buffer {
@@ -57,7 +66,10 @@ function idx(magic: number, dimensions: number[], bytes: number[]): Buffer {
 /** What failed imports may not leave: anything but whole data sets. */
 function assertNothingHalfWritten(): void {
   const names = readdirSync(datasetsDirectory()).filter((name) => name !== 'sources')
-  assert.ok(names.every((name) => /^[0-9a-f]{64}$/.test(name)), names.join(', '))
+  assert.ok(
+    names.every((name) => /^[0-9a-f]{64}$/.test(name)),
+    names.join(', '),
+  )
 }
 
 describe('image folders', () => {
@@ -105,18 +117,32 @@ describe('image folders', () => {
   })
 
   it('with absurdly large images refuse them before they are decoded', async () => {
-    const huge = await sharp({ create: { width: 12_000, height: 12_000, channels: 3, background: 'black' } }).png().toBuffer()
+    const huge = await sharp({ create: { width: 12_000, height: 12_000, channels: 3, background: 'black' } })
+      .png()
+      .toBuffer()
     const source = directoryOf({ 'a/huge.png': huge, 'b/1.png': await image(1) })
-    await assert.rejects(importDataset(source, { report, size: { height: 8, width: 8 } }), failsWith('data', /huge\.png/, /pixel/i))
+    await assert.rejects(
+      importDataset(source, { report, size: { height: 8, width: 8 } }),
+      failsWith('data', /huge\.png/, /pixel/i),
+    )
   })
 
   it('with one class, an empty class or no class at all say so', async () => {
-    await assert.rejects(importDataset(directoryOf({ 'a/1.png': await image(1) }), { report }), failsWith('data', /1 classes/))
+    await assert.rejects(
+      importDataset(directoryOf({ 'a/1.png': await image(1) }), { report }),
+      failsWith('data', /1 classes/),
+    )
     const empty = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(1) })
     mkdirSync(path.join(empty, 'c'))
     await assert.rejects(importDataset(empty, { report }), failsWith('data', /\/c is a class without images/))
-    await assert.rejects(importDataset(directoryOf({ '1.png': await image(1) }), { report }), failsWith('data', /class directory/))
-    await assert.rejects(importDataset(directoryOf({ 'x.txt': Buffer.from('') }), { report }), failsWith('usage', /no data set/))
+    await assert.rejects(
+      importDataset(directoryOf({ '1.png': await image(1) }), { report }),
+      failsWith('data', /class directory/),
+    )
+    await assert.rejects(
+      importDataset(directoryOf({ 'x.txt': Buffer.from('') }), { report }),
+      failsWith('usage', /no data set/),
+    )
   })
 
   it('in a damaged archive name it', async () => {
@@ -127,7 +153,11 @@ describe('image folders', () => {
 })
 
 describe('IDX', () => {
-  const images = idx(0x803, [4, 2, 3], Array.from({ length: 24 }, (_, index) => index))
+  const images = idx(
+    0x803,
+    [4, 2, 3],
+    Array.from({ length: 24 }, (_, index) => index),
+  )
   const labels = idx(0x801, [4], [0, 1, 1, 0])
 
   it('is read, plain or gzipped, both parts pooled', async () => {
@@ -145,13 +175,37 @@ describe('IDX', () => {
   })
 
   const broken: [string, Record<string, Buffer>, RegExp][] = [
-    ['wrong magic', { 'train-images-idx3-ubyte': idx(0x802, [4, 2, 3], []), 'train-labels-idx1-ubyte': labels }, /0x00000802 at offset 0/],
-    ['truncated images', { 'train-images-idx3-ubyte': images.subarray(0, 30), 'train-labels-idx1-ubyte': labels }, /has 30 bytes/],
-    ['a truncated header', { 'train-images-idx3-ubyte': images.subarray(0, 6), 'train-labels-idx1-ubyte': labels }, /offset 6/],
-    ['other counts', { 'train-images-idx3-ubyte': images, 'train-labels-idx1-ubyte': idx(0x801, [3], [0, 1, 0]) }, /4 images .* 3 labels/],
+    [
+      'wrong magic',
+      { 'train-images-idx3-ubyte': idx(0x802, [4, 2, 3], []), 'train-labels-idx1-ubyte': labels },
+      /0x00000802 at offset 0/,
+    ],
+    [
+      'truncated images',
+      { 'train-images-idx3-ubyte': images.subarray(0, 30), 'train-labels-idx1-ubyte': labels },
+      /has 30 bytes/,
+    ],
+    [
+      'a truncated header',
+      { 'train-images-idx3-ubyte': images.subarray(0, 6), 'train-labels-idx1-ubyte': labels },
+      /offset 6/,
+    ],
+    [
+      'other counts',
+      { 'train-images-idx3-ubyte': images, 'train-labels-idx1-ubyte': idx(0x801, [3], [0, 1, 0]) },
+      /4 images .* 3 labels/,
+    ],
     ['missing labels', { 'train-images-idx3-ubyte': images }, /train-labels.* is missing/],
-    ['an empty class', { 'train-images-idx3-ubyte': images, 'train-labels-idx1-ubyte': idx(0x801, [4], [0, 2, 2, 0]) }, /label 1/],
-    ['an absurd count', { 'train-images-idx3-ubyte': idx(0x803, [0xffffffff, 0xffff, 0xffff], []), 'train-labels-idx1-ubyte': labels }, /announces/],
+    [
+      'an empty class',
+      { 'train-images-idx3-ubyte': images, 'train-labels-idx1-ubyte': idx(0x801, [4], [0, 2, 2, 0]) },
+      /label 1/,
+    ],
+    [
+      'an absurd count',
+      { 'train-images-idx3-ubyte': idx(0x803, [0xffffffff, 0xffff, 0xffff], []), 'train-labels-idx1-ubyte': labels },
+      /announces/,
+    ],
   ]
   for (const [what, files, message] of broken) {
     it(`with ${what} is refused`, async () => {
@@ -185,17 +239,29 @@ describe("CIFAR-10's binary files", () => {
     assert.deepEqual([...dataset.pixels.subarray(3072 * 13, 3072 * 13 + 4)], [11, 22, 33, 0])
   })
   it('with a label out of range name file, offset and record', async () => {
-    const source = withFile('data_batch_3.bin', batch((record) => (record === 7 ? 10 : 0)))
-    await assert.rejects(importDataset(source, { report }), failsWith('data', /data_batch_3\.bin/, new RegExp(`offset ${7 * RECORD}`), /record 7/))
+    const source = withFile(
+      'data_batch_3.bin',
+      batch((record) => (record === 7 ? 10 : 0)),
+    )
+    await assert.rejects(
+      importDataset(source, { report }),
+      failsWith('data', /data_batch_3\.bin/, new RegExp(`offset ${7 * RECORD}`), /record 7/),
+    )
   })
   it('that are truncated or missing are named', async () => {
-    await assert.rejects(importDataset(withFile('test_batch.bin', sound.subarray(0, 5000)), { report }), failsWith('data', /test_batch\.bin has 5000 bytes/))
+    await assert.rejects(
+      importDataset(withFile('test_batch.bin', sound.subarray(0, 5000)), { report }),
+      failsWith('data', /test_batch\.bin has 5000 bytes/),
+    )
     const missing = withFile('x', Buffer.from(''))
     rmSync(path.join(missing, 'data_batch_5.bin'))
     await assert.rejects(importDataset(missing, { report }), failsWith('data', /data_batch_5\.bin/))
   })
   it('that cannot be fetched say what to do instead', async () => {
-    await assert.rejects(fetchCifar10(report, 'http://127.0.0.1:9/cifar.tar.gz'), failsWith('unavailable', /cannot be downloaded/, /data import/))
+    await assert.rejects(
+      fetchCifar10(report, 'http://127.0.0.1:9/cifar.tar.gz'),
+      failsWith('unavailable', /cannot be downloaded/, /data import/),
+    )
     assertNothingHalfWritten()
   })
 })

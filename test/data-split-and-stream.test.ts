@@ -36,53 +36,74 @@ describe('split', () => {
 
   it('loses and repeats nothing, whatever the sizes', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 20, max: 500 }), fc.integer({ min: 1, max: 5 }), fc.boolean(), (count, classes, stratified) => {
-        const { train, validation, test } = splitDataset(labelled(count, classes), 3, stratified)
-        const all = [...train, ...validation, ...test].sort((a, b) => a - b)
-        assert.deepEqual(all, Array.from({ length: count }, (_, index) => index))
-        assert.ok(Math.abs(train.length - 0.7 * count) <= classes)
-      }),
+      fc.property(
+        fc.integer({ min: 20, max: 500 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.boolean(),
+        (count, classes, stratified) => {
+          const { train, validation, test } = splitDataset(labelled(count, classes), 3, stratified)
+          const all = [...train, ...validation, ...test].sort((a, b) => a - b)
+          assert.deepEqual(
+            all,
+            Array.from({ length: count }, (_, index) => index),
+          )
+          assert.ok(Math.abs(train.length - 0.7 * count) <= classes)
+        },
+      ),
     )
   })
 
   it('refuses what is too small to split', () => {
-    assert.throws(() => splitDataset(labelled(2, 1), 1, false), (error: ConvoyError) => error.code === 'data')
+    assert.throws(
+      () => splitDataset(labelled(2, 1), 1, false),
+      (error: ConvoyError) => error.code === 'data',
+    )
   })
 })
 
 describe('sample stream', () => {
   it('uses every sample exactly once per epoch, although batches straddle epochs', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 3, max: 60 }), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 }), (size, shards, shardSize) => {
-        const train = Uint32Array.from({ length: size }, (_, index) => index * 7)
-        const stream = new SampleStream(train, 5)
-        const batch = shards * shardSize
-        const uses = new Map<string, number>()
-        const epochs = 3
-        for (let step = 0; step * batch < epochs * size; step++) {
-          for (let shard = 0; shard < shards; shard++) {
-            const { samples, epochs: used } = stream.shard(step, shard, batch, shardSize)
-            samples.forEach((sample, index) => {
-              const key = `${used[index]}:${sample}`
-              uses.set(key, (uses.get(key) ?? 0) + 1)
-            })
+      fc.property(
+        fc.integer({ min: 3, max: 60 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 1, max: 5 }),
+        (size, shards, shardSize) => {
+          const train = Uint32Array.from({ length: size }, (_, index) => index * 7)
+          const stream = new SampleStream(train, 5)
+          const batch = shards * shardSize
+          const uses = new Map<string, number>()
+          const epochs = 3
+          for (let step = 0; step * batch < epochs * size; step++) {
+            for (let shard = 0; shard < shards; shard++) {
+              const { samples, epochs: used } = stream.shard(step, shard, batch, shardSize)
+              samples.forEach((sample, index) => {
+                const key = `${used[index]}:${sample}`
+                uses.set(key, (uses.get(key) ?? 0) + 1)
+              })
+            }
           }
-        }
-        for (let epoch = 0; epoch < epochs; epoch++) for (const sample of train) assert.equal(uses.get(`${epoch}:${sample}`), 1)
-      }),
+          for (let epoch = 0; epoch < epochs; epoch++)
+            for (const sample of train) assert.equal(uses.get(`${epoch}:${sample}`), 1)
+        },
+      ),
     )
   })
 
   it('shuffles every epoch anew, and the same way in every process', () => {
     const train = Uint32Array.from({ length: 100 }, (_, index) => index)
-    const epoch = (seed: number, step: number): Uint32Array => new SampleStream(train, seed).shard(step, 0, 100, 100).samples
+    const epoch = (seed: number, step: number): Uint32Array =>
+      new SampleStream(train, seed).shard(step, 0, 100, 100).samples
     assert.deepEqual(epoch(1, 0), epoch(1, 0))
     assert.notDeepEqual(epoch(1, 0), epoch(1, 1))
     assert.notDeepEqual(epoch(1, 0), epoch(2, 0))
   })
 
   it('serves an older step again, as a late lease may ask', () => {
-    const stream = new SampleStream(Uint32Array.from({ length: 10 }, (_, index) => index), 1)
+    const stream = new SampleStream(
+      Uint32Array.from({ length: 10 }, (_, index) => index),
+      1,
+    )
     const first = stream.shard(0, 0, 10, 10).samples
     for (let step = 1; step < 8; step++) stream.shard(step, 0, 10, 10)
     assert.deepEqual(stream.shard(0, 0, 10, 10).samples, first)

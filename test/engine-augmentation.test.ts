@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { FillMode } from '../src/data/augmentation.js'
-import { augmentationRandom, augmentationSchema, drawTransform, FILL_MODES, TRANSFORM_LENGTH } from '../src/data/augmentation.js'
+import {
+  augmentationRandom,
+  augmentationSchema,
+  drawTransform,
+  FILL_MODES,
+  TRANSFORM_LENGTH,
+} from '../src/data/augmentation.js'
 import { openDataset } from '../src/data/open-dataset.js'
 import { FusedOps } from '../src/engine/fused-ops.js'
 import { loadTensorflow } from '../src/engine/runtime/load-tensorflow.js'
@@ -82,7 +88,11 @@ describe('augmentation on real images agrees with an independent implementation'
     it(fillMode, () => {
       const output = tf.tidy(() =>
         ops
-          .projectiveTransform(tf.tensor4d(images, [IMAGES, SIZE, SIZE, 3]), tf.tensor2d(transforms, [IMAGES, 8]), fillMode)
+          .projectiveTransform(
+            tf.tensor4d(images, [IMAGES, SIZE, SIZE, 3]),
+            tf.tensor2d(transforms, [IMAGES, 8]),
+            fillMode,
+          )
           .dataSync<'float32'>(),
       )
       let compared = 0
@@ -93,7 +103,12 @@ describe('augmentation on real images agrees with an independent implementation'
         const mirrored = a0! < 0
         assert.ok(Math.abs(zoom - 1) <= 0.1 + 1e-6 && Math.abs(radians) <= (20 * Math.PI) / 180 + 1e-6)
         const size = SIZE * SIZE * 3
-        const expected = transformed(images.slice(sample * size, (sample + 1) * size), { mirrored, radians, zoom, fillMode })
+        const expected = transformed(images.slice(sample * size, (sample + 1) * size), {
+          mirrored,
+          radians,
+          zoom,
+          fillMode,
+        })
         for (let index = 0; index < size; index++) {
           const difference = Math.abs(output[sample * size + index]! - expected[index]!)
           assert.ok(difference < 1e-5, `${fillMode}, image ${sample}, element ${index}: differs by ${difference}`)
@@ -123,7 +138,10 @@ describe('drawTransform', () => {
   })
 
   it('mirrors about half of the samples', () => {
-    const mirrored = Array.from({ length: 2000 }, (_, sample) => draw(0, sample, { rotationDegrees: 0, zoom: 0 })[0]!).filter((a0) => a0 < 0)
+    const mirrored = Array.from(
+      { length: 2000 },
+      (_, sample) => draw(0, sample, { rotationDegrees: 0, zoom: 0 })[0]!,
+    ).filter((a0) => a0 < 0)
     assert.ok(Math.abs(mirrored.length - 1000) < 100, `${mirrored.length} of 2000`)
   })
 })

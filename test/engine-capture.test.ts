@@ -27,7 +27,14 @@ function optionsOf(name: NetworkName): EngineOptions {
   const built = buildNetwork({ name, reg: 1e-4, dropoutRate: name === 'seed' ? 0.3 : 0 }, [32, 32, 3], 10)
   const model = describeModel(built)
   built.dispose()
-  return { model, shardSize: SHARD, evaluationShardSize: SHARD, labelSmoothing: 0.1, fillMode: 'reflect', augment: true }
+  return {
+    model,
+    shardSize: SHARD,
+    evaluationShardSize: SHARD,
+    labelSmoothing: 0.1,
+    fillMode: 'reflect',
+    augment: true,
+  }
 }
 
 /** Real images from all over the data set. */
@@ -49,7 +56,10 @@ function trainingInputs(options: EngineOptions): Tensor[] {
     tf.tensor1d(initialWeights(options.model.layout, 5)),
     uploadBytes(nativeBackend(tf), pixels, [SHARD, 32, 32, 3]),
     tf.tensor1d(labels, 'int32'),
-    tf.tensor2d(Float32Array.from({ length: SHARD * 8 }, (_, index) => [0.95, 0.1, -1, -0.1, 0.95, 2, 0, 0][index % 8]!), [SHARD, 8]),
+    tf.tensor2d(
+      Float32Array.from({ length: SHARD * 8 }, (_, index) => [0.95, 0.1, -1, -0.1, 0.95, 2, 0, 0][index % 8]!),
+      [SHARD, 8],
+    ),
     tf.tensor1d([3, 4], 'int32'),
   ]
 }
@@ -107,7 +117,9 @@ describe('the gradient vector', () => {
     const gradient = engine.gradient(shard).subarray(0, layout.trainableCount)
     const squaredNorm = gradient.reduce((sum, value) => sum + value * value, 0)
     const lossAt = (distance: number): number => {
-      engine.setWeights(weights.map((weight, index) => weight + (index < gradient.length ? distance * gradient[index]! : 0)))
+      engine.setWeights(
+        weights.map((weight, index) => weight + (index < gradient.length ? distance * gradient[index]! : 0)),
+      )
       return engine.gradient(shard).at(-2)!
     }
     const step = 1e-3 / Math.sqrt(squaredNorm)
@@ -124,7 +136,10 @@ describe('evaluation', () => {
     engine.setWeights(initialWeights(options.model.layout, 5))
     for (const count of [SHARD, 3, 1]) {
       const vector = engine.evaluate(shardOf(count))
-      assert.equal(vector.subarray(0, 100).reduce((sum, value) => sum + value, 0), count)
+      assert.equal(
+        vector.subarray(0, 100).reduce((sum, value) => sum + value, 0),
+        count,
+      )
     }
     engine.close()
   })
@@ -168,7 +183,10 @@ describe('memory', () => {
 describe('what cannot be captured is refused', () => {
   const x = tf.tensor1d([1, 2, 3])
   const refuses = (fn: (x: Tensor) => Tensor, message: RegExp): void => {
-    assert.throws(() => capture(tf, (input) => [fn(input!)], [x]), (error: ConvoyError) => message.test(error.message))
+    assert.throws(
+      () => capture(tf, (input) => [fn(input!)], [x]),
+      (error: ConvoyError) => message.test(error.message),
+    )
   }
   it('reading values', () => {
     refuses((input) => tf.mul(input, input.dataSync()[0]!), /reads the value/)

@@ -19,7 +19,13 @@ function numbers(count: number, stream: number): Float32Array {
  * Compares the gradient of sum(weights · f(x)) with central differences, element by element.
  * float32 and a step of 1e-2 leave about 1e-3 of error for values near 1.
  */
-function checkGradient(name: string, f: (x: Tensor) => Tensor, x: Float32Array, shape: number[], tolerance = 5e-3): void {
+function checkGradient(
+  name: string,
+  f: (x: Tensor) => Tensor,
+  x: Float32Array,
+  shape: number[],
+  tolerance = 5e-3,
+): void {
   tf.tidy(() => {
     const input = tf.tensor(x, shape)
     const weights = tf.tensor(numbers(f(input).size, 99), f(input).shape)
@@ -34,7 +40,10 @@ function checkGradient(name: string, f: (x: Tensor) => Tensor, x: Float32Array, 
       }
       const difference = (moved(step) - moved(-step)) / (2 * step)
       const error = Math.abs(difference - gradient[index]!)
-      assert.ok(error <= tolerance * Math.max(1, Math.abs(difference)), `${name}[${index}]: ${gradient[index]} against ${difference}`)
+      assert.ok(
+        error <= tolerance * Math.max(1, Math.abs(difference)),
+        `${name}[${index}]: ${gradient[index]} against ${difference}`,
+      )
     }
   })
 }
@@ -95,7 +104,8 @@ describe('fused kernels compute what they stand for', () => {
   it('dropout: the same key, the same mask; another key, another; and the expected share', () => {
     tf.tidy(() => {
       const ones = tf.ones([10_000])
-      const draw = (a: number, b: number): Float32Array => ops.dropout(ones, 0.3, tf.tensor1d([a, b], 'int32')).dataSync<'float32'>()
+      const draw = (a: number, b: number): Float32Array =>
+        ops.dropout(ones, 0.3, tf.tensor1d([a, b], 'int32')).dataSync<'float32'>()
       assert.deepEqual(draw(1, 2), draw(1, 2))
       assert.notDeepEqual(draw(1, 2), draw(1, 3))
       const dropped = draw(1, 2).filter((value) => value === 0).length

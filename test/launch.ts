@@ -90,7 +90,8 @@ export class Launch {
     for (;;) {
       const value = await poll()
       if (value !== undefined) return value
-      if (this.child.exitCode !== null) throw new Error(`convoy ended with status ${this.child.exitCode}:\n${this.stderr}`)
+      if (this.child.exitCode !== null)
+        throw new Error(`convoy ended with status ${this.child.exitCode}:\n${this.stderr}`)
       if (performance.now() > deadline) throw new Error(`waited ${PATIENCE_MS / 1000} s in vain:\n${this.stderr}`)
       await delay(POLL_MS)
     }

@@ -9,7 +9,6 @@ import type { NetworkName } from '../src/model/run-config.js'
 import { NETWORK_NAMES } from '../src/model/run-config.js'
 import type { ConvoyError } from '../src/shared/errors.js'
 
-
 function describeNetwork(name: NetworkName, reg = 0, dropoutRate = 0) {
   const network = buildNetwork({ name, reg, dropoutRate }, [32, 32, 3], 10)
   const description = describeModel(network)
@@ -62,9 +61,15 @@ describe('networks', () => {
     const layer = (options: Pick<Parameters<typeof tf.layers.dense>[0], 'kernelInitializer' | 'kernelRegularizer'>) =>
       tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [3], ...options })] })
     const normal = layer({ kernelInitializer: 'heNormal' })
-    assert.throws(() => describeModel(normal), (error: ConvoyError) => error.code === 'usage' && /initializer/.test(error.message))
+    assert.throws(
+      () => describeModel(normal),
+      (error: ConvoyError) => error.code === 'usage' && /initializer/.test(error.message),
+    )
     const l1 = layer({ kernelInitializer: 'zeros', kernelRegularizer: tf.regularizers.l1({ l1: 0.1 }) })
-    assert.throws(() => describeModel(l1), (error: ConvoyError) => error.code === 'usage' && /L2/.test(error.message))
+    assert.throws(
+      () => describeModel(l1),
+      (error: ConvoyError) => error.code === 'usage' && /L2/.test(error.message),
+    )
   })
 })
 
@@ -73,28 +78,46 @@ describe('residual block', () => {
 
   it('halves the resolution when it downsamples', () => {
     assert.deepEqual(residualBlock(input(), { name: 'a', filters: 32, downsample: true }).shape, [null, 16, 16, 32])
-    assert.deepEqual(residualBlock(input(), { name: 'b', filters: 32, downsample: true, shortcut: 'identity' }).shape, [null, 16, 16, 32])
+    assert.deepEqual(residualBlock(input(), { name: 'b', filters: 32, downsample: true, shortcut: 'identity' }).shape, [
+      null,
+      16,
+      16,
+      32,
+    ])
   })
 
   it('becomes a bottleneck by its expansion', () => {
     const x = input()
     const block = tf.model({ inputs: x, outputs: residualBlock(x, { name: 'c', filters: 8, expansion: 4 }) })
     assert.deepEqual(block.outputs[0]!.shape, [null, 32, 32, 32])
-    const sizes = block.layers.filter((layer) => layer.getClassName() === 'Conv2D').map((layer) => layer.getConfig()['kernelSize'])
-    assert.deepEqual(sizes, [[1, 1], [3, 3], [1, 1], [1, 1]])
+    const sizes = block.layers
+      .filter((layer) => layer.getClassName() === 'Conv2D')
+      .map((layer) => layer.getConfig()['kernelSize'])
+    assert.deepEqual(sizes, [
+      [1, 1],
+      [3, 3],
+      [1, 1],
+      [1, 1],
+    ])
     block.dispose()
   })
 
   it('adds the skip before its last activation', () => {
     const x = input()
     const block = tf.model({ inputs: x, outputs: residualBlock(x, { name: 'd', filters: 16 }) })
-    assert.deepEqual(block.layers.slice(-2).map((layer) => layer.getClassName()), ['Add', 'Activation'])
+    assert.deepEqual(
+      block.layers.slice(-2).map((layer) => layer.getClassName()),
+      ['Add', 'Activation'],
+    )
     block.dispose()
   })
 
   it('passes the input through the identity shortcut: every second pixel, new channels zero on both sides', () => {
     const x = tf.input({ shape: [4, 4, 2] })
-    const block = tf.model({ inputs: x, outputs: residualBlock(x, { name: 'e', filters: 4, downsample: true, shortcut: 'identity' }) })
+    const block = tf.model({
+      inputs: x,
+      outputs: residualBlock(x, { name: 'e', filters: 4, downsample: true, shortcut: 'identity' }),
+    })
     const zeroed = block.getWeights().map((weight) => tf.zerosLike(weight))
     block.setWeights(zeroed)
     const image = tf.range(0, 32).reshape([1, 4, 4, 2])
@@ -127,7 +150,11 @@ describe('initial weights', () => {
     const expected: Record<string, number> = { gamma: 1, beta: 0, moving_mean: 0, moving_variance: 1 }
     for (const { name, offset, size } of layout.tensors) {
       const value = expected[name.split('/').at(-1)!]
-      if (value !== undefined) assert.ok(weights.subarray(offset, offset + size).every((weight) => weight === value), name)
+      if (value !== undefined)
+        assert.ok(
+          weights.subarray(offset, offset + size).every((weight) => weight === value),
+          name,
+        )
     }
   })
 })

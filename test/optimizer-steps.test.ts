@@ -9,9 +9,33 @@ import { runConfigSchema } from '../src/model/run-config.js'
 
 const layout: ParameterLayout = {
   tensors: [
-    { name: 'kernel', shape: [1, 2], offset: 0, size: 2, trainable: true, l2: 0.1, initializer: { kind: 'constant', value: 0 } },
-    { name: 'bias', shape: [1], offset: 2, size: 1, trainable: true, l2: 0, initializer: { kind: 'constant', value: 0 } },
-    { name: 'mean', shape: [1], offset: 3, size: 1, trainable: false, l2: 0, initializer: { kind: 'constant', value: 0 } },
+    {
+      name: 'kernel',
+      shape: [1, 2],
+      offset: 0,
+      size: 2,
+      trainable: true,
+      l2: 0.1,
+      initializer: { kind: 'constant', value: 0 },
+    },
+    {
+      name: 'bias',
+      shape: [1],
+      offset: 2,
+      size: 1,
+      trainable: true,
+      l2: 0,
+      initializer: { kind: 'constant', value: 0 },
+    },
+    {
+      name: 'mean',
+      shape: [1],
+      offset: 3,
+      size: 1,
+      trainable: false,
+      l2: 0,
+      initializer: { kind: 'constant', value: 0 },
+    },
   ],
   trainableCount: 3,
   weightCount: 4,
@@ -55,15 +79,29 @@ test('mean over the batch, L2 on kernels only, Nesterov momentum, moving statist
 test('clipping scales the gradient to the norm', () => {
   const weights = Float32Array.of(0, 0, 0, 0)
   const clipped = config({ clipNorm: 0.5, optimizer: { kind: 'sgd', momentum: 0, nesterov: false } })
-  applyGradient(weights, Float32Array.of(12, 16, 0, 0, 0, 0), createOptimizer(clipped.optimizer, layout), layout, clipped, 0, 1)
+  applyGradient(
+    weights,
+    Float32Array.of(12, 16, 0, 0, 0, 0),
+    createOptimizer(clipped.optimizer, layout),
+    layout,
+    clipped,
+    0,
+    1,
+  )
   closeTo(weights, [-0.1 * 0.3, -0.1 * 0.4, 0])
 })
 
 test('a gradient that is not finite changes nothing', () => {
   const weights = Float32Array.of(1, 2, 3, 4)
   const optimizer = createOptimizer(config().optimizer, layout)
-  assert.equal(applyGradient(weights, Float32Array.of(1, NaN, 1, 1, 1, 1), optimizer, layout, config(), 0, 1), undefined)
-  assert.equal(applyGradient(weights, Float32Array.of(1, 1, 1, 1, Infinity, 1), optimizer, layout, config(), 0, 1), undefined)
+  assert.equal(
+    applyGradient(weights, Float32Array.of(1, NaN, 1, 1, 1, 1), optimizer, layout, config(), 0, 1),
+    undefined,
+  )
+  assert.equal(
+    applyGradient(weights, Float32Array.of(1, 1, 1, 1, Infinity, 1), optimizer, layout, config(), 0, 1),
+    undefined,
+  )
   assert.deepEqual(weights, Float32Array.of(1, 2, 3, 4))
 })
 

@@ -40,7 +40,11 @@ test('a peer cannot decide how much is allocated', () => {
 
 test('the messages that TypeScript knows have the fields of convoy.proto', () => {
   const join = Control.service['Join']!
-  const request = { protocol: 1, name: 'n', device: { kind: 'cpu', name: 'x', tensorflowVersion: '2', fingerprint: 'f' } }
+  const request = {
+    protocol: 1,
+    name: 'n',
+    device: { kind: 'cpu', name: 'x', tensorflowVersion: '2', fingerprint: 'f' },
+  }
   assert.deepEqual(join.requestDeserialize(join.requestSerialize(request)), request)
   const work = Control.service['Work']!
   const lease = {

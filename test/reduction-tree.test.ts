@@ -13,7 +13,9 @@ function blocks(first: number, count: number, choose: () => boolean): { first: n
 
 function shardVector(shard: number): Float32Array<ArrayBuffer> {
   // Values of very different size: any other order of additions gives other bits.
-  return Float32Array.from({ length: 16 }, (_, index) => Math.fround(((shard * 7919 + index * 104729) % 1000) * 10 ** ((shard + index) % 7)))
+  return Float32Array.from({ length: 16 }, (_, index) =>
+    Math.fround(((shard * 7919 + index * 104729) % 1000) * 10 ** ((shard + index) % 7)),
+  )
 }
 
 /** The tree by its definition: left half plus right half. */
@@ -27,22 +29,28 @@ function reference(first: number, count: number): Float32Array {
 
 test('any assignment of blocks in any order of arrival gives the bits of the fixed tree', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 40 }), fc.infiniteStream(fc.boolean()), fc.infiniteStream(fc.nat()), (shards, coins, order) => {
-      const cut = blocks(0, shards, () => coins.next().value as boolean)
-      const tree = new ReductionTree(shards)
-      let sum: Float32Array | undefined
-      let last: Float32Array | undefined
-      const left = [...cut]
-      while (left.length > 0) {
-        const [block] = left.splice((order.next().value as number) % left.length, 1)
-        const local = new ReductionTree(block!.count)
-        let partial: Float32Array<ArrayBuffer> | undefined
-        for (let index = 0; index < block!.count; index++) partial = local.add(index, 1, shardVector(block!.first + index))
-        assert.equal(sum, undefined, 'the sum came before the last block')
-        last = sum = tree.add(block!.first, block!.count, partial!)
-      }
-      assert.deepEqual(last, reference(0, shards))
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.infiniteStream(fc.boolean()),
+      fc.infiniteStream(fc.nat()),
+      (shards, coins, order) => {
+        const cut = blocks(0, shards, () => coins.next().value as boolean)
+        const tree = new ReductionTree(shards)
+        let sum: Float32Array | undefined
+        let last: Float32Array | undefined
+        const left = [...cut]
+        while (left.length > 0) {
+          const [block] = left.splice((order.next().value as number) % left.length, 1)
+          const local = new ReductionTree(block!.count)
+          let partial: Float32Array<ArrayBuffer> | undefined
+          for (let index = 0; index < block!.count; index++)
+            partial = local.add(index, 1, shardVector(block!.first + index))
+          assert.equal(sum, undefined, 'the sum came before the last block')
+          last = sum = tree.add(block!.first, block!.count, partial!)
+        }
+        assert.deepEqual(last, reference(0, shards))
+      },
+    ),
   )
 })
 

@@ -17,7 +17,8 @@ export function configCommand(): Command {
       process.stdout.write(flags.json ? `${JSON.stringify(config)}\n` : stringify(config))
     })
   const recipes = new Command('recipes').description('list the recipes').action(() => {
-    for (const [name, { description }] of Object.entries(RECIPES)) process.stdout.write(`${name.padEnd(10)} ${description}\n`)
+    for (const [name, { description }] of Object.entries(RECIPES))
+      process.stdout.write(`${name.padEnd(10)} ${description}\n`)
   })
   const schema = new Command('schema').description('print the JSON schema of configurations').action(() => {
     process.stdout.write(`${JSON.stringify(z.toJSONSchema(runConfigSchema, { io: 'input' }), null, 2)}\n`)

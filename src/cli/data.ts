@@ -29,7 +29,10 @@ export function dataCommand(): Command {
       const known = await listPackedDatasets()
       if (json) process.stdout.write(`${JSON.stringify(known)}\n`)
       else {
-        const table = new Table({ head: ['name', 'images', 'shape', 'classes', 'fingerprint'], style: { head: [], border: [] } })
+        const table = new Table({
+          head: ['name', 'images', 'shape', 'classes', 'fingerprint'],
+          style: { head: [], border: [] },
+        })
         for (const { name, count, classNames, fingerprint, ...shape } of known) {
           table.push([name, count, shapeOf(shape), classNames.length, fingerprint.slice(0, 16)])
         }
@@ -41,12 +44,16 @@ export function dataCommand(): Command {
     .argument('<name>', 'cifar10')
     .option('--from <url>', 'another place of the same archive')
     .action(async (name: string, { from }: { from?: string }) => {
-      if (name !== 'cifar10') throw new ConvoyError('usage', `${name}: only cifar10 can be fetched; other data sets are imported from files.`)
+      if (name !== 'cifar10')
+        throw new ConvoyError('usage', `${name}: only cifar10 can be fetched; other data sets are imported from files.`)
       done(await fetchCifar10(report, from))
     })
   const importing = new Command('import')
     .description('decode a data set into the cache')
-    .argument('<path>', "CIFAR-10's binary files, IDX files, or a directory or tar of images in one directory per class")
+    .argument(
+      '<path>',
+      "CIFAR-10's binary files, IDX files, or a directory or tar of images in one directory per class",
+    )
     .option('--name <name>', 'how to call it (default: the base name of the path)')
     .option('--size <height x width>', 'scale every image to it', size)
     .action(async (source: string, flags: { name?: string; size?: { height: number; width: number } }) => {
@@ -60,7 +67,12 @@ export function dataCommand(): Command {
       await verifyPackedDataset(fingerprint)
       process.stdout.write(`${name}: ${count} images, ${fingerprint}: sound.\n`)
     })
-  return new Command('data').addCommand(info).addCommand(list).addCommand(fetch).addCommand(importing).addCommand(verify)
+  return new Command('data')
+    .addCommand(info)
+    .addCommand(list)
+    .addCommand(fetch)
+    .addCommand(importing)
+    .addCommand(verify)
 }
 
 function done({ name, count, fingerprint }: DatasetInfo): void {
@@ -99,6 +111,7 @@ function shapeOf({ height, width, channels }: { height: number; width: number; c
 function size(text: string): { height: number; width: number } {
   const match = /^(\d{1,4})x(\d{1,4})$/.exec(text)
   const [height, width] = [Number(match?.[1]), Number(match?.[2])]
-  if (!(height >= 8 && width >= 8)) throw new InvalidArgumentError('write height x width in pixels, such as 32x32 (8 or more each).')
+  if (!(height >= 8 && width >= 8))
+    throw new InvalidArgumentError('write height x width in pixels, such as 32x32 (8 or more each).')
   return { height, width }
 }

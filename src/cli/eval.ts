@@ -27,14 +27,21 @@ export function evalCommand(): Command {
     .action(async (run: string, { split, weights, data, json }: EvalFlags) => {
       const trained = await loadTrainedModel(run, weights)
       const { dataset: trainedOn, config } = trained.description
-      const dataset = data === undefined ? await openDatasetByFingerprint(trainedOn.fingerprint) : await openDataset(data)
+      const dataset =
+        data === undefined ? await openDatasetByFingerprint(trainedOn.fingerprint) : await openDataset(data)
       if (dataset === undefined) {
-        throw new ConvoyError('data', `The data set ${trainedOn.name} of this run is not in the cache; give it with --data.`)
+        throw new ConvoyError(
+          'data',
+          `The data set ${trainedOn.name} of this run is not in the cache; give it with --data.`,
+        )
       }
       const shapeOf = ({ height, width, channels, classNames }: typeof trainedOn): string =>
         `${height}x${width}x${channels} with ${classNames.length} classes`
       if (shapeOf(dataset) !== shapeOf(trainedOn)) {
-        throw new ConvoyError('usage', `--data ${data}: it holds ${shapeOf(dataset)}, and the model takes ${shapeOf(trainedOn)}.`)
+        throw new ConvoyError(
+          'usage',
+          `--data ${data}: it holds ${shapeOf(dataset)}, and the model takes ${shapeOf(trainedOn)}.`,
+        )
       }
       const engine = await loadEngine(trained)
       const evaluation = evaluateModel(engine, config, dataset, split, () => undefined)
@@ -45,6 +52,8 @@ export function evalCommand(): Command {
       }
       const { accuracy, loss, samples } = evaluation
       process.stdout.write(`${classTable(evaluation, dataset.classNames)}\n`)
-      process.stdout.write(`${split}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} on ${samples} samples (${weights} weights, step ${trained.step})\n`)
+      process.stdout.write(
+        `${split}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} on ${samples} samples (${weights} weights, step ${trained.step})\n`,
+      )
     })
 }

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs'
-import path from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { ConvoyError } from '../shared/errors.js'
-import { packageRoot } from '../shared/package-root.js'
+import { version } from '../shared/version.js'
 
 interface Entry {
   readonly description: string
@@ -73,7 +71,9 @@ export async function main(argv: readonly string[]): Promise<void> {
       .version(version())
       .showHelpAfterError('(--help shows what there is)')
     for (const [name, { description, load }] of Object.entries(COMMANDS)) {
-      program.addCommand(name === argv[2] ? (await load()).description(description) : new Command(name).description(description))
+      program.addCommand(
+        name === argv[2] ? (await load()).description(description) : new Command(name).description(description),
+      )
     }
     exitByThrowing(program)
     await program.parseAsync(argv)
@@ -100,8 +100,4 @@ function exitByThrowing(command: Command): void {
     },
   })
   for (const child of command.commands) exitByThrowing(child)
-}
-
-export function version(): string {
-  return (JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version
 }

@@ -30,7 +30,9 @@ export function predictCommand(): Command {
       else {
         const table = new Table({ head: ['image', 'prediction', ''], style: { head: [], border: [], compact: true } })
         for (const { file, classes } of result.predictions) {
-          classes.forEach(({ name, probability }, rank) => table.push([rank === 0 ? file : '', name, formatShare(probability)]))
+          classes.forEach(({ name, probability }, rank) =>
+            table.push([rank === 0 ? file : '', name, formatShare(probability)]),
+          )
         }
         process.stdout.write(`${table.toString()}\n`)
       }

@@ -60,7 +60,9 @@ export function runConfigFrom(flags: RunConfigFlags, environment: NodeJS.Process
       return typeof value === 'string' ? [fromText(path, value, `--${flag} ${value}`)] : []
     }),
     ...(flags.stratified ? [{ path: ['stratified'], value: true, origin: '--stratified' }] : []),
-    ...(flags.augmentation === false ? [{ path: ['augmentation', 'enabled'], value: false, origin: '--no-augmentation' }] : []),
+    ...(flags.augmentation === false
+      ? [{ path: ['augmentation', 'enabled'], value: false, origin: '--no-augmentation' }]
+      : []),
     ...(flags.set ?? []).flatMap((text) => {
       const match = /^([\w.]+)=(.*)$/s.exec(text)
       if (match) return [fromText(match[1]!, match[2]!, `--set ${text}`)]
@@ -68,7 +70,8 @@ export function runConfigFrom(flags: RunConfigFlags, environment: NodeJS.Process
       return []
     }),
   ]
-  const recipe = flags.recipe ?? environment['CONVOY_RECIPE'] ?? (typeof fileRecipe === 'string' ? fileRecipe : undefined)
+  const recipe =
+    flags.recipe ?? environment['CONVOY_RECIPE'] ?? (typeof fileRecipe === 'string' ? fileRecipe : undefined)
   const resolved = resolveRunConfig(recipe, assignments)
   return {
     config: problems.length === 0 ? resolved.config : undefined,
@@ -94,7 +97,8 @@ function readConfigFile(file: string | undefined, problems: string[]): Record<st
   }
   try {
     const content: unknown = parseYaml(readFileSync(file, 'utf8'))
-    if (typeof content === 'object' && content !== null && !Array.isArray(content)) return content as Record<string, unknown>
+    if (typeof content === 'object' && content !== null && !Array.isArray(content))
+      return content as Record<string, unknown>
     problems.push(`--config ${file}: it holds no settings; write lines such as \`epochs: 10\`.`)
   } catch (error) {
     problems.push(`--config ${file}: ${(error as Error).message.split('\n')[0]}`)

@@ -8,7 +8,10 @@ import { addRunConfigFlags, runConfigFrom } from './run-config-flags.js'
 /** How a run is carried out: nothing here changes its weights. */
 const runOptionsSchema = z.object({
   data: z.string().min(1).default('cifar10'),
-  name: z.string().regex(/^[\w.-]{1,64}$/, 'use 1 to 64 letters, digits, dots, dashes and underscores').optional(),
+  name: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, 'use 1 to 64 letters, digits, dots, dashes and underscores')
+    .optional(),
   runsDir: z.string().min(1).default('runs'),
   listen: z.string(),
   adminListen: z.string(),
@@ -24,7 +27,10 @@ const runOptionsSchema = z.object({
 export type RunOptions = z.output<typeof runOptionsSchema>
 
 /** Adds the flags that `train` and `coordinator` share. */
-export function addRunFlags(command: Command, defaults: { listen: string; adminListen: string; metricsListen: string }): Command {
+export function addRunFlags(
+  command: Command,
+  defaults: { listen: string; adminListen: string; metricsListen: string },
+): Command {
   return addRunConfigFlags(command)
     .option('--data <name or path>', 'data set: a name, a fingerprint or a path', 'cifar10')
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
@@ -54,7 +60,10 @@ export function readRunFlags(flags: RunConfigFlags): { config: RunConfig; option
       : []),
   ]
   if (config === undefined || !parsed.success || all.length > 0) {
-    throw new ConvoyError('usage', all.length === 1 ? all[0]! : `${all.length} settings cannot be used:\n  ${all.join('\n  ')}`)
+    throw new ConvoyError(
+      'usage',
+      all.length === 1 ? all[0]! : `${all.length} settings cannot be used:\n  ${all.join('\n  ')}`,
+    )
   }
   return { config, options: parsed.data }
 }

@@ -11,8 +11,8 @@ import { startCoordinator } from '../coordinator/start-coordinator.js'
 import type { RunConfig } from '../model/run-config.js'
 import { saveTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
+import { version } from '../shared/version.js'
 import { closeLogger, createLogger } from '../shared/logger.js'
-import { version } from './main.js'
 import type { RunOptions } from './run-flags.js'
 import { onStopSignals } from './stop-signals.js'
 
@@ -69,10 +69,19 @@ export async function runTraining(
     closing.push(() => {
       metricsServer.close()
     })
-    const coordinator = await startCoordinator({ ...options, config, observer, signal: interrupted.signal, runDirectory })
+    const coordinator = await startCoordinator({
+      ...options,
+      config,
+      observer,
+      signal: interrupted.signal,
+      runDirectory,
+    })
     closing.push(() => coordinator.close())
     const { address, adminAddress, description } = coordinator
-    await announceRun({ pid: process.pid, address, adminAddress, metrics: metricsServer.url, runDirectory: path.resolve(runDirectory) }, options.announce)
+    await announceRun(
+      { pid: process.pid, address, adminAddress, metrics: metricsServer.url, runDirectory: path.resolve(runDirectory) },
+      options.announce,
+    )
     notice(`Run directory ${runDirectory}; workers join at ${address}; metrics at ${metricsServer.url}`)
     const workers = startWorkers({ address, runDirectory, notice })
     if (workers) {
@@ -90,7 +99,9 @@ export async function runTraining(
     await save('last', last.weights, last.step)
     await writeResult(runDirectory, result)
     display.close()
-    process.stdout.write(options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory))
+    process.stdout.write(
+      options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
+    )
   } catch (error) {
     logger.error(ConvoyError.from(error).message)
     throw error

@@ -20,7 +20,10 @@ export function statusCommand(): Command {
 
 function describe(status: StatusReply): string {
   const { state, step, totalSteps, epoch, loss, samplesPerSecond, workers, runDirectory } = status
-  const table = new Table({ head: ['worker', 'name', 'state', 'device', 'shards', 'memory', 'tensors', 'heard'], style: { head: [], border: [] } })
+  const table = new Table({
+    head: ['worker', 'name', 'state', 'device', 'shards', 'memory', 'tensors', 'heard'],
+    style: { head: [], border: [] },
+  })
   for (const worker of workers) {
     table.push([
       worker.worker,

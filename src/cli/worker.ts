@@ -15,7 +15,12 @@ export function workerCommand(): Command {
     .description('Compute gradients for a coordinator until its run is over')
     .requiredOption('--join <host:port>', "the coordinator's address for workers")
     .option('--name <name>', 'how people see this worker (default: host name and process id)')
-    .option('--patience <seconds>', 'how long to look for a coordinator that does not answer', seconds('--patience'), 60)
+    .option(
+      '--patience <seconds>',
+      'how long to look for a coordinator that does not answer',
+      seconds('--patience'),
+      60,
+    )
     .option('--supervised', 'end when standard input ends: a parent that dies takes its workers along')
     .action(async (flags: WorkerFlags) => {
       const leave = new AbortController()

@@ -31,7 +31,10 @@ export async function announceRun(announcement: RunAnnouncement, alsoTo?: string
 export async function findRunningRun(root: string, runDirectory?: string): Promise<RunAnnouncement> {
   const candidates =
     runDirectory === undefined
-      ? (await readdir(root).catch(() => [])).sort().reverse().map((name) => path.join(root, name))
+      ? (await readdir(root).catch(() => []))
+          .sort()
+          .reverse()
+          .map((name) => path.join(root, name))
       : [runDirectory]
   for (const candidate of candidates) {
     const announcement = await readAnnouncement(candidate)

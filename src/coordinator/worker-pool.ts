@@ -1,6 +1,13 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { ConvoyError } from '../shared/errors.js'
-import type { FromCoordinator, FromWorker, JoinRequest, LeaseMessage, Receipt, Work } from '../shared/protocol/messages.js'
+import type {
+  FromCoordinator,
+  FromWorker,
+  JoinRequest,
+  LeaseMessage,
+  Receipt,
+  Work,
+} from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
 import type { SplitName } from '../data/dataset.js'
@@ -109,7 +116,13 @@ export class WorkerPool {
     return this.#peakWorkers
   }
 
-  statuses(): (WorkerSummary & { state: WorkerState; shardsDone: number; residentBytes: number; tensors: number; lastHeardMs: number })[] {
+  statuses(): (WorkerSummary & {
+    state: WorkerState
+    shardsDone: number
+    residentBytes: number
+    tensors: number
+    lastHeardMs: number
+  })[] {
     const now = this.#options.now()
     return [...this.#members.values()].map((member) => ({
       ...member.summary,
@@ -165,7 +178,10 @@ export class WorkerPool {
       )
     }
     if (this.#members.size >= this.#options.maxWorkers) {
-      throw new ConvoyError('unavailable', `The run has its ${this.#options.maxWorkers} workers; --max-workers allows more.`)
+      throw new ConvoyError(
+        'unavailable',
+        `The run has its ${this.#options.maxWorkers} workers; --max-workers allows more.`,
+      )
     }
     const { kind, name, tensorflowVersion, fingerprint } = request.device ?? {}
     if ((kind !== 'cpu' && kind !== 'gpu') || !name || !tensorflowVersion || !fingerprint) {
@@ -214,7 +230,8 @@ export class WorkerPool {
    */
   connect(worker: number, connection: WorkerConnection): void {
     const member = this.#member(worker)
-    if (member.connection !== undefined) throw new ConvoyError('protocol', `Worker ${worker} has a control stream already.`)
+    if (member.connection !== undefined)
+      throw new ConvoyError('protocol', `Worker ${worker} has a control stream already.`)
     member.connection = connection
     member.lastHeardMs = this.#options.now()
     if (this.#finished !== undefined) connection.send({ finish: { reason: this.#finished } })
@@ -265,7 +282,8 @@ export class WorkerPool {
     const current = this.#current
     const sum = current.tree.add(lease.firstShard, lease.shardCount, vector)
     const { done, effects } = this.#scheduler.complete(leaseId)
-    if (done !== (sum !== undefined)) throw new ConvoyError('internal', 'the scheduler and the reduction tree disagree on what is done')
+    if (done !== (sum !== undefined))
+      throw new ConvoyError('internal', 'the scheduler and the reduction tree disagree on what is done')
     this.#run(effects)
     if (sum !== undefined) current.resolve(sum)
     return { lease: leaseId, accepted: true, reason: '' }
@@ -363,7 +381,12 @@ export class WorkerPool {
           break
         case 'reissue':
           this.#reissued++
-          this.#options.observer({ kind: 'reissued', workerId: effect.worker, shards: effect.shards, reason: effect.reason })
+          this.#options.observer({
+            kind: 'reissued',
+            workerId: effect.worker,
+            shards: effect.shards,
+            reason: effect.reason,
+          })
           break
         case 'give-up':
           this.#giveUp(effect.firstShard, effect.reason)
@@ -374,7 +397,8 @@ export class WorkerPool {
 
   #grant(lease: Lease): void {
     const member = this.#members.get(lease.worker)
-    if (member === undefined || this.#current === undefined) throw new ConvoyError('internal', 'a lease was granted to nobody')
+    if (member === undefined || this.#current === undefined)
+      throw new ConvoyError('internal', 'a lease was granted to nobody')
     const { task } = this.#current
     member.state = 'busy'
     member.lastProgressMs = this.#options.now()
@@ -399,7 +423,9 @@ export class WorkerPool {
       new ConvoyError(
         'training',
         `${what} cannot be computed: shard ${firstShard} failed on every try, the last time with: ${reason}. ` +
-          (reason.includes('not finite') ? 'The training diverged; a lower learning rate or gradient clipping helps.' : ''),
+          (reason.includes('not finite')
+            ? 'The training diverged; a lower learning rate or gradient clipping helps.'
+            : ''),
       ),
     )
   }

@@ -12,7 +12,14 @@ const SIZE = 32
 const PLANE = SIZE * SIZE
 const RECORD = 1 + 3 * PLANE
 const RECORDS = 10_000
-const BATCHES = ['data_batch_1.bin', 'data_batch_2.bin', 'data_batch_3.bin', 'data_batch_4.bin', 'data_batch_5.bin', 'test_batch.bin']
+const BATCHES = [
+  'data_batch_1.bin',
+  'data_batch_2.bin',
+  'data_batch_3.bin',
+  'data_batch_4.bin',
+  'data_batch_5.bin',
+  'test_batch.bin',
+]
 const CLASS_NAMES = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck']
 
 /** Whether these file names (base names) are CIFAR-10's binary edition. */
@@ -31,7 +38,10 @@ export async function readCifarDirectory(directory: string, name: string): Promi
     files.set(
       batch,
       await readFile(file).catch((error: unknown) => {
-        throw new ConvoyError('data', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}); all six batches are needed.`)
+        throw new ConvoyError(
+          'data',
+          `${file} cannot be read (${(error as NodeJS.ErrnoException).code}); all six batches are needed.`,
+        )
       }),
     )
   }
@@ -57,7 +67,9 @@ export async function readCifarArchive(archive: string, name: string): Promise<O
   try {
     await Promise.all([pipeline(createReadStream(archive), createGunzip(), extract), collect()])
   } catch (error) {
-    throw new ConvoyError('data', `${archive} is not a readable tar.gz (${(error as Error).message}).`, { cause: error })
+    throw new ConvoyError('data', `${archive} is not a readable tar.gz (${(error as Error).message}).`, {
+      cause: error,
+    })
   }
   return decodeBatches(files, archive, name)
 }
@@ -68,16 +80,23 @@ function decodeBatches(files: ReadonlyMap<string, Buffer>, where: string, name: 
   const labels = new Uint16Array(count)
   BATCHES.forEach((batch, batchIndex) => {
     const bytes = files.get(batch)
-    if (bytes === undefined) throw new ConvoyError('data', `${where}: ${batch} is missing or too large; all six batches are needed.`)
+    if (bytes === undefined)
+      throw new ConvoyError('data', `${where}: ${batch} is missing or too large; all six batches are needed.`)
     if (bytes.length !== RECORDS * RECORD) {
-      throw new ConvoyError('data', `${where}: ${batch} has ${bytes.length} bytes where ${RECORDS} records of ${RECORD} make ${RECORDS * RECORD}.`)
+      throw new ConvoyError(
+        'data',
+        `${where}: ${batch} has ${bytes.length} bytes where ${RECORDS} records of ${RECORD} make ${RECORDS * RECORD}.`,
+      )
     }
     for (let record = 0; record < RECORDS; record++) {
       const start = record * RECORD
       const sample = batchIndex * RECORDS + record
       const label = bytes[start]!
       if (label >= CLASS_NAMES.length) {
-        throw new ConvoyError('data', `${where}: ${batch} has the label ${label} at offset ${start} (record ${record}); labels are 0 to 9.`)
+        throw new ConvoyError(
+          'data',
+          `${where}: ${batch} has the label ${label} at offset ${start} (record ${record}); labels are 0 to 9.`,
+        )
       }
       labels[sample] = label
       for (let pixel = 0; pixel < PLANE; pixel++) {

@@ -27,7 +27,10 @@ export async function decodeImages(
 ): Promise<Omit<Dataset, 'fingerprint'>> {
   const classNames = [...new Set(files.map(classOf))].sort()
   if (classNames.length < 2 || classNames.length > MOST_CLASSES) {
-    throw new ConvoyError('data', `${name}: ${classNames.length} classes found; put the images of each class into a directory of its own (2 to ${MOST_CLASSES}).`)
+    throw new ConvoyError(
+      'data',
+      `${name}: ${classNames.length} classes found; put the images of each class into a directory of its own (2 to ${MOST_CLASSES}).`,
+    )
   }
   const { height, width } = size ?? (await sizeOf(files[0]!))
   const imageBytes = height * width * 3
@@ -50,7 +53,10 @@ function classOf({ path }: ImageFile): string {
   const parts = path.split('/')
   const directory = parts.at(-2)
   if (directory === undefined || directory === '.') {
-    throw new ConvoyError('data', `${path} lies in no class directory; put the images of each class into a directory of its own.`)
+    throw new ConvoyError(
+      'data',
+      `${path} lies in no class directory; put the images of each class into a directory of its own.`,
+    )
   }
   return directory
 }
@@ -102,5 +108,9 @@ export async function decodeImageFile(
 }
 
 function unreadable(file: ImageFile, error: unknown): ConvoyError {
-  return new ConvoyError('data', `${file.path} cannot be decoded as an image: ${(error as Error).message.split('\n')[0]}.`, { cause: error })
+  return new ConvoyError(
+    'data',
+    `${file.path} cannot be decoded as an image: ${(error as Error).message.split('\n')[0]}.`,
+    { cause: error },
+  )
 }

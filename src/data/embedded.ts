@@ -45,10 +45,16 @@ export async function ensureEmbeddedDataset(report: (line: string) => void): Pro
 
 async function verifyArchive(): Promise<void> {
   const sums = await readFile(path.join(path.dirname(ARCHIVE), 'SHA256SUMS'), 'utf8')
-  const expected = sums.split('\n').find((line) => line.endsWith(`  ${path.basename(ARCHIVE)}`))?.slice(0, 64)
+  const expected = sums
+    .split('\n')
+    .find((line) => line.endsWith(`  ${path.basename(ARCHIVE)}`))
+    ?.slice(0, 64)
   const hash = createHash('sha256')
   for await (const block of createReadStream(ARCHIVE)) hash.update(block as Buffer)
   if (hash.digest('hex') !== expected) {
-    throw new ConvoyError('data', `${ARCHIVE} is damaged (its sha256 is not the one in SHA256SUMS). Restore it: git checkout datasets.`)
+    throw new ConvoyError(
+      'data',
+      `${ARCHIVE} is damaged (its sha256 is not the one in SHA256SUMS). Restore it: git checkout datasets.`,
+    )
   }
 }

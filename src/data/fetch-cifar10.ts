@@ -32,7 +32,10 @@ export async function fetchCifar10(report: (line: string) => void, address = ADD
     report(`Downloading ${address}`)
     const md5 = await download(address, archive, report)
     if (md5 !== MD5) {
-      throw new ConvoyError('data', `${address} is not the published archive (MD5 ${md5} where ${MD5} is expected); nothing was kept. Try again.`)
+      throw new ConvoyError(
+        'data',
+        `${address} is not the published archive (MD5 ${md5} where ${MD5} is expected); nothing was kept. Try again.`,
+      )
     }
     report('Decoding it')
     return await storeDataset(await readCifarArchive(archive, OFFICIAL_NAME))

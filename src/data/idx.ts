@@ -34,10 +34,16 @@ export async function readIdx(directory: string, name: string): Promise<Omit<Dat
   const { height, width } = parts[0]!.images
   for (const { images, labels } of parts) {
     if (images.height !== height || images.width !== width) {
-      throw new ConvoyError('data', `${images.file} holds ${images.height}x${images.width} images where the first part has ${height}x${width}.`)
+      throw new ConvoyError(
+        'data',
+        `${images.file} holds ${images.height}x${images.width} images where the first part has ${height}x${width}.`,
+      )
     }
     if (images.count !== labels.count) {
-      throw new ConvoyError('data', `${images.file} holds ${images.count} images and ${labels.file} ${labels.count} labels; they must be as many.`)
+      throw new ConvoyError(
+        'data',
+        `${images.file} holds ${images.count} images and ${labels.file} ${labels.count} labels; they must be as many.`,
+      )
     }
   }
   const pixels = Buffer.concat(parts.map(({ images }) => images.bytes))
@@ -45,7 +51,11 @@ export async function readIdx(directory: string, name: string): Promise<Omit<Dat
   const classes = labels.reduce((most, label) => Math.max(most, label), 0) + 1
   const seen = new Set(labels)
   for (let label = 0; label < classes; label++) {
-    if (!seen.has(label)) throw new ConvoyError('data', `${directory}: no sample has the label ${label}, and there are labels up to ${classes - 1}.`)
+    if (!seen.has(label))
+      throw new ConvoyError(
+        'data',
+        `${directory}: no sample has the label ${label}, and there are labels up to ${classes - 1}.`,
+      )
   }
   const classNames = Array.from({ length: classes }, (_, label) => String(label))
   return { name, count: labels.length, height, width, channels: 1, classNames, pixels, labels }
@@ -55,7 +65,12 @@ function find(directory: string, name: string): string | undefined {
   return [path.join(directory, name), path.join(directory, `${name}.gz`)].find((file) => existsSync(file))
 }
 
-async function readBytes(directory: string, name: string, magic: number, headerBytes: number): Promise<{ file: string; bytes: Buffer }> {
+async function readBytes(
+  directory: string,
+  name: string,
+  magic: number,
+  headerBytes: number,
+): Promise<{ file: string; bytes: Buffer }> {
   const file = find(directory, name)
   if (file === undefined) throw new ConvoyError('data', `${path.join(directory, name)} (or .gz) is missing.`)
   let bytes = await readFile(file)
@@ -64,10 +79,14 @@ async function readBytes(directory: string, name: string, magic: number, headerB
   } catch (error) {
     throw new ConvoyError('data', `${file} is not a sound gzip file: ${(error as Error).message}.`, { cause: error })
   }
-  if (bytes.length < headerBytes) throw new ConvoyError('data', `${file} ends at offset ${bytes.length}, in its header of ${headerBytes} bytes.`)
+  if (bytes.length < headerBytes)
+    throw new ConvoyError('data', `${file} ends at offset ${bytes.length}, in its header of ${headerBytes} bytes.`)
   const found = bytes.readUInt32BE(0)
   if (found !== magic) {
-    throw new ConvoyError('data', `${file} begins with 0x${found.toString(16).padStart(8, '0')} at offset 0 where 0x${magic.toString(16).padStart(8, '0')} is expected.`)
+    throw new ConvoyError(
+      'data',
+      `${file} begins with 0x${found.toString(16).padStart(8, '0')} at offset 0 where 0x${magic.toString(16).padStart(8, '0')} is expected.`,
+    )
   }
   return { file, bytes }
 }
@@ -89,6 +108,9 @@ async function readLabels(directory: string, name: string) {
 function checkLength(file: string, length: number, header: number, content: number, what: string): void {
   if (content === 0) throw new ConvoyError('data', `${file} says at offset 4 that it is empty.`)
   if (length !== header + content) {
-    throw new ConvoyError('data', `${file} has ${length} bytes where its header announces ${what}, which make ${header + content}.`)
+    throw new ConvoyError(
+      'data',
+      `${file} has ${length} bytes where its header announces ${what}, which make ${header + content}.`,
+    )
   }
 }

@@ -35,7 +35,8 @@ export async function readImageArchive(file: string): Promise<ImageFile[]> {
       const blocks: Buffer[] = []
       for await (const block of entry as AsyncIterable<Buffer>) {
         total += block.length
-        if (total > MOST_BYTES) throw new ConvoyError('data', `${file}: more than ${MOST_BYTES} bytes of images at ${name}.`)
+        if (total > MOST_BYTES)
+          throw new ConvoyError('data', `${file}: more than ${MOST_BYTES} bytes of images at ${name}.`)
         blocks.push(block)
       }
       images.push({ path: name, bytes: Buffer.concat(blocks) })
@@ -63,20 +64,28 @@ export async function readImageArchive(file: string): Promise<ImageFile[]> {
  */
 export async function readImageFolder(directory: string): Promise<ImageFile[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
-  const inside = (entry: (typeof entries)[number]): string => path.relative(directory, path.join(entry.parentPath, entry.name))
-  const names = entries.filter((entry) => entry.isFile() && IMAGE_NAME.test(entry.name)).map(inside).sort()
+  const inside = (entry: (typeof entries)[number]): string =>
+    path.relative(directory, path.join(entry.parentPath, entry.name))
+  const names = entries
+    .filter((entry) => entry.isFile() && IMAGE_NAME.test(entry.name))
+    .map(inside)
+    .sort()
   if (names.length > MOST_FILES) throw new ConvoyError('data', `${directory}: more than ${MOST_FILES} images.`)
   const parents = new Set(entries.map((entry) => path.relative(directory, entry.parentPath)))
   const empty = entries.filter((entry) => entry.isDirectory() && !parents.has(inside(entry))).map(inside)
   if (names.length > 0 && empty.length > 0) {
-    throw new ConvoyError('data', `${path.join(directory, empty[0]!)} is a class without images; add some or remove the directory.`)
+    throw new ConvoyError(
+      'data',
+      `${path.join(directory, empty[0]!)} is a class without images; add some or remove the directory.`,
+    )
   }
   const images: ImageFile[] = []
   let total = 0
   for (const name of names) {
     const bytes = await readFile(path.join(directory, name))
     total += bytes.length
-    if (total > MOST_BYTES) throw new ConvoyError('data', `${directory}: more than ${MOST_BYTES} bytes of images at ${name}.`)
+    if (total > MOST_BYTES)
+      throw new ConvoyError('data', `${directory}: more than ${MOST_BYTES} bytes of images at ${name}.`)
     images.push({ path: name.split(path.sep).join('/'), bytes })
   }
   return images

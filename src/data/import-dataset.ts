@@ -65,7 +65,11 @@ export async function importDataset(source: string, { name, size, report }: Impo
  * import is not read again.
  */
 export async function importOnce(source: string, report: (line: string) => void): Promise<string> {
-  const index = path.join(datasetsDirectory(), 'sources', `${createHash('sha256').update(path.resolve(source)).digest('hex').slice(0, 32)}.json`)
+  const index = path.join(
+    datasetsDirectory(),
+    'sources',
+    `${createHash('sha256').update(path.resolve(source)).digest('hex').slice(0, 32)}.json`,
+  )
   const state = await stateOf(source)
   const known = await readFile(index, 'utf8').then(
     (text) => JSON.parse(text) as { state: string; fingerprint: string },

@@ -26,7 +26,13 @@ function directoryOf(fingerprint: string): string {
 }
 
 /** What the fingerprint covers besides the packed bytes: shape and classes, not the name. */
-export function headerOf({ count, height, width, channels, classNames }: Omit<DatasetInfo, 'fingerprint' | 'name'>): string {
+export function headerOf({
+  count,
+  height,
+  width,
+  channels,
+  classNames,
+}: Omit<DatasetInfo, 'fingerprint' | 'name'>): string {
   return JSON.stringify({ count, height, width, channels, classNames }) + '\n'
 }
 
@@ -93,7 +99,8 @@ export async function readPackedDataset(
   fingerprint: string,
 ): Promise<{ totalBytes: number; blocks: AsyncIterable<Uint8Array> }> {
   const info = await readInfo(fingerprint)
-  if (info === undefined) throw new ConvoyError('data', `The data set ${fingerprint} is not in the cache of this machine.`)
+  if (info === undefined)
+    throw new ConvoyError('data', `The data set ${fingerprint} is not in the cache of this machine.`)
   const file = path.join(directoryOf(fingerprint), 'packed.bin')
   return { totalBytes: packedBytes(info), blocks: createReadStream(file, { highWaterMark: READ_BYTES }) }
 }

@@ -24,7 +24,12 @@ export class SampleStream {
    * @param step from 0; @param shard 0 to batchSize / shardSize - 1
    * @returns both uint32, `[shardSize]`
    */
-  shard(step: number, shard: number, batchSize: number, shardSize: number): { samples: Uint32Array; epochs: Uint32Array } {
+  shard(
+    step: number,
+    shard: number,
+    batchSize: number,
+    shardSize: number,
+  ): { samples: Uint32Array; epochs: Uint32Array } {
     const samples = new Uint32Array(shardSize)
     const epochs = new Uint32Array(shardSize)
     const first = step * batchSize + shard * shardSize

@@ -9,7 +9,11 @@ import type { Dataset, Split } from './dataset.js'
  * @param stratified split each class by itself, so that every split has each class's share up to one sample
  * @throws ConvoyError('data') when a split would be empty
  */
-export function splitDataset({ count, labels }: Pick<Dataset, 'count' | 'labels'>, seed: number, stratified: boolean): Split {
+export function splitDataset(
+  { count, labels }: Pick<Dataset, 'count' | 'labels'>,
+  seed: number,
+  stratified: boolean,
+): Split {
   const order = permutation(count, new KeyedRandom(seed, PURPOSE.split), 0)
   const groups = stratified ? groupByLabel(order, labels) : [order]
   const parts: Record<keyof Split, number[]> = { train: [], validation: [], test: [] }
@@ -22,7 +26,10 @@ export function splitDataset({ count, labels }: Pick<Dataset, 'count' | 'labels'
     parts.test.push(...group.subarray(validation))
   }
   if (parts.train.length === 0 || parts.validation.length === 0 || parts.test.length === 0) {
-    throw new ConvoyError('data', `${count} samples are too few to split 70/15/15; give at least 4${stratified ? ' of each class' : ''}.`)
+    throw new ConvoyError(
+      'data',
+      `${count} samples are too few to split 70/15/15; give at least 4${stratified ? ' of each class' : ''}.`,
+    )
   }
   return {
     train: Uint32Array.from(parts.train).sort(),

@@ -40,13 +40,25 @@ export class FusedOps {
       const empty = tf.tensor1d([])
       const inputs = [xIn, scaleIn, offsetIn, empty, empty] as Tensor[]
       const outputs = backend.executeMultipleOutputs('FusedBatchNormV3', attributes, inputs, 6)
-      const [value, batchMean, batchVariance, reserve1, reserve2, reserve3] = outputs as [Tensor, Tensor1D, Tensor1D, Tensor, Tensor, Tensor]
+      const [value, batchMean, batchVariance, reserve1, reserve2, reserve3] = outputs as [
+        Tensor,
+        Tensor1D,
+        Tensor1D,
+        Tensor,
+        Tensor,
+        Tensor,
+      ]
       mean = tf.keep(batchMean)
       variance = tf.keep(batchVariance)
       ;(save as (tensors: Tensor[]) => void)([xIn as Tensor, scaleIn as Tensor, reserve1, reserve2, reserve3])
       const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] =>
         backend
-          .executeMultipleOutputs('FusedBatchNormGradV3', attributes.filter(({ name }) => name !== 'exponential_avg_factor'), [dy, ...saved], 5)
+          .executeMultipleOutputs(
+            'FusedBatchNormGradV3',
+            attributes.filter(({ name }) => name !== 'exponential_avg_factor'),
+            [dy, ...saved],
+            5,
+          )
           .slice(0, 3)
       return { value, gradFunc }
     })(x, scale, offset) as Tensor4D
@@ -54,9 +66,21 @@ export class FusedOps {
   }
 
   /** Batch normalisation with given statistics, for inference. All `[channel]` but x. */
-  batchNormInference(x: Tensor4D, scale: Tensor1D, offset: Tensor1D, mean: Tensor1D, variance: Tensor1D, epsilon: number): Tensor4D {
+  batchNormInference(
+    x: Tensor4D,
+    scale: Tensor1D,
+    offset: Tensor1D,
+    mean: Tensor1D,
+    variance: Tensor1D,
+    epsilon: number,
+  ): Tensor4D {
     const attributes = this.#batchNormAttributes(epsilon, false)
-    const outputs = this.#backend.executeMultipleOutputs('FusedBatchNormV3', attributes, [x, scale, offset, mean, variance], 6)
+    const outputs = this.#backend.executeMultipleOutputs(
+      'FusedBatchNormV3',
+      attributes,
+      [x, scale, offset, mean, variance],
+      6,
+    )
     return outputs[0] as Tensor4D
   }
 
@@ -121,7 +145,12 @@ export class FusedOps {
     ]
     const size = this.#tf.tensor1d(images.shape.slice(1, 3), 'int32')
     const fill = this.#tf.scalar(0)
-    return this.#backend.executeSingleOutput('ImageProjectiveTransformV3', attributes, [images, transforms, size, fill]) as Tensor4D
+    return this.#backend.executeSingleOutput('ImageProjectiveTransformV3', attributes, [
+      images,
+      transforms,
+      size,
+      fill,
+    ]) as Tensor4D
   }
 
   /** Native uint8 (see `uploadBytes`) to float32, 0 to 255, any shape. */

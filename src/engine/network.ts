@@ -43,7 +43,9 @@ export class Network {
   static async build(tf: TensorFlow, description: ModelDescription, ops: FusedOps): Promise<Network> {
     const topology = description.topology as Parameters<typeof tf.models.modelFromJSON>[0]
     const model = await tf.models.modelFromJSON(topology)
-    const names = (model.layers as unknown as OpenLayer[]).flatMap(({ weights }) => weights.map((weight) => weight.originalName))
+    const names = (model.layers as unknown as OpenLayer[]).flatMap(({ weights }) =>
+      weights.map((weight) => weight.originalName),
+    )
     const expected = description.layout.tensors.map(({ name }) => name)
     if (names.toSorted().join() !== expected.toSorted().join()) {
       throw new ConvoyError('incompatible', "The model's topology and its parameter layout name different weights.")
@@ -57,7 +59,10 @@ export class Network {
    */
   unflatten(flat: Tensor1D): Tensor[] {
     const { tensors } = this.#description.layout
-    const pieces = this.#tf.split(flat, tensors.map(({ size }) => size))
+    const pieces = this.#tf.split(
+      flat,
+      tensors.map(({ size }) => size),
+    )
     return tensors.map(({ shape }, index) => pieces[index]!.reshape([...shape]))
   }
 
@@ -104,7 +109,8 @@ export class Network {
         layer.call = (inputs, { training }) => {
           const x = only(inputs) as Tensor4D
           const [scale, offset] = [weight('gamma'), weight('beta')]
-          if (!training) return ops.batchNormInference(x, scale, offset, weight('moving_mean'), weight('moving_variance'), epsilon)
+          if (!training)
+            return ops.batchNormInference(x, scale, offset, weight('moving_mean'), weight('moving_variance'), epsilon)
           const { normalised, mean, variance } = ops.batchNorm(x, scale, offset, epsilon)
           this.#statistics!.set(`${layer.name}/moving_mean`, mean)
           this.#statistics!.set(`${layer.name}/moving_variance`, variance)
@@ -121,7 +127,10 @@ export class Network {
           const x = only(inputs)
           if (!training) return x
           // Each layer its own mask: the second word of the key is the layer's.
-          const layerKey = this.#tf.add(this.#dropoutKey!, this.#tf.tensor1d([0, this.#dropoutLayers++], 'int32')) as Tensor1D
+          const layerKey = this.#tf.add(
+            this.#dropoutKey!,
+            this.#tf.tensor1d([0, this.#dropoutLayers++], 'int32'),
+          ) as Tensor1D
           return ops.dropout(x, config['rate'] as number, layerKey)
         }
         return

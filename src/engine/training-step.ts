@@ -49,7 +49,9 @@ export function trainingStep(
       return ops.crossEntropy(pass.logits, targets).sum() as never
     })(parameters)
 
-    const statisticsInOrder = layout.tensors.filter(({ trainable }) => !trainable).map(({ name }) => statistics!.get(name)!)
+    const statisticsInOrder = layout.tensors
+      .filter(({ trainable }) => !trainable)
+      .map(({ name }) => statistics!.get(name)!)
     const flat = [...grads, ...statisticsInOrder, loss, correct!].map((tensor) => tensor.flatten())
     const vector = tf.concat1d(flat)
     tf.dispose([...statisticsInOrder, correct!])

@@ -24,7 +24,10 @@ export function describeModel(model: tf.LayersModel): ModelDescription {
     }
   }
   if (momenta.size > 1) {
-    throw new ConvoyError('usage', `Batch norm layers with different momenta (${[...momenta].join(', ')}) are not supported; give all the same.`)
+    throw new ConvoyError(
+      'usage',
+      `Batch norm layers with different momenta (${[...momenta].join(', ')}) are not supported; give all the same.`,
+    )
   }
 
   let offset = 0
@@ -68,7 +71,10 @@ function l2Of(config: LayerConfig, layer: string, role: string): number {
   if (regularizer === null) return 0
   const { l1 = 0, l2 = 0 } = regularizer.config as { l1?: number; l2?: number }
   if (regularizer.className !== 'L1L2' || l1 !== 0) {
-    throw new ConvoyError('usage', `Layer ${layer}: only L2 regularisation is supported; remove the ${regularizer.className} of its ${role}.`)
+    throw new ConvoyError(
+      'usage',
+      `Layer ${layer}: only L2 regularisation is supported; remove the ${regularizer.className} of its ${role}.`,
+    )
   }
   return l2
 }

@@ -18,7 +18,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
     description: 'what `npm start` runs: a small residual network, a few minutes on two cores',
     config: {
       network: { name: 'resnet8', reg: 0.0001 },
-      epochs: 12,
+      epochs: 9,
       optimizer: { kind: 'sgd', momentum: 0.9, nesterov: true },
       schedule: { kind: 'one-cycle', peak: 0.8, warmup: 0.2 },
       augmentation: AUGMENTATION,

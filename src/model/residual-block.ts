@@ -35,7 +35,15 @@ export const STATISTICS_MOMENTUM = 0.9
  * @returns `[batch, height, width, filters · expansion]`, height and width halved (rounded up) when `downsample`
  */
 export function residualBlock(input: tf.SymbolicTensor, options: ResidualBlockOptions): tf.SymbolicTensor {
-  const { name, filters, reg = 0, dropoutRate = 0, downsample = false, expansion = 1, shortcut = 'projection' } = options
+  const {
+    name,
+    filters,
+    reg = 0,
+    dropoutRate = 0,
+    downsample = false,
+    expansion = 1,
+    shortcut = 'projection',
+  } = options
   const strides = downsample ? 2 : 1
   const outputFilters = filters * expansion
   const kernels: [filters: number, size: number, strides: number][] =
@@ -64,7 +72,10 @@ export function residualBlock(input: tf.SymbolicTensor, options: ResidualBlockOp
   if (downsample || inputFilters !== outputFilters) {
     skip =
       shortcut === 'projection'
-        ? batchNorm(convolution(input, { name: `${name}_skip`, filters: outputFilters, size: 1, strides, reg }), `${name}_skip_bn`)
+        ? batchNorm(
+            convolution(input, { name: `${name}_skip`, filters: outputFilters, size: 1, strides, reg }),
+            `${name}_skip_bn`,
+          )
         : zeroPaddedSkip(input, name, strides, outputFilters - inputFilters)
   }
   return relu(apply(tf.layers.add({ name: `${name}_add` }), [x, skip]), `${name}_out`)
@@ -79,7 +90,10 @@ export interface ConvolutionOptions {
 }
 
 /** A convolution without bias (batch norm follows), padded to keep the size, weights He-uniform. */
-export function convolution(x: tf.SymbolicTensor, { name, filters, size, strides, reg }: ConvolutionOptions): tf.SymbolicTensor {
+export function convolution(
+  x: tf.SymbolicTensor,
+  { name, filters, size, strides, reg }: ConvolutionOptions,
+): tf.SymbolicTensor {
   const layer = tf.layers.conv2d({
     name,
     filters,
@@ -106,7 +120,12 @@ export function apply(layer: tf.layers.Layer, input: tf.SymbolicTensor | tf.Symb
 }
 
 /** Subsamples, then adds zero channels on both sides. Stock layers pad only in space: channels take the width's place meanwhile. */
-function zeroPaddedSkip(input: tf.SymbolicTensor, name: string, strides: number, newChannels: number): tf.SymbolicTensor {
+function zeroPaddedSkip(
+  input: tf.SymbolicTensor,
+  name: string,
+  strides: number,
+  newChannels: number,
+): tf.SymbolicTensor {
   const before = Math.floor(newChannels / 2)
   let x = input
   if (strides > 1) x = apply(tf.layers.averagePooling2d({ poolSize: 1, strides, name: `${name}_skip_subsample` }), x)

@@ -28,7 +28,10 @@ type Tree = Record<string, unknown>
 export function resolveRunConfig(recipe: string | undefined, assignments: readonly Assignment[]): Resolved {
   const name = recipe ?? DEFAULT_RECIPE
   if (!Object.hasOwn(RECIPES, name)) {
-    return { config: undefined, problems: [`--recipe ${name}: there is no such recipe; use ${Object.keys(RECIPES).join(', ')}.`] }
+    return {
+      config: undefined,
+      problems: [`--recipe ${name}: there is no such recipe; use ${Object.keys(RECIPES).join(', ')}.`],
+    }
   }
   const tree = structuredClone(RECIPES[name]!.config) as Tree
   const origins = new Map<string, string>()
@@ -52,17 +55,20 @@ function assign(tree: Tree, path: readonly string[], value: unknown): void {
   let parent = tree
   for (const step of path.slice(0, -1)) {
     const child = parent[step]
-    parent = typeof child === 'object' && child !== null && !Array.isArray(child) ? (child as Tree) : ((parent[step] = {}) as Tree)
+    parent =
+      typeof child === 'object' && child !== null && !Array.isArray(child)
+        ? (child as Tree)
+        : ((parent[step] = {}) as Tree)
   }
-  if (key === 'kind' && parent['kind'] !== value) changeKind(parent, path)
+  if (key === 'kind' && parent['kind'] !== value) changeKind(parent, path, value)
   parent[key] = value
 }
 
 /** Another kind of optimizer or schedule begins with its own defaults; only the highest learning rate goes along. */
-function changeKind(parent: Tree, path: readonly string[]): void {
+function changeKind(parent: Tree, path: readonly string[], kind: unknown): void {
   const rate = parent['kind'] === 'step' ? parent['initial'] : parent['peak']
   for (const key of Object.keys(parent)) Reflect.deleteProperty(parent, key)
-  if (path[0] === 'schedule' && rate !== undefined) Object.assign(parent, { peak: rate, initial: rate })
+  if (path[0] === 'schedule' && rate !== undefined) parent[kind === 'step' ? 'initial' : 'peak'] = rate
 }
 
 type Issue = z.core.$ZodIssue
@@ -71,7 +77,9 @@ function describe(issue: Issue, origins: ReadonlyMap<string, string>): string[] 
   const path = issue.path.map(String)
   const originOf = (keys: readonly string[]): string => origins.get(keys.join('.')) ?? `config ${keys.join('.')}`
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${originOf([...path, key])}: there is no such setting; \`convoy config schema\` lists all.`)
+    return issue.keys.map(
+      (key) => `${originOf([...path, key])}: there is no such setting; \`convoy config schema\` lists all.`,
+    )
   }
   return [`${originOf(path)}: ${issue.message}`]
 }

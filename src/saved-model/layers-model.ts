@@ -12,7 +12,11 @@ export interface LayersModelFiles {
  * The model as stock TensorFlow.js loads it: `tf.loadLayersModel('file://…/model.json')`.
  * @param weights float32, `[layout.weightCount]`
  */
-export function encodeLayersModel({ topology, layout }: ModelDescription, weights: Float32Array, version: string): LayersModelFiles {
+export function encodeLayersModel(
+  { topology, layout }: ModelDescription,
+  weights: Float32Array,
+  version: string,
+): LayersModelFiles {
   const model = {
     format: 'layers-model',
     generatedBy: `convoy ${version}`,
@@ -25,5 +29,8 @@ export function encodeLayersModel({ topology, layout }: ModelDescription, weight
       },
     ],
   }
-  return { model: `${JSON.stringify(model)}\n`, weights: Buffer.from(weights.buffer, weights.byteOffset, weights.byteLength) }
+  return {
+    model: `${JSON.stringify(model)}\n`,
+    weights: Buffer.from(weights.buffer, weights.byteOffset, weights.byteLength),
+  }
 }

@@ -32,7 +32,11 @@ export function encodeSafetensors(tensors: readonly NamedTensor[], metadata: Rea
   const padded = Buffer.from(json + ' '.repeat((8 - (Buffer.byteLength(json) % 8)) % 8))
   const length = Buffer.alloc(8)
   length.writeBigUInt64LE(BigInt(padded.length))
-  return Buffer.concat([length, padded, ...tensors.map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength))])
+  return Buffer.concat([
+    length,
+    padded,
+    ...tensors.map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)),
+  ])
 }
 
 /**
@@ -41,10 +45,12 @@ export function encodeSafetensors(tensors: readonly NamedTensor[], metadata: Rea
  * @throws ConvoyError('data') naming the file and the tensor
  */
 export function decodeSafetensors(bytes: Buffer, file: string): NamedTensor[] {
-  const broken = (what: string): ConvoyError => new ConvoyError('data', `${file} is not a sound safetensors file: ${what}.`)
+  const broken = (what: string): ConvoyError =>
+    new ConvoyError('data', `${file} is not a sound safetensors file: ${what}.`)
   if (bytes.length < 8) throw broken('it has no header')
   const headerLength = bytes.readBigUInt64LE(0)
-  if (headerLength > MOST_HEADER_BYTES || 8 + Number(headerLength) > bytes.length) throw broken(`its header claims ${headerLength} bytes`)
+  if (headerLength > MOST_HEADER_BYTES || 8 + Number(headerLength) > bytes.length)
+    throw broken(`its header claims ${headerLength} bytes`)
   const dataStart = 8 + Number(headerLength)
   let header: Record<string, HeaderEntry>
   try {
@@ -55,19 +61,28 @@ export function decodeSafetensors(bytes: Buffer, file: string): NamedTensor[] {
   const entries = Object.entries(header).filter(([name]) => name !== '__metadata__')
   entries.sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0])
   let end = 0
-  const tensors = entries.map(([name, { dtype, shape, data_offsets: [from, to] }]) => {
-    if (dtype !== 'F32') throw broken(`${name} is ${dtype} where F32 is expected`)
-    const size = shape.reduce((product, length) => product * length, 1)
-    if (!shape.every((length) => Number.isInteger(length) && length >= 0) || to - from !== size * 4) {
-      throw broken(`${name} has ${to - from} bytes for the shape [${shape.join(', ')}]`)
-    }
-    if (from !== end) throw broken(`${name} begins at byte ${from} of the data where ${end} is expected`)
-    end = to
-    if (dataStart + to > bytes.length) throw broken(`it ends in the middle of ${name}`)
-    const values = new Float32Array(size)
-    Buffer.from(values.buffer).set(bytes.subarray(dataStart + from, dataStart + to))
-    return { name, shape, values }
-  })
+  const tensors = entries.map(
+    ([
+      name,
+      {
+        dtype,
+        shape,
+        data_offsets: [from, to],
+      },
+    ]) => {
+      if (dtype !== 'F32') throw broken(`${name} is ${dtype} where F32 is expected`)
+      const size = shape.reduce((product, length) => product * length, 1)
+      if (!shape.every((length) => Number.isInteger(length) && length >= 0) || to - from !== size * 4) {
+        throw broken(`${name} has ${to - from} bytes for the shape [${shape.join(', ')}]`)
+      }
+      if (from !== end) throw broken(`${name} begins at byte ${from} of the data where ${end} is expected`)
+      end = to
+      if (dataStart + to > bytes.length) throw broken(`it ends in the middle of ${name}`)
+      const values = new Float32Array(size)
+      Buffer.from(values.buffer).set(bytes.subarray(dataStart + from, dataStart + to))
+      return { name, shape, values }
+    },
+  )
   if (dataStart + end !== bytes.length) throw broken(`${bytes.length - dataStart - end} bytes follow the last tensor`)
   return tensors
 }

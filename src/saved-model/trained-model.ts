@@ -36,7 +36,11 @@ const SAFETENSORS = 'model.safetensors'
 export async function saveTrainedModel(directory: string, trained: TrainedModel, version: string): Promise<void> {
   const { description, weights, step } = trained
   const { layout } = description.model
-  const tensors = layout.tensors.map(({ name, shape, offset, size }) => ({ name, shape, values: weights.subarray(offset, offset + size) }))
+  const tensors = layout.tensors.map(({ name, shape, offset, size }) => ({
+    name,
+    shape,
+    values: weights.subarray(offset, offset + size),
+  }))
   const layersModel = encodeLayersModel(description.model, weights, version)
   const files: Record<string, Buffer | string> = {
     [SAFETENSORS]: encodeSafetensors(tensors, { format: 'convoy', step: String(step) }),
@@ -69,7 +73,10 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
   const directory = existsSync(path.join(place, MANIFEST)) ? place : inRun
   const manifestFile = path.join(directory, MANIFEST)
   if (!existsSync(manifestFile)) {
-    throw new ConvoyError('usage', `${place} holds no trained model (no ${path.join('model', which, MANIFEST)}); give the directory of a run that has ended.`)
+    throw new ConvoyError(
+      'usage',
+      `${place} holds no trained model (no ${path.join('model', which, MANIFEST)}); give the directory of a run that has ended.`,
+    )
   }
   let manifest: Manifest
   try {
@@ -82,14 +89,18 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
     throw new ConvoyError('data', `${file} cannot be read: ${(error as Error).message}.`, { cause: error })
   })
   if (hashOf(bytes) !== manifest.sha256[SAFETENSORS]) {
-    throw new ConvoyError('data', `${file} is damaged: its sha256 is not the one in ${MANIFEST}. Use the other weights (--weights best or last), or train again.`)
+    throw new ConvoyError(
+      'data',
+      `${file} is damaged: its sha256 is not the one in ${MANIFEST}. Use the other weights (--weights best or last), or train again.`,
+    )
   }
   const { layout } = manifest.description.model
   const byName = new Map(decodeSafetensors(bytes, file).map(({ name, values }) => [name, values]))
   const weights = new Float32Array(layout.weightCount)
   for (const { name, offset, size } of layout.tensors) {
     const values = byName.get(name)
-    if (values?.length !== size) throw new ConvoyError('data', `${file}: the tensor ${name} is missing or has another size than the model's.`)
+    if (values?.length !== size)
+      throw new ConvoyError('data', `${file}: the tensor ${name} is missing or has another size than the model's.`)
     weights.set(values, offset)
   }
   return { description: manifest.description, weights, step: manifest.step }

@@ -32,7 +32,8 @@ async function prepare({ config, model, dataset: header }: RunDescription): Prom
   weightsVersion = 0
   waiting = undefined
   const dataset = await openDatasetByFingerprint(header.fingerprint)
-  if (dataset === undefined) throw new ConvoyError('data', `The data set ${header.name} is not in the cache of this machine.`)
+  if (dataset === undefined)
+    throw new ConvoyError('data', `The data set ${header.name} is not in the cache of this machine.`)
   const built = await createEngine({
     model,
     shardSize: config.shardSize,
@@ -62,7 +63,8 @@ async function compute(lease: LeaseMessage): Promise<void> {
       if (sum !== undefined) tell({ kind: 'result', lease: lease.lease, vector: sum }, [sum.buffer])
       await yieldToMessages()
       if (running !== lease) return
-      if (weightsVersion !== lease.weightsVersion) throw new ConvoyError('internal', 'its weights were replaced by newer ones')
+      if (weightsVersion !== lease.weightsVersion)
+        throw new ConvoyError('internal', 'its weights were replaced by newer ones')
     }
   } catch (error) {
     tell({ kind: 'failed', lease: lease.lease, reason: ConvoyError.from(error).message })

@@ -19,7 +19,10 @@ export class ComputeThread {
 
   private constructor() {
     // SHARE_ENV: TensorFlow reads the real environment, which a thread's own copy would hide.
-    this.#thread = new Thread(new URL('./compute-thread-entry.js', import.meta.url), { env: SHARE_ENV, name: 'compute' })
+    this.#thread = new Thread(new URL('./compute-thread-entry.js', import.meta.url), {
+      env: SHARE_ENV,
+      name: 'compute',
+    })
     this.broken = new Promise((_resolve, reject) => {
       this.#reject = reject
       this.#thread.once('error', (error) => {

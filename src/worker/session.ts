@@ -114,7 +114,8 @@ async function member(
         streams.push(weights as never, results as never)
         results.on('error', fail)
         results.on('data', (receipt: Receipt) => {
-          if (!receipt.accepted && receipt.reason !== 'stale') notice(`Result of lease ${receipt.lease} refused: ${receipt.reason}.`)
+          if (!receipt.accepted && receipt.reason !== 'stale')
+            notice(`Result of lease ${receipt.lease} refused: ${receipt.reason}.`)
         })
         weights.on('error', fail)
         let assembly: VectorAssembly | undefined

@@ -41,7 +41,15 @@ export class ShardComputer {
     if (augmentation.enabled) {
       for (let index = 0; index < shardSize; index++) {
         const offset = index * TRANSFORM_LENGTH
-        drawTransform(transforms, offset, augmentation, this.#dataset, this.#augmentation, epochs[index]!, samples[index]!)
+        drawTransform(
+          transforms,
+          offset,
+          augmentation,
+          this.#dataset,
+          this.#augmentation,
+          epochs[index]!,
+          samples[index]!,
+        )
       }
     }
     const [key0, key1] = this.#dropout.words(step, shard)

@@ -63,7 +63,8 @@ export class LeaseScheduler {
 
   /** @throws ConvoyError('internal') while another task is not done */
   begin(task: Task): Effect[] {
-    if (this.#shardsLeft > 0) throw new ConvoyError('internal', `task ${task.id} began before task ${this.#task?.id} was done`)
+    if (this.#shardsLeft > 0)
+      throw new ConvoyError('internal', `task ${task.id} began before task ${this.#task?.id} was done`)
     this.#task = task
     this.#shardsLeft = task.shards
     this.#open = [{ first: 0, count: task.shards }]

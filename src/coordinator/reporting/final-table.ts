@@ -22,10 +22,16 @@ export function finalTable(result: RunResult, runDirectory: string): string {
 }
 
 /** Per-class accuracy and confusion matrix: a row a label, a column a prediction. */
-export function classTable({ confusion, split }: Pick<EvaluationResult, 'confusion' | 'split'>, classNames: readonly string[]): string {
+export function classTable(
+  { confusion, split }: Pick<EvaluationResult, 'confusion' | 'split'>,
+  classNames: readonly string[],
+): string {
   const shown = classNames.length <= MOST_CLASSES_SHOWN
   const short = classNames.map((name) => name.slice(0, 5))
-  const table = new Table({ head: [split, 'accuracy', ...(shown ? short : [])], style: { head: [], border: [], compact: true } })
+  const table = new Table({
+    head: [split, 'accuracy', ...(shown ? short : [])],
+    style: { head: [], border: [], compact: true },
+  })
   confusion.forEach((row, label) => {
     const total = row.reduce((sum, count) => sum + count, 0)
     table.push([classNames[label], formatShare(total === 0 ? 0 : row[label]! / total), ...(shown ? row : [])])

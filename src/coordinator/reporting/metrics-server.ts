@@ -21,26 +21,34 @@ const MOST_CONNECTIONS = 2_000
  */
 export async function serveMetrics(registry: Registry, address: string, flag: string): Promise<MetricsServer> {
   const { host, port } = parseAddress(address, flag)
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
-    if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end()
-    else if (pathname === '/livez') response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n')
-    else if (pathname === '/metrics') {
-      registry.metrics().then(
-        (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
-        () => response.writeHead(500).end(),
-      )
-    } else response.writeHead(404, { 'content-type': 'text/plain' }).end('Not here; try /metrics.\n')
-  })
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    (request, response) => {
+      const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+      if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end()
+      else if (pathname === '/livez') response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n')
+      else if (pathname === '/metrics') {
+        registry.metrics().then(
+          (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+          () => response.writeHead(500).end(),
+        )
+      } else response.writeHead(404, { 'content-type': 'text/plain' }).end('Not here; try /metrics.\n')
+    },
+  )
   server.maxConnections = MOST_CONNECTIONS
   server.listen(port, host.replace(/^\[|\]$/g, ''))
   try {
     await once(server, 'listening')
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'the port is in use' : (error as Error).message
-    throw new ConvoyError('usage', `Cannot listen on ${address}: ${reason}. Choose another with ${flag} (port 0 takes any free one).`, {
-      cause: error,
-    })
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'the port is in use' : (error as Error).message
+    throw new ConvoyError(
+      'usage',
+      `Cannot listen on ${address}: ${reason}. Choose another with ${flag} (port 0 takes any free one).`,
+      {
+        cause: error,
+      },
+    )
   }
   return {
     url: `http://${host}:${(server.address() as AddressInfo).port}/metrics`,

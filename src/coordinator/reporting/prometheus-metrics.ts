@@ -13,7 +13,8 @@ export class PrometheusMetrics {
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry, prefix: 'convoy_' })
     const gauge = (name: string, help: string): Gauge => new Gauge({ name: `convoy_${name}`, help, registers })
-    const counter = (name: string, help: string): Counter => new Counter({ name: `convoy_${name}_total`, help, registers })
+    const counter = (name: string, help: string): Counter =>
+      new Counter({ name: `convoy_${name}_total`, help, registers })
 
     const info = new Gauge({
       name: 'convoy_run_info',

@@ -26,7 +26,11 @@ export function createRunDirectory(root: string, name: string, now: number): str
       }
     }
   } catch (error) {
-    throw new ConvoyError('usage', `--runs-dir ${root}: ${(error as Error).message}. Choose a directory that can be written.`, { cause: error })
+    throw new ConvoyError(
+      'usage',
+      `--runs-dir ${root}: ${(error as Error).message}. Choose a directory that can be written.`,
+      { cause: error },
+    )
   }
 }
 

@@ -45,7 +45,10 @@ class Pace {
 }
 
 function barDisplay(stream: NodeJS.WriteStream): ProgressDisplay {
-  const bars = new MultiBar({ stream, format: '{bar} {value}/{total}  {text}', barsize: 20, hideCursor: true, autopadding: true, fps: 8 }, Presets.shades_grey)
+  const bars = new MultiBar(
+    { stream, format: '{bar} {value}/{total}  {text}', barsize: 20, hideCursor: true, autopadding: true, fps: 8 },
+    Presets.shades_grey,
+  )
   const pace = new Pace()
   let bar: ReturnType<MultiBar['create']> | undefined
   const notice = (text: string): void => {
@@ -60,7 +63,8 @@ function barDisplay(stream: NodeJS.WriteStream): ProgressDisplay {
       if (text !== undefined) notice(text)
       if (event.kind === 'started') bar = bars.create(event.totalSteps, 0, { text: 'waiting for workers' })
       else if (event.kind === 'step') bar?.update(event.step, { text: line })
-      else if (event.kind === 'evaluating') bar?.update({ text: `${event.split}: ${event.done} of ${event.total} shards` })
+      else if (event.kind === 'evaluating')
+        bar?.update({ text: `${event.split}: ${event.done} of ${event.total} shards` })
     },
     close: () => {
       bars.stop()

@@ -4,7 +4,11 @@ import type { WorkerPool } from '../worker-pool.js'
 import { callerOf, toStatus } from './caller.js'
 
 /** Control of proto/convoy.proto: membership, leases, heartbeats. A handler that throws answers with a status. */
-export function controlService(pool: WorkerPool, runJson: string, heartbeatMs: number): grpc.UntypedServiceImplementation {
+export function controlService(
+  pool: WorkerPool,
+  runJson: string,
+  heartbeatMs: number,
+): grpc.UntypedServiceImplementation {
   return {
     join(call: grpc.ServerUnaryCall<JoinRequest, JoinReply>, reply: grpc.sendUnaryData<JoinReply>): void {
       try {

@@ -22,7 +22,8 @@ export interface CapturedFunction {
 }
 
 /** Ops whose result changes from run to run: recorded once, they would not mean what they meant eagerly. */
-const STATEFUL_RANDOM_OPS = /^(RandomUniform(Int)?|RandomStandardNormal|TruncatedNormal|Multinomial|RandomShuffle|RandomGamma)$/
+const STATEFUL_RANDOM_OPS =
+  /^(RandomUniform(Int)?|RandomStandardNormal|TruncatedNormal|Multinomial|RandomShuffle|RandomGamma)$/
 
 /**
  * Runs a function once, records every native op that it executes and returns the recording as one TensorFlow graph: on the
@@ -33,7 +34,11 @@ const STATEFUL_RANDOM_OPS = /^(RandomUniform(Int)?|RandomStandardNormal|Truncate
  * @throws ConvoyError('internal') naming the op, for what cannot be recorded: reading values inside, tensors from outside that
  *   are not inputs, stateful random ops, attributes that GraphDef lacks here
  */
-export function capture(tf: TensorFlow, fn: (...inputs: Tensor[]) => Tensor[], exampleInputs: readonly Tensor[]): CapturedFunction {
+export function capture(
+  tf: TensorFlow,
+  fn: (...inputs: Tensor[]) => Tensor[],
+  exampleInputs: readonly Tensor[],
+): CapturedFunction {
   const backend = nativeBackend(tf)
   const { binding } = backend
   const recording = new Recording(backend, exampleInputs)
@@ -44,7 +49,9 @@ export function capture(tf: TensorFlow, fn: (...inputs: Tensor[]) => Tensor[], e
   } finally {
     backend.binding = binding
   }
-  const outputNames = outputs.map((output) => withIndex(recording.referenceOf(backend.getInputTensorIds([output])[0]!, 'an output')))
+  const outputNames = outputs.map((output) =>
+    withIndex(recording.referenceOf(backend.getInputTensorIds([output])[0]!, 'an output')),
+  )
   for (const output of outputs) output.dispose()
 
   const session = loadGraph(binding, recording.graph.serialise())
@@ -97,7 +104,10 @@ class Recording {
       },
       executeOp: (op, attributes, inputIds, outputCount) => {
         if (STATEFUL_RANDOM_OPS.test(op)) {
-          throw new ConvoyError('internal', `${op} draws new numbers in each run and cannot be captured; use a stateless op.`)
+          throw new ConvoyError(
+            'internal',
+            `${op} draws new numbers in each run and cannot be captured; use a stateless op.`,
+          )
         }
         const references = inputIds.map((id) => this.referenceOf(id, `an input of ${op}`))
         const node = this.graph.operation(op, attributes, references)
@@ -113,7 +123,10 @@ class Recording {
     if (known !== undefined) return known
     const upload = this.#uploads.get(id)
     if (upload === undefined) {
-      throw new ConvoyError('internal', `A captured function uses a tensor from outside as ${what}; make it one of the inputs.`)
+      throw new ConvoyError(
+        'internal',
+        `A captured function uses a tensor from outside as ${what}; make it one of the inputs.`,
+      )
     }
     const constant = this.graph.constant(upload.dtype, upload.shape, upload.values)
     this.#references.set(id, constant)

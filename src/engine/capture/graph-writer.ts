@@ -95,6 +95,8 @@ function shapeOf(shape: readonly number[]): object {
 let cachedType: protobuf.Type | undefined
 
 function savedModelType(): protobuf.Type {
-  cachedType ??= protobuf.loadSync(path.join(packageRoot, 'proto', 'tensorflow.proto')).lookupType('tensorflow.SavedModel')
+  cachedType ??= protobuf
+    .loadSync(path.join(packageRoot, 'proto', 'tensorflow.proto'))
+    .lookupType('tensorflow.SavedModel')
   return cachedType
 }

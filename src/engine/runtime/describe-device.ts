@@ -37,7 +37,10 @@ export function cpuFeatures(): string[] {
     return []
   }
   const flags = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(text)?.[1] ?? ''
-  return flags.split(/\s+/).filter((flag) => KERNEL_FEATURES.test(flag)).sort()
+  return flags
+    .split(/\s+/)
+    .filter((flag) => KERNEL_FEATURES.test(flag))
+    .sort()
 }
 
 /** The first GPU that this process can see, as the driver names it. */

@@ -25,7 +25,10 @@ export function loadTensorflow(): LoadedTensorflow {
   if (loaded) return loaded
   const runtime = findRuntime()
   if (runtime === undefined) {
-    throw new ConvoyError('environment', 'The native TensorFlow runtime is not installed. Run `npx convoy runtime install`.')
+    throw new ConvoyError(
+      'environment',
+      'The native TensorFlow runtime is not installed. Run `npx convoy runtime install`.',
+    )
   }
   setTensorflowEnvironment()
   const require = createRequire(import.meta.url)

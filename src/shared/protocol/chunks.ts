@@ -27,7 +27,10 @@ export function* chunksOf(id: number, bytes: Buffer): Generator<Chunk> {
  */
 export function verifyChunk(chunk: Chunk, what: string): void {
   if (crc32(chunk.data) !== chunk.crc32) {
-    throw new ConvoyError('protocol', `${what}: checksum mismatch in the chunk at offset ${chunk.offset} of vector ${chunk.id}`)
+    throw new ConvoyError(
+      'protocol',
+      `${what}: checksum mismatch in the chunk at offset ${chunk.offset} of vector ${chunk.id}`,
+    )
   }
 }
 
@@ -46,7 +49,10 @@ export class VectorAssembly {
    */
   constructor(first: Chunk, expectedFloats: number, what: string) {
     if (first.total !== expectedFloats * 4) {
-      throw new ConvoyError('protocol', `${what}: a vector of ${first.total} bytes came where ${expectedFloats * 4} are expected`)
+      throw new ConvoyError(
+        'protocol',
+        `${what}: a vector of ${first.total} bytes came where ${expectedFloats * 4} are expected`,
+      )
     }
     this.id = first.id
     this.#what = what
@@ -60,7 +66,12 @@ export class VectorAssembly {
    */
   add(chunk: Chunk): Float32Array<ArrayBuffer> | undefined {
     const end = chunk.offset + chunk.data.length
-    if (chunk.id !== this.id || chunk.offset !== this.#received || end > this.#bytes.length || chunk.total !== this.#bytes.length) {
+    if (
+      chunk.id !== this.id ||
+      chunk.offset !== this.#received ||
+      end > this.#bytes.length ||
+      chunk.total !== this.#bytes.length
+    ) {
       throw new ConvoyError(
         'protocol',
         `${this.#what}: vector ${chunk.id} continues at ${chunk.offset} where vector ${this.id} at ${this.#received} is expected`,

@@ -47,7 +47,11 @@ export async function listen(server: grpc.Server, address: string, flag: string)
 
 function cannotListen(address: string, flag: string, cause: Error): ConvoyError {
   const reason = cause.message.includes('EADDRINUSE') ? 'the port is in use' : cause.message
-  return new ConvoyError('usage', `Cannot listen on ${address}: ${reason}. Choose another with ${flag} (port 0 takes any free one).`, {
-    cause,
-  })
+  return new ConvoyError(
+    'usage',
+    `Cannot listen on ${address}: ${reason}. Choose another with ${flag} (port 0 takes any free one).`,
+    {
+      cause,
+    },
+  )
 }

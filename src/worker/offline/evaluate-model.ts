@@ -42,7 +42,15 @@ export function evaluateModel(
     vector.forEach((value, index) => (sum[index]! += value))
     onProgress(first + shard.length, samples.length)
   }
-  const confusion = Array.from({ length: classes }, (_, label) => [...sum.subarray(label * classes, (label + 1) * classes)])
+  const confusion = Array.from({ length: classes }, (_, label) => [
+    ...sum.subarray(label * classes, (label + 1) * classes),
+  ])
   const correct = confusion.reduce((total, row, label) => total + row[label]!, 0)
-  return { split, samples: samples.length, loss: sum.at(-1)! / samples.length, accuracy: correct / samples.length, confusion }
+  return {
+    split,
+    samples: samples.length,
+    loss: sum.at(-1)! / samples.length,
+    accuracy: correct / samples.length,
+    confusion,
+  }
 }

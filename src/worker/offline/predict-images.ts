@@ -31,9 +31,15 @@ export async function findImages(paths: readonly string[]): Promise<string[]> {
       continue
     }
     const entries = await readdir(place, { recursive: true })
-    files.push(...entries.filter((name) => IMAGE_NAME.test(name)).sort().map((name) => path.join(place, name)))
+    files.push(
+      ...entries
+        .filter((name) => IMAGE_NAME.test(name))
+        .sort()
+        .map((name) => path.join(place, name)),
+    )
   }
-  if (files.length === 0) throw new ConvoyError('usage', `${paths.join(', ')}: no images (jpg, png, webp, gif, tiff, avif) are there.`)
+  if (files.length === 0)
+    throw new ConvoyError('usage', `${paths.join(', ')}: no images (jpg, png, webp, gif, tiff, avif) are there.`)
   return files
 }
 
@@ -41,7 +47,12 @@ export async function findImages(paths: readonly string[]): Promise<string[]> {
  * Classifies image files. Each is scaled to the model's input and cut at the centre where the sides' ratio differs.
  * @param top how many classes of each image to tell
  */
-export async function predictImages(engine: Engine, { model, dataset }: RunDescription, files: readonly string[], top: number): Promise<Predictions> {
+export async function predictImages(
+  engine: Engine,
+  { model, dataset }: RunDescription,
+  files: readonly string[],
+  top: number,
+): Promise<Predictions> {
   const [height, width, channels] = model.inputShape
   const imageBytes = height * width * channels
   const predictions: Prediction[] = []

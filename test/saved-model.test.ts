@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { augmentationSchema } from '../src/data/augmentation.js'
+import { createEngine } from '../src/engine/create-engine.js'
+import { loadTensorflow } from '../src/engine/runtime/load-tensorflow.js'
+import { describeModel } from '../src/model/describe-model.js'
+import { initialWeights } from '../src/model/initial-weights.js'
+import { buildNetwork } from '../src/model/networks.js'
+import { RECIPES } from '../src/model/recipes.js'
+import type { RunDescription } from '../src/model/run-description.js'
+import { runConfigSchema } from '../src/model/run-config.js'
+import { decodeSafetensors, encodeSafetensors } from '../src/saved-model/safetensors.js'
+import { loadTrainedModel, saveTrainedModel } from '../src/saved-model/trained-model.js'
+import type { ConvoyError } from '../src/shared/errors.js'
+
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-model-'))
+after(() => {
+  rmSync(scratch, { recursive: true, force: true })
+})
+
+const network = buildNetwork({ name: 'resnet8', reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
+const description: RunDescription = {
+  config: runConfigSchema.parse({ ...RECIPES['quick']!.config, augmentation: augmentationSchema.parse({}) }),
+  model: describeModel(network),
+  dataset: {
+    name: 'x',
+    fingerprint: '0',
+    count: 1,
+    height: 32,
+    width: 32,
+    channels: 3,
+    classNames: Array.from('abcdefghij'),
+  },
+}
+network.dispose()
+const weights = initialWeights(description.model.layout, 3)
+
+const damaged = (word: RegExp) => (error: ConvoyError) => {
+  assert.equal(error.code, 'data', error.message)
+  assert.match(error.message, word)
+  return true
+}
+
+describe('safetensors', () => {
+  const tensors = [
+    { name: 'a', shape: [2, 3], values: Float32Array.from([1, 2, 3, 4, 5, 6]) },
+    { name: 'scalar', shape: [], values: Float32Array.from([-0.5]) },
+    { name: 'empty', shape: [0], values: new Float32Array() },
+  ]
+  const encoded = encodeSafetensors(tensors, { step: '1' })
+
+  it('come back as they were', () => {
+    assert.deepEqual(
+      decodeSafetensors(encoded, 'f').sort((a, b) => a.name.localeCompare(b.name)),
+      [tensors[0], tensors[2], tensors[1]],
+    )
+  })
+
+  it('have an aligned header of the specified form', () => {
+    const length = Number(encoded.readBigUInt64LE(0))
+    assert.equal(length % 8, 0)
+    const header = JSON.parse(encoded.toString('utf8', 8, 8 + length)) as Record<string, unknown>
+    assert.deepEqual(header['a'], { dtype: 'F32', shape: [2, 3], data_offsets: [0, 24] })
+  })
+
+  /** The file with its header changed. */
+  function withHeader(
+    change: (header: Record<string, { dtype: string; shape: number[]; data_offsets: number[] }>) => void,
+  ): Buffer {
+    const length = Number(encoded.readBigUInt64LE(0))
+    const header = JSON.parse(encoded.toString('utf8', 8, 8 + length)) as Parameters<typeof change>[0]
+    change(header)
+    const json = Buffer.from(JSON.stringify(header))
+    const prefix = Buffer.alloc(8)
+    prefix.writeBigUInt64LE(BigInt(json.length))
+    return Buffer.concat([prefix, json, encoded.subarray(8 + length)])
+  }
+
+  const broken: [string, Buffer, RegExp][] = [
+    ['nothing', Buffer.alloc(0), /no header/],
+    ['a header longer than the file', Buffer.from([255, 255, 0, 0, 0, 0, 0, 0, 1]), /claims/],
+    ['a header that is no JSON', Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{{')]), /no JSON/],
+    ['a cut end', encoded.subarray(0, -3), /ends in the middle/],
+    ['bytes after the end', Buffer.concat([encoded, Buffer.alloc(4)]), /4 bytes follow/],
+    ['another dtype', withHeader((header) => (header['a']!.dtype = 'F16')), /F16/],
+    ['a shape that does not fit', withHeader((header) => (header['a']!.shape = [7])), /\[7\]/],
+    ['overlapping tensors', withHeader((header) => (header['scalar']!.data_offsets = [20, 24])), /begins at byte 20/],
+  ]
+  for (const [what, bytes, message] of broken) {
+    it(`with ${what} are refused`, () => {
+      assert.throws(() => decodeSafetensors(bytes, 'file.safetensors'), damaged(message))
+    })
+  }
+})
+
+describe('a saved model', () => {
+  const run = path.join(scratch, 'run')
+  const best = path.join(run, 'model', 'best')
+
+  it('comes back bit for bit, from the run directory and from its own', async () => {
+    await saveTrainedModel(best, { description, weights, step: 12 }, '1.2.3')
+    for (const place of [run, best]) {
+      const loaded = await loadTrainedModel(place, 'best')
+      assert.deepEqual(loaded.weights, weights)
+      assert.equal(loaded.step, 12)
+      assert.deepEqual(loaded.description, description)
+    }
+  })
+
+  it('is replaced as a whole, and leaves nothing beside it', async () => {
+    await saveTrainedModel(best, { description, weights: weights.map((value) => value + 1), step: 13 }, '1.2.3')
+    assert.equal((await loadTrainedModel(run, 'best')).step, 13)
+    assert.deepEqual(readdirSync(path.dirname(best)), ['best'])
+    await saveTrainedModel(best, { description, weights, step: 12 }, '1.2.3')
+  })
+
+  it('opens in stock TensorFlow.js and predicts what the engine predicts', async () => {
+    const { tf } = loadTensorflow()
+    const engine = await createEngine({
+      model: description.model,
+      shardSize: 4,
+      evaluationShardSize: 4,
+      labelSmoothing: 0,
+      fillMode: 'reflect',
+      augment: false,
+    })
+    engine.setWeights(weights)
+    const pixels = Uint8Array.from({ length: 2 * 3072 }, (_, index) => (index * 31) % 256)
+    const expected = engine.predict(pixels)
+    engine.close()
+    const model = await tf.loadLayersModel(`file://${path.join(best, 'layers-model', 'model.json')}`)
+    const output = tf.tidy(() =>
+      (
+        model.predict(
+          tf.tensor4d(
+            Float32Array.from(pixels, (byte) => byte / 255),
+            [2, 32, 32, 3],
+          ),
+        ) as ReturnType<typeof tf.zeros>
+      ).dataSync(),
+    )
+    for (let index = 0; index < expected.length; index++) assert.ok(Math.abs(output[index]! - expected[index]!) < 1e-5)
+    model.dispose()
+  })
+
+  it('that is damaged is refused', async () => {
+    const copy = path.join(scratch, 'copy')
+    cpSync(best, copy, { recursive: true })
+    const file = path.join(copy, 'model.safetensors')
+    const bytes = readFileSync(file)
+    bytes[bytes.length - 5] = bytes[bytes.length - 5]! ^ 4
+    writeFileSync(file, bytes)
+    await assert.rejects(loadTrainedModel(copy, 'best'), damaged(/sha256/))
+    rmSync(file)
+    await assert.rejects(loadTrainedModel(copy, 'best'), damaged(/cannot be read/))
+    writeFileSync(path.join(copy, 'convoy.json'), '{')
+    await assert.rejects(loadTrainedModel(copy, 'best'), damaged(/convoy\.json is damaged/))
+  })
+
+  it('that is not there is the user’s mistake', async () => {
+    await assert.rejects(loadTrainedModel(scratch, 'last'), (error: ConvoyError) => error.code === 'usage')
+    assert.ok(!existsSync(path.join(scratch, 'model')))
+  })
+})
