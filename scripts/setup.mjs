@@ -22,17 +22,25 @@ export class SetupError extends Error {}
 export async function ensureSetup({ development = false, runtime = true } = {}) {
   const problem = nodeProblem(process.versions.node)
   if (problem !== undefined) throw new SetupError(problem)
-  await step('packages', packagesReady(development), () => installPackages(development))
+  const packages = () => packagesReady(development)
+  const build = () => buildReady(development)
+  if (!packages() || !build()) {
+    // Two at once would delete each other's files; the second looks again when the first is done.
+    await alone(async () => {
+      await step('packages', packages, () => installPackages(development))
+      await step('build', build, () => compile(development))
+    })
+  }
   linkCommand()
-  await step('build', buildReady(development), () => build(development))
   if (!runtime) return
   const { findRuntime } = await load('engine/runtime/runtime-directory.js')
-  await step('native TensorFlow', findRuntime() !== undefined, async () => {
+  const installed = () => findRuntime() !== undefined
+  await step('native TensorFlow', installed, async () => {
     const { ensureRuntime } = await load('engine/runtime/install-runtime.js')
     await ensureRuntime({ report })
   })
   const { hasEmbeddedDataset, ensureEmbeddedDataset } = await load('data/embedded.js')
-  await step('CIFAR-10', hasEmbeddedDataset(), () => ensureEmbeddedDataset(report))
+  await step('CIFAR-10', hasEmbeddedDataset, () => ensureEmbeddedDataset(report))
 }
 
 /** What is wrong with this version of Node, if anything. */
@@ -42,8 +50,8 @@ export function nodeProblem(version) {
   return `Convoy runs on Node 20.17 to 24, and this is ${version}: install Node 22 or 24.`
 }
 
-async function step(name, ready, work) {
-  if (ready) return
+async function step(name, isReady, work) {
+  if (isReady()) return
   report(`Set-up: ${name} …`)
   const started = performance.now()
   await work()
@@ -74,7 +82,9 @@ function packagesReady(development) {
   return stamp === `${lockHash()} development` || (!development && stamp === `${lockHash()} plain`)
 }
 
-async function installPackages(development) {
+/** What was a development checkout stays one. */
+async function installPackages(asked) {
+  const development = asked || read(PACKAGES_STAMP)?.endsWith(' development') === true
   const args = ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error']
   const { status, output } = await run('npm', development ? args : [...args, '--omit=dev'])
   if (status === 127)
@@ -119,13 +129,52 @@ function buildReady(development) {
   return src === sourcesOf(['src']) && (!development || test === sourcesOf(['test']))
 }
 
-async function build(development) {
+async function compile(development) {
   const stamp = [sourcesOf(['src']), development ? sourcesOf(['test']) : ''].join('\n')
   const compiler = at('node_modules', 'typescript', 'bin', 'tsc')
   const projects = development ? [at('src'), at('test')] : [at('src')]
   const { status, output } = await run(process.execPath, [compiler, '--build', ...projects])
   if (status !== 0) throw new SetupError(`The sources do not compile:\n${output.trim()}`)
   writeFileSync(BUILD_STAMP, stamp)
+}
+
+// One set-up at a time in a checkout: the lock names the process that holds it, and dies with that process.
+
+const LOCK = at('dist', '.convoy-setup')
+const LOCK_POLL_MS = 200
+
+async function alone(work) {
+  mkdirSync(path.dirname(LOCK), { recursive: true })
+  for (let waiting = false; !takeLock(); waiting = true) {
+    if (!waiting) report(`Set-up: waiting for the one of process ${read(LOCK)} (if there is none, delete ${LOCK}) …`)
+    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS))
+  }
+  try {
+    await work()
+  } finally {
+    rmSync(LOCK, { force: true })
+  }
+}
+
+function takeLock() {
+  try {
+    writeFileSync(LOCK, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error
+    const holder = read(LOCK)
+    if (holder !== undefined && !isRunning(Number(holder))) rmSync(LOCK, { force: true })
+    return false
+  }
+}
+
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
 }
 
 function read(file) {

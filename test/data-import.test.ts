@@ -1,18 +1,32 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { after, before, describe, it } from 'node:test'
 import { createGzip, gzipSync } from 'node:zlib'
 import { createWriteStream } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import sharp from 'sharp'
 import tar from 'tar-stream'
+import { decodeImageFile } from '../src/data/decode-images.js'
 import { fetchCifar10 } from '../src/data/fetch-cifar10.js'
 import { importDataset, importOnce } from '../src/data/import-dataset.js'
 import { openDataset, openDatasetByFingerprint } from '../src/data/open-dataset.js'
 import {
   datasetsDirectory,
+  hasPackedDataset,
+  listPackedDatasets,
   readPackedDataset,
   verifyPackedDataset,
   writePackedDataset,
@@ -145,6 +159,64 @@ describe('image folders', () => {
     )
   })
 
+  it('are read through links, and hidden files are not images', async () => {
+    const source = directoryOf({
+      'a/1.png': await image(11),
+      'b/1.png': await image(12),
+      'b/._1.png': Buffer.from('AppleDouble'),
+      original: await image(13),
+    })
+    symlinkSync('../original', path.join(source, 'b', '2.png'))
+    symlinkSync('nowhere', path.join(source, 'b', 'notes.txt'))
+    const { fingerprint } = await importDataset(source, { report })
+    assert.deepEqual([...(await openDatasetByFingerprint(fingerprint))!.labels], [0, 1, 1])
+    symlinkSync('nowhere', path.join(source, 'b', '3.png'))
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /b\/3\.png cannot be read \(ENOENT\)/))
+    rmSync(path.join(source, 'b', '3.png'))
+    symlinkSync('a', path.join(source, 'c'))
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /\/c is a link to a directory/))
+  })
+
+  it('with a class of files that are no images do not lose the class silently', async () => {
+    const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(1), 'c/1.bmp': Buffer.from('BM') })
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /\/c is a class without images/))
+  })
+
+  it('have the same pixels in training and in prediction: grey, transparent, 16 bits, CMYK and turned by EXIF', async () => {
+    const noise = (channels: 3 | 4) =>
+      sharp(Buffer.from(Array.from({ length: 64 * channels }, (_, index) => (index * 37) % 251)), {
+        raw: { width: 8, height: 8, channels },
+      })
+    const deep = Uint16Array.from({ length: 192 }, (_, index) => index * 300)
+    const variants = {
+      'grey.png': noise(3).greyscale().png(),
+      'transparent.png': noise(4).png(),
+      'deep.png': sharp(deep, { raw: { width: 8, height: 8, channels: 3 } })
+        .toColourspace('rgb16')
+        .png(),
+      'cmyk.jpg': noise(3).toColourspace('cmyk').jpeg(),
+      'turned.jpg': noise(3).withMetadata({ orientation: 6 }).jpeg(),
+    }
+    for (const [name, encoded] of Object.entries(variants)) {
+      const source = directoryOf({ 'a/1.png': await image(1), [`b/${name}`]: await encoded.toBuffer() })
+      const { fingerprint } = await importDataset(source, { report })
+      const trained = (await openDatasetByFingerprint(fingerprint))!.pixels.subarray(192)
+      const shape = { height: 8, width: 8, channels: 3 }
+      const predicted = await decodeImageFile(path.join(source, 'b', name), shape)
+      assert.deepEqual(Buffer.from(trained), Buffer.from(predicted), name)
+    }
+  })
+
+  it('that would not fit into memory are refused before it is asked for', async () => {
+    const one = await image(1)
+    const more = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`b/${index}.png`, one]))
+    const source = directoryOf({ 'a/1.png': one, ...more })
+    await assert.rejects(
+      importDataset(source, { report, size: { height: 9999, width: 9999 } }),
+      failsWith('data', /21 images of 9999x9999x3/, /--size/),
+    )
+  })
+
   it('in a damaged archive name it', async () => {
     const archive = path.join(scratch, 'damaged.tar.gz')
     writeFileSync(archive, gzipSync(Buffer.alloc(5000, 1)).subarray(0, 30))
@@ -257,6 +329,21 @@ describe("CIFAR-10's binary files", () => {
     rmSync(path.join(missing, 'data_batch_5.bin'))
     await assert.rejects(importDataset(missing, { report }), failsWith('data', /data_batch_5\.bin/))
   })
+  it('that were tampered with on the way are not kept', async () => {
+    const server = createServer((request, response) => {
+      response.statusCode = request.url === '/gone' ? 404 : 200
+      response.end('something else')
+    }).listen(0, '127.0.0.1')
+    try {
+      await new Promise((resolve) => server.once('listening', resolve))
+      const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      await assert.rejects(fetchCifar10(report, `${address}/file`), failsWith('data', /MD5/, /nothing was kept/))
+      await assert.rejects(fetchCifar10(report, `${address}/gone`), failsWith('unavailable', /404/))
+    } finally {
+      server.close()
+    }
+    assertNothingHalfWritten()
+  })
   it('that cannot be fetched say what to do instead', async () => {
     await assert.rejects(
       fetchCifar10(report, 'http://127.0.0.1:9/cifar.tar.gz'),
@@ -317,6 +404,46 @@ describe('packed cache', () => {
     writeFileSync(path.join(source, 'a', '2.png'), await image(93))
     assert.notEqual(await importOnce(source, count), first)
     assert.equal(lines, 2)
+  })
+
+  it('takes the name that content is imported under, and keeps cifar10 for the embedded one', async () => {
+    const source = directoryOf({ 'a/1.png': await image(101), 'b/1.png': await image(102) })
+    const { fingerprint } = await importDataset(source, { name: 'first', report })
+    assert.equal((await importDataset(source, { report })).name, 'first')
+    assert.equal((await importDataset(source, { name: 'second', report })).name, 'second')
+    assert.equal((await openDataset('second')).fingerprint, fingerprint)
+    await verifyPackedDataset(fingerprint)
+    await assert.rejects(importDataset(source, { name: 'cifar10', report }), failsWith('usage', /--name/))
+  })
+
+  it('opens a path in the size that it was imported in', async () => {
+    const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(2, 16, 12) })
+    await importDataset(source, { report, size: { height: 9, width: 9 } })
+    assert.equal((await openDataset(source)).height, 9)
+  })
+
+  it('never takes a path for a fingerprint, whoever sends it', async () => {
+    assert.throws(() => hasPackedDataset('../../elsewhere'), failsWith('data', /no fingerprint/))
+    const info = { name: 'x', fingerprint: '../x', count: 1, height: 1, width: 1, channels: 1, classNames: ['a', 'b'] }
+    async function* nothing(): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array(3)
+    }
+    await assert.rejects(writePackedDataset(info, nothing()), failsWith('data', /no fingerprint/))
+    const wrong = { ...info, fingerprint: 'a'.repeat(64), channels: 7 }
+    await assert.rejects(writePackedDataset(wrong, nothing()), failsWith('data', /header/, /channels/))
+  })
+
+  it('names the directory of a damaged header or a missing file, and imports over the ruins', async () => {
+    const source = directoryOf({ 'a/1.png': await image(111), 'b/1.png': await image(112) })
+    const { fingerprint } = await importDataset(source, { report })
+    const directory = path.join(datasetsDirectory(), fingerprint)
+    rmSync(path.join(directory, 'packed.bin'))
+    await assert.rejects(readPackedDataset(fingerprint), failsWith('data', /packed\.bin is missing/))
+    writeFileSync(path.join(directory, 'info.json'), '{')
+    await assert.rejects(listPackedDatasets(), failsWith('data', new RegExp(`${fingerprint} is damaged: info\\.json`)))
+    rmSync(path.join(directory, 'info.json'))
+    await importDataset(source, { report })
+    await verifyPackedDataset(fingerprint)
   })
 
   it('does not know a name that nobody gave', async () => {

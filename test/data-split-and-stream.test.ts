@@ -47,10 +47,32 @@ describe('split', () => {
             all,
             Array.from({ length: count }, (_, index) => index),
           )
-          assert.ok(Math.abs(train.length - 0.7 * count) <= classes)
+          assert.equal(train.length, Math.floor((7 * count) / 10))
         },
       ),
     )
+  })
+
+  it('keeps exact totals when it is stratified over classes that do not divide evenly', () => {
+    const uneven = labelled(100, 13)
+    const { train, validation, test } = splitDataset(uneven, 1, true)
+    assert.deepEqual([train.length, validation.length, test.length], [70, 15, 15])
+    for (let label = 0; label < 13; label++) {
+      const size = uneven.labels.filter((other) => other === label).length
+      const trained = train.filter((sample) => uneven.labels[sample] === label).length
+      assert.ok(Math.abs(trained - 0.7 * size) < 1, `class ${label}: ${trained} of ${size}`)
+    }
+  })
+
+  it('trains on the only sample of a class', () => {
+    const labels = new Uint16Array(100)
+    labels[5] = 1
+    assert.ok(splitDataset({ count: 100, labels }, 1, true).train.includes(5))
+  })
+
+  it('splits a million samples', () => {
+    const { train, validation, test } = splitDataset(labelled(1_000_000, 10), 1, false)
+    assert.deepEqual([train.length, validation.length, test.length], [700_000, 150_000, 150_000])
   })
 
   it('refuses what is too small to split', () => {

@@ -12,6 +12,13 @@ export type Json = Record<string, unknown>
 const POLL_MS = 50
 const PATIENCE_MS = 120_000
 
+const running = new Set<Launch>()
+
+/** For `after`: a failed test may not leave processes behind. */
+export function killLaunches(): void {
+  for (const launch of running) launch.kill()
+}
+
 /** One `convoy …` process of a test, with a directory for its runs. */
 export class Launch {
   readonly child: ChildProcess
@@ -20,7 +27,8 @@ export class Launch {
   stderr = ''
   readonly #ended: Promise<number | null>
 
-  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+  /** @param keep leaves the runs to {@link remove} when the process ends */
+  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}, keep = false) {
     const runsDir = args[0] === 'train' || args[0] === 'coordinator' ? ['--runs-dir', this.runsDirectory] : []
     this.child = spawn(process.execPath, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args, ...runsDir], {
       env: { ...process.env, ...environment },
@@ -28,9 +36,11 @@ export class Launch {
     })
     this.child.stdout!.on('data', (text: Buffer) => (this.stdout += text.toString()))
     this.child.stderr!.on('data', (text: Buffer) => (this.stderr += text.toString()))
+    running.add(this)
     this.#ended = new Promise((resolve) => {
       this.child.once('close', (status) => {
-        rmSync(this.runsDirectory, { recursive: true, force: true })
+        running.delete(this)
+        if (!keep) this.remove()
         resolve(status)
       })
     })
@@ -46,6 +56,10 @@ export class Launch {
     const status = await this.#ended
     if (status !== 0) throw new Error(`convoy ended with status ${status}:\n${this.stderr}`)
     return JSON.parse(this.stdout) as Json
+  }
+
+  remove(): void {
+    rmSync(this.runsDirectory, { recursive: true, force: true })
   }
 
   terminate(): void {

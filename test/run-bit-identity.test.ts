@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { Launch, train } from './launch.js'
+import { killLaunches, Launch, train } from './launch.js'
 
 const RUN = ['--recipe', 'quick', '--max-steps', '6', '--seed', '7', '--json']
 
 describe('the same configuration gives the same weights, bit for bit', () => {
   let expected: string | undefined
-  const launches: Launch[] = []
-  after(() => {
-    for (const launch of launches) launch.kill()
-  })
+  after(killLaunches)
 
   /** Every way of running is compared with the first. */
   function agrees(hash: unknown): void {
@@ -33,7 +30,6 @@ describe('the same configuration gives the same weights, bit for bit', () => {
 
   it('when one of two workers is killed in the middle', async () => {
     const launch = new Launch(['train', ...RUN.slice(0, -1), '--max-steps', '40', '--workers', '2', '--json'])
-    launches.push(launch)
     const undisturbed = train([...RUN.slice(0, -1), '--max-steps', '40', '--workers', '1', '--json'])
     await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 5)
     const [victim] = await launch.workerPids()
@@ -45,11 +41,9 @@ describe('the same configuration gives the same weights, bit for bit', () => {
 
   it('when workers of other terminals join and leave a coordinator', async () => {
     const coordinator = new Launch(['coordinator', ...RUN, '--metrics-listen', '127.0.0.1:0'])
-    launches.push(coordinator)
     const { address } = await coordinator.announcement()
     const first = new Launch(['worker', '--join', address])
     const second = new Launch(['worker', '--join', address])
-    launches.push(first, second)
     await coordinator.untilMetrics((line) => line['kind'] === 'step')
     first.terminate()
     assert.equal(await first.status(), 0)

@@ -4,7 +4,7 @@ import type { Dataset, DatasetInfo } from '../data/dataset.js'
 import { EMBEDDED_NAME } from '../data/embedded.js'
 import { fetchCifar10 } from '../data/fetch-cifar10.js'
 import { importDataset } from '../data/import-dataset.js'
-import { openDataset } from '../data/open-dataset.js'
+import { findDataset, openDataset } from '../data/open-dataset.js'
 import { listPackedDatasets, verifyPackedDataset } from '../data/packed-cache.js'
 import { splitDataset } from '../data/split.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -63,9 +63,15 @@ export function dataCommand(): Command {
     .description('compare the cached bytes with the fingerprint')
     .argument('[source]', 'name, fingerprint or path', EMBEDDED_NAME)
     .action(async (source: string) => {
-      const { name, fingerprint, count } = await openDataset(source, report)
-      await verifyPackedDataset(fingerprint)
-      process.stdout.write(`${name}: ${count} images, ${fingerprint}: sound.\n`)
+      const fingerprint = await findDataset(source, report)
+      try {
+        const { name, count } = await verifyPackedDataset(fingerprint)
+        process.stdout.write(`${name}: ${count} images, ${fingerprint}: sound.\n`)
+      } catch (error) {
+        if (!(error instanceof ConvoyError)) throw error
+        process.stderr.write(`✖ ${error.message}\n`)
+        process.exitCode = 1
+      }
     })
   return new Command('data')
     .addCommand(info)

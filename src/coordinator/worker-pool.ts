@@ -72,6 +72,8 @@ export interface WorkerPoolOptions {
 const MISSED_HEARTBEATS = 4
 /** A worker that joined but never opened its stream is forgotten after so long. */
 const CONNECT_TIMEOUT_MS = 10_000
+/** Workers load TensorFlow for a few seconds before they join. */
+const FIRST_WORKER_MS = 6_000
 
 interface CurrentTask {
   readonly id: number
@@ -93,12 +95,16 @@ export class WorkerPool {
   #fingerprint: string | undefined
   #finished: string | undefined
   #lastTickMs: number
+  /** Whether people know that nobody is there. */
+  #saidWaiting = false
+  readonly #createdMs: number
   #reissued = 0
   #peakWorkers = 0
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
     this.#lastTickMs = options.now()
+    this.#createdMs = this.#lastTickMs
   }
 
   /** Workers that can compute or do so now. */
@@ -249,7 +255,7 @@ export class WorkerPool {
       this.#options.observer({ kind: 'worker-left', worker: member.summary, reason: why, workers: this.workerCount })
     }
     this.#run(effects)
-    if (this.workerCount === 0 && this.#finished === undefined) this.#options.observer({ kind: 'waiting' })
+    if (member.state !== 'syncing') this.#sayWaiting()
   }
 
   /** @throws ConvoyError('protocol') for a message that makes no sense now */
@@ -308,6 +314,7 @@ export class WorkerPool {
   tick(): void {
     const now = this.#options.now()
     const { heartbeatMs, progressTimeoutMs } = this.#options
+    if (now - this.#createdMs > FIRST_WORKER_MS) this.#sayWaiting()
     // When this process itself was stopped or busy, the silence was its own.
     const late = Math.max(0, now - this.#lastTickMs - heartbeatMs)
     this.#lastTickMs = now
@@ -325,6 +332,13 @@ export class WorkerPool {
     }
   }
 
+  /** Said once each time that the last worker goes, and when none has come after a while. */
+  #sayWaiting(): void {
+    if (this.workerCount > 0 || this.#finished !== undefined || this.#saidWaiting) return
+    this.#saidWaiting = true
+    this.#options.observer({ kind: 'waiting' })
+  }
+
   #member(worker: number): Member {
     const member = this.#members.get(worker)
     if (member === undefined) throw new ConvoyError('protocol', `There is no worker ${worker} (any more).`)
@@ -334,6 +348,7 @@ export class WorkerPool {
   #ready(member: Member): void {
     if (member.state !== 'syncing') throw new ConvoyError('protocol', `Worker ${member.summary.id} was ready before.`)
     member.state = 'ready'
+    this.#saidWaiting = false
     this.#peakWorkers = Math.max(this.#peakWorkers, this.workerCount)
     this.#options.observer({ kind: 'worker-joined', worker: member.summary, workers: this.workerCount })
     this.#run(this.#scheduler.workerReady(member.summary.id))

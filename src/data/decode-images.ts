@@ -3,6 +3,7 @@ import sharp from 'sharp'
 import { ConvoyError } from '../shared/errors.js'
 import type { Dataset } from './dataset.js'
 import type { ImageFile } from './image-archive.js'
+import { checkPackedSize } from './packed-cache.js'
 
 // Small images in parallel: threads and caches inside one image only cost.
 sharp.concurrency(1)
@@ -33,20 +34,29 @@ export async function decodeImages(
     )
   }
   const { height, width } = size ?? (await sizeOf(files[0]!))
+  const shape = { count: files.length, height, width, channels: 3 }
+  checkPackedSize(name, shape)
   const imageBytes = height * width * 3
   const pixels = new Uint8Array(files.length * imageBytes)
-  const labels = Uint16Array.from(files, (file) => classNames.indexOf(classOf(file)))
+  const labelOf = new Map(classNames.map((className, label) => [className, label]))
+  const labels = Uint16Array.from(files, (file) => labelOf.get(classOf(file))!)
 
   let next = 0
   const decodeNext = async (): Promise<void> => {
     for (let index = next++; index < files.length; index = next++) {
       const file = files[index]!
-      pixels.set(await decode(file, size === undefined, height, width), index * imageBytes)
+      try {
+        pixels.set(await decode(file, size === undefined, height, width), index * imageBytes)
+      } catch (error) {
+        // The others stop at their next image.
+        next = files.length
+        throw error
+      }
       if (index % 1000 === 0) onProgress(index, files.length)
     }
   }
   await Promise.all(Array.from({ length: os.availableParallelism() * 2 }, decodeNext))
-  return { name, count: files.length, height, width, channels: 3, classNames, pixels, labels }
+  return { ...shape, name, classNames, pixels, labels }
 }
 
 function classOf({ path }: ImageFile): string {
@@ -63,8 +73,8 @@ function classOf({ path }: ImageFile): string {
 
 async function sizeOf(file: ImageFile): Promise<{ height: number; width: number }> {
   try {
-    const { height, width } = await sharp(file.bytes, { limitInputPixels: MOST_PIXELS }).metadata()
-    return { height, width }
+    const { autoOrient } = await sharp(file.bytes, { limitInputPixels: MOST_PIXELS }).metadata()
+    return autoOrient
   } catch (error) {
     throw unreadable(file, error)
   }
@@ -72,9 +82,9 @@ async function sizeOf(file: ImageFile): Promise<{ height: number; width: number 
 
 async function decode(file: ImageFile, exact: boolean, height: number, width: number): Promise<Uint8Array> {
   try {
-    const image = sharp(file.bytes, { limitInputPixels: MOST_PIXELS, failOn: 'error' })
+    const image = sharp(file.bytes, { limitInputPixels: MOST_PIXELS, failOn: 'error' }).autoOrient()
     if (!exact) image.resize(width, height, { fit: 'cover', kernel: 'lanczos3' })
-    const { data, info } = await image.toColourspace('srgb').removeAlpha().raw().toBuffer({ resolveWithObject: true })
+    const { data, info } = await image.flatten().toColourspace('srgb').raw().toBuffer({ resolveWithObject: true })
     if (info.height === height && info.width === width && info.channels === 3) return data
     throw new ConvoyError(
       'data',
@@ -97,6 +107,7 @@ export async function decodeImageFile(
 ): Promise<Uint8Array> {
   try {
     return await sharp(file, { limitInputPixels: MOST_PIXELS, failOn: 'error' })
+      .autoOrient()
       .resize(width, height, { fit: 'cover', kernel: 'lanczos3' })
       .flatten()
       .toColourspace(channels === 1 ? 'b-w' : 'srgb')

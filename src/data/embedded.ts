@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from '../shared/errors.js'
 import { packageRoot } from '../shared/package-root.js'
-import { decodeImages } from './decode-images.js'
 import { readImageArchive } from './image-archive.js'
 import { hasPackedDataset } from './packed-cache.js'
 import { storeDataset } from './store-dataset.js'
@@ -29,6 +28,8 @@ export async function ensureEmbeddedDataset(report: (line: string) => void): Pro
   if (hasEmbeddedDataset()) return EMBEDDED_FINGERPRINT
   await verifyArchive()
   const files = await readImageArchive(ARCHIVE)
+  // Loading the image decoder costs 0.2 s, which every command would pay for nothing.
+  const { decodeImages } = await import('./decode-images.js')
   const decoded = await decodeImages(files, EMBEDDED_NAME, undefined, (done, total) => {
     if (done % 20_000 === 0) report(`Decoding ${EMBEDDED_NAME}: ${done} of ${total} images`)
   })

@@ -18,7 +18,7 @@ const MOST_BYTES = 4_000_000_000
 
 /** Whether these file names are an IDX data set. */
 export function isIdx(names: readonly string[]): boolean {
-  return names.some((name) => name.replace(/\.gz$/, '') === PARTS[0][0])
+  return names.some((name) => spellings(PARTS[0][0]).includes(name))
 }
 
 /**
@@ -62,7 +62,15 @@ export async function readIdx(directory: string, name: string): Promise<Omit<Dat
 }
 
 function find(directory: string, name: string): string | undefined {
-  return [path.join(directory, name), path.join(directory, `${name}.gz`)].find((file) => existsSync(file))
+  return spellings(name)
+    .map((spelling) => path.join(directory, spelling))
+    .find((file) => existsSync(file))
+}
+
+/** Mirrors of MNIST write `train-images.idx3-ubyte` too. */
+function spellings(name: string): string[] {
+  const dotted = name.replace('-idx', '.idx')
+  return [name, `${name}.gz`, dotted, `${dotted}.gz`]
 }
 
 async function readBytes(

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
@@ -14,6 +14,8 @@ export interface ImageFile {
 
 /** Names of files that are taken for images. */
 export const IMAGE_NAME = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i
+/** AppleDouble companions (`._cat.jpg`), `.git` and the like: nobody's samples. */
+const HIDDEN = /(^|\/)\.[^./]/
 const MOST_BYTES = 16 * 2 ** 30
 const MOST_FILES = 10_000_000
 
@@ -28,7 +30,7 @@ export async function readImageArchive(file: string): Promise<ImageFile[]> {
   const collect = async (): Promise<void> => {
     for await (const entry of extract) {
       const { name, type } = entry.header
-      if (type !== 'file' || !IMAGE_NAME.test(name)) {
+      if (type !== 'file' || !IMAGE_NAME.test(name) || HIDDEN.test(name)) {
         entry.resume()
         continue
       }
@@ -59,34 +61,59 @@ export async function readImageArchive(file: string): Promise<ImageFile[]> {
 }
 
 /**
- * Reads the image files below a directory into memory, sorted by path.
- * @throws ConvoyError('data') for a class directory without images, or when they are too many or too large
+ * Reads the image files below a directory into memory, sorted by path. Links to files are followed.
+ * @throws ConvoyError('data') for a class directory without images, a link to a directory, or when they are too many or too large
  */
 export async function readImageFolder(directory: string): Promise<ImageFile[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
-  const inside = (entry: (typeof entries)[number]): string =>
-    path.relative(directory, path.join(entry.parentPath, entry.name))
-  const names = entries
-    .filter((entry) => entry.isFile() && IMAGE_NAME.test(entry.name))
-    .map(inside)
-    .sort()
+  const { names, emptyDirectories } = await listImages(directory)
   if (names.length > MOST_FILES) throw new ConvoyError('data', `${directory}: more than ${MOST_FILES} images.`)
-  const parents = new Set(entries.map((entry) => path.relative(directory, entry.parentPath)))
-  const empty = entries.filter((entry) => entry.isDirectory() && !parents.has(inside(entry))).map(inside)
-  if (names.length > 0 && empty.length > 0) {
+  if (names.length > 0 && emptyDirectories.length > 0) {
     throw new ConvoyError(
       'data',
-      `${path.join(directory, empty[0]!)} is a class without images; add some or remove the directory.`,
+      `${path.join(directory, emptyDirectories[0]!)} is a class without images; add some or remove the directory.`,
     )
   }
   const images: ImageFile[] = []
   let total = 0
   for (const name of names) {
-    const bytes = await readFile(path.join(directory, name))
+    const bytes = await readFile(path.join(directory, name)).catch((error: unknown) => {
+      throw new ConvoyError(
+        'data',
+        `${path.join(directory, name)} cannot be read (${(error as NodeJS.ErrnoException).code}).`,
+        { cause: error },
+      )
+    })
     total += bytes.length
     if (total > MOST_BYTES)
       throw new ConvoyError('data', `${directory}: more than ${MOST_BYTES} bytes of images at ${name}.`)
-    images.push({ path: name.split(path.sep).join('/'), bytes })
+    images.push({ path: name, bytes })
   }
   return images
+}
+
+/** Paths with `/`, relative and sorted; empty directories have neither images nor directories. */
+async function listImages(directory: string): Promise<{ names: string[]; emptyDirectories: string[] }> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  const names: string[] = []
+  const directories: string[] = []
+  const inhabited = new Set<string>()
+  for (const entry of entries) {
+    const inside = path.relative(directory, path.join(entry.parentPath, entry.name)).split(path.sep).join('/')
+    if (HIDDEN.test(inside)) continue
+    if (entry.isSymbolicLink() && (await isDirectory(path.join(directory, inside)))) {
+      throw new ConvoyError(
+        'data',
+        `${path.join(directory, inside)} is a link to a directory; put the images themselves or links to them there.`,
+      )
+    }
+    if (entry.isDirectory()) directories.push(inside)
+    else if (IMAGE_NAME.test(inside)) names.push(inside)
+    else continue
+    inhabited.add(path.posix.dirname(inside))
+  }
+  return { names: names.sort(), emptyDirectories: directories.filter((name) => !inhabited.has(name)).sort() }
+}
+
+async function isDirectory(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => undefined))?.isDirectory() ?? false
 }

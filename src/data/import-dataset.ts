@@ -2,17 +2,19 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
+import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
 import { isCifarBinary, readCifarArchive, readCifarDirectory } from './cifar-binary.js'
 import type { DatasetInfo } from './dataset.js'
 import { decodeImages } from './decode-images.js'
+import { EMBEDDED_NAME } from './embedded.js'
 import { IMAGE_NAME, readImageArchive, readImageFolder } from './image-archive.js'
 import { isIdx, readIdx } from './idx.js'
-import { datasetsDirectory, hasPackedDataset } from './packed-cache.js'
+import { datasetsDirectory, hasPackedDataset, renamePackedDataset } from './packed-cache.js'
 import { storeDataset } from './store-dataset.js'
 
 export interface ImportOptions {
-  /** @default the base name of the path */
+  /** @default the name that the same content has in the cache, else the base name of the path */
   readonly name?: string
   /** Image folders: every image is scaled to it. */
   readonly size?: { readonly height: number; readonly width: number }
@@ -23,14 +25,22 @@ export interface ImportOptions {
 /**
  * Decodes a data set into the cache: CIFAR-10's binary files (directory or tar.gz), IDX files, or images in one directory per
  * class (directory, tar or tar.gz).
- * @throws ConvoyError('usage') when nothing of that is there, ConvoyError('data') for broken files
+ * @throws ConvoyError('usage') when nothing of that is there or the name is taken, ConvoyError('data') for broken files
  */
 export async function importDataset(source: string, { name, size, report }: ImportOptions): Promise<DatasetInfo> {
   const found = await stat(source).catch(() => undefined)
   if (found === undefined) throw new ConvoyError('usage', `${source}: there is no such file or directory.`)
   const label = name ?? path.basename(path.resolve(source)).replace(/\.(tar|tgz|tar\.gz)$/i, '')
-  const decoded = found.isDirectory() ? await fromDirectory() : await fromArchive()
-  return storeDataset(decoded)
+  if (label === EMBEDDED_NAME) {
+    throw new ConvoyError(
+      'usage',
+      `${EMBEDDED_NAME} is the data set that ships with Convoy; choose another name with --name.`,
+    )
+  }
+  const state = await stateOf(source)
+  const stored = await storeDataset(found.isDirectory() ? await fromDirectory() : await fromArchive())
+  await rememberSource(source, { state, fingerprint: stored.fingerprint })
+  return name === undefined ? stored : renamePackedDataset(stored.fingerprint, name)
 
   async function fromDirectory() {
     const names = await readdir(source)
@@ -65,25 +75,31 @@ export async function importDataset(source: string, { name, size, report }: Impo
  * import is not read again.
  */
 export async function importOnce(source: string, report: (line: string) => void): Promise<string> {
-  const index = path.join(
-    datasetsDirectory(),
-    'sources',
-    `${createHash('sha256').update(path.resolve(source)).digest('hex').slice(0, 32)}.json`,
-  )
-  const state = await stateOf(source)
-  const known = await readFile(index, 'utf8').then(
-    (text) => JSON.parse(text) as { state: string; fingerprint: string },
-    () => undefined,
-  )
-  if (known?.state === state && hasPackedDataset(known.fingerprint)) return known.fingerprint
-  const { fingerprint } = await importDataset(source, { report })
-  await writeIndex(index, { state, fingerprint })
-  return fingerprint
+  const known = await recallSource(source)
+  if (known?.state === (await stateOf(source)) && hasPackedDataset(known.fingerprint)) return known.fingerprint
+  return (await importDataset(source, { report })).fingerprint
 }
 
-async function writeIndex(file: string, content: object): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true })
-  await writeFileAtomic(file, `${JSON.stringify(content)}\n`)
+/** What a path held when it was imported last. */
+const sourceSchema = z.strictObject({ state: z.string(), fingerprint: z.string().regex(/^[0-9a-f]{64}$/) })
+
+function sourceFile(source: string): string {
+  const key = createHash('sha256').update(path.resolve(source)).digest('hex').slice(0, 32)
+  return path.join(datasetsDirectory(), 'sources', `${key}.json`)
+}
+
+async function rememberSource(source: string, content: z.infer<typeof sourceSchema>): Promise<void> {
+  await mkdir(path.dirname(sourceFile(source)), { recursive: true })
+  await writeFileAtomic(sourceFile(source), `${JSON.stringify(content)}\n`)
+}
+
+/** Anything unreadable counts as never imported: the path is read again. */
+async function recallSource(source: string): Promise<z.infer<typeof sourceSchema> | undefined> {
+  try {
+    return sourceSchema.parse(JSON.parse(await readFile(sourceFile(source), 'utf8')))
+  } catch {
+    return undefined
+  }
 }
 
 /** Changes when a file below the path appears, goes, grows or is written. */
@@ -92,8 +108,9 @@ async function stateOf(source: string): Promise<string> {
   const found = await stat(source)
   const names = found.isDirectory() ? (await readdir(source, { recursive: true })).sort() : ['']
   for (const name of names) {
-    const { size, mtimeMs, mode } = await stat(path.join(source, name))
-    hash.update(`${name}\0${size}\0${mtimeMs}\0${mode}\n`)
+    // A link to nowhere counts by its name.
+    const entry = await stat(path.join(source, name)).catch(() => undefined)
+    hash.update(`${name}\0${entry?.size}\0${entry?.mtimeMs}\0${entry?.mode}\n`)
   }
   return hash.digest('hex')
 }

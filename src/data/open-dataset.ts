@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs'
 import { ConvoyError } from '../shared/errors.js'
 import type { Dataset } from './dataset.js'
 import { EMBEDDED_NAME, ensureEmbeddedDataset } from './embedded.js'
-import { importOnce } from './import-dataset.js'
 import { listPackedDatasets, loadPackedDataset } from './packed-cache.js'
 
 /**
@@ -16,14 +15,19 @@ export async function openDataset(source: string, report: (line: string) => void
   return (await loadPackedDataset(await findDataset(source, report)))!
 }
 
-async function findDataset(source: string, report: (line: string) => void): Promise<string> {
+/** As {@link openDataset}, without loading it. @returns its fingerprint */
+export async function findDataset(source: string, report: (line: string) => void): Promise<string> {
   if (source === EMBEDDED_NAME) return ensureEmbeddedDataset(report)
   const known = await listPackedDatasets()
   const matches = known.filter(
     ({ name, fingerprint }) => name === source || (source.length >= 8 && fingerprint.startsWith(source)),
   )
   if (matches.length === 1) return matches[0]!.fingerprint
-  if (matches.length === 0 && existsSync(source)) return importOnce(source, report)
+  if (matches.length === 0 && existsSync(source)) {
+    // With the image decoder, which takes 0.2 s to load and workers never need.
+    const { importOnce } = await import('./import-dataset.js')
+    return importOnce(source, report)
+  }
   const names = [EMBEDDED_NAME, ...known.map(({ name }) => name)]
   throw new ConvoyError(
     'usage',

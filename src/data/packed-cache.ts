@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, mkdtempSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import writeFileAtomic from 'write-file-atomic'
+import { z } from 'zod'
 import { cacheDirectory } from '../shared/cache-directory.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Dataset, DatasetInfo } from './dataset.js'
@@ -16,12 +18,28 @@ import type { Dataset, DatasetInfo } from './dataset.js'
  */
 const STALE_AFTER_MS = 24 * 3600 * 1000
 const READ_BYTES = 1 << 20
+/** Of one data set. It lies in one array, and Node 20's are at most 4 GiB. */
+const MOST_BYTES = 2 ** 32 - 1
+
+/** info.json comes from disk or from a coordinator: nothing in it is used before it was checked. */
+const infoSchema = z.strictObject({
+  name: z.string().min(1).max(255),
+  fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+  count: z.int().min(1),
+  height: z.int().min(1).max(65_535),
+  width: z.int().min(1).max(65_535),
+  channels: z.union([z.literal(1), z.literal(3)]),
+  classNames: z.array(z.string()).min(2).max(65_536),
+})
 
 export function datasetsDirectory(): string {
   return path.join(cacheDirectory(), 'datasets')
 }
 
 function directoryOf(fingerprint: string): string {
+  if (!/^[0-9a-f]{64}$/.test(fingerprint)) {
+    throw new ConvoyError('data', `${JSON.stringify(fingerprint)} is no fingerprint: 64 hexadecimal digits.`)
+  }
   return path.join(datasetsDirectory(), fingerprint)
 }
 
@@ -36,8 +54,27 @@ export function headerOf({
   return JSON.stringify({ count, height, width, channels, classNames }) + '\n'
 }
 
-export function packedBytes({ count, height, width, channels }: DatasetInfo): number {
+export function packedBytes({
+  count,
+  height,
+  width,
+  channels,
+}: Pick<DatasetInfo, 'count' | 'height' | 'width' | 'channels'>): number {
   return count * (2 + height * width * channels)
+}
+
+/** Call it before memory is asked for. @throws ConvoyError('data') for a data set beyond {@link MOST_BYTES} */
+export function checkPackedSize(
+  name: string,
+  shape: Pick<DatasetInfo, 'count' | 'height' | 'width' | 'channels'>,
+): void {
+  const bytes = packedBytes(shape)
+  if (bytes <= MOST_BYTES) return
+  throw new ConvoyError(
+    'data',
+    `${name}: ${shape.count} images of ${shape.height}x${shape.width}x${shape.channels} take ${bytes} bytes, more than the ` +
+      `${MOST_BYTES} that fit. Use fewer images, or smaller ones with \`convoy data import --size\`.`,
+  )
 }
 
 export function hasPackedDataset(fingerprint: string): boolean {
@@ -50,6 +87,11 @@ export function hasPackedDataset(fingerprint: string): boolean {
  */
 export async function writePackedDataset(info: DatasetInfo, blocks: AsyncIterable<Uint8Array>): Promise<void> {
   if (hasPackedDataset(info.fingerprint)) return
+  const checked = infoSchema.safeParse(info)
+  if (!checked.success) {
+    throw new ConvoyError('data', `The header of a data set is wrong: ${z.prettifyError(checked.error)}`)
+  }
+  checkPackedSize(info.name, info)
   await mkdir(datasetsDirectory(), { recursive: true })
   await removeStaleStaging()
   const staging = mkdtempSync(path.join(datasetsDirectory(), '.staging-'))
@@ -71,7 +113,7 @@ export async function writePackedDataset(info: DatasetInfo, blocks: AsyncIterabl
     if (written !== packedBytes(info) || hash.digest('hex') !== info.fingerprint) {
       throw new ConvoyError('data', `The data set ${info.name} arrived damaged; nothing was kept. Try again.`)
     }
-    await writeFile(path.join(staging, 'info.json'), JSON.stringify(info, null, 2) + '\n')
+    await writeFile(path.join(staging, 'info.json'), JSON.stringify(info, null, 2) + '\n', { flush: true })
     await publish(staging, directoryOf(info.fingerprint))
   } finally {
     await rm(staging, { recursive: true, force: true })
@@ -82,16 +124,48 @@ export async function writePackedDataset(info: DatasetInfo, blocks: AsyncIterabl
 export async function loadPackedDataset(fingerprint: string): Promise<Dataset | undefined> {
   const info = await readInfo(fingerprint)
   if (info === undefined) return undefined
-  const bytes = await readFile(path.join(directoryOf(fingerprint), 'packed.bin'))
-  if (bytes.length !== packedBytes(info)) {
-    throw new ConvoyError(
-      'data',
-      `${path.join(directoryOf(fingerprint), 'packed.bin')} has ${bytes.length} bytes where ${packedBytes(info)} are expected. Delete that directory and start again.`,
-    )
-  }
+  const bytes = await readWhole(await packedFile(info), packedBytes(info))
   // The labels lie at the start of the file, so that they are aligned.
-  const labels = new Uint16Array(bytes.buffer, bytes.byteOffset, info.count)
+  const labels = new Uint16Array(bytes.buffer, 0, info.count)
+  const wrong = labels.findIndex((label) => label >= info.classNames.length)
+  if (wrong !== -1) {
+    throw damaged(fingerprint, `sample ${wrong} has the label ${labels[wrong]} of ${info.classNames.length}`)
+  }
   return { ...info, labels, pixels: bytes.subarray(info.count * 2) }
+}
+
+/** readFile takes at most 2 GiB. @returns uint8, `[length]` */
+async function readWhole(file: string, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length)
+  const handle = await open(file)
+  try {
+    for (let offset = 0; offset < length;) {
+      const { bytesRead } = await handle.read(bytes, offset, Math.min(length - offset, 2 ** 30), offset)
+      if (bytesRead === 0) throw new ConvoyError('data', `${file} ends at offset ${offset} while it is read.`)
+      offset += bytesRead
+    }
+  } finally {
+    await handle.close()
+  }
+  return bytes
+}
+
+/** The file of packed bytes, which has the length that the header tells. */
+async function packedFile(info: DatasetInfo): Promise<string> {
+  const file = path.join(directoryOf(info.fingerprint), 'packed.bin')
+  const found = await stat(file).catch(() => undefined)
+  if (found === undefined) throw damaged(info.fingerprint, 'packed.bin is missing')
+  if (found.size !== packedBytes(info)) {
+    throw damaged(info.fingerprint, `packed.bin has ${found.size} bytes where ${packedBytes(info)} are expected`)
+  }
+  return file
+}
+
+function damaged(fingerprint: string, how: string): ConvoyError {
+  return new ConvoyError(
+    'data',
+    `${directoryOf(fingerprint)} is damaged: ${how}. Delete that directory; the data set is decoded or imported again.`,
+  )
 }
 
 /** The packed bytes, to send. @throws ConvoyError('data') when the data set is not in the cache */
@@ -101,25 +175,28 @@ export async function readPackedDataset(
   const info = await readInfo(fingerprint)
   if (info === undefined)
     throw new ConvoyError('data', `The data set ${fingerprint} is not in the cache of this machine.`)
-  const file = path.join(directoryOf(fingerprint), 'packed.bin')
-  return { totalBytes: packedBytes(info), blocks: createReadStream(file, { highWaterMark: READ_BYTES }) }
+  const file = await packedFile(info)
+  // Opened by whoever iterates: a stream that nobody reads would end the process with its error.
+  async function* blocks(): AsyncGenerator<Uint8Array> {
+    yield* createReadStream(file, { highWaterMark: READ_BYTES }) as AsyncIterable<Uint8Array>
+  }
+  return { totalBytes: packedBytes(info), blocks: blocks() }
 }
 
 /**
  * Reads a data set's bytes again and compares them with its fingerprint.
+ * @returns its header
  * @throws ConvoyError('data') when it is damaged or not in the cache
  */
-export async function verifyPackedDataset(fingerprint: string): Promise<void> {
-  const info = await readInfo(fingerprint)
+export async function verifyPackedDataset(fingerprint: string): Promise<DatasetInfo> {
   const { blocks } = await readPackedDataset(fingerprint)
-  const hash = createHash('sha256').update(headerOf(info!))
+  const info = (await readInfo(fingerprint))!
+  const hash = createHash('sha256').update(headerOf(info))
   for await (const block of blocks) hash.update(block)
   if (hash.digest('hex') !== fingerprint) {
-    throw new ConvoyError(
-      'data',
-      `${path.join(directoryOf(fingerprint), 'packed.bin')} is damaged: its bytes are not those of ${info!.name}. Delete that directory; the data set is made or imported again.`,
-    )
+    throw damaged(fingerprint, `packed.bin does not hold the bytes of ${info.name} that the fingerprint names`)
   }
+  return info
 }
 
 /** Headers of all data sets in the cache, by name. */
@@ -129,18 +206,43 @@ export async function listPackedDatasets(): Promise<DatasetInfo[]> {
   return infos.filter((info) => info !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-async function readInfo(fingerprint: string): Promise<DatasetInfo | undefined> {
+/** Gives a data set of the cache another name. @returns its header, renamed */
+export async function renamePackedDataset(fingerprint: string, name: string): Promise<DatasetInfo> {
+  const info = await readInfo(fingerprint)
+  if (info === undefined)
+    throw new ConvoyError('data', `The data set ${fingerprint} is not in the cache of this machine.`)
+  const renamed = { ...info, name }
+  await writeFileAtomic(path.join(directoryOf(fingerprint), 'info.json'), JSON.stringify(renamed, null, 2) + '\n')
+  return renamed
+}
+
+/** @throws ConvoyError('data') when info.json is there and damaged */
+export async function readInfo(fingerprint: string): Promise<DatasetInfo | undefined> {
   const text = await readFile(path.join(directoryOf(fingerprint), 'info.json'), 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : (JSON.parse(text) as DatasetInfo)
+  if (text === undefined) return undefined
+  const parsed = infoSchema.safeParse(parseJson(text))
+  if (parsed.success && parsed.data.fingerprint === fingerprint) return parsed.data
+  throw damaged(fingerprint, 'info.json is not a header of that data set')
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 async function publish(staging: string, target: string): Promise<void> {
   try {
     await rename(staging, target)
   } catch (error) {
-    // Somebody else was faster: equal names mean equal bytes.
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+    // Somebody else was faster: equal names mean equal bytes.
+    if (existsSync(path.join(target, 'info.json'))) return
+    await rm(target, { recursive: true, force: true })
+    await rename(staging, target)
   }
 }
 

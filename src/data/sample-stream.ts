@@ -1,8 +1,8 @@
 import { KeyedRandom, PURPOSE } from '../shared/philox.js'
 import { permutation } from './split.js'
 
-/** Epochs whose order is kept: a batch straddles two, and a late lease may ask for the one before. */
-const EPOCHS_KEPT = 3
+/** Epochs whose order is kept: a batch straddles two. */
+const EPOCHS_KEPT = 2
 
 /**
  * The order in which samples are trained on: epoch after epoch, each a permutation of the training split keyed by

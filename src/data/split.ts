@@ -6,7 +6,8 @@ import type { Dataset, Split } from './dataset.js'
  * Splits the pooled samples 70/15/15: 70:30 first, then the 30 halved. Of n samples, floor(0.7 n) train, the rest is halved
  * and an odd one goes to validation; 60,000 become 42,000 / 9,000 / 9,000. Membership is a permutation keyed by the seed.
  *
- * @param stratified split each class by itself, so that every split has each class's share up to one sample
+ * @param stratified share each split's size out over the classes (largest remainder, a tie to the lower label): sizes stay
+ *   exact, and every class has its share of every split up to a sample or two
  * @throws ConvoyError('data') when a split would be empty
  */
 export function splitDataset(
@@ -14,28 +15,50 @@ export function splitDataset(
   seed: number,
   stratified: boolean,
 ): Split {
+  // Integer arithmetic: 0.7 · n is not exact.
+  const trainCount = Math.floor((count * 7) / 10)
+  const validationCount = Math.ceil((count - trainCount) / 2)
+  const testCount = count - trainCount - validationCount
+  if (trainCount === 0 || testCount === 0) {
+    throw new ConvoyError('data', `${count} samples are too few to split 70/15/15; give at least 4.`)
+  }
+  const split = {
+    train: new Uint32Array(trainCount),
+    validation: new Uint32Array(validationCount),
+    test: new Uint32Array(testCount),
+  }
   const order = permutation(count, new KeyedRandom(seed, PURPOSE.split), 0)
   const groups = stratified ? groupByLabel(order, labels) : [order]
-  const parts: Record<keyof Split, number[]> = { train: [], validation: [], test: [] }
-  for (const group of groups) {
-    // Integer arithmetic: 0.7 · n is not exact.
-    const train = Math.floor((group.length * 7) / 10)
-    const validation = train + Math.ceil((group.length - train) / 2)
-    parts.train.push(...group.subarray(0, train))
-    parts.validation.push(...group.subarray(train, validation))
-    parts.test.push(...group.subarray(validation))
-  }
-  if (parts.train.length === 0 || parts.validation.length === 0 || parts.test.length === 0) {
-    throw new ConvoyError(
-      'data',
-      `${count} samples are too few to split 70/15/15; give at least 4${stratified ? ' of each class' : ''}.`,
-    )
-  }
-  return {
-    train: Uint32Array.from(parts.train).sort(),
-    validation: Uint32Array.from(parts.validation).sort(),
-    test: Uint32Array.from(parts.test).sort(),
-  }
+  const sizes = groups.map((group) => group.length)
+  const trainSizes = apportion(trainCount, sizes)
+  const validationSizes = apportion(
+    validationCount,
+    sizes.map((size, group) => size - trainSizes[group]!),
+  )
+  const filled = { train: 0, validation: 0, test: 0 }
+  groups.forEach((group, index) => {
+    const train = trainSizes[index]!
+    const validation = train + validationSizes[index]!
+    split.train.set(group.subarray(0, train), filled.train)
+    split.validation.set(group.subarray(train, validation), filled.validation)
+    split.test.set(group.subarray(validation), filled.test)
+    filled.train += train
+    filled.validation += validation - train
+    filled.test += group.length - validation
+  })
+  for (const samples of Object.values(split)) samples.sort()
+  return split
+}
+
+/** Shares `total` out in proportion to `weights`, exactly: rounded down, the rest to the largest remainders. */
+function apportion(total: number, weights: readonly number[]): number[] {
+  const whole = weights.reduce((sum, weight) => sum + weight, 0)
+  const shares = weights.map((weight) => Math.floor((weight * total) / whole))
+  const remainders = weights.map((weight, index) => ({ index, remainder: (weight * total) % whole }))
+  remainders.sort((a, b) => b.remainder - a.remainder || a.index - b.index)
+  const rest = total - shares.reduce((sum, share) => sum + share, 0)
+  for (const { index } of remainders.slice(0, rest)) shares[index]!++
+  return shares
 }
 
 /**

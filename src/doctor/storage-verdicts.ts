@@ -21,7 +21,7 @@ export async function measureCaches(): Promise<CachePart[]> {
   const parts: CachePart[] = []
   for (const kind of ['runtime', 'datasets']) {
     const directory = path.join(cacheDirectory(), kind)
-    for (const name of await namesIn(directory)) {
+    for (const name of await directoriesIn(directory)) {
       const part = path.join(directory, name)
       parts.push({ path: part, bytes: await bytesUnder(part) })
     }
@@ -60,8 +60,9 @@ async function nearestExisting(directory: string): Promise<string> {
   }
 }
 
-async function namesIn(directory: string): Promise<string[]> {
-  return readdir(directory).catch(() => [])
+async function directoriesIn(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
 }
 
 /** Without what links point to. */

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import sharp from 'sharp'
+import { packageRoot } from '../src/shared/package-root.js'
+import type { Json } from './launch.js'
+import { killLaunches, Launch } from './launch.js'
+
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-cli-'))
+after(() => {
+  killLaunches()
+  rmSync(scratch, { recursive: true, force: true })
+})
+
+function convoy(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args], { encoding: 'utf8' })
+}
+
+describe('convoy', () => {
+  it('shows its commands, its version, and each command’s flags', () => {
+    const help = convoy('--help')
+    assert.equal(help.status, 0)
+    for (const command of [
+      'train',
+      'coordinator',
+      'worker',
+      'status',
+      'stop',
+      'eval',
+      'predict',
+      'data',
+      'runtime',
+      'doctor',
+      'config',
+    ]) {
+      assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'))
+    }
+    assert.match(convoy('--version').stdout, /^\d+\.\d+\.\d+$/m)
+    assert.match(convoy('train', '--help').stdout, /--recipe <name>.*\n[^]*--standalone/)
+  })
+
+  it('exits 2 for what it does not know', () => {
+    for (const args of [['nonsense'], ['train', '--nonsense'], ['predict'], ['worker']]) {
+      const { status, stderr } = convoy(...args)
+      assert.equal(status, 2, args.join(' '))
+      assert.match(stderr, /✖/)
+    }
+  })
+
+  it('tells all problems of a run before anything starts', () => {
+    const { status, stdout, stderr } = convoy(
+      'train',
+      '--epochs',
+      '0',
+      '--batch-size',
+      '100',
+      '--workers',
+      'x',
+      '--runs-dir',
+      path.join(scratch, 'none'),
+    )
+    assert.equal(status, 2)
+    assert.equal(stdout, '')
+    for (const flag of [/--epochs 0/, /--batch-size 100/, /--workers/]) assert.match(stderr, flag)
+    assert.doesNotMatch(stderr, /\n\s+at /)
+    assert.deepEqual(readdirSync(scratch), [])
+  })
+
+  it('refuses to listen beyond this machine without encryption', () => {
+    const { status, stderr } = convoy(
+      'coordinator',
+      '--listen',
+      '0.0.0.0:0',
+      '--runs-dir',
+      path.join(scratch, 'exposed'),
+    )
+    assert.equal(status, 2)
+    assert.match(stderr, /--insecure/)
+  })
+
+  it('says that no run is going on', () => {
+    for (const command of ['status', 'stop']) {
+      const { status, stderr } = convoy(command, '--runs-dir', scratch)
+      assert.equal(status, 2)
+      assert.match(stderr, /No run is going on/)
+    }
+    assert.equal(convoy('status', '--admin', '127.0.0.1:9').status, 1)
+  })
+
+  it('a worker without a coordinator gives up after its patience', () => {
+    const { status, stderr } = convoy('worker', '--join', '127.0.0.1:9', '--patience', '1')
+    assert.equal(status, 1)
+    assert.match(stderr, /No coordinator answers at 127\.0\.0\.1:9/)
+  })
+})
+
+describe('a run from beginning to end', () => {
+  it('is evaluated and saved when it is stopped; eval and predict use it', async () => {
+    const launch = new Launch(['train', '--workers', '2', '--json', '--epochs', '50'], {}, true)
+    after(() => {
+      launch.remove()
+    })
+    await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 3)
+    const { runDirectory, metrics } = await launch.announcement()
+    assert.match(await (await fetch(metrics)).text(), /^convoy_workers 2$/m)
+    const status = JSON.parse(convoy('status', runDirectory, '--json').stdout) as { state: string; workers: unknown[] }
+    assert.equal(status.workers.length, 2)
+    assert.equal(convoy('stop', runDirectory).status, 0)
+    const result = await launch.result()
+    const test = result['test'] as Json
+    assert.deepEqual(readdirSync(runDirectory).sort(), [
+      'config.yaml',
+      'convoy.log',
+      'coordinator.json',
+      'environment.json',
+      'metrics.jsonl',
+      'model',
+      'result.json',
+      'worker-0.log',
+      'worker-1.log',
+    ])
+
+    const evaluated = JSON.parse(convoy('eval', runDirectory, '--json').stdout) as Json
+    assert.deepEqual([evaluated['accuracy'], evaluated['confusion']], [test['accuracy'], test['confusion']])
+    assert.ok(Math.abs(Number(evaluated['loss']) - Number(test['loss'])) < 1e-4)
+
+    const images = path.join(scratch, 'images')
+    await sharp({ create: { width: 50, height: 40, channels: 3, background: 'green' } })
+      .png()
+      .toFile(path.join(scratch, 'green.png'))
+    const broken = path.join(scratch, 'broken.jpg')
+    writeFileSync(broken, 'no image')
+    const predicted = convoy('predict', runDirectory, path.join(scratch, 'green.png'), '--json', '--top', '2')
+    assert.equal(predicted.status, 0, predicted.stderr)
+    const { predictions } = JSON.parse(predicted.stdout) as { predictions: { classes: { probability: number }[] }[] }
+    assert.equal(predictions[0]!.classes.length, 2)
+    assert.ok(predictions[0]!.classes[0]!.probability >= predictions[0]!.classes[1]!.probability)
+    const mixed = convoy('predict', runDirectory, path.join(scratch, 'green.png'), broken)
+    assert.equal(mixed.status, 1)
+    assert.match(mixed.stderr, /broken\.jpg/)
+    assert.match(mixed.stdout, /green\.png/)
+    assert.equal(convoy('predict', runDirectory, images).status, 2)
+  })
+
+  it('that is interrupted saves the weights so far and exits 130', async () => {
+    const launch = new Launch(['train', '--workers', '1', '--json', '--epochs', '50'], {}, true)
+    after(() => {
+      launch.remove()
+    })
+    await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 3)
+    const { runDirectory } = await launch.announcement()
+    launch.child.kill('SIGINT')
+    assert.equal(await launch.status(), 130)
+    const manifest = JSON.parse(readFileSync(path.join(runDirectory, 'model', 'last', 'convoy.json'), 'utf8')) as {
+      step: number
+    }
+    assert.ok(manifest.step >= 3)
+    assert.match(launch.stderr, /Interrupted/)
+  })
+
+  it('says that it waits when no worker is left, and goes on when one joins', async () => {
+    const launch = new Launch([
+      'coordinator',
+      '--max-steps',
+      '8',
+      '--json',
+      ...['--listen', '--admin-listen', '--metrics-listen'].flatMap((flag) => [flag, '127.0.0.1:0']),
+    ])
+    const { address } = await launch.announcement()
+    await launch.untilMetrics((line) => line['kind'] === 'waiting')
+    const first = new Launch(['worker', '--join', address])
+    await launch.untilMetrics((line) => line['kind'] === 'step')
+    first.kill()
+    await launch.untilMetrics((line) => line['kind'] === 'worker-left')
+    const second = new Launch(['worker', '--join', address])
+    assert.equal((await launch.result())['steps'], 8)
+    assert.equal(await second.status(), 0)
+  })
+})

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { packageRoot } from '../src/shared/package-root.js'
+import { killLaunches, train } from './launch.js'
+
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-local-'))
+const environment = { ...process.env, CONVOY_LOCAL_STATE: path.join(scratch, 'state') }
+const PORTS = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
+
+/** Runs a script of deploy/local. @returns its output; rejects with it when the script fails */
+async function local(script: string, ...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(path.join(packageRoot, 'deploy', 'local', script), args, {
+    env: environment,
+  })
+  return stdout
+}
+
+async function until<Value>(what: string, poll: () => Promise<Value | undefined> | Value | undefined): Promise<Value> {
+  const deadline = performance.now() + 120_000
+  for (;;) {
+    const value = await poll()
+    if (value !== undefined) return value
+    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`)
+    await delay(100)
+  }
+}
+
+interface Status {
+  step: number
+  workers: { name: string; state: string }[]
+}
+
+async function status(): Promise<Status | undefined> {
+  const text = await local('status', '--json')
+  return text.startsWith('{') ? (JSON.parse(text) as Status) : undefined
+}
+
+describe('deploy/local', () => {
+  after(async () => {
+    killLaunches()
+    await local('down')
+    rmSync(scratch, { recursive: true, force: true })
+  })
+
+  it('gives the weights of an undisturbed run although it is scaled 1, 3, 2 on the way', async () => {
+    const recipe = ['--recipe', 'quick', '--max-steps', '120', '--seed', '7']
+    const runs = path.join(scratch, 'runs')
+    const up = await local('up', '1', ...recipe, ...PORTS, '--runs-dir', runs)
+    assert.match(up, /1 workers/)
+    await assert.rejects(local('up', '1'), /A local run is going on/)
+    await until('the first steps', async () => ((await status())?.step ?? 0) >= 3 || undefined)
+    await local('scale', '3')
+    await until(
+      'three workers',
+      async () => ((await status())?.workers.filter(({ state }) => state !== 'syncing').length ?? 0) === 3 || undefined,
+    )
+    const step = (await status())!.step
+    await until('a step of three', async () => ((await status())?.step ?? 0) > step || undefined)
+    await local('scale', '2')
+    await until('two workers', async () => (await status())?.workers.length === 2 || undefined)
+    assert.match(await local('status'), /step \d+ of 120 .* 2 workers/)
+    assert.match(await local('logs'), /TensorFlow/)
+
+    const result = await until('the result', () => {
+      const [run] = readdirSync(runs)
+      const file = path.join(runs, run!, 'result.json')
+      return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : undefined
+    })
+    const undisturbed = await train([...recipe, '--workers', '2', '--json'])
+    assert.equal(result['weightsSha256'], undisturbed['weightsSha256'])
+    assert.equal(result['workers'], 3)
+    await until('the end', async () => /over/.test(await local('status')) || undefined)
+  })
+
+  it('says what is wrong with a number of workers', async () => {
+    await assert.rejects(local('scale', 'many'), /whole number from 0 to 256/)
+    await assert.rejects(local('scale', '2'), /No local run/)
+  })
+})

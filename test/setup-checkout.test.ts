@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { packageRoot } from '../src/shared/package-root.js'
+
+const SETUP = path.join(packageRoot, 'scripts', 'setup.mjs')
+
+/** A checkout of one source file, whose one package is the TypeScript that is installed here: no network. */
+function makeCheckout(): string {
+  const root = mkdtempSync(path.join(os.tmpdir(), 'convoy-setup-'))
+  after(() => {
+    rmSync(root, { recursive: true, force: true })
+  })
+  for (const directory of ['scripts', 'src']) mkdirSync(path.join(root, directory))
+  copyFileSync(SETUP, path.join(root, 'scripts', 'setup.mjs'))
+  const typescript = path.relative(root, path.join(packageRoot, 'node_modules', 'typescript'))
+  const manifest = { name: 'small', version: '1.0.0', dependencies: { typescript: `file:${typescript}` } }
+  writeFileSync(path.join(root, 'package.json'), JSON.stringify(manifest))
+  writeFileSync(path.join(root, 'tsconfig.base.json'), '{}')
+  const compilerOptions = { composite: true, rootDir: '.', outDir: '../dist/src', module: 'nodenext', types: [] }
+  writeFileSync(path.join(root, 'src', 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['.'] }))
+  writeFileSync(path.join(root, 'src', 'answer.ts'), 'export const answer: number = 42\n')
+  const lock = spawnSync('npm', ['install', '--package-lock-only', '--offline', '--ignore-scripts'], { cwd: root })
+  assert.equal(lock.status, 0, lock.stderr.toString())
+  return root
+}
+
+/** Runs the set-up of packages and build. */
+async function setUp(
+  root: string,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<{ status: number; lines: string[]; ms: number }> {
+  const url = pathToFileURL(path.join(root, 'scripts', 'setup.mjs')).href
+  const program =
+    `import(${JSON.stringify(url)}).then(({ ensureSetup }) => ensureSetup({ runtime: false }))` +
+    '.catch((error) => { console.error(error.message); process.exitCode = 1 })'
+  const started = performance.now()
+  const child = spawn(process.execPath, ['-e', program], { env: { ...process.env, ...environment } })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()))
+  const status = await new Promise<number>((resolve) =>
+    child.once('close', (code) => {
+      resolve(code ?? 128)
+    }),
+  )
+  return { status, lines: output.split('\n').filter(Boolean), ms: performance.now() - started }
+}
+
+const PACKAGES = [/^Set-up: packages …$/, /^Set-up: packages ready after [\d.]+ s$/]
+const BUILD = [/^Set-up: build …$/, /^Set-up: build ready after [\d.]+ s$/]
+
+function assertLines(lines: string[], expected: RegExp[]): void {
+  assert.equal(lines.length, expected.length, lines.join('\n'))
+  for (const [index, pattern] of expected.entries()) assert.match(lines[index]!, pattern)
+}
+
+describe('the set-up of a checkout', () => {
+  it('refuses a Node that is too old or too new in one sentence, and takes 20.17 to 24', async () => {
+    const { nodeProblem } = (await import(pathToFileURL(SETUP).href)) as {
+      nodeProblem: (version: string) => string | undefined
+    }
+    for (const version of ['16.20.2', '18.20.4', '20.16.0', '25.0.0']) {
+      assert.equal(
+        nodeProblem(version),
+        `Convoy runs on Node 20.17 to 24, and this is ${version}: install Node 22 or 24.`,
+      )
+    }
+    for (const version of ['20.17.0', '22.0.0', '23.5.0', '24.9.1']) assert.equal(nodeProblem(version), undefined)
+  })
+
+  it('does what is to do, then nothing, in silence and under a second; and builds again what changed', async () => {
+    const root = makeCheckout()
+    const first = await setUp(root)
+    assertLines(first.lines, [...PACKAGES, ...BUILD])
+    assert.ok(existsSync(path.join(root, 'dist', 'src', 'answer.js')))
+    const second = await setUp(root)
+    assertLines(second.lines, [])
+    assert.ok(second.ms < 1000, `${second.ms} ms`)
+    writeFileSync(path.join(root, 'src', 'answer.ts'), 'export const answer: number = 4242\n')
+    assertLines((await setUp(root)).lines, BUILD)
+    rmSync(path.join(root, 'node_modules'), { recursive: true })
+    assertLines((await setUp(root)).lines, PACKAGES)
+  })
+
+  it('names the line that does not compile, and tries again at the next call', async () => {
+    const root = makeCheckout()
+    writeFileSync(path.join(root, 'src', 'answer.ts'), "export const answer: number = 'many'\n")
+    for (const lines of [[...PACKAGES, BUILD[0]!], [BUILD[0]!]]) {
+      const failed = await setUp(root)
+      assert.equal(failed.status, 1)
+      assertLines(failed.lines.slice(0, lines.length), lines)
+      assert.match(failed.lines.slice(lines.length).join('\n'), /^The sources do not compile:\n.*answer\.ts\(1,14\)/)
+    }
+  })
+
+  it('two at once: one works, the other waits and finds nothing to do', async () => {
+    const root = makeCheckout()
+    const both = await Promise.all([setUp(root), setUp(root)])
+    assert.deepEqual(
+      both.map(({ status }) => status),
+      [0, 0],
+    )
+    const lines = both.flatMap((one) => one.lines).filter((line) => line.includes('ready after'))
+    assert.equal(lines.length, 2, lines.join('\n'))
+    assert.equal(existsSync(path.join(root, 'dist', '.convoy-setup')), false)
+  })
+
+  it('is not held up by one that was killed', async () => {
+    const root = makeCheckout()
+    mkdirSync(path.join(root, 'dist'))
+    const dead = spawnSync(process.execPath, ['-e', '']).pid
+    writeFileSync(path.join(root, 'dist', '.convoy-setup'), String(dead))
+    assert.equal((await setUp(root)).status, 0)
+  })
+
+  it('without npm, says so', async () => {
+    const root = makeCheckout()
+    const failed = await setUp(root, { PATH: path.join(root, 'src') })
+    assert.equal(failed.status, 1)
+    assert.match(failed.lines.at(-1)!, /^npm is missing: install Node with npm/)
+  })
+})
