@@ -119,29 +119,3 @@ describe('augmentation on real images agrees with an independent implementation'
     })
   }
 })
-
-describe('drawTransform', () => {
-  const image = { height: 32, width: 32 }
-  const draw = (epoch: number, sample: number, options = {}, seed = 1): number[] => {
-    const out = new Float32Array(8)
-    drawTransform(out, 0, augmentationSchema.parse(options), image, augmentationRandom(seed), epoch, sample)
-    return Array.from(out, (value) => value + 0)
-  }
-
-  it('depends on seed, epoch and sample, and on nothing else', () => {
-    assert.deepEqual(draw(1, 2), draw(1, 2))
-    for (const other of [draw(2, 2), draw(1, 3), draw(1, 2, {}, 2)]) assert.notDeepEqual(draw(1, 2), other)
-  })
-
-  it('is the identity when everything is switched off', () => {
-    assert.deepEqual(draw(0, 0, { horizontalFlip: false, rotationDegrees: 0, zoom: 0 }), [1, 0, 0, 0, 1, 0, 0, 0])
-  })
-
-  it('mirrors about half of the samples', () => {
-    const mirrored = Array.from(
-      { length: 2000 },
-      (_, sample) => draw(0, sample, { rotationDegrees: 0, zoom: 0 })[0]!,
-    ).filter((a0) => a0 < 0)
-    assert.ok(Math.abs(mirrored.length - 1000) < 100, `${mirrored.length} of 2000`)
-  })
-})

@@ -27,10 +27,10 @@ export class Launch {
   stderr = ''
   readonly #ended: Promise<number | null>
 
-  /** @param keep leaves the runs to {@link remove} when the process ends */
-  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}, keep = false) {
+  /** @param keep leaves the runs to {@link remove} when the process ends; @param node the binary that runs it */
+  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}, keep = false, node = process.execPath) {
     const runsDir = args[0] === 'train' || args[0] === 'coordinator' ? ['--runs-dir', this.runsDirectory] : []
-    this.child = spawn(process.execPath, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args, ...runsDir], {
+    this.child = spawn(node, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args, ...runsDir], {
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
