@@ -39,11 +39,11 @@ describe('the same configuration gives the same weights, bit for bit', () => {
     assert.equal(result['steps'], 40)
   })
 
-  it('when workers of other terminals join and leave a coordinator', async () => {
+  it('when workers of other terminals join and leave a coordinator, one of them over the network alone', async () => {
     const coordinator = new Launch(['coordinator', ...RUN, '--metrics-listen', '127.0.0.1:0'])
     const { address } = await coordinator.announcement()
     const first = new Launch(['worker', '--join', address])
-    const second = new Launch(['worker', '--join', address])
+    const second = new Launch(['worker', '--join', address, '--no-shared-memory'])
     await coordinator.untilMetrics((line) => line['kind'] === 'step')
     first.terminate()
     assert.equal(await first.status(), 0)

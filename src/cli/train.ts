@@ -38,7 +38,7 @@ function startProcesses({ address, runDirectory, notice }: WorkerPlace, count: n
 /** A worker in this process; it talks gRPC over loopback like any other. */
 function startInside({ address, notice }: WorkerPlace): OwnWorkers {
   const leave = new AbortController()
-  const ended = runWorker({ address, patienceMs: 10_000, notice, leaveSignal: leave.signal }).catch(
+  const ended = runWorker({ address, patienceMs: 10_000, sharedMemory: true, notice, leaveSignal: leave.signal }).catch(
     (error: unknown) => {
       if (!leave.signal.aborted) notice(`The worker of this process ended: ${(error as Error).message}`)
     },

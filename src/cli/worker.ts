@@ -7,6 +7,7 @@ interface WorkerFlags {
   join: string
   name?: string
   patience: number
+  sharedMemory: boolean
   supervised?: true
 }
 
@@ -21,6 +22,7 @@ export function workerCommand(): Command {
       seconds('--patience'),
       60,
     )
+    .option('--no-shared-memory', 'exchange vectors over the network even with a coordinator on this machine')
     .option('--supervised', 'end when standard input ends: a parent that dies takes its workers along')
     .action(async (flags: WorkerFlags) => {
       const leave = new AbortController()
@@ -35,6 +37,7 @@ export function workerCommand(): Command {
         const reason = await runWorker({
           address: flags.join,
           ...(flags.name === undefined ? {} : { name: flags.name }),
+          sharedMemory: flags.sharedMemory,
           patienceMs: flags.patience * 1000,
           notice: (text) => process.stderr.write(`${text}\n`),
           leaveSignal: leave.signal,

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { ConvoyError } from '../shared/errors.js'
+import { isProcessAlive } from '../shared/is-process-alive.js'
 
 /** Where a running coordinator can be reached: `coordinator.json` in its run directory. */
 export interface RunAnnouncement {
@@ -38,7 +39,7 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
       : [runDirectory]
   for (const candidate of candidates) {
     const announcement = await readAnnouncement(candidate)
-    if (announcement !== undefined && isAlive(announcement.pid)) return announcement
+    if (announcement !== undefined && isProcessAlive(announcement.pid)) return announcement
   }
   throw new ConvoyError(
     'usage',
@@ -51,13 +52,4 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
 async function readAnnouncement(directory: string): Promise<RunAnnouncement | undefined> {
   const text = await readFile(path.join(directory, FILE), 'utf8').catch(() => undefined)
   return text === undefined ? undefined : (JSON.parse(text) as RunAnnouncement)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }

@@ -9,6 +9,7 @@ import { ConvoyError } from '../shared/errors.js'
 import type { Listener } from '../shared/protocol/listen.js'
 import { isLoopback, listen, parseAddress } from '../shared/protocol/listen.js'
 import { Admin, CHANNEL_OPTIONS, Control, Data } from '../shared/protocol/services.js'
+import { SharedFiles } from '../shared/shared-files.js'
 import type { RunEvent, RunObserver } from './run-events.js'
 import { adminService } from './services/admin-service.js'
 import { controlService } from './services/control-service.js'
@@ -82,7 +83,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     progress.observe(event)
     options.observer(event)
   }
-  const board = new WeightsBoard()
+  const shared = SharedFiles.create()
+  const board = new WeightsBoard(shared?.files)
   const pool = new WorkerPool({
     observer,
     heartbeatMs: HEARTBEAT_MS,
@@ -93,8 +95,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   })
 
   const server = new grpc.Server(CHANNEL_OPTIONS)
-  server.addService(Control.service, controlService(pool, JSON.stringify(description), HEARTBEAT_MS))
-  server.addService(Data.service, dataService(pool, board, header.fingerprint))
+  server.addService(Control.service, controlService(pool, JSON.stringify(description), HEARTBEAT_MS, shared?.offer))
+  server.addService(Data.service, dataService(pool, board, header.fingerprint, shared?.files))
   const admin = new grpc.Server(CHANNEL_OPTIONS)
   admin.addService(
     Admin.service,
@@ -111,6 +113,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     listeners.push(await listen(admin, options.adminListen, '--admin-listen'))
   } catch (error) {
     for (const listener of listeners) listener.close()
+    shared?.files.close()
     throw error
   }
   const ticker = setInterval(() => {
@@ -140,6 +143,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       await waitUntil(() => pool.statuses().length === 0, GOODBYE_MS)
       clearInterval(ticker)
       for (const listener of listeners) listener.close()
+      shared?.files.close()
     },
   }
 }

@@ -1,5 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { bytesOf } from '../shared/protocol/chunks.js'
+import type { SharedFiles } from '../shared/shared-files.js'
+import { weightsFile } from '../shared/shared-files.js'
 
 export interface PublishedWeights {
   /** 1 for the first; grows with every publication. */
@@ -10,7 +12,14 @@ export interface PublishedWeights {
 /** Holds the newest weights and wakes whoever waits for them. */
 export class WeightsBoard {
   readonly #published = new EventEmitter().setMaxListeners(0)
+  readonly #sharedFiles: SharedFiles | undefined
   #current: PublishedWeights = { version: 0, bytes: Buffer.alloc(0) }
+  #shared: { readonly version: number; readonly written: boolean } = { version: 0, written: false }
+
+  /** @param sharedFiles where workers of this machine can read them, if there is such a place */
+  constructor(sharedFiles?: SharedFiles) {
+    this.#sharedFiles = sharedFiles
+  }
 
   /** Copies the weights, so that the optimizer may go on in place while older bytes are still on the wire. */
   publish(weights: Float32Array): number {
@@ -23,5 +32,17 @@ export class WeightsBoard {
   async newerThan(version: number, signal: AbortSignal): Promise<PublishedWeights> {
     while (this.#current.version <= version) await once(this.#published, 'weights', { signal })
     return this.#current
+  }
+
+  /**
+   * Puts published weights into their shared file, once.
+   * @returns false when they are not there and have to be sent
+   */
+  share({ version, bytes }: PublishedWeights): boolean {
+    if (this.#sharedFiles === undefined) return false
+    if (this.#shared.version !== version) {
+      this.#shared = { version, written: this.#sharedFiles.write(weightsFile(version), bytes) }
+    }
+    return this.#shared.written
   }
 }

@@ -1,11 +1,20 @@
 import type { DeviceDescription } from '../engine/engine.js'
 import type { RunDescription } from '../model/run-description.js'
 import type { LeaseMessage } from '../shared/protocol/messages.js'
+import type { SharedFilesOffer } from '../shared/shared-files.js'
 
 /** What the talking thread tells the computing thread. Vectors are transferred, not copied. */
 export type ToCompute =
-  | { readonly kind: 'prepare'; readonly description: RunDescription }
-  | { readonly kind: 'weights'; readonly version: number; readonly weights: Float32Array<ArrayBuffer> }
+  | {
+      readonly kind: 'prepare'
+      readonly description: RunDescription
+      /** Of this membership; names its result files. */
+      readonly worker: number
+      /** Where the coordinator may share files. */
+      readonly sharedFiles: SharedFilesOffer | undefined
+    }
+  /** Without a vector they lie in a shared file. */
+  | { readonly kind: 'weights'; readonly version: number; readonly weights?: Float32Array<ArrayBuffer> }
   | { readonly kind: 'lease'; readonly lease: LeaseMessage }
   | { readonly kind: 'revoke'; readonly lease: number }
 
@@ -13,7 +22,15 @@ export type FromCompute =
   /** TensorFlow is loaded. */
   | { readonly kind: 'device'; readonly device: DeviceDescription }
   /** Data set and engine are there for the run that `prepare` described. */
-  | { readonly kind: 'prepared' }
+  | { readonly kind: 'prepared'; readonly shared: boolean }
+  /** The weights of this version are in use, or their shared file is gone. */
+  | { readonly kind: 'weights'; readonly version: number; readonly found: boolean }
   | { readonly kind: 'progress'; readonly shardsDone: number; readonly tensors: number }
-  | { readonly kind: 'result'; readonly lease: number; readonly vector: Float32Array<ArrayBuffer> }
+  /** Without a vector it lies in a shared file. */
+  | {
+      readonly kind: 'result'
+      readonly lease: number
+      readonly bytes: number
+      readonly vector?: Float32Array<ArrayBuffer>
+    }
   | { readonly kind: 'failed'; readonly lease: number; readonly reason: string }

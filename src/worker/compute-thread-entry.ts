@@ -6,10 +6,11 @@ import { createEngine } from '../engine/create-engine.js'
 import type { Engine } from '../engine/engine.js'
 import { describeDevice } from '../engine/runtime/describe-device.js'
 import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
-import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
+import { bytesOf } from '../shared/protocol/chunks.js'
 import type { LeaseMessage } from '../shared/protocol/messages.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
+import { resultFile, SharedFiles, weightsFile } from '../shared/shared-files.js'
 import type { FromCompute, ToCompute } from './compute-messages.js'
 import { ShardComputer } from './shard-computer.js'
 
@@ -19,6 +20,7 @@ const port = parentPort!
 let engine: Engine | undefined
 let computer: ShardComputer | undefined
 let weightsVersion = 0
+let prepared: { worker: number; weightCount: number; sharedFiles: SharedFiles | undefined } | undefined
 let waiting: LeaseMessage | undefined
 let running: LeaseMessage | undefined
 let shardsDone = 0
@@ -27,7 +29,8 @@ function tell(message: FromCompute, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer)
 }
 
-async function prepare({ config, model, dataset: header }: RunDescription): Promise<void> {
+async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, { kind: 'prepare' }>): Promise<void> {
+  const { config, model, dataset: header } = description
   engine?.close()
   weightsVersion = 0
   waiting = undefined
@@ -44,7 +47,28 @@ async function prepare({ config, model, dataset: header }: RunDescription): Prom
   })
   engine = built
   computer = new ShardComputer(config, dataset, built)
-  tell({ kind: 'prepared' })
+  const files = sharedFiles && SharedFiles.open(sharedFiles)
+  prepared = { worker, weightCount: model.layout.weightCount, sharedFiles: files }
+  tell({ kind: 'prepared', shared: files !== undefined })
+}
+
+/** Through a shared file where there is one and it has room. */
+function deliver(lease: number, vector: Float32Array<ArrayBuffer>): void {
+  const { worker, sharedFiles } = prepared!
+  const bytes = vector.byteLength
+  if (sharedFiles?.write(resultFile(worker), bytesOf(vector))) tell({ kind: 'result', lease, bytes })
+  else tell({ kind: 'result', lease, bytes, vector }, [vector.buffer])
+}
+
+function takeWeights(version: number, given: Float32Array | undefined): void {
+  const { sharedFiles, weightCount } = prepared!
+  const weights = given ?? sharedFiles?.read(weightsFile(version), weightCount)
+  if (weights !== undefined) {
+    engine!.setWeights(weights)
+    weightsVersion = version
+  }
+  tell({ kind: 'weights', version, found: weights !== undefined })
+  startWaitingLease()
 }
 
 /** Computes a lease's shards one by one, summed in the reduction order, unless it is revoked on the way. */
@@ -60,7 +84,7 @@ async function compute(lease: LeaseMessage): Promise<void> {
           : computer!.evaluate(lease.split as SplitName, shard)
       const sum = tree.add(index, 1, vector)
       tell({ kind: 'progress', shardsDone: ++shardsDone, tensors: engine!.tensorCount() })
-      if (sum !== undefined) tell({ kind: 'result', lease: lease.lease, vector: sum }, [sum.buffer])
+      if (sum !== undefined) deliver(lease.lease, sum)
       await yieldToMessages()
       if (running !== lease) return
       if (weightsVersion !== lease.weightsVersion)
@@ -85,7 +109,7 @@ function startWaitingLease(): void {
 port.on('message', (message: ToCompute) => {
   switch (message.kind) {
     case 'prepare':
-      prepare(message.description).catch((error: unknown) => {
+      prepare(message).catch((error: unknown) => {
         // Ends the thread; the talking thread gets the error and says it.
         setImmediate(() => {
           throw error
@@ -93,9 +117,7 @@ port.on('message', (message: ToCompute) => {
       })
       break
     case 'weights':
-      engine!.setWeights(message.weights)
-      weightsVersion = message.version
-      startWaitingLease()
+      takeWeights(message.version, message.weights)
       break
     case 'lease':
       waiting = message.lease

@@ -1,6 +1,5 @@
 import { Worker as Thread, SHARE_ENV } from 'node:worker_threads'
 import type { DeviceDescription } from '../engine/engine.js'
-import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { FromCompute, ToCompute } from './compute-messages.js'
 
@@ -46,15 +45,18 @@ export class ComputeThread {
     return { thread, device }
   }
 
-  /** Opens the data set and builds the engine. @throws ConvoyError('data') when the data set is not in this machine's cache */
-  async prepare(description: RunDescription): Promise<void> {
+  /**
+   * Opens the data set and builds the engine.
+   * @returns whether shared files can be used
+   * @throws ConvoyError('data') when the data set is not in this machine's cache */
+  async prepare(message: Omit<Extract<ToCompute, { kind: 'prepare' }>, 'kind'>): Promise<{ shared: boolean }> {
     const prepared = this.#next('prepared')
-    this.send({ kind: 'prepare', description })
-    await prepared
+    this.send({ kind: 'prepare', ...message })
+    return prepared
   }
 
   send(message: ToCompute): void {
-    this.#thread.postMessage(message, message.kind === 'weights' ? [message.weights.buffer] : [])
+    this.#thread.postMessage(message, message.kind === 'weights' && message.weights ? [message.weights.buffer] : [])
   }
 
   /** One listener at a time: the current session's. */

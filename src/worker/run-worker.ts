@@ -9,6 +9,8 @@ export interface WorkerOptions {
   readonly address: string
   /** For people; host name and process id by default. */
   readonly name?: string
+  /** Exchange vectors through memory with a coordinator on this machine. */
+  readonly sharedMemory: boolean
   /** How long to look for a coordinator that does not answer, or to come back to one that went away. */
   readonly patienceMs: number
   readonly notice: (text: string) => void
@@ -25,7 +27,7 @@ const LONGEST_RETRY_MS = 2_000
  * @throws ConvoyError('unavailable') when no coordinator answered for `patienceMs`
  */
 export async function runWorker(options: WorkerOptions): Promise<string> {
-  const { address, patienceMs, notice, leaveSignal } = options
+  const { address, patienceMs, sharedMemory, notice, leaveSignal } = options
   const name = options.name ?? `${os.hostname()}:${process.pid}`
   const { thread, device } = await ComputeThread.start()
   notice(`Computing on ${device.name} (${device.kind}, TensorFlow ${device.tensorflowVersion}).`)
@@ -35,7 +37,7 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
     for (;;) {
       const startedMs = performance.now()
       try {
-        return await session({ address, name, device, thread, notice, leaveSignal })
+        return await session({ address, name, device, thread, sharedMemory, notice, leaveSignal })
       } catch (thrown) {
         const error = ConvoyError.from(thrown)
         if (error.code !== 'unavailable' && error.code !== 'protocol') throw error

@@ -6,11 +6,12 @@ import { hasPackedDataset, writePackedDataset } from '../data/packed-cache.js'
 import type { DeviceDescription } from '../engine/engine.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
-import { bytesOf, chunksOf, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
+import { bytesOf, chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
 import type { Chunk, FromCoordinator, JoinReply, JoinRequest, Receipt } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
 import { CHANNEL_OPTIONS, Control, Data, SESSION_KEY, WORKER_KEY } from '../shared/protocol/services.js'
 import type { ControlClient, DataClient } from '../shared/protocol/services.js'
+import type { FromCompute } from './compute-messages.js'
 import type { ComputeThread } from './compute-thread.js'
 
 export interface SessionOptions {
@@ -19,6 +20,8 @@ export interface SessionOptions {
   readonly name: string
   readonly device: DeviceDescription
   readonly thread: ComputeThread
+  /** Exchange vectors through memory with a coordinator on this machine. */
+  readonly sharedMemory: boolean
   /** One line for people. */
   readonly notice: (text: string) => void
   /** Fires when the worker shall leave: the lease in work is finished first. */
@@ -45,7 +48,7 @@ export async function session(options: SessionOptions): Promise<string> {
     metadata.set(WORKER_KEY, String(reply.worker))
     metadata.set(SESSION_KEY, reply.session)
     const description = JSON.parse(reply.run) as RunDescription
-    return await Promise.race([member(options, description, reply.heartbeatMs, control, data, metadata), thread.broken])
+    return await Promise.race([member(options, reply, description, control, data, metadata), thread.broken])
   } finally {
     thread.onMessage(() => undefined)
     control.close()
@@ -68,8 +71,8 @@ async function join(client: ControlClient, { name, device, address }: SessionOpt
 /** The streams of a joined worker. Settles when the coordinator says finish, or with the first thing that breaks. */
 async function member(
   options: SessionOptions,
+  { worker, heartbeatMs, sharedFiles }: JoinReply,
   description: RunDescription,
-  heartbeatMs: number,
   control: ControlClient,
   data: DataClient,
   metadata: grpc.Metadata,
@@ -107,7 +110,10 @@ async function member(
 
       const begin = async (): Promise<void> => {
         await ensureDataset(description.dataset, data, metadata, notice)
-        await thread.prepare(description)
+        const offer = options.sharedMemory && sharedFiles ? sharedFiles : undefined
+        const { shared } = await thread.prepare({ description, worker, sharedFiles: offer })
+        if (offer && !shared)
+          notice('The coordinator runs elsewhere or for another user: vectors travel over the network.')
 
         const weights = data.weights(metadata)
         const results = data.results(metadata)
@@ -121,17 +127,20 @@ async function member(
         let assembly: VectorAssembly | undefined
         weights.on('data', (chunk: Chunk) => {
           try {
+            if (chunk.shared) {
+              thread.send({ kind: 'weights', version: chunk.id })
+              return
+            }
             assembly ??= new VectorAssembly(chunk, description.model.layout.weightCount, 'weights')
             const vector = assembly.add(chunk)
             if (vector === undefined) return
             assembly = undefined
             thread.send({ kind: 'weights', version: chunk.id, weights: vector })
-            weights.write({ haveVersion: chunk.id })
           } catch (error) {
             fail(error)
           }
         })
-        weights.write({ haveVersion: 0 })
+        weights.write({ haveVersion: 0, shared })
 
         // Results wait for each other: the next one's chunks must not mix with this one's.
         let sending = Promise.resolve()
@@ -141,8 +150,13 @@ async function member(
               shardsDone = message.shardsDone
               tensors = message.tensors
               break
+            case 'weights':
+              // A shared file that was gone was replaced by newer weights, or swept away: the answer to that comes in chunks.
+              if (message.found) weights.write({ haveVersion: message.version, shared })
+              else weights.write({ haveVersion: message.version - 1, shared: false })
+              break
             case 'result':
-              sending = sending.then(() => send(results, message.lease, message.vector)).catch(fail)
+              sending = sending.then(() => send(results, message)).catch(fail)
               break
             case 'failed':
               work.write({ failed: { lease: message.lease, reason: message.reason } })
@@ -169,10 +183,10 @@ async function member(
 
 async function send(
   results: grpc.ClientDuplexStream<Chunk, Receipt>,
-  lease: number,
-  vector: Float32Array<ArrayBuffer>,
+  { lease, bytes, vector }: Extract<FromCompute, { kind: 'result' }>,
 ): Promise<void> {
-  for (const chunk of chunksOf(lease, bytesOf(vector))) if (!results.write(chunk)) await once(results, 'drain')
+  const chunks = vector ? chunksOf(lease, bytesOf(vector)) : [sharedChunk(lease, bytes)]
+  for (const chunk of chunks) if (!results.write(chunk)) await once(results, 'drain')
 }
 
 /** Fetches the data set from the coordinator unless this machine has it. */

@@ -1,5 +1,6 @@
 import * as grpc from '@grpc/grpc-js'
 import type { FromCoordinator, FromWorker, JoinReply, JoinRequest } from '../../shared/protocol/messages.js'
+import type { SharedFilesOffer } from '../../shared/shared-files.js'
 import type { WorkerPool } from '../worker-pool.js'
 import { callerOf, toStatus } from './caller.js'
 
@@ -8,11 +9,12 @@ export function controlService(
   pool: WorkerPool,
   runJson: string,
   heartbeatMs: number,
+  sharedFiles: SharedFilesOffer | undefined,
 ): grpc.UntypedServiceImplementation {
   return {
     join(call: grpc.ServerUnaryCall<JoinRequest, JoinReply>, reply: grpc.sendUnaryData<JoinReply>): void {
       try {
-        reply(null, { ...pool.join(call.request), run: runJson, heartbeatMs })
+        reply(null, { ...pool.join(call.request), run: runJson, heartbeatMs, ...(sharedFiles && { sharedFiles }) })
       } catch (error) {
         reply(toStatus(error))
       }

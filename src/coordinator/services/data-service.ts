@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import type * as grpc from '@grpc/grpc-js'
 import { readPackedDataset } from '../../data/packed-cache.js'
 import { ConvoyError } from '../../shared/errors.js'
-import { chunksOf, VectorAssembly } from '../../shared/protocol/chunks.js'
+import { chunksOf, sharedChunk, VectorAssembly } from '../../shared/protocol/chunks.js'
 import type { Chunk, Receipt, SamplesRequest, WeightsRequest } from '../../shared/protocol/messages.js'
+import type { SharedFiles } from '../../shared/shared-files.js'
+import { resultFile } from '../../shared/shared-files.js'
 import type { WeightsBoard } from '../weights-board.js'
 import type { WorkerPool } from '../worker-pool.js'
 import { callerOf, toStatus } from './caller.js'
@@ -13,14 +15,17 @@ export function dataService(
   pool: WorkerPool,
   board: WeightsBoard,
   datasetFingerprint: string,
+  sharedFiles: SharedFiles | undefined,
 ): grpc.UntypedServiceImplementation {
   return {
     weights(stream: grpc.ServerDuplexStream<WeightsRequest, Chunk>): void {
       serve(stream, async (signal) => {
         callerOf(pool, stream.metadata)
         for await (const request of stream as AsyncIterable<WeightsRequest>) {
-          const { version, bytes } = await board.newerThan(request.haveVersion, signal)
-          for (const chunk of chunksOf(version, bytes)) await write(stream, chunk, signal)
+          const weights = await board.newerThan(request.haveVersion, signal)
+          const { version, bytes } = weights
+          if (request.shared && board.share(weights)) await write(stream, sharedChunk(version, bytes.length), signal)
+          else for (const chunk of chunksOf(version, bytes)) await write(stream, chunk, signal)
         }
       })
     },
@@ -29,13 +34,15 @@ export function dataService(
       serve(stream, async (signal) => {
         const worker = callerOf(pool, stream.metadata)
         try {
-          for await (const receipt of receive(pool, worker, stream as AsyncIterable<Chunk>)) {
+          for await (const receipt of receive(pool, worker, stream as AsyncIterable<Chunk>, sharedFiles)) {
             await write(stream, receipt, signal)
           }
         } catch (error) {
           // Bytes that do not arrive as they were sent: the worker joins again over a new connection.
           pool.expel(worker, 'sent a malformed result')
           throw error
+        } finally {
+          sharedFiles?.remove(resultFile(worker))
         }
       })
     },
@@ -60,9 +67,18 @@ export function dataService(
 }
 
 /** Puts results together and hands them to the pool; yields a receipt for each. */
-async function* receive(pool: WorkerPool, worker: number, chunks: AsyncIterable<Chunk>): AsyncGenerator<Receipt> {
+async function* receive(
+  pool: WorkerPool,
+  worker: number,
+  chunks: AsyncIterable<Chunk>,
+  sharedFiles: SharedFiles | undefined,
+): AsyncGenerator<Receipt> {
   let assembly: VectorAssembly | undefined
   for await (const chunk of chunks) {
+    if (chunk.shared) {
+      yield takeShared(pool, worker, chunk.id, sharedFiles)
+      continue
+    }
     if (assembly === undefined) {
       const length = pool.expectedLength(worker, chunk.id)
       if (length === undefined) {
@@ -77,6 +93,18 @@ async function* receive(pool: WorkerPool, worker: number, chunks: AsyncIterable<
     assembly = undefined
     yield pool.result(worker, chunk.id, vector)
   }
+}
+
+/**
+ * A result that lies in a shared file. The name is made here: no peer says which file is read. The worker writes over it
+ * when it has computed its next lease, which it gets after this one was read or revoked.
+ */
+function takeShared(pool: WorkerPool, worker: number, lease: number, sharedFiles: SharedFiles | undefined): Receipt {
+  const length = pool.expectedLength(worker, lease)
+  if (length === undefined) return pool.refuse(worker, lease, 'stale')
+  const vector = sharedFiles?.read(resultFile(worker), length)
+  if (vector === undefined) throw new ConvoyError('protocol', `worker ${worker} shares no file`)
+  return pool.result(worker, lease, vector)
 }
 
 type ServerStream = grpc.ServerDuplexStream<never, never> | grpc.ServerWritableStream<never, never>

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { isProcessAlive } from '../../shared/is-process-alive.js'
 
 /** Of an installation on another machine that shares the cache: nobody can tell from here whether it lives. */
 const STALE_AFTER_MS = 24 * 3600 * 1000
@@ -21,16 +22,7 @@ export async function createStaging(root: string): Promise<string> {
 
 async function isAbandoned(root: string, name: string): Promise<boolean> {
   const pid = name.startsWith(`.staging-${os.hostname()}-`) ? /-(\d+)-\w{6}$/.exec(name)?.[1] : undefined
-  if (pid !== undefined) return !isRunning(Number(pid))
+  if (pid !== undefined) return !isProcessAlive(Number(pid))
   const found = await stat(path.join(root, name)).catch(() => undefined)
   return found !== undefined && Date.now() - found.mtimeMs > STALE_AFTER_MS
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }

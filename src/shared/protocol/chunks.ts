@@ -16,9 +16,14 @@ export function* chunksOf(id: number, bytes: Buffer): Generator<Chunk> {
   let offset = 0
   do {
     const data = bytes.subarray(offset, offset + CHUNK_BYTES)
-    yield { id, offset, total: bytes.length, crc32: crc32(data), data }
+    yield { id, offset, total: bytes.length, crc32: crc32(data), data, shared: false }
     offset += data.length
   } while (offset < bytes.length)
+}
+
+/** Says that the vector lies in a shared file. @param totalBytes of the vector */
+export function sharedChunk(id: number, totalBytes: number): Chunk {
+  return { id, offset: 0, total: totalBytes, crc32: 0, data: Buffer.alloc(0), shared: true }
 }
 
 /**

@@ -3,6 +3,8 @@
  * enums by name, and for a oneof exactly the member that is set. A test compares these with the proto file.
  */
 
+import type { SharedFilesOffer } from '../shared-files.js'
+
 export const PROTOCOL_VERSION = 1
 
 export interface DeviceMessage {
@@ -23,6 +25,7 @@ export interface JoinReply {
   session: string
   run: string
   heartbeatMs: number
+  sharedFiles?: SharedFilesOffer | null
 }
 
 export interface FromWorker {
@@ -52,6 +55,7 @@ export interface FromCoordinator {
 
 export interface WeightsRequest {
   haveVersion: number
+  shared: boolean
 }
 
 export interface Chunk {
@@ -60,6 +64,7 @@ export interface Chunk {
   total: number
   crc32: number
   data: Buffer
+  shared: boolean
 }
 
 export interface Receipt {

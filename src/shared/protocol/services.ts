@@ -67,12 +67,14 @@ export const SESSION_KEY = 'convoy-session'
 export const CHUNK_BYTES = 1 << 20
 
 /**
- * Options of every channel and server. grpc-js ignores unknown names silently, so each begins with `grpc.`.
+ * Options of every channel and server. grpc-js ignores unknown names silently, so each begins with `grpc`.
  * A message is at most one chunk and its frame; both sides ping, because keepalive is off by default.
+ * The window (of clients; servers have no such option) lets several chunks travel at once: 64 KiB is HTTP/2's default.
  */
 export const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   'grpc.max_receive_message_length': 4 * CHUNK_BYTES,
   'grpc.max_send_message_length': 4 * CHUNK_BYTES,
+  'grpc-node.flow_control_window': 8 * CHUNK_BYTES,
   'grpc.keepalive_time_ms': 2_000,
   'grpc.keepalive_timeout_ms': 2_000,
   'grpc.keepalive_permit_without_calls': 1,

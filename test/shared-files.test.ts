@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, truncateSync } from 'node:fs'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { bytesOf } from '../src/shared/protocol/chunks.js'
+import { SharedFiles } from '../src/shared/shared-files.js'
+
+const created = SharedFiles.create()
+
+describe('shared files', { skip: created === undefined && 'this machine has no /dev/shm' }, () => {
+  const { files, offer } = created!
+  after(() => {
+    files.close()
+  })
+
+  it('hand a vector over, bit for bit, and again in place of a longer one', () => {
+    const reader = SharedFiles.open(offer)!
+    for (const vector of [Float32Array.of(1, -0, Infinity, 1e-40), Float32Array.of(0.1)]) {
+      assert.equal(files.write('weights-0', bytesOf(vector)), true)
+      assert.deepEqual(bytesOf(reader.read('weights-0', vector.length)!), bytesOf(vector))
+    }
+  })
+
+  it('are refused to whoever finds another proof, or is led elsewhere', () => {
+    assert.equal(SharedFiles.open({ ...offer, proof: '00'.repeat(16) }), undefined)
+    assert.equal(SharedFiles.open({ ...offer, proof: '' }), undefined)
+    assert.equal(SharedFiles.open({ ...offer, directory: '/etc' }), undefined)
+    assert.equal(SharedFiles.open({ ...offer, directory: `${offer.directory}/../../etc` }), undefined)
+  })
+
+  it('that are gone are no vector; of another length, an error', () => {
+    assert.equal(files.read('result-1', 2), undefined)
+    files.write('result-1', bytesOf(Float32Array.of(1, 2)))
+    truncateSync(path.join(files.directory, 'result-1'), 5)
+    assert.throws(() => files.read('result-1', 2), /a vector of 5 bytes where 8 are expected/)
+  })
+
+  it('say that they could not be written', () => {
+    assert.equal(files.write('no-such-directory/weights-0', new Uint8Array(4)), false)
+  })
+
+  it('of a coordinator that was killed are cleared away by the next', () => {
+    const { pid } = spawnSync(process.execPath, ['-e', ''])
+    const leftover = `/dev/shm/convoy-${pid}-abcdef`
+    mkdirSync(leftover)
+    const next = SharedFiles.create()!
+    assert.equal(existsSync(leftover), false)
+    assert.equal(existsSync(files.directory), true)
+    next.files.close()
+    assert.deepEqual(
+      readdirSync('/dev/shm').filter((name) => name === path.basename(next.files.directory)),
+      [],
+    )
+  })
+})
