@@ -126,6 +126,7 @@ describe('a saved model', () => {
       labelSmoothing: 0,
       fillMode: 'reflect',
       augment: false,
+      precision: 'float32',
     })
     engine.setWeights(weights)
     const pixels = Uint8Array.from({ length: 2 * 3072 }, (_, index) => (index * 31) % 256)

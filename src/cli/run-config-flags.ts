@@ -4,7 +4,7 @@ import { parse as parseYaml } from 'yaml'
 import type { Assignment, Resolved } from '../model/resolve-run-config.js'
 import { resolveRunConfig } from '../model/resolve-run-config.js'
 import { RECIPES } from '../model/recipes.js'
-import { NETWORK_NAMES } from '../model/run-config.js'
+import { NETWORK_NAMES, PRECISIONS } from '../model/run-config.js'
 
 /** Flags for the settings that people change most; `--set` reaches all. Each has a twin in the environment: CONVOY_BATCH_SIZE. */
 const FLAGS: readonly { readonly flag: string; readonly path: string; readonly help: string }[] = [
@@ -19,6 +19,7 @@ const FLAGS: readonly { readonly flag: string; readonly path: string; readonly h
   { flag: 'optimizer', path: 'optimizer.kind', help: 'sgd, adamw' },
   { flag: 'schedule', path: 'schedule.kind', help: 'one-cycle, cosine, step' },
   { flag: 'learning-rate', path: 'learningRate', help: "the schedule's highest learning rate" },
+  { flag: 'precision', path: 'precision', help: `what convolutions compute in: ${PRECISIONS.join(', ')}` },
   { flag: 'label-smoothing', path: 'labelSmoothing', help: 'share of each target spread over all classes' },
   { flag: 'clip-norm', path: 'clipNorm', help: 'largest L2 norm of the gradient' },
 ]

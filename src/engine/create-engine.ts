@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs'
 import { ConvoyError } from '../shared/errors.js'
-import type { CapturedFunction } from './capture/capture.js'
+import type { Captured } from './capture/capture.js'
 import { capture } from './capture/capture.js'
 import type { Engine, EngineOptions, EvaluationInput, GradientInput } from './engine.js'
 import { FusedOps } from './fused-ops.js'
@@ -10,6 +10,9 @@ import { Network } from './network.js'
 import { describeDevice } from './runtime/describe-device.js'
 import { loadTensorflow } from './runtime/load-tensorflow.js'
 import { trainingStep } from './training-step.js'
+
+/** A pure function of tensors, weights first, to one vector. */
+type Step = (...inputs: Tensor[]) => Tensor[]
 
 /** Batch sizes of evaluation and prediction that keep a graph of their own: the full shard and the last one. */
 const MOST_GRAPHS = 4
@@ -22,27 +25,27 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const loaded = loadTensorflow()
   const { tf } = loaded
   const backend = nativeBackend(tf)
-  const { model } = options
+  const { model, precision } = options
   const [height, width, channel] = model.inputShape
   const ops = new FusedOps(tf)
   const network = await Network.build(tf, model, ops)
   const train = trainingStep(tf, ops, network, options)
   const evaluate = evaluationStep(tf, ops, network, model)
   const predict = predictionStep(tf, ops, network)
-  const graphs = new Map<string, CapturedFunction>()
+  const graphs = new Map<string, Captured<Step>>()
   let weights: Tensor | undefined
 
   /** Runs a step's graph, recorded at its first run, and takes its one output home. */
-  function run(name: string, step: (...inputs: Tensor[]) => Tensor[], inputs: Tensor[]): Float32Array<ArrayBuffer> {
+  function run(name: string, step: Step, inputs: Tensor[]): Float32Array<ArrayBuffer> {
     if (weights === undefined) throw new ConvoyError('internal', `${name} before any weights`)
     const all = [weights, ...inputs]
     let graph = graphs.get(name)
     if (graph === undefined) {
       if (graphs.size === MOST_GRAPHS) forgetOldest(graphs)
-      graph = capture(tf, step, all)
+      graph = capture(step, all, { tf, precision })
       graphs.set(name, graph)
     }
-    const [output] = graph.run(all) as [Tensor]
+    const [output] = graph(...all) as [Tensor]
     const values = output.dataSync<'float32'>()
     tf.dispose([output, ...inputs])
     return values as Float32Array<ArrayBuffer>
@@ -82,7 +85,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 }
 
-function forgetOldest(graphs: Map<string, CapturedFunction>): void {
+function forgetOldest(graphs: Map<string, Captured<Step>>): void {
   const [name, graph] = graphs.entries().next().value!
   graph.dispose()
   graphs.delete(name)

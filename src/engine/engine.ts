@@ -1,4 +1,6 @@
 import type { ModelDescription } from '../model/parameter-layout.js'
+import type { Precision } from '../model/run-config.js'
+import type { RunDescription } from '../model/run-description.js'
 import type { FillMode } from '../data/augmentation.js'
 
 /** What an engine computes for. All of it comes from the run's config, so every worker builds the same engine. */
@@ -9,10 +11,18 @@ export interface EngineOptions {
   /** Samples per evaluation call; the last call of a split may hold fewer. */
   readonly evaluationShardSize: number
   readonly labelSmoothing: number
+  /** What convolutions compute in; weights, statistics, loss and sums are float32 either way. */
+  readonly precision: Precision
   /** What ImageProjectiveTransformV3 puts where the transform looks outside the image. */
   readonly fillMode: FillMode
   /** False leaves the transform out of the graph. */
   readonly augment: boolean
+}
+
+export function engineOptions({ config, model }: Omit<RunDescription, 'dataset'>): EngineOptions {
+  const { shardSize, evaluationShardSize, labelSmoothing, precision, augmentation } = config
+  const { enabled: augment, fillMode } = augmentation
+  return { model, shardSize, evaluationShardSize, labelSmoothing, precision, augment, fillMode }
 }
 
 export interface GradientInput {

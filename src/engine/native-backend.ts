@@ -42,9 +42,14 @@ export interface NativeBinding {
 export interface NativeBackend {
   binding: NativeBinding
   readonly isUsingGpuDevice: boolean
-  readonly tensorMap: { get(dataId: DataId): { id: number; dtype: number } | undefined }
+  /** `values` are set while a tensor waits for its upload. */
+  readonly tensorMap: { get(dataId: DataId): { id: number; dtype: number; values: unknown } | undefined }
   /** Ids of the tensors on the native side; uploads those that are not there yet. */
-  getInputTensorIds(tensors: readonly TensorInfo[]): number[]
+  getInputTensorIds: (tensors: readonly TensorInfo[]) => number[]
+  /** Takes JavaScript values in as the data of a tensor. */
+  move: (dataId: DataId, values: unknown, shape: number[], dtype: string, refCount: number) => void
+  /** The values of a tensor, from wherever they are. */
+  readSync: (dataId: DataId) => TensorValues
   /** Wraps a native tensor. */
   createOutputTensor(tensor: NativeTensor): Tensor
   executeSingleOutput(name: string, attributes: OpAttribute[], inputs: readonly TensorInfo[]): Tensor

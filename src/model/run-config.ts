@@ -15,6 +15,9 @@ export const NETWORK_NAMES = [
   'seed',
 ] as const
 
+export const PRECISIONS = ['float32', 'bfloat16'] as const
+export type Precision = (typeof PRECISIONS)[number]
+
 const networkSchema = z.strictObject({
   name: z.enum(NETWORK_NAMES),
   /** L2 factor on every kernel: the loss has `reg · sum(w²)`. */
@@ -83,6 +86,8 @@ export const runConfigSchema = z
     maxSteps: z.int().min(1).max(UINT32_MAX).nullable().default(null),
     optimizer: optimizerSchema,
     schedule: scheduleSchema,
+    /** What convolutions and the ops between them compute in; weights, statistics, loss and sums are float32 either way. */
+    precision: z.enum(PRECISIONS).default('float32'),
     labelSmoothing: z.number().min(0).lt(1).default(0),
     /** Largest L2 norm of the averaged gradient; null means no clipping. */
     clipNorm: z.number().positive().max(1e6).nullable().default(null),

@@ -4,6 +4,7 @@ import type { SplitName } from '../data/dataset.js'
 import { openDatasetByFingerprint } from '../data/open-dataset.js'
 import { createEngine } from '../engine/create-engine.js'
 import type { Engine } from '../engine/engine.js'
+import { engineOptions } from '../engine/engine.js'
 import { describeDevice } from '../engine/runtime/describe-device.js'
 import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -37,14 +38,7 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
   const dataset = await openDatasetByFingerprint(header.fingerprint)
   if (dataset === undefined)
     throw new ConvoyError('data', `The data set ${header.name} is not in the cache of this machine.`)
-  const built = await createEngine({
-    model,
-    shardSize: config.shardSize,
-    evaluationShardSize: config.evaluationShardSize,
-    labelSmoothing: config.labelSmoothing,
-    fillMode: config.augmentation.fillMode,
-    augment: config.augmentation.enabled,
-  })
+  const built = await createEngine(engineOptions(description))
   engine = built
   computer = new ShardComputer(config, dataset, built)
   const files = sharedFiles && SharedFiles.open(sharedFiles)

@@ -1,150 +1,114 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
 import type { Tensor } from '@tensorflow/tfjs'
 import { ConvoyError } from '../../shared/errors.js'
-import type { NativeBackend, NativeBinding, TensorValues } from '../native-backend.js'
+import type { Precision } from '../../model/run-config.js'
 import { nativeBackend } from '../native-backend.js'
 import type { TensorFlow } from '../runtime/load-tensorflow.js'
-import type { OutputReference } from './graph-writer.js'
-import { GraphWriter } from './graph-writer.js'
+import { loadTensorflow } from '../runtime/load-tensorflow.js'
+import { GraphSession } from './graph-session.js'
+import { toBfloat16 } from './mixed-precision.js'
+import { record } from './recording.js'
 
-/** A function of tensors that TensorFlow runs as one graph. */
-export interface CapturedFunction {
-  /**
-   * @param inputs tensors of the example inputs' shapes and dtypes, in their order; not disposed
-   * @returns the function's outputs, owned by the caller
-   */
-  run(inputs: readonly Tensor[]): Tensor[]
-  /** Nodes of the graph as recorded. */
+export interface CaptureOptions {
+  /** bfloat16: in convolutions and what lies between them, see mixed-precision.ts. @default 'float32': the function's own bits, on the CPU */
+  readonly precision?: Precision
+  /** The TensorFlow.js that the function uses. @default Convoy's, from `loadTensorflow` */
+  readonly tf?: TensorFlow
+}
+
+export type Capturable = (...inputs: never[]) => Tensor | Tensor[] | Record<string, Tensor>
+
+/**
+ * The function itself, as far as its caller can tell.
+ * @throws ConvoyError('usage') for inputs of other shapes or types than the example's, and after dispose()
+ */
+export type Captured<Fn extends Capturable> = ((...inputs: Parameters<Fn>) => ReturnType<Fn>) & {
+  /** Nodes of the graph. */
   readonly nodeCount: number
+  /** Frees graph and session. */
   dispose(): void
 }
 
-/** Ops whose result changes from run to run: recorded once, they would not mean what they meant eagerly. */
-const STATEFUL_RANDOM_OPS =
-  /^(RandomUniform(Int)?|RandomStandardNormal|TruncatedNormal|Multinomial|RandomShuffle|RandomGamma)$/
-
 /**
- * Runs a function once, records every native op that it executes and returns the recording as one TensorFlow graph: on the
- * CPU the same bits as the function itself, in about half the time. Inputs become placeholders, uploads constants.
+ * Makes one TensorFlow graph of a function: `tf.function` for TensorFlow.js. The function runs once, every native op is
+ * recorded, and from then on the recording runs, in about half the time.
  *
- * @param fn pure function of its tensors; the recorded path is what runs from then on
- * @param exampleInputs give shapes and dtypes; float32, int32, bool, or uint8 made by `uploadBytes`
- * @throws ConvoyError('internal') naming the op, for what cannot be recorded: reading values inside, tensors from outside that
- *   are not inputs, stateful random ops, attributes that GraphDef lacks here
+ * The function has to be pure: what JavaScript decides inside it is decided once. Variables that it reads (those of a
+ * LayersModel, say) are read anew in each run; tensors that it makes of JavaScript values are constants.
+ *
+ * @param fn returns a tensor, an array of tensors or an object of tensors
+ * @param exampleInputs give the shapes and types; not disposed
+ * @returns a function of the same signature; its outputs belong to the caller
+ * @throws ConvoyError('usage') naming the op and the line, for what cannot be captured: reading values inside, tensors from
+ *   outside that are neither inputs nor variables, random ops without a key, assignments to variables, attributes that the
+ *   graph does not hold
  */
-export function capture(
-  tf: TensorFlow,
-  fn: (...inputs: Tensor[]) => Tensor[],
-  exampleInputs: readonly Tensor[],
-): CapturedFunction {
+export function capture<Fn extends Capturable>(
+  fn: Fn,
+  exampleInputs: Parameters<Fn>,
+  options: CaptureOptions = {},
+): Captured<Fn> {
+  const tf = options.tf ?? loadTensorflow().tf
   const backend = nativeBackend(tf)
-  const { binding } = backend
-  const recording = new Recording(backend, exampleInputs)
-  let outputs: Tensor[]
-  backend.binding = recording.binding
-  try {
-    outputs = tf.tidy(() => fn(...exampleInputs))
-  } finally {
-    backend.binding = binding
-  }
-  const outputNames = outputs.map((output) =>
-    withIndex(recording.referenceOf(backend.getInputTensorIds([output])[0]!, 'an output')),
+  const given = exampleInputs as readonly Tensor[]
+  // Tensors are told apart by their data: one that is given twice, or is a variable as well, needs data of its own.
+  const examples = given.map((example, index) =>
+    given.indexOf(example) < index || example instanceof tf.Variable ? copyOf(example) : example,
   )
-  for (const output of outputs) output.dispose()
-
-  const session = loadGraph(binding, recording.graph.serialise())
-  const inputNames = recording.placeholders.map(withIndex).join(',')
-  const joinedOutputNames = outputNames.join(',')
-  return {
-    nodeCount: recording.graph.size,
-    run: (inputs) =>
-      binding
-        .runSavedModel(session, backend.getInputTensorIds(inputs), inputNames, joinedOutputNames)
-        .map((output) => backend.createOutputTensor(output)),
-    dispose: () => {
-      binding.deleteSavedModel(session)
+  let keys: string[] | 'one' | 'list' = 'list'
+  const { graph, variables, outputs } = record(
+    tf,
+    backend,
+    () => {
+      const returned = fn(...(examples as never as Parameters<Fn>))
+      if (Array.isArray(returned)) return returned
+      if (returned instanceof tf.Tensor) {
+        keys = 'one'
+        return [returned]
+      }
+      keys = Object.keys(returned)
+      return Object.values(returned)
     },
-  }
-}
+    examples,
+  )
+  // A function may return what it was given.
+  tf.dispose([...outputs, ...examples].filter((tensor) => !given.includes(tensor)))
+  const expected = given.map(signature)
+  const lowered = options.precision === 'bfloat16' ? toBfloat16(graph) : graph
+  let session: GraphSession | undefined = new GraphSession(backend.binding, lowered)
 
-/** Watches the native border while a function runs, and writes what crosses it into a graph. */
-class Recording {
-  readonly graph: GraphWriter
-  readonly placeholders: OutputReference[]
-  /** Passes every call on and records it. */
-  readonly binding: NativeBinding
-  readonly #references = new Map<number, OutputReference>()
-  readonly #uploads = new Map<number, { shape: number[]; dtype: number; values: TensorValues }>()
-
-  constructor(backend: NativeBackend, inputs: readonly Tensor[]) {
-    const native = backend.binding
-    this.graph = new GraphWriter(native)
-    const ids = backend.getInputTensorIds(inputs)
-    this.placeholders = inputs.map((input, index) => {
-      const { dtype } = backend.tensorMap.get(input.dataId)!
-      const reference = this.graph.placeholder(dtype, input.shape)
-      this.#references.set(ids[index]!, reference)
-      return reference
-    })
-    // The addon's own properties are read-only: a plain object with the same properties takes its place.
-    const properties = Object.fromEntries(
-      Object.getOwnPropertyNames(native).map((name) => [name, native[name as keyof NativeBinding]]),
-    )
-    this.binding = {
-      ...(properties as unknown as NativeBinding),
-      createTensor: (shape, dtype, values) => {
-        const id = native.createTensor(shape, dtype, values)
-        this.#uploads.set(id, { shape, dtype, values })
-        return id
-      },
-      tensorDataSync: () => {
-        throw new ConvoyError('internal', 'A captured function reads the value of a tensor (dataSync, data or print).')
-      },
-      executeOp: (op, attributes, inputIds, outputCount) => {
-        if (STATEFUL_RANDOM_OPS.test(op)) {
-          throw new ConvoyError(
-            'internal',
-            `${op} draws new numbers in each run and cannot be captured; use a stateless op.`,
-          )
-        }
-        const references = inputIds.map((id) => this.referenceOf(id, `an input of ${op}`))
-        const node = this.graph.operation(op, attributes, references)
-        const results = native.executeOp(op, attributes, inputIds, outputCount)
-        results.forEach(({ id }, index) => this.#references.set(id, index === 0 ? node : `${node}:${index}`))
-        return results
-      },
-    }
-  }
-
-  referenceOf(id: number, what: string): OutputReference {
-    const known = this.#references.get(id)
-    if (known !== undefined) return known
-    const upload = this.#uploads.get(id)
-    if (upload === undefined) {
+  const run = (...inputs: readonly Tensor[]): unknown => {
+    if (session === undefined) throw new ConvoyError('usage', 'A captured function was called after its dispose().')
+    if (inputs.length !== expected.length || inputs.some((input, index) => signature(input) !== expected[index])) {
       throw new ConvoyError(
-        'internal',
-        `A captured function uses a tensor from outside as ${what}; make it one of the inputs.`,
+        'usage',
+        `A captured function takes (${expected.join(', ')}) and was given (${inputs.map(signature).join(', ')}); capture it again for these.`,
       )
     }
-    const constant = this.graph.constant(upload.dtype, upload.shape, upload.values)
-    this.#references.set(id, constant)
-    return constant
+    const ids = backend.getInputTensorIds([...inputs, ...variables])
+    const results = session.run(ids).map((output) => backend.createOutputTensor(output))
+    if (keys === 'one') return results[0]
+    return keys === 'list' ? results : Object.fromEntries((keys as string[]).map((key, index) => [key, results[index]]))
   }
-}
+  return Object.assign(run as (...inputs: Parameters<Fn>) => ReturnType<Fn>, {
+    nodeCount: lowered.nodes.length,
+    dispose: () => {
+      session?.close()
+      session = undefined
+    },
+  })
 
-function withIndex(reference: OutputReference): string {
-  return reference.includes(':') ? reference : `${reference}:0`
-}
+  function copyOf(tensor: Tensor): Tensor {
+    const type = backend.tensorMap.get(tensor.dataId)!.dtype
+    return backend.executeSingleOutput(
+      'Identity',
+      [{ name: 'T', type: backend.binding.TF_ATTR_TYPE, value: type }],
+      [tensor],
+    )
+  }
 
-/** TensorFlow loads graphs from directories only. */
-function loadGraph(binding: NativeBinding, savedModel: Uint8Array): number {
-  const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-graph-'))
-  try {
-    writeFileSync(path.join(directory, 'saved_model.pb'), savedModel)
-    return binding.loadSavedModel(directory, 'serve')
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
+  /** TensorFlow.js calls a native uint8 int32. */
+  function signature({ dataId, dtype, shape }: Tensor): string {
+    const isBytes = backend.tensorMap.get(dataId)?.dtype === backend.binding.TF_UINT8
+    return `${isBytes ? 'uint8' : dtype}[${shape.join(', ')}]`
   }
 }

@@ -14,7 +14,7 @@ export function describeDevice({ tf }: LoadedTensorflow): DeviceDescription {
   const version = nativeBackend(tf).binding.TF_Version
   const kind = nativeBackend(tf).isUsingGpuDevice ? 'gpu' : 'cpu'
   const name = kind === 'gpu' ? gpuName() : cpuName()
-  const decidesBits = [kind, name, kind === 'cpu' ? cpuFeatures().join(' ') : '', version, 'float32', 'one thread']
+  const decidesBits = [kind, name, kind === 'cpu' ? cpuFeatures().join(' ') : '', version, 'one thread']
   return {
     kind,
     name,

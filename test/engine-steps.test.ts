@@ -16,7 +16,7 @@ import { initialWeights } from '../src/model/initial-weights.js'
 import { buildNetwork } from '../src/model/networks.js'
 import type { NetworkName } from '../src/model/run-config.js'
 import { NETWORK_NAMES } from '../src/model/run-config.js'
-import type { ConvoyError } from '../src/shared/errors.js'
+import { bytesOf } from '../src/shared/protocol/chunks.js'
 
 const { tf } = loadTensorflow()
 const ops = new FusedOps(tf)
@@ -34,6 +34,7 @@ function optionsOf(name: NetworkName): EngineOptions {
     labelSmoothing: 0.1,
     fillMode: 'reflect',
     augment: true,
+    precision: 'float32',
   }
 }
 
@@ -76,8 +77,8 @@ describe('a captured step gives the same bits as the step itself', () => {
         [evaluationStep(tf, ops, network, options.model), inputs.slice(0, 3)],
       ] as const) {
         const eager = tf.tidy(() => step(...stepInputs)[0]!.dataSync<'float32'>())
-        const graph = capture(tf, step, stepInputs)
-        const [captured] = graph.run(stepInputs) as [Tensor]
+        const graph = capture(step, stepInputs)
+        const [captured] = graph(...stepInputs) as [Tensor]
         assert.ok(eager.every(Number.isFinite))
         assert.deepEqual(Buffer.from(captured.dataSync<'float32'>().buffer), Buffer.from(eager.buffer))
         captured.dispose()
@@ -88,6 +89,32 @@ describe('a captured step gives the same bits as the step itself', () => {
     })
   }
 })
+
+describe('a step in bfloat16', () => {
+  for (const name of NETWORK_NAMES) {
+    it(`has the gradient of ${name}, nearly, and the same bits in every run`, async () => {
+      const options = optionsOf(name)
+      const engines = [await createEngine(options), await createEngine({ ...options, precision: 'bfloat16' })] as const
+      const weights = initialWeights(options.model.layout, 5)
+      const shard = { ...shardOf(SHARD), transforms: new Float32Array(SHARD * 8), dropoutKey: [0, 0] as const }
+      const [exact, low, again] = [engines[0], engines[1], engines[1]].map((engine) => {
+        engine.setWeights(weights)
+        return engine.gradient(shard)
+      }) as [Float32Array, Float32Array, Float32Array]
+      assert.deepEqual(bytesOf(low), bytesOf(again))
+      assert.notDeepEqual(bytesOf(low), bytesOf(exact))
+      // Eight samples of an untrained network: rounding grows from batch norm to batch norm, up to 110 layers of them.
+      assert.ok(cosine(exact, low) > 0.8, `cosine ${cosine(exact, low)}`)
+      assert.ok(Math.abs(low.at(-2)! / exact.at(-2)! - 1) < 0.02, `loss ${low.at(-2)} and ${exact.at(-2)}`)
+      for (const engine of engines) engine.close()
+    })
+  }
+})
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  const dot = (x: Float32Array, y: Float32Array): number => x.reduce((sum, value, index) => sum + value * y[index]!, 0)
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b))
+}
 
 describe('the gradient vector', () => {
   it('holds the batch statistics where the layout has the moving ones, then loss and correct count', async () => {
@@ -177,27 +204,5 @@ describe('memory', () => {
     // One leaked weight vector a step would be 90 MB.
     assert.ok(growth < 30e6, `grew by ${growth} bytes in 300 steps`)
     engine.close()
-  })
-})
-
-describe('what cannot be captured is refused', () => {
-  const x = tf.tensor1d([1, 2, 3])
-  const refuses = (fn: (x: Tensor) => Tensor, message: RegExp): void => {
-    assert.throws(
-      () => capture(tf, (input) => [fn(input!)], [x]),
-      (error: ConvoyError) => message.test(error.message),
-    )
-  }
-  it('reading values', () => {
-    refuses((input) => tf.mul(input, input.dataSync()[0]!), /reads the value/)
-  })
-  it('stateful random numbers', () => {
-    refuses((input) => tf.add(input, tf.multinomial(tf.tensor1d([0.5, 0.5]), 3).cast('float32')), /Multinomial/)
-  })
-  it('tensors from outside', () => {
-    const outside = tf.tensor1d([4, 5, 6])
-    nativeBackend(tf).getInputTensorIds([outside])
-    refuses((input) => tf.mul(input, outside), /from outside/)
-    outside.dispose()
   })
 })
