@@ -6,7 +6,6 @@ import { createServer } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { parseGpus } from '../src/doctor/machine.js'
 import { examineNetwork } from '../src/doctor/network-verdicts.js'
 import { examineStorage } from '../src/doctor/storage-verdicts.js'
 import { examineTensorflow } from '../src/doctor/tensorflow-verdicts.js'
@@ -70,14 +69,5 @@ describe('the doctor', () => {
     const [cache] = await withCache('/proc/convoy', examineStorage)
     assert.equal(cache?.ok, false)
     assert.match(cache.remedy!, /CONVOY_CACHE/)
-  })
-
-  it('reads what nvidia-smi says of several GPUs, and of none', () => {
-    const csv = 'NVIDIA H200, 570.86.15, 143771\nNVIDIA A10G, 570.86.15, 23028\n'
-    assert.deepEqual(parseGpus(csv), [
-      { name: 'NVIDIA H200', driver: '570.86.15', memoryBytes: 143_771 * 2 ** 20 },
-      { name: 'NVIDIA A10G', driver: '570.86.15', memoryBytes: 23_028 * 2 ** 20 },
-    ])
-    assert.deepEqual(parseGpus('No devices were found\n'), [])
   })
 })

@@ -43,7 +43,9 @@ workers() {
   done
 }
 
+# None where the workers shall compute on the CPU (they read CONVOY_DEVICE too).
 gpu_count() {
+  [[ ${CONVOY_DEVICE:-auto} == cpu ]] && echo 0 && return
   nvidia-smi -L 2>/dev/null | grep -c '^GPU ' || true
 }
 

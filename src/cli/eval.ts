@@ -3,17 +3,20 @@ import { classTable } from '../coordinator/reporting/final-table.js'
 import { SPLIT_NAMES } from '../data/dataset.js'
 import type { SplitName } from '../data/dataset.js'
 import { openDataset, openDatasetByFingerprint } from '../data/open-dataset.js'
+import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 import { formatShare } from '../shared/units.js'
 import { evaluateModel } from '../worker/offline/evaluate-model.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
+import { deviceOption } from './device-option.js'
 
 interface EvalFlags {
   split: SplitName
   weights: WeightsName
   data?: string
+  device: DeviceChoice
   json?: true
 }
 
@@ -23,8 +26,9 @@ export function evalCommand(): Command {
     .addOption(new Option('--split <name>', 'which samples').choices(SPLIT_NAMES).default('test'))
     .addOption(new Option('--weights <which>', 'which weights of the run').choices(WEIGHTS_NAMES).default('best'))
     .option('--data <name or path>', 'another data set of the same shape and classes (default: the one of the run)')
+    .addOption(deviceOption())
     .option('--json', 'for machines')
-    .action(async (run: string, { split, weights, data, json }: EvalFlags) => {
+    .action(async (run: string, { split, weights, data, device, json }: EvalFlags) => {
       const trained = await loadTrainedModel(run, weights)
       const { dataset: trainedOn, config } = trained.description
       const dataset =
@@ -43,7 +47,7 @@ export function evalCommand(): Command {
           `--data ${data}: it holds ${shapeOf(dataset)}, and the model takes ${shapeOf(trainedOn)}.`,
         )
       }
-      const engine = await loadEngine(trained)
+      const engine = await loadEngine(trained, device)
       const evaluation = evaluateModel(engine, config, dataset, split, () => undefined)
       engine.close()
       if (json) {

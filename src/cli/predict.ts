@@ -1,15 +1,18 @@
 import Table from 'cli-table3'
 import { Command, Option } from 'commander'
+import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
 import { formatShare } from '../shared/units.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
 import { findImages, predictImages } from '../worker/offline/predict-images.js'
+import { deviceOption } from './device-option.js'
 import { integer } from './flag-values.js'
 
 interface PredictFlags {
   top: number
   weights: WeightsName
+  device: DeviceChoice
   json?: true
 }
 
@@ -19,11 +22,12 @@ export function predictCommand(): Command {
     .argument('<images...>', 'image files, or directories to search for them')
     .option('--top <number>', 'how many classes to show for each image', integer('--top', 1, 1000), 3)
     .addOption(new Option('--weights <which>', 'which weights of the run').choices(WEIGHTS_NAMES).default('best'))
+    .addOption(deviceOption())
     .option('--json', 'for machines')
-    .action(async (run: string, images: string[], { top, weights, json }: PredictFlags) => {
+    .action(async (run: string, images: string[], { top, weights, device, json }: PredictFlags) => {
       const trained = await loadTrainedModel(run, weights)
       const files = await findImages(images)
-      const engine = await loadEngine(trained)
+      const engine = await loadEngine(trained, device)
       const result = await predictImages(engine, trained.description, files, top)
       engine.close()
       if (json) process.stdout.write(`${JSON.stringify(result)}\n`)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
+import { DEVICE_CHOICES } from '../engine/runtime/device-choice.js'
 import type { RunConfig } from '../model/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { RunConfigFlags } from './run-config-flags.js'
@@ -21,6 +22,7 @@ const runOptionsSchema = z.object({
   allowMixedDevices: z.boolean().default(false),
   announce: z.string().min(1).optional(),
   json: z.boolean().default(false),
+  device: z.enum(DEVICE_CHOICES).default('auto'),
   standalone: z.boolean().default(false),
   workers: z.coerce.number().int().min(1).max(256).optional(),
 })

@@ -28,6 +28,8 @@ export interface WorkerPlace {
   readonly runDirectory: string
   /** One line for people. */
   readonly notice: (text: string) => void
+  /** All own workers ended, and none will be started again. Ends the run, unless others work for it. */
+  readonly onNoneLeft: (why: string) => void
 }
 
 /**
@@ -83,7 +85,15 @@ export async function runTraining(
       options.announce,
     )
     notice(`Run directory ${runDirectory}; workers join at ${address}; metrics at ${metricsServer.url}`)
-    const workers = startWorkers({ address, runDirectory, notice })
+    const workers = startWorkers({
+      address,
+      runDirectory,
+      notice,
+      onNoneLeft: (why) => {
+        if (coordinator.workerCount === 0)
+          interrupted.abort(new ConvoyError('environment', `No worker is left: ${why}`))
+      },
+    })
     if (workers) {
       // Workers go once the coordinator has told them: it closes first.
       closing.pop()

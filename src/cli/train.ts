@@ -1,9 +1,11 @@
 import os from 'node:os'
 import { Command } from 'commander'
 import { LocalWorkers } from '../coordinator/local-workers.js'
-import { listGpus } from '../engine/runtime/list-gpus.js'
+import type { DeviceChoice } from '../engine/runtime/device-choice.js'
+import { chooseGpus } from '../engine/runtime/device-choice.js'
 import { DEFAULT_RECIPE } from '../model/recipes.js'
 import { runWorker } from '../worker/run-worker.js'
+import { deviceOption } from './device-option.js'
 import type { RunConfigFlags } from './run-config-flags.js'
 import { addRunFlags, readRunFlags } from './run-flags.js'
 import type { OwnWorkers, WorkerPlace } from './run-training.js'
@@ -13,36 +15,52 @@ const ANY_PORT = '127.0.0.1:0'
 
 export function trainCommand(): Command {
   return addRunFlags(new Command('train'), { listen: ANY_PORT, adminListen: ANY_PORT, metricsListen: ANY_PORT })
+    .addOption(deviceOption())
     .option('--workers <number>', 'worker processes (default: one per GPU, or one per core)')
     .option('--standalone', 'coordinator and one worker in a single process')
     .action(async (flags: RunConfigFlags) => {
       const { config, options } = readRunFlags(flags)
-      const gpus = listGpus().length
-      const count = options.workers ?? (gpus > 0 ? gpus : os.availableParallelism())
-      const start = options.standalone ? startInside : (place: WorkerPlace) => startProcesses(place, count, gpus)
+      const { device } = options
+      const gpus = chooseGpus(device)
+      const count = options.workers ?? (gpus.length > 0 ? gpus.length : os.availableParallelism())
+      const start = (place: WorkerPlace) =>
+        options.standalone ? startInside(place, device) : startProcesses(place, count, device, gpus)
       await runTraining(config, options, flags.recipe ?? DEFAULT_RECIPE, start)
     })
 }
 
 /** Worker processes, each with a GPU of its own where there are any. */
-function startProcesses({ address, runDirectory, notice }: WorkerPlace, count: number, gpus: number): OwnWorkers {
+function startProcesses(
+  { address, runDirectory, notice, onNoneLeft }: WorkerPlace,
+  count: number,
+  device: DeviceChoice,
+  gpus: readonly string[],
+): OwnWorkers {
   return new LocalWorkers({
     count,
     address,
     notice,
     logDirectory: runDirectory,
-    environment: (index) => (gpus > 0 ? { ...process.env, CUDA_VISIBLE_DEVICES: String(index % gpus) } : process.env),
+    onNoneLeft,
+    device,
+    environment: (index) =>
+      gpus.length > 0 ? { ...process.env, CUDA_VISIBLE_DEVICES: gpus[index % gpus.length] } : process.env,
   })
 }
 
 /** A worker in this process; it talks gRPC over loopback like any other. */
-function startInside({ address, notice }: WorkerPlace): OwnWorkers {
+function startInside({ address, notice, onNoneLeft }: WorkerPlace, device: DeviceChoice): OwnWorkers {
   const leave = new AbortController()
-  const ended = runWorker({ address, patienceMs: 10_000, sharedMemory: true, notice, leaveSignal: leave.signal }).catch(
-    (error: unknown) => {
-      if (!leave.signal.aborted) notice(`The worker of this process ended: ${(error as Error).message}`)
-    },
-  )
+  const ended = runWorker({
+    address,
+    patienceMs: 10_000,
+    device,
+    sharedMemory: true,
+    notice,
+    leaveSignal: leave.signal,
+  }).catch((error: unknown) => {
+    if (!leave.signal.aborted) onNoneLeft(`the worker of this process ended: ${(error as Error).message}`)
+  })
   return {
     close: async () => {
       leave.abort()

@@ -1,5 +1,7 @@
 import { Command } from 'commander'
+import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { runWorker } from '../worker/run-worker.js'
+import { deviceOption } from './device-option.js'
 import { seconds } from './flag-values.js'
 import { onStopSignals } from './stop-signals.js'
 
@@ -7,6 +9,7 @@ interface WorkerFlags {
   join: string
   name?: string
   patience: number
+  device: DeviceChoice
   sharedMemory: boolean
   supervised?: true
 }
@@ -22,6 +25,7 @@ export function workerCommand(): Command {
       seconds('--patience'),
       60,
     )
+    .addOption(deviceOption())
     .option('--no-shared-memory', 'exchange vectors over the network even with a coordinator on this machine')
     .option('--supervised', 'end when standard input ends: a parent that dies takes its workers along')
     .action(async (flags: WorkerFlags) => {
@@ -37,6 +41,7 @@ export function workerCommand(): Command {
         const reason = await runWorker({
           address: flags.join,
           ...(flags.name === undefined ? {} : { name: flags.name }),
+          device: flags.device,
           sharedMemory: flags.sharedMemory,
           patienceMs: flags.patience * 1000,
           notice: (text) => process.stderr.write(`${text}\n`),

@@ -12,6 +12,10 @@ export interface LocalWorkersOptions {
   readonly logDirectory: string
   /** Environment of worker `index` (0 …), such as its GPU. */
   readonly environment: (index: number) => NodeJS.ProcessEnv
+  /** What the workers compute on. */
+  readonly device: string
+  /** Every worker ended and none is started again; with the last one's reason. */
+  readonly onNoneLeft: (why: string) => void
   /** One line for people. */
   readonly notice: (text: string) => void
 }
@@ -52,11 +56,11 @@ export class LocalWorkers {
   }
 
   #start(index: number, restarts: number): void {
-    const { address, logDirectory, environment, notice } = this.#options
+    const { address, logDirectory, device, environment, notice, onNoneLeft } = this.#options
     const log = createWriteStream(path.join(logDirectory, `worker-${index}.log`), { flags: 'a' })
     const child = spawn(
       process.execPath,
-      [path.join(packageRoot, 'bin', 'convoy.mjs'), 'worker', '--join', address, '--supervised'],
+      [path.join(packageRoot, 'bin', 'convoy.mjs'), 'worker', '--join', address, '--device', device, '--supervised'],
       { env: environment(index), stdio: ['pipe', 'pipe', 'pipe'] },
     )
     let lastWords = ''
@@ -75,12 +79,15 @@ export class LocalWorkers {
       this.#children.delete(index)
       if (this.#closed || status === 0) return
       const how = signal === null ? `with status ${status}` : `by ${signal}`
-      const words = lastWords.trim().split('\n').at(-1) ?? ''
+      const words = lastWords.trim().split('\n').at(-1)!.replace(/^✖ /, '')
       const again = restarts < MOST_RESTARTS
       notice(
         `Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${again ? 'it is started again' : `it ended ${restarts + 1} times and stays away`}.`,
       )
-      if (!again) return
+      if (!again) {
+        if (this.#children.size === 0 && this.#timers.size === 0) onNoneLeft(words)
+        return
+      }
       const timer = setTimeout(() => {
         this.#timers.delete(timer)
         this.#start(index, restarts + 1)

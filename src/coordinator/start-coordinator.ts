@@ -42,6 +42,8 @@ export interface Coordinator {
   readonly address: string
   readonly adminAddress: string
   readonly description: RunDescription
+  /** Workers that can compute or do so now. */
+  readonly workerCount: number
   /** The whole run. Workers may come and go from now on. See {@link TrainingRunOptions} for `onBrokenOff`. */
   train(onBrokenOff: TrainingRunOptions['onBrokenOff']): Promise<TrainingOutcome>
   /** Tells workers to go home and closes every listener. */
@@ -124,6 +126,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     address: listeners[0]!.address,
     adminAddress: listeners[1]!.address,
     description,
+    get workerCount() {
+      return pool.workerCount
+    },
     train: async (onBrokenOff) => {
       const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
       return trainingRun({

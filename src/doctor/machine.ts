@@ -2,14 +2,10 @@ import { readFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { cpuFeatures, cpuName } from '../engine/runtime/describe-device.js'
+import type { Gpu } from '../engine/runtime/gpus.js'
+import { surveyGpus } from '../engine/runtime/gpus.js'
 import { runProgram } from '../engine/runtime/run-program.js'
 import { packageRoot } from '../shared/package-root.js'
-
-export interface Gpu {
-  readonly name: string
-  readonly driver: string
-  readonly memoryBytes: number
-}
 
 /** What a bug report needs to know about a machine. */
 export interface Machine {
@@ -47,7 +43,7 @@ export async function describeMachine(): Promise<Machine> {
     cpuFeatures: cpuFeatures(),
     cores: os.availableParallelism(),
     memoryBytes: Math.min(limit, os.totalmem()),
-    gpus: await findGpus(),
+    gpus: surveyGpus().gpus,
   }
 }
 
@@ -57,19 +53,4 @@ function systemName(): string {
   } catch {
     return os.type()
   }
-}
-
-async function findGpus(): Promise<Gpu[]> {
-  const query = ['--query-gpu=name,driver_version,memory.total', '--format=csv,noheader,nounits']
-  const { status, stdout } = await runProgram('nvidia-smi', query)
-  return status === 0 ? parseGpus(stdout) : []
-}
-
-/** Reads `nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader,nounits`, whose unit is MiB. */
-export function parseGpus(csv: string): Gpu[] {
-  return csv.split('\n').flatMap((line) => {
-    const [name, driver, memory] = line.split(',').map((field) => field.trim())
-    if (!name || !driver || !memory) return []
-    return [{ name, driver, memoryBytes: Number(memory) * 2 ** 20 }]
-  })
 }

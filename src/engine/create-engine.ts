@@ -7,7 +7,7 @@ import { FusedOps } from './fused-ops.js'
 import { evaluationStep, predictionStep } from './inference.js'
 import { uploadBytes, nativeBackend } from './native-backend.js'
 import { Network } from './network.js'
-import { describeDevice } from './runtime/describe-device.js'
+import { describeDevice, hasBfloat16 } from './runtime/describe-device.js'
 import { loadTensorflow } from './runtime/load-tensorflow.js'
 import { trainingStep } from './training-step.js'
 
@@ -26,6 +26,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { tf } = loaded
   const backend = nativeBackend(tf)
   const { model, precision } = options
+  if (precision === 'bfloat16' && !hasBfloat16(loaded)) {
+    throw new ConvoyError(
+      'incompatible',
+      `${describeDevice(loaded).name} has no instructions for bfloat16 and would be slower with it; use --precision float32.`,
+    )
+  }
   const [height, width, channel] = model.inputShape
   const ops = new FusedOps(tf)
   const network = await Network.build(tf, model, ops)

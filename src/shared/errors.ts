@@ -61,6 +61,10 @@ export class ConvoyError extends Error {
   /** Wraps whatever was thrown; a ConvoyError passes through unchanged. */
   static from(thrown: unknown): ConvoyError {
     if (thrown instanceof ConvoyError) return thrown
+    // One that crossed from another thread has its properties, and no longer its class.
+    if (thrown instanceof Error && thrown.name === 'ConvoyError') {
+      return new ConvoyError((thrown as ConvoyError).code, thrown.message, { cause: thrown })
+    }
     if (thrown instanceof Error) return new ConvoyError('internal', thrown.message, { cause: thrown })
     return new ConvoyError('internal', String(thrown))
   }

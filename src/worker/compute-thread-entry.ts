@@ -1,11 +1,12 @@
 import { setImmediate as yieldToMessages } from 'node:timers/promises'
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import type { SplitName } from '../data/dataset.js'
 import { openDatasetByFingerprint } from '../data/open-dataset.js'
 import { createEngine } from '../engine/create-engine.js'
 import type { Engine } from '../engine/engine.js'
 import { engineOptions } from '../engine/engine.js'
 import { describeDevice } from '../engine/runtime/describe-device.js'
+import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf } from '../shared/protocol/chunks.js'
@@ -124,4 +125,4 @@ port.on('message', (message: ToCompute) => {
   }
 })
 
-tell({ kind: 'device', device: describeDevice(loadTensorflow()) })
+tell({ kind: 'device', device: describeDevice(loadTensorflow(workerData as DeviceChoice)) })

@@ -1,5 +1,6 @@
 import { Worker as Thread, SHARE_ENV } from 'node:worker_threads'
 import type { DeviceDescription } from '../engine/engine.js'
+import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { FromCompute, ToCompute } from './compute-messages.js'
 
@@ -16,10 +17,11 @@ export class ComputeThread {
   /** Rejects when the thread ends before {@link close}. */
   readonly broken: Promise<never>
 
-  private constructor() {
+  private constructor(device: DeviceChoice) {
     // SHARE_ENV: TensorFlow reads the real environment, which a thread's own copy would hide.
     this.#thread = new Thread(new URL('./compute-thread-entry.js', import.meta.url), {
       env: SHARE_ENV,
+      workerData: device,
       name: 'compute',
     })
     this.broken = new Promise((_resolve, reject) => {
@@ -39,8 +41,8 @@ export class ComputeThread {
   }
 
   /** Starts the thread and loads TensorFlow. @throws ConvoyError when TensorFlow cannot be loaded */
-  static async start(): Promise<{ thread: ComputeThread; device: DeviceDescription }> {
-    const thread = new ComputeThread()
+  static async start(choice: DeviceChoice): Promise<{ thread: ComputeThread; device: DeviceDescription }> {
+    const thread = new ComputeThread(choice)
     const { device } = await thread.#next('device')
     return { thread, device }
   }

@@ -1,5 +1,6 @@
 import os from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { ConvoyError } from '../shared/errors.js'
 import { ComputeThread } from './compute-thread.js'
 import { session } from './session.js'
@@ -9,6 +10,7 @@ export interface WorkerOptions {
   readonly address: string
   /** For people; host name and process id by default. */
   readonly name?: string
+  readonly device: DeviceChoice
   /** Exchange vectors through memory with a coordinator on this machine. */
   readonly sharedMemory: boolean
   /** How long to look for a coordinator that does not answer, or to come back to one that went away. */
@@ -27,9 +29,9 @@ const LONGEST_RETRY_MS = 2_000
  * @throws ConvoyError('unavailable') when no coordinator answered for `patienceMs`
  */
 export async function runWorker(options: WorkerOptions): Promise<string> {
-  const { address, patienceMs, sharedMemory, notice, leaveSignal } = options
+  const { address, patienceMs, sharedMemory, device: choice, notice, leaveSignal } = options
   const name = options.name ?? `${os.hostname()}:${process.pid}`
-  const { thread, device } = await ComputeThread.start()
+  const { thread, device } = await ComputeThread.start(choice)
   notice(`Computing on ${device.name} (${device.kind}, TensorFlow ${device.tensorflowVersion}).`)
   try {
     let retryMs = FIRST_RETRY_MS

@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import os from 'node:os'
 import type { DeviceDescription } from '../engine.js'
 import { nativeBackend } from '../native-backend.js'
+import type { Gpu } from './gpus.js'
+import { surveyGpus, visibleGpus } from './gpus.js'
 import type { LoadedTensorflow } from './load-tensorflow.js'
 
 /** Instruction sets that TensorFlow's CPU kernels choose their code by. */
@@ -13,7 +14,7 @@ const KERNEL_FEATURES = /^(sse4_2|avx\w*|fma|amx\w*|f16c|asimd\w*|sve\w*|bf16|i8
 export function describeDevice({ tf }: LoadedTensorflow): DeviceDescription {
   const version = nativeBackend(tf).binding.TF_Version
   const kind = nativeBackend(tf).isUsingGpuDevice ? 'gpu' : 'cpu'
-  const name = kind === 'gpu' ? gpuName() : cpuName()
+  const name = kind === 'gpu' ? (firstGpu()?.name ?? 'GPU') : cpuName()
   const decidesBits = [kind, name, kind === 'cpu' ? cpuFeatures().join(' ') : '', version, 'one thread']
   return {
     kind,
@@ -43,9 +44,19 @@ export function cpuFeatures(): string[] {
     .sort()
 }
 
-/** The first GPU that this process can see, as the driver names it. */
-function gpuName(): string {
-  const visible = process.env['CUDA_VISIBLE_DEVICES']?.split(',')[0]
-  const args = ['--query-gpu=name', '--format=csv,noheader', ...(visible ? ['--id=' + visible] : [])]
-  return execFileSync('nvidia-smi', args, { encoding: 'utf8', timeout: 10_000 }).trim().split('\n')[0]!
+/**
+ * Whether the processor has instructions for bfloat16; without them it is slower than float32.
+ * On GPUs those of compute capability 8.0 (Ampere) and newer have.
+ */
+export function hasBfloat16({ tf }: LoadedTensorflow): boolean {
+  if (nativeBackend(tf).isUsingGpuDevice) return (firstGpu()?.computeCapability ?? 0) >= 8
+  return cpuFeatures().some((feature) => feature.endsWith('bf16'))
+}
+
+/** The first GPU that this process can see. */
+function firstGpu(): Gpu | undefined {
+  const survey = surveyGpus()
+  const [first] = visibleGpus(survey)
+  // CUDA_VISIBLE_DEVICES may name a GPU by its UUID; on one machine they are nearly always of one model.
+  return survey.gpus.find(({ index }) => String(index) === first) ?? survey.gpus[0]
 }

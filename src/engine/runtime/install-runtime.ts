@@ -5,7 +5,7 @@ import path from 'node:path'
 import { ConvoyError } from '../../shared/errors.js'
 import { formatBytes } from '../../shared/units.js'
 import { checkCompiler, compileAddon, verifyAddon } from './compile-addon.js'
-import { listGpus } from './list-gpus.js'
+import { surveyGpus } from './gpus.js'
 import type { RuntimeKind } from './pinned-wheels.js'
 import { pinnedRuntime, TENSORFLOW_VERSION } from './pinned-wheels.js'
 import type { InstalledRuntime, RuntimeManifest } from './runtime-directory.js'
@@ -34,7 +34,7 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
   if (current !== undefined && asked === undefined && from === undefined) return current
   checkPlatform()
   const installed = from === undefined ? undefined : await locateInstalled(from)
-  const kind = asked ?? installed?.kind ?? (listGpus().length > 0 ? 'gpu' : 'cpu')
+  const kind = asked ?? installed?.kind ?? (surveyGpus().gpus.length > 0 ? 'gpu' : 'cpu')
   const root = runtimesDirectory()
   const target = path.join(root, nameOf(kind, installed))
   const existing = readRuntime(target)

@@ -1,6 +1,9 @@
 import { createRequire } from 'node:module'
 import nodeUtil from 'node:util'
 import { ConvoyError } from '../../shared/errors.js'
+import { nativeBackend } from '../native-backend.js'
+import type { DeviceChoice } from './device-choice.js'
+import { checkDevice, hideGpus } from './device-choice.js'
 import type { InstalledRuntime } from './runtime-directory.js'
 import { findRuntime } from './runtime-directory.js'
 import { setTensorflowEnvironment } from './tensorflow-environment.js'
@@ -19,9 +22,10 @@ let loaded: LoadedTensorflow | undefined
  * Loads @tensorflow/tfjs-node-gpu on the native runtime from the per-user cache; once per process, on one thread, since
  * the addon keeps process-wide state.
  *
- * @throws ConvoyError('environment') when no runtime is installed or its libraries cannot be loaded
+ * @param device what to compute on, decided by the first call of a process
+ * @throws ConvoyError('environment') when no runtime is installed, its libraries cannot be loaded, or the GPU cannot be used
  */
-export function loadTensorflow(): LoadedTensorflow {
+export function loadTensorflow(device: DeviceChoice = 'auto'): LoadedTensorflow {
   if (loaded) return loaded
   const runtime = findRuntime()
   if (runtime === undefined) {
@@ -31,14 +35,16 @@ export function loadTensorflow(): LoadedTensorflow {
     )
   }
   setTensorflowEnvironment()
+  hideGpus(device)
   const require = createRequire(import.meta.url)
   // tfjs-node asks node-pre-gyp where its addon lies; ours lies in the cache. (The package's top level is a getter: go below it.)
   const nodeRequire = createRequire(require.resolve('@tensorflow/tfjs-node-gpu'))
   const preBinding = nodeRequire('@mapbox/node-pre-gyp/lib/pre-binding.js') as { find: () => string }
   preBinding.find = () => runtime.addonPath
   restoreRemovedUtil()
+  let tf: TensorFlow
   try {
-    loaded = { tf: require('@tensorflow/tfjs-node-gpu') as TensorFlow, runtime }
+    tf = require('@tensorflow/tfjs-node-gpu') as TensorFlow
   } catch (error) {
     throw new ConvoyError(
       'environment',
@@ -47,6 +53,8 @@ export function loadTensorflow(): LoadedTensorflow {
       { cause: error },
     )
   }
+  checkDevice(device, nativeBackend(tf).isUsingGpuDevice, runtime.kind)
+  loaded = { tf, runtime }
   return loaded
 }
 
