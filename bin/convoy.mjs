@@ -3,7 +3,7 @@
 import { ensureSetup, isExpected } from '../scripts/setup.mjs'
 
 /** Commands that compute, and so need TensorFlow and the data. */
-const COMPUTING = new Set(['train', 'coordinator', 'worker', 'eval', 'predict'])
+const COMPUTING = new Set(['train', 'bench', 'coordinator', 'worker', 'eval', 'predict'])
 
 try {
   // A supervised worker was started by a command that has just looked.

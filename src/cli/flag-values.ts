@@ -19,3 +19,13 @@ export function seconds(flag: string): (text: string) => number {
     return value
   }
 }
+
+/** Parses a flag's list of known words, separated by commas. */
+export function listOf<Word extends string>(flag: string, words: readonly Word[]): (text: string) => Word[] {
+  return (text) =>
+    text.split(',').map((word) => {
+      const known = words.find((candidate) => candidate === word.trim())
+      if (known === undefined) throw new InvalidArgumentError(`${flag} takes ${words.join(', ')}, separated by commas.`)
+      return known
+    })
+}

@@ -37,6 +37,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'classify images with a trained model',
     load: async () => (await import('./predict.js')).predictCommand(),
   },
+  bench: {
+    description: 'measure speed, side by side with PyTorch and TensorFlow',
+    load: async () => (await import('./bench.js')).benchCommand(),
+  },
   data: {
     description: 'inspect, import, fetch and verify data sets',
     load: async () => (await import('./data.js')).dataCommand(),

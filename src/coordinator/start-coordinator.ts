@@ -33,6 +33,8 @@ export interface CoordinatorOptions {
   readonly allowMixedDevices: boolean
   readonly observer: RunObserver
   readonly signal: AbortSignal
+  /** See TrainingRunOptions. */
+  readonly beforeStep?: () => Promise<void>
   readonly runDirectory: string
 }
 
@@ -140,6 +142,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         signal,
         stopSignal: stop.signal,
         onBrokenOff,
+        beforeStep: options.beforeStep,
         now,
       })
     },

@@ -21,6 +21,8 @@ export interface TrainingRunOptions {
   readonly signal: AbortSignal
   /** Called with the weights and the steps in them when the run breaks off after at least one step. */
   readonly onBrokenOff: (weights: Float32Array, step: number) => Promise<void>
+  /** Awaited before each step; holds the run while it does not settle. */
+  readonly beforeStep?: (() => Promise<void>) | undefined
   /** Ends the run after the step it is in, with evaluation. */
   readonly stopSignal: AbortSignal
   /** Monotonic milliseconds. */
@@ -89,6 +91,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
 
   async function train(): Promise<TrainingOutcome> {
     while (step < totalSteps && !stopSignal.aborted) {
+      await options.beforeStep?.()
       const stepStartedMs = now()
       const sum = await pool.compute(
         {

@@ -1,0 +1,136 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { LocalWorkers } from '../coordinator/local-workers.js'
+import type { RunObserver } from '../coordinator/run-events.js'
+import { startCoordinator } from '../coordinator/start-coordinator.js'
+import type { DeviceChoice } from '../engine/runtime/device-choice.js'
+import { chooseGpus } from '../engine/runtime/device-choice.js'
+import { RECIPES } from '../model/recipes.js'
+import { runConfigSchema } from '../model/run-config.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { Contestant, Task } from './contestant.js'
+import { BATCH_SIZE } from './contestant.js'
+
+/**
+ * The product itself: a coordinator in this process and worker processes, as `convoy train` starts them, all costs included
+ * (sampling, augmentation, gRPC, reduction, optimizer). Between rounds no lease is given.
+ */
+export async function startConvoy(task: Task, workers: number, device: DeviceChoice): Promise<Contestant> {
+  const recipe = (RECIPES[task.network] ?? RECIPES['resnet20'])!.config
+  const config = runConfigSchema.parse({
+    ...recipe,
+    network: { ...recipe.network, name: task.network },
+    augmentation: { ...recipe.augmentation, enabled: task.augmentation },
+    precision: task.precision,
+    batchSize: BATCH_SIZE,
+    epochs: 100_000,
+  })
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-bench-'))
+  const gate = new StepGate()
+  const abort = new AbortController()
+  let parameters = 0
+  const observer: RunObserver = (event) => {
+    if (event.kind === 'started') parameters = event.parameterCount
+    if (event.kind === 'step') gate.stepped()
+  }
+  const coordinator = await startCoordinator({
+    config,
+    data: 'cifar10',
+    listen: '127.0.0.1:0',
+    adminListen: '127.0.0.1:0',
+    insecure: false,
+    maxWorkers: workers,
+    allowMixedDevices: false,
+    observer,
+    signal: abort.signal,
+    beforeStep: async () => gate.open(abort.signal),
+    runDirectory: directory,
+  })
+  const gpus = chooseGpus(device)
+  const processes = new LocalWorkers({
+    count: workers,
+    address: coordinator.address,
+    logDirectory: directory,
+    device,
+    environment: (index) =>
+      gpus.length > 0 ? { ...process.env, CUDA_VISIBLE_DEVICES: gpus[index % gpus.length] } : process.env,
+    notice: (text) => process.stderr.write(`${text}\n`),
+    onNoneLeft: (why) => {
+      abort.abort(new ConvoyError('environment', `No worker is left: ${why}`))
+    },
+  })
+  const ended = coordinator
+    .train(async () => undefined)
+    .catch((error: unknown) => {
+      gate.fail(ConvoyError.from(error))
+    })
+  return {
+    name: `Convoy, ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
+    maker: 'Convoy',
+    get parameters() {
+      return parameters
+    },
+    steps: async (count) => gate.take(count),
+    close: async () => {
+      abort.abort(new ConvoyError('interrupted', 'the benchmark is over'))
+      await ended
+      await Promise.all([coordinator.close(), processes.close()])
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Lets a run take a number of steps, then holds it. */
+class StepGate {
+  #allowed = 0
+  #seconds: number[] = []
+  #lastMs = 0
+  #wake: () => void = () => undefined
+  #resolve: (seconds: number[]) => void = () => undefined
+  #reject: (error: Error) => void = () => undefined
+  #failure: Error | undefined
+
+  async take(count: number): Promise<number[]> {
+    if (this.#failure !== undefined) throw this.#failure
+    return new Promise((resolve, reject) => {
+      this.#seconds = []
+      this.#lastMs = performance.now()
+      this.#allowed = count
+      this.#resolve = resolve
+      this.#reject = reject
+      this.#wake()
+    })
+  }
+
+  /** Before each step: settles at once, or when the next round begins. */
+  async open(signal: AbortSignal): Promise<void> {
+    while (this.#allowed === 0) {
+      signal.throwIfAborted()
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+        signal.addEventListener(
+          'abort',
+          () => {
+            resolve()
+          },
+          { once: true },
+        )
+      })
+    }
+    this.#allowed--
+  }
+
+  /** From the end of one step to the end of the next: everything between them counts. */
+  stepped(): void {
+    const nowMs = performance.now()
+    this.#seconds.push((nowMs - this.#lastMs) / 1000)
+    this.#lastMs = nowMs
+    if (this.#allowed === 0) this.#resolve(this.#seconds)
+  }
+
+  fail(error: Error): void {
+    this.#failure = error
+    this.#reject(error)
+  }
+}

@@ -1,0 +1,91 @@
+import type { DeviceChoice } from '../engine/runtime/device-choice.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { Contestant, Task } from './contestant.js'
+import { BATCH_SIZE } from './contestant.js'
+import { startConvoy } from './convoy-contestant.js'
+import { startPeers } from './peers.js'
+
+export interface EngineBenchmarkOptions {
+  readonly task: Task
+  /** Worker counts of Convoy that take part. */
+  readonly workers: readonly number[]
+  readonly device: DeviceChoice
+  readonly makers: readonly string[]
+  /** Python of the peers; undefined without peers. */
+  readonly python: string | undefined
+  readonly rounds: number
+  /** Steps in each contestant's turn. */
+  readonly steps: number
+  readonly notice: (text: string) => void
+}
+
+export interface EngineResult {
+  readonly name: string
+  readonly maker: Contestant['maker']
+  readonly parameters: number
+  /** Images per second of each round: the batch over the median step. */
+  readonly rounds: readonly number[]
+  /** Median of the rounds. */
+  readonly imagesPerSecond: number
+}
+
+/** Steps before the first round: graphs, compilers and caches. */
+const WARM_UP_STEPS = 5
+
+/**
+ * All contestants side by side: each round gives every one a turn, so that a machine whose speed changes changes it for all.
+ * @throws ConvoyError when a contestant cannot start or train other networks than the rest
+ */
+export async function benchmarkEngine(options: EngineBenchmarkOptions): Promise<EngineResult[]> {
+  const { task, workers, device, makers, python, rounds, steps, notice } = options
+  const contestants: Contestant[] = []
+  try {
+    for (const count of workers) contestants.push(await startConvoy(task, count, device))
+    if (python !== undefined) contestants.push(...(await startPeers(python, makers, task)))
+    for (const contestant of contestants) {
+      notice(`Warming up ${contestant.name}`)
+      await contestant.steps(WARM_UP_STEPS)
+    }
+    const differing = contestants.find(({ parameters }) => parameters !== contestants[0]!.parameters)
+    if (differing) {
+      throw new ConvoyError(
+        'internal',
+        `${differing.name} trains ${differing.parameters} parameters and ${contestants[0]!.name} ${contestants[0]!.parameters}`,
+      )
+    }
+    const rates = contestants.map((): number[] => [])
+    for (let round = 0; round < rounds; round++) {
+      for (const [index, contestant] of contestants.entries()) {
+        rates[index]!.push(BATCH_SIZE / median(await contestant.steps(steps)))
+      }
+      notice(`Round ${round + 1} of ${rounds}: ${rates.map((ofOne) => ofOne.at(-1)!.toFixed(0)).join(', ')} images/s`)
+    }
+    return contestants.map(({ name, maker, parameters }, index) => ({
+      name,
+      maker,
+      parameters,
+      rounds: rates[index]!,
+      imagesPerSecond: median(rates[index]!),
+    }))
+  } finally {
+    for (const contestant of contestants) await contestant.close()
+  }
+}
+
+/** The middle value; of an even number the mean of the two middle ones. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+/**
+ * Convoy's best against another maker's best, round by round.
+ * @returns the median of the ratios; undefined when that maker did not take part
+ */
+export function ratioTo(maker: Contestant['maker'], results: readonly EngineResult[]): number | undefined {
+  const best = (of: Contestant['maker']): EngineResult | undefined =>
+    results.filter((result) => result.maker === of).toSorted((a, b) => b.imagesPerSecond - a.imagesPerSecond)[0]
+  const [ours, theirs] = [best('Convoy'), best(maker)]
+  return ours && theirs ? median(ours.rounds.map((rate, round) => rate / theirs.rounds[round]!)) : undefined
+}

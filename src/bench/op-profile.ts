@@ -1,0 +1,63 @@
+import { createEngine } from '../engine/create-engine.js'
+import type { EngineOptions } from '../engine/engine.js'
+import { nativeBackend } from '../engine/native-backend.js'
+import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
+import { initialWeights } from '../model/initial-weights.js'
+
+export interface OpTime {
+  readonly op: string
+  readonly calls: number
+  /** Of one gradient, all calls together. */
+  readonly milliseconds: number
+}
+
+const WARM_UPS = 2
+
+/**
+ * Where a gradient's time goes: every op is timed at the border to the addon, where it runs alone and at once (eagerly, on the CPU).
+ * The captured graph runs the same kernels without the way to and fro.
+ * @param repeats gradients that are averaged
+ * @returns by time, longest first; one shard
+ */
+export async function profileOps(options: EngineOptions, repeats: number): Promise<OpTime[]> {
+  const backend = nativeBackend(loadTensorflow().tf)
+  const native = backend.binding
+  const times = new Map<string, { calls: number; milliseconds: number }>()
+  const [height, width, channel] = options.model.inputShape
+  const { shardSize } = options
+  const input = {
+    pixels: Uint8Array.from({ length: shardSize * height * width * channel }, (_, index) => (index * 31) % 256),
+    labels: Int32Array.from({ length: shardSize }, (_, index) => index % options.model.classCount),
+    // The identity: every output pixel is the input pixel.
+    transforms: Float32Array.from({ length: shardSize * 8 }, (_, index) => Number([0, 4].includes(index % 8))),
+    dropoutKey: [1, 2] as const,
+  }
+  const properties = Object.fromEntries(
+    Object.getOwnPropertyNames(native).map((name) => [name, Reflect.get(native, name) as unknown]),
+  )
+  backend.binding = {
+    ...(properties as unknown as typeof native),
+    executeOp: (op, attributes, inputs, outputCount) => {
+      const startedMs = performance.now()
+      const outputs = native.executeOp(op, attributes, inputs, outputCount)
+      const { calls, milliseconds } = times.get(op) ?? { calls: 0, milliseconds: 0 }
+      times.set(op, { calls: calls + 1, milliseconds: milliseconds + performance.now() - startedMs })
+      return outputs
+    },
+  }
+  try {
+    for (let repeat = 0; repeat < WARM_UPS + repeats; repeat++) {
+      if (repeat === WARM_UPS) times.clear()
+      // The first gradient of an engine is the one that is recorded, and so runs op by op.
+      const engine = await createEngine({ ...options, precision: 'float32' })
+      engine.setWeights(initialWeights(options.model.layout, 1))
+      engine.gradient(input)
+      engine.close()
+    }
+  } finally {
+    backend.binding = native
+  }
+  return [...times]
+    .map(([op, { calls, milliseconds }]) => ({ op, calls: calls / repeats, milliseconds: milliseconds / repeats }))
+    .toSorted((a, b) => b.milliseconds - a.milliseconds)
+}

@@ -1,0 +1,118 @@
+import { writeFileSync } from 'node:fs'
+import { Command } from 'commander'
+import type { Task } from '../bench/contestant.js'
+import { benchmarkEngine } from '../bench/engine-benchmark.js'
+import type { TaskResults } from '../bench/engine-report.js'
+import { describeConditions, engineReport } from '../bench/engine-report.js'
+import { profileOps } from '../bench/op-profile.js'
+import { peerPython } from '../bench/peer-environment.js'
+import type { DeviceChoice } from '../engine/runtime/device-choice.js'
+import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
+import { findRuntime } from '../engine/runtime/runtime-directory.js'
+import { describeModel } from '../model/describe-model.js'
+import { buildNetwork } from '../model/networks.js'
+import type { NetworkName } from '../model/run-config.js'
+import { NETWORK_NAMES, PRECISIONS } from '../model/run-config.js'
+import { deviceOption } from './device-option.js'
+import { integer, listOf } from './flag-values.js'
+
+const MAKERS = ['pytorch', 'tensorflow', 'none'] as const
+const MAKER_NAMES = { pytorch: 'PyTorch', tensorflow: 'TensorFlow' } as const
+const AUGMENTATION = ['on', 'off'] as const
+const PROFILE_REPEATS = 5
+const SHARD = 32
+
+interface EngineFlags {
+  network: NetworkName[]
+  precision: Task['precision'][]
+  augmentation: (typeof AUGMENTATION)[number][]
+  workers: string[]
+  peers: (typeof MAKERS)[number][]
+  rounds: number
+  steps: number
+  device: DeviceChoice
+  output?: string
+  json?: true
+  profile?: true
+}
+
+export function benchCommand(): Command {
+  const command = new Command('bench').description('Measure speed')
+  command
+    .command('engine')
+    .description('Training steps, all costs included, side by side with what you would use instead; rounds interleaved')
+    .option('--network <names>', NETWORK_NAMES.join(', '), listOf('--network', NETWORK_NAMES), ['resnet20'])
+    .option('--precision <names>', PRECISIONS.join(', '), listOf('--precision', PRECISIONS), ['float32', 'bfloat16'])
+    .option('--augmentation <on,off>', 'train on augmented images', listOf('--augmentation', AUGMENTATION), ['on'])
+    .option('--workers <numbers>', "worker counts of Convoy's", listOf('--workers', ['1', '2', '4', '8']), ['1', '2'])
+    .option('--peers <names>', MAKERS.join(', '), listOf('--peers', MAKERS), ['pytorch', 'tensorflow'])
+    .option('--rounds <number>', 'turns of each contestant', integer('--rounds', 1, 1000), 5)
+    .option('--steps <number>', 'steps in each turn', integer('--steps', 1, 10_000), 20)
+    .addOption(deviceOption())
+    .option('--output <file>', 'write the tables there as Markdown, in place of what it holds')
+    .option('--json', 'for machines')
+    .option('--profile', 'only show which ops of one shard take how long')
+    .action(async (flags: EngineFlags) => {
+      if (flags.profile) await profile(flags)
+      else await compare(flags)
+    })
+  return command
+}
+
+async function compare(flags: EngineFlags): Promise<void> {
+  const notice = (text: string): void => void process.stderr.write(`${text}\n`)
+  const python = flags.peers.includes('none') ? undefined : await peerPython(notice)
+  const makers = flags.peers.flatMap((maker) => (maker === 'none' ? [] : [MAKER_NAMES[maker]]))
+  const all: TaskResults[] = []
+  for (const network of flags.network) {
+    for (const precision of flags.precision) {
+      for (const augmentation of flags.augmentation) {
+        const task = { network, precision, augmentation: augmentation === 'on' }
+        notice(`${network}, ${precision}, augmentation ${augmentation}`)
+        const workers = flags.workers.map(Number)
+        const { rounds, steps, device } = flags
+        all.push({
+          task,
+          results: await benchmarkEngine({ task, workers, device, makers, python, rounds, steps, notice }),
+        })
+      }
+    }
+  }
+  const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
+  const report = `${conditions}; ${flags.rounds} rounds of ${flags.steps} steps.\n\n${engineReport(all)}`
+  process.stdout.write(flags.json ? `${JSON.stringify({ conditions, tasks: all })}\n` : report)
+  if (flags.output !== undefined) writeFileSync(flags.output, report)
+}
+
+async function profile({ network, device, json }: EngineFlags): Promise<void> {
+  loadTensorflow(device)
+  for (const name of network) {
+    const layers = buildNetwork({ name, reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
+    const model = describeModel(layers)
+    layers.dispose()
+    const times = await profileOps(
+      {
+        model,
+        shardSize: SHARD,
+        evaluationShardSize: SHARD,
+        labelSmoothing: 0,
+        precision: 'float32',
+        augment: true,
+        fillMode: 'reflect',
+      },
+      PROFILE_REPEATS,
+    )
+    if (json) {
+      process.stdout.write(`${JSON.stringify({ network: name, shardSize: SHARD, ops: times })}\n`)
+      continue
+    }
+    const total = times.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
+    process.stdout.write(`${name}: one shard of ${SHARD} images, ${total.toFixed(1)} ms in ops\n`)
+    for (const { op, calls, milliseconds } of times) {
+      const share = ((100 * milliseconds) / total).toFixed(1)
+      process.stdout.write(
+        `${op.padEnd(32)}${milliseconds.toFixed(2).padStart(8)} ms ${share.padStart(5)} %  ${calls.toFixed(0).padStart(4)} calls\n`,
+      )
+    }
+  }
+}
