@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --single-threaded-gc
 // `convoy …`: makes the checkout ready if it is not, then runs the command.
 import { ensureSetup, isExpected } from '../scripts/setup.mjs'
 

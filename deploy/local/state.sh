@@ -3,7 +3,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 state=${CONVOY_LOCAL_STATE:-$root/runs/.local}
-convoy=(node "$root/bin/convoy.mjs")
+convoy=(node --single-threaded-gc "$root/bin/convoy.mjs")
 
 fail() {
   echo "✖ $1" >&2

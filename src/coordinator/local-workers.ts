@@ -20,6 +20,13 @@ export interface LocalWorkersOptions {
   readonly notice: (text: string) => void
 }
 
+/**
+ * Garbage is collected on the thread that makes it. Vectors of megabytes that live for milliseconds keep V8's four helpers busy
+ * for 1 % of a core each, in turns with the computation; on one thread the same work costs a twentieth (docs/engine.md).
+ * The flag cannot be set from inside: bin/convoy.mjs and the deploy scripts name it too.
+ */
+const V8_FLAGS = ['--single-threaded-gc']
+
 /** A worker process that ends this often is not started again. */
 const MOST_RESTARTS = 3
 const RESTART_AFTER_MS = 1_000
@@ -60,7 +67,7 @@ export class LocalWorkers {
     const log = createWriteStream(path.join(logDirectory, `worker-${index}.log`), { flags: 'a' })
     const child = spawn(
       process.execPath,
-      [path.join(packageRoot, 'bin', 'convoy.mjs'), 'worker', '--join', address, '--device', device, '--supervised'],
+      [...V8_FLAGS, path.join(packageRoot, 'bin', 'convoy.mjs'), 'worker', '--join', address, '--device', device, '--supervised'],
       { env: environment(index), stdio: ['pipe', 'pipe', 'pipe'] },
     )
     let lastWords = ''
