@@ -178,6 +178,11 @@ describe('what would not mean the same is refused, with the op and the line', ()
     tf.disposeVariables()
   }
 
+  it('functions that return something else than tensors, or later', () => {
+    for (const odd of [() => [], () => 5, async () => x, () => ({ x, five: 5 })]) {
+      assert.throws(() => capture(odd as unknown as () => Tensor, []), /return a tensor.*may not be async/)
+    }
+  })
   it('reading values', () => {
     refuses((input) => input.mul(input.dataSync()[0]!), /reads the value/)
   })

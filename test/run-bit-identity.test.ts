@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { cpuFeatures } from '../src/engine/runtime/describe-device.js'
 import { killLaunches, Launch, train } from './launch.js'
 
 const RUN = ['--recipe', 'quick', '--max-steps', '6', '--seed', '7', '--json']
@@ -49,6 +50,15 @@ describe('the same configuration gives the same weights, bit for bit', () => {
     assert.equal(await first.status(), 0)
     agrees((await coordinator.result())['weightsSha256'])
     assert.equal(await second.status(), 0)
+  })
+
+  const noBfloat16 = !cpuFeatures().some((feature) => feature.endsWith('bf16')) && 'this CPU has no bfloat16'
+  it('in bfloat16, where they are others', { skip: noBfloat16 }, async () => {
+    const low = [...RUN, '--precision', 'bfloat16']
+    const one = await train([...low, '--workers', '1'])
+    const two = await train([...low, '--workers', '2'])
+    assert.equal(one['weightsSha256'], two['weightsSha256'])
+    assert.notEqual(one['weightsSha256'], expected)
   })
 
   it('but not for another seed', async () => {

@@ -12,6 +12,9 @@ import { ConvoyError } from '../shared/errors.js'
 import type { Contestant, Task } from './contestant.js'
 import { BATCH_SIZE } from './contestant.js'
 
+/** The default: four shards for up to four workers. */
+const SHARD_SIZE = 32
+
 /**
  * The product itself: a coordinator in this process and worker processes, as `convoy train` starts them, all costs included
  * (sampling, augmentation, gRPC, reduction, optimizer). Between rounds no lease is given.
@@ -24,6 +27,7 @@ export async function startConvoy(task: Task, workers: number, device: DeviceCho
     augmentation: { ...recipe.augmentation, enabled: task.augmentation },
     precision: task.precision,
     batchSize: BATCH_SIZE,
+    shardSize: SHARD_SIZE,
     epochs: 100_000,
   })
   const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-bench-'))

@@ -67,7 +67,16 @@ export class LocalWorkers {
     const log = createWriteStream(path.join(logDirectory, `worker-${index}.log`), { flags: 'a' })
     const child = spawn(
       process.execPath,
-      [...V8_FLAGS, path.join(packageRoot, 'bin', 'convoy.mjs'), 'worker', '--join', address, '--device', device, '--supervised'],
+      [
+        ...V8_FLAGS,
+        path.join(packageRoot, 'bin', 'convoy.mjs'),
+        'worker',
+        '--join',
+        address,
+        '--device',
+        device,
+        '--supervised',
+      ],
       { env: environment(index), stdio: ['pipe', 'pipe', 'pipe'] },
     )
     let lastWords = ''

@@ -60,13 +60,17 @@ export function capture<Fn extends Capturable>(
     backend,
     () => {
       const returned = fn(...(examples as never as Parameters<Fn>))
-      if (Array.isArray(returned)) return returned
       if (returned instanceof tf.Tensor) {
         keys = 'one'
         return [returned]
       }
-      keys = Object.keys(returned)
-      return Object.values(returned)
+      if (!Array.isArray(returned)) keys = Object.keys(returned)
+      const tensors = Object.values(returned)
+      if (tensors.length > 0 && tensors.every((tensor) => tensor instanceof tf.Tensor)) return tensors
+      throw new ConvoyError(
+        'usage',
+        'Cannot capture: the function has to return a tensor, an array or an object of tensors, and may not be async.',
+      )
     },
     examples,
   )
