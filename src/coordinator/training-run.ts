@@ -105,6 +105,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
         signal,
       )
       const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps)
+      pool.vectors.give(sum)
       if (outcome === undefined) throw diverged(step)
       weightsVersion = board.publish(weights)
       step++

@@ -21,9 +21,12 @@ export class WeightsBoard {
     this.#sharedFiles = sharedFiles
   }
 
-  /** Copies the weights, so that the optimizer may go on in place while older bytes are still on the wire. */
+  /**
+   * Does not copy: the optimizer goes on in place, perhaps while some worker is still being sent these bytes. It may then get a
+   * mixture; but every lease of this version was over before the optimizer went on, so nothing is computed with it that counts.
+   */
   publish(weights: Float32Array): number {
-    this.#current = { version: this.#current.version + 1, bytes: Buffer.from(bytesOf(weights)) }
+    this.#current = { version: this.#current.version + 1, bytes: bytesOf(weights) }
     this.#published.emit('weights')
     return this.#current.version
   }

@@ -10,6 +10,7 @@ import type {
 } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
+import { VectorPool } from '../shared/vector-pool.js'
 import type { SplitName } from '../data/dataset.js'
 import type { Effect, Lease } from './core/lease-scheduler.js'
 import { LeaseScheduler } from './core/lease-scheduler.js'
@@ -85,6 +86,8 @@ interface CurrentTask {
 
 /** The workers of a run: who is there, who computes what, and what became of it. */
 export class WorkerPool {
+  /** Results come in these; who is done with a sum may give it back. */
+  readonly vectors = new VectorPool()
   readonly #options: WorkerPoolOptions
   readonly #members = new Map<number, Member>()
   readonly #scheduler = new LeaseScheduler()
@@ -151,8 +154,11 @@ export class WorkerPool {
     const id = this.#nextTask++
     let onAbort: (() => void) | undefined
     try {
+      const tree = new ReductionTree(task.shards, (vector) => {
+        this.vectors.give(vector)
+      })
       return await new Promise((resolve, reject) => {
-        this.#current = { id, task, tree: new ReductionTree(task.shards), resolve, reject }
+        this.#current = { id, task, tree, resolve, reject }
         onAbort = () => {
           this.#run(this.#scheduler.abandon())
           reject(signal.reason as Error)

@@ -67,6 +67,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     setWeights: (values: Float32Array) => {
       weights?.dispose()
       weights = tf.tensor1d(values)
+      // TensorFlow.js uploads when a tensor is first used; the caller may write over the values before.
+      backend.getInputTensorIds([weights])
     },
     gradient: ({ pixels, labels, transforms, dropoutKey }: GradientInput) =>
       run('train', train, [

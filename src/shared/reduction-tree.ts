@@ -19,9 +19,12 @@ export class ReductionTree {
   /** Finished nodes that wait for their other half, by first shard. */
   readonly #waiting = new Map<number, { size: number; vector: Float32Array<ArrayBuffer> }>()
 
-  /** @param first first shard of the (sub)tree, aligned to its size; @param count shards in it */
-  constructor(count: number) {
+  readonly #free: (vector: Float32Array<ArrayBuffer>) => void
+
+  /** @param count shards in the (sub)tree; @param free gets every vector that was added to another */
+  constructor(count: number, free: (vector: Float32Array<ArrayBuffer>) => void = () => undefined) {
     this.#shards = count
+    this.#free = free
   }
 
   /**
@@ -44,7 +47,9 @@ export class ReductionTree {
           return undefined
         }
         this.#waiting.delete(otherStart)
-        sum = isLeft ? addInto(sum, other.vector) : addInto(other.vector, sum)
+        const [left, right] = isLeft ? [sum, other.vector] : [other.vector, sum]
+        sum = addInto(left, right)
+        this.#free(right)
         start = Math.min(start, otherStart)
       }
       size *= 2

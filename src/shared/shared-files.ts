@@ -81,24 +81,23 @@ export class SharedFiles {
   }
 
   /**
-   * @param floats the only accepted length, so that no peer decides how much is allocated
-   * @returns float32, `[floats]`; undefined when the file is gone
+   * @param vector is filled; its length is the only accepted one
+   * @returns false when the file is gone
    * @throws ConvoyError('protocol') when it has another length
    */
-  read(name: string, floats: number): Float32Array<ArrayBuffer> | undefined {
+  read(name: string, vector: Float32Array): boolean {
     let descriptor: number
     try {
       descriptor = fs.openSync(path.join(this.directory, name), 'r')
     } catch {
-      return undefined
+      return false
     }
     try {
       const { size } = fs.fstatSync(descriptor)
-      const vector = new Float32Array(floats)
       if (size !== vector.byteLength || fs.readSync(descriptor, vector, 0, size, 0) !== size) {
         throw new ConvoyError('protocol', `${name}: a vector of ${size} bytes where ${vector.byteLength} are expected`)
       }
-      return vector
+      return true
     } finally {
       fs.closeSync(descriptor)
     }

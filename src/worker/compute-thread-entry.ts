@@ -22,7 +22,7 @@ const port = parentPort!
 let engine: Engine | undefined
 let computer: ShardComputer | undefined
 let weightsVersion = 0
-let prepared: { worker: number; weightCount: number; sharedFiles: SharedFiles | undefined } | undefined
+let prepared: { worker: number; weights: Float32Array; sharedFiles: SharedFiles | undefined } | undefined
 let waiting: LeaseMessage | undefined
 let running: LeaseMessage | undefined
 let shardsDone = 0
@@ -43,7 +43,7 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
   engine = built
   computer = new ShardComputer(config, dataset, built)
   const files = sharedFiles && SharedFiles.open(sharedFiles)
-  prepared = { worker, weightCount: model.layout.weightCount, sharedFiles: files }
+  prepared = { worker, weights: new Float32Array(model.layout.weightCount), sharedFiles: files }
   tell({ kind: 'prepared', shared: files !== undefined })
 }
 
@@ -56,8 +56,8 @@ function deliver(lease: number, vector: Float32Array<ArrayBuffer>): void {
 }
 
 function takeWeights(version: number, given: Float32Array | undefined): void {
-  const { sharedFiles, weightCount } = prepared!
-  const weights = given ?? sharedFiles?.read(weightsFile(version), weightCount)
+  const { sharedFiles, weights: own } = prepared!
+  const weights = given ?? (sharedFiles?.read(weightsFile(version), own) ? own : undefined)
   if (weights !== undefined) {
     engine!.setWeights(weights)
     weightsVersion = version

@@ -102,8 +102,10 @@ async function* receive(
 function takeShared(pool: WorkerPool, worker: number, lease: number, sharedFiles: SharedFiles | undefined): Receipt {
   const length = pool.expectedLength(worker, lease)
   if (length === undefined) return pool.refuse(worker, lease, 'stale')
-  const vector = sharedFiles?.read(resultFile(worker), length)
-  if (vector === undefined) throw new ConvoyError('protocol', `worker ${worker} shares no file`)
+  const vector = pool.vectors.take(length)
+  if (!sharedFiles?.read(resultFile(worker), vector)) {
+    throw new ConvoyError('protocol', `worker ${worker} shares no file`)
+  }
   return pool.result(worker, lease, vector)
 }
 

@@ -1,0 +1,18 @@
+/** Vectors of one length that wait to be used again; more are let go. */
+const MOST_WAITING = 16
+
+/** Vectors that are used again: a fresh one of 45 MB costs three times the copy into it, in pages that the system has to find. */
+export class VectorPool {
+  readonly #waiting = new Map<number, Float32Array<ArrayBuffer>[]>()
+
+  /** @returns float32, `[length]`, with whatever it held before */
+  take(length: number): Float32Array<ArrayBuffer> {
+    return this.#waiting.get(length)?.pop() ?? new Float32Array(length)
+  }
+
+  /** The vector belongs to the pool from here on. */
+  give(vector: Float32Array<ArrayBuffer>): void {
+    const waiting = this.#waiting.get(vector.length) ?? []
+    if (waiting.length < MOST_WAITING) this.#waiting.set(vector.length, [...waiting, vector])
+  }
+}
