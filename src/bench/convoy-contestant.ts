@@ -12,8 +12,8 @@ import { ConvoyError } from '../shared/errors.js'
 import type { Contestant, Task } from './contestant.js'
 import { BATCH_SIZE } from './contestant.js'
 
-/** The default: four shards for up to four workers. */
-const SHARD_SIZE = 32
+/** Half the batch, as each of two DDP processes has: the same work for each, and the same batch norm. */
+const SHARD_SIZE = 64
 
 /**
  * The product itself: a coordinator in this process and worker processes, as `convoy train` starts them, all costs included
