@@ -1,5 +1,6 @@
 import type { DataId, Tensor, TensorInfo } from '@tensorflow/tfjs'
-import type { TensorFlow } from './runtime/load-tensorflow.js'
+
+export type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu')
 
 /** An attribute of a TensorFlow op: `type` is one of the binding's `TF_ATTR_…` numbers. */
 export interface OpAttribute {

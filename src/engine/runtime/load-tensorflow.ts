@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import nodeUtil from 'node:util'
 import { ConvoyError } from '../../shared/errors.js'
+import type { TensorFlow } from '../native-backend.js'
 import { nativeBackend } from '../native-backend.js'
 import type { DeviceChoice } from './device-choice.js'
 import { checkDevice, hideGpus } from './device-choice.js'
@@ -8,7 +9,7 @@ import type { InstalledRuntime } from './runtime-directory.js'
 import { findRuntime } from './runtime-directory.js'
 import { setTensorflowEnvironment } from './tensorflow-environment.js'
 
-export type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu')
+export type { TensorFlow }
 
 /** TensorFlow.js, and the native runtime that it runs on. */
 export interface LoadedTensorflow {
