@@ -61,6 +61,6 @@ test('the messages that TypeScript knows have the fields of convoy.proto', () =>
   assert.deepEqual(work.requestDeserialize(work.requestSerialize(beat)), beat)
   const results = Data.service['Results']!
   assert.deepEqual(results.requestDeserialize(results.requestSerialize(chunks[2])), chunks[2])
-  const receipt = { lease: 1, accepted: true, reason: '' }
+  const receipt = { lease: 1, reason: '' }
   assert.deepEqual(results.responseDeserialize(results.responseSerialize(receipt)), receipt)
 })

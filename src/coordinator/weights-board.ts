@@ -14,7 +14,7 @@ export class WeightsBoard {
   readonly #published = new EventEmitter().setMaxListeners(0)
   readonly #sharedFiles: SharedFiles | undefined
   #current: PublishedWeights = { version: 0, bytes: Buffer.alloc(0) }
-  #shared: { readonly version: number; readonly written: boolean } = { version: 0, written: false }
+  #sharing = false
 
   /** @param sharedFiles where workers of this machine can read them, if there is such a place */
   constructor(sharedFiles?: SharedFiles) {
@@ -27,6 +27,7 @@ export class WeightsBoard {
    */
   publish(weights: Float32Array): number {
     this.#current = { version: this.#current.version + 1, bytes: bytesOf(weights) }
+    if (this.#sharing) this.#write()
     this.#published.emit('weights')
     return this.#current.version
   }
@@ -37,15 +38,15 @@ export class WeightsBoard {
     return this.#current
   }
 
-  /**
-   * Puts published weights into their shared file, once.
-   * @returns false when they are not there and have to be sent
-   */
-  share({ version, bytes }: PublishedWeights): boolean {
-    if (this.#sharedFiles === undefined) return false
-    if (this.#shared.version !== version) {
-      this.#shared = { version, written: this.#sharedFiles.write(weightsFile(version), bytes) }
-    }
-    return this.#shared.written
+  /** From now on the newest weights are in their shared file too, before anybody is asked to compute with them. */
+  share(): void {
+    if (this.#sharing) return
+    this.#sharing = true
+    this.#write()
+  }
+
+  /** Where the memory is full there is no file, and workers ask for the weights. */
+  #write(): void {
+    this.#sharedFiles?.write(weightsFile(this.#current.version), this.#current.bytes)
   }
 }

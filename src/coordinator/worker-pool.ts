@@ -5,7 +5,7 @@ import type {
   FromWorker,
   JoinRequest,
   LeaseMessage,
-  Receipt,
+  Refusal,
   Work,
 } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
@@ -285,7 +285,7 @@ export class WorkerPool {
    * The result of a lease has come, whole. Counts only while the lease is current and every number is finite.
    * @param vector owned by the pool from here on
    */
-  result(worker: number, leaseId: number, vector: Float32Array<ArrayBuffer>): Receipt {
+  result(worker: number, leaseId: number, vector: Float32Array<ArrayBuffer>): Refusal | undefined {
     const member = this.#member(worker)
     const lease = this.#scheduler.current(leaseId, worker)
     if (lease === undefined || this.#current?.id !== lease.task) return this.refuse(worker, leaseId, 'stale')
@@ -298,15 +298,15 @@ export class WorkerPool {
       throw new ConvoyError('internal', 'the scheduler and the reduction tree disagree on what is done')
     this.#run(effects)
     if (sum !== undefined) current.resolve(sum)
-    return { lease: leaseId, accepted: true, reason: '' }
+    return undefined
   }
 
   /** Counts a result that was not taken; the lease, if it is current, fails and its shards go to others. */
-  refuse(worker: number, leaseId: number, reason: string): Receipt {
+  refuse(worker: number, leaseId: number, reason: string): Refusal {
     const member = this.#member(worker)
     this.#options.observer({ kind: 'refused', reason, worker: member.summary })
     if (this.#scheduler.current(leaseId, worker)) this.#failed(member, leaseId, `result ${reason}`)
-    return { lease: leaseId, accepted: false, reason }
+    return { lease: leaseId, reason }
   }
 
   /** Closes the worker's control stream and gives its shards to others. The worker may join again. */

@@ -13,8 +13,7 @@ export type ToCompute =
       /** Where the coordinator may share files. */
       readonly sharedFiles: SharedFilesOffer | undefined
     }
-  /** Without a vector they lie in a shared file. */
-  | { readonly kind: 'weights'; readonly version: number; readonly weights?: Float32Array<ArrayBuffer> }
+  | { readonly kind: 'weights'; readonly version: number; readonly weights: Float32Array<ArrayBuffer> }
   | { readonly kind: 'lease'; readonly lease: LeaseMessage }
   | { readonly kind: 'revoke'; readonly lease: number }
 
@@ -23,8 +22,8 @@ export type FromCompute =
   | { readonly kind: 'device'; readonly device: DeviceDescription }
   /** Data set and engine are there for the run that `prepare` described. */
   | { readonly kind: 'prepared'; readonly shared: boolean }
-  /** The weights of this version are in use, or their shared file is gone. */
-  | { readonly kind: 'weights'; readonly version: number; readonly found: boolean }
+  /** Newer weights than these are wanted over the network. */
+  | { readonly kind: 'want-weights'; readonly haveVersion: number }
   | { readonly kind: 'progress'; readonly shardsDone: number; readonly tensors: number }
   /** Without a vector it lies in a shared file. */
   | {

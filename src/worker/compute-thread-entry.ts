@@ -55,15 +55,16 @@ function deliver(lease: number, vector: Float32Array<ArrayBuffer>): void {
   else tell({ kind: 'result', lease, bytes, vector }, [vector.buffer])
 }
 
-function takeWeights(version: number, given: Float32Array | undefined): void {
-  const { sharedFiles, weights: own } = prepared!
-  const weights = given ?? (sharedFiles?.read(weightsFile(version), own) ? own : undefined)
-  if (weights !== undefined) {
-    engine!.setWeights(weights)
-    weightsVersion = version
-  }
-  tell({ kind: 'weights', version, found: weights !== undefined })
-  startWaitingLease()
+function takeWeights(version: number, weights: Float32Array): void {
+  engine!.setWeights(weights)
+  weightsVersion = version
+}
+
+/** The weights of a lease, where they lie in a shared file; otherwise asks for them. */
+function takeSharedWeights(version: number): void {
+  const { sharedFiles, weights } = prepared!
+  if (sharedFiles?.read(weightsFile(version), weights)) takeWeights(version, weights)
+  else if (sharedFiles) tell({ kind: 'want-weights', haveVersion: version - 1 })
 }
 
 /** Computes a lease's shards one by one, summed in the reduction order, unless it is revoked on the way. */
@@ -90,6 +91,7 @@ async function compute(lease: LeaseMessage): Promise<void> {
   }
 }
 
+/** Once its weights are there. */
 function startWaitingLease(): void {
   if (waiting === undefined || waiting.weightsVersion > weightsVersion) return
   const lease = waiting
@@ -113,9 +115,12 @@ port.on('message', (message: ToCompute) => {
       break
     case 'weights':
       takeWeights(message.version, message.weights)
+      if (!prepared!.sharedFiles) tell({ kind: 'want-weights', haveVersion: message.version })
+      startWaitingLease()
       break
     case 'lease':
       waiting = message.lease
+      if (waiting.weightsVersion > weightsVersion) takeSharedWeights(waiting.weightsVersion)
       startWaitingLease()
       break
     case 'revoke':

@@ -58,7 +58,7 @@ export class ComputeThread {
   }
 
   send(message: ToCompute): void {
-    this.#thread.postMessage(message, message.kind === 'weights' && message.weights ? [message.weights.buffer] : [])
+    this.#thread.postMessage(message, message.kind === 'weights' ? [message.weights.buffer] : [])
   }
 
   /** One listener at a time: the current session's. */

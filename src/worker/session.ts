@@ -7,7 +7,7 @@ import type { DeviceDescription } from '../engine/engine.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf, chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
-import type { Chunk, FromCoordinator, JoinReply, JoinRequest, Receipt } from '../shared/protocol/messages.js'
+import type { Chunk, FromCoordinator, JoinReply, JoinRequest, Refusal } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
 import { CHANNEL_OPTIONS, Control, Data, SESSION_KEY, WORKER_KEY } from '../shared/protocol/services.js'
 import type { ControlClient, DataClient } from '../shared/protocol/services.js'
@@ -119,18 +119,13 @@ async function member(
         const results = data.results(metadata)
         streams.push(weights as never, results as never)
         results.on('error', fail)
-        results.on('data', (receipt: Receipt) => {
-          if (!receipt.accepted && receipt.reason !== 'stale')
-            notice(`Result of lease ${receipt.lease} refused: ${receipt.reason}.`)
+        results.on('data', ({ lease, reason }: Refusal) => {
+          if (reason !== 'stale') notice(`Result of lease ${lease} refused: ${reason}.`)
         })
         weights.on('error', fail)
         let assembly: VectorAssembly | undefined
         weights.on('data', (chunk: Chunk) => {
           try {
-            if (chunk.shared) {
-              thread.send({ kind: 'weights', version: chunk.id })
-              return
-            }
             assembly ??= new VectorAssembly(chunk, description.model.layout.weightCount, 'weights')
             const vector = assembly.add(chunk)
             if (vector === undefined) return
@@ -150,10 +145,8 @@ async function member(
               shardsDone = message.shardsDone
               tensors = message.tensors
               break
-            case 'weights':
-              // A shared file that was gone was replaced by newer weights, or swept away: the answer to that comes in chunks.
-              if (message.found) weights.write({ haveVersion: message.version, shared })
-              else weights.write({ haveVersion: message.version - 1, shared: false })
+            case 'want-weights':
+              weights.write({ haveVersion: message.haveVersion, shared: false })
               break
             case 'result':
               sending = sending.then(() => send(results, message)).catch(fail)
@@ -182,7 +175,7 @@ async function member(
 }
 
 async function send(
-  results: grpc.ClientDuplexStream<Chunk, Receipt>,
+  results: grpc.ClientDuplexStream<Chunk, Refusal>,
   { lease, bytes, vector }: Extract<FromCompute, { kind: 'result' }>,
 ): Promise<void> {
   const chunks = vector ? chunksOf(lease, bytesOf(vector)) : [sharedChunk(lease, bytes)]

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import type * as grpc from '@grpc/grpc-js'
 import { readPackedDataset } from '../../data/packed-cache.js'
 import { ConvoyError } from '../../shared/errors.js'
-import { chunksOf, sharedChunk, VectorAssembly } from '../../shared/protocol/chunks.js'
-import type { Chunk, Receipt, SamplesRequest, WeightsRequest } from '../../shared/protocol/messages.js'
+import { chunksOf, VectorAssembly } from '../../shared/protocol/chunks.js'
+import type { Chunk, Refusal, SamplesRequest, WeightsRequest } from '../../shared/protocol/messages.js'
 import type { SharedFiles } from '../../shared/shared-files.js'
 import { resultFile } from '../../shared/shared-files.js'
 import type { WeightsBoard } from '../weights-board.js'
@@ -22,20 +22,22 @@ export function dataService(
       serve(stream, async (signal) => {
         callerOf(pool, stream.metadata)
         for await (const request of stream as AsyncIterable<WeightsRequest>) {
-          const weights = await board.newerThan(request.haveVersion, signal)
-          const { version, bytes } = weights
-          if (request.shared && board.share(weights)) await write(stream, sharedChunk(version, bytes.length), signal)
-          else for (const chunk of chunksOf(version, bytes)) await write(stream, chunk, signal)
+          if (request.shared) {
+            board.share()
+            continue
+          }
+          const { version, bytes } = await board.newerThan(request.haveVersion, signal)
+          for (const chunk of chunksOf(version, bytes)) await write(stream, chunk, signal)
         }
       })
     },
 
-    results(stream: grpc.ServerDuplexStream<Chunk, Receipt>): void {
+    results(stream: grpc.ServerDuplexStream<Chunk, Refusal>): void {
       serve(stream, async (signal) => {
         const worker = callerOf(pool, stream.metadata)
         try {
-          for await (const receipt of receive(pool, worker, stream as AsyncIterable<Chunk>, sharedFiles)) {
-            await write(stream, receipt, signal)
+          for await (const refusal of receive(pool, worker, stream as AsyncIterable<Chunk>, sharedFiles)) {
+            await write(stream, refusal, signal)
           }
         } catch (error) {
           // Bytes that do not arrive as they were sent: the worker joins again over a new connection.
@@ -66,17 +68,18 @@ export function dataService(
   }
 }
 
-/** Puts results together and hands them to the pool; yields a receipt for each. */
+/** Puts results together and hands them to the pool; yields those that it refuses. */
 async function* receive(
   pool: WorkerPool,
   worker: number,
   chunks: AsyncIterable<Chunk>,
   sharedFiles: SharedFiles | undefined,
-): AsyncGenerator<Receipt> {
+): AsyncGenerator<Refusal> {
   let assembly: VectorAssembly | undefined
   for await (const chunk of chunks) {
     if (chunk.shared) {
-      yield takeShared(pool, worker, chunk.id, sharedFiles)
+      const refusal = takeShared(pool, worker, chunk.id, sharedFiles)
+      if (refusal) yield refusal
       continue
     }
     if (assembly === undefined) {
@@ -91,7 +94,8 @@ async function* receive(
     const vector = assembly.add(chunk)
     if (vector === undefined) continue
     assembly = undefined
-    yield pool.result(worker, chunk.id, vector)
+    const refusal = pool.result(worker, chunk.id, vector)
+    if (refusal) yield refusal
   }
 }
 
@@ -99,7 +103,12 @@ async function* receive(
  * A result that lies in a shared file. The name is made here: no peer says which file is read. The worker writes over it
  * when it has computed its next lease, which it gets after this one was read or revoked.
  */
-function takeShared(pool: WorkerPool, worker: number, lease: number, sharedFiles: SharedFiles | undefined): Receipt {
+function takeShared(
+  pool: WorkerPool,
+  worker: number,
+  lease: number,
+  sharedFiles: SharedFiles | undefined,
+): Refusal | undefined {
   const length = pool.expectedLength(worker, lease)
   if (length === undefined) return pool.refuse(worker, lease, 'stale')
   const vector = pool.vectors.take(length)

@@ -67,9 +67,8 @@ export interface Chunk {
   shared: boolean
 }
 
-export interface Receipt {
+export interface Refusal {
   lease: number
-  accepted: boolean
   reason: string
 }
 

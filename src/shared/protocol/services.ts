@@ -8,7 +8,7 @@ import type {
   FromWorker,
   JoinReply,
   JoinRequest,
-  Receipt,
+  Refusal,
   SamplesRequest,
   StatusReply,
   WeightsRequest,
@@ -30,7 +30,7 @@ export interface ControlClient extends grpc.Client {
 }
 export interface DataClient extends grpc.Client {
   weights: Duplex<WeightsRequest, Chunk>
-  results: Duplex<Chunk, Receipt>
+  results: Duplex<Chunk, Refusal>
   samples: (request: SamplesRequest, metadata: grpc.Metadata) => grpc.ClientReadableStream<Chunk>
 }
 export interface AdminClient extends grpc.Client {
