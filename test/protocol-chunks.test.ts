@@ -44,6 +44,7 @@ test('the messages that TypeScript knows have the fields of convoy.proto', () =>
     protocol: 1,
     name: 'n',
     device: { kind: 'cpu', name: 'x', tensorflowVersion: '2', fingerprint: 'f' },
+    incarnation: 'i',
   }
   assert.deepEqual(join.requestDeserialize(join.requestSerialize(request)), request)
   const work = Control.service['Work']!
@@ -61,6 +62,6 @@ test('the messages that TypeScript knows have the fields of convoy.proto', () =>
   assert.deepEqual(work.requestDeserialize(work.requestSerialize(beat)), beat)
   const results = Data.service['Results']!
   assert.deepEqual(results.requestDeserialize(results.requestSerialize(chunks[2])), chunks[2])
-  const receipt = { lease: 1, reason: '' }
-  assert.deepEqual(results.responseDeserialize(results.responseSerialize(receipt)), receipt)
+  const refusal = { lease: 1, reason: 'stale' }
+  assert.deepEqual(results.responseDeserialize(results.responseSerialize(refusal)), refusal)
 })

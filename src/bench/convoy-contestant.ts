@@ -46,6 +46,7 @@ export async function startConvoy(task: Task, workers: number, device: DeviceCho
     insecure: false,
     maxWorkers: workers,
     allowMixedDevices: false,
+    auditEvery: 0,
     observer,
     signal: abort.signal,
     beforeStep: async () => gate.open(abort.signal),

@@ -20,6 +20,10 @@ const runOptionsSchema = z.object({
   insecure: z.boolean().default(false),
   maxWorkers: z.coerce.number().int().min(1).max(4096).default(256),
   allowMixedDevices: z.boolean().default(false),
+  audit: z
+    .string()
+    .regex(/^1\/[1-9]\d{0,6}$/, 'write 1/100 to compute one lease in a hundred twice')
+    .optional(),
   announce: z.string().min(1).optional(),
   json: z.boolean().default(false),
   device: z.enum(DEVICE_CHOICES).default('auto'),
@@ -43,6 +47,7 @@ export function addRunFlags(
     .option('--insecure', 'let other machines in without encryption')
     .option('--max-workers <number>', 'refuse more workers than this')
     .option('--allow-mixed-devices', 'accept workers whose bits may differ; the promise of equal bits is off')
+    .option('--audit <1/m>', 'let two workers compute one lease in m, and find the machine that computes wrongly')
     .option('--announce <file>', 'write the addresses there as JSON once the coordinator listens')
     .option('--json', 'print the result as JSON, and nothing else, on standard output')
 }
@@ -57,6 +62,9 @@ export function readRunFlags(flags: RunConfigFlags): { config: RunConfig; option
   const all = [
     ...problems,
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `--${kebab(String(path[0]))}: ${message}`),
+    ...(parsed.success && parsed.data.standalone && parsed.data.audit !== undefined
+      ? ['--audit compares workers; --standalone has only one.']
+      : []),
     ...(parsed.success && parsed.data.standalone && parsed.data.workers !== undefined
       ? ['--standalone and --workers exclude each other: standalone is one process.']
       : []),

@@ -73,6 +73,7 @@ export async function runTraining(
     })
     const coordinator = await startCoordinator({
       ...options,
+      auditEvery: options.audit === undefined ? 0 : Number(options.audit.slice('1/'.length)),
       config,
       observer,
       signal: interrupted.signal,

@@ -21,7 +21,7 @@ export function statusCommand(): Command {
 function describe(status: StatusReply): string {
   const { state, step, totalSteps, epoch, loss, samplesPerSecond, workers, runDirectory } = status
   const table = new Table({
-    head: ['worker', 'name', 'state', 'device', 'shards', 'memory', 'tensors', 'heard'],
+    head: ['worker', 'name', 'state', 'device', 'shards', 'memory', 'tensors', 'slower', 'heard'],
     style: { head: [], border: [] },
   })
   for (const worker of workers) {
@@ -33,6 +33,7 @@ function describe(status: StatusReply): string {
       worker.shardsDone,
       formatBytes(worker.residentBytes),
       worker.tensors,
+      worker.timesSlower === 0 ? '' : `${worker.timesSlower.toFixed(2)}x`,
       `${worker.lastHeardSeconds.toFixed(1)} s ago`,
     ])
   }

@@ -18,7 +18,10 @@ export function workerCommand(): Command {
   return new Command('worker')
     .description('Compute gradients for a coordinator until its run is over')
     .requiredOption('--join <host:port>', "the coordinator's address for workers")
-    .option('--name <name>', 'how people see this worker (default: host name and process id)')
+    .option(
+      '--name <name>',
+      'what to call this worker; one of a name at a time, and failures are remembered by it (default: host name and process id)',
+    )
     .option(
       '--patience <seconds>',
       'how long to look for a coordinator that does not answer',

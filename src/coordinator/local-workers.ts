@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 import { packageRoot } from '../shared/package-root.js'
 
@@ -73,6 +74,8 @@ export class LocalWorkers {
         'worker',
         '--join',
         address,
+        '--name',
+        `${os.hostname()}:${process.pid}-${index}`,
         '--device',
         device,
         '--supervised',

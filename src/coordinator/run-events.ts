@@ -86,6 +86,15 @@ export type RunEvent =
   | { readonly kind: 'reissued'; readonly workerId: number; readonly shards: number; readonly reason: string }
   /** A worker's message was refused: stale, malformed, not finite. */
   | { readonly kind: 'refused'; readonly reason: string; readonly worker: WorkerSummary }
+  /** Somebody idle computes what another worker is late with; the first result counts. */
+  | { readonly kind: 'rescued'; readonly workerId: number; readonly lateId: number; readonly shards: number }
+  /** This worker gets no leases for so long; null: for the rest of the run. */
+  | { readonly kind: 'quarantined'; readonly name: string; readonly seconds: number | null; readonly reason: string }
+  /**
+   * A block was computed twice and compared. mismatch: a third result told which was right. unverified: nobody was left to compute
+   * it again. disputed: results differ, and the run waits for a worker that can tell which is right.
+   */
+  | { readonly kind: 'audited'; readonly outcome: 'agreed' | 'mismatch' | 'unverified' | 'disputed' }
   | { readonly kind: 'finished'; readonly result: RunResult }
 
 export type RunObserver = (event: RunEvent) => void

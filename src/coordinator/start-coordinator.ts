@@ -8,8 +8,11 @@ import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Listener } from '../shared/protocol/listen.js'
 import { isLoopback, listen, parseAddress } from '../shared/protocol/listen.js'
+import type { WorkerStatus } from '../shared/protocol/messages.js'
 import { Admin, CHANNEL_OPTIONS, Control, Data } from '../shared/protocol/services.js'
 import { SharedFiles } from '../shared/shared-files.js'
+import { DEFAULT_LIMITS } from './core/limits.js'
+import { WorkDescriber } from './describe-work.js'
 import type { RunEvent, RunObserver } from './run-events.js'
 import { adminService } from './services/admin-service.js'
 import { controlService } from './services/control-service.js'
@@ -17,6 +20,7 @@ import { dataService } from './services/data-service.js'
 import type { TrainingOutcome, TrainingRunOptions } from './training-run.js'
 import { trainingRun } from './training-run.js'
 import { WeightsBoard } from './weights-board.js'
+import type { WorkerStatusView } from './worker-pool.js'
 import { WorkerPool } from './worker-pool.js'
 
 export interface CoordinatorOptions {
@@ -31,6 +35,8 @@ export interface CoordinatorOptions {
   readonly insecure: boolean
   readonly maxWorkers: number
   readonly allowMixedDevices: boolean
+  /** One lease in so many is computed by two workers and compared; 0: none. */
+  readonly auditEvery: number
   readonly observer: RunObserver
   readonly signal: AbortSignal
   /** See TrainingRunOptions. */
@@ -52,9 +58,7 @@ export interface Coordinator {
   close(): Promise<void>
 }
 
-const HEARTBEAT_MS = 750
 const TICK_MS = 250
-const PROGRESS_TIMEOUT_MS = 120_000
 /** Time for `finish` to reach the workers before their connections are cut. */
 const GOODBYE_MS = 2_000
 
@@ -89,17 +93,26 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   }
   const shared = SharedFiles.create()
   const board = new WeightsBoard(shared?.files)
-  const pool = new WorkerPool({
+  const wake = new WakeTimer(now, () => {
+    pool.tick()
+  })
+  const pool: WorkerPool = new WorkerPool({
     observer,
-    heartbeatMs: HEARTBEAT_MS,
-    progressTimeoutMs: PROGRESS_TIMEOUT_MS,
+    limits: DEFAULT_LIMITS,
+    auditEvery: options.auditEvery,
     maxWorkers: options.maxWorkers,
     allowMixedDevices: options.allowMixedDevices,
     now,
+    wakeAt: (ms) => {
+      wake.set(ms)
+    },
   })
 
   const server = new grpc.Server(CHANNEL_OPTIONS)
-  server.addService(Control.service, controlService(pool, JSON.stringify(description), HEARTBEAT_MS, shared?.offer))
+  server.addService(
+    Control.service,
+    controlService(pool, JSON.stringify(description), DEFAULT_LIMITS.heartbeatMs, shared?.offer),
+  )
   server.addService(Data.service, dataService(pool, board, header.fingerprint, shared?.files))
   const admin = new grpc.Server(CHANNEL_OPTIONS)
   admin.addService(
@@ -138,6 +151,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         splitSizes,
         pool,
         board,
+        describer: new WorkDescriber(config, split),
         observer,
         signal,
         stopSignal: stop.signal,
@@ -150,15 +164,24 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       pool.finish('the run is over')
       await waitUntil(() => pool.statuses().length === 0, GOODBYE_MS)
       clearInterval(ticker)
+      wake.set(Infinity)
       for (const listener of listeners) listener.close()
       shared?.files.close()
     },
   }
 }
 
-type PoolStatus = ReturnType<WorkerPool['statuses']>[number]
-
-function toWorkerStatus({ id, name, state, device, shardsDone, residentBytes, tensors, lastHeardMs }: PoolStatus) {
+function toWorkerStatus({
+  id,
+  name,
+  state,
+  device,
+  shardsDone,
+  residentBytes,
+  tensors,
+  silentMs,
+  score,
+}: WorkerStatusView): WorkerStatus {
   return {
     worker: id,
     name,
@@ -167,7 +190,27 @@ function toWorkerStatus({ id, name, state, device, shardsDone, residentBytes, te
     shardsDone,
     residentBytes,
     tensors,
-    lastHeardSeconds: lastHeardMs / 1000,
+    lastHeardSeconds: silentMs / 1000,
+    timesSlower: score?.toFastest ?? 0,
+  }
+}
+
+/** One timer that is set anew all the time. */
+class WakeTimer {
+  readonly #now: () => number
+  readonly #wake: () => void
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(now: () => number, wake: () => void) {
+    this.#now = now
+    this.#wake = wake
+  }
+
+  /** @param atMs Infinity: not at all */
+  set(atMs: number): void {
+    clearTimeout(this.#timer)
+    if (atMs === Infinity) return
+    this.#timer = setTimeout(this.#wake, Math.max(1, Math.ceil(atMs - this.#now())))
   }
 }
 

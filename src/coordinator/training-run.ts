@@ -6,6 +6,8 @@ import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf } from '../shared/protocol/chunks.js'
 import { applyGradient } from './apply-gradient.js'
+import type { WorkDescriber } from './describe-work.js'
+import { evaluationPart, gradientPart } from './describe-work.js'
 import { createOptimizer } from './optimizer.js'
 import type { EvaluationResult, RunObserver, RunResult } from './run-events.js'
 import type { WeightsBoard } from './weights-board.js'
@@ -25,6 +27,7 @@ export interface TrainingRunOptions {
   readonly beforeStep?: (() => Promise<void>) | undefined
   /** Ends the run after the step it is in, with evaluation. */
   readonly stopSignal: AbortSignal
+  readonly describer: WorkDescriber
   /** Monotonic milliseconds. */
   readonly now: () => number
 }
@@ -54,7 +57,7 @@ export function plannedSteps(epochs: number, trainSamples: number, batchSize: nu
  * @throws ConvoyError('training') when loss or gradient are not finite; the signal's reason when it fires
  */
 export async function trainingRun(options: TrainingRunOptions): Promise<TrainingOutcome> {
-  const { description, splitSizes, pool, board, observer, signal, stopSignal, now, onBrokenOff } = options
+  const { description, splitSizes, pool, board, observer, signal, stopSignal, describer, now, onBrokenOff } = options
   const { config, model, dataset } = description
   const { layout } = model
   const { batchSize, shardSize } = config
@@ -93,6 +96,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
     while (step < totalSteps && !stopSignal.aborted) {
       await options.beforeStep?.()
       const stepStartedMs = now()
+      const taskStep = step
       const sum = await pool.compute(
         {
           work: 'WORK_GRADIENT',
@@ -101,6 +105,8 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
           shards: batchSize / shardSize,
           vectorLength: gradientLength(layout),
           weightsVersion,
+          describeIndex: (index) => gradientPart(layout, index),
+          describeShards: (first, count) => describer.step(taskStep, first, count),
         },
         signal,
       )
@@ -169,6 +175,8 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
         shards: Math.ceil(samples / config.evaluationShardSize),
         vectorLength: evaluationLength(model.classCount),
         weightsVersion,
+        describeIndex: (index) => evaluationPart(model.classCount, index),
+        describeShards: (first, count) => describer.evaluation(split, first, count),
       },
       signal,
     )

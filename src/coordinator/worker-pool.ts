@@ -1,19 +1,17 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash } from 'node:crypto'
+import type { SplitName } from '../data/dataset.js'
 import { ConvoyError } from '../shared/errors.js'
-import type {
-  FromCoordinator,
-  FromWorker,
-  JoinRequest,
-  LeaseMessage,
-  Refusal,
-  Work,
-} from '../shared/protocol/messages.js'
-import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
+import { bytesOf } from '../shared/protocol/chunks.js'
+import type { FromCoordinator, FromWorker, JoinRequest, Refusal, Work } from '../shared/protocol/messages.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
 import { VectorPool } from '../shared/vector-pool.js'
-import type { SplitName } from '../data/dataset.js'
-import type { Effect, Lease } from './core/lease-scheduler.js'
-import { LeaseScheduler } from './core/lease-scheduler.js'
+import type { Applicant } from './admission.js'
+import { Admission, SessionSecret } from './admission.js'
+import type { SchedulerLimits } from './core/limits.js'
+import type { Effect, Lease, SchedulerEvent, WorkerView } from './core/scheduler.js'
+import { Scheduler } from './core/scheduler.js'
+import { firstBadValue } from './first-bad-value.js'
+import type { WorkerState } from './core/worker-states.js'
 import type { RunObserver, WorkerSummary } from './run-events.js'
 
 /** Something that all workers compute together: the sum of one vector per shard. */
@@ -27,15 +25,11 @@ export interface PoolTask {
   /** Floats in a shard's vector and in the sum. */
   readonly vectorLength: number
   readonly weightsVersion: number
+  /** For people: what the vector holds at this index, such as `the gradient of stage1/kernel`. */
+  readonly describeIndex: (index: number) => string
+  /** For people: what these shards are, such as `step 12, samples 5, 17 and 30`. */
+  readonly describeShards: (first: number, count: number) => string
 }
-
-/**
- * - syncing: joined; loads its data and engine
- * - ready: waits for a lease
- * - busy: holds a lease
- * - leaving: wants to go; owes at most the lease that it holds
- */
-export type WorkerState = 'syncing' | 'ready' | 'busy' | 'leaving'
 
 /** The control stream to one worker, as the pool needs it. */
 export interface WorkerConnection {
@@ -44,75 +38,94 @@ export interface WorkerConnection {
   drop(reason: string): void
 }
 
+export interface WorkerPoolOptions {
+  readonly observer: RunObserver
+  readonly limits: SchedulerLimits
+  readonly maxWorkers: number
+  /** Accept workers whose bits may differ. */
+  readonly allowMixedDevices: boolean
+  /** One lease in so many is computed by two workers and compared; 0: none. */
+  readonly auditEvery: number
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  /** Asks for a {@link WorkerPool.tick} at this time, instead of the one that was asked for before. Infinity: none. */
+  readonly wakeAt: (ms: number) => void
+}
+
+/** Workers load TensorFlow for a few seconds before they join. */
+const FIRST_WORKER_MS = 6_000
+
 interface Member {
+  readonly applicant: Applicant
   readonly summary: WorkerSummary
-  readonly session: Buffer
-  readonly joinedAtMs: number
+  readonly secret: SessionSecret
   connection: WorkerConnection | undefined
-  state: WorkerState
-  lastHeardMs: number
-  lastProgressMs: number
+  /** It was ready once: people were told that it joined. */
+  wasReady: boolean
   shardsDone: number
   residentBytes: number
   tensors: number
 }
 
-export interface WorkerPoolOptions {
-  readonly observer: RunObserver
-  readonly heartbeatMs: number
-  /** A worker that holds a lease and finishes no shard for so long is replaced. */
-  readonly progressTimeoutMs: number
-  readonly maxWorkers: number
-  /** Accept workers whose bits may differ. */
-  readonly allowMixedDevices: boolean
-  /** Monotonic milliseconds. */
-  readonly now: () => number
-}
+export type WorkerStatusView = WorkerSummary &
+  Pick<WorkerView, 'state' | 'silentMs' | 'score'> &
+  Pick<Member, 'shardsDone' | 'residentBytes' | 'tensors'>
 
-/** Heartbeats that may be missing before a worker is taken for dead. */
-const MISSED_HEARTBEATS = 4
-/** A worker that joined but never opened its stream is forgotten after so long. */
-const CONNECT_TIMEOUT_MS = 10_000
-/** Workers load TensorFlow for a few seconds before they join. */
-const FIRST_WORKER_MS = 6_000
+interface Arrived {
+  readonly worker: number
+  readonly lease: number
+  readonly vector: Float32Array<ArrayBuffer>
+  refusal?: Refusal
+}
 
 interface CurrentTask {
   readonly id: number
   readonly task: PoolTask
   readonly tree: ReductionTree
+  /** Results that wait for their audit, by lease. */
+  readonly kept: Map<number, Float32Array<ArrayBuffer>>
+  sum: Float32Array<ArrayBuffer> | undefined
   readonly resolve: (sum: Float32Array<ArrayBuffer>) => void
   readonly reject: (error: Error) => void
 }
 
-/** The workers of a run: who is there, who computes what, and what became of it. */
+/**
+ * The workers of a run. Carries messages and vectors between them and the {@link Scheduler}, which decides everything, and tells
+ * the observer what it decided.
+ */
 export class WorkerPool {
   /** Results come in these; who is done with a sum may give it back. */
   readonly vectors = new VectorPool()
   readonly #options: WorkerPoolOptions
+  readonly #admission: Admission
   readonly #members = new Map<number, Member>()
-  readonly #scheduler = new LeaseScheduler()
+  readonly #scheduler: Scheduler
+  readonly #createdMs: number
   #nextWorker = 1
   #nextTask = 1
   #current: CurrentTask | undefined
-  /** Of the first worker: what the run's bits are promised for. */
-  #fingerprint: string | undefined
+  /** The result that is being looked at. */
+  #arrived: Arrived | undefined
+  /** Effects in their order: what one of them causes comes after all that were there before. */
+  #effects: Effect[] = []
+  #isCarryingOut = false
   #finished: string | undefined
-  #lastTickMs: number
   /** Whether people know that nobody is there. */
   #saidWaiting = false
-  readonly #createdMs: number
+  #wakeMs = Infinity
   #reissued = 0
   #peakWorkers = 0
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
-    this.#lastTickMs = options.now()
-    this.#createdMs = this.#lastTickMs
+    this.#admission = new Admission(options.allowMixedDevices)
+    this.#scheduler = new Scheduler(options.limits, options.auditEvery)
+    this.#createdMs = options.now()
   }
 
   /** Workers that can compute or do so now. */
   get workerCount(): number {
-    return this.#count((member) => member.state !== 'syncing')
+    return this.#scheduler.count('ready', 'busy', 'suspect', 'draining')
   }
 
   /** Leases given again because a worker died, left or failed. */
@@ -125,22 +138,20 @@ export class WorkerPool {
     return this.#peakWorkers
   }
 
-  statuses(): (WorkerSummary & {
-    state: WorkerState
-    shardsDone: number
-    residentBytes: number
-    tensors: number
-    lastHeardMs: number
-  })[] {
-    const now = this.#options.now()
-    return [...this.#members.values()].map((member) => ({
-      ...member.summary,
-      state: member.state,
-      shardsDone: member.shardsDone,
-      residentBytes: member.residentBytes,
-      tensors: member.tensors,
-      lastHeardMs: now - member.lastHeardMs,
-    }))
+  /** For assertions of tests. */
+  get leases(): readonly Lease[] {
+    return this.#scheduler.leases
+  }
+
+  stateOf(worker: number): WorkerState | undefined {
+    return this.#scheduler.stateOf(worker)
+  }
+
+  statuses(): WorkerStatusView[] {
+    return this.#scheduler.workers().map(({ id, state, silentMs, score }) => {
+      const { summary, shardsDone, residentBytes, tensors } = this.#member(id)
+      return { ...summary, state, silentMs, score, shardsDone, residentBytes, tensors }
+    })
   }
 
   /**
@@ -152,19 +163,19 @@ export class WorkerPool {
   async compute(task: PoolTask, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
     signal.throwIfAborted()
     const id = this.#nextTask++
+    const tree = new ReductionTree(task.shards, (vector) => {
+      this.vectors.give(vector)
+    })
     let onAbort: (() => void) | undefined
     try {
-      const tree = new ReductionTree(task.shards, (vector) => {
-        this.vectors.give(vector)
-      })
       return await new Promise((resolve, reject) => {
-        this.#current = { id, task, tree, resolve, reject }
+        this.#current = { id, task, tree, kept: new Map(), sum: undefined, resolve, reject }
         onAbort = () => {
-          this.#run(this.#scheduler.abandon())
+          this.#handle({ kind: 'abandon' })
           reject(signal.reason as Error)
         }
         signal.addEventListener('abort', onAbort, { once: true })
-        this.#run(this.#scheduler.begin({ id, shards: task.shards }))
+        this.#handle({ kind: 'begin', task: { id, kind: task.work, shards: task.shards } })
       })
     } finally {
       this.#current = undefined
@@ -180,14 +191,19 @@ export class WorkerPool {
 
   /**
    * A worker asks to take part.
-   * @throws ConvoyError('incompatible') for another protocol or a device with other bits, ConvoyError('unavailable') when full
+   * @throws ConvoyError('unavailable') when the run is full or its name is taken; what {@link Admission.check} throws
    */
   join(request: JoinRequest): { worker: number; session: string } {
-    if (request.protocol !== PROTOCOL_VERSION) {
-      throw new ConvoyError(
-        'incompatible',
-        `The worker speaks protocol ${request.protocol}, this coordinator ${PROTOCOL_VERSION}; run the same version of Convoy on both sides.`,
-      )
+    const applicant = this.#admission.check(request)
+    for (const [id, { applicant: other }] of this.#members) {
+      if (other.name !== applicant.name) continue
+      if (other.incarnation !== applicant.incarnation) {
+        throw new ConvoyError(
+          'unavailable',
+          `A worker named ${applicant.name} takes part already. Give this one another --name, or wait until the other is gone.`,
+        )
+      }
+      this.expel(id, 'joined again')
     }
     if (this.#members.size >= this.#options.maxWorkers) {
       throw new ConvoyError(
@@ -195,45 +211,20 @@ export class WorkerPool {
         `The run has its ${this.#options.maxWorkers} workers; --max-workers allows more.`,
       )
     }
-    const { kind, name, tensorflowVersion, fingerprint } = request.device ?? {}
-    if ((kind !== 'cpu' && kind !== 'gpu') || !name || !tensorflowVersion || !fingerprint) {
-      throw new ConvoyError('protocol', 'The worker did not say what device it computes on.')
-    }
-    this.#fingerprint ??= fingerprint
-    if (fingerprint !== this.#fingerprint && !this.#options.allowMixedDevices) {
-      throw new ConvoyError(
-        'incompatible',
-        `The worker computes on ${name} (TensorFlow ${tensorflowVersion}), whose bits may differ from those of the run's first worker. ` +
-          'Start the coordinator with --allow-mixed-devices to accept it; the weights then depend on who computes what.',
-      )
-    }
-    const id = this.#nextWorker++
-    const session = randomBytes(16)
-    const now = this.#options.now()
-    this.#members.set(id, {
-      summary: {
-        id,
-        name: request.name.slice(0, 200) || `worker ${id}`,
-        device: { kind, name: name.slice(0, 200), tensorflowVersion: tensorflowVersion.slice(0, 40), fingerprint },
-      },
-      session,
-      joinedAtMs: now,
-      connection: undefined,
-      state: 'syncing',
-      lastHeardMs: now,
-      lastProgressMs: now,
-      shardsDone: 0,
-      residentBytes: 0,
-      tensors: 0,
+    const worker = this.#nextWorker++
+    const secret = new SessionSecret()
+    const { name, device } = applicant
+    this.#members.set(worker, {
+      ...{ applicant, summary: { id: worker, name, device }, secret, connection: undefined, wasReady: false },
+      ...{ shardsDone: 0, residentBytes: 0, tensors: 0 },
     })
-    return { worker: id, session: session.toString('hex') }
+    this.#handle({ kind: 'joined', worker, name })
+    return { worker, session: secret.hex }
   }
 
   /** True when `session` is what this worker got at join. Constant time. */
   authenticate(worker: number, session: string): boolean {
-    const expected = this.#members.get(worker)?.session
-    const given = Buffer.from(session, 'hex')
-    return expected !== undefined && given.length === expected.length && timingSafeEqual(given, expected)
+    return this.#members.get(worker)?.secret.matches(session) ?? false
   }
 
   /**
@@ -245,7 +236,7 @@ export class WorkerPool {
     if (member.connection !== undefined)
       throw new ConvoyError('protocol', `Worker ${worker} has a control stream already.`)
     member.connection = connection
-    member.lastHeardMs = this.#options.now()
+    this.#handle({ kind: 'connected', worker })
     if (this.#finished !== undefined) connection.send({ finish: { reason: this.#finished } })
   }
 
@@ -253,89 +244,196 @@ export class WorkerPool {
   disconnect(worker: number, reason: string): void {
     const member = this.#members.get(worker)
     if (member === undefined) return
+    const why = this.#scheduler.stateOf(worker) === 'draining' ? 'it wanted to' : reason
     this.#members.delete(worker)
-    const why = member.state === 'leaving' ? 'it wanted to' : reason
-    const effects = this.#scheduler.workerGone(worker, why)
-    // After the run everybody goes; that is no news.
-    if (member.state !== 'syncing' && this.#finished === undefined) {
+    this.#handle({ kind: 'gone', worker, reason: why }, () => {
+      // After the run everybody goes; that is no news.
+      if (!member.wasReady || this.#finished !== undefined) return
       this.#options.observer({ kind: 'worker-left', worker: member.summary, reason: why, workers: this.workerCount })
-    }
-    this.#run(effects)
-    if (member.state !== 'syncing') this.#sayWaiting()
+    })
+    if (member.wasReady) this.#sayWaiting()
   }
 
   /** @throws ConvoyError('protocol') for a message that makes no sense now */
   receive(worker: number, message: FromWorker): void {
     const member = this.#member(worker)
-    member.lastHeardMs = this.#options.now()
-    if (message.ready) this.#ready(member)
-    else if (message.heartbeat) this.#heartbeat(member, message.heartbeat)
-    else if (message.failed) this.#failed(member, message.failed.lease, message.failed.reason.slice(0, 2_000))
-    else if (message.leaving) this.#leaving(member)
-    else throw new ConvoyError('protocol', `Worker ${worker} sent an empty or unknown message.`)
+    if (message.ready) {
+      this.#handle({ kind: 'ready', worker }, () => {
+        this.#welcome(member)
+      })
+    } else if (message.heartbeat) {
+      const { shardsDone, residentBytes, tensors } = message.heartbeat
+      Object.assign(member, { shardsDone, residentBytes, tensors })
+      this.#handle({ kind: 'heartbeat', worker, shardsDone })
+    } else if (message.failed) {
+      const { lease, reason } = message.failed
+      this.#handle({ kind: 'failed', worker, lease, reason: reason.slice(0, 2_000) })
+    } else if (message.leaving) {
+      this.#handle({ kind: 'draining', worker })
+    } else {
+      throw new ConvoyError('protocol', `Worker ${worker} sent an empty or unknown message.`)
+    }
   }
 
   /** Floats that the result of this lease must have; undefined when the lease is not this worker's (any more). */
   expectedLength(worker: number, leaseId: number): number | undefined {
-    const lease = this.#scheduler.current(leaseId, worker)
-    return lease === undefined ? undefined : this.#current?.task.vectorLength
+    return this.#scheduler.lease(leaseId, worker) && this.#current?.task.vectorLength
   }
 
   /**
-   * The result of a lease has come, whole. Counts only while the lease is current and every number is finite.
+   * The result of a lease has come, whole.
    * @param vector owned by the pool from here on
+   * @returns why it does not count, if so
    */
-  result(worker: number, leaseId: number, vector: Float32Array<ArrayBuffer>): Refusal | undefined {
-    const member = this.#member(worker)
-    const lease = this.#scheduler.current(leaseId, worker)
-    if (lease === undefined || this.#current?.id !== lease.task) return this.refuse(worker, leaseId, 'stale')
-    if (!allFinite(vector)) return this.refuse(worker, leaseId, 'not finite')
-    this.#setIdle(member)
-    const current = this.#current
-    const sum = current.tree.add(lease.firstShard, lease.shardCount, vector)
-    const { done, effects } = this.#scheduler.complete(leaseId)
-    if (done !== (sum !== undefined))
-      throw new ConvoyError('internal', 'the scheduler and the reduction tree disagree on what is done')
-    this.#run(effects)
-    if (sum !== undefined) current.resolve(sum)
-    return undefined
+  result(worker: number, lease: number, vector: Float32Array<ArrayBuffer>): Refusal | undefined {
+    const isCurrent = this.#scheduler.lease(lease, worker) !== undefined
+    const arrived: Arrived = { worker, lease, vector }
+    this.#arrived = arrived
+    const bad = isCurrent ? firstBadValue(vector) : -1
+    if (bad >= 0) {
+      const value = vector[bad]!
+      const where = this.#current!.task.describeIndex(bad)
+      const reason = `${Number.isFinite(value) ? `absurd (${value})` : 'not finite'} in ${where}`
+      this.#refuse(worker, lease, reason)
+      this.#handle({ kind: 'bad-result', worker, lease, reason, hash: hashOf(vector) })
+      this.vectors.give(vector)
+    } else {
+      const hash = this.#scheduler.needsHash(lease) ? { hash: hashOf(vector) } : {}
+      this.#handle({ kind: 'good-result', worker, lease, ...hash })
+    }
+    this.#arrived = undefined
+    return arrived.refusal
   }
 
-  /** Counts a result that was not taken; the lease, if it is current, fails and its shards go to others. */
-  refuse(worker: number, leaseId: number, reason: string): Refusal {
-    const member = this.#member(worker)
-    this.#options.observer({ kind: 'refused', reason, worker: member.summary })
-    if (this.#scheduler.current(leaseId, worker)) this.#failed(member, leaseId, `result ${reason}`)
-    return { lease: leaseId, reason }
+  /** A result of a lease that is nobody's any more; or one that was malformed, whose shards go to others. */
+  refuse(worker: number, lease: number, reason: string): Refusal {
+    if (this.#scheduler.lease(lease, worker))
+      this.#handle({ kind: 'failed', worker, lease, reason: `result ${reason}` })
+    return this.#refuse(worker, lease, reason)
   }
 
   /** Closes the worker's control stream and gives its shards to others. The worker may join again. */
   expel(worker: number, reason: string): void {
     const member = this.#members.get(worker)
-    member?.connection?.drop(reason)
     this.disconnect(worker, reason)
+    member?.connection?.drop(reason)
   }
 
-  /** Drops workers that fell silent or hang. Call a few times per second. */
+  /** Lets time pass. Call a few times per second, and when {@link WorkerPoolOptions.wakeAt} asks for it. */
   tick(): void {
-    const now = this.#options.now()
-    const { heartbeatMs, progressTimeoutMs } = this.#options
-    if (now - this.#createdMs > FIRST_WORKER_MS) this.#sayWaiting()
-    // When this process itself was stopped or busy, the silence was its own.
-    const late = Math.max(0, now - this.#lastTickMs - heartbeatMs)
-    this.#lastTickMs = now
-    for (const [id, member] of this.#members) {
-      member.lastHeardMs += late
-      member.lastProgressMs += late
-      const silentMs = now - member.lastHeardMs
-      if (member.connection === undefined) {
-        if (silentMs > CONNECT_TIMEOUT_MS) this.disconnect(id, 'never opened its control stream')
-      } else if (silentMs > MISSED_HEARTBEATS * heartbeatMs) {
-        this.expel(id, `silent for ${(silentMs / 1000).toFixed(1)} s`)
-      } else if (this.#scheduler.leaseOf(id) && now - member.lastProgressMs > progressTimeoutMs) {
-        this.expel(id, `finished no shard for ${(progressTimeoutMs / 1000).toFixed(0)} s`)
-      }
+    this.#handle({ kind: 'tick' })
+    if (this.workerCount > 0) this.#saidWaiting = false
+    else if (this.#options.now() - this.#createdMs > FIRST_WORKER_MS) this.#sayWaiting()
+  }
+
+  /** @param then runs before the effects do: people hear of the cause first */
+  #handle(event: SchedulerEvent, then: () => void = () => undefined): void {
+    const effects = this.#scheduler.handle(this.#options.now(), event)
+    then()
+    this.#effects.push(...effects)
+    if (this.#isCarryingOut) return
+    this.#isCarryingOut = true
+    try {
+      for (let effect; (effect = this.#effects.shift()) !== undefined;) this.#carryOut(effect)
+    } finally {
+      this.#isCarryingOut = false
     }
+    const { wakeMs } = this.#scheduler
+    if (wakeMs === this.#wakeMs) return
+    this.#wakeMs = wakeMs
+    this.#options.wakeAt(wakeMs)
+  }
+
+  #carryOut(effect: Effect): void {
+    const { observer } = this.#options
+    switch (effect.kind) {
+      case 'grant':
+        return this.#grant(effect.lease)
+      case 'revoke':
+        return this.#members.get(effect.lease.worker)?.connection?.send({ revoke: { lease: effect.lease.id } })
+      case 'count':
+        return this.#count(effect.lease)
+      case 'keep':
+        this.#current!.kept.set(effect.lease.id, this.#arrived!.vector)
+        return
+      case 'discard':
+        return this.#discard(effect.lease, effect.reason)
+      case 'done':
+        return this.#current!.resolve(this.#current!.sum!)
+      case 'drop':
+        return this.expel(effect.worker, effect.reason)
+      case 'goodbye':
+        return this.#members.get(effect.worker)?.connection?.send({ finish: { reason: 'left' } })
+      case 'state':
+        return
+      case 'reissue':
+        this.#reissued++
+        return observer({ kind: 'reissued', workerId: effect.worker, shards: effect.shards, reason: effect.reason })
+      case 'rescue':
+        return observer({ kind: 'rescued', workerId: effect.worker, lateId: effect.late, shards: effect.shards })
+      case 'quarantine': {
+        const seconds = effect.untilMs === Infinity ? null : (effect.untilMs - this.#options.now()) / 1000
+        return observer({ kind: 'quarantined', name: effect.name, seconds, reason: effect.reason })
+      }
+      case 'audit':
+        return observer({ kind: 'audited', outcome: effect.outcome })
+      case 'give-up':
+        return this.#giveUp(effect)
+    }
+  }
+
+  #grant(lease: Lease): void {
+    const { work, step, split, weightsVersion } = this.#current!.task
+    const { id, firstShard, shardCount } = lease
+    this.#members
+      .get(lease.worker)
+      ?.connection?.send({ lease: { lease: id, work, step, split, firstShard, shardCount, weightsVersion } })
+  }
+
+  #count({ id, firstShard, shardCount }: Lease): void {
+    const current = this.#current!
+    const vector = current.kept.get(id) ?? this.#arrived!.vector
+    current.kept.delete(id)
+    current.sum = current.tree.add(firstShard, shardCount, vector)
+  }
+
+  #discard(lease: number, reason: string): void {
+    const kept = this.#current?.kept.get(lease)
+    if (kept !== undefined) {
+      this.#current!.kept.delete(lease)
+      this.vectors.give(kept)
+    } else if (this.#arrived?.lease === lease) {
+      this.#refuse(this.#arrived.worker, lease, reason)
+      this.vectors.give(this.#arrived.vector)
+    }
+  }
+
+  #refuse(worker: number, lease: number, reason: string): Refusal {
+    this.#options.observer({ kind: 'refused', reason, worker: this.#member(worker).summary })
+    const refusal = { lease, reason }
+    if (this.#arrived?.lease === lease) this.#arrived.refusal = refusal
+    return refusal
+  }
+
+  #giveUp({ firstShard, shardCount, cause, reason }: Extract<Effect, { kind: 'give-up' }>): void {
+    const { task, reject } = this.#current!
+    const what = task.describeShards(firstShard, shardCount)
+    const why = {
+      'same-result': `the same bad result came from every worker that tried, so it is the data or the model: ${reason}`,
+      failures: `it failed on every try, the last time with: ${reason}`,
+      losses: `too many workers were lost over it, the last one with: ${reason}`,
+    }[cause]
+    const advice = /not finite|absurd/.test(reason)
+      ? ' If the training diverged, a lower learning rate (--learning-rate) or gradient clipping (--set clipNorm=1) helps.'
+      : ''
+    reject(new ConvoyError('training', `${what} cannot be computed: ${why}.${advice}`))
+  }
+
+  #welcome(member: Member): void {
+    member.wasReady = true
+    this.#saidWaiting = false
+    this.#peakWorkers = Math.max(this.#peakWorkers, this.workerCount)
+    this.#options.observer({ kind: 'worker-joined', worker: member.summary, workers: this.workerCount })
   }
 
   /** Said once each time that the last worker goes, and when none has come after a while. */
@@ -350,117 +448,8 @@ export class WorkerPool {
     if (member === undefined) throw new ConvoyError('protocol', `There is no worker ${worker} (any more).`)
     return member
   }
-
-  #ready(member: Member): void {
-    if (member.state !== 'syncing') throw new ConvoyError('protocol', `Worker ${member.summary.id} was ready before.`)
-    member.state = 'ready'
-    this.#saidWaiting = false
-    this.#peakWorkers = Math.max(this.#peakWorkers, this.workerCount)
-    this.#options.observer({ kind: 'worker-joined', worker: member.summary, workers: this.workerCount })
-    this.#run(this.#scheduler.workerReady(member.summary.id))
-  }
-
-  #heartbeat(member: Member, beat: NonNullable<FromWorker['heartbeat']>): void {
-    if (beat.shardsDone > member.shardsDone) member.lastProgressMs = this.#options.now()
-    member.shardsDone = beat.shardsDone
-    member.residentBytes = beat.residentBytes
-    member.tensors = beat.tensors
-  }
-
-  #failed(member: Member, leaseId: number, reason: string): void {
-    if (this.#scheduler.current(leaseId, member.summary.id) === undefined) return
-    this.#setIdle(member)
-    this.#run(this.#scheduler.failed(leaseId, reason))
-  }
-
-  #leaving(member: Member): void {
-    if (member.state === 'syncing') return this.expel(member.summary.id, 'left')
-    this.#scheduler.workerLeaving(member.summary.id)
-    const owes = member.state === 'busy'
-    member.state = 'leaving'
-    if (!owes) this.#sayGoodbye(member)
-  }
-
-  /** The member's lease is over: it may get another, or may go. */
-  #setIdle(member: Member): void {
-    if (member.state === 'leaving') this.#sayGoodbye(member)
-    else member.state = 'ready'
-  }
-
-  #sayGoodbye(member: Member): void {
-    member.connection?.send({ finish: { reason: 'left' } })
-  }
-
-  #run(effects: Effect[]): void {
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case 'grant':
-          this.#grant(effect.lease)
-          break
-        case 'revoke':
-          this.#members.get(effect.lease.worker)?.connection?.send({ revoke: { lease: effect.lease.id } })
-          break
-        case 'reissue':
-          this.#reissued++
-          this.#options.observer({
-            kind: 'reissued',
-            workerId: effect.worker,
-            shards: effect.shards,
-            reason: effect.reason,
-          })
-          break
-        case 'give-up':
-          this.#giveUp(effect.firstShard, effect.reason)
-          break
-      }
-    }
-  }
-
-  #grant(lease: Lease): void {
-    const member = this.#members.get(lease.worker)
-    if (member === undefined || this.#current === undefined)
-      throw new ConvoyError('internal', 'a lease was granted to nobody')
-    const { task } = this.#current
-    member.state = 'busy'
-    member.lastProgressMs = this.#options.now()
-    const message: LeaseMessage = {
-      lease: lease.id,
-      work: task.work,
-      step: task.step,
-      split: task.split,
-      firstShard: lease.firstShard,
-      shardCount: lease.shardCount,
-      weightsVersion: task.weightsVersion,
-    }
-    member.connection?.send({ lease: message })
-  }
-
-  #giveUp(firstShard: number, reason: string): void {
-    const current = this.#current
-    if (current === undefined) return
-    const { work, step, split } = current.task
-    const what = work === 'WORK_GRADIENT' ? `Step ${step + 1}` : `The evaluation on ${split}`
-    current.reject(
-      new ConvoyError(
-        'training',
-        `${what} cannot be computed: shard ${firstShard} failed on every try, the last time with: ${reason}. ` +
-          (reason.includes('not finite')
-            ? 'The training diverged; a lower learning rate or gradient clipping helps.'
-            : ''),
-      ),
-    )
-  }
-
-  #count(predicate: (member: Member) => boolean): number {
-    let count = 0
-    for (const member of this.#members.values()) if (predicate(member)) count++
-    return count
-  }
 }
 
-/** One pass without branches: x · 0 is NaN exactly when x is not finite. */
-function allFinite(vector: Float32Array): boolean {
-  let probe = 0
-  for (let index = 0; index < vector.length; index++) probe += vector[index]! * 0
-  return probe === 0
+function hashOf(vector: Float32Array): string {
+  return createHash('sha256').update(bytesOf(vector)).digest('hex')
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import os from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
@@ -8,7 +9,7 @@ import { session } from './session.js'
 export interface WorkerOptions {
   /** `host:port` of the coordinator. */
   readonly address: string
-  /** For people; host name and process id by default. */
+  /** Host name and process id by default. */
   readonly name?: string
   readonly device: DeviceChoice
   /** Exchange vectors through memory with a coordinator on this machine. */
@@ -31,6 +32,7 @@ const LONGEST_RETRY_MS = 2_000
 export async function runWorker(options: WorkerOptions): Promise<string> {
   const { address, patienceMs, sharedMemory, device: choice, notice, leaveSignal } = options
   const name = options.name ?? `${os.hostname()}:${process.pid}`
+  const incarnation = randomUUID()
   const { thread, device } = await ComputeThread.start(choice)
   notice(`Computing on ${device.name} (${device.kind}, TensorFlow ${device.tensorflowVersion}).`)
   try {
@@ -39,7 +41,7 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
     for (;;) {
       const startedMs = performance.now()
       try {
-        return await session({ address, name, device, thread, sharedMemory, notice, leaveSignal })
+        return await session({ address, name, incarnation, device, thread, sharedMemory, notice, leaveSignal })
       } catch (thrown) {
         const error = ConvoyError.from(thrown)
         if (error.code !== 'unavailable' && error.code !== 'protocol') throw error

@@ -18,6 +18,8 @@ export interface SessionOptions {
   /** `host:port` of the coordinator. */
   readonly address: string
   readonly name: string
+  /** Of this process. */
+  readonly incarnation: string
   readonly device: DeviceDescription
   readonly thread: ComputeThread
   /** Exchange vectors through memory with a coordinator on this machine. */
@@ -56,8 +58,8 @@ export async function session(options: SessionOptions): Promise<string> {
   }
 }
 
-async function join(client: ControlClient, { name, device, address }: SessionOptions): Promise<JoinReply> {
-  const request: JoinRequest = { protocol: PROTOCOL_VERSION, name, device: { ...device } }
+async function join(client: ControlClient, { name, incarnation, device, address }: SessionOptions): Promise<JoinReply> {
+  const request: JoinRequest = { protocol: PROTOCOL_VERSION, name, device: { ...device }, incarnation }
   const call = promisify<JoinRequest, grpc.Metadata, grpc.CallOptions, JoinReply | undefined>(client.join.bind(client))
   try {
     const reply = await call(request, new grpc.Metadata(), { deadline: Date.now() + JOIN_DEADLINE_MS })

@@ -1,6 +1,12 @@
 import { formatDuration, formatShare } from '../../shared/units.js'
 import type { RunEvent } from '../run-events.js'
 
+const AUDIT_OUTCOMES = {
+  mismatch: 'An audit found a worker that computed wrongly; its result was not used.',
+  unverified: 'An audit was not finished: no other worker could compute the same.',
+  disputed: 'Two workers computed different results; the run waits for a third one that tells which is right.',
+}
+
 /** One line for people; undefined for what a progress display shows by itself. */
 export function describeEvent(event: RunEvent): string | undefined {
   switch (event.kind) {
@@ -13,7 +19,7 @@ export function describeEvent(event: RunEvent): string | undefined {
       )
     }
     case 'waiting':
-      return 'No worker is there; the run waits for one.'
+      return 'No worker can compute; the run waits for one.'
     case 'worker-joined':
       return `Worker ${event.worker.id} (${event.worker.name}, ${event.worker.device.name}) joined; ${event.workers} now.`
     case 'worker-left':
@@ -27,6 +33,14 @@ export function describeEvent(event: RunEvent): string | undefined {
       const best = event.best && split === 'validation' ? ', best so far' : ''
       return `${split} after step ${step} (epoch ${event.epoch.toFixed(2)}): accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} (${formatDuration(durationMs / 1000)}${best})`
     }
+    case 'rescued':
+      return `Worker ${event.workerId} computes ${event.shards} shards that worker ${event.lateId} is late with.`
+    case 'quarantined': {
+      const howLong = event.seconds === null ? 'for the rest of the run' : `for ${formatDuration(event.seconds)}`
+      return `Worker ${event.name} gets no work ${howLong}: ${event.reason}.`
+    }
+    case 'audited':
+      return event.outcome === 'agreed' ? undefined : AUDIT_OUTCOMES[event.outcome]
     case 'step':
     case 'evaluating':
     case 'finished':

@@ -41,6 +41,14 @@ export class PrometheusMetrics {
     const departures = counter('worker_departures', 'Workers that left or were lost.')
     const reissued = counter('shards_reissued', 'Shards taken from a worker and given to others.')
     const refused = counter('results_refused', 'Results that were refused: stale, malformed, not finite.')
+    const rescued = counter('shards_rescued', 'Shards computed a second time because their worker was late.')
+    const quarantines = counter('quarantines', 'Times that a worker was put in quarantine.')
+    const audits = new Counter({
+      name: 'convoy_audits_total',
+      help: 'Blocks computed twice and compared, by outcome.',
+      labelNames: ['outcome'],
+      registers,
+    })
     const evaluation = (name: string, help: string): Gauge =>
       new Gauge({ name: `convoy_evaluation_${name}`, help, labelNames: ['split'], registers })
     const evaluationLoss = evaluation('loss', 'Mean cross-entropy of the last evaluation.')
@@ -77,6 +85,15 @@ export class PrometheusMetrics {
           break
         case 'refused':
           refused.inc()
+          break
+        case 'rescued':
+          rescued.inc(event.shards)
+          break
+        case 'quarantined':
+          quarantines.inc()
+          break
+        case 'audited':
+          audits.inc({ outcome: event.outcome })
           break
         case 'evaluated': {
           const { split, loss: splitLoss, accuracy: splitAccuracy, durationMs } = event.result

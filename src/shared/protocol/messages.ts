@@ -18,6 +18,7 @@ export interface JoinRequest {
   protocol: number
   name: string
   device: DeviceMessage
+  incarnation: string
 }
 
 export interface JoinReply {
@@ -85,6 +86,7 @@ export interface WorkerStatus {
   residentBytes: number
   tensors: number
   lastHeardSeconds: number
+  timesSlower: number
 }
 
 export interface StatusReply {

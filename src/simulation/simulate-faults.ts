@@ -1,0 +1,261 @@
+import { setImmediate as settlePromises } from 'node:timers/promises'
+import type { SchedulerLimits } from '../coordinator/core/limits.js'
+import { DEFAULT_LIMITS } from '../coordinator/core/limits.js'
+import { describeEvent } from '../coordinator/reporting/describe-event.js'
+import type { RunEvent } from '../coordinator/run-events.js'
+import type { TrainingOutcome } from '../coordinator/training-run.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { Fault, FaultScenario } from './fault-scenario.js'
+import { referenceHashes } from './reference-run.js'
+import { SeededDraws } from './seeded-draws.js'
+import { SimulatedCoordinator } from './simulated-coordinator.js'
+import { SimulatedLink } from './simulated-link.js'
+import { SimulatedWorker } from './simulated-worker.js'
+import { hashOfWeights, TinyProblem } from './tiny-problem.js'
+import { VirtualTime } from './virtual-time.js'
+
+export interface SimulatedOutcome {
+  /** What must never be, and was. */
+  readonly violation: string | undefined
+  readonly history: readonly string[]
+  readonly virtualMs: number
+  readonly events: number
+}
+
+/** After the last fault, a run must end within this time: the longest quarantine, a hung lease, and then some. */
+const PATIENCE_MS = 900_000
+const MOST_EVENTS = 3_000_000
+const MOST_HISTORY = 2_000
+
+/** The real ones, but a lone worker that fails everything does not end the run: in the end somebody honest returns. */
+const LIMITS: SchedulerLimits = { ...DEFAULT_LIMITS, failuresPerShard: 1_000, lossesPerShard: 1_000 }
+
+/**
+ * One history of a run with faults, the invariants checked after every event.
+ */
+export async function simulateFaults(
+  scenario: FaultScenario,
+  limits: SchedulerLimits = LIMITS,
+): Promise<SimulatedOutcome> {
+  return new FaultSimulation(scenario, limits).run()
+}
+
+class FaultSimulation {
+  readonly #scenario: FaultScenario
+  readonly #limits: SchedulerLimits
+  readonly #time = new VirtualTime()
+  readonly #problem: TinyProblem
+  readonly #expected: readonly string[]
+  readonly #workers: SimulatedWorker[]
+  readonly #history: string[] = []
+  #coordinator: SimulatedCoordinator | undefined
+  #newestHash = ''
+  #step = 0
+  #wasObserved = false
+  #violation: string | undefined
+  #outcome: TrainingOutcome | undefined
+  #wakeStep: () => void = () => undefined
+
+  constructor(scenario: FaultScenario, limits: SchedulerLimits) {
+    this.#scenario = scenario
+    this.#limits = limits
+    const { seed, shards, steps, link, workers } = scenario
+    this.#problem = new TinyProblem(shards, steps)
+    this.#expected = referenceHashes(shards, steps)
+    this.#workers = workers.map((traits, index) => {
+      const draws = new SeededDraws(seed, index + 1)
+      return new SimulatedWorker(traits, {
+        ...{ time: this.#time, draws, link: new SimulatedLink(this.#time, draws, this.#linkTraits(link)) },
+        ...{ problem: this.#problem, vectorBytes: 4_000, heartbeatMs: limits.heartbeatMs },
+        coordinator: () => this.#coordinator,
+        crowding: () => 1,
+      })
+    })
+  }
+
+  async run(): Promise<SimulatedOutcome> {
+    const { quietAtMs, faults } = this.#scenario
+    this.#startCoordinator()
+    for (const worker of this.#workers) worker.start()
+    for (const fault of faults) {
+      this.#time.at(fault.atMs, () => {
+        this.#strike(fault)
+      })
+    }
+    this.#time.at(quietAtMs, () => {
+      this.#say('nothing goes wrong any more')
+      for (const worker of this.#workers) {
+        worker.link.heal()
+        worker.slowness = 1
+        worker.start()
+      }
+    })
+    let events = 0
+    let wasIdle = false
+    try {
+      while (this.#outcome === undefined && this.#violation === undefined) {
+        if (!this.#time.next()) this.#violate('nothing can happen any more, and the run is not over')
+        if (++events > MOST_EVENTS) this.#violate(`more than ${MOST_EVENTS} events`)
+        if (this.#time.nowMs > quietAtMs + PATIENCE_MS)
+          this.#violate(`not over ${PATIENCE_MS / 1000} s after the last fault`)
+        // Between tasks the training loop has something to do, whenever something was observed or a task ended.
+        const isIdle = (this.#coordinator?.pool.leases.length ?? 0) === 0
+        if (isIdle && (this.#wasObserved || !wasIdle)) await settlePromises()
+        this.#wasObserved = false
+        wasIdle = isIdle
+        this.#checkLeases()
+      }
+      if (this.#outcome !== undefined) this.#checkOutcome(this.#outcome)
+    } catch (thrown) {
+      const error = ConvoyError.from(thrown)
+      this.#violate(`${error.message}\n${error.stack ?? ''}`)
+    }
+    this.#coordinator?.kill()
+    return { violation: this.#violation, history: this.#history, virtualMs: this.#time.nowMs, events }
+  }
+
+  /** Loss, duplication and reordering of single messages end with the faults. */
+  #linkTraits(traits: FaultScenario['link']): FaultScenario['link'] {
+    const { quietAtMs } = this.#scenario
+    const time = this.#time
+    const whileLoud = (probability: number) => (time.nowMs < quietAtMs ? probability : 0)
+    return {
+      ...traits,
+      get loss() {
+        return whileLoud(traits.loss)
+      },
+      get duplication() {
+        return whileLoud(traits.duplication)
+      },
+      get reorder() {
+        return whileLoud(traits.reorder)
+      },
+    }
+  }
+
+  #startCoordinator(): void {
+    this.#step = 0
+    this.#wasObserved = true
+    const coordinator = new SimulatedCoordinator({
+      ...{ time: this.#time, description: this.#problem.description, split: this.#problem.split },
+      ...{ limits: this.#limits, auditEvery: this.#scenario.auditEvery, resultMs: 0, stepMs: 0 },
+      observer: (event) => {
+        if (coordinator === this.#coordinator) this.#observe(event)
+      },
+      onPublish: (weights) => {
+        this.#newestHash = hashOfWeights(weights)
+      },
+      beforeStep: async () => {
+        while (coordinator.pool.workerCount < this.#scenario.quorum && this.#step === 0) {
+          await new Promise<void>((resolve) => {
+            this.#wakeStep = resolve
+          })
+        }
+      },
+    })
+    this.#coordinator = coordinator
+    coordinator.train().then(
+      (outcome) => {
+        if (coordinator === this.#coordinator) this.#outcome = outcome
+      },
+      (error: unknown) => {
+        if (coordinator === this.#coordinator) this.#violate(`the run failed: ${ConvoyError.from(error).message}`)
+      },
+    )
+  }
+
+  #observe(event: RunEvent): void {
+    this.#wasObserved = true
+    if (event.kind === 'worker-joined') this.#wakeStep()
+    const line = event.kind === 'step' ? `step ${event.step}` : describeEvent(event)
+    if (line !== undefined) this.#say(line)
+    if (event.kind !== 'step') return
+    if (event.step !== this.#step + 1) this.#violate(`step ${event.step} came after step ${this.#step}`)
+    this.#step = event.step
+    if (this.#newestHash !== this.#expected[event.step])
+      this.#violate(`the weights after step ${event.step} are not those of the run without faults`)
+  }
+
+  #strike(fault: Fault): void {
+    this.#say(`fault: ${JSON.stringify(fault)}`)
+    const worker = 'worker' in fault ? this.#workers[fault.worker]! : undefined
+    switch (fault.kind) {
+      case 'kill':
+      case 'leave':
+        if (fault.kind === 'kill') worker!.kill()
+        else worker!.leave()
+        return this.#time.after(fault.backAfterMs, () => {
+          worker!.start()
+        })
+      case 'pause':
+        return worker!.pause(fault.forMs)
+      case 'slow':
+        worker!.slowness = fault.times
+        return this.#time.after(fault.forMs, () => {
+          worker!.slowness = 1
+        })
+      case 'cut':
+        return worker!.cut()
+      case 'dark':
+        worker!.link.darken(...(fault.way === 'both' ? (['up', 'down'] as const) : [fault.way]))
+        return this.#time.after(fault.forMs, () => {
+          worker!.link.heal()
+        })
+      case 'join':
+        return worker!.start()
+      case 'coordinator-pause':
+        return this.#coordinator?.pause(fault.forMs)
+      case 'coordinator-kill':
+        return this.#killCoordinator(fault.backAfterMs)
+    }
+  }
+
+  /** Without checkpoints the run begins anew; its steps must come out the same. */
+  #killCoordinator(backAfterMs: number): void {
+    const killed = this.#coordinator
+    if (killed === undefined) return
+    for (const worker of this.#workers) worker.cut()
+    this.#coordinator = undefined
+    killed.kill()
+    this.#time.after(backAfterMs, () => {
+      this.#say('the coordinator is back')
+      this.#startCoordinator()
+    })
+  }
+
+  #checkLeases(): void {
+    const pool = this.#coordinator?.pool
+    if (pool === undefined) return
+    const { leasesPerShard } = this.#limits
+    const owners = new Set<number>()
+    const owned = new Uint8Array(Math.max(this.#scenario.shards, 64))
+    for (const { worker, firstShard, shardCount } of pool.leases) {
+      if (owners.has(worker)) this.#violate(`worker ${worker} holds two leases`)
+      owners.add(worker)
+      for (let shard = firstShard; shard < firstShard + shardCount; shard++) {
+        if (++owned[shard]! > leasesPerShard) this.#violate(`shard ${shard} has more than ${leasesPerShard} leases`)
+      }
+    }
+    for (const worker of owners) {
+      const state = pool.stateOf(worker)
+      if (state !== 'busy' && state !== 'suspect' && state !== 'draining')
+        this.#violate(`worker ${worker} is ${state ?? 'gone'} and holds a lease`)
+    }
+  }
+
+  #checkOutcome({ result }: TrainingOutcome): void {
+    const { steps } = this.#scenario
+    if (result.steps !== steps) this.#violate(`${result.steps} steps of ${steps}`)
+    if (this.#step !== steps) this.#violate(`${this.#step} steps were reported, ${steps} are in the result`)
+    if (!result.weightsSha256.startsWith(this.#expected[steps]!)) this.#violate('the result names other weights')
+  }
+
+  #say(line: string): void {
+    if (this.#history.length < MOST_HISTORY) this.#history.push(`${(this.#time.nowMs / 1000).toFixed(3)} s  ${line}`)
+  }
+
+  #violate(what: string): void {
+    this.#violation ??= what
+    this.#say(`VIOLATION: ${what}`)
+  }
+}

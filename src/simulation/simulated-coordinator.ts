@@ -1,0 +1,132 @@
+import type { SchedulerLimits } from '../coordinator/core/limits.js'
+import { WorkDescriber } from '../coordinator/describe-work.js'
+import type { RunObserver } from '../coordinator/run-events.js'
+import type { TrainingOutcome } from '../coordinator/training-run.js'
+import { trainingRun } from '../coordinator/training-run.js'
+import { WeightsBoard } from '../coordinator/weights-board.js'
+import { WorkerPool } from '../coordinator/worker-pool.js'
+import type { Split } from '../data/dataset.js'
+import type { RunDescription } from '../model/run-description.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { VirtualTime } from './virtual-time.js'
+
+export interface SimulatedCoordinatorOptions {
+  readonly time: VirtualTime
+  readonly description: RunDescription
+  readonly split: Split
+  readonly limits: SchedulerLimits
+  readonly auditEvery: number
+  readonly observer: RunObserver
+  /** Called with every version before anybody computes with it. */
+  readonly onPublish: (weights: Float32Array) => void
+  /** Time that the coordinator itself needs for a result and for a step. */
+  readonly resultMs: number
+  readonly stepMs: number
+  readonly beforeStep?: () => Promise<void>
+}
+
+const TICK_MS = 250
+
+/** A coordinator process: the real pool, scheduler, training loop, reduction and optimizer, with time and wire simulated. */
+export class SimulatedCoordinator {
+  readonly pool: WorkerPool
+  readonly #options: SimulatedCoordinatorOptions
+  readonly #abort = new AbortController()
+  readonly #published: { version: number; values: Float32Array } = { version: 0, values: new Float32Array(0) }
+  #isAlive = true
+  #pausedUntilMs = 0
+  #freeMs = 0
+
+  constructor(options: SimulatedCoordinatorOptions) {
+    this.#options = options
+    const { time, limits, auditEvery, observer } = options
+    this.pool = new WorkerPool({
+      ...{ observer, limits, auditEvery, maxWorkers: 64, allowMixedDevices: false, now: () => time.nowMs },
+      wakeAt: (ms) => {
+        if (ms === Infinity) return
+        time.at(ms, () => {
+          this.deliver(() => {
+            this.pool.tick()
+          })
+        })
+      },
+    })
+    const tick = (): void => {
+      if (!this.#isAlive) return
+      this.deliver(() => {
+        this.pool.tick()
+      })
+      time.after(TICK_MS, tick)
+    }
+    tick()
+  }
+
+  get publishedWeights(): { readonly version: number; readonly values: Float32Array } {
+    return this.#published
+  }
+
+  async train(): Promise<TrainingOutcome> {
+    const { time, description, split, observer, onPublish, beforeStep } = this.#options
+    const published = this.#published
+    class Board extends WeightsBoard {
+      override publish(weights: Float32Array): number {
+        published.values = weights.slice()
+        onPublish(weights)
+        return (published.version = super.publish(weights))
+      }
+    }
+    return trainingRun({
+      ...{ description, observer, pool: this.pool, board: new Board(), signal: this.#abort.signal },
+      splitSizes: { train: split.train.length, validation: split.validation.length, test: split.test.length },
+      describer: new WorkDescriber(description.config, split),
+      stopSignal: new AbortController().signal,
+      onBrokenOff: async () => Promise.resolve(),
+      now: () => time.nowMs,
+      ...(beforeStep && { beforeStep }),
+    })
+  }
+
+  /** Something arrives: it is handled when the process runs and has handled what came before. */
+  deliver(run: () => void): void {
+    if (!this.#isAlive) return
+    const { time } = this.#options
+    const readyMs = Math.max(this.#pausedUntilMs, this.#freeMs)
+    if (readyMs <= time.nowMs) run()
+    else
+      time.at(readyMs, () => {
+        this.deliver(run)
+      })
+  }
+
+  /** The thread is busy for so long. */
+  work(forMs: number): void {
+    this.#freeMs = Math.max(this.#freeMs, this.#options.time.nowMs) + forMs
+  }
+
+  /**
+   * A message that makes no sense costs its sender the membership, as in the gRPC services.
+   * @returns whether it made sense
+   */
+  guard(worker: number, run: () => void): boolean {
+    try {
+      run()
+      return true
+    } catch (thrown) {
+      const error = ConvoyError.from(thrown)
+      if (error.code !== 'protocol') throw error
+      this.pool.expel(worker, 'sent a message that makes no sense')
+      return false
+    }
+  }
+
+  /** SIGSTOP and, after a while, SIGCONT. */
+  pause(forMs: number): void {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#options.time.nowMs + forMs)
+  }
+
+  /** SIGKILL. */
+  kill(): void {
+    this.#isAlive = false
+    this.#abort.abort(new ConvoyError('interrupted', 'killed'))
+  }
+}

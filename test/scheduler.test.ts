@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { DEFAULT_LIMITS } from '../src/coordinator/core/limits.js'
+import type { Effect, Lease, SchedulerEvent } from '../src/coordinator/core/scheduler.js'
+import { Scheduler } from '../src/coordinator/core/scheduler.js'
+
+/** A scheduler with workers that are ready, and time that the test sets. */
+class Scene {
+  readonly scheduler: Scheduler
+  nowMs = 1_000
+  #tasks = 0
+
+  constructor(names: readonly string[], auditEvery = 0) {
+    this.scheduler = new Scheduler(DEFAULT_LIMITS, auditEvery)
+    names.forEach((name, index) => this.join(index + 1, name))
+  }
+
+  join(worker: number, name: string): Effect[] {
+    this.send({ kind: 'joined', worker, name })
+    this.send({ kind: 'connected', worker })
+    return this.send({ kind: 'ready', worker })
+  }
+
+  send(event: SchedulerEvent): Effect[] {
+    return this.scheduler.handle(this.nowMs, event)
+  }
+
+  begin(shards: number): Effect[] {
+    return this.send({ kind: 'begin', task: { id: ++this.#tasks, kind: 'work', shards } })
+  }
+
+  good(lease: Lease, hash?: string): Effect[] {
+    return this.send({
+      kind: 'good-result',
+      worker: lease.worker,
+      lease: lease.id,
+      ...(hash === undefined ? {} : { hash }),
+    })
+  }
+
+  /** Time passes, and everybody says that he lives. */
+  pass(ms: number, ...silent: readonly number[]): Effect[] {
+    const effects: Effect[] = []
+    for (const end = this.nowMs + ms; this.nowMs < end;) {
+      this.nowMs = Math.min(end, this.nowMs + 250)
+      for (const { id } of this.scheduler.workers()) {
+        if (!silent.includes(id)) effects.push(...this.send({ kind: 'heartbeat', worker: id, shardsDone: 0 }))
+      }
+      effects.push(...this.send({ kind: 'tick' }))
+    }
+    return effects
+  }
+
+  /** Whole tasks, each worker taking `shardMs[worker - 1]` per shard. @returns milliseconds of each task */
+  run(tasks: number, shards: number, shardMs: readonly number[]): number[] {
+    return Array.from({ length: tasks }, () => {
+      const beganMs = this.nowMs
+      const running = new Map<number, { lease: Lease; endMs: number }>()
+      const take = (effects: Effect[]): boolean => {
+        for (const effect of effects) {
+          if (effect.kind === 'grant') {
+            const { lease } = effect
+            running.set(lease.id, { lease, endMs: this.nowMs + lease.shardCount * shardMs[lease.worker - 1]! })
+          } else if (effect.kind === 'revoke') running.delete(effect.lease.id)
+        }
+        return effects.some(({ kind }) => kind === 'done')
+      }
+      let isDone = take(this.begin(shards))
+      while (!isDone) {
+        const next = [...running.values()].sort((a, b) => a.endMs - b.endMs)[0]
+        const wakeMs = this.scheduler.wakeMs
+        if (next === undefined || wakeMs < next.endMs) {
+          this.nowMs = wakeMs
+          isDone = take(this.send({ kind: 'tick' }))
+        } else {
+          this.nowMs = next.endMs
+          running.delete(next.lease.id)
+          isDone = take(this.good(next.lease))
+        }
+      }
+      return this.nowMs - beganMs
+    })
+  }
+}
+
+function granted(effects: readonly Effect[]): Lease[] {
+  return effects.flatMap((effect) => (effect.kind === 'grant' ? [effect.lease] : []))
+}
+
+function kinds(effects: readonly Effect[]): string[] {
+  return effects.map(({ kind }) => kind)
+}
+
+describe('scheduler', () => {
+  test('idle workers share a task equally', () => {
+    const leases = granted(new Scene(['a', 'b']).begin(4))
+    assert.deepEqual(
+      leases.map(({ worker, firstShard, shardCount }) => [worker, firstShard, shardCount]),
+      [
+        [1, 0, 2],
+        [2, 2, 2],
+      ],
+    )
+  })
+
+  test('blocks follow the measured speed: a worker of a third of the speed gets a quarter of the work', () => {
+    const scene = new Scene(['fast', 'slow'])
+    scene.run(5, 16, [10, 30])
+    const counts = granted(scene.begin(16)).map(({ worker, shardCount }) => [worker, shardCount])
+    assert.deepEqual(counts, [
+      [1, 8],
+      [2, 4],
+    ])
+  })
+
+  test('a worker dies: its shards go to the next idle worker, its late result is stale', () => {
+    const scene = new Scene(['a', 'b'])
+    const [first, second] = granted(scene.begin(4)) as [Lease, Lease]
+    assert.deepEqual(kinds(scene.send({ kind: 'gone', worker: 1, reason: 'killed' })), ['reissue'])
+    assert.equal(scene.scheduler.lease(first.id, 1), undefined)
+    const [again] = granted(scene.good(second)) as [Lease]
+    assert.deepEqual([again.worker, again.firstShard], [2, 0])
+  })
+
+  test("fault 41: a result of another's lease, or of yesterday's, is discarded", () => {
+    const scene = new Scene(['a', 'b'])
+    const [first] = granted(scene.begin(2)) as [Lease]
+    const stolen = scene.send({ kind: 'good-result', worker: 2, lease: first.id })
+    assert.deepEqual(stolen, [{ kind: 'discard', lease: first.id, reason: 'stale' }])
+    scene.good(first)
+    assert.deepEqual(scene.good(first), [{ kind: 'discard', lease: first.id, reason: 'stale' }])
+  })
+
+  test('somebody idle computes what another is late with; the first result revokes the other', () => {
+    const scene = new Scene(['a', 'b'])
+    scene.run(3, 2, [100, 100])
+    const [first, second] = granted(scene.begin(2)) as [Lease, Lease]
+    scene.nowMs += 100
+    scene.good(first)
+    assert.equal(scene.scheduler.wakeMs, scene.nowMs - 100 + 2 * 100 + DEFAULT_LIMITS.overdueSlackMs)
+    scene.nowMs = scene.scheduler.wakeMs
+    const effects = scene.send({ kind: 'tick' })
+    assert.deepEqual(kinds(effects), ['rescue', 'state', 'grant'])
+    const [rescue] = granted(effects) as [Lease]
+    assert.deepEqual([rescue.worker, rescue.firstShard], [1, second.firstShard])
+    const end = scene.good(rescue)
+    assert.ok(end.some((effect) => effect.kind === 'revoke' && effect.lease.id === second.id))
+    assert.ok(end.some(({ kind }) => kind === 'done'))
+  })
+
+  test('fault 11: a worker at a tenth of the speed costs less than 15 % of what the other three do without it', () => {
+    const total = (times: readonly number[]): number => times.reduce((sum, ms) => sum + ms, 0)
+    for (const shards of [4, 16, 32]) {
+      const three = total(new Scene(['a', 'b', 'c']).run(200, shards, [10, 10, 10]))
+      const four = total(new Scene(['a', 'b', 'c', 'd']).run(200, shards, [10, 10, 10, 100]))
+      assert.ok(four < three / 0.85, `${shards} shards: ${four} ms with it, ${three} ms without`)
+    }
+  })
+
+  test('fault 9: a worker that crashes on every lease is quarantined, longer each time', () => {
+    const scene = new Scene(['good', 'bad'])
+    let worker = 2
+    const quarantines: number[] = []
+    for (let crash = 0; crash < 6; crash++) {
+      assert.ok(granted(scene.begin(2)).some((lease) => lease.worker === worker))
+      for (const effect of scene.send({ kind: 'gone', worker, reason: 'connection lost' })) {
+        if (effect.kind === 'quarantine') quarantines.push(effect.untilMs - scene.nowMs)
+      }
+      scene.send({ kind: 'abandon' })
+      scene.join(++worker, 'bad')
+      if (scene.scheduler.stateOf(worker) === 'quarantined') scene.pass(5_500)
+    }
+    assert.deepEqual(quarantines, [5_000, 10_000])
+  })
+
+  test('fault 3: a silent worker is suspect after two heartbeats and dropped after four', () => {
+    const scene = new Scene(['a', 'b'])
+    scene.begin(2)
+    scene.pass(2_000, 2)
+    assert.equal(scene.scheduler.stateOf(2), 'suspect')
+    const effects = scene.pass(1_250, 2)
+    assert.ok(effects.some((effect) => effect.kind === 'drop' && effect.worker === 2))
+    assert.equal(scene.scheduler.stateOf(1), 'busy')
+  })
+
+  test('fault 4: time that this process was stopped for is nobody’s silence', () => {
+    const scene = new Scene(['a'])
+    scene.begin(1)
+    scene.nowMs += 30_000
+    assert.deepEqual(scene.send({ kind: 'tick' }), [])
+  })
+
+  test('fault 41: a bad result goes to another worker; the same from two ends the run', () => {
+    const scene = new Scene(['a', 'b'])
+    const [first, second] = granted(scene.begin(2)) as [Lease, Lease]
+    const bad = (lease: Lease): Effect[] =>
+      scene.send({ kind: 'bad-result', worker: lease.worker, lease: lease.id, reason: 'not finite', hash: 'same' })
+    assert.deepEqual(granted(bad(first)), [], 'the one that failed it does not get it again')
+    const [again] = granted(scene.good(second)) as [Lease]
+    assert.deepEqual([again.worker, again.firstShard], [2, 0])
+    const end = bad(again)
+    assert.ok(end.some((effect) => effect.kind === 'give-up' && effect.cause === 'same-result'))
+  })
+
+  test('fault 16: a third worker decides who computes wrongly, and only the right result counts', () => {
+    const scene = new Scene(['liar', 'b', 'c'], 1)
+    const hashOf = ({ worker }: Lease): string => (worker === 1 ? 'wrong' : 'right')
+    const seen: Effect[] = []
+    let leases = granted(scene.begin(1))
+    while (leases.length > 0) {
+      const effects = leases.flatMap((lease) => scene.good(lease, hashOf(lease)))
+      seen.push(...effects)
+      leases = granted(effects).filter(({ id, worker }) => scene.scheduler.lease(id, worker))
+    }
+    assert.ok(
+      seen.some((effect) => effect.kind === 'quarantine' && effect.name === 'liar' && effect.untilMs === Infinity),
+    )
+    assert.ok(seen.some((effect) => effect.kind === 'audit' && effect.outcome === 'mismatch'))
+    const counted = seen.flatMap((effect) => (effect.kind === 'count' ? [effect.lease.id] : []))
+    assert.equal(counted.length, 1)
+    assert.equal(scene.scheduler.stateOf(1), 'quarantined')
+  })
+
+  test('fault 16: of two workers, the one that contradicts itself is the one that is wrong', () => {
+    const scene = new Scene(['a', 'b'], 1)
+    let flips = 0
+    const hashOf = ({ worker }: Lease): string => (worker === 1 && flips++ === 0 ? 'flipped' : 'right')
+    const seen: Effect[] = []
+    let leases = granted(scene.begin(1))
+    while (leases.length > 0) {
+      const effects = leases.flatMap((lease) => scene.good(lease, hashOf(lease)))
+      seen.push(...effects)
+      leases = granted(effects)
+    }
+    assert.ok(seen.some((effect) => effect.kind === 'quarantine' && effect.name === 'a'))
+    assert.ok(seen.some(({ kind }) => kind === 'done'))
+  })
+
+  test('fault 7: a draining worker finishes what it holds, then is sent home', () => {
+    const scene = new Scene(['a', 'b'])
+    const [first] = granted(scene.begin(4)) as [Lease]
+    assert.deepEqual(kinds(scene.send({ kind: 'draining', worker: 1 })), ['state'])
+    assert.deepEqual(kinds(scene.good(first)), ['goodbye', 'count'])
+  })
+})

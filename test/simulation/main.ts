@@ -1,0 +1,99 @@
+import { fork } from 'node:child_process'
+import os from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { faultScenario } from '../../src/simulation/fault-scenario.js'
+import { simulateFaults } from '../../src/simulation/simulate-faults.js'
+
+// npm run simulation-test -- --seed 1 --runs 20000      seeds 1 to 20,000, on all cores
+// npm run simulation-test -- --seed 4711 --history      one history, told
+
+const LINES = 40
+
+interface Tally {
+  runs: number
+  events: number
+  virtualMs: number
+  failed: { seed: number; violation: string; history: readonly string[] }[]
+}
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    runs: { type: 'string', default: '500' },
+    history: { type: 'boolean', default: false },
+    part: { type: 'string' },
+  },
+})
+const first = wholeNumber('--seed', values.seed, 0xffff_ffff)
+const runs = wholeNumber('--runs', values.runs, 10_000_000)
+
+if (values.history) await tell(first)
+else if (values.part !== undefined) await runPart(Number(values.part))
+else await runAll()
+
+/** Every cores-th seed: the tally goes to the parent. */
+async function runPart(part: number): Promise<void> {
+  const tally: Tally = { runs: 0, events: 0, virtualMs: 0, failed: [] }
+  for (let seed = first + part; seed < first + runs; seed += os.availableParallelism()) {
+    const { violation, history, events, virtualMs } = await simulateFaults(faultScenario(seed))
+    tally.runs++
+    tally.events += events
+    tally.virtualMs += virtualMs
+    if (violation !== undefined) tally.failed.push({ seed, violation, history })
+  }
+  process.send!(tally)
+  process.disconnect()
+}
+
+async function runAll(): Promise<void> {
+  const startedMs = performance.now()
+  const tallies = await Promise.all(
+    Array.from({ length: os.availableParallelism() }, async (_, part) => {
+      const child = fork(fileURLToPath(import.meta.url), [
+        '--seed',
+        `${first}`,
+        '--runs',
+        `${runs}`,
+        '--part',
+        `${part}`,
+      ])
+      return new Promise<Tally>((resolve, reject) => {
+        child.once('message', resolve)
+        child.once('exit', (status) => {
+          reject(new Error(`A part of the simulation ended with status ${status}.`))
+        })
+      })
+    }),
+  )
+  const sum = (of: (tally: Tally) => number): number => tallies.reduce((total, tally) => total + of(tally), 0)
+  const failed = tallies.flatMap((tally) => tally.failed).sort((a, b) => a.seed - b.seed)
+  if (failed.length > 0) {
+    const { seed, violation, history } = failed[0]!
+    process.stdout.write(`${history.slice(-LINES).join('\n')}\n\nSeed ${seed}: ${violation}\n`)
+    process.stdout.write(`Replay: npm run simulation-test -- --seed ${seed} --history\n`)
+    process.exitCode = 1
+  }
+  const seconds = (performance.now() - startedMs) / 1000
+  process.stdout.write(
+    `${sum((tally) => tally.runs)} runs, ${sum((tally) => tally.events)} events, ` +
+      `${(sum((tally) => tally.virtualMs) / 3_600_000).toFixed(1)} simulated hours in ${seconds.toFixed(1)} s: ` +
+      `${failed.length} violations\n`,
+  )
+}
+
+async function tell(seed: number): Promise<void> {
+  const scenario = faultScenario(seed)
+  const { workers, faults: _faults, ...rest } = scenario
+  process.stdout.write(`${JSON.stringify(rest)}\n${workers.map((worker) => JSON.stringify(worker)).join('\n')}\n`)
+  const { violation, history } = await simulateFaults(scenario)
+  process.stdout.write(`${history.join('\n')}\n${violation ?? 'no violation'}\n`)
+  if (violation !== undefined) process.exitCode = 1
+}
+
+function wholeNumber(flag: string, text: string, most: number): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= 0 && value <= most) return value
+  process.stderr.write(`✖ ${flag} ${text}: give a whole number from 0 to ${most}\n`)
+  process.exit(2)
+}

@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { packageRoot } from '../../src/shared/package-root.js'
+import { MUTATIONS } from './mutations.js'
+
+// npm run mutation-test: is the simulation worth its time? Breaks the core on purpose, in a copy, and sees whether it is noticed.
+
+const RUNS = 400
+const TIMEOUT_MS = 180_000
+
+const copy = mkdtempSync(path.join(os.tmpdir(), 'convoy-mutation-'))
+let missed = 0
+try {
+  for (const name of ['dist', 'proto', 'package.json']) {
+    cpSync(path.join(packageRoot, name), path.join(copy, name), { recursive: true })
+  }
+  symlinkSync(path.join(packageRoot, 'node_modules'), path.join(copy, 'node_modules'))
+  for (const { name, file, find, replace } of MUTATIONS) {
+    const target = path.join(copy, 'dist', 'src', file)
+    const original = readFileSync(target, 'utf8')
+    if (original.split(find).length !== 2) throw new Error(`${file} must have this exactly once: ${find}`)
+    writeFileSync(
+      target,
+      original.replace(find, () => replace),
+    )
+    const main = path.join(copy, 'dist', 'test', 'simulation', 'main.js')
+    const { status, stdout } = spawnSync(process.execPath, [main, '--runs', `${RUNS}`], {
+      encoding: 'utf8',
+      timeout: TIMEOUT_MS,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    writeFileSync(target, original)
+    const how = /^Seed .*$/m.exec(stdout)?.[0] ?? (status === 0 ? '' : 'the simulation itself broke or hung')
+    if (status === 0) missed++
+    process.stdout.write(`${status === 0 ? '✖ missed' : '✔ caught'}  ${name}${how && `: ${how}`}\n`)
+  }
+} finally {
+  rmSync(copy, { recursive: true, force: true })
+}
+process.stdout.write(`${MUTATIONS.length - missed} of ${MUTATIONS.length} mutations caught, ${RUNS} runs each\n`)
+process.exitCode = missed === 0 ? 0 : 1

@@ -1,0 +1,108 @@
+/** A fault in the core that somebody could make. `find` occurs once in the compiled file. */
+export interface Mutation {
+  readonly name: string
+  /** Below dist/src. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+}
+
+const SCHEDULER = 'coordinator/core/scheduler.js'
+const SHARDS = 'coordinator/core/task-shards.js'
+const AUDIT = 'coordinator/core/audit.js'
+const POOL = 'coordinator/worker-pool.js'
+
+/** `npm run mutation-test` puts each of them in and lets the simulation find it. */
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'a result counts though its lease was revoked',
+    file: SCHEDULER,
+    find: 'this.#leases.delete(lease.id);',
+    replace: '',
+  },
+  {
+    name: 'a result counts twice',
+    file: POOL,
+    find: 'current.sum = current.tree.add(firstShard, shardCount, vector);',
+    replace:
+      'current.sum = current.tree.add(firstShard, shardCount, vector); if (shardCount === 1) vector.forEach((value, index) => { vector[index] = value * 2; });',
+  },
+  {
+    name: 'leases of a lost worker are forgotten instead of reissued',
+    file: SCHEDULER,
+    find: 'this.#workers.delete(id);',
+    replace: 'this.#workers.delete(id); if (lease) this.#leases.set(lease.id, lease);',
+  },
+  {
+    name: 'overlapping leases are not revoked when one of them counts',
+    file: SCHEDULER,
+    find: 'if (overlap(lease, other))',
+    replace: 'if (false)',
+  },
+  {
+    name: 'a task is done one shard too early',
+    file: SHARDS,
+    find: 'return this.#left === 0;',
+    replace: 'return this.#left <= 1;',
+  },
+  {
+    name: 'what was counted can be leased again',
+    file: SHARDS,
+    find: '!counted && matches(first + index)',
+    replace: 'matches(first + index)',
+  },
+  {
+    name: 'silent workers are never dropped',
+    file: SCHEDULER,
+    find: 'silentMs > deadHeartbeats * heartbeatMs',
+    replace: 'silentMs > 1e12',
+  },
+  {
+    name: 'hung workers are never dropped and nobody rescues their shards',
+    file: SCHEDULER,
+    find: 'this.#nowMs - worker.progressMs > progressMs',
+    replace: 'false',
+  },
+  {
+    name: 'a suspect worker stays suspect when it speaks again',
+    file: SCHEDULER,
+    find: "this.#become(worker, worker.lease ? 'busy' : 'ready');",
+    replace: ';',
+  },
+  {
+    name: 'quarantine never ends',
+    file: SCHEDULER,
+    find: 'this.#standings.quarantinedUntilMs(worker.name) <= this.#nowMs',
+    replace: 'false',
+  },
+  {
+    name: 'a result that is not finite is taken',
+    file: POOL,
+    find: 'const bad = isCurrent ? firstBadValue(vector) : -1;',
+    replace: 'const bad = -1;',
+  },
+  {
+    name: 'an audited result counts before it was compared',
+    file: SCHEDULER,
+    find: 'if (lease.audit === undefined)\n            return this.#count',
+    replace: 'if (true)\n            return this.#count',
+  },
+  {
+    name: 'an audit is satisfied with two results of the same worker',
+    file: AUDIT,
+    find: 'other.name !== name && other.hash === hash',
+    replace: 'other.hash === hash',
+  },
+  {
+    name: 'a worker waits for a busy one that may not have the block',
+    file: SCHEDULER,
+    find: 'if (!this.#shards.mayTakeBlock(block, other.name, eligible))\n                continue;',
+    replace: '',
+  },
+  {
+    name: 'leases carry the weights version of the next step',
+    file: POOL,
+    find: 'firstShard, shardCount, weightsVersion } });',
+    replace: 'firstShard, shardCount, weightsVersion: weightsVersion - (firstShard === 3 ? 1 : 0) } });',
+  },
+]
