@@ -61,7 +61,12 @@ export function faultScenario(seed: number): FaultScenario {
   const faults = Array.from({ length: draws.below(lies ? 3 : 14) }, () => ({
     ...drawFault(draws, count, lies),
     atMs: draws.between(0, HORIZON_MS),
-  })).sort((a, b) => a.atMs - b.atMs)
+  }))
+  // Workers that are killed again and again go to quarantine, and have to come out of it when there is nobody else.
+  if (!lies && count <= 3 && draws.chance(0.3)) {
+    for (let worker = 0; worker < count; worker++) faults.push(...killsInARow(draws, worker))
+  }
+  faults.sort((a, b) => a.atMs - b.atMs)
   return {
     ...{ seed, auditEvery, workers, faults, shards: draws.pick(SHARDS), steps: draws.pick(STEPS) },
     link: {
@@ -75,6 +80,16 @@ export function faultScenario(seed: number): FaultScenario {
     quorum: lies ? 3 : 1,
     quietAtMs: HORIZON_MS + 30_000,
   }
+}
+
+function killsInARow(draws: SeededDraws, worker: number): (Fault & { atMs: number })[] {
+  const everyMs = draws.between(1_000, 5_000)
+  return Array.from({ length: 8 }, (_, index) => ({
+    kind: 'kill',
+    worker,
+    backAfterMs: 200,
+    atMs: (index + 1) * everyMs,
+  }))
 }
 
 function drawFault(draws: SeededDraws, count: number, isGentle: boolean): Fault {

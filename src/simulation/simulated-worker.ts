@@ -268,8 +268,10 @@ export class SimulatedWorker {
     this.#computing++
     const tookMs = shardMs * this.slowness * crowding() * (1 + jitter * (2 * draws.unit() - 1))
     this.#threadFreeMs = Math.max(this.#threadFreeMs, time.nowMs) + tookMs
+    const membership = this.#membership
     this.#after(this.#threadFreeMs - time.nowMs, () => {
       this.#computing--
+      if (membership !== this.#membership) return
       const shard = lease.firstShard + index
       const vector =
         lease.work === 'WORK_GRADIENT'
@@ -278,8 +280,9 @@ export class SimulatedWorker {
       this.#spoil(vector)
       const sum = tree.add(index, 1, vector)
       this.#shardsDone++
+      if (this.#running !== lease) return
       if (sum !== undefined) this.#deliver(lease.lease, sum)
-      else if (this.#running === lease) this.#compute(lease, index + 1, tree)
+      else this.#compute(lease, index + 1, tree)
     })
   }
 

@@ -36,6 +36,8 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
   engine?.close()
   weightsVersion = 0
   waiting = undefined
+  // A coordinator that was started again counts its leases anew: what is left of an old one must not pass for a new one.
+  running = undefined
   const dataset = await openDatasetByFingerprint(header.fingerprint)
   if (dataset === undefined)
     throw new ConvoyError('data', `The data set ${header.name} is not in the cache of this machine.`)

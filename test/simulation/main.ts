@@ -9,6 +9,7 @@ import { simulateFaults } from '../../src/simulation/simulate-faults.js'
 // npm run simulation-test -- --seed 4711 --history      one history, told
 
 const LINES = 40
+const MOST_SEEDS = 10
 
 interface Tally {
   runs: number
@@ -72,6 +73,10 @@ async function runAll(): Promise<void> {
     const { seed, violation, history } = failed[0]!
     process.stdout.write(`${history.slice(-LINES).join('\n')}\n\nSeed ${seed}: ${violation}\n`)
     process.stdout.write(`Replay: npm run simulation-test -- --seed ${seed} --history\n`)
+    const others = failed
+      .slice(1, 1 + MOST_SEEDS)
+      .map((failure) => `${failure.seed} (${failure.violation.split('\n')[0]})`)
+    if (others.length > 0) process.stdout.write(`Also: ${others.join(', ')}\n`)
     process.exitCode = 1
   }
   const seconds = (performance.now() - startedMs) / 1000

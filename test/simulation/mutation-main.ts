@@ -7,7 +7,7 @@ import { MUTATIONS } from './mutations.js'
 
 // npm run mutation-test: is the simulation worth its time? Breaks the core on purpose, in a copy, and sees whether it is noticed.
 
-const RUNS = 400
+const RUNS = 1_000
 const TIMEOUT_MS = 180_000
 
 const copy = mkdtempSync(path.join(os.tmpdir(), 'convoy-mutation-'))

@@ -94,10 +94,22 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'other.hash === hash',
   },
   {
-    name: 'a worker waits for a busy one that may not have the block',
+    name: 'every step is applied twice',
+    file: 'coordinator/training-run.js',
+    find: 'pool.vectors.give(sum);',
+    replace: 'applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps);',
+  },
+  {
+    name: 'the run gives up at the first failure',
     file: SCHEDULER,
-    find: 'if (!this.#shards.mayTakeBlock(block, other.name, eligible))\n                continue;',
-    replace: '',
+    find: 'failures >= failuresPerShard',
+    replace: 'failures >= 1',
+  },
+  {
+    name: 'a draining worker gets another lease instead of leave to go',
+    file: SCHEDULER,
+    find: "else if (worker.state === 'draining')",
+    replace: 'else if (false)',
   },
   {
     name: 'leases carry the weights version of the next step',

@@ -208,7 +208,7 @@ export class Scheduler {
       case 'joined':
         return this.#joined(event.worker, event.name)
       case 'connected':
-        return this.#become(this.#heard(event.worker), 'syncing')
+        return this.#connected(this.#heard(event.worker))
       case 'ready':
         return this.#ready(this.#heard(event.worker))
       case 'heartbeat':
@@ -241,6 +241,12 @@ export class Scheduler {
       ...{ sinceMs: nowMs, heardMs: nowMs, progressMs: nowMs, shardsDone: 0, passedOver: false },
     })
     this.#effects.push({ kind: 'state', worker: id, state: 'joining' })
+  }
+
+  #connected(worker: WorkerRecord): void {
+    if (worker.state === 'joining') this.#become(worker, 'syncing')
+    else if (worker.state === 'draining') this.#effects.push({ kind: 'goodbye', worker: worker.id })
+    else throw new ConvoyError('protocol', `Worker ${worker.id} has connected before.`)
   }
 
   /** A worker that spoke. One that was suspect is so no more. */
