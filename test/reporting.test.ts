@@ -49,6 +49,7 @@ const result: RunResult = {
   classNames: ['cat', 'dog'],
   config,
   reissued: 0,
+  timing: { shardMs: 50, betweenStepsMs: 1, vectorBytes: 100 },
 }
 const device = { kind: 'cpu', name: 'a CPU', tensorflowVersion: '2', fingerprint: 'f' } as const
 const worker = { id: 1, name: 'host:1', device }

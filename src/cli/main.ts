@@ -41,6 +41,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'measure speed, side by side with PyTorch and TensorFlow',
     load: async () => (await import('./bench.js')).benchCommand(),
   },
+  simulate: {
+    description: 'predict the speed of a run on a cluster that may not exist',
+    load: async () => (await import('./simulate.js')).simulateCommand(),
+  },
   data: {
     description: 'inspect, import, fetch and verify data sets',
     load: async () => (await import('./data.js')).dataCommand(),

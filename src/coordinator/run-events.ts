@@ -25,6 +25,15 @@ export interface EvaluationResult {
   readonly durationMs: number
 }
 
+export interface RunTiming {
+  /** From lease to result, per training shard: the median of the workers at the end. 0: never measured. */
+  readonly shardMs: number
+  /** What the coordinator needs between the last result of a step and the first lease of the next: the mean. */
+  readonly betweenStepsMs: number
+  /** Of one gradient vector on the wire. */
+  readonly vectorBytes: number
+}
+
 /** What a finished run leaves in `result.json`. */
 export interface RunResult {
   /** sha256 (hex) of the last weights: the flat float32 vector, little-endian. */
@@ -47,6 +56,8 @@ export interface RunResult {
   readonly config: RunConfig
   /** Leases given again because a worker died, left or failed. */
   readonly reissued: number
+  /** What `convoy simulate --from` predicts other runs with. */
+  readonly timing: RunTiming
 }
 
 /** Everything that a run tells the outside: the terminal, the logs, metrics.jsonl and Prometheus all read this stream. */

@@ -84,6 +84,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
   let step = 0
   let trainingMs = 0
   let steadySteps = 0
+  let betweenStepsMs = 0
 
   try {
     return await train()
@@ -110,11 +111,13 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
         },
         signal,
       )
+      const summedMs = now()
       const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps)
       pool.vectors.give(sum)
       if (outcome === undefined) throw diverged(step)
       weightsVersion = board.publish(weights)
       step++
+      betweenStepsMs += now() - summedMs
 
       const durationMs = now() - stepStartedMs
       // The first step waits for workers to start; it says nothing about speed.
@@ -151,6 +154,11 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
       classNames: dataset.classNames,
       config,
       reissued: pool.reissued,
+      timing: {
+        shardMs: pool.shardMs,
+        betweenStepsMs: step > 0 ? betweenStepsMs / step : 0,
+        vectorBytes: 4 * gradientLength(layout),
+      },
     }
     observer({ kind: 'finished', result })
     return { result, best, last }

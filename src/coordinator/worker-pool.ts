@@ -133,6 +133,12 @@ export class WorkerPool {
     return this.#reissued
   }
 
+  /** From lease to result, per training shard: the median of the workers. 0: not measured. */
+  get shardMs(): number {
+    const known = this.#scheduler.workers().flatMap(({ shardMs }) => shardMs ?? [])
+    return known.sort((a, b) => a - b)[known.length >> 1] ?? 0
+  }
+
   /** Most workers that were ready at the same time. */
   get peakWorkers(): number {
     return this.#peakWorkers

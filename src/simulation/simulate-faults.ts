@@ -138,7 +138,7 @@ class FaultSimulation {
     this.#wasObserved = true
     const coordinator = new SimulatedCoordinator({
       ...{ time: this.#time, description: this.#problem.description, split: this.#problem.split },
-      ...{ limits: this.#limits, auditEvery: this.#scenario.auditEvery, resultMs: 0, stepMs: 0 },
+      ...{ limits: this.#limits, auditEvery: this.#scenario.auditEvery, resultMs: 0 },
       observer: (event) => {
         if (coordinator === this.#coordinator) this.#observe(event)
       },

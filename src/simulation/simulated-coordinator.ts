@@ -19,9 +19,8 @@ export interface SimulatedCoordinatorOptions {
   readonly observer: RunObserver
   /** Called with every version before anybody computes with it. */
   readonly onPublish: (weights: Float32Array) => void
-  /** Time that the coordinator itself needs for a result and for a step. */
+  /** Time that the coordinator itself needs for a result. */
   readonly resultMs: number
-  readonly stepMs: number
   readonly beforeStep?: () => Promise<void>
 }
 
@@ -41,7 +40,7 @@ export class SimulatedCoordinator {
     this.#options = options
     const { time, limits, auditEvery, observer } = options
     this.pool = new WorkerPool({
-      ...{ observer, limits, auditEvery, maxWorkers: 64, allowMixedDevices: false, now: () => time.nowMs },
+      ...{ observer, limits, auditEvery, maxWorkers: 4096, allowMixedDevices: false, now: () => time.nowMs },
       wakeAt: (ms) => {
         if (ms === Infinity) return
         time.at(ms, () => {
@@ -96,6 +95,14 @@ export class SimulatedCoordinator {
       time.at(readyMs, () => {
         this.deliver(run)
       })
+  }
+
+  /** A result arrives: the thread is busy with it first. */
+  deliverResult(run: () => void): void {
+    this.deliver(() => {
+      this.work(this.#options.resultMs)
+      this.deliver(run)
+    })
   }
 
   /** The thread is busy for so long. */

@@ -71,6 +71,8 @@ export class SimulatedWorker {
   /** Times slower than its traits say. */
   slowness = 1
   #id = 0
+  /** The process that this worker is a member of; another one may listen by now. */
+  #target: SimulatedCoordinator | undefined
   #retryMs = FIRST_RETRY_MS
   #darkSinceMs = Infinity
   #weights: { version: number; values: Float32Array } | undefined
@@ -171,6 +173,7 @@ export class SimulatedWorker {
     if (this.#id !== 0) return
     const { link } = this.#at
     this.#id = worker
+    this.#target = target
     // As the compute thread does for each membership.
     this.#weights = undefined
     this.#retryMs = FIRST_RETRY_MS
@@ -199,6 +202,7 @@ export class SimulatedWorker {
       })
     })
     const beat = this.#whileMember(() => {
+      if (target !== this.#at.coordinator()) return this.#rejoin()
       this.#noticeDarkness()
       this.#tell({ heartbeat: { shardsDone: this.#shardsDone, residentBytes: 1, tensors: 1 } })
       this.#at.time.after(heartbeatMs, beat)
@@ -232,8 +236,8 @@ export class SimulatedWorker {
   }
 
   #fetchWeights(): void {
-    const { link, coordinator, vectorBytes } = this.#at
-    const target = coordinator()
+    const { link, vectorBytes } = this.#at
+    const target = this.#target
     const arrived = this.#whileMember((version: number, values: Float32Array) => {
       if (version > (this.#weights?.version ?? 0)) this.#weights = { version, values }
       this.#startWaiting()
@@ -292,11 +296,11 @@ export class SimulatedWorker {
   }
 
   #deliver(lease: number, sum: Float32Array<ArrayBuffer>): void {
-    const { link, coordinator, vectorBytes } = this.#at
-    const target = coordinator()
+    const { link, vectorBytes } = this.#at
+    const target = this.#target
     const worker = this.#id
     link.send('up', 'data', vectorBytes, () => {
-      target?.deliver(() => {
+      target?.deliverResult(() => {
         target.guard(worker, () => {
           if (target.pool.expectedLength(worker, lease) === undefined) target.pool.refuse(worker, lease, 'stale')
           else target.pool.result(worker, lease, sum.slice())
@@ -306,8 +310,8 @@ export class SimulatedWorker {
   }
 
   #tell(message: FromWorker): void {
-    const { link, coordinator } = this.#at
-    const target = coordinator()
+    const { link } = this.#at
+    const target = this.#target
     const worker = this.#id
     const refused = this.#whileMember(() => {
       this.#rejoin()
@@ -347,9 +351,9 @@ export class SimulatedWorker {
   }
 
   #hangUp(): void {
-    const { link, time, coordinator } = this.#at
+    const { link, time } = this.#at
     const worker = this.#id
-    const target = coordinator()
+    const target = this.#target
     const wasDark = link.isDark
     link.breakConnection()
     if (worker === 0 || target === undefined || wasDark) return

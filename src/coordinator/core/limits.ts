@@ -10,7 +10,7 @@ export interface SchedulerLimits {
   readonly connectMs: number
   /** From the control stream to ready: fetching data, building the engine. */
   readonly syncMs: number
-  /** Without a finished shard, while holding a lease: taken for hung. */
+  /** Without a finished shard while holding a lease, or without going when it may: taken for hung. */
   readonly progressMs: number
   /** Workers that failed one shard, or whose result of it was refused, before the run gives up. */
   readonly workersPerShard: number

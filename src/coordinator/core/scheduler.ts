@@ -81,6 +81,9 @@ export type Effect =
       readonly reason: string
     }
 
+/** The kind of work that workers are compared by. */
+const SCORED = 'WORK_GRADIENT'
+
 interface LiveLease extends Lease {
   grantedMs: number
   /** False when the worker was still at something else that was revoked: the time would not be its own. */
@@ -187,7 +190,7 @@ export class Scheduler {
 
   workers(): WorkerView[] {
     const records = [...this.#workers.values()]
-    const kind = 'gradient'
+    const kind = SCORED
     const fastest = Math.min(...records.map(({ speed }) => speed.shardMs(kind) ?? Infinity))
     return records.map(({ id, name, state, lease, heardMs, speed }) => {
       const shardMs = speed.shardMs(kind)
@@ -332,6 +335,8 @@ export class Scheduler {
         drop(`silent for ${(silentMs / 1000).toFixed(1)} s`)
       } else if (worker.state === 'syncing' && inStateMs > syncMs) {
         drop(`not ready after ${(syncMs / 1000).toFixed(0)} s`)
+      } else if (worker.state === 'draining' && worker.lease === undefined && inStateMs > progressMs) {
+        drop('did not go when it could')
       } else if (worker.lease && this.#nowMs - worker.progressMs > progressMs) {
         drop(`finished no shard for ${(progressMs / 1000).toFixed(0)} s`)
       } else if (silentMs > suspectHeartbeats * heartbeatMs && ['ready', 'busy'].includes(worker.state)) {

@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import { z } from 'zod'
+import type { RunResult } from '../coordinator/run-events.js'
+import { ConvoyError } from '../shared/errors.js'
+import { formatShare } from '../shared/units.js'
+import type { Prediction, WhatIf } from '../simulation/predict-throughput.js'
+import { predictThroughput } from '../simulation/predict-throughput.js'
+
+const MOST_WORKERS = 256
+
+const number = (low: number, high: number) => z.coerce.number().min(low).max(high)
+const whole = (low: number, high: number) => number(low, high).int()
+
+const flagsSchema = z.object({
+  from: z.string(),
+  workers: z
+    .string()
+    .regex(/^\d+(,\d+)*$/, 'give numbers with commas between them, such as 1,8,64')
+    .transform((text) => text.split(',').map(Number))
+    .refine((counts) => counts.every((count) => count >= 1 && count <= MOST_WORKERS), `1 to ${MOST_WORKERS} workers`),
+  cores: whole(1, 100_000).optional(),
+  batchSize: whole(1, 1_048_576).optional(),
+  shardSize: whole(1, 65_536).optional(),
+  shardMs: number(0.01, 1_000_000).optional(),
+  jitter: number(0, 0.9),
+  bandwidth: number(1e3, 1e13),
+  latency: number(0, 10_000),
+  failures: number(0, 3_600),
+  restart: number(0.1, 3_600),
+  steps: whole(10, 2_000),
+  seed: whole(0, 0xffff_ffff),
+})
+
+/** Reading, checking and adding one result takes the coordinator about so long per byte (docs/engine.md). */
+const RESULT_MS_PER_BYTE = 50 / 44.8e6
+
+export function simulateCommand(): Command {
+  return new Command('simulate')
+    .description('Predict the speed of a run on a cluster that may not exist: the real scheduler in simulated time')
+    .requiredOption('--from <run directory>', 'a finished run of the same model, which tells how long a shard takes')
+    .option('--workers <numbers>', 'worker counts, such as 1,8,64', '1,2,4,8,16,32,64')
+    .option('--cores <number>', 'cores or GPUs that they share (default: one for each)')
+    .option('--batch-size <samples>', "per step (default: the run's)")
+    .option('--shard-size <samples>', "per unit of work (default: the run's)")
+    .option('--shard-ms <milliseconds>', 'time of one core for one shard (default: as measured)')
+    .option('--jitter <share>', 'relative spread of that time', '0.05')
+    .option('--bandwidth <bytes per second>', "of the coordinator's link, which all share", '3e9')
+    .option('--latency <milliseconds>', 'one way', '0.5')
+    .option('--failures <per hour>', 'failures of each worker', '0')
+    .option('--restart <seconds>', 'until a worker that failed is back', '30')
+    .option('--steps <number>', 'to simulate', '200')
+    .option('--seed <number>', 'of failures and jitter', '1')
+    .option('--json', 'for machines')
+    .action(async ({ json, ...raw }: { json?: true }) => {
+      const parsed = flagsSchema.safeParse(raw)
+      if (!parsed.success) {
+        const problems = parsed.error.issues.map(({ path: [flag], message }) => `--${kebab(String(flag))}: ${message}`)
+        throw new ConvoyError('usage', problems.join('\n  '))
+      }
+      const { workers, ...flags } = parsed.data
+      const predictions: Prediction[] = []
+      for (const count of workers) predictions.push(await predictThroughput(whatIf(flags, count)))
+      process.stdout.write(json ? `${JSON.stringify(predictions)}\n` : describe(predictions))
+    })
+}
+
+function whatIf(flags: Omit<z.output<typeof flagsSchema>, 'workers'>, workers: number): WhatIf {
+  const { config, timing } = readRun(flags.from)
+  const batchSize = flags.batchSize ?? config.batchSize
+  const shardSize = flags.shardSize ?? config.shardSize
+  if (batchSize % shardSize !== 0) {
+    throw new ConvoyError('usage', `--batch-size ${batchSize} is no multiple of --shard-size ${shardSize}`)
+  }
+  const { vectorBytes } = timing
+  const shardMs = flags.shardMs ?? timing.shardMs * (shardSize / config.shardSize)
+  if (shardMs === 0) {
+    throw new ConvoyError('usage', `${flags.from} was too short to measure a shard; run more steps, or give --shard-ms`)
+  }
+  return {
+    ...{ workers, cores: flags.cores ?? workers, shards: batchSize / shardSize, shardSize, shardMs, vectorBytes },
+    ...{ jitter: flags.jitter, bandwidth: flags.bandwidth, latencyMs: flags.latency, steps: flags.steps },
+    ...{ resultMs: vectorBytes * RESULT_MS_PER_BYTE, betweenStepsMs: timing.betweenStepsMs, seed: flags.seed },
+    ...{ failuresPerWorkerHour: flags.failures, restartMs: flags.restart * 1000 },
+  }
+}
+
+function readRun(directory: string): RunResult {
+  try {
+    return JSON.parse(readFileSync(path.join(directory, 'result.json'), 'utf8')) as RunResult
+  } catch (error) {
+    throw new ConvoyError('usage', `--from ${directory}: there is no result of a finished run (result.json)`, {
+      cause: error,
+    })
+  }
+}
+
+function describe(predictions: readonly Prediction[]): string {
+  const table = new Table({
+    head: ['workers', 'images/s', 'step', 'efficiency', 'goodput', 'bottleneck'],
+    style: { head: [], border: [] },
+  })
+  for (const { workers, samplesPerSecond, stepMs, efficiency, goodput, bottleneck } of predictions) {
+    table.push([
+      workers,
+      samplesPerSecond.toFixed(0),
+      `${stepMs.toFixed(0)} ms`,
+      formatShare(efficiency),
+      formatShare(goodput),
+      bottleneck,
+    ])
+  }
+  return `${table.toString()}\n`
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
