@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DEFAULT_LIMITS } from '../src/coordinator/core/limits.js'
-import type { Effect, Lease, SchedulerEvent } from '../src/coordinator/core/scheduler.js'
+import type { Effect, Lease, SchedulerEvent } from '../src/coordinator/core/scheduler-events.js'
 import { Scheduler } from '../src/coordinator/core/scheduler.js'
 
 /** A scheduler with workers that are ready, and time that the test sets. */

@@ -8,6 +8,7 @@ export interface Mutation {
 }
 
 const SCHEDULER = 'coordinator/core/scheduler.js'
+const WORKERS = 'coordinator/core/worker-table.js'
 const SHARDS = 'coordinator/core/task-shards.js'
 const AUDIT = 'coordinator/core/audit.js'
 const POOL = 'coordinator/worker-pool.js'
@@ -53,26 +54,26 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'silent workers are never dropped',
-    file: SCHEDULER,
+    file: WORKERS,
     find: 'silentMs > deadHeartbeats * heartbeatMs',
     replace: 'silentMs > 1e12',
   },
   {
     name: 'hung workers are never dropped and nobody rescues their shards',
-    file: SCHEDULER,
-    find: 'this.#nowMs - worker.progressMs > progressMs',
+    file: WORKERS,
+    find: 'this.nowMs - worker.progressMs > progressMs',
     replace: 'false',
   },
   {
     name: 'a suspect worker stays suspect when it speaks again',
-    file: SCHEDULER,
-    find: "this.#become(worker, worker.lease ? 'busy' : 'ready');",
+    file: WORKERS,
+    find: "this.become(worker, worker.lease ? 'busy' : 'ready');",
     replace: ';',
   },
   {
     name: 'quarantine never ends',
-    file: SCHEDULER,
-    find: 'this.#standings.quarantinedUntilMs(worker.name) <= this.#nowMs',
+    file: WORKERS,
+    find: 'this.#standings.quarantinedUntilMs(worker.name) <= this.nowMs',
     replace: 'false',
   },
   {

@@ -1,0 +1,89 @@
+import type { WorkKind } from './speeds.js'
+import type { WorkerState } from './worker-states.js'
+
+/** Something to compute once for every shard: one step's gradient, or one split's evaluation. */
+export interface Task {
+  readonly id: number
+  readonly kind: WorkKind
+  readonly shards: number
+}
+
+/** The right of one worker to compute one block of a task's shards. Granted once; then it counts, fails or is revoked. */
+export interface Lease {
+  readonly id: number
+  readonly task: number
+  readonly worker: number
+  readonly firstShard: number
+  readonly shardCount: number
+}
+
+/** What happens. Nobody else says what time it is: every event comes with it. */
+export type SchedulerEvent =
+  | { readonly kind: 'joined'; readonly worker: number; readonly name: string }
+  | { readonly kind: 'connected'; readonly worker: number }
+  | { readonly kind: 'ready'; readonly worker: number }
+  | { readonly kind: 'heartbeat'; readonly worker: number; readonly shardsDone: number }
+  | { readonly kind: 'draining'; readonly worker: number }
+  | { readonly kind: 'gone'; readonly worker: number; readonly reason: string }
+  | { readonly kind: 'begin'; readonly task: Task }
+  | { readonly kind: 'abandon' }
+  /** `hash` is of the vector's bytes; needed where {@link Scheduler.needsHash} says so. */
+  | { readonly kind: 'good-result'; readonly worker: number; readonly lease: number; readonly hash?: string }
+  /** Not finite, absurd or of the wrong shape: always with its hash, for the same from two workers means something else. */
+  | {
+      readonly kind: 'bad-result'
+      readonly worker: number
+      readonly lease: number
+      readonly reason: string
+      readonly hash: string
+    }
+  /** The worker says that it could not compute it. */
+  | { readonly kind: 'failed'; readonly worker: number; readonly lease: number; readonly reason: string }
+  | { readonly kind: 'tick' }
+
+/** What is to be done about it. */
+export type Effect =
+  | { readonly kind: 'grant'; readonly lease: Lease }
+  | { readonly kind: 'revoke'; readonly lease: Lease }
+  /** Add the result of this lease to the task's sum. */
+  | { readonly kind: 'count'; readonly lease: Lease }
+  /** Keep the result that just came: it waits for its audit. */
+  | { readonly kind: 'keep'; readonly lease: Lease }
+  /** Forget a result, kept or just come. */
+  | { readonly kind: 'discard'; readonly lease: number; readonly reason: 'stale' | 'audited' | 'abandoned' }
+  | { readonly kind: 'done'; readonly task: number }
+  /** Close its connection; it was taken for dead, hung or stuck. */
+  | { readonly kind: 'drop'; readonly worker: number; readonly reason: string }
+  /** A draining worker owes nothing any more. */
+  | { readonly kind: 'goodbye'; readonly worker: number }
+  | { readonly kind: 'state'; readonly worker: number; readonly state: WorkerState }
+  | { readonly kind: 'reissue'; readonly worker: number; readonly shards: number; readonly reason: string }
+  /** Another worker computes what this one is late with. */
+  | { readonly kind: 'rescue'; readonly worker: number; readonly late: number; readonly shards: number }
+  /** `untilMs` is Infinity for the rest of the run. */
+  | { readonly kind: 'quarantine'; readonly name: string; readonly untilMs: number; readonly reason: string }
+  | { readonly kind: 'audit'; readonly outcome: 'agreed' | 'mismatch' | 'unverified' | 'disputed' }
+  | {
+      readonly kind: 'give-up'
+      readonly task: number
+      readonly firstShard: number
+      readonly shardCount: number
+      /** same-result: two workers computed the same bad result, so it is the data or the model. */
+      readonly cause: 'same-result' | 'failures' | 'losses'
+      readonly reason: string
+    }
+
+/** Whether the lease's block has this shard. */
+export function holds(lease: Lease, shard: number): boolean {
+  return shard >= lease.firstShard && shard < lease.firstShard + lease.shardCount
+}
+
+/** Whether two leases have a shard in common. */
+export function overlap(one: Lease, other: Lease): boolean {
+  return holds(one, other.firstShard) || holds(other, one.firstShard)
+}
+
+/** A lease without what the scheduler keeps beside it. */
+export function plain({ id, task, worker, firstShard, shardCount }: Lease): Lease {
+  return { id, task, worker, firstShard, shardCount }
+}
