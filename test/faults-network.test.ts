@@ -55,7 +55,7 @@ describe('a network that delays, loses, cuts and damages', () => {
   it('fault 20: a fifth of what is sent is lost and sent again', async () => {
     await oracle.survives(2, async (fleet, [worker]) => {
       worker!.proxy.set(BOTH, { lossRate: 0.2 })
-      await fleet.moreSteps(40)
+      await fleet.moreSteps(20)
     })
   })
 
@@ -109,7 +109,7 @@ describe('a network that delays, loses, cuts and damages', () => {
       await oracle.survives(2, async (fleet, [worker]) => {
         for (let round = 0; round < 6; round++) {
           worker!.proxy.set(directions, { flips: 1, flipAtLeastBytes })
-          await fleet.moreSteps(5)
+          await fleet.moreSteps(4)
         }
         worker!.proxy.heal()
         // A connection that waits for the end of a message that never comes.

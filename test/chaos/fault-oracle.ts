@@ -7,8 +7,8 @@ import { stepsViolation } from './step-ledger.js'
 import { tinyDataset } from './tiny-dataset.js'
 
 /** Long enough that a fault after {@link MIDDLE_STEPS} is in the middle of it, on a machine of any speed. */
-const STEPS = 160
-const MIDDLE_STEPS = 25
+const STEPS = 100
+const MIDDLE_STEPS = 15
 
 /** A peer whose connection closed is missed this soon. */
 export const CLOSED_MS = 1_000
@@ -24,7 +24,7 @@ export class FaultOracle {
   ]
   #expected: Promise<Json> | undefined
 
-  /** Without workers. @param steps another number of them cannot be compared with {@link survives} */
+  /** Without workers. */
   fleet(): Fleet {
     return new Fleet({ run: this.#run, environment: this.#data.environment })
   }
@@ -49,10 +49,7 @@ export class FaultOracle {
 
   /** Waits for the end of the run and checks it. */
   async check(fleet: Fleet): Promise<void> {
-    this.#expected ??= new Launch(
-      ['train', ...this.#run, '--workers', '1', '--json'],
-      this.#data.environment,
-    ).result()
+    this.#expected ??= new Launch(['train', ...this.#run, '--workers', '1', '--json'], this.#data.environment).result()
     const [result, expected] = await Promise.all([fleet.coordinator.result(), this.#expected])
     assert.match(String(expected['weightsSha256']), /^[0-9a-f]{64}$/)
     assert.equal(result['weightsSha256'], expected['weightsSha256'])

@@ -79,7 +79,9 @@ export class Fleet {
   /** Waits until so many more steps are done. @returns the steps done then */
   async moreSteps(count: number): Promise<number> {
     const done = await this.#stepsDone()
-    const line = await this.coordinator.untilMetrics(({ kind, step }) => kind === 'step' && Number(step) >= done + count)
+    const line = await this.coordinator.untilMetrics(
+      ({ kind, step }) => kind === 'step' && Number(step) >= done + count,
+    )
     return Number(line['step'])
   }
 
