@@ -26,15 +26,18 @@ export async function injectFault(
     case 'kill':
       worker.launch.kill()
       await worker.launch.status()
-      return restart(worker, signal)
+      restart(worker, signal)
+      return
     case 'drain':
       worker.launch.terminate()
       await Promise.race([worker.launch.status(), ended(signal)])
-      return restart(worker, signal)
+      restart(worker, signal)
+      return
     case 'freeze':
       worker.freeze()
       await lasts(seconds * 1000)
-      return worker.thaw()
+      worker.thaw()
+      return
     case 'freeze-coordinator':
       fleet.coordinator.child.kill('SIGSTOP')
       await lasts(seconds * 1000)
@@ -49,9 +52,11 @@ export async function injectFault(
       }
       return
     case 'reset':
-      return proxy.reset()
+      proxy.reset()
+      return
     case 'flip':
-      return proxy.set(BOTH, { flips: FLIPS })
+      proxy.set(BOTH, { flips: FLIPS })
+      return
     case 'delay': {
       const delayMs = LEAST_DELAY_MS + draw * (MOST_DELAY_MS - LEAST_DELAY_MS)
       proxy.set(BOTH, { delayMs, jitterMs: delayMs })

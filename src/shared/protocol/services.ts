@@ -51,6 +51,8 @@ interface ConvoyPackage {
   Admin: ClientConstructor<AdminClient>
 }
 
+type Definition = Parameters<typeof grpc.loadPackageDefinition>[0]
+
 function load(): ConvoyPackage {
   const definition = loadSync(PROTO_FILE, { longs: Number, enums: String, defaults: true, oneofs: false })
   // Types have a format, services do not.
@@ -58,7 +60,7 @@ function load(): ConvoyPackage {
     name,
     'format' in value ? value : withChecksums(value as grpc.ServiceDefinition),
   ])
-  const root = grpc.loadPackageDefinition(Object.fromEntries(checked) as grpc.PackageDefinition) as unknown as {
+  const root = grpc.loadPackageDefinition(Object.fromEntries(checked) as Definition) as unknown as {
     convoy: { v1: ConvoyPackage }
   }
   return root.convoy.v1
