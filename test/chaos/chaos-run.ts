@@ -13,6 +13,9 @@ export interface ChaosOptions {
   readonly minutes: number
   readonly workers: number
   readonly intervalSeconds: number
+  /** Flags that decide the weights, but for the number of steps. */
+  readonly run: readonly string[]
+  readonly environment?: NodeJS.ProcessEnv
   /** Lines for people. */
   readonly say: (line: string) => void
 }
@@ -28,7 +31,6 @@ export interface ChaosOutcome {
   readonly violations: readonly string[]
 }
 
-const RUN = ['--recipe', 'quick', '--seed', '7', '--epochs', '10000']
 const CALIBRATION_STEPS = 60
 /** Faults cost time: this share of the fault-free steps takes about as long as was asked for. */
 const EXPECTED_GOODPUT = 0.6
@@ -38,17 +40,17 @@ const START_UP_MS = 60_000
 
 /** A fault-free run, then one of the same configuration with a fault every few seconds, compared. */
 export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
-  const { seed, minutes, workers, intervalSeconds, say } = options
-  const calibration = await undisturbed(CALIBRATION_STEPS, workers)
+  const { seed, minutes, workers, run, environment = {}, say } = options
+  const calibration = await undisturbed(options, CALIBRATION_STEPS)
   const stepsPerSecond = Number(calibration['samplesPerSecond']) / batchSizeOf(calibration)
   const steps = Math.max(CALIBRATION_STEPS, Math.round(minutes * 60 * stepsPerSecond * EXPECTED_GOODPUT))
   say(`${stepsPerSecond.toFixed(1)} steps/s without faults; ${steps} steps follow, first without and then with faults`)
-  const reference = await undisturbed(steps, workers)
+  const reference = await undisturbed(options, steps)
   say(
     `fault-free: ${Number(reference['samplesPerSecond']).toFixed(0)} samples/s, ${String(reference['weightsSha256'])}`,
   )
 
-  const fleet = new Fleet({ run: [...RUN, '--max-steps', `${steps}`], seed })
+  const fleet = new Fleet({ run: [...run, '--max-steps', `${steps}`], environment, seed })
   const stuck = new AbortController()
   const timer = setTimeout(
     () => {
@@ -64,7 +66,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
     // Half of them through memory, half with all their bulk through the bad network.
     for (const [index, name] of names.entries()) await fleet.add(name, ...(index % 2 ? ['--no-shared-memory'] : []))
     await Promise.all(names.map(async (name) => fleet.joined(name)))
-    const faults = await disturb(fleet, options, intervalSeconds)
+    const faults = await disturb(fleet, options)
     const status = await fleet.coordinator.status()
     const lines = await fleet.coordinator.metrics()
     const seen = faults.map((fault) => ({ ...fault, detection: detectionOf(fault, lines) }))
@@ -98,16 +100,13 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
   }
 }
 
-async function undisturbed(steps: number, workers: number): Promise<Json> {
-  return new Launch(['train', ...RUN, '--max-steps', `${steps}`, '--workers', `${workers}`, '--json']).result()
+async function undisturbed({ run, environment, workers }: ChaosOptions, steps: number): Promise<Json> {
+  const flags = ['--max-steps', `${steps}`, '--workers', `${workers}`, '--json']
+  return new Launch(['train', ...run, ...flags], environment).result()
 }
 
 /** Injects faults as planned until the run is over. */
-async function disturb(
-  fleet: Fleet,
-  { seed, workers, say }: ChaosOptions,
-  intervalSeconds: number,
-): Promise<InjectedFault[]> {
+async function disturb(fleet: Fleet, { seed, workers, intervalSeconds, say }: ChaosOptions): Promise<InjectedFault[]> {
   const over = new AbortController()
   void fleet.coordinator.status().then(() => {
     over.abort()

@@ -27,6 +27,7 @@ const outcome = await chaosRun({
   minutes: number('--minutes', values.minutes, 0.1, 24 * 60),
   workers: number('--workers', values.workers, 1, 64),
   intervalSeconds: number('--interval', values.interval, 0.5, 3_600),
+  run: ['--recipe', 'quick', '--seed', '7', '--epochs', '10000'],
   say: (line) => process.stderr.write(`${line}\n`),
 })
 process.stdout.write(values.json ? `${JSON.stringify(outcome)}\n` : chaosReport(outcome))
