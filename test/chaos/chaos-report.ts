@@ -5,7 +5,8 @@ import { FAULT_KINDS } from './fault-schedule.js'
 
 /** The outcome for people. */
 export function chaosReport({ faults, steps, seconds, goodput, counts, violations }: ChaosOutcome): string {
-  const table = new Table({ head: ['fault', 'times', 'worker left', 'noticed after, median', 'at most'] })
+  const head = ['fault', 'times', 'worker left', 'noticed after, median', 'at most']
+  const table = new Table({ head, style: { head: [], border: [], compact: true } })
   for (const kind of Object.keys(FAULT_KINDS) as FaultKind[]) {
     const ofKind = faults.filter(({ planned }) => planned.kind === kind)
     const times = ofKind.flatMap(({ detection }) => detection?.afterMs ?? []).sort((a, b) => a - b)
