@@ -72,14 +72,19 @@ export class Launch {
 
   /** Waits for a line of metrics.jsonl. */
   async untilMetrics(wanted: (line: Json) => boolean): Promise<Json> {
-    return this.#until(async () => {
-      const text = await this.#read('metrics.jsonl')
-      return text
-        ?.split('\n')
-        .slice(0, -1)
-        .map((line) => JSON.parse(line) as Json)
-        .find(wanted)
-    })
+    return this.#until(async () => (await this.metrics()).find(wanted))
+  }
+
+  /** The lines of metrics.jsonl so far. */
+  async metrics(): Promise<Json[]> {
+    const text = (await this.#read('metrics.jsonl')) ?? ''
+    const whole = text.split('\n').slice(0, -1)
+    return whole.map((line) => JSON.parse(line) as Json)
+  }
+
+  /** Waits for a line of the log for people. */
+  async untilSays(wanted: RegExp): Promise<string> {
+    return this.#until(async () => wanted.exec(this.stderr)?.[0])
   }
 
   async announcement(): Promise<{ address: string; adminAddress: string; metrics: string; runDirectory: string }> {

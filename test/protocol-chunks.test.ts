@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bytesOf, chunksOf, VectorAssembly } from '../src/shared/protocol/chunks.js'
+import { bytesOf, chunksOf, sharedChunk, VectorAssembly, verifyChunk } from '../src/shared/protocol/chunks.js'
 import type { Chunk } from '../src/shared/protocol/messages.js'
 import { Control, Data } from '../src/shared/protocol/services.js'
 
@@ -32,6 +32,21 @@ test('a flipped bit is found by the checksum', () => {
   const data = Buffer.from(first.data)
   data[1000]! ^= 4
   assert.throws(() => assemble([{ ...first, data }]), /checksum/)
+})
+
+test('a flipped bit that makes another chunk or lease of a well-formed one is found', () => {
+  const [first] = chunks as [Chunk]
+  assert.throws(() => verifyChunk({ ...first, id: 8 }, 'test'), /checksum/)
+  assert.throws(() => verifyChunk({ ...sharedChunk(9, 4), id: 8 }, 'test'), /checksum/)
+  const work = Control.service['Work']!
+  const sent = work.responseSerialize({
+    lease: { lease: 3, work: 'WORK_GRADIENT', step: 5, firstShard: 2, shardCount: 2 },
+  })
+  for (let bit = 0; bit < sent.length * 8; bit++) {
+    const damaged = Buffer.from(sent)
+    damaged[bit >> 3]! ^= 1 << (bit & 7)
+    assert.throws(() => void work.responseDeserialize(damaged), /damaged on its way/)
+  }
 })
 
 test('a peer cannot decide how much is allocated', () => {

@@ -9,7 +9,14 @@ import { ConvoyError } from '../shared/errors.js'
 import { bytesOf, chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
 import type { Chunk, FromCoordinator, JoinReply, JoinRequest, Refusal } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
-import { CHANNEL_OPTIONS, Control, Data, SESSION_KEY, WORKER_KEY } from '../shared/protocol/services.js'
+import {
+  CHANNEL_OPTIONS,
+  Control,
+  CONTROL_OPTIONS,
+  Data,
+  SESSION_KEY,
+  WORKER_KEY,
+} from '../shared/protocol/services.js'
 import type { ControlClient, DataClient } from '../shared/protocol/services.js'
 import type { FromCompute } from './compute-messages.js'
 import type { ComputeThread } from './compute-thread.js'
@@ -41,9 +48,9 @@ const JOIN_DEADLINE_MS = 5_000
 export async function session(options: SessionOptions): Promise<string> {
   const { address, thread } = options
   const credentials = grpc.credentials.createInsecure()
-  const control = new Control(address, credentials, CHANNEL_OPTIONS)
+  const control = new Control(address, credentials, CONTROL_OPTIONS)
   // A connection of its own: heartbeats never queue behind bulk.
-  const data = new Data(address, credentials, { ...CHANNEL_OPTIONS, 'grpc.use_local_subchannel_pool': 1 })
+  const data = new Data(address, credentials, CHANNEL_OPTIONS)
   try {
     const reply = await join(control, options)
     const metadata = new grpc.Metadata()

@@ -26,7 +26,8 @@ export function controlService(
         worker = callerOf(pool, stream.metadata)
         pool.connect(worker, {
           send: (message) => stream.write(message),
-          drop: (reason) => stream.destroy(new Error(reason)),
+          // Not destroy(): it closes this side only, and a worker that froze for a while would never learn that it has to join again.
+          drop: (reason) => stream.emit('error', { code: grpc.status.ABORTED, details: reason }),
         })
       } catch (error) {
         stream.emit('error', toStatus(error))

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type * as grpc from '@grpc/grpc-js'
 import { readPackedDataset } from '../../data/packed-cache.js'
 import { ConvoyError } from '../../shared/errors.js'
-import { chunksOf, VectorAssembly } from '../../shared/protocol/chunks.js'
+import { chunksOf, VectorAssembly, verifyChunk } from '../../shared/protocol/chunks.js'
 import type { Chunk, Refusal, SamplesRequest, WeightsRequest } from '../../shared/protocol/messages.js'
 import type { SharedFiles } from '../../shared/shared-files.js'
 import { resultFile } from '../../shared/shared-files.js'
@@ -58,9 +58,8 @@ export function dataService(
         const { totalBytes, blocks } = await readPackedDataset(datasetFingerprint)
         let offset = 0
         for await (const block of blocks) {
-          for (const chunk of chunksOf(0, Buffer.from(block.buffer, block.byteOffset, block.length))) {
-            await write(stream, { ...chunk, offset: offset + chunk.offset, total: totalBytes }, signal)
-          }
+          const bytes = Buffer.from(block.buffer, block.byteOffset, block.length)
+          for (const chunk of chunksOf(0, bytes, offset, totalBytes)) await write(stream, chunk, signal)
           offset += block.length
         }
       })
@@ -78,6 +77,7 @@ async function* receive(
   let assembly: VectorAssembly | undefined
   for await (const chunk of chunks) {
     if (chunk.shared) {
+      verifyChunk(chunk, `worker ${worker}`)
       const refusal = takeShared(pool, worker, chunk.id, sharedFiles)
       if (refusal) yield refusal
       continue
@@ -85,6 +85,7 @@ async function* receive(
     if (assembly === undefined) {
       const length = pool.expectedLength(worker, chunk.id)
       if (length === undefined) {
+        verifyChunk(chunk, `worker ${worker}`)
         // A stale result is read to its end and forgotten.
         if (chunk.offset + chunk.data.length >= chunk.total) yield pool.refuse(worker, chunk.id, 'stale')
         continue

@@ -11,27 +11,38 @@ export function bytesOf(vector: Float32Array): Buffer {
 /**
  * Cuts bytes into chunks in order; no copy. An empty vector is one empty chunk.
  * @param id what the vector is: a weights version or a lease
+ * @param before bytes of the whole that came before these, if they are a part of it
+ * @param total bytes of the whole
  */
-export function* chunksOf(id: number, bytes: Buffer): Generator<Chunk> {
+export function* chunksOf(id: number, bytes: Buffer, before = 0, total = bytes.length): Generator<Chunk> {
   let offset = 0
   do {
     const data = bytes.subarray(offset, offset + CHUNK_BYTES)
-    yield { id, offset, total: bytes.length, crc32: crc32(data), data, shared: false }
+    yield sealed({ id, offset: before + offset, total, data, shared: false })
     offset += data.length
   } while (offset < bytes.length)
 }
 
+function sealed(chunk: Omit<Chunk, 'crc32'>): Chunk {
+  return { ...chunk, crc32: checksumOf(chunk) }
+}
+
+/** Of the other fields as well: bytes of another vector, or at another place, are as wrong as damaged ones. */
+function checksumOf({ id, offset, total, data, shared }: Omit<Chunk, 'crc32'>): number {
+  return crc32(data, crc32(Buffer.from(Float64Array.of(id, offset, total, Number(shared)).buffer)))
+}
+
 /** Says that the vector lies in a shared file. @param totalBytes of the vector */
 export function sharedChunk(id: number, totalBytes: number): Chunk {
-  return { id, offset: 0, total: totalBytes, crc32: 0, data: Buffer.alloc(0), shared: true }
+  return sealed({ id, offset: 0, total: totalBytes, data: Buffer.alloc(0), shared: true })
 }
 
 /**
- * Throws ConvoyError('protocol') when the chunk's bytes are not those that were sent.
+ * Throws ConvoyError('protocol') when the chunk is not what was sent.
  * @param what names the stream in the error
  */
 export function verifyChunk(chunk: Chunk, what: string): void {
-  if (crc32(chunk.data) !== chunk.crc32) {
+  if (checksumOf(chunk) !== chunk.crc32) {
     throw new ConvoyError(
       'protocol',
       `${what}: checksum mismatch in the chunk at offset ${chunk.offset} of vector ${chunk.id}`,

@@ -5,7 +5,7 @@
 
 import type { SharedFilesOffer } from '../shared-files.js'
 
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION = 2
 
 export interface DeviceMessage {
   kind: string

@@ -2,6 +2,7 @@ import path from 'node:path'
 import * as grpc from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { packageRoot } from '../package-root.js'
+import { withChecksums } from './checksum.js'
 import type {
   Chunk,
   FromCoordinator,
@@ -50,9 +51,18 @@ interface ConvoyPackage {
   Admin: ClientConstructor<AdminClient>
 }
 
+type Definition = Parameters<typeof grpc.loadPackageDefinition>[0]
+
 function load(): ConvoyPackage {
   const definition = loadSync(PROTO_FILE, { longs: Number, enums: String, defaults: true, oneofs: false })
-  const root = grpc.loadPackageDefinition(definition) as unknown as { convoy: { v1: ConvoyPackage } }
+  // Types have a format, services do not.
+  const checked = Object.entries(definition).map(([name, value]) => [
+    name,
+    'format' in value ? value : withChecksums(value as grpc.ServiceDefinition),
+  ])
+  const root = grpc.loadPackageDefinition(Object.fromEntries(checked) as Definition) as unknown as {
+    convoy: { v1: ConvoyPackage }
+  }
   return root.convoy.v1
 }
 
@@ -68,7 +78,8 @@ export const CHUNK_BYTES = 1 << 20
 
 /**
  * Options of every channel and server. grpc-js ignores unknown names silently, so each begins with `grpc`.
- * A message is at most one chunk and its frame; both sides ping, because keepalive is off by default.
+ * A message is at most one chunk and its frame; both sides ping, because keepalive is off by default. An answer may be late: it
+ * queues behind bulk, and a full window takes a link of 4 Mbit/s that long.
  * The window (of clients; servers have no such option) lets several chunks travel at once: 64 KiB is HTTP/2's default.
  */
 export const CHANNEL_OPTIONS: grpc.ChannelOptions = {
@@ -76,6 +87,12 @@ export const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   'grpc.max_send_message_length': 4 * CHUNK_BYTES,
   'grpc-node.flow_control_window': 8 * CHUNK_BYTES,
   'grpc.keepalive_time_ms': 2_000,
-  'grpc.keepalive_timeout_ms': 2_000,
+  'grpc.keepalive_timeout_ms': 20_000,
   'grpc.keepalive_permit_without_calls': 1,
+  // Connections of its own for every client: shared ones remember how long the last coordinator did not answer, and wait for up
+  // to two minutes before they try again.
+  'grpc.use_local_subchannel_pool': 1,
 }
+
+/** Of a worker's control connection, where nothing big goes before an answer: a link that went dark is noticed soon. */
+export const CONTROL_OPTIONS: grpc.ChannelOptions = { ...CHANNEL_OPTIONS, 'grpc.keepalive_timeout_ms': 2_000 }

@@ -1,0 +1,59 @@
+import { SeededDraws } from '../../src/simulation/seeded-draws.js'
+
+export const FAULT_KINDS = {
+  kill: 'SIGKILL of a worker, started again',
+  freeze: 'SIGSTOP of a worker',
+  'slow-cpu': 'a worker that gets a tenth of its processor',
+  delay: 'a link with 30 to 200 ms each way and as much jitter',
+  reset: 'RST of all connections of a worker',
+  'dark-up': 'nothing passes from a worker to the coordinator',
+  'dark-down': 'nothing passes from the coordinator to a worker',
+  dark: 'nothing passes, either way',
+  flip: 'flipped bits, either way',
+  drain: 'SIGTERM of a worker, started again',
+  'freeze-coordinator': 'SIGSTOP of the coordinator',
+} as const
+export type FaultKind = keyof typeof FAULT_KINDS
+
+export interface PlannedFault {
+  /** Since the injection began. */
+  readonly atSeconds: number
+  readonly kind: FaultKind
+  /** Index of the worker; of no meaning for the coordinator's faults. */
+  readonly worker: number
+  /** How long it lasts. */
+  readonly seconds: number
+  /** For the chance in the fault itself. */
+  readonly draw: number
+}
+
+const SHORTEST_SECONDS = 2
+const LONGEST_SECONDS = 10
+/** From the end of a fault until its worker takes part again: TensorFlow loads, or the join is tried again. */
+const RECOVERY_SECONDS = 5
+/** Their worker is in no special state afterwards. */
+const SUDDEN: readonly FaultKind[] = ['kill', 'reset', 'drain', 'flip']
+
+/**
+ * One fault after the other, without end; only the seed decides. A worker has one at a time, and nobody has one while the
+ * coordinator stands still: otherwise nobody could say who noticed what when.
+ */
+export function* faultSchedule(seed: number, workers: number, intervalSeconds: number): Generator<PlannedFault> {
+  const draws = new SeededDraws(seed, 0xfa)
+  const freeAtSeconds = Array.from({ length: workers }, () => 0)
+  const kinds = Object.keys(FAULT_KINDS) as FaultKind[]
+  for (let atSeconds = intervalSeconds; ; atSeconds += intervalSeconds) {
+    const kind = draws.pick(kinds)
+    const drawnSeconds = draws.between(SHORTEST_SECONDS, LONGEST_SECONDS)
+    const draw = draws.unit()
+    const free = freeAtSeconds.flatMap((at, worker) => (at <= atSeconds ? [worker] : []))
+    const forAll = kind === 'freeze-coordinator'
+    if (free.length === 0 || (forAll && free.length < workers)) continue
+    const worker = draws.pick(free)
+    const seconds = SUDDEN.includes(kind) ? 0 : drawnSeconds
+    const untilSeconds = atSeconds + seconds + RECOVERY_SECONDS
+    if (forAll) freeAtSeconds.fill(untilSeconds)
+    else freeAtSeconds[worker] = untilSeconds
+    yield { atSeconds, kind, worker, seconds, draw }
+  }
+}

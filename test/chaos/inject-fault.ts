@@ -1,0 +1,88 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { PlannedFault } from './fault-schedule.js'
+import { BOTH } from './fault-proxy.js'
+import type { Fleet, FleetWorker } from './fleet.js'
+
+/** Pulses of a slow processor: shorter than a heartbeat, so that nobody takes the worker for dead. */
+const STOPPED_MS = 450
+const RUNNING_MS = 50
+const MOST_DELAY_MS = 200
+const LEAST_DELAY_MS = 30
+const FLIPS = 3
+
+/**
+ * Lets one fault happen and heals it.
+ * @param signal the run is over: heals at once
+ */
+export async function injectFault(
+  { kind, seconds, draw }: PlannedFault,
+  fleet: Fleet,
+  worker: FleetWorker,
+  signal: AbortSignal,
+): Promise<void> {
+  const { proxy } = worker
+  const lasts = async (ms: number): Promise<unknown> => delay(ms, undefined, { signal }).catch(() => undefined)
+  switch (kind) {
+    case 'kill':
+      worker.launch.kill()
+      await worker.launch.status()
+      restart(worker, signal)
+      return
+    case 'drain':
+      worker.launch.terminate()
+      await Promise.race([worker.launch.status(), ended(signal)])
+      restart(worker, signal)
+      return
+    case 'freeze':
+      worker.freeze()
+      await lasts(seconds * 1000)
+      worker.thaw()
+      return
+    case 'freeze-coordinator':
+      fleet.coordinator.child.kill('SIGSTOP')
+      await lasts(seconds * 1000)
+      fleet.coordinator.child.kill('SIGCONT')
+      return
+    case 'slow-cpu':
+      for (const endMs = Date.now() + seconds * 1000; Date.now() < endMs && !signal.aborted;) {
+        worker.freeze()
+        await lasts(STOPPED_MS)
+        worker.thaw()
+        await lasts(RUNNING_MS)
+      }
+      return
+    case 'reset':
+      proxy.reset()
+      return
+    case 'flip':
+      proxy.set(BOTH, { flips: FLIPS })
+      return
+    case 'delay': {
+      const delayMs = LEAST_DELAY_MS + draw * (MOST_DELAY_MS - LEAST_DELAY_MS)
+      proxy.set(BOTH, { delayMs, jitterMs: delayMs })
+      break
+    }
+    case 'dark-up':
+      proxy.set(['up'], { blackhole: draw < 0.5 ? 'hold' : 'drop' })
+      break
+    case 'dark-down':
+      proxy.set(['down'], { blackhole: draw < 0.5 ? 'hold' : 'drop' })
+      break
+    case 'dark':
+      proxy.set(BOTH, { blackhole: draw < 0.5 ? 'hold' : 'drop' })
+      break
+  }
+  await lasts(seconds * 1000)
+  proxy.heal()
+}
+
+function restart(worker: FleetWorker, signal: AbortSignal): void {
+  if (!signal.aborted) worker.restart()
+}
+
+async function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

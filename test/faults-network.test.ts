@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import net from 'node:net'
+import { after, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { FaultOracle, SILENT_MS } from './chaos/fault-oracle.js'
+import { BOTH, FaultProxy } from './chaos/fault-proxy.js'
+import { until } from './chaos/until.js'
+import { killLaunches, Launch } from './launch.js'
+
+// Real processes behind a bad network, row by row of the fault table. The only worker's link is the bad one where that is
+// possible: the run cannot end before it has healed.
+
+/** Of row 19, which says 60 s: too long for every day. Longer than all keepalive and heartbeat limits, which is what counts. */
+const PARTITION_MS = 8_000
+
+describe('a network that delays, loses, cuts and damages', () => {
+  const oracle = new FaultOracle()
+  after(() => {
+    killLaunches()
+    oracle.remove()
+  })
+
+  for (const [row, directions, blackhole] of [
+    ['17: nothing passes, either way,', BOTH, 'drop'],
+    ['18: nothing passes from the worker to the coordinator', ['up'], 'drop'],
+    ['18: nothing passes from the coordinator to the worker', ['down'], 'drop'],
+    ['18: what the coordinator says comes much too late', ['down'], 'hold'],
+  ] as const) {
+    it(`fault ${row} until it is noticed`, async () => {
+      await oracle.survives(1, async (fleet, [worker]) => {
+        const darkMs = Date.now()
+        worker!.proxy.set(directions, { blackhole })
+        const noticedMs = await fleet.leftAfterMs('a', darkMs)
+        // Only the worker can notice that it hears nothing: keepalive, an interval and a timeout.
+        const limitMs = directions.length === 1 && directions[0] === 'down' ? SILENT_MS + 1_000 : SILENT_MS
+        assert.ok(noticedMs <= limitMs, `noticed after ${noticedMs} ms`)
+        worker!.proxy.heal()
+        await fleet.joined('a', darkMs)
+      })
+    })
+  }
+
+  it('fault 19: a partition of 8 s heals', async () => {
+    await oracle.survives(2, async (fleet, workers) => {
+      const darkMs = Date.now()
+      for (const { proxy } of workers) proxy.set(BOTH, { blackhole: 'hold' })
+      await delay(PARTITION_MS)
+      for (const { proxy } of workers) proxy.heal()
+      await Promise.all([fleet.joined('a', darkMs), fleet.joined('b', darkMs)])
+    })
+  })
+
+  it('fault 20: a fifth of what is sent is lost and sent again', async () => {
+    await oracle.survives(2, async (fleet, [worker]) => {
+      worker!.proxy.set(BOTH, { lossRate: 0.2 })
+      await fleet.moreSteps(10)
+      worker!.proxy.heal()
+    })
+  })
+
+  it('fault 21: a round trip of 100 ms with jitter', async () => {
+    await oracle.survives(1, async (fleet, [worker]) => {
+      worker!.proxy.set(BOTH, { delayMs: 40, jitterMs: 20 })
+      await fleet.moreSteps(5)
+      worker!.proxy.heal()
+    })
+  })
+
+  it('fault 22: a link of 1 Mbit/s is slow, not dead', async () => {
+    await oracle.survives(1, async (fleet, [worker]) => {
+      const slowMs = Date.now()
+      worker!.proxy.set(BOTH, { bytesPerSecond: 125_000 })
+      await fleet.moreSteps(1)
+      worker!.proxy.heal()
+      const left = (await fleet.coordinator.metrics()).filter(
+        ({ kind, time }) => kind === 'worker-left' && Number(time) * 1000 >= slowMs,
+      )
+      assert.deepEqual(left, [])
+    })
+  })
+
+  it('fault 23: RST in the middle of a chunk', async () => {
+    await oracle.survives(1, async (fleet, [worker]) => {
+      worker!.proxy.set(['up'], { bytesPerSecond: 1_000_000 })
+      // As much as HTTP/2's window lets out at once is 64 KiB; nothing else that is said is half as big.
+      await until('a chunk on its way', () => worker!.proxy.heldBytes('up') > 32_000)
+      const cutMs = Date.now()
+      worker!.proxy.reset()
+      worker!.proxy.heal()
+      await fleet.joined('a', cutMs)
+    })
+  })
+
+  it('fault 24: the coordinator sees the connection closed, the worker does not', async () => {
+    await oracle.survives(1, async (fleet, [worker]) => {
+      const cutMs = Date.now()
+      worker!.proxy.closeServerSides()
+      await fleet.leftAfterMs('a', cutMs)
+      await fleet.joined('a', cutMs)
+    })
+  })
+
+  for (const [what, directions, flipAtLeastBytes] of [
+    ['a gradient', ['up'], 4_096],
+    ['weights', ['down'], 4_096],
+    ['what else is said', BOTH, 1],
+  ] as const) {
+    it(`fault 25: flipped bits in ${what}`, async () => {
+      await oracle.survives(2, async (fleet, [worker]) => {
+        for (let round = 0; round < 6; round++) {
+          worker!.proxy.set(directions, { flips: 1, flipAtLeastBytes })
+          await fleet.moreSteps(4)
+        }
+        worker!.proxy.heal()
+        // A connection that waits for the end of a message that never comes.
+        worker!.proxy.reset()
+      })
+    })
+  }
+
+  it("fault 26: the coordinator's address changes", async () => {
+    await oracle.survives(1, async (fleet, [worker]) => {
+      const { address } = await fleet.coordinator.announcement()
+      const elsewhere = await FaultProxy.start(address)
+      try {
+        const movedMs = Date.now()
+        worker!.proxy.retarget(elsewhere.address)
+        await fleet.joined('a', movedMs)
+        await oracle.check(fleet)
+      } finally {
+        elsewhere.close()
+      }
+    })
+  })
+
+  it('fault 27: a port in use is said, and nothing is left half-started', async () => {
+    const other = net.createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const taken = `127.0.0.1:${(other.address() as net.AddressInfo).port}`
+    for (const flag of ['--listen', '--admin-listen', '--metrics-listen']) {
+      const free = ['--listen', '--admin-listen', '--metrics-listen'].flatMap((name) => [name, '127.0.0.1:0'])
+      const launch = new Launch(['coordinator', '--recipe', 'quick', ...free, flag, taken])
+      assert.equal(await launch.status(), 2)
+      assert.match(launch.stderr, new RegExp(`Cannot listen on ${taken}: the port is in use.*${flag}`))
+      assert.deepEqual(
+        readdirSync('/dev/shm').filter((name) => name.startsWith(`convoy-${launch.child.pid}-`)),
+        [],
+      )
+    }
+    other.close()
+  })
+})

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CLOSED_MS, FaultOracle, SILENT_MS } from './chaos/fault-oracle.js'
+import { until } from './chaos/until.js'
+import { killLaunches } from './launch.js'
+
+// Real processes, row by row of the fault table. Frozen peers stay so only until they are noticed: 30 s are too long for every day.
+
+/** Longer than any peer waits for an answer. */
+const COORDINATOR_FREEZE_MS = 5_000
+
+describe('processes that die, freeze, leave and come', () => {
+  const oracle = new FaultOracle()
+  after(() => {
+    killLaunches()
+    oracle.remove()
+  })
+
+  it('fault 01: a worker is killed in mid-step', async () => {
+    await oracle.survives(2, async (fleet, [victim]) => {
+      const killedMs = Date.now()
+      victim!.launch.kill()
+      const noticedMs = await fleet.leftAfterMs('a', killedMs)
+      assert.ok(noticedMs <= CLOSED_MS, `noticed after ${noticedMs} ms`)
+      victim!.restart()
+    })
+  })
+
+  it('fault 02: a worker is killed after its last chunk, before anything came back', async () => {
+    await oracle.survives(1, async (fleet, [worker]) => {
+      worker!.proxy.set(['down'], { blackhole: 'hold' })
+      await until('the coordinator to go on', () => worker!.proxy.heldBytes('down') > 0)
+      const killedMs = Date.now()
+      worker!.launch.kill()
+      await fleet.leftAfterMs('a', killedMs)
+      worker!.proxy.heal()
+      worker!.restart()
+    })
+  })
+
+  it('fault 03: a worker freezes, is given up, thaws and joins again', async () => {
+    await oracle.survives(1, async (fleet, [worker]) => {
+      const frozenMs = Date.now()
+      worker!.freeze()
+      const noticedMs = await fleet.leftAfterMs('a', frozenMs)
+      assert.ok(noticedMs <= SILENT_MS, `noticed after ${noticedMs} ms`)
+      await fleet.coordinator.untilMetrics(({ kind, time }) => kind === 'waiting' && Number(time) * 1000 >= frozenMs)
+      worker!.thaw()
+      await fleet.joined('a', frozenMs)
+    })
+  })
+
+  it('fault 04: the coordinator freezes and thaws', async () => {
+    await oracle.survives(2, async (fleet) => {
+      fleet.coordinator.child.kill('SIGSTOP')
+      await delay(COORDINATOR_FREEZE_MS)
+      fleet.coordinator.child.kill('SIGCONT')
+      await fleet.moreSteps(1)
+    })
+  })
+
+  it('fault 07: a worker that gets SIGTERM leaves after the work in hand, with status 0', async () => {
+    await oracle.survives(2, async (fleet, [leaver]) => {
+      const askedMs = Date.now()
+      leaver!.launch.terminate()
+      assert.equal(await leaver!.launch.status(), 0)
+      await fleet.leftAfterMs('a', askedMs)
+      const lines = await fleet.coordinator.metrics()
+      assert.equal(lines.filter(({ kind }) => kind === 'reissued').length, 0)
+    })
+  })
+
+  it('fault 07: a second SIGTERM ends a worker that cannot reach its coordinator', async () => {
+    await oracle.survives(2, async (_fleet, [leaver]) => {
+      leaver!.proxy.set(['down'], { blackhole: 'hold' })
+      leaver!.launch.terminate()
+      await until('the word of leaving', () => leaver!.launch.stderr.includes('Once more to leave at once'))
+      leaver!.launch.terminate()
+      assert.equal(await leaver!.launch.status(), 130)
+    })
+  })
+
+  it('fault 07: a coordinator that gets SIGTERM saves its weights and sends its workers home', async () => {
+    const fleet = oracle.fleet()
+    try {
+      const worker = await fleet.add('a')
+      await fleet.moreSteps(3)
+      fleet.coordinator.terminate()
+      assert.equal(await fleet.coordinator.status(), 130)
+      assert.match(fleet.coordinator.stderr, /What was done is in/)
+      assert.equal(await worker.launch.status(), 0)
+      assert.match(worker.launch.stderr, /the run is over/)
+    } finally {
+      fleet.close()
+    }
+  })
+
+  it('fault 08: all workers die; the run says that it waits, and goes on when one comes', async () => {
+    await oracle.survives(2, async (fleet, workers) => {
+      const killedMs = Date.now()
+      for (const { launch } of workers) launch.kill()
+      await fleet.coordinator.untilMetrics(({ kind, time }) => kind === 'waiting' && Number(time) * 1000 >= killedMs)
+      workers[1]!.restart()
+      await fleet.joined('b', killedMs)
+    })
+  })
+
+  it('fault 13: of two living workers of one name the second waits until the first is gone', async () => {
+    await oracle.survives(1, async (fleet, [worker]) => {
+      const second = worker!.spawn()
+      await until('the refusal', () => second.stderr.includes('A worker named a takes part already'))
+      const killedMs = Date.now()
+      worker!.launch.kill()
+      await fleet.joined('a', killedMs)
+      worker!.launch = second
+    })
+  })
+
+  it('fault 15: scaled 1, 4, 2, 3 in mid-epoch', async () => {
+    await oracle.survives(1, async (fleet, [first]) => {
+      const more = await Promise.all(['b', 'c', 'd'].map(async (name) => fleet.add(name)))
+      await Promise.all(['b', 'c', 'd'].map(async (name) => fleet.joined(name)))
+      await fleet.moreSteps(5)
+      for (const worker of [first!, more[0]!]) {
+        worker.launch.terminate()
+        assert.equal(await worker.launch.status(), 0)
+      }
+      await fleet.moreSteps(5)
+      await fleet.add('e')
+      await fleet.joined('e')
+    })
+  })
+})
