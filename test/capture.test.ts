@@ -110,6 +110,39 @@ describe('ops give the same bits in a graph', () => {
     choice: (a) => tf.where(a.greater(0), a, tf.zerosLike(a)),
     'minimum, maximum, clip': (a) => a.minimum(2).maximum(-1).clipByValue(-0.5, 1),
     reductions: (a) => tf.stack([a.sum(), a.mean(), a.max(), a.min(), a.prod(), a.argMax(1).sum().cast('float32')]),
+    'a pad and a slice between transposes there and back': (a) => {
+      const there = (value: Tensor): Tensor => value.reshape([1, 3, 2]).transpose([1, 2, 0])
+      const back = (value: Tensor): Tensor => value.transpose([2, 0, 1])
+      const padding: [number, number][] = [
+        [1, 0],
+        [0, 2],
+        [1, 1],
+      ]
+      return back(there(a).pad(padding, 7).slice([1, 0, 1], [2, 3, 2]))
+    },
+    'a pad and a slice, each between transposes there and back': (a) => {
+      const three = a.reshape([1, 3, 2])
+      const padded = tf
+        .pad(
+          three.transpose([1, 2, 0]),
+          [
+            [1, 0],
+            [0, 2],
+            [1, 1],
+          ],
+          7,
+        )
+        .transpose([2, 0, 1])
+      return tf.slice(padded.transpose([2, 0, 1]), [0, 1, 1], [2, 2, 3]).transpose([1, 2, 0])
+    },
+    'a pad between transposes that do not undo each other': (a) =>
+      tf
+        .pad(a.reshape([1, 3, 2]).transpose([1, 2, 0]), [
+          [1, 0],
+          [0, 2],
+          [1, 1],
+        ])
+        .transpose([1, 2, 0]),
     'axes and shapes': (a) => a.expandDims(0).transpose([2, 0, 1]).reshape([3, 2]).reverse(0).tile([2, 1]),
     'slices and joins': (a) =>
       tf.concat(

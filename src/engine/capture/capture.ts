@@ -7,6 +7,7 @@ import { loadTensorflow } from '../runtime/load-tensorflow.js'
 import { GraphSession } from './graph-session.js'
 import { toBfloat16 } from './mixed-precision.js'
 import { record } from './recording.js'
+import { withoutTransposes } from './transposes.js'
 
 export interface CaptureOptions {
   /** bfloat16: in convolutions and what lies between them, see mixed-precision.ts. @default 'float32': the function's own bits, on the CPU */
@@ -77,7 +78,8 @@ export function capture<Fn extends Capturable>(
   // A function may return what it was given.
   tf.dispose([...outputs, ...examples].filter((tensor) => !given.includes(tensor)))
   const expected = given.map(signature)
-  const lowered = options.precision === 'bfloat16' ? toBfloat16(graph) : graph
+  const lean = withoutTransposes(graph)
+  const lowered = options.precision === 'bfloat16' ? toBfloat16(lean) : lean
   let session: GraphSession | undefined = new GraphSession(backend.binding, lowered)
 
   const run = (...inputs: readonly Tensor[]): unknown => {

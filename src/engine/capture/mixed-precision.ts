@@ -37,6 +37,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   Transpose: { when: 'follows', inputs: [0] },
   PadV2: { when: 'follows', inputs: [0, 2] },
   Slice: { when: 'follows', inputs: [0] },
+  // The kernels sum in float32 and round once; with windows of one pixel, as in the shortcuts, they only move values.
+  AvgPool: { when: 'follows', inputs: [0] },
+  AvgPoolGrad: { when: 'follows', inputs: [1] },
 }
 
 /**
