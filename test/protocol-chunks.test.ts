@@ -19,7 +19,7 @@ test('a vector survives being cut into chunks', () => {
   assert.deepEqual(assemble(chunks), vector)
 })
 
-test('chunks out of order, twice, with a gap or of another vector are refused', () => {
+test('fault 42: chunks out of order, twice, with a gap, overlapping or of another vector are refused', () => {
   const [first, second, third] = chunks as [Chunk, Chunk, Chunk]
   assert.throws(() => assemble([second, first, third]), /is expected/)
   assert.throws(() => assemble([first, first]), /is expected/)

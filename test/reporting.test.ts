@@ -96,7 +96,7 @@ const EVENTS: RunEvent[] = [
 ]
 
 describe('run directory', () => {
-  it('is unique, even for two runs in one second', () => {
+  it('fault 14: is unique, even for two coordinators that begin in one second', () => {
     const [first, second] = [1, 2].map(() => createRunDirectory(scratch, 'quick', 1_700_000_000_000))
     assert.match(first!, /20231114T221320Z_quick$/)
     assert.match(second!, /20231114T221320Z_quick-2$/)

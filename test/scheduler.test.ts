@@ -183,6 +183,17 @@ describe('scheduler', () => {
     assert.equal(scene.scheduler.stateOf(1), 'busy')
   })
 
+  test('fault 12: who finishes shards is not taken for hung however long its lease is; who finishes none is replaced', () => {
+    const scene = new Scene(['a'])
+    scene.begin(1_000)
+    for (let shards = 1; shards <= 10; shards++) {
+      assert.deepEqual(scene.pass(60_000), [])
+      scene.send({ kind: 'heartbeat', worker: 1, shardsDone: shards })
+    }
+    const effects = scene.pass(DEFAULT_LIMITS.progressMs + 500)
+    assert.deepEqual(kinds(effects)[0], 'drop')
+  })
+
   test('fault 4: time that this process was stopped for is nobody’s silence', () => {
     const scene = new Scene(['a'])
     scene.begin(1)
