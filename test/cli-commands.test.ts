@@ -103,7 +103,7 @@ describe('a run from beginning to end', () => {
     after(() => {
       launch.remove()
     })
-    await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 3)
+    await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 3 && line['workers'] === 2)
     const { runDirectory, metrics } = await launch.announcement()
     assert.match(await (await fetch(metrics)).text(), /^convoy_workers 2$/m)
     const status = JSON.parse(convoy('status', runDirectory, '--json').stdout) as { state: string; workers: unknown[] }
