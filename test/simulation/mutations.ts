@@ -107,10 +107,10 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'failures >= 1',
   },
   {
-    name: 'a draining worker gets another lease instead of leave to go',
-    file: SCHEDULER,
-    find: "else if (worker.state === 'draining')",
-    replace: 'else if (false)',
+    name: 'the largest share of the shards is none',
+    file: 'coordinator/core/pace.js',
+    find: 'Math.max(1, Math.min(',
+    replace: 'Math.max(0, Math.min(',
   },
   {
     name: 'leases carry the weights version of the next step',
