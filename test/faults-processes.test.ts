@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CLOSED_MS, FaultOracle, SILENT_MS } from './chaos/fault-oracle.js'
+import type { Fleet, FleetWorker } from './chaos/fleet.js'
 import { until } from './chaos/until.js'
 import { killLaunches } from './launch.js'
 
@@ -9,6 +10,23 @@ import { killLaunches } from './launch.js'
 
 /** Longer than any peer waits for an answer. */
 const COORDINATOR_FREEZE_MS = 5_000
+
+/** Longer than a step, shorter than any keepalive. */
+const ANSWER_MS = 500
+
+/** The only worker hears nothing any more, and has yet delivered a whole result: a step was done with it. */
+async function deafenAfterLease(fleet: Fleet, { proxy }: FleetWorker): Promise<void> {
+  for (;;) {
+    await fleet.moreSteps(1)
+    const deafMs = Date.now()
+    proxy.set(['down'], { blackhole: 'hold' })
+    await delay(ANSWER_MS)
+    const lines = await fleet.coordinator.metrics()
+    if (lines.some(({ kind, time }) => kind === 'step' && Number(time) * 1000 > deafMs)) return
+    // It was between two leases.
+    proxy.heal()
+  }
+}
 
 describe('processes that die, freeze, leave and come', () => {
   const oracle = new FaultOracle()
@@ -29,8 +47,7 @@ describe('processes that die, freeze, leave and come', () => {
 
   it('fault 02: a worker is killed after its last chunk, before anything came back', async () => {
     await oracle.survives(1, async (fleet, [worker]) => {
-      worker!.proxy.set(['down'], { blackhole: 'hold' })
-      await until('the coordinator to go on', () => worker!.proxy.heldBytes('down') > 0)
+      await deafenAfterLease(fleet, worker!)
       const killedMs = Date.now()
       worker!.launch.kill()
       await fleet.leftAfterMs('a', killedMs)

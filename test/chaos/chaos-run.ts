@@ -5,6 +5,8 @@ import type { Detection, InjectedFault } from './detection.js'
 import { detectionOf } from './detection.js'
 import { faultSchedule } from './fault-schedule.js'
 import { Fleet } from './fleet.js'
+import type { FootprintGrowth } from './footprint.js'
+import { FootprintWatch, growthViolations } from './footprint.js'
 import { injectFault } from './inject-fault.js'
 import { stepsViolation } from './step-ledger.js'
 
@@ -27,6 +29,8 @@ export interface ChaosOutcome {
   /** Training samples per second, relative to the fault-free run. */
   readonly goodput: number
   readonly counts: Readonly<Record<'reissued' | 'rescued' | 'refused' | 'quarantined' | 'worker-left', number>>
+  /** Of the coordinator, which lives through it all. */
+  readonly growth: FootprintGrowth | undefined
   /** What a run may not do; empty when all is well. */
   readonly violations: readonly string[]
 }
@@ -66,7 +70,9 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
     // Half of them through memory, half with all their bulk through the bad network.
     for (const [index, name] of names.entries()) await fleet.add(name, ...(index % 2 ? ['--no-shared-memory'] : []))
     await Promise.all(names.map(async (name) => fleet.joined(name)))
+    const footprint = new FootprintWatch(fleet.coordinator.child.pid!)
     const faults = await disturb(fleet, options)
+    const growth = footprint.end()
     const status = await fleet.coordinator.status()
     const lines = await fleet.coordinator.metrics()
     const seen = faults.map((fault) => ({ ...fault, detection: detectionOf(fault, lines) }))
@@ -84,6 +90,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
         quarantined: count('quarantined'),
         'worker-left': count('worker-left'),
       },
+      growth,
       violations: [
         ...(stuck.signal.aborted ? [`not over after ${LONGEST_FACTOR} times ${minutes} minutes`] : []),
         ...(status === 0 ? [] : [`exit status ${status}: ${fleet.coordinator.stderr.slice(-1_000)}`]),
@@ -92,6 +99,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
           : [`other weights: ${String(result['weightsSha256'])}`]),
         ...[stepsViolation(lines, steps) ?? []].flat(),
         ...seen.flatMap(({ detection }) => detection?.violation ?? []),
+        ...(growth ? growthViolations(growth) : []),
       ],
     }
   } finally {

@@ -13,9 +13,12 @@ export interface InjectedFault {
 /** How soon the coordinator must give the worker up. Shorter faults may pass without notice. */
 const LIMITS: Partial<Record<FaultKind, { readonly leastSeconds: number; readonly limitMs: number }>> = {
   kill: { leastSeconds: 0, limitMs: 1_000 },
+  reset: { leastSeconds: 0, limitMs: 1_000 },
+  'half-open': { leastSeconds: 0, limitMs: 1_000 },
   freeze: { leastSeconds: 5, limitMs: 4_000 },
   dark: { leastSeconds: 5, limitMs: 4_000 },
   'dark-up': { leastSeconds: 5, limitMs: 4_000 },
+  'dark-down': { leastSeconds: 5, limitMs: 4_000 },
 }
 /** After a fault of no length, a worker that leaves later left for another reason. */
 const AFTERMATH_MS = 5_000

@@ -3,6 +3,7 @@ import type { Json } from '../launch.js'
 import { Launch } from '../launch.js'
 import type { FleetWorker } from './fleet.js'
 import { Fleet } from './fleet.js'
+import type { KernelLink } from './kernel-link.js'
 import { stepsViolation } from './step-ledger.js'
 import { tinyDataset } from './tiny-dataset.js'
 
@@ -24,9 +25,9 @@ export class FaultOracle {
   ]
   #expected: Promise<Json> | undefined
 
-  /** Without workers. */
-  fleet(): Fleet {
-    return new Fleet({ run: this.#run, environment: this.#data.environment })
+  /** Without workers. @param host where workers join */
+  fleet(host?: string): Fleet {
+    return new Fleet({ run: this.#run, environment: this.#data.environment, ...(host !== undefined && { host }) })
   }
 
   /**
@@ -34,17 +35,19 @@ export class FaultOracle {
    * status 0 everywhere, every step once and in order, the weights of the undisturbed run.
    */
   async survives(workers: number, fault: (fleet: Fleet, workers: FleetWorker[]) => Promise<unknown>): Promise<void> {
+    const names = Array.from('abcd').slice(0, workers)
     const fleet = this.fleet()
-    try {
-      const names = Array.from('abcd').slice(0, workers)
-      const started = await Promise.all(names.map(async (name) => fleet.add(name, '--no-shared-memory')))
-      await Promise.all(names.map(async (name) => fleet.joined(name)))
-      await fleet.moreSteps(MIDDLE_STEPS)
-      await fault(fleet, started)
-      await this.check(fleet)
-    } finally {
-      fleet.close()
-    }
+    await this.#undergo(
+      fleet,
+      names.map(async (name) => fleet.add(name, '--no-shared-memory')),
+      fault,
+    )
+  }
+
+  /** As {@link survives}, with one worker `a` at the other end of a link in the kernel. */
+  async survivesBeyond(link: KernelLink, fault: (fleet: Fleet) => Promise<unknown>): Promise<void> {
+    const fleet = this.fleet(link.coordinatorHost)
+    await this.#undergo(fleet, [fleet.addBeyond(link, 'a', '--no-shared-memory')], fault)
   }
 
   /** Waits for the end of the run and checks it. */
@@ -54,6 +57,22 @@ export class FaultOracle {
     assert.match(String(expected['weightsSha256']), /^[0-9a-f]{64}$/)
     assert.equal(result['weightsSha256'], expected['weightsSha256'])
     assert.equal(stepsViolation(await fleet.coordinator.metrics(), STEPS), undefined)
+  }
+
+  async #undergo(
+    fleet: Fleet,
+    starting: readonly Promise<FleetWorker>[],
+    fault: (fleet: Fleet, workers: FleetWorker[]) => Promise<unknown>,
+  ): Promise<void> {
+    try {
+      const workers = await Promise.all(starting)
+      await Promise.all([...fleet.workers.keys()].map(async (name) => fleet.joined(name)))
+      await fleet.moreSteps(MIDDLE_STEPS)
+      await fault(fleet, workers)
+      await this.check(fleet)
+    } finally {
+      fleet.close()
+    }
   }
 
   remove(): void {

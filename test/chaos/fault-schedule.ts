@@ -5,7 +5,10 @@ export const FAULT_KINDS = {
   freeze: 'SIGSTOP of a worker',
   'slow-cpu': 'a worker that gets a tenth of its processor',
   delay: 'a link with 30 to 200 ms each way and as much jitter',
+  loss: 'a link that loses a fifth of what is sent',
+  'slow-link': 'a link of 1 to 10 Mbit/s',
   reset: 'RST of all connections of a worker',
+  'half-open': 'connections closed, and only the coordinator is told',
   'dark-up': 'nothing passes from a worker to the coordinator',
   'dark-down': 'nothing passes from the coordinator to a worker',
   dark: 'nothing passes, either way',
@@ -32,7 +35,7 @@ const LONGEST_SECONDS = 10
 /** From the end of a fault until its worker takes part again: TensorFlow loads, or the join is tried again. */
 const RECOVERY_SECONDS = 5
 /** Their worker is in no special state afterwards. */
-const SUDDEN: readonly FaultKind[] = ['kill', 'reset', 'drain', 'flip']
+const SUDDEN: readonly FaultKind[] = ['kill', 'reset', 'half-open', 'drain', 'flip']
 
 /**
  * One fault after the other, without end; only the seed decides. A worker has one at a time, and nobody has one while the

@@ -1,8 +1,9 @@
 import type { Json } from '../launch.js'
 import { Launch } from '../launch.js'
 import { FaultProxy } from './fault-proxy.js'
+import type { KernelLink } from './kernel-link.js'
 
-const LOOPBACK = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
+const LOOPBACK = ['--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
 /** So long a worker looks for its coordinator: longer than any fault. */
 const PATIENCE_SECONDS = 120
 
@@ -12,28 +13,50 @@ export interface FleetOptions {
   readonly environment?: NodeJS.ProcessEnv
   /** Of the faults that need chance. */
   readonly seed?: number
+  /** Where workers join; loopback by default. */
+  readonly host?: string
+}
+
+interface FleetWorkerOptions {
+  readonly name: string
+  /** `host:port` that it joins. */
+  readonly join: string
+  readonly flags: readonly string[]
+  readonly environment: NodeJS.ProcessEnv
+  /** Its link to the coordinator, where that is a bad network in user space. */
+  readonly proxy?: FaultProxy
+  /** The binary that runs it. */
+  readonly node?: string
 }
 
 /** A worker process with a name of its own, and its link to the coordinator. It may be started again after it died. */
 export class FleetWorker {
-  readonly name: string
-  readonly proxy: FaultProxy
-  readonly #flags: readonly string[]
-  readonly #environment: NodeJS.ProcessEnv
+  readonly #options: FleetWorkerOptions
   launch: Launch
 
-  constructor(name: string, proxy: FaultProxy, flags: readonly string[], environment: NodeJS.ProcessEnv) {
-    this.name = name
-    this.proxy = proxy
-    this.#flags = flags
-    this.#environment = environment
+  constructor(options: FleetWorkerOptions) {
+    this.#options = options
     this.launch = this.spawn()
+  }
+
+  /** @throws Error when its link is not a proxy */
+  get proxy(): FaultProxy {
+    const { name, proxy } = this.#options
+    if (proxy === undefined) throw new Error(`worker ${name} has no proxy; start it with Fleet.add`)
+    return proxy
   }
 
   /** Another process of the same name, beside the one that may still live. */
   spawn(): Launch {
-    const flags = ['--join', this.proxy.address, '--name', this.name, '--patience', `${PATIENCE_SECONDS}`]
-    return new Launch(['worker', ...flags, ...this.#flags], this.#environment)
+    const { name, join, flags, environment, node } = this.#options
+    const named = ['--join', join, '--name', name, '--patience', `${PATIENCE_SECONDS}`]
+    return new Launch(['worker', ...named, ...flags], environment, false, node)
+  }
+
+  /** Its process and its proxy end. */
+  close(): void {
+    this.launch.kill()
+    this.#options.proxy?.close()
   }
 
   /** As a supervisor would. */
@@ -64,16 +87,23 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options
-    this.coordinator = new Launch(['coordinator', ...options.run, ...LOOPBACK, '--json'], options.environment, true)
+    const listen =
+      options.host === undefined ? ['--listen', '127.0.0.1:0'] : ['--listen', `${options.host}:0`, '--insecure']
+    const flags = [...options.run, ...listen, ...LOOPBACK, '--json']
+    this.coordinator = new Launch(['coordinator', ...flags], options.environment, true)
   }
 
   /** Starts a worker once the coordinator listens. @param flags of `convoy worker` */
   async add(name: string, ...flags: string[]): Promise<FleetWorker> {
     const { address } = await this.coordinator.announcement()
     const proxy = await FaultProxy.start(address, (this.#options.seed ?? 1) + this.workers.size)
-    const worker = new FleetWorker(name, proxy, flags, this.#options.environment ?? {})
-    this.workers.set(name, worker)
-    return worker
+    return this.#add({ name, join: proxy.address, flags, environment: this.#options.environment ?? {}, proxy })
+  }
+
+  /** Starts a worker at the other end of a link in the kernel. @param flags of `convoy worker` */
+  async addBeyond({ node }: KernelLink, name: string, ...flags: string[]): Promise<FleetWorker> {
+    const { address } = await this.coordinator.announcement()
+    return this.#add({ name, join: address, flags, environment: this.#options.environment ?? {}, node })
   }
 
   /** Waits until so many more steps are done. @returns the steps done then */
@@ -98,12 +128,15 @@ export class Fleet {
 
   /** Ends every process and every proxy that is still there. */
   close(): void {
-    for (const { proxy, launch } of this.workers.values()) {
-      launch.kill()
-      proxy.close()
-    }
+    for (const worker of this.workers.values()) worker.close()
     this.coordinator.kill()
     this.coordinator.remove()
+  }
+
+  #add(options: FleetWorkerOptions): FleetWorker {
+    const worker = new FleetWorker(options)
+    this.workers.set(options.name, worker)
+    return worker
   }
 
   async #news(wanted: string, name: string, afterMs: number): Promise<Json> {

@@ -9,6 +9,10 @@ const RUNNING_MS = 50
 const MOST_DELAY_MS = 200
 const LEAST_DELAY_MS = 30
 const FLIPS = 3
+const LOSS_RATE = 0.2
+/** 1 and 10 Mbit/s. */
+const SLOWEST_BYTES_PER_SECOND = 125_000
+const FASTEST_BYTES_PER_SECOND = 1_250_000
 
 /**
  * Lets one fault happen and heals it.
@@ -54,6 +58,9 @@ export async function injectFault(
     case 'reset':
       proxy.reset()
       return
+    case 'half-open':
+      proxy.closeServerSides()
+      return
     case 'flip':
       proxy.set(BOTH, { flips: FLIPS })
       return
@@ -62,6 +69,14 @@ export async function injectFault(
       proxy.set(BOTH, { delayMs, jitterMs: delayMs })
       break
     }
+    case 'loss':
+      proxy.set(BOTH, { lossRate: LOSS_RATE })
+      break
+    case 'slow-link':
+      proxy.set(BOTH, {
+        bytesPerSecond: SLOWEST_BYTES_PER_SECOND + draw * (FASTEST_BYTES_PER_SECOND - SLOWEST_BYTES_PER_SECOND),
+      })
+      break
     case 'dark-up':
       proxy.set(['up'], { blackhole: draw < 0.5 ? 'hold' : 'drop' })
       break

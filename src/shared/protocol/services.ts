@@ -94,5 +94,12 @@ export const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   'grpc.use_local_subchannel_pool': 1,
 }
 
-/** Of a worker's control connection, where nothing big goes before an answer: a link that went dark is noticed soon. */
-export const CONTROL_OPTIONS: grpc.ChannelOptions = { ...CHANNEL_OPTIONS, 'grpc.keepalive_timeout_ms': 2_000 }
+/**
+ * Of a worker's control connection, where nothing big goes before an answer: a coordinator that nothing comes from any more is missed
+ * within 3.5 s, and only the worker can notice that.
+ */
+export const CONTROL_OPTIONS: grpc.ChannelOptions = {
+  ...CHANNEL_OPTIONS,
+  'grpc.keepalive_time_ms': 1_500,
+  'grpc.keepalive_timeout_ms': 2_000,
+}
