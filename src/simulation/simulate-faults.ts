@@ -25,6 +25,8 @@ export interface SimulatedOutcome {
 /** After the last fault, a run must end within this time: the longest quarantine, a hung lease, and then some. */
 const PATIENCE_MS = 900_000
 const MOST_EVENTS = 3_000_000
+/** Events from one look to the next. */
+const SILENCE_EVERY = 16
 const MOST_HISTORY = 2_000
 
 /** The real ones, but a lone worker that fails everything does not end the run: in the end somebody honest returns. */
@@ -104,6 +106,7 @@ class FaultSimulation {
         this.#wasObserved = false
         wasIdle = isIdle
         this.#checkLeases()
+        if (events % SILENCE_EVERY === 0) this.#checkSilence()
       }
       if (this.#outcome !== undefined) this.#checkOutcome(this.#outcome)
     } catch (thrown) {
@@ -240,6 +243,15 @@ class FaultSimulation {
       const state = pool.stateOf(worker)
       if (state !== 'busy' && state !== 'suspect' && state !== 'draining')
         this.#violate(`worker ${worker} is ${state ?? 'gone'} and holds a lease`)
+    }
+  }
+
+  /** A worker that says nothing is given up in time, or nobody would ever learn of it while others do its work. */
+  #checkSilence(): void {
+    const { deadHeartbeats, heartbeatMs } = this.#limits
+    for (const { name, state, silentMs } of this.#coordinator?.pool.statuses() ?? []) {
+      if (state !== 'joining' && silentMs > (deadHeartbeats + 2) * heartbeatMs)
+        this.#violate(`${name} has been silent for ${silentMs} ms and still takes part`)
     }
   }
 

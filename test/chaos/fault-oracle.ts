@@ -31,15 +31,19 @@ export class FaultOracle {
   }
 
   /**
-   * Starts workers `a`, `b` … over the network alone, lets the fault happen in the middle of the run, and checks the end: exit
+   * Starts workers `a`, `b` … (over the network alone, unless other flags are given), lets the fault happen in the middle of the run, and checks the end: exit
    * status 0 everywhere, every step once and in order, the weights of the undisturbed run.
    */
-  async survives(workers: number, fault: (fleet: Fleet, workers: FleetWorker[]) => Promise<unknown>): Promise<void> {
+  async survives(
+    workers: number,
+    fault: (fleet: Fleet, workers: FleetWorker[]) => Promise<unknown>,
+    flags: readonly string[] = ['--no-shared-memory'],
+  ): Promise<void> {
     const names = Array.from('abcd').slice(0, workers)
     const fleet = this.fleet()
     await this.#undergo(
       fleet,
-      names.map(async (name) => fleet.add(name, '--no-shared-memory')),
+      names.map(async (name) => fleet.add(name, ...flags)),
       fault,
     )
   }

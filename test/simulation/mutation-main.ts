@@ -30,15 +30,15 @@ try {
       original.replace(find, () => replace),
     )
     const main = path.join(copy, 'dist', 'test', 'simulation', 'main.js')
-    const { status, stdout } = spawnSync(process.execPath, [main, '--runs', `${RUNS}`], {
+    const { stdout, stderr } = spawnSync(process.execPath, [main, '--runs', `${RUNS}`], {
       encoding: 'utf8',
       timeout: TIMEOUT_MS,
-      stdio: ['ignore', 'pipe', 'ignore'],
     })
     writeFileSync(target, original)
-    const how = /^Seed .*$/m.exec(stdout)?.[0] ?? (status === 0 ? '' : 'the simulation itself broke or hung')
-    if (status === 0) missed++
-    process.stdout.write(`${status === 0 ? '✖ missed' : '✔ caught'}  ${name}${how && `: ${how}`}\n`)
+    // A run that was only slow has caught nothing.
+    const how = /^Seed .*$/m.exec(stdout)?.[0] ?? /^\w*Error.*$/m.exec(stderr)?.[0]
+    if (how === undefined) missed++
+    process.stdout.write(`${how === undefined ? '✖ missed' : '✔ caught'}  ${name}${how ? `: ${how}` : ''}\n`)
   }
 } finally {
   rmSync(copy, { recursive: true, force: true })

@@ -107,10 +107,10 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'failures >= 1',
   },
   {
-    name: 'the largest share of the shards is none',
-    file: 'coordinator/core/pace.js',
-    find: 'Math.max(1, Math.min(',
-    replace: 'Math.max(0, Math.min(',
+    name: 'everybody who is idle rescues the same shards',
+    file: SCHEDULER,
+    find: 'this.#leasesOf(shard) < this.#limits.leasesPerShard',
+    replace: 'true',
   },
   {
     name: 'leases carry the weights version of the next step',
