@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, truncateSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import { bytesOf } from '../src/shared/protocol/chunks.js'
 import { SharedFiles } from '../src/shared/shared-files.js'
 
@@ -22,6 +25,20 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
       assert.equal(reader.read('weights-0', into), true)
       assert.deepEqual(bytesOf(into), bytesOf(vector))
     }
+  })
+
+  it('appear whole: who looks early sees nothing, or everything', async () => {
+    const vector = new Float32Array(32 * 1024 * 1024).fill(1)
+    const write = `
+      import { SharedFiles } from ${JSON.stringify(new URL('../src/shared/shared-files.js', import.meta.url).href)}
+      import { workerData } from 'node:worker_threads'
+      SharedFiles.open(workerData.offer).write('early', new Uint8Array(workerData.vector.buffer))`
+    const source = new URL(`data:text/javascript,${encodeURIComponent(write)}`)
+    const writer = new Worker(source, { workerData: { offer, vector } })
+    const into = new Float32Array(vector.length)
+    while (!files.read('early', into)) await setImmediate()
+    assert.ok(bytesOf(into).equals(bytesOf(vector)))
+    await once(writer, 'exit')
   })
 
   it('are refused to whoever finds another proof, or is led elsewhere', () => {

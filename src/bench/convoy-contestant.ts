@@ -15,11 +15,21 @@ import { BATCH_SIZE } from './contestant.js'
 /** Half the batch, as each of two DDP processes has: the same work for each, and the same batch norm. */
 const SHARD_SIZE = 64
 
+export interface ConvoyContestant extends Contestant {
+  /** Of its worker processes. */
+  readonly pids: readonly number[]
+}
+
 /**
  * The product itself: a coordinator in this process and worker processes, as `convoy train` starts them, all costs included
  * (sampling, augmentation, gRPC, reduction, optimizer). Between rounds no lease is given.
  */
-export async function startConvoy(task: Task, workers: number, device: DeviceChoice): Promise<Contestant> {
+export async function startConvoy(
+  task: Task,
+  workers: number,
+  device: DeviceChoice,
+  shardSize = SHARD_SIZE,
+): Promise<ConvoyContestant> {
   const recipe = (RECIPES[task.network] ?? RECIPES['resnet20'])!.config
   const config = runConfigSchema.parse({
     ...recipe,
@@ -27,7 +37,7 @@ export async function startConvoy(task: Task, workers: number, device: DeviceCho
     augmentation: { ...recipe.augmentation, enabled: task.augmentation },
     precision: task.precision,
     batchSize: BATCH_SIZE,
-    shardSize: SHARD_SIZE,
+    shardSize,
     epochs: 100_000,
   })
   const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-bench-'))
@@ -76,6 +86,7 @@ export async function startConvoy(task: Task, workers: number, device: DeviceCho
     get parameters() {
       return parameters
     },
+    pids: processes.pids,
     steps: async (count) => gate.take(count),
     close: async () => {
       abort.abort(new ConvoyError('interrupted', 'the benchmark is over'))

@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { Command } from 'commander'
 import type { Task } from '../bench/contestant.js'
-import { benchmarkEngine } from '../bench/engine-benchmark.js'
+import { benchmarkEngine, median } from '../bench/engine-benchmark.js'
 import type { TaskResults } from '../bench/engine-report.js'
 import { describeConditions, engineReport } from '../bench/engine-report.js'
 import { profileOps } from '../bench/op-profile.js'
 import { peerPython } from '../bench/peer-environment.js'
+import { benchmarkStraggler } from '../bench/straggler-benchmark.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
 import { findRuntime } from '../engine/runtime/runtime-directory.js'
@@ -56,11 +57,30 @@ export function benchCommand(): Command {
       if (flags.profile) await profile(flags)
       else await compare(flags)
     })
+  command
+    .command('straggler')
+    .description(
+      'What a fourth worker at a tenth of the speed costs three others (Linux, root: limits on processor time)',
+    )
+    .option('--rounds <number>', 'turns with and without it', integer('--rounds', 1, 1000), 5)
+    .option('--steps <number>', 'steps in each turn', integer('--steps', 1, 10_000), 30)
+    .option('--json', 'for machines')
+    .action(async ({ rounds, steps, json }: { rounds: number; steps: number; json?: true }) => {
+      const result = await benchmarkStraggler(rounds, steps, notice)
+      const { ratio, coresEach } = result
+      const text =
+        `Three workers with ${coresEach.toFixed(2)} cores each: ${median(result.without).toFixed(0)} images/s. ` +
+        `With a fourth that has a tenth of that: ${median(result.with).toFixed(0)} images/s, ${(100 * ratio).toFixed(1)} %.\n`
+      process.stdout.write(json ? `${JSON.stringify(result)}\n` : text)
+    })
   return command
 }
 
+function notice(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
 async function compare(flags: EngineFlags): Promise<void> {
-  const notice = (text: string): void => void process.stderr.write(`${text}\n`)
   const python = flags.peers.includes('none') ? undefined : await peerPython(notice)
   const makers = flags.peers.flatMap((maker) => (maker === 'none' ? [] : [MAKER_NAMES[maker]]))
   const all: TaskResults[] = []

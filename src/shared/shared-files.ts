@@ -59,13 +59,16 @@ export class SharedFiles {
   }
 
   /**
-   * Writes over what the file holds, in place: new pages would cost as much again as the copy.
+   * Writes over what the file holds, in place: new pages would cost as much again as the copy. A new file appears whole, because
+   * somebody may look for it already.
    * @returns false when the memory is full; nothing is left then
    */
   write(name: string, bytes: Uint8Array): boolean {
     const file = path.join(this.directory, name)
+    const isNew = !fs.existsSync(file)
+    const target = isNew ? `${file}.new` : file
     try {
-      const descriptor = fs.openSync(file, fs.constants.O_WRONLY | fs.constants.O_CREAT, 0o600)
+      const descriptor = fs.openSync(target, fs.constants.O_WRONLY | fs.constants.O_CREAT, 0o600)
       try {
         let written = 0
         while (written < bytes.length) written += fs.writeSync(descriptor, bytes, written)
@@ -73,9 +76,10 @@ export class SharedFiles {
       } finally {
         fs.closeSync(descriptor)
       }
+      if (isNew) fs.renameSync(target, file)
       return true
     } catch {
-      this.remove(name)
+      this.remove(path.basename(target))
       return false
     }
   }

@@ -221,7 +221,7 @@ export class Scheduler {
   }
 
   #overtaken(lease: LiveLease): void {
-    if (lease.isMeasured && !lease.audit) {
+    if (!lease.audit) {
       const elapsedMs = this.#workers.nowMs - lease.grantedMs
       this.#workers.get(lease.worker)!.speed.overtaken(this.#task!.kind, elapsedMs / lease.shardCount)
     }

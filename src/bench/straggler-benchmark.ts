@@ -1,0 +1,71 @@
+import os from 'node:os'
+import type { Task } from './contestant.js'
+import { BATCH_SIZE } from './contestant.js'
+import { startConvoy } from './convoy-contestant.js'
+import { CpuLimit } from './cpu-limit.js'
+import { median } from './engine-benchmark.js'
+
+const TASK: Task = { network: 'resnet20', precision: 'float32', augmentation: true }
+/** Sixteen shards: enough to give a slow worker little. */
+const SHARD_SIZE = 8
+const EQUALS = 3
+const SLOWNESS = 10
+/** For the coordinator. */
+const CORES_LEFT = 0.5
+/** Speeds are learnt meanwhile. */
+const WARM_UP_STEPS = 20
+
+export interface StragglerResult {
+  /** Cores of each of the equal workers; the straggler has a tenth of it. */
+  readonly coresEach: number
+  /** Images per second, round by round. */
+  readonly without: readonly number[]
+  readonly with: readonly number[]
+  /** Median of the ratios: with the straggler, relative to without. */
+  readonly ratio: number
+}
+
+/**
+ * What a fourth worker at a tenth of the speed costs the other three, with limits that the kernel enforces. In turns: one run
+ * without it, one with it.
+ * @throws ConvoyError('environment') where no limits can be set
+ */
+export async function benchmarkStraggler(
+  rounds: number,
+  steps: number,
+  notice: (text: string) => void,
+): Promise<StragglerResult> {
+  const coresEach = Math.min(1, (os.availableParallelism() - CORES_LEFT) / EQUALS)
+  const closing: (() => Promise<void> | void)[] = []
+  const limited = async (name: string, cores: readonly number[]) => {
+    const contestant = await startConvoy(TASK, cores.length, 'cpu', SHARD_SIZE)
+    closing.unshift(async () => contestant.close())
+    for (const [index, pid] of contestant.pids.entries()) {
+      const limit = new CpuLimit(`convoy-${process.pid}-${name}-${index}`, cores[index]!)
+      closing.push(() => {
+        limit.close()
+      })
+      limit.add(pid)
+    }
+    return contestant
+  }
+  try {
+    const equals = Array.from({ length: EQUALS }, () => coresEach)
+    const contestants = [await limited('without', equals), await limited('with', [...equals, coresEach / SLOWNESS])]
+    const rates = contestants.map((): number[] => [])
+    for (const contestant of contestants) await contestant.steps(WARM_UP_STEPS)
+    for (let round = 0; round < rounds; round++) {
+      for (const [index, contestant] of contestants.entries()) {
+        // The mean: a straggler hides in the slow steps, which a median leaves out.
+        const seconds = await contestant.steps(steps)
+        rates[index]!.push((BATCH_SIZE * steps) / seconds.reduce((sum, one) => sum + one, 0))
+      }
+      notice(`Round ${round + 1} of ${rounds}: ${rates.map((ofOne) => ofOne.at(-1)!.toFixed(0)).join(', ')} images/s`)
+    }
+    const [without, withOne] = rates as [number[], number[]]
+    const ratio = median(withOne.map((rate, round) => rate / without[round]!))
+    return { coresEach, without, with: withOne, ratio }
+  } finally {
+    for (const close of closing) await close()
+  }
+}
