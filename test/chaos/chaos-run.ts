@@ -35,26 +35,13 @@ export interface ChaosOutcome {
   readonly violations: readonly string[]
 }
 
-const CALIBRATION_STEPS = 60
-/** Faults cost time: this share of the fault-free steps takes about as long as was asked for. */
-const EXPECTED_GOODPUT = 0.6
-/** A run that takes so many times what was asked for is stuck. */
-const LONGEST_FACTOR = 3
-const START_UP_MS = 60_000
+/** Steps, evaluation and results that are still under way when the run is told to stop. */
+const LONGEST_END_MS = 120_000
 
-/** A fault-free run, then one of the same configuration with a fault every few seconds, compared. */
+/** A run with a fault every few seconds, then one of the same configuration and as many steps without faults, compared. */
 export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
   const { seed, minutes, workers, run, environment = {}, say } = options
-  const calibration = await undisturbed(options, CALIBRATION_STEPS)
-  const stepsPerSecond = Number(calibration['samplesPerSecond']) / batchSizeOf(calibration)
-  const steps = Math.max(CALIBRATION_STEPS, Math.round(minutes * 60 * stepsPerSecond * EXPECTED_GOODPUT))
-  say(`${stepsPerSecond.toFixed(1)} steps/s without faults; ${steps} steps follow, first without and then with faults`)
-  const reference = await undisturbed(options, steps)
-  say(
-    `fault-free: ${Number(reference['samplesPerSecond']).toFixed(0)} samples/s, ${String(reference['weightsSha256'])}`,
-  )
-
-  const fleet = new Fleet({ run: [...run, '--max-steps', `${steps}`], environment, seed })
+  const fleet = new Fleet({ run, environment, seed })
   const stuck = new AbortController()
   const timer = setTimeout(
     () => {
@@ -62,7 +49,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
       fleet.coordinator.child.kill('SIGCONT')
       fleet.coordinator.kill()
     },
-    LONGEST_FACTOR * minutes * 60_000 + START_UP_MS,
+    minutes * 60_000 + LONGEST_END_MS,
   )
   const startedMs = performance.now()
   try {
@@ -73,15 +60,22 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
     const footprint = new FootprintWatch(fleet.coordinator.child.pid!)
     const faults = await disturb(fleet, options)
     const growth = footprint.end()
+    const { adminAddress } = await fleet.coordinator.announcement()
+    await new Launch(['stop', '--admin', adminAddress]).status()
     const status = await fleet.coordinator.status()
+    const seconds = (performance.now() - startedMs) / 1000
+    clearTimeout(timer)
     const lines = await fleet.coordinator.metrics()
     const seen = faults.map((fault) => ({ ...fault, detection: detectionOf(fault, lines) }))
     const result = status === 0 ? await fleet.coordinator.result() : {}
+    const steps = Number(result['steps'] ?? 0)
+    say(`${steps} steps; now as many without faults`)
+    const reference = steps > 0 ? await undisturbed(options, steps) : {}
     const count = (kind: string): number => lines.filter((line) => line['kind'] === kind).length
     return {
       faults: seen,
       steps,
-      seconds: (performance.now() - startedMs) / 1000,
+      seconds,
       goodput: Number(result['samplesPerSecond'] ?? 0) / Number(reference['samplesPerSecond']),
       counts: {
         reissued: count('reissued'),
@@ -92,7 +86,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
       },
       growth,
       violations: [
-        ...(stuck.signal.aborted ? [`not over after ${LONGEST_FACTOR} times ${minutes} minutes`] : []),
+        ...(stuck.signal.aborted ? [`not over ${LONGEST_END_MS / 1000} s after it was told to stop`] : []),
         ...(status === 0 ? [] : [`exit status ${status}: ${fleet.coordinator.stderr.slice(-1_000)}`]),
         ...(status !== 0 || result['weightsSha256'] === reference['weightsSha256']
           ? []
@@ -113,8 +107,11 @@ async function undisturbed({ run, environment, workers }: ChaosOptions, steps: n
   return new Launch(['train', ...run, ...flags], environment).result()
 }
 
-/** Injects faults as planned until the run is over. */
-async function disturb(fleet: Fleet, { seed, workers, intervalSeconds, say }: ChaosOptions): Promise<InjectedFault[]> {
+/** Injects faults as planned until the time is up, or the run is over, which it should not be. */
+async function disturb(
+  fleet: Fleet,
+  { seed, minutes, workers, intervalSeconds, say }: ChaosOptions,
+): Promise<InjectedFault[]> {
   const over = new AbortController()
   void fleet.coordinator.status().then(() => {
     over.abort()
@@ -124,6 +121,7 @@ async function disturb(fleet: Fleet, { seed, workers, intervalSeconds, say }: Ch
   const under: Promise<void>[] = []
   const names = [...fleet.workers.keys()]
   for (const planned of faultSchedule(seed, workers, intervalSeconds)) {
+    if (planned.atSeconds >= minutes * 60) break
     const waitMs = Math.max(0, beganMs + planned.atSeconds * 1000 - Date.now())
     await delay(waitMs, undefined, { signal: over.signal }).catch(() => undefined)
     if (over.signal.aborted) break
@@ -138,8 +136,4 @@ async function disturb(fleet: Fleet, { seed, workers, intervalSeconds, say }: Ch
   }
   await Promise.all(under)
   return injected
-}
-
-function batchSizeOf(result: Json): number {
-  return (result['config'] as { batchSize: number }).batchSize
 }
