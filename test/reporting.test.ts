@@ -5,12 +5,14 @@ import path from 'node:path'
 import { PassThrough } from 'node:stream'
 import { after, describe, it } from 'node:test'
 import { spawnSync } from 'node:child_process'
+import { checkRunTransition } from '../src/coordinator/core/run-states.js'
 import { finalTable } from '../src/coordinator/reporting/final-table.js'
 import { MetricsFile } from '../src/coordinator/reporting/metrics-file.js'
 import { serveMetrics } from '../src/coordinator/reporting/metrics-server.js'
 import { PrometheusMetrics } from '../src/coordinator/reporting/prometheus-metrics.js'
 import { createRunDirectory, writeResult } from '../src/coordinator/reporting/run-directory.js'
 import { createProgressDisplay } from '../src/coordinator/reporting/terminal-progress.js'
+import { RunProgress } from '../src/coordinator/run-progress.js'
 import type { EvaluationResult, RunEvent, RunResult } from '../src/coordinator/run-events.js'
 import { RECIPES } from '../src/model/recipes.js'
 import { runConfigSchema } from '../src/model/run-config.js'
@@ -214,5 +216,37 @@ describe('Prometheus', () => {
       .split('\n')
       .filter((line) => line !== '' && !/convoy_(nodejs|process)_/.test(line))
     assert.deepEqual(ours, [], String(status))
+  })
+})
+
+describe('the state of a run', () => {
+  const joined: RunEvent = { kind: 'worker-joined', worker, workers: 1 }
+  const step = EVENTS.find((event) => event.kind === 'step')!
+
+  it('says what it does now, also after it had to wait', () => {
+    const progress = new RunProgress()
+    const states = [
+      ...[joined, step, { kind: 'waiting' }, joined, { kind: 'evaluating', split: 'test', done: 0, total: 4 }],
+      ...[{ kind: 'waiting' }, joined, { kind: 'finished', result }, joined],
+    ].map((event) => {
+      progress.observe(event as RunEvent)
+      return progress.summary.state
+    })
+    assert.deepEqual(states, [
+      ...['training', 'training', 'waiting', 'training', 'evaluating'],
+      ...['waiting', 'evaluating', 'finished', 'finished'],
+    ])
+    progress.failed()
+    assert.equal(progress.summary.state, 'finished')
+  })
+
+  it('changes only as its diagram says', () => {
+    assert.throws(() => {
+      checkRunTransition('training', 'finished')
+    }, /a run cannot become finished: it is training/)
+    const failed = new RunProgress()
+    failed.failed()
+    failed.observe(joined)
+    assert.equal(failed.summary.state, 'failed')
   })
 })

@@ -90,7 +90,7 @@ export type RunEvent =
       readonly durationMs: number
       readonly workers: number
     }
-  /** Part of an evaluation is done. */
+  /** An evaluation begins, or a part of it is done. Samples. */
   | { readonly kind: 'evaluating'; readonly split: SplitName; readonly done: number; readonly total: number }
   | { readonly kind: 'evaluated'; readonly result: EvaluationResult; readonly epoch: number; readonly best: boolean }
   /** Shards were taken from a worker and given to others. */

@@ -13,7 +13,8 @@ import { Admin, CHANNEL_OPTIONS, Control, Data } from '../shared/protocol/servic
 import { SharedFiles } from '../shared/shared-files.js'
 import { DEFAULT_LIMITS } from './core/limits.js'
 import { WorkDescriber } from './describe-work.js'
-import type { RunEvent, RunObserver } from './run-events.js'
+import type { RunObserver } from './run-events.js'
+import { RunProgress } from './run-progress.js'
 import { adminService } from './services/admin-service.js'
 import { controlService } from './services/control-service.js'
 import { dataService } from './services/data-service.js'
@@ -146,7 +147,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     },
     train: async (onBrokenOff) => {
       const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
-      return trainingRun({
+      const training = trainingRun({
         description,
         splitSizes,
         pool,
@@ -158,6 +159,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         onBrokenOff,
         beforeStep: options.beforeStep,
         now,
+      })
+      return training.catch((error: unknown) => {
+        progress.failed()
+        throw error
       })
     },
     close: async () => {
@@ -211,58 +216,6 @@ class WakeTimer {
     clearTimeout(this.#timer)
     if (atMs === Infinity) return
     this.#timer = setTimeout(this.#wake, Math.max(1, Math.ceil(atMs - this.#now())))
-  }
-}
-
-/** The run in a few numbers, for `convoy status`. */
-class RunProgress {
-  #state = 'waiting'
-  #totalSteps = 0
-  #step = 0
-  #epoch = 0
-  #loss = 0
-  #samplesPerSecond = 0
-  #batchSize = 0
-
-  observe(event: RunEvent): void {
-    switch (event.kind) {
-      case 'started':
-        this.#totalSteps = event.totalSteps
-        this.#batchSize = event.config.batchSize
-        break
-      case 'waiting':
-        this.#state = 'waiting'
-        break
-      case 'step': {
-        this.#state = 'training'
-        const { step, epoch, loss, durationMs } = event
-        const rate = (this.#batchSize * 1000) / durationMs
-        this.#samplesPerSecond = step <= 2 ? rate : 0.95 * this.#samplesPerSecond + 0.05 * rate
-        this.#step = step
-        this.#epoch = epoch
-        this.#loss = loss
-        break
-      }
-      case 'evaluating':
-        this.#state = 'evaluating'
-        break
-      case 'finished':
-        this.#state = 'finished'
-        break
-      default:
-        break
-    }
-  }
-
-  get summary() {
-    return {
-      state: this.#state,
-      step: this.#step,
-      totalSteps: this.#totalSteps,
-      epoch: this.#epoch,
-      loss: this.#loss,
-      samplesPerSecond: this.#samplesPerSecond,
-    }
   }
 }
 

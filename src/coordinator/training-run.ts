@@ -175,6 +175,10 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
   async function evaluate(split: SplitName, atStep: number): Promise<EvaluationResult> {
     const evaluationStartedMs = now()
     const samples = splitSizes[split]
+    const tell = (done: number): void => {
+      observer({ kind: 'evaluating', split, done: Math.min(done, samples), total: samples })
+    }
+    tell(0)
     const sum = await pool.compute(
       {
         work: 'WORK_EVALUATE',
@@ -185,6 +189,9 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
         weightsVersion,
         describeIndex: (index) => evaluationPart(model.classCount, index),
         describeShards: (first, count) => describer.evaluation(split, first, count),
+        onProgress: (shards) => {
+          tell(shards * config.evaluationShardSize)
+        },
       },
       signal,
     )

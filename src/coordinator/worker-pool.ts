@@ -30,6 +30,8 @@ export interface PoolTask {
   readonly describeIndex: (index: number) => string
   /** For people: what these shards are, such as `step 12, samples 5, 17 and 30`. */
   readonly describeShards: (first: number, count: number) => string
+  /** Called with the number of shards that are counted, whenever it has grown. */
+  readonly onProgress?: (shards: number) => void
 }
 
 /** The control stream to one worker, as the pool needs it. */
@@ -86,6 +88,7 @@ interface CurrentTask {
   /** Results that wait for their audit, by lease. */
   readonly kept: Map<number, Float32Array<ArrayBuffer>>
   sum: Float32Array<ArrayBuffer> | undefined
+  counted: number
   readonly resolve: (sum: Float32Array<ArrayBuffer>) => void
   readonly reject: (error: Error) => void
 }
@@ -176,7 +179,7 @@ export class WorkerPool {
     let onAbort: (() => void) | undefined
     try {
       return await new Promise((resolve, reject) => {
-        this.#current = { id, task, tree, kept: new Map(), sum: undefined, resolve, reject }
+        this.#current = { id, task, tree, kept: new Map(), sum: undefined, counted: 0, resolve, reject }
         onAbort = () => {
           this.#handle({ kind: 'abandon' })
           reject(signal.reason as Error)
@@ -402,6 +405,7 @@ export class WorkerPool {
     const vector = current.kept.get(id) ?? this.#arrived!.vector
     current.kept.delete(id)
     current.sum = current.tree.add(firstShard, shardCount, vector)
+    current.task.onProgress?.((current.counted += shardCount))
   }
 
   #discard(lease: number, reason: string): void {

@@ -64,7 +64,7 @@ function barDisplay(stream: NodeJS.WriteStream): ProgressDisplay {
       if (event.kind === 'started') bar = bars.create(event.totalSteps, 0, { text: 'waiting for workers' })
       else if (event.kind === 'step') bar?.update(event.step, { text: line })
       else if (event.kind === 'evaluating')
-        bar?.update({ text: `${event.split}: ${event.done} of ${event.total} shards` })
+        bar?.update({ text: `${event.split}: ${event.done} of ${event.total} images` })
     },
     close: () => {
       bars.stop()
