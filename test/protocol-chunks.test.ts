@@ -73,7 +73,16 @@ test('the messages that TypeScript knows have the fields of convoy.proto', () =>
     weightsVersion: 6,
   }
   assert.deepEqual(work.responseDeserialize(work.responseSerialize({ lease })), { lease })
-  const beat = { heartbeat: { shardsDone: 2 ** 40, residentBytes: 5, tensors: 7 } }
+  const gpu = {
+    utilization: 0.5,
+    memoryUsedBytes: 2 ** 34,
+    memoryBytes: 2 ** 36,
+    temperatureCelsius: 61,
+    powerWatts: 250,
+  }
+  const phases = [{ phase: 'wait', counts: [1, 0, 2 ** 33], seconds: 0.25 }]
+  const vitals = { residentBytes: 5, tensors: 7, tensorBytes: 28, eventLoopDelaySeconds: 0.125, phases }
+  const beat = { heartbeat: { shardsDone: 2 ** 40, ...vitals, gpu } }
   assert.deepEqual(work.requestDeserialize(work.requestSerialize(beat)), beat)
   const results = Data.service['Results']!
   assert.deepEqual(results.requestDeserialize(results.requestSerialize(chunks[2])), chunks[2])

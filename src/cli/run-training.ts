@@ -2,7 +2,7 @@ import path from 'node:path'
 import { announceRun } from '../coordinator/run-announcement.js'
 import { finalTable } from '../coordinator/reporting/final-table.js'
 import { MetricsFile } from '../coordinator/reporting/metrics-file.js'
-import { serveMetrics } from '../coordinator/reporting/metrics-server.js'
+import { serveMetrics } from '../metrics/serve-metrics.js'
 import { PrometheusMetrics } from '../coordinator/reporting/prometheus-metrics.js'
 import { createRunDirectory, writeProvenance, writeResult } from '../coordinator/reporting/run-directory.js'
 import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
@@ -49,7 +49,7 @@ export async function runTraining(
   const logger = createLogger(runDirectory)
   const display = createProgressDisplay(process.stderr, now)
   const metricsFile = new MetricsFile(runDirectory)
-  const metrics = new PrometheusMetrics()
+  const metrics = new PrometheusMetrics(now)
   const notice = (text: string): void => {
     logger.info(text)
     display.notice(text)
@@ -67,7 +67,7 @@ export async function runTraining(
   })
   const closing: (() => void | Promise<void>)[] = [() => closeLogger(logger), () => metricsFile.close(), restoreSignals]
   try {
-    const metricsServer = await serveMetrics(metrics.registry, options.metricsListen, '--metrics-listen')
+    const metricsServer = await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen')
     closing.push(() => {
       metricsServer.close()
     })
@@ -76,9 +76,11 @@ export async function runTraining(
       auditEvery: options.audit === undefined ? 0 : Number(options.audit.slice('1/'.length)),
       config,
       observer,
+      onCall: metrics.call,
       signal: interrupted.signal,
       runDirectory,
     })
+    metrics.watch(coordinator)
     closing.push(() => coordinator.close())
     const { address, adminAddress, description } = coordinator
     await announceRun(
@@ -103,8 +105,17 @@ export async function runTraining(
       })
     }
 
-    const save = (name: 'best' | 'last', weights: Float32Array, step: number): Promise<void> =>
-      saveTrainedModel(path.join(runDirectory, 'model', name), { description, weights, step }, version())
+    const save = async (name: 'best' | 'last', weights: Float32Array, step: number): Promise<void> => {
+      const startedMs = now()
+      try {
+        const directory = path.join(runDirectory, 'model', name)
+        const bytes = await saveTrainedModel(directory, { description, weights, step }, version())
+        metrics.saved(Date.now() / 1000, bytes, (now() - startedMs) / 1000)
+      } catch (error) {
+        metrics.saveFailed()
+        throw error
+      }
+    }
     const { result, best, last } = await coordinator.train(async (weights, step) => save('last', weights, step))
     await save('best', best.weights, best.step)
     await save('last', last.weights, last.step)

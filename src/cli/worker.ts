@@ -11,6 +11,7 @@ interface WorkerFlags {
   patience: number
   device: DeviceChoice
   sharedMemory: boolean
+  metricsListen?: string
   supervised?: true
 }
 
@@ -30,6 +31,7 @@ export function workerCommand(): Command {
     )
     .addOption(deviceOption())
     .option('--no-shared-memory', 'exchange vectors over the network even with a coordinator on this machine')
+    .option('--metrics-listen <host:port>', "serve this worker's own /metrics; the coordinator's has them too")
     .option('--supervised', 'end when standard input ends: a parent that dies takes its workers along')
     .action(async (flags: WorkerFlags) => {
       const leave = new AbortController()
@@ -49,6 +51,7 @@ export function workerCommand(): Command {
           patienceMs: flags.patience * 1000,
           notice: (text) => process.stderr.write(`${text}\n`),
           leaveSignal: leave.signal,
+          ...(flags.metricsListen === undefined ? {} : { metricsListen: flags.metricsListen }),
         })
         process.stderr.write(`Done: ${reason}.\n`)
       } finally {

@@ -1,5 +1,6 @@
 import type { DeviceDescription } from '../engine/engine.js'
 import type { DatasetInfo, SplitName } from '../data/dataset.js'
+import type { Phase } from '../metrics/phases.js'
 import type { RunConfig } from '../model/run-config.js'
 
 /** A worker as people see it. */
@@ -28,6 +29,8 @@ export interface EvaluationResult {
 export interface RunTiming {
   /** From lease to result, per training shard: the median of the workers at the end. 0: never measured. */
   readonly shardMs: number
+  /** Of it, pure computing on the worker: the mean. 0: never measured. */
+  readonly computeMs: number
   /** What the coordinator needs between the last result of a step and the first lease of the next: the mean. */
   readonly betweenStepsMs: number
   /** Of one gradient vector on the wire. */
@@ -88,6 +91,8 @@ export type RunEvent =
       /** L2 norm of the averaged gradient before clipping. */
       readonly gradientNorm: number
       readonly durationMs: number
+      /** Of it on the coordinator: wait, reduce, apply, publish. */
+      readonly phaseSeconds: Readonly<Record<Extract<Phase, 'wait' | 'reduce' | 'apply' | 'publish'>, number>>
       readonly workers: number
     }
   /** An evaluation begins, or a part of it is done. Samples. */

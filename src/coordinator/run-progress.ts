@@ -56,7 +56,7 @@ export class RunProgress {
     this.#become('failed')
   }
 
-  get summary(): Omit<StatusReply, 'runDirectory' | 'workers'> {
+  get summary(): Omit<StatusReply, 'runDirectory' | 'workers'> & { state: RunState } {
     return {
       state: this.#state,
       step: this.#step,

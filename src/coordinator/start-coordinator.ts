@@ -11,17 +11,23 @@ import { isLoopback, listen, parseAddress } from '../shared/protocol/listen.js'
 import type { WorkerStatus } from '../shared/protocol/messages.js'
 import { Admin, CHANNEL_OPTIONS, Control, Data } from '../shared/protocol/services.js'
 import { SharedFiles } from '../shared/shared-files.js'
+import type { PhaseReport } from '../metrics/phases.js'
 import { DEFAULT_LIMITS } from './core/limits.js'
+import type { RunState } from './core/run-states.js'
 import { WorkDescriber } from './describe-work.js'
 import type { RunObserver } from './run-events.js'
 import { RunProgress } from './run-progress.js'
 import { adminService } from './services/admin-service.js'
 import { controlService } from './services/control-service.js'
 import { dataService } from './services/data-service.js'
+import type { CallObserver } from './services/time-calls.js'
+import { timeCalls } from './services/time-calls.js'
+import type { TrafficCount } from './traffic.js'
+import { Traffic } from './traffic.js'
 import type { TrainingOutcome, TrainingRunOptions } from './training-run.js'
 import { trainingRun } from './training-run.js'
 import { WeightsBoard } from './weights-board.js'
-import type { WorkerStatusView } from './worker-pool.js'
+import type { WorkerStatusView } from './membership.js'
 import { WorkerPool } from './worker-pool.js'
 
 export interface CoordinatorOptions {
@@ -39,6 +45,8 @@ export interface CoordinatorOptions {
   /** One lease in so many is computed by two workers and compared; 0: none. */
   readonly auditEvery: number
   readonly observer: RunObserver
+  /** Told of every gRPC call that is over. */
+  readonly onCall?: CallObserver
   readonly signal: AbortSignal
   /** See TrainingRunOptions. */
   readonly beforeStep?: () => Promise<void>
@@ -53,6 +61,11 @@ export interface Coordinator {
   readonly description: RunDescription
   /** Workers that can compute or do so now. */
   readonly workerCount: number
+  state(): RunState
+  workers(): WorkerStatusView[]
+  /** Phases of all workers that ever took part, added up. */
+  workerPhases(): PhaseReport[]
+  traffic(): TrafficCount[]
   /** The whole run. Workers may come and go from now on. See {@link TrainingRunOptions} for `onBrokenOff`. */
   train(onBrokenOff: TrainingRunOptions['onBrokenOff']): Promise<TrainingOutcome>
   /** Tells workers to go home and closes every listener. */
@@ -93,7 +106,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     options.observer(event)
   }
   const shared = SharedFiles.create()
-  const board = new WeightsBoard(shared?.files)
+  const traffic = new Traffic()
+  const board = new WeightsBoard(shared?.files, (bytes) => {
+    traffic.add('weights', 'sent', 'memory', bytes)
+  })
   const wake = new WakeTimer(now, () => {
     pool.tick()
   })
@@ -109,13 +125,20 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     },
   })
 
-  const server = new grpc.Server(CHANNEL_OPTIONS)
+  const { onCall } = options
+  const serverOptions = { ...CHANNEL_OPTIONS, ...(onCall && { interceptors: [timeCalls(onCall)] }) }
+  const server = new grpc.Server(serverOptions)
   server.addService(
-    Control.service,
+    traffic.counted(Control.service),
     controlService(pool, JSON.stringify(description), DEFAULT_LIMITS.heartbeatMs, shared?.offer),
   )
-  server.addService(Data.service, dataService(pool, board, header.fingerprint, shared?.files))
-  const admin = new grpc.Server(CHANNEL_OPTIONS)
+  server.addService(
+    traffic.counted(Data.service),
+    dataService(pool, board, header.fingerprint, shared?.files, (bytes) => {
+      traffic.add('results', 'received', 'memory', bytes)
+    }),
+  )
+  const admin = new grpc.Server(serverOptions)
   admin.addService(
     Admin.service,
     adminService({
@@ -145,6 +168,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     get workerCount() {
       return pool.workerCount
     },
+    state: () => progress.summary.state,
+    workers: () => pool.statuses(),
+    workerPhases: () => pool.workerPhases(),
+    traffic: () => traffic.counts(),
     train: async (onBrokenOff) => {
       const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
       const training = trainingRun({

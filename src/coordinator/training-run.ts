@@ -98,6 +98,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
       await options.beforeStep?.()
       const stepStartedMs = now()
       const taskStep = step
+      const reducedMs = pool.reduceMs
       const sum = await pool.compute(
         {
           work: 'WORK_GRADIENT',
@@ -115,17 +116,27 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
       const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps)
       pool.vectors.give(sum)
       if (outcome === undefined) throw diverged(step)
+      const appliedMs = now()
       weightsVersion = board.publish(weights)
       step++
-      betweenStepsMs += now() - summedMs
+      const publishedMs = now()
+      betweenStepsMs += publishedMs - summedMs
 
-      const durationMs = now() - stepStartedMs
+      const durationMs = publishedMs - stepStartedMs
+      const reduceMs = pool.reduceMs - reducedMs
+      const phaseSeconds = {
+        wait: (summedMs - stepStartedMs - reduceMs) / 1000,
+        reduce: reduceMs / 1000,
+        apply: (appliedMs - summedMs) / 1000,
+        publish: (publishedMs - appliedMs) / 1000,
+      }
       // The first step waits for workers to start; it says nothing about speed.
       if (step > 1) {
         trainingMs += durationMs
         steadySteps++
       }
-      observer({ kind: 'step', step, epoch: step / stepsPerEpoch, ...outcome, durationMs, workers: pool.workerCount })
+      const epoch = step / stepsPerEpoch
+      observer({ kind: 'step', step, epoch, ...outcome, durationMs, phaseSeconds, workers: pool.workerCount })
 
       const endsEpoch = Math.floor(step / stepsPerEpoch) > Math.floor((step - 1) / stepsPerEpoch)
       if (endsEpoch || step === totalSteps || stopSignal.aborted) await validate()
@@ -156,6 +167,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
       reissued: pool.reissued,
       timing: {
         shardMs: pool.shardMs,
+        computeMs: pool.computeMs,
         betweenStepsMs: step > 0 ? betweenStepsMs / step : 0,
         vectorBytes: 4 * gradientLength(layout),
       },

@@ -13,12 +13,17 @@ export interface PublishedWeights {
 export class WeightsBoard {
   readonly #published = new EventEmitter().setMaxListeners(0)
   readonly #sharedFiles: SharedFiles | undefined
+  readonly #onShared: (bytes: number) => void
   #current: PublishedWeights = { version: 0, bytes: Buffer.alloc(0) }
   #sharing = false
 
-  /** @param sharedFiles where workers of this machine can read them, if there is such a place */
-  constructor(sharedFiles?: SharedFiles) {
+  /**
+   * @param sharedFiles where workers of this machine can read them, if there is such a place
+   * @param onShared told of the bytes that were written there
+   */
+  constructor(sharedFiles?: SharedFiles, onShared: (bytes: number) => void = () => undefined) {
     this.#sharedFiles = sharedFiles
+    this.#onShared = onShared
   }
 
   /**
@@ -47,6 +52,7 @@ export class WeightsBoard {
 
   /** Where the memory is full there is no file, and workers ask for the weights. */
   #write(): void {
-    this.#sharedFiles?.write(weightsFile(this.#current.version), this.#current.bytes)
+    const { version, bytes } = this.#current
+    if (this.#sharedFiles?.write(weightsFile(version), bytes)) this.#onShared(bytes.length)
   }
 }

@@ -1,45 +1,20 @@
 import { createHash } from 'node:crypto'
-import type { SplitName } from '../data/dataset.js'
+import type { PhaseReport } from '../metrics/phases.js'
+import { phaseMean } from '../metrics/phases.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf } from '../shared/protocol/chunks.js'
-import type { FromCoordinator, FromWorker, JoinRequest, Refusal, Work } from '../shared/protocol/messages.js'
-import { ReductionTree } from '../shared/reduction-tree.js'
+import type { FromCoordinator, FromWorker, JoinRequest, Refusal } from '../shared/protocol/messages.js'
 import { VectorPool } from '../shared/vector-pool.js'
-import type { Applicant } from './admission.js'
-import { Admission, SessionSecret } from './admission.js'
 import type { SchedulerLimits } from './core/limits.js'
-import type { Effect, Lease, SchedulerEvent } from './core/scheduler-events.js'
-import type { WorkerView } from './core/worker-table.js'
 import { Scheduler } from './core/scheduler.js'
-import { firstBadValue } from './first-bad-value.js'
+import type { Effect, Lease, SchedulerEvent } from './core/scheduler-events.js'
 import type { WorkerState } from './core/worker-states.js'
-import type { RunObserver, WorkerSummary } from './run-events.js'
-
-/** Something that all workers compute together: the sum of one vector per shard. */
-export interface PoolTask {
-  readonly work: Work
-  /** WORK_GRADIENT: the step, from 0. */
-  readonly step: number
-  /** WORK_EVALUATE: the split. */
-  readonly split: SplitName
-  readonly shards: number
-  /** Floats in a shard's vector and in the sum. */
-  readonly vectorLength: number
-  readonly weightsVersion: number
-  /** For people: what the vector holds at this index, such as `the gradient of stage1/kernel`. */
-  readonly describeIndex: (index: number) => string
-  /** For people: what these shards are, such as `step 12, samples 5, 17 and 30`. */
-  readonly describeShards: (first: number, count: number) => string
-  /** Called with the number of shards that are counted, whenever it has grown. */
-  readonly onProgress?: (shards: number) => void
-}
-
-/** The control stream to one worker, as the pool needs it. */
-export interface WorkerConnection {
-  send(message: FromCoordinator): void
-  /** Closes the stream at once, without waiting for the worker. */
-  drop(reason: string): void
-}
+import { firstBadValue } from './first-bad-value.js'
+import type { Member, WorkerConnection, WorkerStatusView } from './membership.js'
+import { Membership } from './membership.js'
+import type { PoolTask } from './pool-task.js'
+import { CurrentTask } from './pool-task.js'
+import type { RunObserver } from './run-events.js'
 
 export interface WorkerPoolOptions {
   readonly observer: RunObserver
@@ -58,39 +33,11 @@ export interface WorkerPoolOptions {
 /** Workers load TensorFlow for a few seconds before they join. */
 const FIRST_WORKER_MS = 6_000
 
-interface Member {
-  readonly applicant: Applicant
-  readonly summary: WorkerSummary
-  readonly secret: SessionSecret
-  connection: WorkerConnection | undefined
-  /** It was ready once: people were told that it joined. */
-  wasReady: boolean
-  shardsDone: number
-  residentBytes: number
-  tensors: number
-}
-
-export type WorkerStatusView = WorkerSummary &
-  Pick<WorkerView, 'state' | 'silentMs' | 'score'> &
-  Pick<Member, 'shardsDone' | 'residentBytes' | 'tensors'>
-
 interface Arrived {
   readonly worker: number
   readonly lease: number
   readonly vector: Float32Array<ArrayBuffer>
   refusal?: Refusal
-}
-
-interface CurrentTask {
-  readonly id: number
-  readonly task: PoolTask
-  readonly tree: ReductionTree
-  /** Results that wait for their audit, by lease. */
-  readonly kept: Map<number, Float32Array<ArrayBuffer>>
-  sum: Float32Array<ArrayBuffer> | undefined
-  counted: number
-  readonly resolve: (sum: Float32Array<ArrayBuffer>) => void
-  readonly reject: (error: Error) => void
 }
 
 /**
@@ -101,11 +48,9 @@ export class WorkerPool {
   /** Results come in these; who is done with a sum may give it back. */
   readonly vectors = new VectorPool()
   readonly #options: WorkerPoolOptions
-  readonly #admission: Admission
-  readonly #members = new Map<number, Member>()
+  readonly #members: Membership
   readonly #scheduler: Scheduler
   readonly #createdMs: number
-  #nextWorker = 1
   #nextTask = 1
   #current: CurrentTask | undefined
   /** The result that is being looked at. */
@@ -118,11 +63,12 @@ export class WorkerPool {
   #saidWaiting = false
   #wakeMs = Infinity
   #reissued = 0
+  #reduceMs = 0
   #peakWorkers = 0
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
-    this.#admission = new Admission(options.allowMixedDevices)
+    this.#members = new Membership(options.maxWorkers, options.allowMixedDevices)
     this.#scheduler = new Scheduler(options.limits, options.auditEvery)
     this.#createdMs = options.now()
   }
@@ -158,10 +104,25 @@ export class WorkerPool {
   }
 
   statuses(): WorkerStatusView[] {
-    return this.#scheduler.workers().map(({ id, state, silentMs, score }) => {
-      const { summary, shardsDone, residentBytes, tensors } = this.#member(id)
-      return { ...summary, state, silentMs, score, shardsDone, residentBytes, tensors }
-    })
+    return this.#scheduler.workers().map((worker) => this.#members.get(worker.id).view(worker))
+  }
+
+  /** Phases of all workers that ever took part, added up. */
+  workerPhases(): PhaseReport[] {
+    return this.#members.phases()
+  }
+
+  /** Pure computing per training shard on the workers: the mean. 0: never measured. */
+  get computeMs(): number {
+    const means = this.workerPhases().map((report) => ({ phase: report.phase, ...phaseMean(report) }))
+    const shards = means.find(({ phase }) => phase === 'forward_backward')?.times ?? 0
+    const parts = means.filter(({ phase }) => phase === 'sample' || phase === 'augment' || phase === 'forward_backward')
+    return shards > 0 ? 1000 * parts.reduce((sum, { meanSeconds }) => sum + meanSeconds, 0) : 0
+  }
+
+  /** Time spent on checking and adding results, since the beginning. */
+  get reduceMs(): number {
+    return this.#reduceMs
   }
 
   /**
@@ -173,13 +134,10 @@ export class WorkerPool {
   async compute(task: PoolTask, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
     signal.throwIfAborted()
     const id = this.#nextTask++
-    const tree = new ReductionTree(task.shards, (vector) => {
-      this.vectors.give(vector)
-    })
     let onAbort: (() => void) | undefined
     try {
       return await new Promise((resolve, reject) => {
-        this.#current = { id, task, tree, kept: new Map(), sum: undefined, counted: 0, resolve, reject }
+        this.#current = new CurrentTask(task, this.vectors, resolve, reject)
         onAbort = () => {
           this.#handle({ kind: 'abandon' })
           reject(signal.reason as Error)
@@ -196,45 +154,21 @@ export class WorkerPool {
   /** No more work: every worker is told to go home, now and when it joins later. */
   finish(reason: string): void {
     this.#finished = reason
-    for (const member of this.#members.values()) member.connection?.send({ finish: { reason } })
+    for (const member of this.#members.all) member.connection?.send({ finish: { reason } })
   }
 
-  /**
-   * A worker asks to take part.
-   * @throws ConvoyError('unavailable') when the run is full or its name is taken; what {@link Admission.check} throws
-   */
+  /** A worker asks to take part. @throws what {@link Membership.admit} throws */
   join(request: JoinRequest): { worker: number; session: string } {
-    const applicant = this.#admission.check(request)
-    for (const [id, { applicant: other }] of this.#members) {
-      if (other.name !== applicant.name) continue
-      if (other.incarnation !== applicant.incarnation) {
-        throw new ConvoyError(
-          'unavailable',
-          `A worker named ${applicant.name} takes part already. Give this one another --name, or wait until the other is gone.`,
-        )
-      }
+    const { summary, secret } = this.#members.admit(request, (id) => {
       this.expel(id, 'joined again')
-    }
-    if (this.#members.size >= this.#options.maxWorkers) {
-      throw new ConvoyError(
-        'unavailable',
-        `The run has its ${this.#options.maxWorkers} workers; --max-workers allows more.`,
-      )
-    }
-    const worker = this.#nextWorker++
-    const secret = new SessionSecret()
-    const { name, device } = applicant
-    this.#members.set(worker, {
-      ...{ applicant, summary: { id: worker, name, device }, secret, connection: undefined, wasReady: false },
-      ...{ shardsDone: 0, residentBytes: 0, tensors: 0 },
     })
-    this.#handle({ kind: 'joined', worker, name })
-    return { worker, session: secret.hex }
+    this.#handle({ kind: 'joined', worker: summary.id, name: summary.name })
+    return { worker: summary.id, session: secret.hex }
   }
 
   /** True when `session` is what this worker got at join. Constant time. */
   authenticate(worker: number, session: string): boolean {
-    return this.#members.get(worker)?.secret.matches(session) ?? false
+    return this.#members.find(worker)?.secret.matches(session) ?? false
   }
 
   /**
@@ -242,7 +176,7 @@ export class WorkerPool {
    * @throws ConvoyError('protocol') when it has one already
    */
   connect(worker: number, connection: WorkerConnection): void {
-    const member = this.#member(worker)
+    const member = this.#members.get(worker)
     if (member.connection !== undefined)
       throw new ConvoyError('protocol', `Worker ${worker} has a control stream already.`)
     member.connection = connection
@@ -252,10 +186,10 @@ export class WorkerPool {
 
   /** The control stream broke, ended or was dropped. Safe to call more than once. */
   disconnect(worker: number, reason: string): void {
-    const member = this.#members.get(worker)
+    const member = this.#members.find(worker)
     if (member === undefined) return
     const why = this.#scheduler.stateOf(worker) === 'draining' ? 'it wanted to' : reason
-    this.#members.delete(worker)
+    this.#members.remove(member)
     this.#handle({ kind: 'gone', worker, reason: why }, () => {
       // After the run everybody goes; that is no news.
       if (!member.wasReady || this.#finished !== undefined) return
@@ -266,15 +200,14 @@ export class WorkerPool {
 
   /** @throws ConvoyError('protocol') for a message that makes no sense now */
   receive(worker: number, message: FromWorker): void {
-    const member = this.#member(worker)
+    const member = this.#members.get(worker)
     if (message.ready) {
       this.#handle({ kind: 'ready', worker }, () => {
         this.#welcome(member)
       })
     } else if (message.heartbeat) {
-      const { shardsDone, residentBytes, tensors } = message.heartbeat
-      Object.assign(member, { shardsDone, residentBytes, tensors })
-      this.#handle({ kind: 'heartbeat', worker, shardsDone })
+      member.heard(message.heartbeat)
+      this.#handle({ kind: 'heartbeat', worker, shardsDone: member.report.shardsDone })
     } else if (message.failed) {
       const { lease, reason } = message.failed
       this.#handle({ kind: 'failed', worker, lease, reason: reason.slice(0, 2_000) })
@@ -296,7 +229,9 @@ export class WorkerPool {
    * @returns why it does not count, if so
    */
   result(worker: number, lease: number, vector: Float32Array<ArrayBuffer>): Refusal | undefined {
+    const startedMs = this.#options.now()
     const isCurrent = this.#scheduler.lease(lease, worker) !== undefined
+    this.#members.get(worker).resultBytes += vector.byteLength
     const arrived: Arrived = { worker, lease, vector }
     this.#arrived = arrived
     const bad = isCurrent ? firstBadValue(vector) : -1
@@ -312,6 +247,7 @@ export class WorkerPool {
       this.#handle({ kind: 'good-result', worker, lease, ...hash })
     }
     this.#arrived = undefined
+    this.#reduceMs += this.#options.now() - startedMs
     return arrived.refusal
   }
 
@@ -324,7 +260,7 @@ export class WorkerPool {
 
   /** Closes the worker's control stream and gives its shards to others. The worker may join again. */
   expel(worker: number, reason: string): void {
-    const member = this.#members.get(worker)
+    const member = this.#members.find(worker)
     this.disconnect(worker, reason)
     member?.connection?.drop(reason)
   }
@@ -360,24 +296,24 @@ export class WorkerPool {
       case 'grant':
         return this.#grant(effect.lease)
       case 'revoke':
-        return this.#members.get(effect.lease.worker)?.connection?.send({ revoke: { lease: effect.lease.id } })
+        return this.#send(effect.lease.worker, { revoke: { lease: effect.lease.id } })
       case 'count':
-        return this.#count(effect.lease)
+        return this.#current!.count(effect.lease, this.#arrived?.vector)
       case 'keep':
-        this.#current!.kept.set(effect.lease.id, this.#arrived!.vector)
-        return
+        return this.#current!.keep(effect.lease.id, this.#arrived!.vector)
       case 'discard':
         return this.#discard(effect.lease, effect.reason)
       case 'done':
-        return this.#current!.resolve(this.#current!.sum!)
+        return this.#current!.done()
       case 'drop':
         return this.expel(effect.worker, effect.reason)
       case 'goodbye':
-        return this.#members.get(effect.worker)?.connection?.send({ finish: { reason: 'left' } })
+        return this.#send(effect.worker, { finish: { reason: 'left' } })
       case 'state':
         return
       case 'reissue':
         this.#reissued++
+        this.#blame(effect.worker, effect.shards)
         return observer({ kind: 'reissued', workerId: effect.worker, shards: effect.shards, reason: effect.reason })
       case 'rescue':
         return observer({ kind: 'rescued', workerId: effect.worker, lateId: effect.late, shards: effect.shards })
@@ -388,56 +324,38 @@ export class WorkerPool {
       case 'audit':
         return observer({ kind: 'audited', outcome: effect.outcome })
       case 'give-up':
-        return this.#giveUp(effect)
+        return this.#current!.giveUp(effect)
     }
   }
 
-  #grant(lease: Lease): void {
+  #grant({ id, worker, firstShard, shardCount }: Lease): void {
     const { work, step, split, weightsVersion } = this.#current!.task
-    const { id, firstShard, shardCount } = lease
-    this.#members
-      .get(lease.worker)
-      ?.connection?.send({ lease: { lease: id, work, step, split, firstShard, shardCount, weightsVersion } })
+    this.#send(worker, { lease: { lease: id, work, step, split, firstShard, shardCount, weightsVersion } })
   }
 
-  #count({ id, firstShard, shardCount }: Lease): void {
-    const current = this.#current!
-    const vector = current.kept.get(id) ?? this.#arrived!.vector
-    current.kept.delete(id)
-    current.sum = current.tree.add(firstShard, shardCount, vector)
-    current.task.onProgress?.((current.counted += shardCount))
+  /** To a worker that may be gone or not be there yet. */
+  #send(worker: number, message: FromCoordinator): void {
+    this.#members.find(worker)?.connection?.send(message)
   }
 
   #discard(lease: number, reason: string): void {
-    const kept = this.#current?.kept.get(lease)
-    if (kept !== undefined) {
-      this.#current!.kept.delete(lease)
-      this.vectors.give(kept)
-    } else if (this.#arrived?.lease === lease) {
-      this.#refuse(this.#arrived.worker, lease, reason)
-      this.vectors.give(this.#arrived.vector)
-    }
+    if (this.#current?.discard(lease) || this.#arrived?.lease !== lease) return
+    this.#refuse(this.#arrived.worker, lease, reason)
+    this.vectors.give(this.#arrived.vector)
   }
 
   #refuse(worker: number, lease: number, reason: string): Refusal {
-    this.#options.observer({ kind: 'refused', reason, worker: this.#member(worker).summary })
+    const member = this.#members.get(worker)
+    member.refused++
+    this.#options.observer({ kind: 'refused', reason, worker: member.summary })
     const refusal = { lease, reason }
     if (this.#arrived?.lease === lease) this.#arrived.refusal = refusal
     return refusal
   }
 
-  #giveUp({ firstShard, shardCount, cause, reason }: Extract<Effect, { kind: 'give-up' }>): void {
-    const { task, reject } = this.#current!
-    const what = task.describeShards(firstShard, shardCount)
-    const why = {
-      'same-result': `the same bad result came from every worker that tried, so it is the data or the model: ${reason}`,
-      failures: `it failed on every try, the last time with: ${reason}`,
-      losses: `too many workers were lost over it, the last one with: ${reason}`,
-    }[cause]
-    const advice = /not finite|absurd/.test(reason)
-      ? ' If the training diverged, a lower learning rate (--learning-rate) or gradient clipping (--set clipNorm=1) helps.'
-      : ''
-    reject(new ConvoyError('training', `${what} cannot be computed: ${why}.${advice}`))
+  #blame(worker: number, shards: number): void {
+    const member = this.#members.find(worker)
+    if (member) member.reissued += shards
   }
 
   #welcome(member: Member): void {
@@ -452,12 +370,6 @@ export class WorkerPool {
     if (this.workerCount > 0 || this.#finished !== undefined || this.#saidWaiting) return
     this.#saidWaiting = true
     this.#options.observer({ kind: 'waiting' })
-  }
-
-  #member(worker: number): Member {
-    const member = this.#members.get(worker)
-    if (member === undefined) throw new ConvoyError('protocol', `There is no worker ${worker} (any more).`)
-    return member
   }
 }
 

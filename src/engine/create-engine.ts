@@ -84,6 +84,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       return run(`predict ${input.shape[0]}`, predict, [input])
     },
     tensorCount: () => tf.memory().numTensors,
+    tensorBytes: () => tf.memory().numBytes,
     close: () => {
       for (const graph of graphs.values()) graph.dispose()
       graphs.clear()

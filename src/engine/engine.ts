@@ -66,6 +66,8 @@ export interface Engine {
   predict(pixels: Uint8Array): Float32Array<ArrayBuffer>
   /** Live tensors, for leak checks. */
   tensorCount(): number
+  /** Bytes of these tensors. */
+  tensorBytes(): number
   close(): void
 }
 

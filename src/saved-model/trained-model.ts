@@ -32,8 +32,9 @@ const SAFETENSORS = 'model.safetensors'
 /**
  * Saves `model.safetensors`, `layers-model/` (stock TensorFlow.js) and `convoy.json` (everything else, with hashes) as one
  * directory that appears by one rename, all synced; what was there before is replaced.
+ * @returns bytes written
  */
-export async function saveTrainedModel(directory: string, trained: TrainedModel, version: string): Promise<void> {
+export async function saveTrainedModel(directory: string, trained: TrainedModel, version: string): Promise<number> {
   const { description, weights, step } = trained
   const { layout } = description.model
   const tensors = layout.tensors.map(({ name, shape, offset, size }) => ({
@@ -58,6 +59,7 @@ export async function saveTrainedModel(directory: string, trained: TrainedModel,
     for (const [name, content] of Object.entries(files)) await writeSynced(path.join(staging, name), content)
     await syncDirectory(staging)
     await replaceDirectory(staging, directory)
+    return Object.values(files).reduce((bytes, content) => bytes + Buffer.byteLength(content), 0)
   } finally {
     await rm(staging, { recursive: true, force: true })
   }

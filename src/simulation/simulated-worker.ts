@@ -47,6 +47,7 @@ export interface WorkerSurroundings {
   readonly crowding: () => number
 }
 
+const VITALS = { residentBytes: 1, tensors: 1, tensorBytes: 4, eventLoopDelaySeconds: 0, phases: [] }
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 2_000
 const JOIN_DEADLINE_MS = 5_000
@@ -204,7 +205,7 @@ export class SimulatedWorker {
     const beat = this.#whileMember(() => {
       if (target !== this.#at.coordinator()) return this.#rejoin()
       this.#noticeDarkness()
-      this.#tell({ heartbeat: { shardsDone: this.#shardsDone, residentBytes: 1, tensors: 1 } })
+      this.#tell({ heartbeat: { ...VITALS, shardsDone: this.#shardsDone } })
       this.#at.time.after(heartbeatMs, beat)
     })
     beat()

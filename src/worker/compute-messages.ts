@@ -1,4 +1,5 @@
 import type { DeviceDescription } from '../engine/engine.js'
+import type { PhaseReport } from '../metrics/phases.js'
 import type { RunDescription } from '../model/run-description.js'
 import type { LeaseMessage } from '../shared/protocol/messages.js'
 import type { SharedFilesOffer } from '../shared/shared-files.js'
@@ -24,7 +25,9 @@ export type FromCompute =
   | { readonly kind: 'prepared'; readonly shared: boolean }
   /** Newer weights than these are wanted over the network. */
   | { readonly kind: 'want-weights'; readonly haveVersion: number }
-  | { readonly kind: 'progress'; readonly shardsDone: number; readonly tensors: number }
+  | { readonly kind: 'progress'; readonly shardsDone: number; readonly tensors: number; readonly tensorBytes: number }
+  /** What phases took since `prepare`; told after each lease. */
+  | { readonly kind: 'phases'; readonly phases: readonly PhaseReport[] }
   /** Without a vector it lies in a shared file. */
   | {
       readonly kind: 'result'

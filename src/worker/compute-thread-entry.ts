@@ -8,6 +8,7 @@ import { engineOptions } from '../engine/engine.js'
 import { describeDevice } from '../engine/runtime/describe-device.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
+import { PhaseTimes } from '../metrics/phases.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf } from '../shared/protocol/chunks.js'
 import type { LeaseMessage } from '../shared/protocol/messages.js'
@@ -26,6 +27,9 @@ let prepared: { worker: number; weights: Float32Array; sharedFiles: SharedFiles 
 let waiting: LeaseMessage | undefined
 let running: LeaseMessage | undefined
 let shardsDone = 0
+let times = new PhaseTimes()
+/** When the last lease was over. */
+let idleSinceMs: number | undefined
 
 function tell(message: FromCompute, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer)
@@ -43,7 +47,9 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
     throw new ConvoyError('data', `The data set ${header.name} is not in the cache of this machine.`)
   const built = await createEngine(engineOptions(description))
   engine = built
-  computer = new ShardComputer(config, dataset, built)
+  times = new PhaseTimes()
+  idleSinceMs = undefined
+  computer = new ShardComputer(config, dataset, built, times)
   const files = sharedFiles && SharedFiles.open(sharedFiles)
   prepared = { worker, weights: new Float32Array(model.layout.weightCount), sharedFiles: files }
   tell({ kind: 'prepared', shared: files !== undefined })
@@ -72,6 +78,7 @@ function takeSharedWeights(version: number): void {
 /** Computes a lease's shards one by one, summed in the reduction order, unless it is revoked on the way. */
 async function compute(lease: LeaseMessage): Promise<void> {
   running = lease
+  if (idleSinceMs !== undefined) times.record('wait', (performance.now() - idleSinceMs) / 1000)
   try {
     const tree = new ReductionTree(lease.shardCount)
     for (let index = 0; index < lease.shardCount; index++) {
@@ -80,9 +87,12 @@ async function compute(lease: LeaseMessage): Promise<void> {
         lease.work === 'WORK_GRADIENT'
           ? computer!.gradient(lease.step, shard)
           : computer!.evaluate(lease.split as SplitName, shard)
+      const computedMs = performance.now()
       const sum = tree.add(index, 1, vector)
-      tell({ kind: 'progress', shardsDone: ++shardsDone, tensors: engine!.tensorCount() })
       if (sum !== undefined) deliver(lease.lease, sum)
+      times.record('encode', (performance.now() - computedMs) / 1000)
+      const [tensors, tensorBytes] = [engine!.tensorCount(), engine!.tensorBytes()]
+      tell({ kind: 'progress', shardsDone: ++shardsDone, tensors, tensorBytes })
       await yieldToMessages()
       if (running !== lease) return
       if (weightsVersion !== lease.weightsVersion)
@@ -90,6 +100,9 @@ async function compute(lease: LeaseMessage): Promise<void> {
     }
   } catch (error) {
     tell({ kind: 'failed', lease: lease.lease, reason: ConvoyError.from(error).message })
+  } finally {
+    idleSinceMs = performance.now()
+    tell({ kind: 'phases', phases: times.report() })
   }
 }
 

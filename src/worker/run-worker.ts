@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto'
 import os from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
+import { serveMetrics } from '../metrics/serve-metrics.js'
 import { ConvoyError } from '../shared/errors.js'
 import { ComputeThread } from './compute-thread.js'
 import { session } from './session.js'
+import { WorkerMetrics } from './worker-metrics.js'
 
 export interface WorkerOptions {
   /** `host:port` of the coordinator. */
@@ -19,6 +21,8 @@ export interface WorkerOptions {
   readonly notice: (text: string) => void
   /** First: leave when the lease in work is done. */
   readonly leaveSignal: AbortSignal
+  /** `host:port` of its own `/metrics`; absent: what it reports stands on the coordinator's only. */
+  readonly metricsListen?: string
 }
 
 const FIRST_RETRY_MS = 100
@@ -33,6 +37,12 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
   const { address, patienceMs, sharedMemory, device: choice, notice, leaveSignal } = options
   const name = options.name ?? `${os.hostname()}:${process.pid}`
   const incarnation = randomUUID()
+  const metrics = new WorkerMetrics(name, () => performance.now())
+  const metricsServer =
+    options.metricsListen === undefined
+      ? undefined
+      : await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen')
+  if (metricsServer) notice(`Metrics at ${metricsServer.url}`)
   const { thread, device } = await ComputeThread.start(choice)
   notice(`Computing on ${device.name} (${device.kind}, TensorFlow ${device.tensorflowVersion}).`)
   try {
@@ -41,7 +51,10 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
     for (;;) {
       const startedMs = performance.now()
       try {
-        return await session({ address, name, incarnation, device, thread, sharedMemory, notice, leaveSignal })
+        const { observe: onHeartbeat } = metrics
+        return await session({
+          ...{ address, name, incarnation, device, thread, sharedMemory, notice, leaveSignal, onHeartbeat },
+        })
       } catch (thrown) {
         const error = ConvoyError.from(thrown)
         if (error.code !== 'unavailable' && error.code !== 'protocol') throw error
@@ -61,5 +74,6 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
     }
   } finally {
     await thread.close()
+    metricsServer?.close()
   }
 }

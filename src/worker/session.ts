@@ -7,7 +7,7 @@ import type { DeviceDescription } from '../engine/engine.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf, chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
-import type { Chunk, FromCoordinator, JoinReply, JoinRequest, Refusal } from '../shared/protocol/messages.js'
+import type { Chunk, FromCoordinator, Heartbeat, JoinReply, JoinRequest, Refusal } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
 import {
   CHANNEL_OPTIONS,
@@ -20,6 +20,7 @@ import {
 import type { ControlClient, DataClient } from '../shared/protocol/services.js'
 import type { FromCompute } from './compute-messages.js'
 import type { ComputeThread } from './compute-thread.js'
+import { WorkerVitals } from './worker-vitals.js'
 
 export interface SessionOptions {
   /** `host:port` of the coordinator. */
@@ -35,6 +36,8 @@ export interface SessionOptions {
   readonly notice: (text: string) => void
   /** Fires when the worker shall leave: the lease in work is finished first. */
   readonly leaveSignal: AbortSignal
+  /** Sees each heartbeat that is sent. */
+  readonly onHeartbeat: (heartbeat: Heartbeat) => void
 }
 
 const JOIN_DEADLINE_MS = 5_000
@@ -86,23 +89,24 @@ async function member(
   data: DataClient,
   metadata: grpc.Metadata,
 ): Promise<string> {
-  const { thread, address, notice, leaveSignal } = options
+  const { thread, address, notice, leaveSignal, onHeartbeat } = options
   const work = control.work(metadata)
   const streams: (grpc.ClientDuplexStream<never, never> | grpc.ClientReadableStream<never>)[] = [work as never]
-  let heartbeat: NodeJS.Timeout | undefined
+  const vitals = new WorkerVitals(options.device, notice)
+  let heartbeats: NodeJS.Timeout | undefined
   let onLeave: (() => void) | undefined
   try {
     return await new Promise<string>((resolve, reject) => {
       const fail = (error: unknown): void => {
         reject(fromStatus(error, address))
       }
-      let shardsDone = 0
-      let tensors = 0
       const beat = (): void => {
-        work.write({ heartbeat: { shardsDone, residentBytes: process.memoryUsage.rss(), tensors } })
+        const heartbeat = vitals.heartbeat()
+        onHeartbeat(heartbeat)
+        work.write({ heartbeat })
       }
       beat()
-      heartbeat = setInterval(beat, heartbeatMs)
+      heartbeats = setInterval(beat, heartbeatMs)
       work.on('error', fail)
       work.on('end', () => {
         fail(new ConvoyError('unavailable', `The coordinator at ${address} closed the connection.`))
@@ -151,14 +155,16 @@ async function member(
         thread.onMessage((message) => {
           switch (message.kind) {
             case 'progress':
-              shardsDone = message.shardsDone
-              tensors = message.tensors
+              vitals.progress(message.shardsDone, message.tensors, message.tensorBytes)
+              break
+            case 'phases':
+              vitals.phases(message.phases)
               break
             case 'want-weights':
               weights.write({ haveVersion: message.haveVersion, shared: false })
               break
             case 'result':
-              sending = sending.then(() => send(results, message)).catch(fail)
+              sending = sending.then(() => send(results, message, vitals)).catch(fail)
               break
             case 'failed':
               work.write({ failed: { lease: message.lease, reason: message.reason } })
@@ -174,7 +180,8 @@ async function member(
       begin().catch(fail)
     })
   } finally {
-    clearInterval(heartbeat)
+    clearInterval(heartbeats)
+    vitals.close()
     if (onLeave) leaveSignal.removeEventListener('abort', onLeave)
     for (const stream of streams) {
       stream.removeAllListeners('error').on('error', () => undefined)
@@ -186,9 +193,12 @@ async function member(
 async function send(
   results: grpc.ClientDuplexStream<Chunk, Refusal>,
   { lease, bytes, vector }: Extract<FromCompute, { kind: 'result' }>,
+  vitals: WorkerVitals,
 ): Promise<void> {
+  const startedMs = performance.now()
   const chunks = vector ? chunksOf(lease, bytesOf(vector)) : [sharedChunk(lease, bytes)]
   for (const chunk of chunks) if (!results.write(chunk)) await once(results, 'drain')
+  vitals.times.record('send', (performance.now() - startedMs) / 1000)
 }
 
 /** Fetches the data set from the coordinator unless this machine has it. */

@@ -4,6 +4,7 @@ import { SampleStream } from '../data/sample-stream.js'
 import { splitDataset } from '../data/split.js'
 import type { Engine } from '../engine/engine.js'
 import type { RunConfig } from '../model/run-config.js'
+import type { Phase, PhaseTimes } from '../metrics/phases.js'
 import { KeyedRandom, PURPOSE } from '../shared/philox.js'
 
 /**
@@ -18,8 +19,13 @@ export class ShardComputer {
   readonly #stream: SampleStream
   readonly #augmentation: KeyedRandom
   readonly #dropout: KeyedRandom
+  readonly #times: PhaseTimes
+  #builtGradient = false
+  #builtEvaluation = false
 
-  constructor(config: RunConfig, dataset: Dataset, engine: Engine) {
+  /** @param times what each phase takes is recorded there */
+  constructor(config: RunConfig, dataset: Dataset, engine: Engine, times: PhaseTimes) {
+    this.#times = times
     this.#config = config
     this.#dataset = dataset
     this.#engine = engine
@@ -36,7 +42,10 @@ export class ShardComputer {
    */
   gradient(step: number, shard: number): Float32Array<ArrayBuffer> {
     const { batchSize, shardSize, augmentation } = this.#config
+    const startedMs = performance.now()
     const { samples, epochs } = this.#stream.shard(step, shard, batchSize, shardSize)
+    const gathered = this.#gather(samples)
+    const sampledMs = this.#record('sample', startedMs)
     const transforms = new Float32Array(shardSize * TRANSFORM_LENGTH)
     if (augmentation.enabled) {
       for (let index = 0; index < shardSize; index++) {
@@ -53,7 +62,11 @@ export class ShardComputer {
       }
     }
     const [key0, key1] = this.#dropout.words(step, shard)
-    return this.#engine.gradient({ ...this.#gather(samples), transforms, dropoutKey: [key0! | 0, key1! | 0] })
+    const drawnMs = this.#record('augment', sampledMs)
+    const vector = this.#engine.gradient({ ...gathered, transforms, dropoutKey: [key0! | 0, key1! | 0] })
+    this.#record(this.#builtGradient ? 'forward_backward' : 'build', drawnMs)
+    this.#builtGradient = true
+    return vector
   }
 
   /**
@@ -62,7 +75,18 @@ export class ShardComputer {
    */
   evaluate(split: SplitName, shard: number): Float32Array<ArrayBuffer> {
     const size = this.#config.evaluationShardSize
-    return this.#engine.evaluate(this.#gather(this.#split[split].subarray(shard * size, (shard + 1) * size)))
+    const startedMs = performance.now()
+    const vector = this.#engine.evaluate(this.#gather(this.#split[split].subarray(shard * size, (shard + 1) * size)))
+    this.#record(this.#builtEvaluation ? 'evaluate' : 'build', startedMs)
+    this.#builtEvaluation = true
+    return vector
+  }
+
+  /** @returns the time now, when the next phase begins */
+  #record(phase: Phase, sinceMs: number): number {
+    const nowMs = performance.now()
+    this.#times.record(phase, (nowMs - sinceMs) / 1000)
+    return nowMs
   }
 
   /** Pixels and labels of samples, in their order. */

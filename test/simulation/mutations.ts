@@ -23,10 +23,10 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a result counts twice',
-    file: POOL,
-    find: 'current.sum = current.tree.add(firstShard, shardCount, vector);',
+    file: 'coordinator/pool-task.js',
+    find: 'this.#sum = this.#tree.add(firstShard, shardCount, vector);',
     replace:
-      'current.sum = current.tree.add(firstShard, shardCount, vector); if (shardCount === 1) vector.forEach((value, index) => { vector[index] = value * 2; });',
+      'this.#sum = this.#tree.add(firstShard, shardCount, vector); if (shardCount === 1) vector.forEach((value, index) => { vector[index] = value * 2; });',
   },
   {
     name: 'leases of a lost worker are forgotten instead of reissued',

@@ -118,8 +118,6 @@ export class Scheduler {
     }
   }
 
-  // ── Workers that fail ────────────────────────────────────────────────────────────────────────────────────────────
-
   #gone(id: number, reason: string): void {
     const worker = this.#workers.get(id)
     if (worker === undefined) return
@@ -146,8 +144,6 @@ export class Scheduler {
       if (['ready', 'busy', 'suspect'].includes(worker.state)) this.#workers.become(worker, 'quarantined')
     }
   }
-
-  // ── Tasks and results ────────────────────────────────────────────────────────────────────────────────────────────
 
   #begin(task: Task): void {
     if (this.#task !== undefined)
@@ -265,8 +261,6 @@ export class Scheduler {
     else if (worker.state === 'draining') this.#effects.push({ kind: 'goodbye', worker: worker.id })
   }
 
-  // ── Audits ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
   #settleAudits(): void {
     for (const audit of this.#audits) {
       const verdict = audit.verdict()
@@ -313,8 +307,6 @@ export class Scheduler {
     }
     this.#audits = []
   }
-
-  // ── Who gets what ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #grant(): void {
     if (this.#task === undefined) return

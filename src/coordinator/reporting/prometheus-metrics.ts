@@ -1,114 +1,168 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { RunObserver } from '../run-events.js'
+import type { LabelsOf, NameOf } from '../../metrics/definitions.js'
+import { METRICS, REFUSALS, RUN_STATES, WORKER_STATES } from '../../metrics/definitions.js'
+import { Metrics } from '../../metrics/metrics.js'
+import { PhaseTimes } from '../../metrics/phases.js'
+import { WORKER_VALUES } from '../../metrics/worker-values.js'
+import type { RunEvent, RunObserver } from '../run-events.js'
+import type { Coordinator } from '../start-coordinator.js'
+import type { WorkerStatusView } from '../membership.js'
 
-/** Steps take 10 ms on a GPU to seconds on a small CPU. */
-const STEP_BUCKETS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30]
+/** Workers with series of their own; of more than that the first are shown. */
+const MOST_WORKERS = 256
 
-/** The run's Prometheus metrics, kept up to date by its events. */
+/** Counters that events raise. */
+const EVENT_COUNTERS = [
+  ...(['samples', 'nonfinite_gradients', 'worker_joins', 'worker_departures', 'shards_reissued'] as const),
+  ...(['shards_rescued', 'results_refused', 'quarantines', 'audits', 'model_save_failures'] as const),
+] as const
+
+/** What the metrics read from a coordinator whenever somebody scrapes. */
+export type MetricsSource = Pick<Coordinator, 'state' | 'workers' | 'workerPhases' | 'traffic'>
+
+/** Metrics of each worker that are one number of its status. */
+const OF_WORKERS = {
+  ...WORKER_VALUES,
+  worker_straggler_ratio: ({ score }) => score?.toFastest,
+  worker_heartbeat_age_seconds: ({ silentMs }) => silentMs / 1000,
+  worker_leases: ({ leases }) => leases,
+  worker_results_refused: ({ refused }) => refused,
+  worker_shards_reissued: ({ reissued }) => reissued,
+  worker_result_bytes: ({ resultBytes }) => resultBytes,
+} as const satisfies Partial<Record<NameOf<'gauge' | 'counter'>, (worker: WorkerStatusView) => number | undefined>>
+
+/** The run's Prometheus metrics: events count, states are read when somebody scrapes. */
 export class PrometheusMetrics {
-  readonly registry = new Registry()
-  readonly observe: RunObserver
+  readonly #metrics: Metrics
+  readonly #times = new PhaseTimes()
+  #batchSize = 0
 
-  constructor() {
-    const registers = [this.registry]
-    collectDefaultMetrics({ register: this.registry, prefix: 'convoy_' })
-    const gauge = (name: string, help: string): Gauge => new Gauge({ name: `convoy_${name}`, help, registers })
-    const counter = (name: string, help: string): Counter =>
-      new Counter({ name: `convoy_${name}_total`, help, registers })
+  /** @param now monotonic milliseconds */
+  constructor(now: () => number) {
+    this.#metrics = new Metrics(now)
+    for (const name of EVENT_COUNTERS) this.#metrics.startAtZero(name)
+  }
 
-    const info = new Gauge({
-      name: 'convoy_run_info',
-      help: 'Always 1; the labels say what runs.',
-      labelNames: ['network', 'dataset', 'seed'],
-      registers,
-    })
-    const step = gauge('step', 'Steps applied so far.')
-    const plannedSteps = gauge('planned_steps', 'Steps of the whole run.')
-    const epoch = gauge('epoch', 'Epochs of samples used so far.')
-    const samples = counter('samples', 'Training samples used.')
-    const loss = gauge('loss', 'Mean loss of the last batch, label smoothing included.')
-    const accuracy = gauge('accuracy_ratio', 'Accuracy on the last batch, 0 to 1.')
-    const learningRate = gauge('learning_rate', 'Learning rate of the last step.')
-    const gradientNorm = gauge('gradient_norm', 'L2 norm of the averaged gradient before clipping.')
-    const stepSeconds = new Histogram({
-      name: 'convoy_step_duration_seconds',
-      help: 'From the first lease of a step to its published weights.',
-      buckets: STEP_BUCKETS,
-      registers,
-    })
-    const workers = gauge('workers', 'Workers that take part now.')
-    const joins = counter('worker_joins', 'Workers that joined.')
-    const departures = counter('worker_departures', 'Workers that left or were lost.')
-    const reissued = counter('shards_reissued', 'Shards taken from a worker and given to others.')
-    const refused = counter('results_refused', 'Results that were refused: stale, malformed, not finite.')
-    const rescued = counter('shards_rescued', 'Shards computed a second time because their worker was late.')
-    const quarantines = counter('quarantines', 'Times that a worker was put in quarantine.')
-    const audits = new Counter({
-      name: 'convoy_audits_total',
-      help: 'Blocks computed twice and compared, by outcome.',
-      labelNames: ['outcome'],
-      registers,
-    })
-    const evaluation = (name: string, help: string): Gauge =>
-      new Gauge({ name: `convoy_evaluation_${name}`, help, labelNames: ['split'], registers })
-    const evaluationLoss = evaluation('loss', 'Mean cross-entropy of the last evaluation.')
-    const evaluationAccuracy = evaluation('accuracy_ratio', 'Accuracy of the last evaluation, 0 to 1.')
-    const evaluationSeconds = evaluation('duration_seconds', 'Duration of the last evaluation.')
+  readonly render = (): ReturnType<Metrics['render']> => this.#metrics.render()
 
-    this.observe = (event) => {
-      switch (event.kind) {
-        case 'started':
-          info.set({ network: event.config.network.name, dataset: event.dataset.name, seed: event.config.seed }, 1)
-          plannedSteps.set(event.totalSteps)
-          this.#batchSize = event.config.batchSize
-          break
-        case 'step':
-          step.set(event.step)
-          epoch.set(event.epoch)
-          samples.inc(this.#batchSize)
-          loss.set(event.loss)
-          accuracy.set(event.accuracy)
-          learningRate.set(event.learningRate)
-          gradientNorm.set(event.gradientNorm)
-          stepSeconds.observe(event.durationMs / 1000)
-          break
-        case 'worker-joined':
-          workers.set(event.workers)
-          joins.inc()
-          break
-        case 'worker-left':
-          workers.set(event.workers)
-          departures.inc()
-          break
-        case 'reissued':
-          reissued.inc(event.shards)
-          break
-        case 'refused':
-          refused.inc()
-          break
-        case 'rescued':
-          rescued.inc(event.shards)
-          break
-        case 'quarantined':
-          quarantines.inc()
-          break
-        case 'audited':
-          audits.inc({ outcome: event.outcome })
-          break
-        case 'evaluated': {
-          const { split, loss: splitLoss, accuracy: splitAccuracy, durationMs } = event.result
-          evaluationLoss.set({ split }, splitLoss)
-          evaluationAccuracy.set({ split }, splitAccuracy)
-          evaluationSeconds.set({ split }, durationMs / 1000)
-          break
-        }
-        case 'waiting':
-        case 'evaluating':
-        case 'finished':
-          break
+  /** From now on each scrape reads this coordinator too. */
+  watch({ state, workers, workerPhases, traffic }: MetricsSource): void {
+    const metrics = this.#metrics
+    const shown = (): readonly WorkerStatusView[] => workers().slice(0, MOST_WORKERS)
+    metrics.collect('run_state', () =>
+      RUN_STATES.map((name) => ({ labels: { state: name }, value: name === state() ? 1 : 0 })),
+    )
+    metrics.collect('worker_state', () =>
+      shown().flatMap((worker) =>
+        WORKER_STATES.map((name) => ({
+          labels: { worker: worker.name, state: name },
+          value: name === worker.state ? 1 : 0,
+        })),
+      ),
+    )
+    for (const name of Object.keys(OF_WORKERS) as (keyof typeof OF_WORKERS)[]) {
+      metrics.collect(name, () =>
+        shown().flatMap((worker) => {
+          const value = OF_WORKERS[name](worker)
+          return value === undefined ? [] : [{ labels: { worker: worker.name }, value }]
+        }),
+      )
+    }
+    metrics.collectPhases({ coordinator: () => this.#times.report(), worker: workerPhases })
+    metrics.collect('traffic_bytes', traffic)
+  }
+
+  /** A call of a worker or of `convoy status` is over. */
+  readonly call = (method: string, code: string, seconds: number): void => {
+    const known = METRICS.rpc_duration_seconds.labels.method.find((name) => name === method) ?? 'other'
+    this.#metrics.observe('rpc_duration_seconds', { method: known, code }, seconds)
+  }
+
+  /** A model was saved. @param savedAtSeconds since 1970 */
+  saved(savedAtSeconds: number, bytes: number, seconds: number): void {
+    this.#metrics.set('saved_model_timestamp_seconds', {}, savedAtSeconds)
+    this.#metrics.set('saved_model_bytes', {}, bytes)
+    this.#times.record('checkpoint', seconds)
+  }
+
+  saveFailed(): void {
+    this.#metrics.increase('model_save_failures', {})
+  }
+
+  readonly observe: RunObserver = (event) => {
+    const metrics = this.#metrics
+    switch (event.kind) {
+      case 'started': {
+        const { network, seed, batchSize } = event.config
+        metrics.set('run_info', { network: network.name, dataset: event.dataset.name, seed: `${seed}` }, 1)
+        metrics.set('planned_steps', {}, event.totalSteps)
+        this.#batchSize = batchSize
+        break
       }
+      case 'step':
+        this.#step(event)
+        break
+      case 'worker-joined':
+        metrics.set('workers', {}, event.workers)
+        metrics.increase('worker_joins', {})
+        break
+      case 'worker-left':
+        metrics.set('workers', {}, event.workers)
+        metrics.increase('worker_departures', {})
+        break
+      case 'reissued':
+        metrics.increase('shards_reissued', {}, event.shards)
+        break
+      case 'refused': {
+        const reason = refusalOf(event.reason)
+        metrics.increase('results_refused', { reason })
+        if (reason === 'not_finite' || reason === 'absurd') metrics.increase('nonfinite_gradients', {})
+        break
+      }
+      case 'rescued':
+        metrics.increase('shards_rescued', {}, event.shards)
+        break
+      case 'quarantined':
+        metrics.increase('quarantines', {})
+        break
+      case 'audited':
+        metrics.increase('audits', { outcome: event.outcome })
+        break
+      case 'evaluated': {
+        const { split, loss, accuracy, durationMs } = event.result
+        if (split === 'train') break
+        metrics.set('evaluation_loss', { split }, loss)
+        metrics.set('evaluation_accuracy_ratio', { split }, accuracy)
+        metrics.set('evaluation_duration_seconds', { split }, durationMs / 1000)
+        this.#times.record('evaluate', durationMs / 1000)
+        break
+      }
+      case 'waiting':
+      case 'evaluating':
+      case 'finished':
+        break
     }
   }
 
-  #batchSize = 0
+  #step(event: Extract<RunEvent, { kind: 'step' }>): void {
+    const metrics = this.#metrics
+    metrics.set('step', {}, event.step)
+    metrics.set('epoch', {}, event.epoch)
+    metrics.increase('samples', {}, this.#batchSize)
+    metrics.set('loss', {}, event.loss)
+    metrics.set('accuracy_ratio', {}, event.accuracy)
+    metrics.set('learning_rate', {}, event.learningRate)
+    metrics.set('gradient_norm', {}, event.gradientNorm)
+    metrics.observe('step_duration_seconds', {}, event.durationMs / 1000)
+    const { wait, reduce, apply, publish } = event.phaseSeconds
+    this.#times.record('wait', wait)
+    this.#times.record('reduce', reduce)
+    this.#times.record('apply', apply)
+    this.#times.record('publish', publish)
+  }
+}
+
+/** The class of a reason that people read. */
+function refusalOf(reason: string): LabelsOf<'results_refused'>['reason'] {
+  const words = reason.replace('not finite', 'not_finite')
+  return REFUSALS.find((name) => words.startsWith(name)) ?? 'malformed'
 }

@@ -16,6 +16,7 @@ export function dataService(
   board: WeightsBoard,
   datasetFingerprint: string,
   sharedFiles: SharedFiles | undefined,
+  onShared: (bytes: number) => void,
 ): grpc.UntypedServiceImplementation {
   return {
     weights(stream: grpc.ServerDuplexStream<WeightsRequest, Chunk>): void {
@@ -35,8 +36,19 @@ export function dataService(
     results(stream: grpc.ServerDuplexStream<Chunk, Refusal>): void {
       serve(stream, async (signal) => {
         const worker = callerOf(pool, stream.metadata)
+        const takeShared = (lease: number): Refusal | undefined => {
+          const length = pool.expectedLength(worker, lease)
+          if (length === undefined) return pool.refuse(worker, lease, 'stale')
+          const vector = pool.vectors.take(length)
+          // The name is made here: no peer says which file is read. The worker writes over it when it has computed its next
+          // lease, which it gets after this one was read or revoked.
+          if (!sharedFiles?.read(resultFile(worker), vector))
+            throw new ConvoyError('protocol', `worker ${worker} shares no file`)
+          onShared(vector.byteLength)
+          return pool.result(worker, lease, vector)
+        }
         try {
-          for await (const refusal of receive(pool, worker, stream as AsyncIterable<Chunk>, sharedFiles)) {
+          for await (const refusal of receive(pool, worker, stream as AsyncIterable<Chunk>, takeShared)) {
             await write(stream, refusal, signal)
           }
         } catch (error) {
@@ -67,18 +79,18 @@ export function dataService(
   }
 }
 
-/** Puts results together and hands them to the pool; yields those that it refuses. */
+/** Puts results together and hands them to the pool; yields those that it refuses. @param takeShared a result that lies in memory */
 async function* receive(
   pool: WorkerPool,
   worker: number,
   chunks: AsyncIterable<Chunk>,
-  sharedFiles: SharedFiles | undefined,
+  takeShared: (lease: number) => Refusal | undefined,
 ): AsyncGenerator<Refusal> {
   let assembly: VectorAssembly | undefined
   for await (const chunk of chunks) {
     if (chunk.shared) {
       verifyChunk(chunk, `worker ${worker}`)
-      const refusal = takeShared(pool, worker, chunk.id, sharedFiles)
+      const refusal = takeShared(chunk.id)
       if (refusal) yield refusal
       continue
     }
@@ -98,25 +110,6 @@ async function* receive(
     const refusal = pool.result(worker, chunk.id, vector)
     if (refusal) yield refusal
   }
-}
-
-/**
- * A result that lies in a shared file. The name is made here: no peer says which file is read. The worker writes over it
- * when it has computed its next lease, which it gets after this one was read or revoked.
- */
-function takeShared(
-  pool: WorkerPool,
-  worker: number,
-  lease: number,
-  sharedFiles: SharedFiles | undefined,
-): Refusal | undefined {
-  const length = pool.expectedLength(worker, lease)
-  if (length === undefined) return pool.refuse(worker, lease, 'stale')
-  const vector = pool.vectors.take(length)
-  if (!sharedFiles?.read(resultFile(worker), vector)) {
-    throw new ConvoyError('protocol', `worker ${worker} shares no file`)
-  }
-  return pool.result(worker, lease, vector)
 }
 
 type ServerStream = grpc.ServerDuplexStream<never, never> | grpc.ServerWritableStream<never, never>

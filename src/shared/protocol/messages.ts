@@ -29,9 +29,33 @@ export interface JoinReply {
   sharedFiles?: SharedFilesOffer | null
 }
 
+export interface PhaseTimesMessage {
+  phase: string
+  counts: number[]
+  seconds: number
+}
+
+export interface GpuMessage {
+  utilization: number
+  memoryUsedBytes: number
+  memoryBytes: number
+  temperatureCelsius: number
+  powerWatts: number
+}
+
+export interface Heartbeat {
+  shardsDone: number
+  residentBytes: number
+  tensors: number
+  tensorBytes: number
+  eventLoopDelaySeconds: number
+  phases: PhaseTimesMessage[]
+  gpu?: GpuMessage | null
+}
+
 export interface FromWorker {
   ready?: Record<string, never>
-  heartbeat?: { shardsDone: number; residentBytes: number; tensors: number }
+  heartbeat?: Heartbeat
   failed?: { lease: number; reason: string }
   leaving?: Record<string, never>
 }

@@ -1,9 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Registry } from 'prom-client'
-import { ConvoyError } from '../../shared/errors.js'
-import { parseAddress } from '../../shared/protocol/listen.js'
+import { ConvoyError } from '../shared/errors.js'
+import { parseAddress } from '../shared/protocol/listen.js'
 
 export interface MetricsServer {
   /** `http://host:port/metrics` */
@@ -16,10 +15,15 @@ const MOST_CONNECTIONS = 2_000
 
 /**
  * Serves `/metrics` for Prometheus and `/livez` for probes.
+ * @param render what `/metrics` answers
  * @param address `host:port`; port 0 takes any free one
  * @throws ConvoyError('usage') when the address cannot be bound
  */
-export async function serveMetrics(registry: Registry, address: string, flag: string): Promise<MetricsServer> {
+export async function serveMetrics(
+  render: () => Promise<{ text: string; contentType: string }>,
+  address: string,
+  flag: string,
+): Promise<MetricsServer> {
   const { host, port } = parseAddress(address, flag)
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
@@ -28,8 +32,8 @@ export async function serveMetrics(registry: Registry, address: string, flag: st
       if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end()
       else if (pathname === '/livez') response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n')
       else if (pathname === '/metrics') {
-        registry.metrics().then(
-          (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+        render().then(
+          ({ text, contentType }) => response.writeHead(200, { 'content-type': contentType }).end(text),
           () => response.writeHead(500).end(),
         )
       } else response.writeHead(404, { 'content-type': 'text/plain' }).end('Not here; try /metrics.\n')

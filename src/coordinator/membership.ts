@@ -1,0 +1,127 @@
+import type { PhaseReport } from '../metrics/phases.js'
+import { PhaseTimes } from '../metrics/phases.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { FromCoordinator, Heartbeat, JoinRequest } from '../shared/protocol/messages.js'
+import type { Applicant } from './admission.js'
+import { Admission, SessionSecret } from './admission.js'
+import type { WorkerView } from './core/worker-table.js'
+import type { WorkerSummary } from './run-events.js'
+import type { WorkerReport } from './worker-report.js'
+import { NO_REPORT, readHeartbeat } from './worker-report.js'
+
+/** The control stream to one worker, as the pool needs it. */
+export interface WorkerConnection {
+  send(message: FromCoordinator): void
+  /** Closes the stream at once, without waiting for the worker. */
+  drop(reason: string): void
+}
+
+/** What the coordinator keeps of a worker from join to departure, beside what the scheduler knows. */
+export class Member {
+  readonly applicant: Applicant
+  readonly summary: WorkerSummary
+  readonly secret = new SessionSecret()
+  connection: WorkerConnection | undefined
+  /** It was ready once: people were told that it joined. */
+  wasReady = false
+  report: WorkerReport = NO_REPORT
+  /** Bytes of results that came from it. */
+  resultBytes = 0
+  /** Its results that did not count. */
+  refused = 0
+  /** Shards that it failed. */
+  reissued = 0
+
+  constructor(id: number, applicant: Applicant) {
+    this.applicant = applicant
+    const { name, device } = applicant
+    this.summary = { id, name, device }
+  }
+
+  /** @throws ConvoyError('protocol') for words that make no sense */
+  heard(heartbeat: Heartbeat): void {
+    this.report = readHeartbeat(heartbeat)
+  }
+
+  view({ state, silentMs, score, lease }: WorkerView): WorkerStatusView {
+    const { summary, report, resultBytes, refused, reissued } = this
+    return { ...summary, ...report, state, silentMs, score, leases: lease ? 1 : 0, resultBytes, refused, reissued }
+  }
+}
+
+export interface WorkerStatusView
+  extends
+    WorkerSummary,
+    WorkerReport,
+    Pick<WorkerView, 'state' | 'silentMs' | 'score'>,
+    Pick<Member, 'resultBytes' | 'refused' | 'reissued'> {
+  /** Held now: 0 or 1. */
+  readonly leases: number
+}
+
+/** Who takes part in a run now, by id. Ids are never used twice. */
+export class Membership {
+  readonly #admission: Admission
+  readonly #maxWorkers: number
+  readonly #members = new Map<number, Member>()
+  readonly #departedTimes = new PhaseTimes()
+  #nextId = 1
+
+  /** @param allowMixedDevices accept workers whose bits may differ */
+  constructor(maxWorkers: number, allowMixedDevices: boolean) {
+    this.#maxWorkers = maxWorkers
+    this.#admission = new Admission(allowMixedDevices)
+  }
+
+  get all(): Iterable<Member> {
+    return this.#members.values()
+  }
+
+  find(id: number): Member | undefined {
+    return this.#members.get(id)
+  }
+
+  /** @throws ConvoyError('protocol') when there is none */
+  get(id: number): Member {
+    const member = this.#members.get(id)
+    if (member === undefined) throw new ConvoyError('protocol', `There is no worker ${id} (any more).`)
+    return member
+  }
+
+  /**
+   * A worker asks to take part.
+   * @param expel ends the membership that the same process had before
+   * @throws ConvoyError('unavailable') when the run is full or its name is taken; what {@link Admission.check} throws
+   */
+  admit(request: JoinRequest, expel: (id: number) => void): Member {
+    const applicant = this.#admission.check(request)
+    for (const [id, { applicant: other }] of this.#members) {
+      if (other.name !== applicant.name) continue
+      if (other.incarnation !== applicant.incarnation) {
+        throw new ConvoyError(
+          'unavailable',
+          `A worker named ${applicant.name} takes part already. Give this one another --name, or wait until the other is gone.`,
+        )
+      }
+      expel(id)
+    }
+    if (this.#members.size >= this.#maxWorkers)
+      throw new ConvoyError('unavailable', `The run has its ${this.#maxWorkers} workers; --max-workers allows more.`)
+    const member = new Member(this.#nextId++, applicant)
+    this.#members.set(member.summary.id, member)
+    return member
+  }
+
+  remove({ summary, report }: Member): void {
+    this.#members.delete(summary.id)
+    this.#departedTimes.add(report.phases)
+  }
+
+  /** Phases of all workers that ever took part, added up. */
+  phases(): PhaseReport[] {
+    const all = new PhaseTimes()
+    all.add(this.#departedTimes.report())
+    for (const { report } of this.#members.values()) all.add(report.phases)
+    return all.report()
+  }
+}

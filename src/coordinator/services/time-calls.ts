@@ -1,0 +1,32 @@
+import * as grpc from '@grpc/grpc-js'
+
+/** @param method such as `Join`; @param code such as `OK`; @param seconds from the call's beginning to its status */
+export type CallObserver = (method: string, code: string, seconds: number) => void
+
+/** Tells of every call of a server when it is over. */
+export function timeCalls(observe: CallObserver): grpc.ServerInterceptor {
+  return ({ path }, call) => {
+    const startedMs = performance.now()
+    let isOver = false
+    const over = (code: grpc.status): void => {
+      if (isOver) return
+      isOver = true
+      observe(path.slice(path.lastIndexOf('/') + 1), grpc.status[code], (performance.now() - startedMs) / 1000)
+    }
+    const listener = new grpc.ServerListenerBuilder()
+      .withOnCancel(() => {
+        over(grpc.status.CANCELLED)
+      })
+      .build()
+    const responder = new grpc.ResponderBuilder()
+      .withStart((next) => {
+        next(listener)
+      })
+      .withSendStatus((status, next) => {
+        over(status.code ?? grpc.status.UNKNOWN)
+        next(status)
+      })
+      .build()
+    return new grpc.ServerInterceptingCall(call, responder)
+  }
+}

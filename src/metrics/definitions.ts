@@ -1,0 +1,146 @@
+import { PHASE_BUCKETS, PHASES } from './phases.js'
+
+export type MetricKind = 'counter' | 'gauge' | 'histogram'
+
+/** The values that a label may have; `open`: any, in numbers that are limited elsewhere. */
+export type LabelValues = readonly string[] | 'open'
+
+export interface MetricDefinition {
+  readonly kind: MetricKind
+  readonly help: string
+  readonly labels: Readonly<Record<string, LabelValues>>
+  /** Of histograms: upper bounds, ascending. */
+  readonly buckets?: readonly number[]
+}
+
+export const RUN_STATES = ['waiting', 'training', 'evaluating', 'finished', 'failed'] as const
+export const WORKER_STATES = [
+  ...(['joining', 'syncing', 'ready', 'busy', 'suspect', 'quarantined', 'draining'] as const),
+] as const
+export const REFUSALS = ['stale', 'malformed', 'not_finite', 'absurd', 'audited', 'abandoned'] as const
+
+const STEP_BUCKETS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30] as const
+const RPC_BUCKETS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600] as const
+const NONE = {} as const
+const WORKER = { worker: 'open' } as const
+const GPU = 'Of the GPU that the worker computes on, by nvidia-smi.'
+
+/**
+ * Every metric of Convoy. The full name is `convoy_<key>`, and `convoy_<key>_total` for counters. docs/metrics.md, dashboards and
+ * alerts come from here or are checked against it.
+ */
+export const METRICS = {
+  // The run
+  run_info: gauge('Always 1; the labels say what runs.', { network: 'open', dataset: 'open', seed: 'open' }),
+  run_state: gauge('1 for the state that the run is in, 0 for the others.', { state: RUN_STATES }),
+  step: gauge('Steps applied so far.'),
+  planned_steps: gauge('Steps of the whole run.'),
+  epoch: gauge('Epochs of samples used so far.'),
+  samples: counter('Training samples used.'),
+  loss: gauge('Mean loss of the last batch, label smoothing included.'),
+  accuracy_ratio: gauge('Accuracy on the last batch, 0 to 1.'),
+  learning_rate: gauge('Learning rate of the last step.'),
+  gradient_norm: gauge('L2 norm of the averaged gradient before clipping.'),
+  nonfinite_gradients: counter('Gradients that held NaN, an infinity or an absurd value; none of them was applied.'),
+  step_duration_seconds: histogram('From the first lease of a step to its published weights.', STEP_BUCKETS),
+  phase_duration_seconds: histogram(
+    'Time in each phase of a step, on the coordinator and summed over all workers (docs/metrics.md tells the phases).',
+    PHASE_BUCKETS,
+    { role: ['coordinator', 'worker'] as const, phase: PHASES },
+  ),
+  evaluation_loss: gauge('Mean cross-entropy of the last evaluation.', { split: ['validation', 'test'] as const }),
+  evaluation_accuracy_ratio: gauge('Accuracy of the last evaluation, 0 to 1.', {
+    split: ['validation', 'test'] as const,
+  }),
+  evaluation_duration_seconds: gauge('Duration of the last evaluation.', { split: ['validation', 'test'] as const }),
+
+  // Membership and faults
+  workers: gauge('Workers that take part now.'),
+  worker_joins: counter('Workers that joined.'),
+  worker_departures: counter('Workers that left or were lost.'),
+  shards_reissued: counter('Shards taken from a worker that died, left or failed, and given to others.'),
+  shards_rescued: counter('Shards computed a second time because their worker was late.'),
+  results_refused: counter('Results that did not count, by reason.', { reason: REFUSALS }),
+  quarantines: counter('Times that a worker was put in quarantine.'),
+  audits: counter('Blocks computed twice and compared, by outcome.', {
+    outcome: ['agreed', 'mismatch', 'unverified', 'disputed'] as const,
+  }),
+
+  // Each worker
+  worker_state: gauge('1 for the state that the worker is in.', { ...WORKER, state: WORKER_STATES }),
+  worker_shards: counter('Shards computed since the worker joined.', WORKER),
+  worker_straggler_ratio: gauge('Time for a shard, relative to the fastest worker.', WORKER),
+  worker_heartbeat_age_seconds: gauge('Since the worker was heard last.', WORKER),
+  worker_leases: gauge('Leases that the worker holds.', WORKER),
+  worker_results_refused: counter('Results of the worker that did not count.', WORKER),
+  worker_shards_reissued: counter('Shards that were taken from the worker because it failed them.', WORKER),
+  worker_result_bytes: counter('Bytes of results that came from the worker.', WORKER),
+  worker_resident_bytes: gauge('Memory of the worker process.', WORKER),
+  worker_tensors: gauge('Tensors that TensorFlow.js holds in the worker.', WORKER),
+  worker_tensor_bytes: gauge('Bytes of these tensors.', WORKER),
+  worker_event_loop_delay_seconds: gauge(
+    'The longest time that the thread that talks stood still since the last heartbeat.',
+    WORKER,
+  ),
+  worker_gpu_utilization_ratio: gauge(`Busy share of the time, 0 to 1. ${GPU}`, WORKER),
+  worker_gpu_memory_used_bytes: gauge(`Memory in use. ${GPU}`, WORKER),
+  worker_gpu_memory_bytes: gauge(`Memory. ${GPU}`, WORKER),
+  worker_gpu_temperature_celsius: gauge(`Temperature. ${GPU}`, WORKER),
+  worker_gpu_power_watts: gauge(`Power drawn. ${GPU}`, WORKER),
+
+  // The wire and the disk
+  traffic_bytes: counter('Bytes between coordinator and workers, through connections or through shared memory.', {
+    kind: ['weights', 'results', 'samples', 'control'] as const,
+    direction: ['sent', 'received'] as const,
+    path: ['network', 'memory'] as const,
+  }),
+  rpc_duration_seconds: histogram('Calls that ended. Streams last as long as a worker takes part.', RPC_BUCKETS, {
+    method: ['Join', 'Work', 'Weights', 'Results', 'Samples', 'Status', 'Stop', 'other'] as const,
+    code: 'open',
+  }),
+  saved_model_timestamp_seconds: gauge('When a model was saved last, in seconds since 1970.'),
+  saved_model_bytes: gauge('Size of the model that was saved last.'),
+  model_save_failures: counter('Models that could not be saved.'),
+} as const satisfies Record<string, MetricDefinition>
+
+export type MetricName = keyof typeof METRICS
+export type NameOf<Kind extends MetricKind> = {
+  [Name in MetricName]: (typeof METRICS)[Name]['kind'] extends Kind ? Name : never
+}[MetricName]
+
+type ValueOf<Values> = Values extends readonly (infer Value extends string)[] ? Value : string
+/** Exactly the labels of a metric, each with a value that it may have. */
+export type LabelsOf<Name extends MetricName> = {
+  readonly [Label in keyof (typeof METRICS)[Name]['labels']]: ValueOf<(typeof METRICS)[Name]['labels'][Label]>
+}
+
+/** As Prometheus sees it. */
+export function fullName(name: MetricName): string {
+  return METRICS[name].kind === 'counter' ? `convoy_${name}_total` : `convoy_${name}`
+}
+
+type Labels = MetricDefinition['labels']
+
+function gauge(help: string): { kind: 'gauge'; help: string; labels: typeof NONE }
+function gauge<const L extends Labels>(help: string, labels: L): { kind: 'gauge'; help: string; labels: L }
+function gauge(help: string, labels: Labels = NONE) {
+  return { kind: 'gauge', help, labels }
+}
+
+function counter(help: string): { kind: 'counter'; help: string; labels: typeof NONE }
+function counter<const L extends Labels>(help: string, labels: L): { kind: 'counter'; help: string; labels: L }
+function counter(help: string, labels: Labels = NONE) {
+  return { kind: 'counter', help, labels }
+}
+
+interface Histogram<L> {
+  kind: 'histogram'
+  help: string
+  buckets: readonly number[]
+  labels: L
+}
+function histogram(help: string, buckets: readonly number[]): Histogram<typeof NONE>
+function histogram<const L extends Labels>(help: string, buckets: readonly number[], labels: L): Histogram<L>
+function histogram(help: string, buckets: readonly number[], labels: Labels = NONE) {
+  return { kind: 'histogram', help, buckets, labels }
+}

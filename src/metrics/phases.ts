@@ -1,0 +1,76 @@
+/** What a step's time goes to, on either side. */
+export const PHASE_MEANINGS = {
+  build: { worker: "the first shard of a kind, which makes the engine's graph", coordinator: undefined },
+  sample: { worker: 'choosing samples and gathering their pixels', coordinator: undefined },
+  augment: {
+    worker: 'drawing the transforms; pixels are transformed inside the graph, with `forward_backward`',
+    coordinator: undefined,
+  },
+  forward_backward: { worker: 'the graph of a training shard', coordinator: undefined },
+  encode: { worker: 'adding shards up and writing the sum where it is sent from', coordinator: undefined },
+  send: { worker: 'handing a result to the connection', coordinator: undefined },
+  wait: { worker: 'between two leases', coordinator: 'for results' },
+  reduce: { worker: undefined, coordinator: 'checking and adding results' },
+  apply: { worker: undefined, coordinator: 'from gradient to weights' },
+  publish: { worker: undefined, coordinator: 'handing weights out' },
+  evaluate: { worker: 'a shard of an evaluation', coordinator: 'a whole evaluation' },
+  checkpoint: { worker: undefined, coordinator: 'saving a model' },
+} as const
+
+export type Phase = keyof typeof PHASE_MEANINGS
+
+export const PHASES = Object.keys(PHASE_MEANINGS) as readonly Phase[]
+
+/** Upper bounds in seconds; one more bucket holds what is longer. */
+export const PHASE_BUCKETS = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10] as const
+
+/** How long a phase took, each time since the beginning. */
+export interface PhaseReport {
+  readonly phase: Phase
+  /** Times in each bucket alone; `PHASE_BUCKETS.length + 1` of them. */
+  readonly counts: readonly number[]
+  readonly seconds: number
+}
+
+/** Adds up how long phases take. Costs an addition and a short search each time. */
+export class PhaseTimes {
+  readonly #phases = new Map<Phase, { counts: number[]; seconds: number }>()
+
+  record(phase: Phase, seconds: number): void {
+    const times = this.#of(phase)
+    let bucket = 0
+    while (bucket < PHASE_BUCKETS.length && seconds > PHASE_BUCKETS[bucket]!) bucket++
+    times.counts[bucket]!++
+    times.seconds += seconds
+  }
+
+  /** Adds what another one has seen. */
+  add(reports: readonly PhaseReport[]): void {
+    for (const { phase, counts, seconds } of reports) {
+      const times = this.#of(phase)
+      counts.forEach((count, bucket) => {
+        times.counts[bucket]! += count
+      })
+      times.seconds += seconds
+    }
+  }
+
+  report(): PhaseReport[] {
+    return [...this.#phases].map(([phase, { counts, seconds }]) => ({ phase, counts: [...counts], seconds }))
+  }
+
+  #of(phase: Phase): { counts: number[]; seconds: number } {
+    let times = this.#phases.get(phase)
+    if (times === undefined) {
+      times = { counts: new Array<number>(PHASE_BUCKETS.length + 1).fill(0), seconds: 0 }
+      this.#phases.set(phase, times)
+    }
+    return times
+  }
+}
+
+/** Times of a phase in a report, and their mean in seconds. */
+export function phaseMean({ counts, seconds }: PhaseReport): { readonly times: number; readonly meanSeconds: number } {
+  const times = counts.reduce((sum, count) => sum + count, 0)
+  return { times, meanSeconds: times > 0 ? seconds / times : 0 }
+}

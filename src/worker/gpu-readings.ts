@@ -1,0 +1,45 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { GpuMessage } from '../shared/protocol/messages.js'
+
+const FIELDS = ['utilization.gpu', 'memory.used', 'memory.total', 'temperature.gpu', 'power.draw']
+const TIMEOUT_MS = 2_000
+const MOST_OUTPUT_BYTES = 64 * 1024
+const MEBIBYTE = 1024 * 1024
+
+/**
+ * What nvidia-smi says of one GPU now.
+ * @param gpu index or UUID, as in CUDA_VISIBLE_DEVICES
+ * @throws Error when nvidia-smi is missing, slow or says something else
+ */
+export async function readGpu(gpu: string): Promise<GpuMessage> {
+  const { stdout } = await promisify(execFile)(
+    'nvidia-smi',
+    [`--id=${gpu}`, `--query-gpu=${FIELDS.join(',')}`, '--format=csv,noheader,nounits'],
+    { timeout: TIMEOUT_MS, maxBuffer: MOST_OUTPUT_BYTES },
+  )
+  return parseGpu(stdout)
+}
+
+/**
+ * @param text one line of csv without header and units; `[N/A]` and the like for what this GPU does not tell, which counts as 0
+ * @throws Error for anything else
+ */
+export function parseGpu(text: string): GpuMessage {
+  const values = text.trim().split(',').map(valueOf)
+  const [utilization, memoryUsed, memory, temperatureCelsius, powerWatts] = values
+  if (values.length !== FIELDS.length || values.some((value) => !(value >= 0)))
+    throw new Error(`nvidia-smi said: ${text.slice(0, 200)}`)
+  return {
+    utilization: Math.min(1, utilization! / 100),
+    memoryUsedBytes: memoryUsed! * MEBIBYTE,
+    memoryBytes: memory! * MEBIBYTE,
+    temperatureCelsius: temperatureCelsius!,
+    powerWatts: powerWatts!,
+  }
+}
+
+function valueOf(field: string): number {
+  const text = field.trim()
+  return /^\[.*\]$/.test(text) ? 0 : text === '' ? NaN : Number(text)
+}

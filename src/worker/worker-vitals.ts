@@ -1,0 +1,76 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { PhaseTimes } from '../metrics/phases.js'
+import type { PhaseReport } from '../metrics/phases.js'
+import type { DeviceDescription } from '../engine/engine.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { GpuMessage, Heartbeat } from '../shared/protocol/messages.js'
+import { readGpu } from './gpu-readings.js'
+
+const GPU_EVERY_MS = 5_000
+const NANOSECONDS = 1e9
+
+/** How a worker does, for its heartbeats. One for each membership. */
+export class WorkerVitals {
+  /** Of the thread that talks. */
+  readonly times = new PhaseTimes()
+  #shardsDone = 0
+  #tensors = 0
+  #tensorBytes = 0
+  #computePhases: readonly PhaseReport[] = []
+  #gpu: GpuMessage | undefined
+  readonly #delay = monitorEventLoopDelay({ resolution: 10 })
+  readonly #gpuTimer: NodeJS.Timeout | undefined
+
+  /** @param notice hears once that the GPU cannot be watched */
+  constructor(device: DeviceDescription, notice: (text: string) => void) {
+    this.#delay.enable()
+    if (device.kind !== 'gpu') return
+    const read = (): void => {
+      const gpu = process.env['CUDA_VISIBLE_DEVICES']?.split(',')[0] ?? '0'
+      readGpu(gpu).then(
+        (readings) => {
+          this.#gpu = readings
+        },
+        (error: unknown) => {
+          this.close()
+          notice(`The GPU is not watched: ${ConvoyError.from(error).message.split('\n')[0]}`)
+        },
+      )
+    }
+    read()
+    this.#gpuTimer = setInterval(read, GPU_EVERY_MS)
+  }
+
+  progress(shardsDone: number, tensors: number, tensorBytes: number): void {
+    this.#shardsDone = shardsDone
+    this.#tensors = tensors
+    this.#tensorBytes = tensorBytes
+  }
+
+  /** Of the thread that computes: everything since it was prepared. */
+  phases(phases: readonly PhaseReport[]): void {
+    this.#computePhases = phases
+  }
+
+  heartbeat(): Heartbeat {
+    const eventLoopDelaySeconds = this.#delay.count > 0 ? this.#delay.max / NANOSECONDS : 0
+    this.#delay.reset()
+    return {
+      shardsDone: this.#shardsDone,
+      residentBytes: process.memoryUsage.rss(),
+      tensors: this.#tensors,
+      tensorBytes: this.#tensorBytes,
+      eventLoopDelaySeconds,
+      phases: [...this.#computePhases, ...this.times.report()].map((report) => ({
+        ...report,
+        counts: [...report.counts],
+      })),
+      ...(this.#gpu && { gpu: this.#gpu }),
+    }
+  }
+
+  close(): void {
+    this.#delay.disable()
+    clearInterval(this.#gpuTimer)
+  }
+}

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { after, describe, it } from 'node:test'
+import { METRICS, fullName } from '../src/metrics/definitions.js'
+import type { MetricName } from '../src/metrics/definitions.js'
+import { PHASES } from '../src/metrics/phases.js'
+import { tinyDataset } from './chaos/tiny-dataset.js'
+import { killLaunches, Launch } from './launch.js'
+
+const tiny = tinyDataset()
+after(() => {
+  killLaunches()
+  tiny.remove()
+})
+
+const LOCAL = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
+const RUN = ['--recipe', 'quick', '--data', tiny.directory, '--json']
+const SCRAPES = 1_000
+
+/** Series that need a GPU, or that the end of a run brings: models are saved then. */
+const ABSENT: readonly MetricName[] = [
+  ...(['saved_model_bytes', 'saved_model_timestamp_seconds'] as const),
+  ...(['worker_gpu_memory_bytes', 'worker_gpu_memory_used_bytes', 'worker_gpu_power_watts'] as const),
+  ...(['worker_gpu_temperature_celsius', 'worker_gpu_utilization_ratio'] as const),
+]
+
+describe('a coordinator with two workers', () => {
+  it('serves every series, valid for promtool; a thousand scrapes at once change nothing of the result', async (t) => {
+    const run = [...RUN, '--epochs', '60']
+    const undisturbed = await new Launch(['train', ...run, ...LOCAL, '--workers', '2'], tiny.environment).result()
+    const coordinator = new Launch(['coordinator', ...run, ...LOCAL], tiny.environment)
+    const { address, metrics } = await coordinator.announcement()
+    const names = ['first', 'second']
+    const workers = names.map(
+      (name) =>
+        new Launch(['worker', '--join', address, '--name', name, '--metrics-listen', '127.0.0.1:0'], tiny.environment),
+    )
+    await coordinator.untilMetrics((line) => line['kind'] === 'evaluated')
+    await coordinator.untilMetrics((line) => line['kind'] === 'step' && (line['step'] as number) >= 60)
+
+    const scrapes = await Promise.all(
+      Array.from({ length: SCRAPES }, async () => {
+        const response = await fetch(metrics)
+        assert.equal(response.status, 200)
+        return response.text()
+      }),
+    )
+    assert.ok(scrapes.every((scrape) => scrape.includes('convoy_step ')))
+    const text = await (await fetch(metrics)).text()
+
+    const series = (Object.keys(METRICS) as MetricName[]).filter((name) => !text.includes(`\n${fullName(name)}`))
+    assert.deepEqual(series.sort(), ABSENT)
+    for (const name of names)
+      assert.match(text, new RegExp(`^convoy_worker_shards_total\\{worker="${name}"\\} [1-9]`, 'm'))
+    const seen = PHASES.filter((phase) => text.includes(`phase="${phase}"`))
+    assert.deepEqual(
+      seen,
+      PHASES.filter((phase) => phase !== 'checkpoint'),
+    )
+    for (const kind of ['weights', 'results'])
+      assert.match(text, new RegExp(`^convoy_traffic_bytes_total\\{kind="${kind}",.*path="memory"\\} [1-9]`, 'm'))
+    assert.match(text, /^convoy_run_state\{state="training"\} 1$/m)
+    assert.match(text, /^convoy_nodejs_gc_duration_seconds_count/m)
+    assert.match(text, /^convoy_process_open_fds /m)
+
+    const own = /Metrics at (\S+)/.exec(workers[0]!.stderr)![1]!
+    const ownText = await (await fetch(own)).text()
+    assert.match(ownText, /^convoy_worker_shards_total\{worker="first"\} [1-9]/m)
+    assert.match(ownText, /^convoy_phase_duration_seconds_count\{role="worker",phase="forward_backward"\} [1-9]/m)
+
+    await t.test('promtool check metrics', { skip: !hasPromtool() && 'promtool is not installed' }, () => {
+      for (const input of [text, ownText]) {
+        const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' })
+        assert.equal(`${stdout}${stderr}`, '')
+        assert.equal(status, 0)
+      }
+    })
+
+    workers[1]!.kill()
+    await coordinator.untilMetrics((line) => line['kind'] === 'worker-left')
+    const later = await untilScrape(metrics, /^convoy_worker_departures_total 1$/m)
+    assert.doesNotMatch(later, /worker="second"/)
+    assert.match(later, /worker="first"/)
+
+    assert.equal((await coordinator.result())['weightsSha256'], undisturbed['weightsSha256'])
+  })
+})
+
+function hasPromtool(): boolean {
+  return spawnSync('promtool', ['--version']).status === 0
+}
+
+/** Scrapes until the text says so. */
+async function untilScrape(url: string, wanted: RegExp): Promise<string> {
+  for (;;) {
+    const text = await (await fetch(url)).text()
+    if (wanted.test(text)) return text
+  }
+}

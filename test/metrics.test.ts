@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, it } from 'node:test'
+import { PrometheusMetrics } from '../src/coordinator/reporting/prometheus-metrics.js'
+import { readHeartbeat } from '../src/coordinator/worker-report.js'
+import { PHASE_BUCKETS, phaseMean, PhaseTimes } from '../src/metrics/phases.js'
+import { serveMetrics } from '../src/metrics/serve-metrics.js'
+import { generatedFiles } from '../src/monitoring/generated-files.js'
+import type { ConvoyError } from '../src/shared/errors.js'
+import { packageRoot } from '../src/shared/package-root.js'
+import type { Heartbeat } from '../src/shared/protocol/messages.js'
+import { parseGpu } from '../src/worker/gpu-readings.js'
+import { EVENTS } from './example-run.js'
+
+const counts = new Array<number>(PHASE_BUCKETS.length + 1).fill(1)
+const HEARTBEAT: Heartbeat = {
+  shardsDone: 3,
+  residentBytes: 1e8,
+  tensors: 40,
+  tensorBytes: 1e6,
+  eventLoopDelaySeconds: 0.01,
+  phases: [{ phase: 'wait', counts, seconds: 2 }],
+}
+
+describe('metrics', () => {
+  it('are served as the events said, and nothing else is', async () => {
+    const metrics = new PrometheusMetrics(() => performance.now())
+    for (const event of EVENTS) metrics.observe(event)
+    const server = await serveMetrics(metrics.render, '127.0.0.1:0', '--metrics-listen')
+    const text = await (await fetch(server.url)).text()
+    for (const line of [
+      'convoy_step 2',
+      'convoy_samples_total 256',
+      'convoy_shards_reissued_total 4',
+      'convoy_results_refused_total{reason="stale"} 1',
+      'convoy_workers 0',
+      'convoy_evaluation_accuracy_ratio{split="validation"} 0.75',
+      'convoy_step_duration_seconds_count 2',
+    ]) {
+      assert.ok(text.includes(`${line}\n`), line)
+    }
+    assert.equal((await fetch(server.url.replace('metrics', 'livez'))).status, 200)
+    assert.equal((await fetch(server.url.replace('metrics', 'other'))).status, 404)
+    assert.equal((await fetch(server.url, { method: 'POST' })).status, 405)
+    await assert.rejects(
+      serveMetrics(metrics.render, new URL(server.url).host, '--metrics-listen'),
+      (error: ConvoyError) => /in use.*--metrics-listen/.test(error.message),
+    )
+    server.close()
+  })
+
+  it('tell of saved models', async () => {
+    const metrics = new PrometheusMetrics(() => 0)
+    metrics.watch({ state: () => 'finished', workers: () => [], workerPhases: () => [], traffic: () => [] })
+    metrics.saved(1.7e9, 300_000, 0.05)
+    metrics.saveFailed()
+    const { text } = await metrics.render()
+    for (const line of [
+      'convoy_saved_model_timestamp_seconds 1700000000',
+      'convoy_saved_model_bytes 300000',
+      'convoy_model_save_failures_total 1',
+      'convoy_phase_duration_seconds_bucket{role="coordinator",phase="checkpoint",le="0.03"} 0',
+      'convoy_phase_duration_seconds_bucket{role="coordinator",phase="checkpoint",le="0.1"} 1',
+      'convoy_phase_duration_seconds_sum{role="coordinator",phase="checkpoint"} 0.05',
+    ])
+      assert.ok(text.includes(`${line}\n`), line)
+  })
+
+  it('are rendered once for all who ask within a quarter of a second', async () => {
+    let now = 0
+    const metrics = new PrometheusMetrics(() => now)
+    const first = await metrics.render()
+    metrics.observe(EVENTS.find(({ kind }) => kind === 'step')!)
+    now = 200
+    assert.equal(await metrics.render(), first)
+    now = 300
+    assert.match((await metrics.render()).text, /^convoy_step 1$/m)
+  })
+
+  it('in the documents are those of the code', () => {
+    for (const [name, content] of generatedFiles()) {
+      const file = readFileSync(path.join(packageRoot, name), 'utf8')
+      assert.ok(file === content, `${name} is stale: npm run generate`)
+    }
+  })
+})
+
+describe('phases', () => {
+  it('are counted by bucket, the last of which holds what is longer', () => {
+    const times = new PhaseTimes()
+    for (const seconds of [0.0001, 0.002, 0.002, 100]) times.record('wait', seconds)
+    times.add([{ phase: 'wait', counts, seconds: 1 }])
+    const [report] = times.report()
+    assert.deepEqual(report?.counts, [2, 1, 1, 3, 1, 1, 1, 1, 1, 1, 1, 2])
+    assert.deepEqual(phaseMean(report!), { times: 16, meanSeconds: 101.0041 / 16 })
+  })
+})
+
+describe('a heartbeat', () => {
+  it('that makes sense is taken as it is', () => {
+    const gpu = { utilization: 1, memoryUsedBytes: 1, memoryBytes: 2, temperatureCelsius: 60, powerWatts: 100 }
+    assert.deepEqual(readHeartbeat({ ...HEARTBEAT, gpu }), { ...HEARTBEAT, gpu })
+    assert.equal(readHeartbeat({ ...HEARTBEAT, gpu: null }).gpu, undefined)
+  })
+
+  const phase = HEARTBEAT.phases[0]!
+  const nonsense: Record<string, Partial<Heartbeat>> = {
+    'a phase that does not exist': { phases: [{ ...phase, phase: 'sleep' }] },
+    'a phase that comes twice': { phases: [phase, phase] },
+    'a phase with too few buckets': { phases: [{ ...phase, counts: [1] }] },
+    'a time that is not a number': { phases: [{ ...phase, seconds: NaN }] },
+    'a negative delay': { eventLoopDelaySeconds: -1 },
+    'an infinite temperature': {
+      gpu: { utilization: 1, memoryUsedBytes: 1, memoryBytes: 2, temperatureCelsius: Infinity, powerWatts: 100 },
+    },
+  }
+  for (const [what, part] of Object.entries(nonsense)) {
+    it(`with ${what} is refused`, () => {
+      assert.throws(
+        () => readHeartbeat({ ...HEARTBEAT, ...part }),
+        (error: ConvoyError) => error.code === 'protocol' && error.message.startsWith('A heartbeat holds'),
+      )
+    })
+  }
+})
+
+describe('readings of nvidia-smi', () => {
+  it('are ratios, bytes, degrees and watts', () => {
+    assert.deepEqual(parseGpu('37, 1024, 143771, 41, 123.45\n'), {
+      utilization: 0.37,
+      memoryUsedBytes: 1024 * 2 ** 20,
+      memoryBytes: 143771 * 2 ** 20,
+      temperatureCelsius: 41,
+      powerWatts: 123.45,
+    })
+  })
+
+  it('are 0 where a GPU does not tell', () => {
+    assert.equal(parseGpu('[N/A], 1, 2, 3, [Not Supported]').powerWatts, 0)
+  })
+
+  for (const text of ['', 'No devices were found', '1, 2, 3, 4', '1, 2, 3, 4, x', '-1, 2, 3, 4, 5', '1, , 3, 4, 5'])
+    it(`are none in “${text}”`, () => {
+      assert.throws(() => parseGpu(text), /nvidia-smi said/)
+    })
+
+  const smi = spawnSync('nvidia-smi', ['-L']).status === 0
+  it('of a real GPU can be read', { skip: smi ? false : 'no nvidia-smi here' }, async () => {
+    const { readGpu } = await import('../src/worker/gpu-readings.js')
+    assert.ok((await readGpu('0')).memoryBytes > 0)
+  })
+})
