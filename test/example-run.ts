@@ -30,7 +30,7 @@ export const result: RunResult = {
   classNames: ['cat', 'dog'],
   config,
   reissued: 0,
-  timing: { shardMs: 50, computeMs: 45, betweenStepsMs: 1, vectorBytes: 100 },
+  timing: { shardMs: 50, resultMs: 0.2, betweenStepsMs: 1, vectorBytes: 100 },
 }
 const device = { kind: 'cpu', name: 'a CPU', tensorflowVersion: '2', fingerprint: 'f' } as const
 export const worker = { id: 1, name: 'host:1', device }

@@ -180,6 +180,17 @@ describe('scheduler', () => {
     }
   })
 
+  test('a worker that was slow at its start has its full share again after a few tasks', () => {
+    const total = (times: readonly number[]): number => times.reduce((sum, ms) => sum + ms, 0)
+    for (const shards of [4, 16]) {
+      const scene = new Scene(['a', 'b'])
+      scene.run(3, shards, [50, 500])
+      scene.run(12, shards, [50, 50])
+      const later = total(scene.run(20, shards, [50, 50]))
+      assert.ok(later <= 20 * (shards / 2) * 50 * 1.02, `${shards} shards: ${later} ms`)
+    }
+  })
+
   test('fault 9: a worker that crashes on every lease is quarantined, longer each time', () => {
     const scene = new Scene(['good', 'bad'])
     let worker = 2

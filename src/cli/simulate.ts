@@ -15,7 +15,7 @@ const number = (low: number, high: number) => z.coerce.number().min(low).max(hig
 const whole = (low: number, high: number) => number(low, high).int()
 
 const flagsSchema = z.object({
-  from: z.string(),
+  from: z.array(z.string()),
   workers: z
     .string()
     .regex(/^\d+(,\d+)*$/, 'give numbers with commas between them, such as 1,8,64')
@@ -34,13 +34,13 @@ const flagsSchema = z.object({
   seed: whole(0, 0xffff_ffff),
 })
 
-/** Reading, checking and adding one result takes the coordinator about so long per byte (docs/engine.md). */
-const RESULT_MS_PER_BYTE = 50 / 44.8e6
-
 export function simulateCommand(): Command {
   return new Command('simulate')
     .description('Predict the speed of a run on a cluster that may not exist: the real scheduler in simulated time')
-    .requiredOption('--from <run directory>', 'a finished run of the same model, which tells how long a shard takes')
+    .requiredOption(
+      '--from <run directories...>',
+      'finished runs of the same model, which tell how long a shard takes; several on one machine, with other numbers of workers, tell how much workers slow each other',
+    )
     .option('--workers <numbers>', 'worker counts, such as 1,8,64', '1,2,4,8,16,32,64')
     .option('--cores <number>', 'cores or GPUs that they share (default: one for each)')
     .option('--batch-size <samples>', "per step (default: the run's)")
@@ -68,33 +68,51 @@ export function simulateCommand(): Command {
 }
 
 function whatIf(flags: Omit<z.output<typeof flagsSchema>, 'workers'>, workers: number): WhatIf {
-  const { config, timing } = readRun(flags.from)
+  const runs = flags.from.map(readRun)
+  const { config, timing } = runs[0]!
   const batchSize = flags.batchSize ?? config.batchSize
   const shardSize = flags.shardSize ?? config.shardSize
   if (batchSize % shardSize !== 0) {
     throw new ConvoyError('usage', `--batch-size ${batchSize} is no multiple of --shard-size ${shardSize}`)
   }
-  const { vectorBytes } = timing
-  const shardMs = flags.shardMs ?? timing.shardMs * (shardSize / config.shardSize)
-  if (shardMs === 0) {
-    throw new ConvoyError('usage', `${flags.from} was too short to measure a shard; run more steps, or give --shard-ms`)
-  }
+  const cores = flags.cores ?? workers
+  const shardMs = flags.shardMs ?? shardMsWith(Math.min(workers, cores), runs) * (shardSize / config.shardSize)
+  const { vectorBytes, resultMs, betweenStepsMs } = timing
   return {
-    ...{ workers, cores: flags.cores ?? workers, shards: batchSize / shardSize, shardSize, shardMs, vectorBytes },
+    ...{ workers, cores, shards: batchSize / shardSize, shardSize, shardMs, vectorBytes, resultMs, betweenStepsMs },
     ...{ jitter: flags.jitter, bandwidth: flags.bandwidth, latencyMs: flags.latency, steps: flags.steps },
-    ...{ resultMs: vectorBytes * RESULT_MS_PER_BYTE, betweenStepsMs: timing.betweenStepsMs, seed: flags.seed },
-    ...{ failuresPerWorkerHour: flags.failures, restartMs: flags.restart * 1000 },
+    ...{ failuresPerWorkerHour: flags.failures, restartMs: flags.restart * 1000, seed: flags.seed },
   }
 }
 
+/**
+ * Milliseconds of a core for a shard while so many are busy: what the runs measured, linear between two of them, and that of the
+ * nearest one beyond them.
+ */
+function shardMsWith(busy: number, runs: readonly RunResult[]): number {
+  const measured = runs.map(({ workers, timing }) => ({ workers, shardMs: timing.shardMs }))
+  measured.sort((a, b) => a.workers - b.workers)
+  const above = measured.find(({ workers }) => workers >= busy) ?? measured.at(-1)!
+  const below = measured.findLast(({ workers }) => workers <= busy) ?? above
+  if (above.workers === below.workers) return above.shardMs
+  const share = (busy - below.workers) / (above.workers - below.workers)
+  return below.shardMs + share * (above.shardMs - below.shardMs)
+}
+
+/** @throws ConvoyError('usage') when there is no result, or none that tells how long a shard takes */
 function readRun(directory: string): RunResult {
+  let result: RunResult
   try {
-    return JSON.parse(readFileSync(path.join(directory, 'result.json'), 'utf8')) as RunResult
+    result = JSON.parse(readFileSync(path.join(directory, 'result.json'), 'utf8')) as RunResult
   } catch (error) {
     throw new ConvoyError('usage', `--from ${directory}: there is no result of a finished run (result.json)`, {
       cause: error,
     })
   }
+  const { shardMs, resultMs } = result.timing
+  if (!(shardMs > 0 && resultMs > 0))
+    throw new ConvoyError('usage', `--from ${directory}: this run was too short to measure a shard; run more steps`)
+  return result
 }
 
 function describe(predictions: readonly Prediction[]): string {

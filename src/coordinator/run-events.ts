@@ -27,10 +27,10 @@ export interface EvaluationResult {
 }
 
 export interface RunTiming {
-  /** From lease to result, per training shard: the median of the workers at the end. 0: never measured. */
+  /** Of a worker's computing thread, per training shard: the mean. 0: never measured. */
   readonly shardMs: number
-  /** Of it, pure computing on the worker: the mean. 0: never measured. */
-  readonly computeMs: number
+  /** The coordinator's, for checking and adding one result: the mean. */
+  readonly resultMs: number
   /** What the coordinator needs between the last result of a step and the first lease of the next: the mean. */
   readonly betweenStepsMs: number
   /** Of one gradient vector on the wire. */

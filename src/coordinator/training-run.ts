@@ -167,7 +167,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
       reissued: pool.reissued,
       timing: {
         shardMs: pool.shardMs,
-        computeMs: pool.computeMs,
+        resultMs: pool.resultMs,
         betweenStepsMs: step > 0 ? betweenStepsMs / step : 0,
         vectorBytes: 4 * gradientLength(layout),
       },

@@ -33,6 +33,9 @@ export interface WorkerPoolOptions {
 /** Workers load TensorFlow for a few seconds before they join. */
 const FIRST_WORKER_MS = 6_000
 
+/** What a worker's computing thread does for each training shard. */
+const SHARD_PHASES = ['sample', 'augment', 'forward_backward', 'encode'] as const
+
 interface Arrived {
   readonly worker: number
   readonly lease: number
@@ -64,6 +67,7 @@ export class WorkerPool {
   #wakeMs = Infinity
   #reissued = 0
   #reduceMs = 0
+  #results = 0
   #peakWorkers = 0
 
   constructor(options: WorkerPoolOptions) {
@@ -81,12 +85,6 @@ export class WorkerPool {
   /** Leases given again because a worker died, left or failed. */
   get reissued(): number {
     return this.#reissued
-  }
-
-  /** From lease to result, per training shard: the median of the workers. 0: not measured. */
-  get shardMs(): number {
-    const known = this.#scheduler.workers().flatMap(({ shardMs }) => shardMs ?? [])
-    return known.sort((a, b) => a - b)[known.length >> 1] ?? 0
   }
 
   /** Most workers that were ready at the same time. */
@@ -112,12 +110,16 @@ export class WorkerPool {
     return this.#members.phases()
   }
 
-  /** Pure computing per training shard on the workers: the mean. 0: never measured. */
-  get computeMs(): number {
-    const means = this.workerPhases().map((report) => ({ phase: report.phase, ...phaseMean(report) }))
-    const shards = means.find(({ phase }) => phase === 'forward_backward')?.times ?? 0
-    const parts = means.filter(({ phase }) => phase === 'sample' || phase === 'augment' || phase === 'forward_backward')
-    return shards > 0 ? 1000 * parts.reduce((sum, { meanSeconds }) => sum + meanSeconds, 0) : 0
+  /** Time of a worker's computing thread per training shard: the mean. 0: never measured. */
+  get shardMs(): number {
+    const means = new Map(this.workerPhases().map((report) => [report.phase, phaseMean(report)]))
+    if (!means.get('forward_backward')?.times) return 0
+    return 1000 * SHARD_PHASES.reduce((sum, phase) => sum + (means.get(phase)?.meanSeconds ?? 0), 0)
+  }
+
+  /** Time spent on checking and adding a result: the mean. 0: never measured. */
+  get resultMs(): number {
+    return this.#results > 0 ? this.#reduceMs / this.#results : 0
   }
 
   /** Time spent on checking and adding results, since the beginning. */
@@ -248,6 +250,7 @@ export class WorkerPool {
     }
     this.#arrived = undefined
     this.#reduceMs += this.#options.now() - startedMs
+    this.#results++
     return arrived.refusal
   }
 

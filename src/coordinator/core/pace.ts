@@ -27,6 +27,7 @@ export class Pace {
     const allRates = this.#workers.eligible().reduce((sum, worker) => sum + rate(worker), 0)
     return new Map(
       this.#workers.idle(kind).map((worker) => {
+        if (worker.speed.isOnTrial(kind)) return [worker, 1]
         const atMost =
           this.#limits.longestLeaseMs * (worker.speed.shardMs(kind) === undefined ? Infinity : rate(worker))
         return [worker, Math.max(1, Math.min((open * rate(worker)) / allRates, atMost))]
@@ -39,7 +40,7 @@ export class Pace {
     const { count } = block
     const kind = this.#kind
     const ownMs = worker.speed.shardMs(kind)
-    if (ownMs === undefined) return true
+    if (ownMs === undefined || worker.speed.isOnTrial(kind)) return true
     const eligible = this.#workers.eligible().map(({ name }) => name)
     const { nowMs } = this.#workers
     for (const other of this.#workers.all) {
@@ -54,10 +55,9 @@ export class Pace {
     return true
   }
 
-  forgiveThePassedOver(): void {
-    const kind = this.#kind
-    const fastestMs = Math.min(...this.#workers.eligible().map(({ speed }) => speed.shardMs(kind) ?? Infinity))
-    for (const { speed, passedOver } of this.#workers.all) if (passedOver) speed.forgive(kind, fastestMs)
+  /** The task is done. */
+  notePassedOver(): void {
+    for (const { speed, passedOver } of this.#workers.all) if (passedOver) speed.passedOver(this.#kind)
   }
 
   /** From when on others may compute this lease too. Infinity: nobody knows yet how long it should take. */
@@ -67,7 +67,10 @@ export class Pace {
     const { overdueFactor, overdueSlackMs } = this.#limits
     const kind = this.#kind
     const known = this.#workers.all.flatMap(({ speed }) => speed.shardMs(kind) ?? [])
-    const shardMs = worker.speed.shardMs(kind) ?? (known.length > 0 ? Math.max(...known) : Infinity)
+    // A trial costs the others no more than a shard of theirs.
+    const shardMs = worker.speed.isOnTrial(kind)
+      ? Math.min(...known)
+      : (worker.speed.shardMs(kind) ?? (known.length > 0 ? Math.max(...known) : Infinity))
     return lease.grantedMs + overdueFactor * lease.shardCount * shardMs + overdueSlackMs
   }
 }

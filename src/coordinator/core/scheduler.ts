@@ -210,7 +210,7 @@ export class Scheduler {
     this.#effects.push({ kind: 'count', lease: plain(lease) })
     for (const other of this.#leases.values()) if (overlap(lease, other)) this.#overtaken(other)
     if (!this.#task!.taskShards.isDone) return
-    this.#task!.pace.forgiveThePassedOver()
+    this.#task!.pace.notePassedOver()
     const task = this.#task!
     this.#abandon()
     this.#effects.push({ kind: 'done', task: task.id })

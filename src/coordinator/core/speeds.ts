@@ -3,13 +3,18 @@ export type WorkKind = string
 
 /** How much a new measurement weighs. */
 const WEIGHT = 0.3
-/** What a worker that was passed over gains per task: it gets another chance after a while. */
-const FORGIVENESS = 0.99
+/** Tasks that a worker is passed over for being slow before it is tried again; twice as many after each trial, up to the most. */
+const FIRST_WAIT = 4
+const LONGEST_WAIT = 128
 
 interface Measured {
   /** undefined until the second result: the first one includes making the engine's graph. */
   shardMs: number | undefined
   bestMs: number
+  /** Tasks that it was passed over since its last trial, and trials since it was last given work as others are. */
+  waited: number
+  trials: number
+  isOnTrial: boolean
 }
 
 /** Milliseconds per shard of one worker, as the coordinator sees them: computing, waiting and sending. */
@@ -29,27 +34,41 @@ export class Speed {
   measure(kind: WorkKind, shardMs: number): void {
     const measured = this.#kinds.get(kind)
     if (measured === undefined) {
-      this.#kinds.set(kind, { shardMs: undefined, bestMs: Infinity })
+      this.#kinds.set(kind, { shardMs: undefined, bestMs: Infinity, waited: 0, trials: 0, isOnTrial: false })
       return
     }
-    const { shardMs: before } = measured
-    measured.shardMs = before === undefined ? shardMs : before + WEIGHT * (shardMs - before)
+    const { shardMs: before, isOnTrial } = measured
+    // Whoever was passed over has an old estimate, or a guess.
+    measured.shardMs = before === undefined || isOnTrial ? shardMs : before + WEIGHT * (shardMs - before)
+    if (!isOnTrial) measured.trials = 0
+    measured.isOnTrial = false
     measured.bestMs = Math.min(measured.bestMs, measured.shardMs)
   }
 
   /** Others were sooner with its block: it takes no less than this. */
   overtaken(kind: WorkKind, shardMs: number): void {
     const measured = this.#kinds.get(kind)
-    if (measured === undefined) this.measure(kind, shardMs)
-    else if (shardMs > (measured.shardMs ?? 0)) {
+    if (measured === undefined) return this.measure(kind, shardMs)
+    measured.isOnTrial = false
+    if (shardMs > (measured.shardMs ?? 0)) {
       measured.shardMs = shardMs
       measured.bestMs = Math.min(measured.bestMs, shardMs)
     }
   }
 
-  /** It was passed over for being slow. Its estimate moves towards the fastest, so that it is tried again some day. */
-  forgive(kind: WorkKind, fastestMs: number): void {
+  /**
+   * A task ended in which it got nothing for being slow. Its estimate may come from a bad moment, such as its start: now and then
+   * it is on trial and gets one shard, whatever the estimate says.
+   */
+  passedOver(kind: WorkKind): void {
     const measured = this.#kinds.get(kind)
-    if (measured?.shardMs !== undefined) measured.shardMs = Math.max(fastestMs, measured.shardMs * FORGIVENESS)
+    if (measured === undefined || ++measured.waited < Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** measured.trials)) return
+    measured.waited = 0
+    measured.trials++
+    measured.isOnTrial = true
+  }
+
+  isOnTrial(kind: WorkKind): boolean {
+    return this.#kinds.get(kind)?.isOnTrial ?? false
   }
 }
