@@ -6,6 +6,7 @@ import type { TaskResults } from '../bench/engine-report.js'
 import { describeConditions, engineReport } from '../bench/engine-report.js'
 import { profileOps } from '../bench/op-profile.js'
 import { peerPython } from '../bench/peer-environment.js'
+import { benchmarkPrediction } from '../bench/prediction-benchmark.js'
 import { benchmarkStraggler } from '../bench/straggler-benchmark.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
@@ -72,6 +73,21 @@ export function benchCommand(): Command {
         `Three workers with ${coresEach.toFixed(2)} cores each: ${median(result.without).toFixed(0)} images/s. ` +
         `With a fourth that has a tenth of that: ${median(result.with).toFixed(0)} images/s, ${(100 * ratio).toFixed(1)} %.\n`
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : text)
+    })
+  command
+    .command('prediction')
+    .description('How well `convoy simulate` foretells real runs with 1, 2 and 4 workers on this machine')
+    .option('--recipe <name>', 'what to train', 'resnet20')
+    .option('--rounds <number>', 'turns of each number of workers', integer('--rounds', 1, 1000), 3)
+    .option('--steps <number>', 'steps in each turn', integer('--steps', 1, 10_000), 100)
+    .option('--json', 'for machines')
+    .action(async ({ recipe, rounds, steps, json }: { recipe: string; rounds: number; steps: number; json?: true }) => {
+      const results = await benchmarkPrediction(recipe, rounds, steps, notice)
+      const lines = results.map(({ workers, measured, predicted, ratio }) => {
+        const [real, foretold] = [measured, predicted].map((rates) => median(rates).toFixed(0))
+        return `${workers} workers: ${real} images/s, predicted ${foretold}, ${(100 * ratio).toFixed(1)} %\n`
+      })
+      process.stdout.write(json ? `${JSON.stringify(results)}\n` : lines.join(''))
     })
   return command
 }

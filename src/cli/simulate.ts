@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs'
-import path from 'node:path'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { z } from 'zod'
-import type { RunResult } from '../coordinator/run-events.js'
 import { ConvoyError } from '../shared/errors.js'
 import { formatShare } from '../shared/units.js'
+import { measuredCluster, readMeasuredRun } from '../simulation/measured-cluster.js'
 import type { Prediction, WhatIf } from '../simulation/predict-throughput.js'
-import { predictThroughput } from '../simulation/predict-throughput.js'
+import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughput.js'
 
 const MOST_WORKERS = 256
 
@@ -46,11 +44,15 @@ export function simulateCommand(): Command {
     .option('--batch-size <samples>', "per step (default: the run's)")
     .option('--shard-size <samples>', "per unit of work (default: the run's)")
     .option('--shard-ms <milliseconds>', 'time of one core for one shard (default: as measured)')
-    .option('--jitter <share>', 'relative spread of that time', '0.05')
-    .option('--bandwidth <bytes per second>', "of the coordinator's link, which all share", '3e9')
-    .option('--latency <milliseconds>', 'one way', '0.5')
-    .option('--failures <per hour>', 'failures of each worker', '0')
-    .option('--restart <seconds>', 'until a worker that failed is back', '30')
+    .option('--jitter <share>', 'relative spread of that time', `${LOCAL_CLUSTER.jitter}`)
+    .option(
+      '--bandwidth <bytes per second>',
+      "of the coordinator's link, which all share",
+      `${LOCAL_CLUSTER.bandwidth}`,
+    )
+    .option('--latency <milliseconds>', 'one way', `${LOCAL_CLUSTER.latencyMs}`)
+    .option('--failures <per hour>', 'failures of each worker', `${LOCAL_CLUSTER.failuresPerWorkerHour}`)
+    .option('--restart <seconds>', 'until a worker that failed is back', `${LOCAL_CLUSTER.restartMs / 1000}`)
     .option('--steps <number>', 'to simulate', '200')
     .option('--seed <number>', 'of failures and jitter', '1')
     .option('--json', 'for machines')
@@ -68,51 +70,18 @@ export function simulateCommand(): Command {
 }
 
 function whatIf(flags: Omit<z.output<typeof flagsSchema>, 'workers'>, workers: number): WhatIf {
-  const runs = flags.from.map(readRun)
-  const { config, timing } = runs[0]!
-  const batchSize = flags.batchSize ?? config.batchSize
-  const shardSize = flags.shardSize ?? config.shardSize
+  const measured = measuredCluster(flags.from.map(readMeasuredRun), workers, flags.cores ?? workers)
+  const shardSize = flags.shardSize ?? measured.shardSize
+  const batchSize = flags.batchSize ?? measured.shards * measured.shardSize
   if (batchSize % shardSize !== 0) {
     throw new ConvoyError('usage', `--batch-size ${batchSize} is no multiple of --shard-size ${shardSize}`)
   }
-  const cores = flags.cores ?? workers
-  const shardMs = flags.shardMs ?? shardMsWith(Math.min(workers, cores), runs) * (shardSize / config.shardSize)
-  const { vectorBytes, resultMs, betweenStepsMs } = timing
+  const shardMs = flags.shardMs ?? measured.shardMs * (shardSize / measured.shardSize)
   return {
-    ...{ workers, cores, shards: batchSize / shardSize, shardSize, shardMs, vectorBytes, resultMs, betweenStepsMs },
+    ...{ ...measured, shards: batchSize / shardSize, shardSize, shardMs },
     ...{ jitter: flags.jitter, bandwidth: flags.bandwidth, latencyMs: flags.latency, steps: flags.steps },
     ...{ failuresPerWorkerHour: flags.failures, restartMs: flags.restart * 1000, seed: flags.seed },
   }
-}
-
-/**
- * Milliseconds of a core for a shard while so many are busy: what the runs measured, linear between two of them, and that of the
- * nearest one beyond them.
- */
-function shardMsWith(busy: number, runs: readonly RunResult[]): number {
-  const measured = runs.map(({ workers, timing }) => ({ workers, shardMs: timing.shardMs }))
-  measured.sort((a, b) => a.workers - b.workers)
-  const above = measured.find(({ workers }) => workers >= busy) ?? measured.at(-1)!
-  const below = measured.findLast(({ workers }) => workers <= busy) ?? above
-  if (above.workers === below.workers) return above.shardMs
-  const share = (busy - below.workers) / (above.workers - below.workers)
-  return below.shardMs + share * (above.shardMs - below.shardMs)
-}
-
-/** @throws ConvoyError('usage') when there is no result, or none that tells how long a shard takes */
-function readRun(directory: string): RunResult {
-  let result: RunResult
-  try {
-    result = JSON.parse(readFileSync(path.join(directory, 'result.json'), 'utf8')) as RunResult
-  } catch (error) {
-    throw new ConvoyError('usage', `--from ${directory}: there is no result of a finished run (result.json)`, {
-      cause: error,
-    })
-  }
-  const { shardMs, resultMs } = result.timing
-  if (!(shardMs > 0 && resultMs > 0))
-    throw new ConvoyError('usage', `--from ${directory}: this run was too short to measure a shard; run more steps`)
-  return result
 }
 
 function describe(predictions: readonly Prediction[]): string {

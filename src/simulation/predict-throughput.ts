@@ -34,6 +34,11 @@ export interface WhatIf {
   readonly seed: number
 }
 
+/** What is not measured: processes of one machine, no failures. */
+export const LOCAL_CLUSTER = {
+  ...{ jitter: 0.05, bandwidth: 3e9, latencyMs: 0.5, failuresPerWorkerHour: 0, restartMs: 30_000 },
+} as const
+
 export type Bottleneck = 'compute' | 'too few shards' | 'network' | 'coordinator' | 'cores' | 'failures'
 
 export interface Prediction {

@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import type { RunResult } from '../coordinator/run-events.js'
+import { packageRoot } from '../shared/package-root.js'
+import { measuredCluster } from '../simulation/measured-cluster.js'
+import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughput.js'
+import { median } from './engine-benchmark.js'
+
+const WORKERS = [1, 2, 4] as const
+/** Speeds are learnt and graphs built meanwhile. */
+const WARM_UP_STEPS = 20
+
+export interface PredictionResult {
+  readonly workers: number
+  /** Images per second, round by round. */
+  readonly measured: readonly number[]
+  /** From runs of as many workers as there are cores, and fewer: round by round. */
+  readonly predicted: readonly number[]
+  /** Median of predicted / measured. */
+  readonly ratio: number
+}
+
+/**
+ * How well `convoy simulate` foretells real runs of `convoy train` on this machine. What it knows of a round are the runs that have
+ * a core for each worker; of more workers than cores it knows nothing.
+ */
+export async function benchmarkPrediction(
+  recipe: string,
+  rounds: number,
+  steps: number,
+  notice: (text: string) => void,
+): Promise<PredictionResult[]> {
+  const cores = os.availableParallelism()
+  const rates = WORKERS.map((workers) => ({ workers, measured: [] as number[], predicted: [] as number[] }))
+  for (let round = 0; round < rounds; round++) {
+    const runs: RunResult[] = []
+    for (const { workers, measured } of rates) {
+      const { result, rate } = await realRun(recipe, workers, steps + WARM_UP_STEPS)
+      measured.push(rate)
+      if (workers <= cores) runs.push(result)
+    }
+    for (const { workers, predicted } of rates) {
+      const whatIf = { ...LOCAL_CLUSTER, ...measuredCluster(runs, workers, Math.min(workers, cores)), steps, seed: 1 }
+      predicted.push((await predictThroughput(whatIf)).samplesPerSecond)
+    }
+    const latest = rates.map(({ workers, measured, predicted }) => {
+      return `${workers} workers ${measured.at(-1)!.toFixed(0)} (predicted ${predicted.at(-1)!.toFixed(0)})`
+    })
+    notice(`Round ${round + 1} of ${rounds}: ${latest.join(', ')} images/s`)
+  }
+  return rates.map((of) => ({ ...of, ratio: median(of.predicted.map((rate, round) => rate / of.measured[round]!)) }))
+}
+
+async function realRun(recipe: string, workers: number, steps: number): Promise<{ result: RunResult; rate: number }> {
+  const runs = mkdtempSync(path.join(os.tmpdir(), 'convoy-prediction-'))
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...[path.join(packageRoot, 'bin', 'convoy.mjs'), 'train', '--recipe', recipe, '--max-steps', `${steps}`],
+      ...['--workers', `${workers}`, '--runs-dir', runs, '--json'],
+    ])
+    const result = JSON.parse(stdout) as RunResult & { runDirectory: string }
+    const lines = readFileSync(path.join(result.runDirectory, 'metrics.jsonl'), 'utf8').trim().split('\n')
+    const durations = lines
+      .map((line) => JSON.parse(line) as { kind: string; step: number; durationMs: number })
+      .filter(({ kind, step }) => kind === 'step' && step > WARM_UP_STEPS)
+      .map(({ durationMs }) => durationMs)
+    const meanMs = durations.reduce((sum, ms) => sum + ms, 0) / durations.length
+    return { result, rate: (1000 * result.config.batchSize) / meanMs }
+  } finally {
+    rmSync(runs, { recursive: true, force: true })
+  }
+}
