@@ -59,7 +59,9 @@ describe('a coordinator with two workers', () => {
     )
     for (const kind of ['weights', 'results'])
       assert.match(text, new RegExp(`^convoy_traffic_bytes_total\\{kind="${kind}",.*path="memory"\\} [1-9]`, 'm'))
-    assert.match(text, /^convoy_run_state\{state="training"\} 1$/m)
+    // It evaluates after every few steps.
+    assert.match(text, /^convoy_run_state\{state="(training|evaluating)"\} 1$/m)
+    assert.equal(text.match(/^convoy_run_state\{state="\w+"\} 1$/gm)?.length, 1)
     assert.match(text, /^convoy_nodejs_gc_duration_seconds_count/m)
     assert.match(text, /^convoy_process_open_fds /m)
 
