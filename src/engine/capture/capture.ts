@@ -4,6 +4,7 @@ import type { Precision } from '../../model/run-config.js'
 import { nativeBackend } from '../native-backend.js'
 import type { TensorFlow } from '../runtime/load-tensorflow.js'
 import { loadTensorflow } from '../runtime/load-tensorflow.js'
+import { withProducts } from './filter-gradients.js'
 import { GraphSession } from './graph-session.js'
 import { toBfloat16 } from './mixed-precision.js'
 import { record } from './recording.js'
@@ -79,7 +80,7 @@ export function capture<Fn extends Capturable>(
   tf.dispose([...outputs, ...examples].filter((tensor) => !given.includes(tensor)))
   const expected = given.map(signature)
   const lean = withoutTransposes(graph)
-  const lowered = options.precision === 'bfloat16' ? toBfloat16(lean) : lean
+  const lowered = options.precision === 'bfloat16' ? withProducts(toBfloat16(lean)) : lean
   let session: GraphSession | undefined = new GraphSession(backend.binding, lowered)
 
   const run = (...inputs: readonly Tensor[]): unknown => {

@@ -1,5 +1,8 @@
 import type { NativeBinding, OpAttribute, TensorValues } from '../native-backend.js'
 
+/** TensorFlow's number of the type. */
+export const INT32 = 3
+
 /** An attribute as `tensorflow.AttrValue` of proto/tensorflow.proto has it. */
 export type AttributeValue = Readonly<Record<string, unknown>>
 
@@ -9,6 +12,7 @@ export interface GraphNode {
   readonly attributes: Readonly<Record<string, AttributeValue>>
   /** TensorFlow's number of each output's data type. */
   readonly outputTypes: readonly number[]
+  readonly outputShapes: readonly (readonly number[])[]
 }
 
 /** One output of a node. */
@@ -29,8 +33,9 @@ export function placeholder(dtype: number, shape: readonly number[]): GraphNode 
   return {
     op: 'Placeholder',
     inputs: [],
-    attributes: { dtype: { type: dtype }, shape: { shape: shapeOf(shape) } },
+    attributes: { dtype: { type: dtype }, shape: { shape: dimensions(shape) } },
     outputTypes: [dtype],
+    outputShapes: [shape],
   }
 }
 
@@ -40,12 +45,22 @@ export function constant(
   shape: readonly number[],
   values: TensorValues,
 ): GraphNode {
-  const tensor = { dtype, tensorShape: shapeOf(shape), tensorContent: contentOf(binding, dtype, values) }
-  return { op: 'Const', inputs: [], attributes: { dtype: { type: dtype }, value: { tensor } }, outputTypes: [dtype] }
+  return constantOf(dtype, shape, contentOf(binding, dtype, values))
+}
+
+/** @param content the values, little-endian */
+export function constantOf(dtype: number, shape: readonly number[], content: Uint8Array): GraphNode {
+  const tensor = { dtype, tensorShape: dimensions(shape), tensorContent: content }
+  const attributes = { dtype: { type: dtype }, value: { tensor } }
+  return { op: 'Const', inputs: [], attributes, outputTypes: [dtype], outputShapes: [shape] }
 }
 
 export function typeOf({ node, index }: OutputReference): number {
   return node.outputTypes[index]!
+}
+
+export function shapeOf({ node, index }: OutputReference): readonly number[] {
+  return node.outputShapes[index]!
 }
 
 /** @throws Error naming the attribute, for a kind that is not written here */
@@ -83,6 +98,6 @@ function contentOf({ TF_FLOAT, TF_INT32 }: NativeBinding, dtype: number, values:
   return Uint8Array.from(numbers)
 }
 
-function shapeOf(shape: readonly number[]): object {
+function dimensions(shape: readonly number[]): object {
   return { dim: shape.map((size) => ({ size })) }
 }

@@ -1,9 +1,9 @@
 import type { Graph, GraphNode, OutputReference } from './graph.js'
-import { typeOf } from './graph.js'
+import { shapeOf, typeOf } from './graph.js'
 
 /** TensorFlow's numbers of the two types. */
 const FLOAT32 = 1
-const BFLOAT16 = 14
+export const BFLOAT16 = 14
 
 interface Rule {
   /** always: computes in bfloat16. follows: when one of its inputs is bfloat16 already. */
@@ -64,7 +64,8 @@ export function toBfloat16(graph: Graph): Graph {
     const known = casts.get(reference.node)?.get(reference.index)
     if (known) return known
     const attributes = { SrcT: { type: from }, DstT: { type: to }, Truncate: { b: false } }
-    const result = { node: add({ op: 'Cast', inputs: [reference], attributes, outputTypes: [to] }), index: 0 }
+    const outputs = { outputTypes: [to], outputShapes: [shapeOf(reference)] }
+    const result = { node: add({ op: 'Cast', inputs: [reference], attributes, ...outputs }), index: 0 }
     const ofNode = casts.get(reference.node) ?? new Map<number, OutputReference>()
     casts.set(reference.node, ofNode.set(reference.index, result))
     return result

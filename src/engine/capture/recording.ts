@@ -120,7 +120,7 @@ class Recording {
       // TensorFlow does not hand back what it is fed.
       const isInput = reference.node.op === 'Placeholder'
       return isInput
-        ? this.#add('Identity', [reference], { T: { type: reference.node.outputTypes[0] } }, reference.node.outputTypes)
+        ? this.#add('Identity', [reference], { T: { type: reference.node.outputTypes[0] } }, reference.node)
         : reference
     })
     return { inputs: this.#inputs, nodes: this.#nodes, outputs: references }
@@ -164,7 +164,7 @@ class Recording {
           op,
           references,
           { ...(Object.fromEntries(implied) as GraphNode['attributes']), ...written },
-          results.map(({ dtype }) => dtype),
+          { outputTypes: results.map(({ dtype }) => dtype), outputShapes: results.map(({ shape }) => shape) },
         )
         results.forEach(({ id }, index) => this.#known.set(id, { node, index }))
         this.#op = 'the function'
@@ -211,9 +211,9 @@ class Recording {
     op: string,
     inputs: OutputReference[],
     attributes: GraphNode['attributes'],
-    outputTypes: readonly number[],
+    { outputTypes, outputShapes }: Pick<GraphNode, 'outputTypes' | 'outputShapes'>,
   ): OutputReference {
-    const node = { op, inputs, attributes, outputTypes }
+    const node = { op, inputs, attributes, outputTypes, outputShapes }
     this.#nodes.push(node)
     return { node, index: 0 }
   }

@@ -1,7 +1,5 @@
 import type { Graph, GraphNode, OutputReference } from './graph.js'
-
-/** TensorFlow's number of the type. */
-const INT32 = 3
+import { INT32 } from './graph.js'
 
 /** Ops that treat each axis by itself: which inputs have a row for each axis. */
 const ROWS_BY_AXIS: Readonly<Record<string, readonly number[]>> = { PadV2: [1], Slice: [1, 2] }
@@ -20,7 +18,7 @@ export function withoutTransposes(graph: Graph): Graph {
   }
   for (const node of graph.nodes) {
     const inputs = node.inputs.map(({ node, index }) => ({ node: moved.get(node)!, index }))
-    moved.set(node, untransposed(node.op, inputs, add) ?? add({ ...node, inputs }))
+    moved.set(node, untransposed({ ...node, inputs }, add) ?? add({ ...node, inputs }))
   }
   return {
     inputs: graph.inputs.map((node) => moved.get(node)!),
@@ -30,10 +28,9 @@ export function withoutTransposes(graph: Graph): Graph {
   }
 }
 
-/** What a transpose of these inputs amounts to, if it undoes another one. */
+/** What a transpose amounts to, if it undoes another one. */
 function untransposed(
-  op: string,
-  [from, order]: readonly OutputReference[],
+  { op, inputs: [from, order], outputShapes }: GraphNode,
   add: (node: GraphNode) => GraphNode,
 ): GraphNode | undefined {
   const middle = from?.node
@@ -49,7 +46,7 @@ function untransposed(
     const operand = operands[rows.indexOf(index)]
     return operand === undefined ? input : { node: add(withRowsAt(input.node, operand, there)), index: 0 }
   })
-  return add({ ...middle!, inputs: [first.inputs[0]!, ...inputs.slice(1)] })
+  return add({ ...middle!, inputs: [first.inputs[0]!, ...inputs.slice(1)], outputShapes })
 }
 
 /** The constant with row i at axes[i]. */
