@@ -150,7 +150,7 @@ export class FaultLane {
 
   #deliver(what: Queued['what']): void {
     if (this.#sink.destroyed) return
-    if (what === 'reset') this.#sink.resetAndDestroy()
+    if (what === 'reset') breakOff(this.#sink)
     else if (what === 'end') this.#sink.end()
     else {
       this.#queuedBytes -= what.length
@@ -158,4 +158,10 @@ export class FaultLane {
       this.#isFull = !this.#sink.write(what)
     }
   }
+}
+
+/** Ends with RST. After its end was sent, without: Node 20 would not exit any more (libuv refuses to reset what shuts down). */
+export function breakOff(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }

@@ -3,7 +3,7 @@ import net from 'node:net'
 import { parseAddress } from '../../src/shared/protocol/listen.js'
 import { SeededDraws } from '../../src/simulation/seeded-draws.js'
 import type { LaneFaults } from './fault-lane.js'
-import { FaultLane, NO_FAULTS } from './fault-lane.js'
+import { breakOff, FaultLane, NO_FAULTS } from './fault-lane.js'
 
 /** up: from the worker to the coordinator. */
 export type Direction = 'up' | 'down'
@@ -76,8 +76,8 @@ export class FaultProxy {
   /** Ends every connection with RST to both sides, in the middle of whatever they say. */
   reset(): void {
     for (const { client, server } of this.#connections) {
-      client.resetAndDestroy()
-      server.resetAndDestroy()
+      breakOff(client)
+      breakOff(server)
     }
   }
 
@@ -86,7 +86,7 @@ export class FaultProxy {
     for (const { server, lanes } of this.#connections) {
       lanes.up.mute()
       lanes.down.mute()
-      server.resetAndDestroy()
+      breakOff(server)
     }
   }
 
@@ -109,7 +109,7 @@ export class FaultProxy {
 
   #connect(client: net.Socket): void {
     if (this.#refuses) {
-      client.resetAndDestroy()
+      breakOff(client)
       return
     }
     const { host, port } = parseAddress(this.#target, 'target')
@@ -130,8 +130,8 @@ export class FaultProxy {
   #goOn({ client, server, lanes }: Connection): void {
     for (const direction of BOTH) {
       if (lanes[direction].hasHole && this.#faults[direction].blackhole === 'none') {
-        client.resetAndDestroy()
-        server.resetAndDestroy()
+        breakOff(client)
+        breakOff(server)
         return
       }
       lanes[direction].wake()
