@@ -12,8 +12,8 @@ import { killLaunches, Launch } from './launch.js'
 // Real processes behind a bad network, row by row of the fault table. The only worker's link is the bad one where that is
 // possible: the run cannot end before it has healed.
 
-/** Of row 19, which says 60 s: too long for every day. Longer than all keepalive and heartbeat limits, which is what counts. */
-const PARTITION_MS = 8_000
+/** Longer than all keepalive and heartbeat limits. */
+const PARTITION_MS = 60_000
 
 describe('a network that delays, loses, cuts and damages', () => {
   const oracle = new FaultOracle()
@@ -40,7 +40,7 @@ describe('a network that delays, loses, cuts and damages', () => {
     })
   }
 
-  it('fault 19: a partition of 8 s heals', async () => {
+  it('fault 19: a partition of 60 s heals', async () => {
     await oracle.survives(2, async (fleet, workers) => {
       const darkMs = Date.now()
       for (const { proxy } of workers) proxy.set(BOTH, { blackhole: 'hold' })

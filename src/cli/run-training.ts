@@ -33,7 +33,7 @@ export interface WorkerPlace {
 }
 
 /**
- * A whole run: directory, coordinator, workers, training, saved models, report.
+ * A whole run: directory, coordinator, workers, training, saved models, report. Returns after SIGTERM too, with the weights saved.
  * @param startWorkers starts the workers of this process's own; others may join as well
  */
 export async function runTraining(
@@ -61,8 +61,10 @@ export async function runTraining(
     if (event.kind !== 'step' && event.kind !== 'evaluating') logger.info(event.kind, { event })
   }
   const interrupted = new AbortController()
-  const restoreSignals = onStopSignals(() => {
+  let isTerminated = false
+  const restoreSignals = onStopSignals((signal) => {
     notice('Stopping; the weights so far are saved. Once more to stop at once.')
+    isTerminated = signal === 'SIGTERM'
     interrupted.abort(new ConvoyError('interrupted', `Interrupted. What was done is in ${runDirectory}.`))
   })
   const closing: (() => void | Promise<void>)[] = [() => closeLogger(logger), () => metricsFile.close(), restoreSignals]
@@ -124,9 +126,12 @@ export async function runTraining(
     process.stdout.write(
       options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
     )
-  } catch (error) {
-    logger.error(ConvoyError.from(error).message)
-    throw error
+  } catch (thrown) {
+    const error = ConvoyError.from(thrown)
+    logger.error(error.message)
+    // Whoever supervises it asked for an end, and got a clean one.
+    if (!isTerminated || error.code !== 'interrupted') throw error
+    notice(error.message)
   } finally {
     display.close()
     for (const close of closing.reverse()) await close()

@@ -27,7 +27,7 @@ export function workerCommand(): Command {
       '--patience <seconds>',
       'how long to look for a coordinator that does not answer',
       seconds('--patience'),
-      60,
+      120,
     )
     .addOption(deviceOption())
     .option('--no-shared-memory', 'exchange vectors over the network even with a coordinator on this machine')

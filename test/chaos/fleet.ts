@@ -4,8 +4,6 @@ import { FaultProxy } from './fault-proxy.js'
 import type { KernelLink } from './kernel-link.js'
 
 const LOOPBACK = ['--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
-/** So long a worker looks for its coordinator: longer than any fault. */
-const PATIENCE_SECONDS = 120
 
 export interface FleetOptions {
   /** Flags of `convoy coordinator` that decide the weights. */
@@ -49,7 +47,7 @@ export class FleetWorker {
   /** Another process of the same name, beside the one that may still live. */
   spawn(): Launch {
     const { name, join, flags, environment, node } = this.#options
-    const named = ['--join', join, '--name', name, '--patience', `${PATIENCE_SECONDS}`]
+    const named = ['--join', join, '--name', name]
     return new Launch(['worker', ...named, ...flags], environment, false, node)
   }
 
