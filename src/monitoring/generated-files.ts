@@ -1,6 +1,21 @@
+import { alertRules, alertRulesTest, alertsPage } from './alert-rules.js'
+import { DASHBOARDS } from './dashboards.js'
+import { grafanaDashboard } from './grafana-dashboard.js'
 import { metricsPage } from './metrics-page.js'
 
 /** Files of the repository that are made from the definitions of metrics: content by path from the root. */
 export function generatedFiles(): ReadonlyMap<string, string> {
-  return new Map([['docs/metrics.md', metricsPage()]])
+  return new Map([
+    ['docs/metrics.md', metricsPage()],
+    ['docs/alerts.md', alertsPage()],
+    ['deploy/monitoring/prometheus/alerts.yml', alertRules()],
+    ['deploy/monitoring/prometheus/alerts.test.yml', alertRulesTest('alerts.yml')],
+    ...DASHBOARDS.map(
+      (dashboard) =>
+        [
+          `deploy/monitoring/grafana/dashboards/${dashboard.id}.json`,
+          `${JSON.stringify(grafanaDashboard(dashboard), undefined, 2)}\n`,
+        ] as const,
+    ),
+  ])
 }

@@ -4,9 +4,9 @@ const PATIENCE_MS = 60_000
 const POLL_MS = 20
 
 /** Waits for something that says nothing when it happens. @param what names it when it never does */
-export async function until(what: string, holds: () => boolean): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + PATIENCE_MS
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > deadlineMs) throw new Error(`waited ${PATIENCE_MS / 1000} s in vain for ${what}`)
     await delay(POLL_MS)
   }
