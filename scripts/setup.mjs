@@ -132,7 +132,8 @@ function buildReady(development) {
 async function compile(development) {
   const stamp = [sourcesOf(['src']), development ? sourcesOf(['test']) : ''].join('\n')
   const compiler = at('node_modules', 'typescript', 'bin', 'tsc')
-  const projects = development ? [at('src'), at('test')] : [at('src')]
+  const main = [at('src'), at('src', 'dashboard', 'browser')]
+  const projects = development ? [...main, at('test')] : main
   const { status, output } = await run(process.execPath, [compiler, '--build', ...projects])
   if (status !== 0) throw new SetupError(`The sources do not compile:\n${output.trim()}`)
   writeFileSync(BUILD_STAMP, stamp)

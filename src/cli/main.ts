@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'end a run after the step it is in',
     load: async () => (await import('./stop.js')).stopCommand(),
   },
+  report: {
+    description: 'write the page of a run as one HTML file',
+    load: async () => (await import('./report.js')).reportCommand(),
+  },
   eval: {
     description: 'measure a trained model',
     load: async () => (await import('./eval.js')).evalCommand(),

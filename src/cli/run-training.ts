@@ -5,9 +5,13 @@ import { MetricsFile } from '../coordinator/reporting/metrics-file.js'
 import { serveMetrics } from '../metrics/serve-metrics.js'
 import { PrometheusMetrics } from '../coordinator/reporting/prometheus-metrics.js'
 import { createRunDirectory, writeProvenance, writeResult } from '../coordinator/reporting/run-directory.js'
+import { runStatus } from '../coordinator/reporting/run-status.js'
+import { RunStory } from '../coordinator/reporting/run-story.js'
 import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
 import type { RunObserver } from '../coordinator/run-events.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
+import type { RunStatus } from '../dashboard/page-state.js'
+import { livePageOf } from '../dashboard/serve-page.js'
 import type { RunConfig } from '../model/run-config.js'
 import { saveTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -50,14 +54,24 @@ export async function runTraining(
   const display = createProgressDisplay(process.stderr, now)
   const metricsFile = new MetricsFile(runDirectory)
   const metrics = new PrometheusMetrics(now)
+  const story = new RunStory(runDirectory)
+  const wallSeconds = (): number => Date.now() / 1000
+  let status: () => RunStatus | undefined = () => undefined
+  const page = livePageOf({
+    snapshot: () => story.snapshot(),
+    takeUpdate: () => story.takeUpdate(),
+    status: () => status(),
+  })
   const notice = (text: string): void => {
     logger.info(text)
+    story.say(text, wallSeconds())
     display.notice(text)
   }
   const observer: RunObserver = (event) => {
     metricsFile.observe(event)
     metrics.observe(event)
     display.observe(event)
+    story.observe(event, wallSeconds())
     if (event.kind !== 'step' && event.kind !== 'evaluating') logger.info(event.kind, { event })
   }
   const interrupted = new AbortController()
@@ -69,8 +83,9 @@ export async function runTraining(
   })
   const closing: (() => void | Promise<void>)[] = [() => closeLogger(logger), () => metricsFile.close(), restoreSignals]
   try {
-    const metricsServer = await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen')
+    const metricsServer = await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen', page.handle)
     closing.push(() => {
+      page.close()
       metricsServer.close()
     })
     const coordinator = await startCoordinator({
@@ -83,13 +98,16 @@ export async function runTraining(
       runDirectory,
     })
     metrics.watch(coordinator)
+    status = () => runStatus(coordinator, metrics.phases(), wallSeconds())
     closing.push(() => coordinator.close())
     const { address, adminAddress, description } = coordinator
     await announceRun(
       { pid: process.pid, address, adminAddress, metrics: metricsServer.url, runDirectory: path.resolve(runDirectory) },
       options.announce,
     )
-    notice(`Run directory ${runDirectory}; workers join at ${address}; metrics at ${metricsServer.url}`)
+    notice(
+      `Run directory ${runDirectory}; workers join at ${address}; watch it at ${new URL('/', metricsServer.url).href}`,
+    )
     const workers = startWorkers({
       address,
       runDirectory,

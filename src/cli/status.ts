@@ -1,9 +1,12 @@
 import Table from 'cli-table3'
 import { Command } from 'commander'
+import { findRunningRun } from '../coordinator/run-announcement.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
 import { formatBytes } from '../shared/units.js'
 import type { AdminTarget } from './admin-client.js'
 import { callAdmin } from './admin-client.js'
+import { openInBrowser } from './open-in-browser.js'
+import { writeReport } from './report.js'
 
 export function statusCommand(): Command {
   return new Command('status')
@@ -11,11 +14,37 @@ export function statusCommand(): Command {
     .argument('[run]', 'run directory (default: the newest run that is going on)')
     .option('--admin <host:port>', "the coordinator's admin address")
     .option('--runs-dir <directory>', 'where run directories lie', 'runs')
+    .option('--open', 'show its page in the browser; of a run that is over, the report')
     .option('--json', 'for machines')
-    .action(async (run: string | undefined, { json, ...target }: AdminTarget & { json?: true }) => {
+    .action(async (run: string | undefined, { json, open, ...target }: StatusFlags) => {
+      if (open) {
+        await openPage(target, run)
+        return
+      }
       const status = await callAdmin('status', target, run)
       process.stdout.write(json ? `${JSON.stringify(status)}\n` : describe(status))
     })
+}
+
+interface StatusFlags extends AdminTarget {
+  readonly open?: true
+  readonly json?: true
+}
+
+async function openPage({ runsDir }: AdminTarget, run: string | undefined): Promise<void> {
+  const page = await pageOf(runsDir, run)
+  const isShown = await openInBrowser(page)
+  process.stdout.write(isShown ? `${page}\n` : `No browser can be started here; open ${page}\n`)
+}
+
+async function pageOf(runsDir: string, run: string | undefined): Promise<string> {
+  try {
+    const { metrics } = await findRunningRun(runsDir, run)
+    return new URL('/', metrics).href
+  } catch (error) {
+    if (run === undefined) throw error
+    return writeReport(run)
+  }
 }
 
 function describe(status: StatusReply): string {

@@ -1,8 +1,12 @@
 import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ConvoyError } from '../shared/errors.js'
 import { parseAddress } from '../shared/protocol/listen.js'
+
+/** Answers what is not for Prometheus. @returns false when it does not know the path */
+export type PageHandler = (pathname: string, request: IncomingMessage, response: ServerResponse) => boolean
 
 export interface MetricsServer {
   /** `http://host:port/metrics` */
@@ -17,12 +21,14 @@ const MOST_CONNECTIONS = 2_000
  * Serves `/metrics` for Prometheus and `/livez` for probes.
  * @param render what `/metrics` answers
  * @param address `host:port`; port 0 takes any free one
+ * @param page what else there is to see
  * @throws ConvoyError('usage') when the address cannot be bound
  */
 export async function serveMetrics(
   render: () => Promise<{ text: string; contentType: string }>,
   address: string,
   flag: string,
+  page?: PageHandler,
 ): Promise<MetricsServer> {
   const { host, port } = parseAddress(address, flag)
   const server = createServer(
@@ -36,7 +42,8 @@ export async function serveMetrics(
           ({ text, contentType }) => response.writeHead(200, { 'content-type': contentType }).end(text),
           () => response.writeHead(500).end(),
         )
-      } else response.writeHead(404, { 'content-type': 'text/plain' }).end('Not here; try /metrics.\n')
+      } else if (page?.(pathname, request, response) !== true)
+        response.writeHead(404, { 'content-type': 'text/plain' }).end('Not here; try /metrics.\n')
     },
   )
   server.maxConnections = MOST_CONNECTIONS

@@ -1,6 +1,7 @@
 import type { LabelsOf, NameOf } from '../../metrics/definitions.js'
 import { METRICS, REFUSALS, RUN_STATES, WORKER_STATES } from '../../metrics/definitions.js'
 import { Metrics } from '../../metrics/metrics.js'
+import type { PhaseReport } from '../../metrics/phases.js'
 import { PhaseTimes } from '../../metrics/phases.js'
 import { WORKER_VALUES } from '../../metrics/worker-values.js'
 import type { RunEvent, RunObserver } from '../run-events.js'
@@ -69,6 +70,11 @@ export class PrometheusMetrics {
     }
     metrics.collectPhases({ coordinator: () => this.#times.report(), worker: workerPhases })
     metrics.collect('traffic_bytes', traffic)
+  }
+
+  /** The coordinator's own, added up since the beginning. */
+  phases(): PhaseReport[] {
+    return this.#times.report()
   }
 
   /** A call of a worker or of `convoy status` is over. */

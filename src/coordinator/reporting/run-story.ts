@@ -1,0 +1,153 @@
+import type {
+  EvaluationPoint,
+  RunHeader,
+  RunOutcome,
+  Snapshot,
+  StepPoint,
+  StoryLine,
+  Update,
+} from '../../dashboard/page-state.js'
+import type { RunEvent } from '../run-events.js'
+import { describeEvent } from './describe-event.js'
+
+/** More points than a screen has columns; then two become one. */
+const MOST_POINTS = 4_096
+const MOST_LINES = 1_000
+const MOST_EVALUATIONS = 2_000
+/** Nobody asked for so many news: who does next begins anew. */
+const MOST_NEWS = 2_000
+
+const LINE_KIND: Partial<Record<RunEvent['kind'], StoryLine['kind']>> = {
+  'worker-joined': 'joined',
+  'worker-left': 'left',
+  reissued: 'fault',
+  refused: 'fault',
+  quarantined: 'fault',
+  rescued: 'fault',
+  audited: 'fault',
+  waiting: 'fault',
+}
+
+/** What the page shows of a run, from its events: bounded, however long the run is. */
+export class RunStory {
+  readonly #runDirectory: string
+  #header: RunHeader | undefined
+  #points: StepPoint[] = []
+  #stepsPerPoint = 1
+  /** Steps of the point that is not full yet. */
+  #gathered: StepPoint[] = []
+  #evaluations: EvaluationPoint[] = []
+  #lines: StoryLine[] = []
+  #outcome: RunOutcome | undefined
+  #fresh: { points: StepPoint[]; evaluations: EvaluationPoint[]; lines: StoryLine[] } = nothing()
+  #isRewritten = false
+
+  constructor(runDirectory: string) {
+    this.#runDirectory = runDirectory
+  }
+
+  /** @param timeSeconds since 1970 */
+  observe(event: RunEvent, timeSeconds: number): void {
+    switch (event.kind) {
+      case 'started': {
+        const { config, dataset, splitSizes, totalSteps, parameterCount } = event
+        const { network, seed, precision, batchSize, shardSize } = config
+        this.#header = {
+          ...{ runDirectory: this.#runDirectory, startedSeconds: timeSeconds, network: network.name },
+          ...{ dataset: dataset.name, classNames: dataset.classNames, splitSizes, seed, precision },
+          ...{ batchSize, shardSize, totalSteps, parameterCount },
+        }
+        this.#isRewritten = true
+        break
+      }
+      case 'step': {
+        const { step, epoch, loss, accuracy, learningRate, gradientNorm, durationMs, workers } = event
+        this.#add({ step, epoch, timeSeconds, durationMs, loss, accuracy, learningRate, gradientNorm, workers })
+        break
+      }
+      case 'evaluated': {
+        const { split, step, loss, accuracy, confusion } = event.result
+        const point = { split, step, epoch: event.epoch, loss, accuracy, confusion, best: event.best }
+        this.#evaluations = last(MOST_EVALUATIONS, [...this.#evaluations, point])
+        this.#fresh.evaluations.push(point)
+        break
+      }
+      case 'finished': {
+        const { weightsSha256, seconds, samplesPerSecond, test } = event.result
+        this.#outcome = { weightsSha256, seconds, samplesPerSecond, testAccuracy: test.accuracy, testLoss: test.loss }
+        break
+      }
+    }
+    const text = describeEvent(event)
+    if (text !== undefined) this.say(text, timeSeconds, LINE_KIND[event.kind])
+    const { points, evaluations, lines } = this.#fresh
+    if (points.length + evaluations.length + lines.length > MOST_NEWS) {
+      this.#fresh = nothing()
+      this.#isRewritten = true
+    }
+  }
+
+  /** A line that no event says. */
+  say(text: string, timeSeconds: number, kind: StoryLine['kind'] = 'note'): void {
+    const line = { timeSeconds, kind, text }
+    this.#lines = last(MOST_LINES, [...this.#lines, line])
+    this.#fresh.lines.push(line)
+  }
+
+  snapshot(): Snapshot {
+    return {
+      ...(this.#header !== undefined && { header: this.#header }),
+      ...(this.#outcome !== undefined && { outcome: this.#outcome }),
+      stepsPerPoint: this.#stepsPerPoint,
+      points: this.#points,
+      evaluations: this.#evaluations,
+      lines: this.#lines,
+    }
+  }
+
+  /** What came since it was asked for last; undefined when what was shown has changed: show {@link snapshot} instead. */
+  takeUpdate(): Update | undefined {
+    const update = this.#isRewritten
+      ? undefined
+      : { ...this.#fresh, ...(this.#outcome !== undefined && { outcome: this.#outcome }) }
+    this.#fresh = nothing()
+    this.#isRewritten = false
+    return update
+  }
+
+  #add(point: StepPoint): void {
+    this.#gathered.push(point)
+    if (this.#gathered.length < this.#stepsPerPoint) return
+    const whole = merged(this.#gathered)
+    this.#gathered = []
+    this.#points.push(whole)
+    this.#fresh.points.push(whole)
+    if (this.#points.length < MOST_POINTS) return
+    this.#points = Array.from({ length: MOST_POINTS / 2 }, (_, pair) =>
+      merged(this.#points.slice(2 * pair, 2 * pair + 2)),
+    )
+    this.#stepsPerPoint *= 2
+    this.#isRewritten = true
+  }
+}
+
+function nothing(): { points: StepPoint[]; evaluations: EvaluationPoint[]; lines: StoryLine[] } {
+  return { points: [], evaluations: [], lines: [] }
+}
+
+function last<Item>(most: number, items: Item[]): Item[] {
+  return items.length > most ? items.slice(-most) : items
+}
+
+/** The mean of points that follow each other. */
+function merged(points: readonly StepPoint[]): StepPoint {
+  const mean = (of: (point: StepPoint) => number): number =>
+    points.reduce((sum, point) => sum + of(point), 0) / points.length
+  return {
+    ...points.at(-1)!,
+    durationMs: mean(({ durationMs }) => durationMs),
+    loss: mean(({ loss }) => loss),
+    accuracy: mean(({ accuracy }) => accuracy),
+    gradientNorm: mean(({ gradientNorm }) => gradientNorm),
+  }
+}

@@ -1,0 +1,151 @@
+import uPlot from 'uplot'
+import type { Snapshot, StepPoint } from '../page-state.js'
+import { byId, element } from './dom.js'
+
+const HEIGHT_PX = 220
+
+interface Series {
+  readonly label: string
+  /** A custom property of the style sheet. */
+  readonly color: string
+  /** One value for each of the points; null: none. */
+  readonly of: (run: Snapshot, smoothing: number) => (number | null)[]
+}
+
+interface ChartDefinition {
+  readonly title: string
+  readonly series: readonly Series[]
+}
+
+const CHARTS: readonly ChartDefinition[] = [
+  {
+    title: 'Loss',
+    series: [
+      { label: 'batch', color: '--main', of: smoothed(({ loss }) => loss) },
+      { label: 'validation', color: '--warn', of: evaluated(({ loss }) => loss) },
+    ],
+  },
+  {
+    title: 'Accuracy, %',
+    series: [
+      { label: 'batch', color: '--main', of: smoothed(({ accuracy }) => 100 * accuracy) },
+      { label: 'validation', color: '--warn', of: evaluated(({ accuracy }) => 100 * accuracy) },
+    ],
+  },
+  {
+    title: 'Learning rate',
+    series: [{ label: 'rate', color: '--main', of: exact(({ learningRate }) => learningRate) }],
+  },
+  {
+    title: 'Images per second',
+    series: [
+      {
+        label: 'images/s',
+        color: '--main',
+        of: (run, smoothing) =>
+          smoothed(({ durationMs }) => (1000 * (run.header?.batchSize ?? 0)) / durationMs)(run, smoothing),
+      },
+    ],
+  },
+]
+
+function exact(of: (point: StepPoint) => number): Series['of'] {
+  return ({ points }) => points.map(of)
+}
+
+/** The exponential mean of what came so far. */
+function smoothed(of: (point: StepPoint) => number): Series['of'] {
+  return ({ points }, smoothing) => {
+    let mean: number | undefined
+    return points.map((point) => {
+      mean = mean === undefined ? of(point) : smoothing * mean + (1 - smoothing) * of(point)
+      return mean
+    })
+  }
+}
+
+/** At the first point that is not before the evaluation. */
+function evaluated(of: (evaluation: Snapshot['evaluations'][number]) => number): Series['of'] {
+  return ({ points, evaluations }) => {
+    const values = new Array<number | null>(points.length).fill(null)
+    for (const evaluation of evaluations) {
+      if (evaluation.split !== 'validation') continue
+      const index = points.findIndex(({ step }) => step >= evaluation.step)
+      if (index >= 0) values[index] = of(evaluation)
+    }
+    return values
+  }
+}
+
+interface Chart {
+  readonly definition: ChartDefinition
+  readonly figure: HTMLElement
+  readonly plot: uPlot
+}
+
+/** The charts of the page, over steps; all zoom alone and point at the same step. */
+export class Charts {
+  readonly #charts: readonly Chart[]
+  #run: Snapshot | undefined
+
+  constructor() {
+    this.#charts = CHARTS.map((definition) => this.#create(definition))
+    const slider = byId('smoothing') as HTMLInputElement
+    slider.addEventListener('input', () => {
+      if (this.#run !== undefined) this.show(this.#run)
+    })
+    new ResizeObserver(() => {
+      for (const { figure, plot } of this.#charts) plot.setSize({ width: figure.clientWidth, height: HEIGHT_PX })
+    }).observe(byId('charts'))
+  }
+
+  show(run: Snapshot): void {
+    this.#run = run
+    const smoothing = Number((byId('smoothing') as HTMLInputElement).value)
+    const steps = run.points.map(({ step }) => step)
+    for (const { definition, figure, plot } of this.#charts) {
+      const values = definition.series.map(({ of }) => of(run, smoothing))
+      const { min, max } = plot.scales['x'] ?? {}
+      const all = plot.data[0]
+      const isZoomed = all.length > 0 && ((min ?? 0) > (all[0] ?? 0) || (max ?? 0) < (all.at(-1) ?? 0))
+      plot.setData([steps, ...values], !isZoomed)
+      if (isZoomed) plot.redraw()
+      const newest = definition.series.map(({ label }, index) => {
+        const value = values[index]?.findLast((candidate) => candidate !== null)
+        return `${label} ${value === undefined || value === null ? 'not measured' : value.toPrecision(4)}`
+      })
+      figure.setAttribute('aria-label', `${definition.title}: ${newest.join(', ')}`)
+    }
+  }
+
+  #create(definition: ChartDefinition): Chart {
+    const figure = element('figure', { role: 'img' }, element('figcaption', {}, definition.title))
+    byId('charts').append(figure)
+    const color = (property: string) => (): string => getComputedStyle(document.body).getPropertyValue(property)
+    const axis = { stroke: color('--faint'), grid: { stroke: color('--line'), width: 1 }, ticks: { show: false } }
+    const plot = new uPlot(
+      {
+        width: figure.clientWidth,
+        height: HEIGHT_PX,
+        scales: { x: { time: false } },
+        cursor: { sync: { key: 'steps' } },
+        axes: [axis, { ...axis, size: 56 }],
+        series: [
+          { label: 'step' },
+          ...definition.series.map(({ label, color: property }, index) => ({
+            label,
+            stroke: color(property),
+            width: 1.5,
+            spanGaps: true,
+            points: { show: index > 0 },
+          })),
+        ],
+      },
+      [[], ...definition.series.map(() => [])],
+      figure,
+    )
+    // The canvas keeps its colours until it is drawn again.
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot.redraw())
+    return { definition, figure, plot }
+  }
+}

@@ -1,0 +1,86 @@
+import type { PageWorker, RunStatus } from '../page-state.js'
+import type { Column } from './dom.js'
+import { byId, element, table } from './dom.js'
+import { bytes, count, share } from './format.js'
+
+const SLOW = 1.5
+const VERY_SLOW = 2
+const SILENT_SECONDS = 2
+const BAD_STATES = ['suspect', 'quarantined']
+
+/** Workers now, with their rates since the status before. */
+export class WorkerView {
+  #before: RunStatus | undefined
+
+  show(status: RunStatus): void {
+    const before = this.#before
+    const seconds = before === undefined ? 0 : status.timeSeconds - before.timeSeconds
+    const done = new Map(before?.workers.map(({ id, shardsDone }) => [id, shardsDone]))
+    const rate = ({ id, shardsDone }: PageWorker): string => {
+      const earlier = done.get(id)
+      return earlier === undefined || seconds <= 0 ? '' : ((shardsDone - earlier) / seconds).toFixed(1)
+    }
+    const columns: Column<PageWorker>[] = [
+      { title: 'Worker', of: ({ name }) => name },
+      {
+        title: 'State',
+        of: ({ state }) => state,
+        style: ({ state }) => `words ${BAD_STATES.includes(state) ? 'bad' : ''}`,
+      },
+      { title: 'Shards', of: ({ shardsDone }) => count(shardsDone) },
+      { title: 'Shards/s', of: rate },
+      {
+        title: 'Score',
+        of: ({ score }) => (score === undefined ? '' : `${score.toFixed(2)}×`),
+        style: ({ score = 1 }) => (score >= VERY_SLOW ? 'bad' : score >= SLOW ? 'warn' : ''),
+      },
+      { title: 'Memory', of: ({ residentBytes }) => bytes(residentBytes) },
+      { title: 'Tensors', of: ({ tensors }) => count(tensors) },
+      {
+        title: 'Heard',
+        of: ({ silentSeconds }) => `${silentSeconds.toFixed(1)} s ago`,
+        style: ({ silentSeconds }) => (silentSeconds > SILENT_SECONDS ? 'bad' : ''),
+      },
+      { title: 'GPU', of: ({ gpu }) => (gpu ? `${share(gpu.utilization)}, ${bytes(gpu.memoryUsedBytes)}` : '') },
+      { title: 'Device', of: ({ device }) => device, style: () => 'words' },
+    ]
+    const isShown = columns.filter(
+      ({ title }) => title !== 'GPU' || status.workers.some(({ gpu }) => gpu !== undefined),
+    )
+    byId('workers').replaceChildren(
+      status.workers.length === 0 ? element('p', {}, 'None takes part now.') : table(isShown, status.workers),
+    )
+    this.#showTraffic(status, seconds)
+    // Rates over less than this would jump.
+    if (before === undefined || seconds >= 2) this.#before = status
+  }
+
+  #showTraffic({ traffic }: RunStatus, seconds: number): void {
+    const before = this.#before?.traffic ?? []
+    const rows = traffic
+      .filter((row) => row.bytes > 0)
+      .map((row) => {
+        const earlier = before.find(
+          ({ kind, direction, path }) => kind === row.kind && direction === row.direction && path === row.path,
+        )
+        return { ...row, perSecond: seconds > 0 ? (row.bytes - (earlier?.bytes ?? 0)) / seconds : 0 }
+      })
+    if (rows.length === 0) return
+    byId('traffic').replaceChildren(
+      element('h3', {}, 'Between coordinator and workers'),
+      table(
+        [
+          { title: 'What', of: ({ kind, direction }) => `${kind} ${direction}` },
+          {
+            title: 'Through',
+            of: ({ path }) => (path === 'memory' ? 'shared memory' : 'the network'),
+            style: () => 'words',
+          },
+          { title: 'Now', of: ({ perSecond }) => `${bytes(Math.round(perSecond))}/s` },
+          { title: 'In all', of: ({ bytes: all }) => bytes(all) },
+        ],
+        rows,
+      ),
+    )
+  }
+}
