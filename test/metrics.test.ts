@@ -28,7 +28,8 @@ describe('metrics', () => {
   it('are served as the events said, and nothing else is', async () => {
     const metrics = new PrometheusMetrics(() => performance.now())
     for (const event of EVENTS) metrics.observe(event)
-    const server = await serveMetrics(metrics.render, '127.0.0.1:0', '--metrics-listen')
+    let reason: string | undefined = 'the run is over: failed'
+    const server = await serveMetrics(metrics.render, '127.0.0.1:0', '--metrics-listen', () => reason)
     const text = await (await fetch(server.url)).text()
     for (const line of [
       'convoy_step 2',
@@ -42,10 +43,17 @@ describe('metrics', () => {
       assert.ok(text.includes(`${line}\n`), line)
     }
     assert.equal((await fetch(server.url.replace('metrics', 'livez'))).status, 200)
+    const readiness = async (): Promise<[number, string]> => {
+      const response = await fetch(server.url.replace('metrics', 'readyz'))
+      return [response.status, await response.text()]
+    }
+    assert.deepEqual(await readiness(), [503, 'the run is over: failed\n'])
+    reason = undefined
+    assert.deepEqual(await readiness(), [200, 'ok\n'])
     assert.equal((await fetch(server.url.replace('metrics', 'other'))).status, 404)
     assert.equal((await fetch(server.url, { method: 'POST' })).status, 405)
     await assert.rejects(
-      serveMetrics(metrics.render, new URL(server.url).host, '--metrics-listen'),
+      serveMetrics(metrics.render, new URL(server.url).host, '--metrics-listen', () => undefined),
       (error: ConvoyError) => /in use.*--metrics-listen/.test(error.message),
     )
     server.close()

@@ -9,6 +9,9 @@ import { chooseGpus } from '../engine/runtime/device-choice.js'
 import { RECIPES } from '../model/recipes.js'
 import { runConfigSchema } from '../model/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
+import { parseLogLevels } from '../shared/log/log-levels.js'
+import { Log } from '../shared/log/log.js'
+import { forPeople } from '../shared/log/people-format.js'
 import type { Contestant, Task } from './contestant.js'
 import { BATCH_SIZE } from './contestant.js'
 
@@ -48,6 +51,11 @@ export async function startConvoy(
     if (event.kind === 'started') parameters = event.parameterCount
     if (event.kind === 'step') gate.stepped()
   }
+  const log = new Log({
+    levels: parseLogLevels('warn'),
+    sinks: [(record) => process.stderr.write(`${forPeople(record)}\n`)],
+    now: Date.now,
+  })
   const coordinator = await startCoordinator({
     config,
     data: 'cifar10',
@@ -58,6 +66,8 @@ export async function startConvoy(
     allowMixedDevices: false,
     auditEvery: 0,
     observer,
+    log,
+    workerLogLevel: 'warn',
     signal: abort.signal,
     beforeStep: async () => gate.open(abort.signal),
     runDirectory: directory,
@@ -70,7 +80,8 @@ export async function startConvoy(
     device,
     environment: (index) =>
       gpus.length > 0 ? { ...process.env, CUDA_VISIBLE_DEVICES: gpus[index % gpus.length] } : process.env,
-    notice: (text) => process.stderr.write(`${text}\n`),
+    log: log.module('process'),
+    logLevel: 'info',
     onNoneLeft: (why) => {
       abort.abort(new ConvoyError('environment', `No worker is left: ${why}`))
     },

@@ -1,8 +1,11 @@
 import type { Command } from 'commander'
+import { Option } from 'commander'
 import { z } from 'zod'
 import { DEVICE_CHOICES } from '../engine/runtime/device-choice.js'
 import type { RunConfig } from '../model/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
+import { LOG_LEVELS } from '../shared/log/log-levels.js'
+import { logLevelOption } from './log-level-option.js'
 import type { RunConfigFlags } from './run-config-flags.js'
 import { addRunConfigFlags, runConfigFrom } from './run-config-flags.js'
 
@@ -26,6 +29,8 @@ const runOptionsSchema = z.object({
     .optional(),
   announce: z.string().min(1).optional(),
   json: z.boolean().default(false),
+  logLevel: z.string(),
+  workerLogLevel: z.enum(LOG_LEVELS).default('warn'),
   device: z.enum(DEVICE_CHOICES).default('auto'),
   standalone: z.boolean().default(false),
   workers: z.coerce.number().int().min(1).max(256).optional(),
@@ -49,6 +54,12 @@ export function addRunFlags(
     .option('--allow-mixed-devices', 'accept workers whose bits may differ; the promise of equal bits is off')
     .option('--audit <1/m>', 'let two workers compute one lease in m, and find the machine that computes wrongly')
     .option('--announce <file>', 'write the addresses there as JSON once the coordinator listens')
+    .addOption(logLevelOption())
+    .addOption(
+      new Option('--worker-log-level <level>', 'what workers log from this level on stands in convoy.log too')
+        .choices(LOG_LEVELS)
+        .default('warn'),
+    )
     .option('--json', 'print the result as JSON, and nothing else, on standard output')
 }
 

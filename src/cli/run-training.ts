@@ -4,6 +4,7 @@ import { finalTable } from '../coordinator/reporting/final-table.js'
 import { MetricsFile } from '../coordinator/reporting/metrics-file.js'
 import { serveMetrics } from '../metrics/serve-metrics.js'
 import { PrometheusMetrics } from '../coordinator/reporting/prometheus-metrics.js'
+import { RunLog } from '../coordinator/reporting/run-log.js'
 import { createRunDirectory, writeProvenance, writeResult } from '../coordinator/reporting/run-directory.js'
 import { runStatus } from '../coordinator/reporting/run-status.js'
 import { RunStory } from '../coordinator/reporting/run-story.js'
@@ -16,7 +17,7 @@ import type { RunConfig } from '../model/run-config.js'
 import { saveTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 import { version } from '../shared/version.js'
-import { closeLogger, createLogger } from '../shared/logger.js'
+import type { Log } from '../shared/log/log.js'
 import type { RunOptions } from './run-flags.js'
 import { onStopSignals } from './stop-signals.js'
 
@@ -30,8 +31,7 @@ export interface WorkerPlace {
   /** `host:port` that workers join. */
   readonly address: string
   readonly runDirectory: string
-  /** One line for people. */
-  readonly notice: (text: string) => void
+  readonly log: Log
   /** All own workers ended, and none will be started again. Ends the run, unless others work for it. */
   readonly onNoneLeft: (why: string) => void
 }
@@ -50,29 +50,32 @@ export async function runTraining(
   const runDirectory = createRunDirectory(options.runsDir, options.name ?? defaultName, Date.now())
   await writeProvenance(runDirectory, config, version())
 
-  const logger = createLogger(runDirectory)
   const display = createProgressDisplay(process.stderr, now)
+  const runLog = new RunLog(runDirectory, options.logLevel, display)
+  const { log } = runLog
+  const { info } = log.module('run')
   const metricsFile = new MetricsFile(runDirectory)
   const metrics = new PrometheusMetrics(now)
   const story = new RunStory(runDirectory)
   const wallSeconds = (): number => Date.now() / 1000
   let status: () => RunStatus | undefined = () => undefined
+  let notReady: () => string | undefined = () => 'the coordinator does not listen yet'
+  const readiness = (): string | undefined => notReady()
   const page = livePageOf({
     snapshot: () => story.snapshot(),
     takeUpdate: () => story.takeUpdate(),
     status: () => status(),
   })
   const notice = (text: string): void => {
-    logger.info(text)
+    info(text)
     story.say(text, wallSeconds())
-    display.notice(text)
   }
   const observer: RunObserver = (event) => {
     metricsFile.observe(event)
     metrics.observe(event)
     display.observe(event)
+    runLog.observe(event)
     story.observe(event, wallSeconds())
-    if (event.kind !== 'step' && event.kind !== 'evaluating') logger.info(event.kind, { event })
   }
   const interrupted = new AbortController()
   let isTerminated = false
@@ -81,9 +84,10 @@ export async function runTraining(
     isTerminated = signal === 'SIGTERM'
     interrupted.abort(new ConvoyError('interrupted', `Interrupted. What was done is in ${runDirectory}.`))
   })
-  const closing: (() => void | Promise<void>)[] = [() => closeLogger(logger), () => metricsFile.close(), restoreSignals]
+  const closing: (() => void | Promise<void>)[] = [() => runLog.close(), () => metricsFile.close(), restoreSignals]
   try {
-    const metricsServer = await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen', page.handle)
+    const { metricsListen } = options
+    const metricsServer = await serveMetrics(metrics.render, metricsListen, '--metrics-listen', readiness, page.handle)
     closing.push(() => {
       page.close()
       metricsServer.close()
@@ -93,11 +97,16 @@ export async function runTraining(
       auditEvery: options.audit === undefined ? 0 : Number(options.audit.slice('1/'.length)),
       config,
       observer,
-      onCall: metrics.call,
+      log,
+      onCall: (method, code, seconds, details) => {
+        metrics.call(method, code, seconds)
+        runLog.call(method, code, seconds, details)
+      },
       signal: interrupted.signal,
       runDirectory,
     })
     metrics.watch(coordinator)
+    notReady = coordinator.notReady
     status = () => runStatus(coordinator, metrics.phases(), wallSeconds())
     closing.push(() => coordinator.close())
     const { address, adminAddress, description } = coordinator
@@ -111,7 +120,7 @@ export async function runTraining(
     const workers = startWorkers({
       address,
       runDirectory,
-      notice,
+      log,
       onNoneLeft: (why) => {
         if (coordinator.workerCount === 0)
           interrupted.abort(new ConvoyError('environment', `No worker is left: ${why}`))
@@ -146,9 +155,9 @@ export async function runTraining(
     )
   } catch (thrown) {
     const error = ConvoyError.from(thrown)
-    logger.error(error.message)
+    if (error.code !== 'interrupted') throw runLog.failed(error)
     // Whoever supervises it asked for an end, and got a clean one.
-    if (!isTerminated || error.code !== 'interrupted') throw error
+    if (!isTerminated) throw error
     notice(error.message)
   } finally {
     display.close()

@@ -24,22 +24,24 @@ export function trainCommand(): Command {
       const gpus = chooseGpus(device)
       const count = options.workers ?? (gpus.length > 0 ? gpus.length : os.availableParallelism())
       const start = (place: WorkerPlace) =>
-        options.standalone ? startInside(place, device) : startProcesses(place, count, device, gpus)
+        options.standalone ? startInside(place, device) : startProcesses(place, count, device, options.logLevel, gpus)
       await runTraining(config, options, flags.recipe ?? DEFAULT_RECIPE, start)
     })
 }
 
 /** Worker processes, each with a GPU of its own where there are any. */
 function startProcesses(
-  { address, runDirectory, notice, onNoneLeft }: WorkerPlace,
+  { address, runDirectory, log, onNoneLeft }: WorkerPlace,
   count: number,
   device: DeviceChoice,
+  logLevel: string,
   gpus: readonly string[],
 ): OwnWorkers {
   return new LocalWorkers({
     count,
     address,
-    notice,
+    log: log.module('process'),
+    logLevel,
     logDirectory: runDirectory,
     onNoneLeft,
     device,
@@ -49,14 +51,14 @@ function startProcesses(
 }
 
 /** A worker in this process; it talks gRPC over loopback like any other. */
-function startInside({ address, notice, onNoneLeft }: WorkerPlace, device: DeviceChoice): OwnWorkers {
+function startInside({ address, log, onNoneLeft }: WorkerPlace, device: DeviceChoice): OwnWorkers {
   const leave = new AbortController()
   const ended = runWorker({
     address,
     patienceMs: 10_000,
     device,
     sharedMemory: true,
-    notice,
+    log,
     leaveSignal: leave.signal,
   }).catch((error: unknown) => {
     if (!leave.signal.aborted) onNoneLeft(`the worker of this process ended: ${(error as Error).message}`)

@@ -1,8 +1,14 @@
 import { Command } from 'commander'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
+import { parseLogLevels } from '../shared/log/log-levels.js'
+import type { LogSink } from '../shared/log/log.js'
+import { Log } from '../shared/log/log.js'
+import { forPeople } from '../shared/log/people-format.js'
+import { LogRelay } from '../worker/log-relay.js'
 import { runWorker } from '../worker/run-worker.js'
 import { deviceOption } from './device-option.js'
 import { seconds } from './flag-values.js'
+import { logLevelOption } from './log-level-option.js'
 import { onStopSignals } from './stop-signals.js'
 
 interface WorkerFlags {
@@ -12,6 +18,7 @@ interface WorkerFlags {
   device: DeviceChoice
   sharedMemory: boolean
   metricsListen?: string
+  logLevel: string
   supervised?: true
 }
 
@@ -31,10 +38,13 @@ export function workerCommand(): Command {
     )
     .addOption(deviceOption())
     .option('--no-shared-memory', 'exchange vectors over the network even with a coordinator on this machine')
-    .option('--metrics-listen <host:port>', "serve this worker's own /metrics; the coordinator's has them too")
+    .option('--metrics-listen <host:port>', "serve this worker's own /metrics, /livez and /readyz")
+    .addOption(logLevelOption())
     .option('--supervised', 'end when standard input ends: a parent that dies takes its workers along')
     .action(async (flags: WorkerFlags) => {
       const leave = new AbortController()
+      const relay = new LogRelay(Date.now)
+      const writePeople: LogSink = (record) => process.stderr.write(`${forPeople(record)}\n`)
       const restore = onStopSignals(() => {
         process.stderr.write('Leaving after the work in hand. Once more to leave at once.\n')
         leave.abort()
@@ -49,7 +59,8 @@ export function workerCommand(): Command {
           device: flags.device,
           sharedMemory: flags.sharedMemory,
           patienceMs: flags.patience * 1000,
-          notice: (text) => process.stderr.write(`${text}\n`),
+          log: new Log({ levels: parseLogLevels(flags.logLevel), sinks: [writePeople, relay.write], now: Date.now }),
+          relay,
           leaveSignal: leave.signal,
           ...(flags.metricsListen === undefined ? {} : { metricsListen: flags.metricsListen }),
         })

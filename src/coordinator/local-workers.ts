@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import type { Logger } from '../shared/log/log.js'
 import { packageRoot } from '../shared/package-root.js'
 
 export interface LocalWorkersOptions {
@@ -17,8 +18,9 @@ export interface LocalWorkersOptions {
   readonly device: string
   /** Every worker ended and none is started again; with the last one's reason. */
   readonly onNoneLeft: (why: string) => void
-  /** One line for people. */
-  readonly notice: (text: string) => void
+  /** Flag of `convoy worker`, for what stands in their own files. */
+  readonly logLevel: string
+  readonly log: Logger
 }
 
 /**
@@ -64,8 +66,8 @@ export class LocalWorkers {
   }
 
   #start(index: number, restarts: number): void {
-    const { address, logDirectory, device, environment, notice, onNoneLeft } = this.#options
-    const log = createWriteStream(path.join(logDirectory, `worker-${index}.log`), { flags: 'a' })
+    const { address, logDirectory, device, environment, logLevel, log, onNoneLeft } = this.#options
+    const file = createWriteStream(path.join(logDirectory, `worker-${index}.log`), { flags: 'a' })
     const child = spawn(
       process.execPath,
       [
@@ -78,30 +80,35 @@ export class LocalWorkers {
         `${os.hostname()}:${process.pid}-${index}`,
         '--device',
         device,
+        '--log-level',
+        logLevel,
         '--supervised',
       ],
       { env: environment(index), stdio: ['pipe', 'pipe', 'pipe'] },
     )
     let lastWords = ''
     const keep = (text: Buffer): void => {
-      log.write(text)
+      file.write(text)
       lastWords = (lastWords + text.toString()).slice(-500)
     }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)
     this.#children.set(index, child)
     child.on('error', (error) => {
-      notice(`Worker ${index} cannot be started: ${error.message}.`)
+      log.error(`Worker ${index} cannot be started: ${error.message}.`)
     })
     child.on('close', (status, signal) => {
-      log.end()
+      file.end()
       this.#children.delete(index)
       if (this.#closed || status === 0) return
       const how = signal === null ? `with status ${status}` : `by ${signal}`
-      const words = lastWords.trim().split('\n').at(-1)!.replace(/^✖ /, '')
+      const lines = lastWords.trim().split('\n')
+      // What it ended with, rather than the last line of a stack.
+      const words = (lines.findLast((line) => line.startsWith('✖ ')) ?? lines.at(-1)!).replace(/^✖ /, '')
       const again = restarts < MOST_RESTARTS
-      notice(
+      log.warn(
         `Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${again ? 'it is started again' : `it ended ${restarts + 1} times and stays away`}.`,
+        { index, status, signal },
       )
       if (!again) {
         if (this.#children.size === 0 && this.#timers.size === 0) onNoneLeft(words)

@@ -63,6 +63,9 @@ export interface RunResult {
   readonly timing: RunTiming
 }
 
+/** Why a worker left that was not lost. */
+export const LEFT_BY_ITSELF = 'it wanted to'
+
 /** Everything that a run tells the outside: the terminal, the logs, metrics.jsonl and Prometheus all read this stream. */
 export type RunEvent =
   | {

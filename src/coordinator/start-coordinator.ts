@@ -6,6 +6,8 @@ import { describeModel } from '../model/describe-model.js'
 import type { RunConfig } from '../model/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
+import type { LogLevel } from '../shared/log/log-levels.js'
+import type { Log } from '../shared/log/log.js'
 import type { Listener } from '../shared/protocol/listen.js'
 import { isLoopback, listen, parseAddress } from '../shared/protocol/listen.js'
 import type { WorkerStatus } from '../shared/protocol/messages.js'
@@ -19,6 +21,7 @@ import type { RunObserver } from './run-events.js'
 import { RunProgress } from './run-progress.js'
 import { adminService } from './services/admin-service.js'
 import { controlService } from './services/control-service.js'
+import { addHealthAndReflection } from './services/health-service.js'
 import { dataService } from './services/data-service.js'
 import type { CallObserver } from './services/time-calls.js'
 import { timeCalls } from './services/time-calls.js'
@@ -28,6 +31,7 @@ import type { TrainingOutcome, TrainingRunOptions } from './training-run.js'
 import { trainingRun } from './training-run.js'
 import { WeightsBoard } from './weights-board.js'
 import type { WorkerStatusView } from './membership.js'
+import { WorkerLogs } from './worker-logs.js'
 import { WorkerPool } from './worker-pool.js'
 
 export interface CoordinatorOptions {
@@ -47,6 +51,9 @@ export interface CoordinatorOptions {
   readonly observer: RunObserver
   /** Told of every gRPC call that is over. */
   readonly onCall?: CallObserver
+  readonly log: Log
+  /** The least urgent level of what workers log that is wanted here. */
+  readonly workerLogLevel: LogLevel
   readonly signal: AbortSignal
   /** See TrainingRunOptions. */
   readonly beforeStep?: () => Promise<void>
@@ -62,6 +69,8 @@ export interface Coordinator {
   /** Workers that can compute or do so now. */
   readonly workerCount: number
   state(): RunState
+  /** Why no worker shall come any more, in one line; undefined while workers are accepted. */
+  notReady(): string | undefined
   workers(): WorkerStatusView[]
   /** Phases of all workers that ever took part, added up. */
   workerPhases(): PhaseReport[]
@@ -81,7 +90,7 @@ const GOODBYE_MS = 2_000
  * @throws ConvoyError('usage') for addresses that cannot be bound or would expose the run; errors of the data set
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  const { config, insecure, signal, runDirectory } = options
+  const { config, insecure, signal, runDirectory, log } = options
   if (!insecure && !isLoopback(parseAddress(options.listen, '--listen').host)) {
     throw new ConvoyError(
       'usage',
@@ -113,8 +122,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const wake = new WakeTimer(now, () => {
     pool.tick()
   })
+  const workerLogs = new WorkerLogs(log, options.workerLogLevel, Date.now)
   const pool: WorkerPool = new WorkerPool({
     observer,
+    log: log.module('scheduler'),
+    onLogs: (worker, logs) => {
+      workerLogs.receive(worker, logs)
+    },
     limits: DEFAULT_LIMITS,
     auditEvery: options.auditEvery,
     maxWorkers: options.maxWorkers,
@@ -130,7 +144,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const server = new grpc.Server(serverOptions)
   server.addService(
     traffic.counted(Control.service),
-    controlService(pool, JSON.stringify(description), DEFAULT_LIMITS.heartbeatMs, shared?.offer),
+    controlService(pool, {
+      run: JSON.stringify(description),
+      heartbeatMs: DEFAULT_LIMITS.heartbeatMs,
+      logLevel: workerLogs.level,
+      ...(shared && { sharedFiles: shared.offer }),
+    }),
   )
   server.addService(
     traffic.counted(Data.service),
@@ -148,6 +167,15 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       },
     }),
   )
+  const notReady = (): string | undefined => {
+    const { state } = progress.summary
+    if (state === 'failed' || state === 'finished') return `the run is over: ${state}`
+    return stop.signal.aborted || signal.aborted ? 'the run is ending: it was asked to stop' : undefined
+  }
+  const updateHealth = addHealthAndReflection(admin, () => ({
+    accepts: notReady() === undefined,
+    computes: pool.workerCount > 0,
+  }))
   const listeners: Listener[] = []
   try {
     listeners.push(await listen(server, options.listen, '--listen'))
@@ -159,6 +187,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   }
   const ticker = setInterval(() => {
     pool.tick()
+    updateHealth()
   }, TICK_MS)
 
   return {
@@ -169,6 +198,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       return pool.workerCount
     },
     state: () => progress.summary.state,
+    notReady,
     workers: () => pool.statuses(),
     workerPhases: () => pool.workerPhases(),
     traffic: () => traffic.counts(),

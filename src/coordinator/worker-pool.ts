@@ -3,7 +3,8 @@ import type { PhaseReport } from '../metrics/phases.js'
 import { phaseMean } from '../metrics/phases.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf } from '../shared/protocol/chunks.js'
-import type { FromCoordinator, FromWorker, JoinRequest, Refusal } from '../shared/protocol/messages.js'
+import type { Logger } from '../shared/log/log.js'
+import type { FromCoordinator, FromWorker, JoinRequest, LogLines, Refusal } from '../shared/protocol/messages.js'
 import { VectorPool } from '../shared/vector-pool.js'
 import type { SchedulerLimits } from './core/limits.js'
 import { Scheduler } from './core/scheduler.js'
@@ -14,10 +15,15 @@ import type { Member, WorkerConnection, WorkerStatusView } from './membership.js
 import { Membership } from './membership.js'
 import type { PoolTask } from './pool-task.js'
 import { CurrentTask } from './pool-task.js'
-import type { RunObserver } from './run-events.js'
+import type { RunObserver, WorkerSummary } from './run-events.js'
+import { LEFT_BY_ITSELF } from './run-events.js'
 
 export interface WorkerPoolOptions {
   readonly observer: RunObserver
+  /** What a worker logged. */
+  readonly onLogs?: (worker: WorkerSummary, logs: LogLines) => void
+  /** Of the scheduler, for its decisions. */
+  readonly log?: Logger
   readonly limits: SchedulerLimits
   readonly maxWorkers: number
   /** Accept workers whose bits may differ. */
@@ -190,7 +196,7 @@ export class WorkerPool {
   disconnect(worker: number, reason: string): void {
     const member = this.#members.find(worker)
     if (member === undefined) return
-    const why = this.#scheduler.stateOf(worker) === 'draining' ? 'it wanted to' : reason
+    const why = this.#scheduler.stateOf(worker) === 'draining' ? LEFT_BY_ITSELF : reason
     this.#members.remove(member)
     this.#handle({ kind: 'gone', worker, reason: why }, () => {
       // After the run everybody goes; that is no news.
@@ -213,6 +219,8 @@ export class WorkerPool {
     } else if (message.failed) {
       const { lease, reason } = message.failed
       this.#handle({ kind: 'failed', worker, lease, reason: reason.slice(0, 2_000) })
+    } else if (message.logs) {
+      this.#options.onLogs?.(member.summary, message.logs)
     } else if (message.leaving) {
       this.#handle({ kind: 'draining', worker })
     } else {
@@ -294,7 +302,8 @@ export class WorkerPool {
   }
 
   #carryOut(effect: Effect): void {
-    const { observer } = this.#options
+    const { observer, log } = this.#options
+    log?.debug(effect.kind, effect)
     switch (effect.kind) {
       case 'grant':
         return this.#grant(effect.lease)

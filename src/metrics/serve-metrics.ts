@@ -18,9 +18,11 @@ const REQUEST_TIMEOUT_MS = 10_000
 const MOST_CONNECTIONS = 2_000
 
 /**
- * Serves `/metrics` for Prometheus and `/livez` for probes.
+ * Serves `/metrics` for Prometheus, and for probes `/livez` (the process answers) and `/readyz` (503 with the reason while it is not
+ * ready).
  * @param render what `/metrics` answers
  * @param address `host:port`; port 0 takes any free one
+ * @param notReady why it is not ready; undefined when it is
  * @param page what else there is to see
  * @throws ConvoyError('usage') when the address cannot be bound
  */
@@ -28,6 +30,7 @@ export async function serveMetrics(
   render: () => Promise<{ text: string; contentType: string }>,
   address: string,
   flag: string,
+  notReady: () => string | undefined,
   page?: PageHandler,
 ): Promise<MetricsServer> {
   const { host, port } = parseAddress(address, flag)
@@ -36,7 +39,8 @@ export async function serveMetrics(
     (request, response) => {
       const { pathname } = new URL(request.url ?? '/', 'http://localhost')
       if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end()
-      else if (pathname === '/livez') response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n')
+      else if (pathname === '/livez') sayState(response, undefined)
+      else if (pathname === '/readyz') sayState(response, notReady())
       else if (pathname === '/metrics') {
         render().then(
           ({ text, contentType }) => response.writeHead(200, { 'content-type': contentType }).end(text),
@@ -68,4 +72,9 @@ export async function serveMetrics(
       server.closeAllConnections()
     },
   }
+}
+
+function sayState(response: ServerResponse, reason: string | undefined): void {
+  response.writeHead(reason === undefined ? 200 : 503, { 'content-type': 'text/plain; charset=utf-8' })
+  response.end(`${reason ?? 'ok'}\n`)
 }

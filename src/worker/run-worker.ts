@@ -4,7 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { serveMetrics } from '../metrics/serve-metrics.js'
 import { ConvoyError } from '../shared/errors.js'
+import type { Log } from '../shared/log/log.js'
 import { ComputeThread } from './compute-thread.js'
+import type { LogRelay } from './log-relay.js'
 import { session } from './session.js'
 import { WorkerMetrics } from './worker-metrics.js'
 
@@ -18,10 +20,12 @@ export interface WorkerOptions {
   readonly sharedMemory: boolean
   /** How long to look for a coordinator that does not answer, or to come back to one that went away. */
   readonly patienceMs: number
-  readonly notice: (text: string) => void
+  readonly log: Log
+  /** What the coordinator shall hear of the log. Absent: nothing; it is in the same process, for example. */
+  readonly relay?: LogRelay
   /** First: leave when the lease in work is done. */
   readonly leaveSignal: AbortSignal
-  /** `host:port` of its own `/metrics`; absent: what it reports stands on the coordinator's only. */
+  /** `host:port` of its own `/metrics`, `/livez` and `/readyz`; absent: what it reports stands on the coordinator's only. */
   readonly metricsListen?: string
 }
 
@@ -34,17 +38,20 @@ const LONGEST_RETRY_MS = 2_000
  * @throws ConvoyError('unavailable') when no coordinator answered for `patienceMs`
  */
 export async function runWorker(options: WorkerOptions): Promise<string> {
-  const { address, patienceMs, sharedMemory, device: choice, notice, leaveSignal } = options
+  const { address, patienceMs, sharedMemory, device: choice, log, relay, leaveSignal } = options
+  const { info, warn } = log.module('worker')
   const name = options.name ?? `${os.hostname()}:${process.pid}`
   const incarnation = randomUUID()
   const metrics = new WorkerMetrics(name, () => performance.now())
+  let isReady = false
+  const notReady = (): string | undefined => (isReady ? undefined : `it has not joined the coordinator at ${address}`)
   const metricsServer =
     options.metricsListen === undefined
       ? undefined
-      : await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen')
-  if (metricsServer) notice(`Metrics at ${metricsServer.url}`)
+      : await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen', notReady)
+  if (metricsServer) info(`Metrics at ${metricsServer.url}`)
   const { thread, device } = await ComputeThread.start(choice)
-  notice(`Computing on ${device.name} (${device.kind}, TensorFlow ${device.tensorflowVersion}).`)
+  log.module('compute').info(`Computing on ${device.name} (${device.kind}, TensorFlow ${device.tensorflowVersion}).`)
   try {
     let retryMs = FIRST_RETRY_MS
     let silentSinceMs = performance.now()
@@ -53,9 +60,13 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
       try {
         const { observe: onHeartbeat } = metrics
         return await session({
-          ...{ address, name, incarnation, device, thread, sharedMemory, notice, leaveSignal, onHeartbeat },
+          ...{ address, name, incarnation, device, thread, sharedMemory, log, relay, leaveSignal, onHeartbeat },
+          onReady: () => {
+            isReady = true
+          },
         })
       } catch (thrown) {
+        isReady = false
         const error = ConvoyError.from(thrown)
         if (error.code !== 'unavailable' && error.code !== 'protocol') throw error
         if (leaveSignal.aborted) return 'left'
@@ -66,7 +77,7 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
           retryMs = FIRST_RETRY_MS
         }
         if (now - silentSinceMs > patienceMs) throw error
-        if (retryMs === FIRST_RETRY_MS) notice(`${error.message} Trying again for ${Math.round(patienceMs / 1000)} s.`)
+        if (retryMs === FIRST_RETRY_MS) warn(`${error.message} Trying again for ${Math.round(patienceMs / 1000)} s.`)
       }
       await delay(retryMs, undefined, { signal: leaveSignal }).catch(() => undefined)
       if (leaveSignal.aborted) return 'left'

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import * as grpc from '@grpc/grpc-js'
 import type { DatasetInfo } from '../data/dataset.js'
@@ -7,7 +8,16 @@ import type { DeviceDescription } from '../engine/engine.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf, chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
-import type { Chunk, FromCoordinator, Heartbeat, JoinReply, JoinRequest, Refusal } from '../shared/protocol/messages.js'
+import type { Log } from '../shared/log/log.js'
+import type {
+  Chunk,
+  FromCoordinator,
+  FromWorker,
+  Heartbeat,
+  JoinReply,
+  JoinRequest,
+  Refusal,
+} from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
 import {
   CHANNEL_OPTIONS,
@@ -20,6 +30,7 @@ import {
 import type { ControlClient, DataClient } from '../shared/protocol/services.js'
 import type { FromCompute } from './compute-messages.js'
 import type { ComputeThread } from './compute-thread.js'
+import type { LogRelay } from './log-relay.js'
 import { WorkerVitals } from './worker-vitals.js'
 
 export interface SessionOptions {
@@ -32,15 +43,20 @@ export interface SessionOptions {
   readonly thread: ComputeThread
   /** Exchange vectors through memory with a coordinator on this machine. */
   readonly sharedMemory: boolean
-  /** One line for people. */
-  readonly notice: (text: string) => void
+  readonly log: Log
+  /** What the coordinator shall hear of the log; absent: nothing. */
+  readonly relay: LogRelay | undefined
   /** Fires when the worker shall leave: the lease in work is finished first. */
   readonly leaveSignal: AbortSignal
   /** Sees each heartbeat that is sent. */
   readonly onHeartbeat: (heartbeat: Heartbeat) => void
+  /** Leases may come from now on. */
+  readonly onReady: () => void
 }
 
 const JOIN_DEADLINE_MS = 5_000
+/** For the last lines of the log to get out. */
+const LAST_WORDS_MS = 1_000
 
 /**
  * One membership in a run, from join to the coordinator's `finish`.
@@ -49,18 +65,19 @@ const JOIN_DEADLINE_MS = 5_000
  * ConvoyError('incompatible') when this worker is not wanted; whatever the compute thread failed with
  */
 export async function session(options: SessionOptions): Promise<string> {
-  const { address, thread } = options
+  const { address, thread, relay } = options
   const credentials = grpc.credentials.createInsecure()
   const control = new Control(address, credentials, CONTROL_OPTIONS)
   // A connection of its own: heartbeats never queue behind bulk.
   const data = new Data(address, credentials, CHANNEL_OPTIONS)
   try {
     const reply = await join(control, options)
+    relay?.setLevel(reply.logLevel)
     const metadata = new grpc.Metadata()
     metadata.set(WORKER_KEY, String(reply.worker))
     metadata.set(SESSION_KEY, reply.session)
     const description = JSON.parse(reply.run) as RunDescription
-    return await Promise.race([member(options, reply, description, control, data, metadata), thread.broken])
+    return await member(options, reply, description, control, data, metadata)
   } finally {
     thread.onMessage(() => undefined)
     control.close()
@@ -89,10 +106,11 @@ async function member(
   data: DataClient,
   metadata: grpc.Metadata,
 ): Promise<string> {
-  const { thread, address, notice, leaveSignal, onHeartbeat } = options
+  const { thread, address, log, relay, leaveSignal, onHeartbeat, onReady } = options
+  const { info, warn } = log.module('worker')
   const work = control.work(metadata)
   const streams: (grpc.ClientDuplexStream<never, never> | grpc.ClientReadableStream<never>)[] = [work as never]
-  const vitals = new WorkerVitals(options.device, notice)
+  const vitals = new WorkerVitals(options.device, log.module('compute').warn)
   let heartbeats: NodeJS.Timeout | undefined
   let onLeave: (() => void) | undefined
   try {
@@ -104,7 +122,10 @@ async function member(
         const heartbeat = vitals.heartbeat()
         onHeartbeat(heartbeat)
         work.write({ heartbeat })
+        const logs = relay?.take()
+        if (logs) work.write({ logs })
       }
+      thread.broken.catch(fail)
       beat()
       heartbeats = setInterval(beat, heartbeatMs)
       work.on('error', fail)
@@ -122,18 +143,18 @@ async function member(
       leaveSignal.addEventListener('abort', onLeave, { once: true })
 
       const begin = async (): Promise<void> => {
-        await ensureDataset(description.dataset, data, metadata, notice)
+        await ensureDataset(description.dataset, data, metadata, info)
         const offer = options.sharedMemory && sharedFiles ? sharedFiles : undefined
         const { shared } = await thread.prepare({ description, worker, sharedFiles: offer })
         if (offer && !shared)
-          notice('The coordinator runs elsewhere or for another user: vectors travel over the network.')
+          info('The coordinator runs elsewhere or for another user: vectors travel over the network.')
 
         const weights = data.weights(metadata)
         const results = data.results(metadata)
         streams.push(weights as never, results as never)
         results.on('error', fail)
         results.on('data', ({ lease, reason }: Refusal) => {
-          if (reason !== 'stale') notice(`Result of lease ${lease} refused: ${reason}.`)
+          if (reason !== 'stale') warn(`Result of lease ${lease} refused: ${reason}.`)
         })
         weights.on('error', fail)
         let assembly: VectorAssembly | undefined
@@ -175,10 +196,19 @@ async function member(
           }
         })
         work.write({ ready: {} })
+        onReady()
         if (leaveSignal.aborted) onLeave?.()
       }
       begin().catch(fail)
     })
+  } catch (thrown) {
+    const { code, message } = ConvoyError.from(thrown)
+    // What joining again does not cure ends this worker: others should know why before they notice that it is gone.
+    if (relay && code !== 'unavailable' && code !== 'protocol') {
+      relay.write({ timeMs: Date.now(), level: 'error', module: 'compute', message })
+      await lastWords(work, relay)
+    }
+    throw thrown
   } finally {
     clearInterval(heartbeats)
     vitals.close()
@@ -188,6 +218,11 @@ async function member(
       stream.cancel()
     }
   }
+}
+
+async function lastWords(work: grpc.ClientDuplexStream<FromWorker, FromCoordinator>, relay: LogRelay): Promise<void> {
+  const logs = relay.take()
+  if (logs) await Promise.race([new Promise((resolve) => work.write({ logs }, resolve)), delay(LAST_WORDS_MS)])
 }
 
 async function send(
@@ -206,10 +241,10 @@ async function ensureDataset(
   info: DatasetInfo,
   data: DataClient,
   metadata: grpc.Metadata,
-  notice: (text: string) => void,
+  say: (text: string) => void,
 ): Promise<void> {
   if (hasPackedDataset(info.fingerprint)) return
-  notice(`Fetching the data set ${info.name} from the coordinator.`)
+  say(`Fetching the data set ${info.name} from the coordinator.`)
   const stream = data.samples({ fingerprint: info.fingerprint }, metadata)
   await writePackedDataset(info, blocksOf(stream))
 }

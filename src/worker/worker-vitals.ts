@@ -21,8 +21,8 @@ export class WorkerVitals {
   readonly #delay = monitorEventLoopDelay({ resolution: 10 })
   readonly #gpuTimer: NodeJS.Timeout | undefined
 
-  /** @param notice hears once that the GPU cannot be watched */
-  constructor(device: DeviceDescription, notice: (text: string) => void) {
+  /** @param warn hears once that the GPU cannot be watched */
+  constructor(device: DeviceDescription, warn: (text: string) => void) {
     this.#delay.enable()
     if (device.kind !== 'gpu') return
     const read = (): void => {
@@ -33,7 +33,7 @@ export class WorkerVitals {
         },
         (error: unknown) => {
           this.close()
-          notice(`The GPU is not watched: ${ConvoyError.from(error).message.split('\n')[0]}`)
+          warn(`The GPU is not watched: ${ConvoyError.from(error).message.split('\n')[0]}`)
         },
       )
     }

@@ -1,12 +1,11 @@
 import { MultiBar, Presets } from 'cli-progress'
 import { formatDuration, formatShare } from '../../shared/units.js'
 import type { RunEvent, RunObserver } from '../run-events.js'
-import { describeEvent } from './describe-event.js'
 
 /** Where progress is shown. */
 export interface ProgressDisplay {
   readonly observe: RunObserver
-  /** A line of its own, above the bar where there is one. */
+  /** A line of its own, above the bar where there is one; what the log tells people. */
   notice(text: string): void
   close(): void
 }
@@ -59,8 +58,6 @@ function barDisplay(stream: NodeJS.WriteStream): ProgressDisplay {
     notice,
     observe: (event) => {
       const line = pace.read(event)
-      const text = describeEvent(event)
-      if (text !== undefined) notice(text)
       if (event.kind === 'started') bar = bars.create(event.totalSteps, 0, { text: 'waiting for workers' })
       else if (event.kind === 'step') bar?.update(event.step, { text: line })
       else if (event.kind === 'evaluating')
@@ -82,8 +79,6 @@ function plainDisplay(stream: NodeJS.WriteStream, now: () => number): ProgressDi
     notice,
     observe: (event) => {
       const line = pace.read(event)
-      const text = describeEvent(event)
-      if (text !== undefined) notice(text)
       if (event.kind !== 'step' || now() - shownMs < PLAIN_EVERY_MS) return
       shownMs = now()
       notice(`step ${event.step}/${pace.totalSteps}  ${line}`)

@@ -1,20 +1,20 @@
 import * as grpc from '@grpc/grpc-js'
 import type { FromCoordinator, FromWorker, JoinReply, JoinRequest } from '../../shared/protocol/messages.js'
-import type { SharedFilesOffer } from '../../shared/shared-files.js'
 import type { WorkerPool } from '../worker-pool.js'
 import { callerOf, toStatus } from './caller.js'
 
-/** Control of proto/convoy.proto: membership, leases, heartbeats. A handler that throws answers with a status. */
+/**
+ * Control of proto/convoy.proto: membership, leases, heartbeats. A handler that throws answers with a status.
+ * @param run what every worker learns when it joins
+ */
 export function controlService(
   pool: WorkerPool,
-  runJson: string,
-  heartbeatMs: number,
-  sharedFiles: SharedFilesOffer | undefined,
+  run: Omit<JoinReply, 'worker' | 'session'>,
 ): grpc.UntypedServiceImplementation {
   return {
     join(call: grpc.ServerUnaryCall<JoinRequest, JoinReply>, reply: grpc.sendUnaryData<JoinReply>): void {
       try {
-        reply(null, { ...pool.join(call.request), run: runJson, heartbeatMs, ...(sharedFiles && { sharedFiles }) })
+        reply(null, { ...pool.join(call.request), ...run })
       } catch (error) {
         reply(toStatus(error))
       }

@@ -1,17 +1,23 @@
 import * as grpc from '@grpc/grpc-js'
 
-/** @param method such as `Join`; @param code such as `OK`; @param seconds from the call's beginning to its status */
-export type CallObserver = (method: string, code: string, seconds: number) => void
+/**
+ * @param method such as `Join`
+ * @param code such as `OK`
+ * @param seconds from the call's beginning to its status
+ * @param details what the peer was told of a call that failed
+ */
+export type CallObserver = (method: string, code: string, seconds: number, details: string) => void
 
 /** Tells of every call of a server when it is over. */
 export function timeCalls(observe: CallObserver): grpc.ServerInterceptor {
   return ({ path }, call) => {
     const startedMs = performance.now()
     let isOver = false
-    const over = (code: grpc.status): void => {
+    const over = (code: grpc.status, details = ''): void => {
       if (isOver) return
       isOver = true
-      observe(path.slice(path.lastIndexOf('/') + 1), grpc.status[code], (performance.now() - startedMs) / 1000)
+      const seconds = (performance.now() - startedMs) / 1000
+      observe(path.slice(path.lastIndexOf('/') + 1), grpc.status[code], seconds, details)
     }
     const listener = new grpc.ServerListenerBuilder()
       .withOnCancel(() => {
@@ -23,7 +29,7 @@ export function timeCalls(observe: CallObserver): grpc.ServerInterceptor {
         next(listener)
       })
       .withSendStatus((status, next) => {
-        over(status.code ?? grpc.status.UNKNOWN)
+        over(status.code ?? grpc.status.UNKNOWN, status.details)
         next(status)
       })
       .build()

@@ -5,7 +5,7 @@
 
 import type { SharedFilesOffer } from '../shared-files.js'
 
-export const PROTOCOL_VERSION = 2
+export const PROTOCOL_VERSION = 3
 
 export interface DeviceMessage {
   kind: string
@@ -27,6 +27,7 @@ export interface JoinReply {
   run: string
   heartbeatMs: number
   sharedFiles?: SharedFilesOffer | null
+  logLevel: string
 }
 
 export interface PhaseTimesMessage {
@@ -53,11 +54,28 @@ export interface Heartbeat {
   gpu?: GpuMessage | null
 }
 
+export interface LogLineMessage {
+  level: string
+  module: string
+  message: string
+  secondsAgo: number
+}
+
+export interface LogLines {
+  lines: LogLineMessage[]
+  leftOut: number
+}
+
+/** Of one {@link LogLines}. */
+export const MOST_LOG_LINES = 16
+export const LONGEST_LOG_LINE = 1_000
+
 export interface FromWorker {
   ready?: Record<string, never>
   heartbeat?: Heartbeat
   failed?: { lease: number; reason: string }
   leaving?: Record<string, never>
+  logs?: LogLines
 }
 
 export type Work = 'WORK_GRADIENT' | 'WORK_EVALUATE'

@@ -53,8 +53,10 @@ interface ConvoyPackage {
 
 type Definition = Parameters<typeof grpc.loadPackageDefinition>[0]
 
+/** All of proto/convoy.proto, as reflection tells it. */
+export const definition = loadSync(PROTO_FILE, { longs: Number, enums: String, defaults: true, oneofs: false })
+
 function load(): ConvoyPackage {
-  const definition = loadSync(PROTO_FILE, { longs: Number, enums: String, defaults: true, oneofs: false })
   // Types have a format, services do not.
   const checked = Object.entries(definition).map(([name, value]) => [
     name,

@@ -1,0 +1,40 @@
+import type { LogLevel, LogModule } from '../../shared/log/log-levels.js'
+import type { Log, Logger } from '../../shared/log/log.js'
+import type { RunEvent, RunObserver } from '../run-events.js'
+import { LEFT_BY_ITSELF } from '../run-events.js'
+import { describeEvent } from './describe-event.js'
+
+/** Refusals that follow from a fault that was told already. */
+const HARMLESS = ['stale', 'audited', 'abandoned']
+
+/** Writes a run's events to its log, as far as people want to know of them. */
+export function eventLog(log: Log): RunObserver {
+  const modules: Readonly<Record<'run' | 'scheduler', Logger>> = {
+    run: log.module('run'),
+    scheduler: log.module('scheduler'),
+  }
+  return (event) => {
+    const message = describeEvent(event)
+    if (message !== undefined) modules[moduleOf(event)][levelOf(event)](message, { event })
+  }
+}
+
+function moduleOf({ kind }: RunEvent): Extract<LogModule, 'run' | 'scheduler'> {
+  return kind === 'started' || kind === 'evaluated' ? 'run' : 'scheduler'
+}
+
+function levelOf(event: RunEvent): LogLevel {
+  switch (event.kind) {
+    case 'worker-left':
+      return event.reason === LEFT_BY_ITSELF ? 'info' : 'warn'
+    case 'refused':
+      return HARMLESS.includes(event.reason) ? 'info' : 'warn'
+    case 'reissued':
+    case 'quarantined':
+      return 'warn'
+    case 'audited':
+      return event.outcome === 'unverified' ? 'info' : 'warn'
+    default:
+      return 'info'
+  }
+}

@@ -1,0 +1,65 @@
+import { ConvoyError } from '../../shared/errors.js'
+import { FaultChain } from '../../shared/log/fault-chain.js'
+import { LogFile } from '../../shared/log/log-file.js'
+import { isUrgent, parseLogLevels } from '../../shared/log/log-levels.js'
+import type { LogRecord } from '../../shared/log/log.js'
+import { Log } from '../../shared/log/log.js'
+import { forPeople } from '../../shared/log/people-format.js'
+import type { RunObserver } from '../run-events.js'
+import type { CallObserver } from '../services/time-calls.js'
+import { callLog } from './call-log.js'
+import { eventLog } from './event-log.js'
+import type { ProgressDisplay } from './terminal-progress.js'
+
+/** A run's log: to `convoy.log` as JSON, to the terminal for people, and into the chain of what went wrong. */
+export class RunLog {
+  readonly log: Log
+  /** Logs a call that is over. */
+  readonly call: CallObserver
+  readonly #display: ProgressDisplay
+  readonly #file: LogFile
+  readonly #faults = new FaultChain()
+  readonly #event: RunObserver
+  #isShown = true
+
+  /** @param levels as `--log-level` gives them; @throws ConvoyError('usage') for levels that do not exist */
+  constructor(directory: string, levels: string, display: ProgressDisplay) {
+    this.#display = display
+    this.#file = new LogFile({
+      directory,
+      onFailure: ({ message }) => {
+        display.notice(`⚠ Not everything stands in convoy.log: ${message}`)
+      },
+    })
+    const sinks = [this.#file.write, this.#show, this.#faults.observe]
+    this.log = new Log({ levels: parseLogLevels(levels), sinks, now: Date.now })
+    this.#event = eventLog(this.log)
+    this.call = callLog(this.log.module('grpc'))
+  }
+
+  readonly observe: RunObserver = (event) => {
+    this.#event(event)
+    if (event.kind === 'step' || event.kind === 'evaluated') this.#faults.overcome()
+  }
+
+  /** Logs what ended the run. @returns the same with the root cause first, for who shows it to people */
+  failed(error: ConvoyError): ConvoyError {
+    this.#isShown = false
+    const { faults } = this.#faults
+    const stack = error.isExpected ? {} : { stack: error.stack }
+    const message = this.#faults.describe(error.message)
+    this.log.module('run').error(error.message, { code: error.code, faults, ...stack })
+    return new ConvoyError(error.code, message, { cause: error.cause ?? error })
+  }
+
+  /** Everything is in the file when this settles. */
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+
+  /** What workers say only when it is urgent. */
+  readonly #show = (record: LogRecord): void => {
+    if (this.#isShown && (record.worker === undefined || isUrgent(record.level, 'warn')))
+      this.#display.notice(forPeople(record))
+  }
+}

@@ -1,0 +1,73 @@
+import * as grpc from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import { ReflectionService } from '@grpc/reflection'
+import { HealthImplementation, protoPath } from 'grpc-health-check'
+import { definition } from '../../shared/protocol/services.js'
+import { toStatus } from './caller.js'
+
+/**
+ * What the health service answers for.
+ * - '' and the services of workers: SERVING while workers are accepted. A run without a worker is healthy: if it were not, what routes
+ *   workers by health would never let one in.
+ * - convoy.v1.Admin: SERVING as long as it answers
+ * - convoy.run: SERVING while workers compute
+ */
+const ACCEPTING = ['', 'convoy.v1.Control', 'convoy.v1.Data']
+const ADMIN = 'convoy.v1.Admin'
+const RUN = 'convoy.run'
+
+/** How a run stands, for the health service. */
+export interface Health {
+  readonly accepts: boolean
+  readonly computes: boolean
+}
+
+/**
+ * grpc.health.v1.Health and reflection (v1, v1alpha) on the admin server.
+ * @returns call it whenever something may have changed
+ */
+export function addHealthAndReflection(server: grpc.Server, health: () => Health): () => void {
+  const implementation = new HealthImplementation()
+  const told = new Map<string, boolean>()
+  const tell = (service: string, isServing: boolean): void => {
+    // Watchers hear of every call, changed or not.
+    if (told.get(service) === isServing) return
+    told.set(service, isServing)
+    implementation.setStatus(service, isServing ? 'SERVING' : 'NOT_SERVING')
+  }
+  const update = (): void => {
+    const { accepts, computes } = health()
+    for (const service of ACCEPTING) tell(service, accepts)
+    tell(RUN, accepts && computes)
+  }
+  tell(ADMIN, true)
+  update()
+  const guarded = guardedServer(server)
+  implementation.addToServer(guarded)
+  new ReflectionService({ ...definition, ...loadSync(protoPath) }, { services: REFLECTED }).addToServer(guarded)
+  return update
+}
+
+/** What the admin listener has; Control and Data are elsewhere. */
+const REFLECTED = [ADMIN, 'grpc.health.v1.Health']
+
+type Handler = (call: unknown, reply: grpc.sendUnaryData<unknown> | undefined) => void
+
+/** Adds services whose handlers are not ours: one that throws answers with a status, and does not end the process. */
+function guardedServer(server: grpc.Server): grpc.Server {
+  const addService: grpc.Server['addService'] = (service, handlers) => {
+    const guarded = Object.entries(handlers).map(([name, handler]) => {
+      const guard: Handler = (call, reply) => {
+        try {
+          ;(handler as unknown as Handler)(call, reply)
+        } catch (error) {
+          if (reply) reply(toStatus(error))
+          else (call as NodeJS.EventEmitter).emit('error', toStatus(error))
+        }
+      }
+      return [name, guard]
+    })
+    server.addService(service, Object.fromEntries(guarded) as grpc.UntypedServiceImplementation)
+  }
+  return { addService } as grpc.Server
+}

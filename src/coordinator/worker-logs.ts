@@ -1,0 +1,69 @@
+import type { Log } from '../shared/log/log.js'
+import { LOG_LEVELS, LOG_MODULES } from '../shared/log/log-levels.js'
+import { RateLimit } from '../shared/log/rate-limit.js'
+import type { LogLevel } from '../shared/log/log-levels.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { LogLineMessage, LogLines } from '../shared/protocol/messages.js'
+import { LONGEST_LOG_LINE, MOST_LOG_LINES } from '../shared/protocol/messages.js'
+import type { WorkerSummary } from './run-events.js'
+
+/** Of one worker; and of all together, so that a crowd of them cannot fill the disk or the terminal either. */
+const WORKER_BURST = 64
+const WORKER_PER_SECOND = 4
+const ALL_BURST = 512
+const ALL_PER_SECOND = 64
+/** Lines are sent with heartbeats. Older ones waited for a coordinator that did not answer. */
+const MOST_SECONDS_AGO = 3_600
+
+/** Puts what workers log into the coordinator's log, with their names; as much as one may want to read. */
+export class WorkerLogs {
+  /** What workers shall send. */
+  readonly level: LogLevel
+  readonly #log: Log
+  readonly #now: () => number
+  readonly #all = new RateLimit(ALL_BURST, ALL_PER_SECOND)
+  readonly #limits = new WeakMap<WorkerSummary, { readonly rate: RateLimit; leftOut: number }>()
+
+  /** @param now milliseconds since 1970 */
+  constructor(log: Log, level: LogLevel, now: () => number) {
+    this.#log = log
+    this.level = level
+    this.#now = now
+  }
+
+  /** @throws ConvoyError('protocol') for what no worker of this version would send */
+  receive(worker: WorkerSummary, { lines, leftOut }: LogLines): void {
+    if (lines.length > MOST_LOG_LINES) throw nonsense('too many lines')
+    const records = lines.map((line) => this.#read(worker, line))
+    const limit = this.#limits.get(worker) ?? { rate: new RateLimit(WORKER_BURST, WORKER_PER_SECOND), leftOut: 0 }
+    this.#limits.set(worker, limit)
+    limit.leftOut += leftOut
+    for (const record of records) {
+      const nowMs = this.#now()
+      if (!limit.rate.take(nowMs) || !this.#all.take(nowMs)) {
+        limit.leftOut++
+        continue
+      }
+      if (limit.leftOut > 0) {
+        const message = `${limit.leftOut} lines of it were left out: too many at once.`
+        this.#log.write({ timeMs: nowMs, level: 'info', module: 'worker', worker: worker.name, message })
+        limit.leftOut = 0
+      }
+      this.#log.write(record)
+    }
+  }
+
+  #read({ name }: WorkerSummary, line: LogLineMessage) {
+    const level = LOG_LEVELS.find((known) => known === line.level)
+    const module = LOG_MODULES.find((known) => known === line.module)
+    if (level === undefined || module === undefined) throw nonsense('a level or a module that does not exist')
+    if (line.message.length > LONGEST_LOG_LINE) throw nonsense('a line that is too long')
+    if (!(line.secondsAgo >= 0)) throw nonsense('a time that cannot be')
+    const timeMs = this.#now() - 1000 * Math.min(MOST_SECONDS_AGO, line.secondsAgo)
+    return { timeMs, level, module, worker: name, message: line.message }
+  }
+}
+
+function nonsense(what: string): ConvoyError {
+  return new ConvoyError('protocol', `A worker's log holds ${what}.`)
+}

@@ -1,0 +1,42 @@
+import type { LogLevel } from '../shared/log/log-levels.js'
+import { isUrgent, LOG_LEVELS } from '../shared/log/log-levels.js'
+import type { LogRecord } from '../shared/log/log.js'
+import type { LogLines } from '../shared/protocol/messages.js'
+import { LONGEST_LOG_LINE, MOST_LOG_LINES } from '../shared/protocol/messages.js'
+
+/** Keeps what a worker logs until it is sent to the coordinator: the first lines, for the cause is among them. */
+export class LogRelay {
+  readonly #now: () => number
+  #records: LogRecord[] = []
+  #leftOut = 0
+  #level: LogLevel = 'warn'
+
+  /** @param now milliseconds since 1970 */
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** From now on only what the coordinator asked for is kept. */
+  setLevel(level: string): void {
+    this.#level = LOG_LEVELS.find((known) => known === level) ?? 'warn'
+  }
+
+  readonly write = (record: LogRecord): void => {
+    if (!isUrgent(record.level, this.#level)) return
+    if (this.#records.length < MOST_LOG_LINES) this.#records.push(record)
+    else this.#leftOut++
+  }
+
+  /** What came since the last time; undefined: nothing. */
+  take(): LogLines | undefined {
+    if (this.#records.length === 0) return undefined
+    const lines = this.#records.map(({ timeMs, level, module, message }) => ({
+      ...{ level, module, message: message.slice(0, LONGEST_LOG_LINE) },
+      secondsAgo: Math.max(0, (this.#now() - timeMs) / 1000),
+    }))
+    const leftOut = this.#leftOut
+    this.#records = []
+    this.#leftOut = 0
+    return { lines, leftOut }
+  }
+}
