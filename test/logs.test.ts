@@ -94,13 +94,13 @@ describe('convoy.log', () => {
     const LINES = 4_000
     for (let number = 0; number < LINES; number++) {
       file.write(record('run', number, 'x'.repeat(50), { fields: { number } }))
-      if (number % 10 === 0) await new Promise(setImmediate)
+      if (number % 1_000 === 0) await new Promise(setImmediate)
     }
     await file.close()
     assert.deepEqual(readdirSync(directory).sort(), ['convoy.log', 'convoy1.log', 'convoy2.log'])
     const numbers = ['convoy2.log', 'convoy1.log', 'convoy.log'].flatMap((name) => {
       const whole = path.join(directory, name)
-      assert.ok(statSync(whole).size < 2 * mostBytes, `${name} has ${statSync(whole).size} bytes`)
+      assert.ok(statSync(whole).size <= mostBytes, `${name} has ${statSync(whole).size} bytes`)
       return readFileSync(whole, 'utf8')
         .split('\n')
         .slice(0, -1)
