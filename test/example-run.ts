@@ -59,7 +59,7 @@ export const EVENTS: RunEvent[] = [
     workers: 1,
     phaseSeconds: { wait: 0.15, reduce: 0.01, apply: 0.02, publish: 0.02 },
   },
-  { kind: 'reissued', workerId: 1, shards: 4, reason: 'connection lost' },
+  { kind: 'reissued', workerId: 1, shards: 4, cause: 'lost', reason: 'connection lost' },
   { kind: 'refused', worker, reason: 'stale' },
   { kind: 'worker-left', worker, reason: 'connection lost', workers: 0 },
   {

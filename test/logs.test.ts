@@ -248,6 +248,8 @@ describe('what workers log', () => {
     let nowMs = 5_000
     const relay = new LogRelay(() => nowMs)
     assert.equal(relay.take(), undefined)
+    relay.write(record('worker', 5_000, 'news before it joined', { level: 'info' }))
+    relay.setLevel('warn')
     relay.write(record('worker', 5_000, 'news', { level: 'info' }))
     assert.equal(relay.take(), undefined)
     for (let n = 0; n < 100; n++) relay.write(record('worker', 5_000, `${n} ${'x'.repeat(5_000)}`))

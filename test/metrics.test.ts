@@ -34,7 +34,7 @@ describe('metrics', () => {
     for (const line of [
       'convoy_step 2',
       'convoy_samples_total 256',
-      'convoy_shards_reissued_total 4',
+      'convoy_shards_reissued_total{reason="lost"} 4',
       'convoy_results_refused_total{reason="stale"} 1',
       'convoy_workers 0',
       'convoy_evaluation_accuracy_ratio{split="validation"} 0.75',

@@ -7,6 +7,7 @@ import { after, describe, it } from 'node:test'
 import { checkRunTransition } from '../src/coordinator/core/run-states.js'
 import { finalTable } from '../src/coordinator/reporting/final-table.js'
 import { MetricsFile } from '../src/coordinator/reporting/metrics-file.js'
+import { RunLog } from '../src/coordinator/reporting/run-log.js'
 import { createRunDirectory, writeResult } from '../src/coordinator/reporting/run-directory.js'
 import { createProgressDisplay } from '../src/coordinator/reporting/terminal-progress.js'
 import { RunProgress } from '../src/coordinator/run-progress.js'
@@ -59,15 +60,18 @@ describe('run directory', () => {
 })
 
 describe('progress', () => {
-  it('on a pipe is plain lines: steps now and then, every evaluation and every worker', () => {
+  it('on a pipe is plain lines: steps now and then, every evaluation and every worker', async () => {
     const stream = new PassThrough()
     let now = 0
     const display = createProgressDisplay(stream as unknown as NodeJS.WriteStream, () => now)
+    const log = new RunLog(scratch, 'info', display, () => undefined)
     for (const event of EVENTS) {
       display.observe(event)
+      log.observe(event)
       now += 1000
     }
     display.close()
+    await log.close()
     const text = (stream.read() as Buffer).toString()
     assert.ok(!text.includes('\u001b'))
     assert.equal(text.match(/^step /gm)?.length, 1, text)

@@ -51,12 +51,14 @@ export async function runTraining(
   await writeProvenance(runDirectory, config, version())
 
   const display = createProgressDisplay(process.stderr, now)
-  const runLog = new RunLog(runDirectory, options.logLevel, display)
-  const { log } = runLog
-  const { info } = log.module('run')
   const metricsFile = new MetricsFile(runDirectory)
   const metrics = new PrometheusMetrics(now)
   const story = new RunStory(runDirectory)
+  const runLog = new RunLog(runDirectory, options.logLevel, display, (text, seconds) => {
+    story.say(text, seconds)
+  })
+  const { log } = runLog
+  const { info: notice } = log.module('run')
   const wallSeconds = (): number => Date.now() / 1000
   let status: () => RunStatus | undefined = () => undefined
   let notReady: () => string | undefined = () => 'the coordinator does not listen yet'
@@ -66,10 +68,6 @@ export async function runTraining(
     takeUpdate: () => story.takeUpdate(),
     status: () => status(),
   })
-  const notice = (text: string): void => {
-    info(text)
-    story.say(text, wallSeconds())
-  }
   const observer: RunObserver = (event) => {
     metricsFile.observe(event)
     metrics.observe(event)

@@ -25,12 +25,14 @@ export class Member {
   /** It was ready once: people were told that it joined. */
   wasReady = false
   report: WorkerReport = NO_REPORT
-  /** Bytes of results that came from it. */
-  resultBytes = 0
+  /** Bytes of results that came from it; of weights and samples that were sent to it. */
+  readonly bytes = { results: 0, weights: 0, samples: 0 }
+  /** Training samples whose gradients counted. */
+  samples = 0
   /** Its results that did not count. */
   refused = 0
-  /** Shards that it failed. */
-  reissued = 0
+  /** Its shards that were given to others, by cause. */
+  readonly reissued = { failed: 0, bad_result: 0 }
 
   constructor(id: number, applicant: Applicant) {
     this.applicant = applicant
@@ -44,8 +46,8 @@ export class Member {
   }
 
   view({ state, silentMs, score, lease }: WorkerView): WorkerStatusView {
-    const { summary, report, resultBytes, refused, reissued } = this
-    return { ...summary, ...report, state, silentMs, score, leases: lease ? 1 : 0, resultBytes, refused, reissued }
+    const { summary, report, bytes, samples, refused, reissued } = this
+    return { ...summary, ...report, state, silentMs, score, leases: lease ? 1 : 0, bytes, samples, refused, reissued }
   }
 }
 
@@ -54,7 +56,7 @@ export interface WorkerStatusView
     WorkerSummary,
     WorkerReport,
     Pick<WorkerView, 'state' | 'silentMs' | 'score'>,
-    Pick<Member, 'resultBytes' | 'refused' | 'reissued'> {
+    Pick<Member, 'bytes' | 'samples' | 'refused' | 'reissued'> {
   /** Held now: 0 or 1. */
   readonly leases: number
 }

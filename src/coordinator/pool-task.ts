@@ -18,6 +18,8 @@ export interface PoolTask {
   /** Floats in a shard's vector and in the sum. */
   readonly vectorLength: number
   readonly weightsVersion: number
+  /** WORK_GRADIENT: in each shard. */
+  readonly trainingSamples?: number
   /** For people: what the vector holds at this index, such as `the gradient of stage1/kernel`. */
   readonly describeIndex: (index: number) => string
   /** For people: what these shards are, such as `step 12, samples 5, 17 and 30`. */

@@ -1,6 +1,7 @@
 import type { DeviceDescription } from '../engine/engine.js'
 import type { DatasetInfo, SplitName } from '../data/dataset.js'
 import type { Phase } from '../metrics/phases.js'
+import type { RetryCause } from './core/scheduler-events.js'
 import type { RunConfig } from '../model/run-config.js'
 
 /** A worker as people see it. */
@@ -102,7 +103,13 @@ export type RunEvent =
   | { readonly kind: 'evaluating'; readonly split: SplitName; readonly done: number; readonly total: number }
   | { readonly kind: 'evaluated'; readonly result: EvaluationResult; readonly epoch: number; readonly best: boolean }
   /** Shards were taken from a worker and given to others. */
-  | { readonly kind: 'reissued'; readonly workerId: number; readonly shards: number; readonly reason: string }
+  | {
+      readonly kind: 'reissued'
+      readonly workerId: number
+      readonly shards: number
+      readonly cause: RetryCause
+      readonly reason: string
+    }
   /** A worker's message was refused: stale, malformed, not finite. */
   | { readonly kind: 'refused'; readonly reason: string; readonly worker: WorkerSummary }
   /** Somebody idle computes what another worker is late with; the first result counts. */

@@ -107,6 +107,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
           shards: batchSize / shardSize,
           vectorLength: gradientLength(layout),
           weightsVersion,
+          trainingSamples: shardSize,
           describeIndex: (index) => gradientPart(layout, index),
           describeShards: (first, count) => describer.step(taskStep, first, count),
         },

@@ -241,7 +241,7 @@ export class WorkerPool {
   result(worker: number, lease: number, vector: Float32Array<ArrayBuffer>): Refusal | undefined {
     const startedMs = this.#options.now()
     const isCurrent = this.#scheduler.lease(lease, worker) !== undefined
-    this.#members.get(worker).resultBytes += vector.byteLength
+    this.#members.get(worker).bytes.results += vector.byteLength
     const arrived: Arrived = { worker, lease, vector }
     this.#arrived = arrived
     const bad = isCurrent ? firstBadValue(vector) : -1
@@ -260,6 +260,12 @@ export class WorkerPool {
     this.#reduceMs += this.#options.now() - startedMs
     this.#results++
     return arrived.refusal
+  }
+
+  /** Bytes went to this worker over the network. */
+  sent(worker: number, kind: 'weights' | 'samples', bytes: number): void {
+    const member = this.#members.find(worker)
+    if (member) member.bytes[kind] += bytes
   }
 
   /** A result of a lease that is nobody's any more; or one that was malformed, whose shards go to others. */
@@ -310,6 +316,7 @@ export class WorkerPool {
       case 'revoke':
         return this.#send(effect.lease.worker, { revoke: { lease: effect.lease.id } })
       case 'count':
+        this.#credit(effect.lease)
         return this.#current!.count(effect.lease, this.#arrived?.vector)
       case 'keep':
         return this.#current!.keep(effect.lease.id, this.#arrived!.vector)
@@ -325,8 +332,7 @@ export class WorkerPool {
         return
       case 'reissue':
         this.#reissued++
-        this.#blame(effect.worker, effect.shards)
-        return observer({ kind: 'reissued', workerId: effect.worker, shards: effect.shards, reason: effect.reason })
+        return this.#reissue(effect)
       case 'rescue':
         return observer({ kind: 'rescued', workerId: effect.worker, lateId: effect.late, shards: effect.shards })
       case 'quarantine': {
@@ -365,9 +371,15 @@ export class WorkerPool {
     return refusal
   }
 
-  #blame(worker: number, shards: number): void {
+  #reissue({ worker, shards, cause, reason }: Extract<Effect, { kind: 'reissue' }>): void {
     const member = this.#members.find(worker)
-    if (member) member.reissued += shards
+    if (member && cause !== 'lost') member.reissued[cause] += shards
+    this.#options.observer({ kind: 'reissued', workerId: worker, shards, cause, reason })
+  }
+
+  #credit({ worker, shardCount }: Lease): void {
+    const member = this.#members.find(worker)
+    if (member) member.samples += shardCount * (this.#current!.task.trainingSamples ?? 0)
   }
 
   #welcome(member: Member): void {

@@ -17,6 +17,8 @@ export const RUN_STATES = ['waiting', 'training', 'evaluating', 'finished', 'fai
 export const WORKER_STATES = [
   ...(['joining', 'syncing', 'ready', 'busy', 'suspect', 'quarantined', 'draining'] as const),
 ] as const
+/** Why shards were given out again: their worker was lost, could not compute them, or sent a result that cannot be right. */
+export const RETRIES = ['lost', 'failed', 'bad_result'] as const
 export const REFUSALS = ['stale', 'malformed', 'not_finite', 'absurd', 'audited', 'abandoned'] as const
 
 const STEP_BUCKETS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30] as const
@@ -58,7 +60,9 @@ export const METRICS = {
   workers: gauge('Workers that take part now.'),
   worker_joins: counter('Workers that joined.'),
   worker_departures: counter('Workers that left or were lost.'),
-  shards_reissued: counter('Shards taken from a worker that died, left or failed, and given to others.'),
+  shards_reissued: counter('Shards taken from a worker that was lost or failed, and given to others.', {
+    reason: RETRIES,
+  }),
   shards_rescued: counter('Shards computed a second time because their worker was late.'),
   results_refused: counter('Results that did not count, by reason.', { reason: REFUSALS }),
   quarantines: counter('Times that a worker was put in quarantine.'),
@@ -69,12 +73,21 @@ export const METRICS = {
   // Each worker
   worker_state: gauge('1 for the state that the worker is in.', { ...WORKER, state: WORKER_STATES }),
   worker_shards: counter('Shards computed since the worker joined.', WORKER),
+  worker_samples: counter('Training samples of the worker whose gradients counted.', WORKER),
   worker_straggler_ratio: gauge('Time for a shard, relative to the fastest worker.', WORKER),
   worker_heartbeat_age_seconds: gauge('Since the worker was heard last.', WORKER),
   worker_leases: gauge('Leases that the worker holds.', WORKER),
   worker_results_refused: counter('Results of the worker that did not count.', WORKER),
-  worker_shards_reissued: counter('Shards that were taken from the worker because it failed them.', WORKER),
-  worker_result_bytes: counter('Bytes of results that came from the worker.', WORKER),
+  worker_shards_reissued: counter('Shards of the worker that were given to others.', {
+    ...WORKER,
+    // One that is lost has no series any more.
+    reason: ['failed', 'bad_result'] as const,
+  }),
+  worker_traffic_bytes: counter('Bytes to and from the worker; of weights only those that went over the network.', {
+    ...WORKER,
+    kind: ['weights', 'results', 'samples'] as const,
+    direction: ['sent', 'received'] as const,
+  }),
   worker_resident_bytes: gauge('Memory of the worker process.', WORKER),
   worker_tensors: gauge('Tensors that TensorFlow.js holds in the worker.', WORKER),
   worker_tensor_bytes: gauge('Bytes of these tensors.', WORKER),

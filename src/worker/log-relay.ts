@@ -9,16 +9,19 @@ export class LogRelay {
   readonly #now: () => number
   #records: LogRecord[] = []
   #leftOut = 0
-  #level: LogLevel = 'warn'
+  /** The coordinator says what it wants when the worker joins. */
+  #level: LogLevel = 'info'
 
   /** @param now milliseconds since 1970 */
   constructor(now: () => number) {
     this.#now = now
   }
 
-  /** From now on only what the coordinator asked for is kept. */
-  setLevel(level: string): void {
-    this.#level = LOG_LEVELS.find((known) => known === level) ?? 'warn'
+  /** Only what the coordinator asked for is kept. */
+  setLevel(asked: string): void {
+    const level = LOG_LEVELS.find((known) => known === asked) ?? 'warn'
+    this.#level = level
+    this.#records = this.#records.filter((record) => isUrgent(record.level, level))
   }
 
   readonly write = (record: LogRecord): void => {

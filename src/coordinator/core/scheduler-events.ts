@@ -41,6 +41,9 @@ export type SchedulerEvent =
   | { readonly kind: 'failed'; readonly worker: number; readonly lease: number; readonly reason: string }
   | { readonly kind: 'tick' }
 
+/** Why shards are computed again: their worker was lost, said that it could not, or sent what cannot be right. */
+export type RetryCause = 'lost' | 'failed' | 'bad_result'
+
 /** What is to be done about it. */
 export type Effect =
   | { readonly kind: 'grant'; readonly lease: Lease }
@@ -57,7 +60,13 @@ export type Effect =
   /** A draining worker owes nothing any more. */
   | { readonly kind: 'goodbye'; readonly worker: number }
   | { readonly kind: 'state'; readonly worker: number; readonly state: WorkerState }
-  | { readonly kind: 'reissue'; readonly worker: number; readonly shards: number; readonly reason: string }
+  | {
+      readonly kind: 'reissue'
+      readonly worker: number
+      readonly shards: number
+      readonly cause: RetryCause
+      readonly reason: string
+    }
   /** Another worker computes what this one is late with. */
   | { readonly kind: 'rescue'; readonly worker: number; readonly late: number; readonly shards: number }
   /** `untilMs` is Infinity for the rest of the run. */

@@ -2,7 +2,7 @@ import { ConvoyError } from '../../shared/errors.js'
 import { Audit } from './audit.js'
 import type { SchedulerLimits } from './limits.js'
 import { Pace } from './pace.js'
-import type { Effect, Lease, SchedulerEvent, Task } from './scheduler-events.js'
+import type { Effect, Lease, RetryCause, SchedulerEvent, Task } from './scheduler-events.js'
 import { holds, overlap, plain } from './scheduler-events.js'
 import { Standings } from './standings.js'
 import type { Block } from './task-shards.js'
@@ -126,7 +126,7 @@ export class Scheduler {
       this.#end(lease)
       this.#strike(worker, reason)
       this.#task!.taskShards.lost(lease, worker.name)
-      this.#reissue(lease, reason)
+      this.#reissue(lease, 'lost', reason)
     }
     this.#workers.delete(id)
   }
@@ -182,7 +182,7 @@ export class Scheduler {
     this.#strike(worker, reason)
     const agreeing = this.#task!.taskShards.bad(lease, worker.name, hash)
     if (agreeing >= 2) return this.#giveUp(lease, 'same-result', reason)
-    this.#reissue(lease, reason)
+    this.#reissue(lease, 'bad_result', reason)
   }
 
   #failed(worker: WorkerRecord, id: number, reason: string): void {
@@ -192,7 +192,7 @@ export class Scheduler {
     this.#setIdle(worker)
     this.#strike(worker, reason)
     this.#task!.taskShards.failed(lease, worker.name)
-    this.#reissue(lease, reason)
+    this.#reissue(lease, 'failed', reason)
   }
 
   /** The live lease that a worker speaks of; a result for another is discarded. */
@@ -225,8 +225,8 @@ export class Scheduler {
   }
 
   /** The shards are open again, unless this was once too often. */
-  #reissue(lease: Lease, reason: string): void {
-    this.#effects.push({ kind: 'reissue', worker: lease.worker, shards: lease.shardCount, reason })
+  #reissue(lease: Lease, cause: RetryCause, reason: string): void {
+    this.#effects.push({ kind: 'reissue', worker: lease.worker, shards: lease.shardCount, cause, reason })
     const { failures, losses, workers } = this.#task!.taskShards.worst(lease)
     const { workersPerShard, failuresPerShard, lossesPerShard } = this.#limits
     if (workers >= workersPerShard || failures >= failuresPerShard) this.#giveUp(lease, 'failures', reason)

@@ -27,8 +27,7 @@ const OF_WORKERS = {
   worker_heartbeat_age_seconds: ({ silentMs }) => silentMs / 1000,
   worker_leases: ({ leases }) => leases,
   worker_results_refused: ({ refused }) => refused,
-  worker_shards_reissued: ({ reissued }) => reissued,
-  worker_result_bytes: ({ resultBytes }) => resultBytes,
+  worker_samples: ({ samples }) => samples,
 } as const satisfies Partial<Record<NameOf<'gauge' | 'counter'>, (worker: WorkerStatusView) => number | undefined>>
 
 /** The run's Prometheus metrics: events count, states are read when somebody scrapes. */
@@ -68,6 +67,18 @@ export class PrometheusMetrics {
         }),
       )
     }
+    metrics.collect('worker_shards_reissued', () =>
+      shown().flatMap(({ name: worker, reissued }) =>
+        (['failed', 'bad_result'] as const).map((reason) => ({ labels: { worker, reason }, value: reissued[reason] })),
+      ),
+    )
+    metrics.collect('worker_traffic_bytes', () =>
+      shown().flatMap(({ name: worker, bytes }) => [
+        { labels: { worker, kind: 'results' as const, direction: 'received' as const }, value: bytes.results },
+        { labels: { worker, kind: 'weights' as const, direction: 'sent' as const }, value: bytes.weights },
+        { labels: { worker, kind: 'samples' as const, direction: 'sent' as const }, value: bytes.samples },
+      ]),
+    )
     metrics.collectPhases({ coordinator: () => this.#times.report(), worker: workerPhases })
     metrics.collect('traffic_bytes', traffic)
   }
@@ -116,7 +127,7 @@ export class PrometheusMetrics {
         metrics.increase('worker_departures', {})
         break
       case 'reissued':
-        metrics.increase('shards_reissued', {}, event.shards)
+        metrics.increase('shards_reissued', { reason: event.cause }, event.shards)
         break
       case 'refused': {
         const reason = refusalOf(event.reason)

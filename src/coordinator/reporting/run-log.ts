@@ -17,14 +17,25 @@ export class RunLog {
   /** Logs a call that is over. */
   readonly call: CallObserver
   readonly #display: ProgressDisplay
+  readonly #tell: (text: string, timeSeconds: number) => void
   readonly #file: LogFile
   readonly #faults = new FaultChain()
   readonly #event: RunObserver
   #isShown = true
 
-  /** @param levels as `--log-level` gives them; @throws ConvoyError('usage') for levels that do not exist */
-  constructor(directory: string, levels: string, display: ProgressDisplay) {
+  /**
+   * @param levels as `--log-level` gives them
+   * @param tell for those who know the run's events already: lines for people that no event says
+   * @throws ConvoyError('usage') for levels that do not exist
+   */
+  constructor(
+    directory: string,
+    levels: string,
+    display: ProgressDisplay,
+    tell: (text: string, timeSeconds: number) => void,
+  ) {
     this.#display = display
+    this.#tell = tell
     this.#file = new LogFile({
       directory,
       onFailure: ({ message }) => {
@@ -59,7 +70,10 @@ export class RunLog {
 
   /** What workers say only when it is urgent. */
   readonly #show = (record: LogRecord): void => {
-    if (this.#isShown && (record.worker === undefined || isUrgent(record.level, 'warn')))
-      this.#display.notice(forPeople(record))
+    const { level, worker, fields, timeMs } = record
+    if (!this.#isShown || (worker !== undefined && !isUrgent(level, 'warn'))) return
+    const text = forPeople(record)
+    this.#display.notice(text)
+    if (level !== 'debug' && fields?.['event'] === undefined) this.#tell(text, timeMs / 1000)
   }
 }

@@ -21,7 +21,7 @@ export function dataService(
   return {
     weights(stream: grpc.ServerDuplexStream<WeightsRequest, Chunk>): void {
       serve(stream, async (signal) => {
-        callerOf(pool, stream.metadata)
+        const worker = callerOf(pool, stream.metadata)
         for await (const request of stream as AsyncIterable<WeightsRequest>) {
           if (request.shared) {
             board.share()
@@ -29,6 +29,7 @@ export function dataService(
           }
           const { version, bytes } = await board.newerThan(request.haveVersion, signal)
           for (const chunk of chunksOf(version, bytes)) await write(stream, chunk, signal)
+          pool.sent(worker, 'weights', bytes.length)
         }
       })
     },
@@ -63,7 +64,7 @@ export function dataService(
 
     samples(stream: grpc.ServerWritableStream<SamplesRequest, Chunk>): void {
       serve(stream, async (signal) => {
-        callerOf(pool, stream.metadata)
+        const worker = callerOf(pool, stream.metadata)
         if (stream.request.fingerprint !== datasetFingerprint) {
           throw new ConvoyError('protocol', 'Only the data set of this run is served.')
         }
@@ -73,6 +74,7 @@ export function dataService(
           const bytes = Buffer.from(block.buffer, block.byteOffset, block.length)
           for (const chunk of chunksOf(0, bytes, offset, totalBytes)) await write(stream, chunk, signal)
           offset += block.length
+          pool.sent(worker, 'samples', block.length)
         }
       })
     },

@@ -43,8 +43,12 @@ export const NETWORK: Dashboard = {
           },
         ),
         lines(
-          { title: 'Results by worker', description: 'Bad: one worker alone is slow to send.', unit: 'Bps' },
-          { expr: rate('worker_result_bytes'), legend: '{{worker}}' },
+          {
+            title: 'By worker',
+            description: 'Results from each worker, weights and samples to it. Bad: one alone is slow.',
+            unit: 'Bps',
+          },
+          { expr: rate('worker_traffic_bytes'), legend: '{{worker}} {{kind}}' },
         ),
       ],
     },

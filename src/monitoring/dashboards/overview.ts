@@ -130,10 +130,10 @@ export const OVERVIEW: Dashboard = {
           {
             title: 'Work done again',
             description:
-              'Shards per second. reissued: their worker died or failed. rescued: it was late. Bad: all the time.',
+              'Shards per second. lost, failed, bad_result: what their worker did. rescued: it was late. Bad: all the time.',
             unit: 'ops',
           },
-          { expr: rate('shards_reissued'), legend: 'reissued' },
+          { expr: rate('shards_reissued'), legend: 'reissued: {{reason}}' },
           { expr: rate('shards_rescued'), legend: 'rescued' },
         ),
         lines(

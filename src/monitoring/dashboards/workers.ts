@@ -31,6 +31,14 @@ export const WORKERS: Dashboard = {
         ),
         lines(
           {
+            title: 'Images per second',
+            description: 'Training images of each worker that counted. Bad: one far below the others of its kind.',
+            unit: 'img/s',
+          },
+          { expr: rate('worker_samples'), legend: BY_WORKER },
+        ),
+        lines(
+          {
             title: 'Straggler score',
             description:
               'Time for a shard, relative to the fastest worker: 1 is the fastest. Bad: 2 and more for long.',
@@ -72,10 +80,11 @@ export const WORKERS: Dashboard = {
         lines(
           {
             title: 'Shards taken away',
-            description: 'Per second, because the worker failed them. Bad: the same worker again and again.',
+            description:
+              'Per second. failed: the worker said so; bad_result: it cannot be right. Bad: the same worker again and again.',
             unit: 'ops',
           },
-          { expr: rate('worker_shards_reissued'), legend: BY_WORKER },
+          { expr: rate('worker_shards_reissued'), legend: '{{worker}} {{reason}}' },
         ),
       ],
     },
