@@ -29,25 +29,30 @@ async function probe(metrics: string, path: string): Promise<[number, string]> {
 
 const Health = grpc.makeGenericClientConstructor(healthService as grpc.ServiceDefinition, 'Health')
 
-interface Check {
-  (service: string): Promise<string>
+interface HealthClient {
+  check(request: { service: string }, callback: (error: grpc.ServiceError | null, reply: HealthReply) => void): void
+  watch(request: { service: string }): grpc.ClientReadableStream<HealthReply>
+}
+interface HealthReply {
+  readonly status: string
 }
 
 function healthOf(address: string): {
-  check: Check
-  watch: (service: string) => grpc.ClientReadableStream<{ status: string }>
+  check: (service: string) => Promise<string>
+  watch: (service: string) => grpc.ClientReadableStream<HealthReply>
 } {
   const client = new Health(address, grpc.credentials.createInsecure())
   clients.push(client)
+  const health = client as unknown as HealthClient
   return {
     check: async (service) =>
       new Promise((resolve, reject) => {
-        client['check']!({ service }, (error: grpc.ServiceError | null, reply: { status: string }) => {
+        health.check({ service }, (error, reply) => {
           if (error) reject(error)
           else resolve(reply.status)
         })
       }),
-    watch: (service) => client['watch']!({ service }) as grpc.ClientReadableStream<{ status: string }>,
+    watch: (service) => health.watch({ service }),
   }
 }
 
@@ -138,9 +143,12 @@ function reflection(address: string, version: string): (request: object) => Prom
   const Reflection = grpc.makeGenericClientConstructor(definition as grpc.ServiceDefinition, 'ServerReflection')
   const client = new Reflection(address, grpc.credentials.createInsecure())
   clients.push(client)
+  const reflector = client as unknown as {
+    ServerReflectionInfo(): grpc.ClientDuplexStream<object, ReflectionReply>
+  }
   return async (request) =>
     new Promise((resolve, reject) => {
-      const stream = client['ServerReflectionInfo']!() as grpc.ClientDuplexStream<object, ReflectionReply>
+      const stream = reflector.ServerReflectionInfo()
       stream.on('error', reject)
       stream.on('data', (reply: ReflectionReply) => {
         resolve(reply)

@@ -142,7 +142,7 @@ describe('what workers log', () => {
     assert.ok(lines.length > 0 && lines.length < 100, `${lines.length} of ${SENT * 16} lines`)
     assert.ok(lines.every(({ message }) => message === HOSTILE || /were left out/.test(message as string)))
     const raw = readFileSync(path.join(runDirectory, 'convoy.log'), 'utf8') + coordinator.stderr
-    assert.doesNotMatch(raw, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+    assert.doesNotMatch(raw.replaceAll('\n', ''), /[\p{Cc}\u202e]/u)
     assert.doesNotMatch(coordinator.stderr, /^✖ everything/m)
     client.close()
     coordinator.kill()

@@ -24,7 +24,7 @@ after(() => {
 
 /** What a terminal would obey: colours, a bell, a new line that looks like another's, text that runs backwards. */
 const HOSTILE = 'a\u001b[31mb\u0007c\r\n✖ d\u009b2Je\u202ef\u2028g\u007f'
-const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/
+const CONTROLS = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/u
 
 const record = (module: LogModule, timeMs: number, message: string, more: Partial<LogRecord> = {}): LogRecord => ({
   ...{ level: 'warn', module, timeMs, message },
@@ -72,7 +72,7 @@ describe('a line of the log', () => {
 
   it('is one JSON object in the file, with what was said to the letter', async () => {
     const directory = mkdtempSync(path.join(scratch, 'file-'))
-    const file = new LogFile({ directory, onFailure: assert.fail })
+    const file = new LogFile({ directory, onFailure: (error) => assert.fail(error) })
     file.write(record('worker', 1.7e12, HOSTILE, { worker: HOSTILE, fields: { reason: HOSTILE } }))
     file.write(record('run', 1.7e12, 'the last line before the end'))
     await file.close()
@@ -90,7 +90,7 @@ describe('convoy.log', () => {
   it('is rotated by size: a bounded number of files, the newest lines in convoy.log, none torn', async () => {
     const directory = mkdtempSync(path.join(scratch, 'rotated-'))
     const [mostBytes, mostFiles] = [20_000, 3]
-    const file = new LogFile({ directory, mostBytes, mostFiles, onFailure: assert.fail })
+    const file = new LogFile({ directory, mostBytes, mostFiles, onFailure: (error) => assert.fail(error) })
     const LINES = 4_000
     for (let number = 0; number < LINES; number++) {
       file.write(record('run', number, 'x'.repeat(50), { fields: { number } }))

@@ -84,6 +84,11 @@ test('the messages that TypeScript knows have the fields of convoy.proto', () =>
   const vitals = { residentBytes: 5, tensors: 7, tensorBytes: 28, eventLoopDelaySeconds: 0.125, phases }
   const beat = { heartbeat: { shardsDone: 2 ** 40, ...vitals, gpu } }
   assert.deepEqual(work.requestDeserialize(work.requestSerialize(beat)), beat)
+  const line = { level: 'warn', module: 'worker', message: 'm', secondsAgo: 0.5 }
+  const logs = { logs: { lines: [line], leftOut: 3 } }
+  assert.deepEqual(work.requestDeserialize(work.requestSerialize(logs)), logs)
+  const reply = { worker: 1, session: 's', run: '{}', heartbeatMs: 750, logLevel: 'warn' }
+  assert.deepEqual(join.responseDeserialize(join.responseSerialize(reply)), { ...reply, sharedFiles: null })
   const results = Data.service['Results']!
   assert.deepEqual(results.requestDeserialize(results.requestSerialize(chunks[2])), chunks[2])
   const refusal = { lease: 1, reason: 'stale' }

@@ -62,7 +62,6 @@ export async function runTraining(
   const wallSeconds = (): number => Date.now() / 1000
   let status: () => RunStatus | undefined = () => undefined
   let notReady: () => string | undefined = () => 'the coordinator does not listen yet'
-  const readiness = (): string | undefined => notReady()
   const page = livePageOf({
     snapshot: () => story.snapshot(),
     takeUpdate: () => story.takeUpdate(),
@@ -84,8 +83,13 @@ export async function runTraining(
   })
   const closing: (() => void | Promise<void>)[] = [() => runLog.close(), () => metricsFile.close(), restoreSignals]
   try {
-    const { metricsListen } = options
-    const metricsServer = await serveMetrics(metrics.render, metricsListen, '--metrics-listen', readiness, page.handle)
+    const metricsServer = await serveMetrics(
+      metrics.render,
+      options.metricsListen,
+      '--metrics-listen',
+      () => notReady(),
+      (...request) => page.handle(...request),
+    )
     closing.push(() => {
       page.close()
       metricsServer.close()

@@ -70,7 +70,7 @@ export interface Coordinator {
   readonly workerCount: number
   state(): RunState
   /** Why no worker shall come any more, in one line; undefined while workers are accepted. */
-  notReady(): string | undefined
+  readonly notReady: () => string | undefined
   workers(): WorkerStatusView[]
   /** Phases of all workers that ever took part, added up. */
   workerPhases(): PhaseReport[]

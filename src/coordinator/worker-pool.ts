@@ -309,7 +309,8 @@ export class WorkerPool {
 
   #carryOut(effect: Effect): void {
     const { observer, log } = this.#options
-    log?.debug(effect.kind, effect)
+    const { kind, ...details } = effect
+    log?.debug(kind, details)
     switch (effect.kind) {
       case 'grant':
         return this.#grant(effect.lease)

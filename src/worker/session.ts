@@ -222,7 +222,11 @@ async function member(
 
 async function lastWords(work: grpc.ClientDuplexStream<FromWorker, FromCoordinator>, relay: LogRelay): Promise<void> {
   const logs = relay.take()
-  if (logs) await Promise.race([new Promise((resolve) => work.write({ logs }, resolve)), delay(LAST_WORDS_MS)])
+  if (logs)
+    await Promise.race([
+      new Promise((resolve) => work.write({ logs }, resolve)),
+      delay(LAST_WORDS_MS, undefined, { ref: false }),
+    ])
 }
 
 async function send(
