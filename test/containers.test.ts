@@ -127,7 +127,13 @@ describe('the Dockerfile', () => {
 
 describe('deploy/compose', () => {
   it('fits the Compose Specification, which refuses an unknown key', () => {
-    const validate = [...linters().checkJsonschema, '--builtin-schema', 'vendor.compose-spec']
+    const validate = [
+      ...linters().checkJsonschema,
+      '--default-filetype',
+      'yaml',
+      '--builtin-schema',
+      'vendor.compose-spec',
+    ]
     const { status, text } = said([...validate, ...COMPOSE_FILES])
     assert.equal(status, 0, text)
     const careless = readFileSync(COMPOSE_FILES[0]!, 'utf8').replace('stop_grace_period', 'stop_grace')
@@ -155,8 +161,9 @@ describe('deploy/compose', () => {
   )
 
   it('starts commands with flags that there are', () => {
-    for (const { command } of services.filter((service) => service.command !== undefined))
-      assertCommandExists(command.split(/\s+/))
+    const commands = new Set(services.flatMap(({ command }) => command ?? []))
+    assert.equal(commands.size, 3)
+    for (const command of commands) assertCommandExists(command.trim().split(/\s+/))
   })
 
   it('uses one port for one thing everywhere', () => {
