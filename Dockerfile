@@ -16,7 +16,7 @@ FROM packages AS build
 COPY tsconfig.base.json ./
 COPY src src
 RUN node_modules/.bin/tsc --build src src/dashboard/browser \
-  && find dist -name '*.d.ts' -delete -o -name '*.tsbuildinfo' -delete
+  && find dist -type f '(' -name '*.ts' -o -name '*.map' -o -name '*.tsbuildinfo' ')' -delete
 
 # What runs of the packages: no compiler, and none of the two thirds that are source maps and types.
 FROM packages AS modules
@@ -37,7 +37,9 @@ COPY --from=build /opt/convoy/dist/src/cli/main.js /opt/convoy/dist/src/cli/runt
 COPY --from=build /opt/convoy/dist/src/engine/runtime dist/src/engine/runtime
 COPY --from=build /opt/convoy/dist/src/shared dist/src/shared
 ARG RUNTIME=cpu
-RUN --mount=type=cache,target=/root/.cache/pip node bin/convoy.mjs runtime install --$RUNTIME
+# Readable to the image's user: an installation is its owner's alone.
+RUN --mount=type=cache,target=/root/.cache/pip node bin/convoy.mjs runtime install --$RUNTIME \
+  && chmod -R a+rX "$CONVOY_CACHE"
 
 FROM packages AS dataset
 ENV CONVOY_CACHE=/var/cache/convoy

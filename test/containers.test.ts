@@ -4,7 +4,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { after, describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { packageRoot } from '../src/shared/package-root.js'
 import { tinyDataset } from './chaos/tiny-dataset.js'
 import { until } from './chaos/until.js'
@@ -206,6 +206,13 @@ describe('the tree of the last stage', () => {
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-image-'))
   const tiny = tinyDataset()
   const children: ChildProcess[] = []
+  const programs = path.join(scratch, 'usr', 'local', 'bin')
+  const environment = { ...tiny.environment, PATH: programs, HOME: scratch }
+  before(() => {
+    for (const copy of last.copies) copyInto(scratch, copy)
+    // As a RUN of the last stage does.
+    symlinkSync(path.join(scratch, 'opt', 'convoy', 'bin', 'convoy.mjs'), path.join(programs, 'convoy'))
+  })
   after(() => {
     for (const child of children) child.kill('SIGKILL')
     rmSync(scratch, { recursive: true, force: true })
@@ -213,11 +220,6 @@ describe('the tree of the last stage', () => {
   })
 
   it('is enough for a coordinator and a worker that train, and that answer the health check', async () => {
-    for (const copy of last.copies) copyInto(scratch, copy)
-    const programs = path.join(scratch, 'usr', 'local', 'bin')
-    // As a RUN of the last stage does.
-    symlinkSync(path.join(scratch, 'opt', 'convoy', 'bin', 'convoy.mjs'), path.join(programs, 'convoy'))
-    const environment = { ...tiny.environment, PATH: programs, HOME: scratch }
     const start = (command: string): { said: () => string; status: Promise<number | null> } => {
       const words = command.trim().split(/\s+/)
       const child = spawn(path.join(programs, 'convoy'), words, { cwd: scratch, env: environment, stdio: 'pipe' })
@@ -255,6 +257,14 @@ describe('the tree of the last stage', () => {
     children[0]!.kill(settingOf('STOPSIGNAL') as NodeJS.Signals)
     assert.equal(await first.status, 0, first.said())
     assert.equal(await second.status, 0, second.said())
+  })
+
+  it('ends a worker whose TensorFlow cannot be loaded, although it serves metrics, so that it is started again', () => {
+    const words = ['worker', '--join', '127.0.0.1:1', '--metrics-listen', '127.0.0.1:0']
+    const options = { env: { ...environment, CONVOY_CACHE: scratch }, encoding: 'utf8', timeout: 60_000 } as const
+    const { status, stderr } = spawnSync(path.join(programs, 'convoy'), words, options)
+    assert.equal(status, 1, stderr)
+    assert.match(stderr, /The native TensorFlow runtime is not installed/)
   })
 })
 

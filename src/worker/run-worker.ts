@@ -43,7 +43,11 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
       ? undefined
       : await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen')
   if (metricsServer) notice(`Metrics at ${metricsServer.url}`)
-  const { thread, device } = await ComputeThread.start(choice)
+  const { thread, device } = await ComputeThread.start(choice).catch((error: unknown) => {
+    // Or the process would not end.
+    metricsServer?.close()
+    throw error
+  })
   notice(`Computing on ${device.name} (${device.kind}, TensorFlow ${device.tensorflowVersion}).`)
   try {
     let retryMs = FIRST_RETRY_MS

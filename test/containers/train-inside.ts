@@ -6,11 +6,6 @@ import { buildah, buildahAt } from './buildah.js'
 import { readCompose } from './compose.js'
 import { wordsOf } from './dockerfile.js'
 
-interface Ending {
-  readonly status: number | null
-  readonly said: string
-}
-
 /**
  * A coordinator and a worker with the commands of deploy/compose, each in a tree of its own made of the image, as the image's user. They
  * train a few steps of CIFAR-10, answer their health checks meanwhile, and end with status 0.
@@ -33,9 +28,9 @@ export async function trainInside(directory: string, image: string): Promise<voi
     const before = ['run', '--isolation', 'chroot', which, '--']
     return [...buildahAt(directory), ...before, ...words]
   }
-  const start = async (which: string, command: string): Promise<Ending> => {
+  const start = async (which: string, command: string): Promise<void> => {
     const [program, ...args] = inside(which, ...config.Entrypoint, ...command.split(/\s+/))
-    const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     children.push(child)
     let said = ''
     for (const stream of [child.stdout, child.stderr])
@@ -43,7 +38,8 @@ export async function trainInside(directory: string, image: string): Promise<voi
         said += text.toString()
         process.stderr.write(text)
       })
-    return new Promise((resolve) => child.once('close', (status) => resolve({ status, said })))
+    const status = await new Promise((resolve) => child.once('close', resolve))
+    assert.equal(status, 0, said)
   }
   const isHealthy = (which: string, port: string): boolean => {
     const words = wordsOf('HEALTHCHECK').map((word) => word.replace('7702', port))
@@ -54,15 +50,18 @@ export async function trainInside(directory: string, image: string): Promise<voi
     // Both share one loopback here, where containers have one each.
     const ports = ['7702', '7712'] as const
     assert.ok(!isHealthy(containers[0], ports[0]), 'healthy before it runs')
-    const endings = [
+    const ends = Promise.all([
       start(containers[0], `${coordinator!.command} --max-steps 60`),
       start(containers[1], worker!.command.replace(...ports)),
-    ]
-    for (const [index, port] of ports.entries())
-      await until(`the health of ${containers[index]}`, () => isHealthy(containers[index]!, port))
-    for (const { status, said } of await Promise.all(endings)) assert.equal(status, 0, said)
+    ])
+    const health = async (): Promise<void> => {
+      for (const [index, port] of ports.entries())
+        await until(`the health of ${containers[index]}`, () => isHealthy(containers[index]!, port))
+    }
+    await Promise.all([ends, health()])
   } finally {
-    for (const child of children) child.kill('SIGKILL')
+    // With what they started: buildah stands between.
+    for (const child of children) if (child.exitCode === null) process.kill(-child.pid!, 'SIGKILL')
     for (const which of containers) run('rm', which)
   }
 }
