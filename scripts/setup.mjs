@@ -20,6 +20,8 @@ export class SetupError extends Error {}
  * @throws {SetupError} with one sentence that says what to do
  */
 export async function ensureSetup({ development = false, runtime = true } = {}) {
+  // A container's image was made ready when it was built, and holds no sources to do it again.
+  if (!existsSync(at('src', 'tsconfig.json')) && existsSync(at('dist', 'src', 'cli', 'main.js'))) return
   const problem = nodeProblem(process.versions.node)
   if (problem !== undefined) throw new SetupError(problem)
   const packages = () => packagesReady(development)

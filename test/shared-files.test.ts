@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, truncateSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, truncateSync, utimesSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -71,5 +71,15 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
       readdirSync('/dev/shm').filter((name) => name === path.basename(next.files.directory)),
       [],
     )
+  })
+
+  it('of a killed coordinator with the number of this process are cleared away, and those of this process stay', () => {
+    const leftover = `/dev/shm/convoy-${process.pid}-abcdef`
+    mkdirSync(leftover)
+    const beforeThisProcess = Date.now() / 1000 - process.uptime() - 1
+    utimesSync(leftover, beforeThisProcess, beforeThisProcess)
+    SharedFiles.create()!.files.close()
+    assert.equal(existsSync(leftover), false)
+    assert.equal(existsSync(files.directory), true)
   })
 })

@@ -122,7 +122,11 @@ function clearLeftovers(): void {
   for (const name of fs.readdirSync(MEMORY)) {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]
     const directory = path.join(MEMORY, name)
-    if (pid === undefined || isProcessAlive(Number(pid)) || fs.statSync(directory).uid !== process.getuid?.()) continue
+    if (pid === undefined) continue
+    const { uid, mtimeMs } = fs.statSync(directory)
+    // In a container that was started again, this process has the number of the one that was killed.
+    const isPredecessor = Number(pid) === process.pid && mtimeMs < Date.now() - process.uptime() * 1000
+    if ((isProcessAlive(Number(pid)) && !isPredecessor) || uid !== process.getuid?.()) continue
     fs.rmSync(directory, { recursive: true, force: true })
   }
 }

@@ -50,7 +50,11 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
       ? undefined
       : await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen', notReady)
   if (metricsServer) info(`Metrics at ${metricsServer.url}`)
-  const { thread, device } = await ComputeThread.start(choice)
+  const { thread, device } = await ComputeThread.start(choice).catch((error: unknown) => {
+    // Or the process would not end.
+    metricsServer?.close()
+    throw error
+  })
   log.module('compute').info(`Computing on ${device.name} (${device.kind}, TensorFlow ${device.tensorflowVersion}).`)
   try {
     let retryMs = FIRST_RETRY_MS
