@@ -46,7 +46,7 @@ describe('run directory', () => {
   })
 
   it('receives every event but partial progress in metrics.jsonl', async () => {
-    const file = new MetricsFile(scratch)
+    const file = new MetricsFile(scratch, assert.fail)
     for (const event of EVENTS) file.observe(event)
     await file.close()
     const lines = readFileSync(path.join(scratch, 'metrics.jsonl'), 'utf8').trim().split('\n')

@@ -2,11 +2,14 @@ import path from 'node:path'
 import { announceRun } from '../coordinator/run-announcement.js'
 import { finalTable } from '../coordinator/reporting/final-table.js'
 import { MetricsFile } from '../coordinator/reporting/metrics-file.js'
+import type { Report } from '../metrics/definitions.js'
 import { serveMetrics } from '../metrics/serve-metrics.js'
 import { PrometheusMetrics } from '../coordinator/reporting/prometheus-metrics.js'
 import { createRunDirectory, writeProvenance, writeResult } from '../coordinator/reporting/run-directory.js'
 import { runStatus } from '../coordinator/reporting/run-status.js'
+import type { LossObserver } from '../coordinator/reporting/report-file.js'
 import { RunStory } from '../coordinator/reporting/run-story.js'
+import { TensorboardReport } from '../coordinator/reporting/tensorboard/tensorboard-report.js'
 import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
 import type { RunObserver } from '../coordinator/run-events.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
@@ -47,15 +50,14 @@ export async function runTraining(
   startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
 ): Promise<void> {
   const now = (): number => performance.now()
+  const wallSeconds = (): number => Date.now() / 1000
   const runDirectory = createRunDirectory(options.runsDir, options.name ?? defaultName, Date.now())
   await writeProvenance(runDirectory, config, version())
 
   const logger = createLogger(runDirectory)
   const display = createProgressDisplay(process.stderr, now)
-  const metricsFile = new MetricsFile(runDirectory)
   const metrics = new PrometheusMetrics(now)
   const story = new RunStory(runDirectory)
-  const wallSeconds = (): number => Date.now() / 1000
   let status: () => RunStatus | undefined = () => undefined
   const page = livePageOf({
     snapshot: () => story.snapshot(),
@@ -67,9 +69,21 @@ export async function runTraining(
     story.say(text, wallSeconds())
     display.notice(text)
   }
+  const lossOf = (report: Report): LossObserver => {
+    let isSaid = false
+    return (records, reason) => {
+      metrics.lost(report, records)
+      if (isSaid) return
+      isSaid = true
+      notice(`${report} cannot be written (${reason.message}). The run goes on.`)
+    }
+  }
+  const metricsFile = new MetricsFile(runDirectory, lossOf('metrics.jsonl'))
+  const tensorboard = new TensorboardReport(runDirectory, wallSeconds, lossOf('tensorboard'))
   const observer: RunObserver = (event) => {
     metricsFile.observe(event)
     metrics.observe(event)
+    tensorboard.observe(event)
     display.observe(event)
     story.observe(event, wallSeconds())
     if (event.kind !== 'step' && event.kind !== 'evaluating') logger.info(event.kind, { event })
@@ -81,7 +95,12 @@ export async function runTraining(
     isTerminated = signal === 'SIGTERM'
     interrupted.abort(new ConvoyError('interrupted', `Interrupted. What was done is in ${runDirectory}.`))
   })
-  const closing: (() => void | Promise<void>)[] = [() => closeLogger(logger), () => metricsFile.close(), restoreSignals]
+  const closing: (() => void | Promise<void>)[] = [
+    () => closeLogger(logger),
+    () => metricsFile.close(),
+    () => tensorboard.close(),
+    restoreSignals,
+  ]
   try {
     const metricsServer = await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen', page.handle)
     closing.push(() => {
@@ -94,6 +113,7 @@ export async function runTraining(
       config,
       observer,
       onCall: metrics.call,
+      onLandmark: tensorboard.passed,
       signal: interrupted.signal,
       runDirectory,
     })

@@ -49,6 +49,8 @@ export interface CoordinatorOptions {
   readonly onCall?: CallObserver
   readonly signal: AbortSignal
   /** See TrainingRunOptions. */
+  readonly onLandmark?: TrainingRunOptions['onLandmark']
+  /** See TrainingRunOptions. */
   readonly beforeStep?: () => Promise<void>
   readonly runDirectory: string
 }
@@ -184,6 +186,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         signal,
         stopSignal: stop.signal,
         onBrokenOff,
+        onLandmark: options.onLandmark,
         beforeStep: options.beforeStep,
         now,
       })
