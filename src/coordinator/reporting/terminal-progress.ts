@@ -1,7 +1,7 @@
-import { MultiBar, Presets } from 'cli-progress'
-import { formatDuration, formatShare } from '../../shared/units.js'
+import { canRedraw, columnsOf, highlighted, printable } from '../../shared/terminal.js'
 import type { RunEvent, RunObserver } from '../run-events.js'
 import { describeEvent } from './describe-event.js'
+import { ProgressLine } from './progress-line.js'
 
 /** Where progress is shown. */
 export interface ProgressDisplay {
@@ -12,68 +12,46 @@ export interface ProgressDisplay {
 }
 
 const PLAIN_EVERY_MS = 10_000
-/** Weight of the newest step in the rate that is shown. */
-const SMOOTHING = 0.05
+const BAR_EVERY_MS = 125
+
+const FAULTS: readonly RunEvent['kind'][] = ['waiting', 'worker-left', 'reissued', 'refused', 'quarantined', 'audited']
 
 /** A bar on a terminal, plain lines elsewhere; all on that stream (standard output belongs to results). */
 export function createProgressDisplay(stream: NodeJS.WriteStream, now: () => number): ProgressDisplay {
-  return stream.isTTY ? barDisplay(stream) : plainDisplay(stream, now)
+  return canRedraw(stream) ? barDisplay(stream, now) : plainDisplay(stream, now)
 }
 
-/** Rate, loss and time left, smoothed. */
-class Pace {
-  totalSteps = 0
-  #batchSize = 0
-  #stepMs = 0
-
-  /** @returns the line for a step; undefined for other events */
-  read(event: RunEvent): string | undefined {
-    if (event.kind === 'started') {
-      this.totalSteps = event.totalSteps
-      this.#batchSize = event.config.batchSize
-    }
-    if (event.kind !== 'step') return undefined
-    // The first step waits for workers to start.
-    this.#stepMs = event.step <= 2 ? event.durationMs : (1 - SMOOTHING) * this.#stepMs + SMOOTHING * event.durationMs
-    const rate = (1000 * this.#batchSize) / this.#stepMs
-    const left = formatDuration(((this.totalSteps - event.step) * this.#stepMs) / 1000)
-    return (
-      `epoch ${event.epoch.toFixed(2)}  loss ${event.loss.toFixed(3)}  accuracy ${formatShare(event.accuracy)}  ` +
-      `${rate.toFixed(0)} images/s  ${event.workers} workers  ${left} left`
-    )
+function barDisplay(stream: NodeJS.WriteStream, now: () => number): ProgressDisplay {
+  const progress = new ProgressLine()
+  let isShown = false
+  let shownMs = -Infinity
+  const draw = (): void => {
+    shownMs = now()
+    stream.write(`\r${progress.within(columnsOf(stream))}\u001b[K`)
   }
-}
-
-function barDisplay(stream: NodeJS.WriteStream): ProgressDisplay {
-  const bars = new MultiBar(
-    { stream, format: '{bar} {value}/{total}  {text}', barsize: 20, hideCursor: true, autopadding: true, fps: 8 },
-    Presets.shades_grey,
-  )
-  const pace = new Pace()
-  let bar: ReturnType<MultiBar['create']> | undefined
   const notice = (text: string): void => {
-    bars.log(`${text}\n`)
-    bars.update()
+    stream.write(`\r\u001b[K${text}\n`)
+    if (isShown) draw()
   }
   return {
     notice,
     observe: (event) => {
-      const line = pace.read(event)
-      const text = describeEvent(event)
-      if (text !== undefined) notice(text)
-      if (event.kind === 'started') bar = bars.create(event.totalSteps, 0, { text: 'waiting for workers' })
-      else if (event.kind === 'step') bar?.update(event.step, { text: line })
-      else if (event.kind === 'evaluating')
-        bar?.update({ text: `${event.split}: ${event.done} of ${event.total} images` })
+      progress.observe(event)
+      if (event.kind === 'started') isShown = true
+      tell(event, stream, notice)
+      if (isShown && now() - shownMs >= BAR_EVERY_MS) draw()
     },
     close: () => {
-      bars.stop()
+      if (!isShown) return
+      draw()
+      stream.write('\n')
+      isShown = false
     },
   }
 }
 
 function plainDisplay(stream: NodeJS.WriteStream, now: () => number): ProgressDisplay {
-  const pace = new Pace()
+  const progress = new ProgressLine()
   let shownMs = -Infinity
   const notice = (text: string): void => {
     stream.write(`${text}\n`)
@@ -81,13 +59,20 @@ function plainDisplay(stream: NodeJS.WriteStream, now: () => number): ProgressDi
   return {
     notice,
     observe: (event) => {
-      const line = pace.read(event)
-      const text = describeEvent(event)
-      if (text !== undefined) notice(text)
+      progress.observe(event)
+      tell(event, stream, notice)
       if (event.kind !== 'step' || now() - shownMs < PLAIN_EVERY_MS) return
       shownMs = now()
-      notice(`step ${event.step}/${pace.totalSteps}  ${line}`)
+      notice(progress.plain())
     },
     close: () => undefined,
   }
+}
+
+/** What people should know of an event; faults stand out. */
+function tell(event: RunEvent, stream: NodeJS.WriteStream, notice: (text: string) => void): void {
+  const text = describeEvent(event)
+  if (text === undefined) return
+  const safe = printable(text)
+  notice(FAULTS.includes(event.kind) ? highlighted(safe, stream) : safe)
 }
