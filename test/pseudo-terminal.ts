@@ -10,6 +10,13 @@ const SCROLLBACK_LINES = 10_000
 /** Why no pseudo-terminal can be had; false when it can. */
 export const noTerminal = spawnSync('script', ['--version']).status !== 0 && 'script (util-linux) is not installed'
 
+const running = new Set<ChildProcess>()
+
+/** For `after`: a failed test may not leave processes behind. */
+export function killTerminals(): void {
+  for (const child of running) child.kill('SIGKILL')
+}
+
 /** `convoy …` on a pseudo-terminal of its own (by `script`), and the screen that somebody in front of it sees. */
 export class PseudoTerminal {
   readonly #child: ChildProcess
@@ -31,8 +38,12 @@ export class PseudoTerminal {
       this.raw += bytes.toString()
       this.#screen.write(bytes)
     })
+    running.add(this.#child)
     this.#ended = new Promise((resolve) => {
-      this.#child.once('close', resolve)
+      this.#child.once('close', (status) => {
+        running.delete(this.#child)
+        resolve(status)
+      })
     })
   }
 
@@ -49,10 +60,6 @@ export class PseudoTerminal {
   /** Presses Ctrl-C. */
   interrupt(): void {
     this.#child.stdin!.write('\u0003')
-  }
-
-  kill(): void {
-    this.#child.kill('SIGKILL')
   }
 
   /** The lines that can be seen, those that were scrolled out of sight first. A line too long for the terminal is several. */

@@ -9,6 +9,7 @@ import sharp from 'sharp'
 import { crc32c } from '../src/coordinator/reporting/tensorboard/crc32c.js'
 import { histogramOf } from '../src/coordinator/reporting/tensorboard/histogram.js'
 import { confusionImage, kernelsImage } from '../src/coordinator/reporting/tensorboard/images.js'
+import { TensorboardReport } from '../src/coordinator/reporting/tensorboard/tensorboard-report.js'
 import { packageRoot } from '../src/shared/package-root.js'
 import { tinyDataset } from './chaos/tiny-dataset.js'
 import { until } from './chaos/until.js'
@@ -114,6 +115,19 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
     }
     for (const [tag, points] of Object.entries({ ...scalars, ...histograms, ...images }))
       assert.equal(served[tag], points.length, `${tag} is not served`)
+  })
+
+  it('takes images of mistakes, under tags that say what was taken for what', async () => {
+    const directory = mkdtempSync(path.join(scratch, 'mistakes-'))
+    const report = new TensorboardReport(directory, () => 1, assert.fail)
+    const pixels = Uint8Array.of(255, 0, 0, 0, 255, 0)
+    report.mistakes(7, [1, 2, 3], [{ pixels, label: 'cat', prediction: 'dog' }])
+    await report.close()
+    const [image] = read!(path.join(directory, 'tensorboard')).images['mistakes/1: cat taken for dog']!
+    assert.equal(image!.step, 7)
+    const { data, info } = await sharp(Buffer.from(image!.png, 'hex')).raw().toBuffer({ resolveWithObject: true })
+    assert.deepEqual([info.width, info.height], [320, 160])
+    assert.deepEqual([...data.subarray(0, 3), ...data.subarray(-3)], [...pixels])
   })
 
   it('can be read while the run goes on, after its coordinator was killed, and wherever a crash cut it off', async () => {

@@ -79,7 +79,8 @@ function describe(status: StatusReply): string {
     ])
   }
   return (
-    `${runDirectory}: ${state}, step ${step} of ${totalSteps} (epoch ${epoch.toFixed(2)}), ` +
+    `${runDirectory}: ${state}\n` +
+    `step ${step} of ${totalSteps} (epoch ${epoch.toFixed(2)}), ` +
     `loss ${loss.toFixed(4)}, accuracy ${formatShare(accuracy)}, ${samplesPerSecond.toFixed(0)} images/s, ` +
     `${workers.length} workers${left}\n${table.toString()}\n`
   )

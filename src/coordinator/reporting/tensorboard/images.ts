@@ -54,9 +54,14 @@ export async function kernelsImage({ shape, offset }: ParameterTensor, values: F
   return encode(pixels, imageHeight, imageWidth, channels)
 }
 
-async function encode(pixels: Uint8Array, height: number, width: number, channels: 1 | 3): Promise<Png> {
+/** @param shape `[height, width, channel]`, 1 or 3 channels */
+export async function pixelsImage(pixels: Uint8Array, shape: readonly [number, number, number]): Promise<Png> {
+  return encode(pixels, ...shape)
+}
+
+async function encode(pixels: Uint8Array, height: number, width: number, channels: number): Promise<Png> {
   const scale = Math.max(1, Math.floor(SIDE_PIXELS / Math.max(height, width)))
-  const bytes = await sharp(pixels, { raw: { height, width, channels } })
+  const bytes = await sharp(pixels, { raw: { height, width, channels: channels as 1 | 3 } })
     .resize({ height: height * scale, width: width * scale, kernel: 'nearest' })
     .png()
     .toBuffer()

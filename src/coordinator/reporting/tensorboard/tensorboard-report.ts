@@ -6,7 +6,15 @@ import type { LossObserver } from '../report-file.js'
 import { EventFile } from './event-file.js'
 import { histogramOf } from './histogram.js'
 import type { Png } from './images.js'
-import { confusionImage, kernelsImage } from './images.js'
+import { confusionImage, kernelsImage, pixelsImage } from './images.js'
+
+/** An image whose most probable class is not its label. */
+export interface Mistake {
+  /** Uint8, `[height, width, channel]`. */
+  readonly pixels: Uint8Array
+  readonly label: string
+  readonly prediction: string
+}
 
 /**
  * The run for TensorBoard, in `tensorboard/` of the run directory: scalars of each step and each evaluation, the confusion matrix of each
@@ -49,6 +57,17 @@ export class TensorboardReport {
     this.#events.add(step, values)
     const first = layout.tensors.find(({ shape }) => shape.length === 4)
     if (first !== undefined) this.#image(step, 'first_layer', kernelsImage(first, weights))
+  }
+
+  /**
+   * Images that weights of that step get wrong, each under a tag that says how.
+   * @param imageShape `[height, width, channel]`, 1 or 3 channels
+   */
+  mistakes(step: number, imageShape: readonly [number, number, number], mistakes: readonly Mistake[]): void {
+    for (const [index, { pixels, label, prediction }] of mistakes.entries()) {
+      const tag = `mistakes/${index + 1}: ${label} taken for ${prediction}`
+      this.#image(step, tag, pixelsImage(pixels, imageShape))
+    }
   }
 
   /** Everything is in the file when this settles. */
