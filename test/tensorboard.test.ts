@@ -119,7 +119,13 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
 
   it('takes images of mistakes, under tags that say what was taken for what', async () => {
     const directory = mkdtempSync(path.join(scratch, 'mistakes-'))
-    const report = new TensorboardReport(directory, () => 1, assert.fail)
+    const report = new TensorboardReport(
+      directory,
+      () => 1,
+      (_records, reason) => {
+        throw reason
+      },
+    )
     const pixels = Uint8Array.of(255, 0, 0, 0, 255, 0)
     report.mistakes(7, [1, 2, 3], [{ pixels, label: 'cat', prediction: 'dog' }])
     await report.close()

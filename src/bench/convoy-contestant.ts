@@ -136,14 +136,12 @@ class StepGate {
     while (this.#allowed === 0) {
       signal.throwIfAborted()
       await new Promise<void>((resolve) => {
-        this.#wake = resolve
-        signal.addEventListener(
-          'abort',
-          () => {
-            resolve()
-          },
-          { once: true },
-        )
+        const wake = (): void => {
+          signal.removeEventListener('abort', wake)
+          resolve()
+        }
+        this.#wake = wake
+        signal.addEventListener('abort', wake)
       })
     }
     this.#allowed--

@@ -14,7 +14,7 @@ export function columnsOf(stream: NodeJS.WriteStream): number {
 
 /** The beginning of a line, as much as fits. */
 export function withinColumns(line: string, stream: NodeJS.WriteStream): string {
-  return [...line].slice(0, columnsOf(stream)).join('')
+  return line.slice(0, columnsOf(stream))
 }
 
 /** Control characters in names and reasons, which others chose, may not reach a terminal. */

@@ -46,7 +46,7 @@ export class TensorboardReport {
     }
   }
 
-  /** See {@link Landmark}. Costs about 8 ns a weight. */
+  /** See {@link Landmark}. Costs milliseconds: 4.5 for the 270,000 weights of resnet20. */
   readonly passed = ({ step, layout, weights, gradient }: Landmark): void => {
     const values = layout.tensors.flatMap(({ name, offset, size, trainable }) => [
       { tag: `weights/${name}`, histo: histogramOf(weights.subarray(offset, offset + size)) },
@@ -103,8 +103,8 @@ export class TensorboardReport {
         const { height, width, bytes } = png
         this.#events.add(step, [{ tag, image: { height, width, colorspace: 3, encodedImageString: bytes } }])
       },
-      (error: Error) => {
-        this.#onLost(1, error)
+      (error: unknown) => {
+        this.#onLost(1, error as Error)
       },
     )
     this.#images = Promise.all([this.#images, added]).then(() => undefined)
