@@ -2,6 +2,7 @@ import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import { findRunningRun } from '../coordinator/run-announcement.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
+import { printable } from '../shared/terminal.js'
 import { formatBytes, formatDuration, formatShare } from '../shared/units.js'
 import type { AdminTarget } from './admin-client.js'
 import { callAdmin } from './admin-client.js'
@@ -28,7 +29,9 @@ export function statusCommand(): Command {
         await openPage(target, run)
         return
       }
-      const show = json ? (status: StatusReply) => `${JSON.stringify(status)}\n` : describe
+      const show = json
+        ? (status: StatusReply) => `${JSON.stringify(status)}\n`
+        : (status: StatusReply) => printable(describe(status))
       if (watch === undefined) process.stdout.write(show(await callAdmin('status', target, run)))
       else await watchStatus(target, run, 1000 * watch, show)
     })
