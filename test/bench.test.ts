@@ -3,6 +3,7 @@ import { after, describe, it } from 'node:test'
 import type { EngineResult } from '../src/bench/engine-benchmark.js'
 import { median, ratioTo } from '../src/bench/engine-benchmark.js'
 import { engineReport } from '../src/bench/engine-report.js'
+import type { ReportingResult } from '../src/bench/reporting-benchmark.js'
 import { killLaunches, Launch } from './launch.js'
 
 after(killLaunches)
@@ -36,7 +37,7 @@ describe('a comparison', () => {
   })
 })
 
-describe('convoy bench engine', () => {
+describe('convoy bench', () => {
   it('measures the coordinator and its workers, and ends them', async () => {
     const flags = ['--network', 'resnet8', '--precision', 'float32', '--peers', 'none', '--rounds', '2', '--steps', '2']
     const launch = new Launch(['bench', 'engine', ...flags, '--workers', '1,2', '--json'])
@@ -63,6 +64,14 @@ describe('convoy bench engine', () => {
     // The stem and three blocks of two.
     assert.equal(convolution.calls, 7)
     assert.ok(ops.every(({ milliseconds }, index) => index === 0 || milliseconds <= ops[index - 1]!.milliseconds))
+  })
+
+  it('measures what reports cost', async () => {
+    const launch = new Launch(['bench', 'reporting', '--workers', '1', '--rounds', '1', '--steps', '3', '--json'])
+    const { off, on, ratio, landmarkMs } = (await launch.result()) as unknown as ReportingResult
+    assert.deepEqual([off.length, on.length], [1, 1])
+    assert.equal(ratio, on[0]! / off[0]!)
+    assert.ok(landmarkMs > 0)
   })
 
   it('names what a list can hold', async () => {

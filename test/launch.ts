@@ -87,6 +87,11 @@ export class Launch {
     return this.#until(async () => wanted.exec(this.stderr)?.[0])
   }
 
+  /** Waits for a text on standard output. */
+  async untilPrints(wanted: RegExp): Promise<string> {
+    return this.#until(async () => wanted.exec(this.stdout)?.[0])
+  }
+
   async announcement(): Promise<{ address: string; adminAddress: string; metrics: string; runDirectory: string }> {
     const text = await this.#until(() => this.#read('coordinator.json'))
     return JSON.parse(text) as { address: string; adminAddress: string; metrics: string; runDirectory: string }

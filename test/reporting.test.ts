@@ -47,7 +47,9 @@ describe('run directory', () => {
   })
 
   it('receives every event but partial progress in metrics.jsonl', async () => {
-    const file = new MetricsFile(scratch)
+    const file = new MetricsFile(scratch, (_records, reason) => {
+      throw reason
+    })
     for (const event of EVENTS) file.observe(event)
     await file.close()
     const lines = readFileSync(path.join(scratch, 'metrics.jsonl'), 'utf8').trim().split('\n')

@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { LocalWorkers } from '../coordinator/local-workers.js'
 import type { RunObserver } from '../coordinator/run-events.js'
+import type { Coordinator, CoordinatorOptions } from '../coordinator/start-coordinator.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { chooseGpus } from '../engine/runtime/device-choice.js'
@@ -23,15 +24,23 @@ export interface ConvoyContestant extends Contestant {
   readonly pids: readonly number[]
 }
 
+/** Who is told what the run does. */
+export interface Reports extends Pick<CoordinatorOptions, 'observer' | 'onLandmark' | 'onCall'> {
+  /** The coordinator listens. */
+  watch(coordinator: Coordinator): void
+}
+
 /**
  * The product itself: a coordinator in this process and worker processes, as `convoy train` starts them, all costs included
  * (sampling, augmentation, gRPC, reduction, optimizer). Between rounds no lease is given.
+ * @param reports none: nobody is told anything
  */
 export async function startConvoy(
   task: Task,
   workers: number,
   device: DeviceChoice,
   shardSize = SHARD_SIZE,
+  reports?: Reports,
 ): Promise<ConvoyContestant> {
   const recipe = (RECIPES[task.network] ?? RECIPES['resnet20'])!.config
   const config = runConfigSchema.parse({
@@ -49,6 +58,7 @@ export async function startConvoy(
   let parameters = 0
   const observer: RunObserver = (event) => {
     if (event.kind === 'started') parameters = event.parameterCount
+    reports?.observer(event)
     if (event.kind === 'step') gate.stepped()
   }
   const log = new Log({
@@ -57,6 +67,7 @@ export async function startConvoy(
     now: Date.now,
   })
   const coordinator = await startCoordinator({
+    ...reports,
     config,
     data: 'cifar10',
     listen: '127.0.0.1:0',
@@ -72,6 +83,7 @@ export async function startConvoy(
     beforeStep: async () => gate.open(abort.signal),
     runDirectory: directory,
   })
+  reports?.watch(coordinator)
   const gpus = chooseGpus(device)
   const processes = new LocalWorkers({
     count: workers,
@@ -135,14 +147,12 @@ class StepGate {
     while (this.#allowed === 0) {
       signal.throwIfAborted()
       await new Promise<void>((resolve) => {
-        this.#wake = resolve
-        signal.addEventListener(
-          'abort',
-          () => {
-            resolve()
-          },
-          { once: true },
-        )
+        const wake = (): void => {
+          signal.removeEventListener('abort', wake)
+          resolve()
+        }
+        this.#wake = wake
+        signal.addEventListener('abort', wake)
       })
     }
     this.#allowed--

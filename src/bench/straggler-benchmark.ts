@@ -1,9 +1,9 @@
 import os from 'node:os'
 import type { Task } from './contestant.js'
-import { BATCH_SIZE } from './contestant.js'
 import { startConvoy } from './convoy-contestant.js'
 import { CpuLimit } from './cpu-limit.js'
 import { median } from './engine-benchmark.js'
+import { takeTurns } from './take-turns.js'
 
 const TASK: Task = { network: 'resnet20', precision: 'float32', augmentation: true }
 /** Sixteen shards: enough to give a slow worker little. */
@@ -12,8 +12,6 @@ const EQUALS = 3
 const SLOWNESS = 10
 /** For the coordinator. */
 const CORES_LEFT = 0.5
-/** Speeds are learnt meanwhile. */
-const WARM_UP_STEPS = 20
 
 export interface StragglerResult {
   /** Cores of each of the equal workers; the straggler has a tenth of it. */
@@ -52,17 +50,7 @@ export async function benchmarkStraggler(
   try {
     const equals = Array.from({ length: EQUALS }, () => coresEach)
     const contestants = [await limited('without', equals), await limited('with', [...equals, coresEach / SLOWNESS])]
-    const rates = contestants.map((): number[] => [])
-    for (const contestant of contestants) await contestant.steps(WARM_UP_STEPS)
-    for (let round = 0; round < rounds; round++) {
-      for (const [index, contestant] of contestants.entries()) {
-        // The mean: a straggler hides in the slow steps, which a median leaves out.
-        const seconds = await contestant.steps(steps)
-        rates[index]!.push((BATCH_SIZE * steps) / seconds.reduce((sum, one) => sum + one, 0))
-      }
-      notice(`Round ${round + 1} of ${rounds}: ${rates.map((ofOne) => ofOne.at(-1)!.toFixed(0)).join(', ')} images/s`)
-    }
-    const [without, withOne] = rates as [number[], number[]]
+    const [without, withOne] = (await takeTurns(contestants, rounds, steps, notice)) as [number[], number[]]
     const ratio = median(withOne.map((rate, round) => rate / without[round]!))
     return { coresEach, without, with: withOne, ratio }
   } finally {

@@ -7,6 +7,7 @@ import { describeConditions, engineReport } from '../bench/engine-report.js'
 import { profileOps } from '../bench/op-profile.js'
 import { peerPython } from '../bench/peer-environment.js'
 import { benchmarkPrediction } from '../bench/prediction-benchmark.js'
+import { benchmarkReporting, reportingReport } from '../bench/reporting-benchmark.js'
 import { benchmarkStraggler } from '../bench/straggler-benchmark.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
@@ -36,6 +37,13 @@ interface EngineFlags {
   output?: string
   json?: true
   profile?: true
+}
+
+interface ReportingFlags {
+  readonly workers: number
+  readonly rounds: number
+  readonly steps: number
+  readonly json?: true
 }
 
 export function benchCommand(): Command {
@@ -88,6 +96,19 @@ export function benchCommand(): Command {
         return `${workers} workers: ${real} images/s, predicted ${foretold}, ${(100 * ratio).toFixed(1)} %\n`
       })
       process.stdout.write(json ? `${JSON.stringify(results)}\n` : lines.join(''))
+    })
+  command
+    .command('reporting')
+    .description('What reports cost: metrics file, TensorBoard, Prometheus and the page, all on against all off')
+    .option('--workers <number>', 'of both', integer('--workers', 1, 256), 2)
+    .option('--rounds <number>', 'turns with and without them', integer('--rounds', 1, 1000), 9)
+    .option('--steps <number>', 'steps in each turn', integer('--steps', 1, 10_000), 60)
+    .option('--json', 'for machines')
+    .action(async ({ workers, rounds, steps, json }: ReportingFlags) => {
+      const result = await benchmarkReporting(workers, rounds, steps, notice)
+      const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
+      const text = `${conditions}; ${rounds} rounds of ${steps} steps.\n\n${reportingReport(result)}`
+      process.stdout.write(json ? `${JSON.stringify({ conditions, ...result })}\n` : text)
     })
   return command
 }

@@ -2,12 +2,15 @@ import path from 'node:path'
 import { announceRun } from '../coordinator/run-announcement.js'
 import { finalTable } from '../coordinator/reporting/final-table.js'
 import { MetricsFile } from '../coordinator/reporting/metrics-file.js'
+import type { Report } from '../metrics/definitions.js'
 import { serveMetrics } from '../metrics/serve-metrics.js'
 import { PrometheusMetrics } from '../coordinator/reporting/prometheus-metrics.js'
 import { RunLog } from '../coordinator/reporting/run-log.js'
 import { createRunDirectory, writeProvenance, writeResult } from '../coordinator/reporting/run-directory.js'
 import { runStatus } from '../coordinator/reporting/run-status.js'
+import type { LossObserver } from '../coordinator/reporting/report-file.js'
 import { RunStory } from '../coordinator/reporting/run-story.js'
+import { TensorboardReport } from '../coordinator/reporting/tensorboard/tensorboard-report.js'
 import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
 import type { RunObserver } from '../coordinator/run-events.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
@@ -47,19 +50,18 @@ export async function runTraining(
   startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
 ): Promise<void> {
   const now = (): number => performance.now()
+  const wallSeconds = (): number => Date.now() / 1000
   const runDirectory = createRunDirectory(options.runsDir, options.name ?? defaultName, Date.now())
   await writeProvenance(runDirectory, config, version())
 
   const display = createProgressDisplay(process.stderr, now)
-  const metricsFile = new MetricsFile(runDirectory)
   const metrics = new PrometheusMetrics(now)
   const story = new RunStory(runDirectory)
   const runLog = new RunLog(runDirectory, options.logLevel, display, (text, seconds) => {
     story.say(text, seconds)
   })
   const { log } = runLog
-  const { info: notice } = log.module('run')
-  const wallSeconds = (): number => Date.now() / 1000
+  const { info: notice, warn } = log.module('run')
   let status: () => RunStatus | undefined = () => undefined
   let notReady: () => string | undefined = () => 'the coordinator does not listen yet'
   const page = livePageOf({
@@ -67,9 +69,21 @@ export async function runTraining(
     takeUpdate: () => story.takeUpdate(),
     status: () => status(),
   })
+  const lossOf = (report: Report): LossObserver => {
+    let isSaid = false
+    return (records, reason) => {
+      metrics.lost(report, records)
+      if (isSaid) return
+      isSaid = true
+      warn(`${report} cannot be written (${reason.message}). The run goes on.`)
+    }
+  }
+  const metricsFile = new MetricsFile(runDirectory, lossOf('metrics.jsonl'))
+  const tensorboard = new TensorboardReport(runDirectory, wallSeconds, lossOf('tensorboard'))
   const observer: RunObserver = (event) => {
     metricsFile.observe(event)
     metrics.observe(event)
+    tensorboard.observe(event)
     display.observe(event)
     runLog.observe(event)
     story.observe(event, wallSeconds())
@@ -81,7 +95,12 @@ export async function runTraining(
     isTerminated = signal === 'SIGTERM'
     interrupted.abort(new ConvoyError('interrupted', `Interrupted. What was done is in ${runDirectory}.`))
   })
-  const closing: (() => void | Promise<void>)[] = [() => runLog.close(), () => metricsFile.close(), restoreSignals]
+  const closing: (() => void | Promise<void>)[] = [
+    () => runLog.close(),
+    () => metricsFile.close(),
+    () => tensorboard.close(),
+    restoreSignals,
+  ]
   try {
     const metricsServer = await serveMetrics(
       metrics.render,
@@ -104,6 +123,7 @@ export async function runTraining(
         metrics.call(method, code, seconds)
         runLog.call(method, code, seconds, details)
       },
+      onLandmark: tensorboard.passed,
       signal: interrupted.signal,
       runDirectory,
     })

@@ -1,12 +1,15 @@
 import Table from 'cli-table3'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { findRunningRun } from '../coordinator/run-announcement.js'
+import { printable } from '../shared/log/printable.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
-import { formatBytes } from '../shared/units.js'
+import { formatBytes, formatDuration, formatShare } from '../shared/units.js'
 import type { AdminTarget } from './admin-client.js'
 import { callAdmin } from './admin-client.js'
+import { integer } from './flag-values.js'
 import { openInBrowser } from './open-in-browser.js'
 import { writeReport } from './report.js'
+import { watchStatus } from './watch-status.js'
 
 export function statusCommand(): Command {
   return new Command('status')
@@ -14,21 +17,31 @@ export function statusCommand(): Command {
     .argument('[run]', 'run directory (default: the newest run that is going on)')
     .option('--admin <host:port>', "the coordinator's admin address")
     .option('--runs-dir <directory>', 'where run directories lie', 'runs')
+    .addOption(
+      new Option('--watch [seconds]', 'show it every so often, until the run ends')
+        .preset('1')
+        .argParser(integer('--watch', 1, 3600)),
+    )
     .option('--open', 'show its page in the browser; of a run that is over, the report')
     .option('--json', 'for machines')
-    .action(async (run: string | undefined, { json, open, ...target }: StatusFlags) => {
+    .action(async (run: string | undefined, { json, open, watch, ...target }: StatusFlags) => {
       if (open) {
         await openPage(target, run)
         return
       }
-      const status = await callAdmin('status', target, run)
-      process.stdout.write(json ? `${JSON.stringify(status)}\n` : describe(status))
+      const show = json
+        ? (status: StatusReply) => `${JSON.stringify(status)}\n`
+        : describe
+      if (watch === undefined) process.stdout.write(show(await callAdmin('status', target, run)))
+      else await watchStatus(target, run, 1000 * watch, show)
     })
 }
 
 interface StatusFlags extends AdminTarget {
   readonly open?: true
   readonly json?: true
+  /** Seconds. */
+  readonly watch?: number
 }
 
 async function openPage({ runsDir }: AdminTarget, run: string | undefined): Promise<void> {
@@ -48,7 +61,9 @@ async function pageOf(runsDir: string, run: string | undefined): Promise<string>
 }
 
 function describe(status: StatusReply): string {
-  const { state, step, totalSteps, epoch, loss, samplesPerSecond, workers, runDirectory } = status
+  const { state, step, totalSteps, epoch, loss, accuracy, samplesPerSecond, secondsLeft, workers, runDirectory } =
+    status
+  const left = secondsLeft > 0 ? `, ${formatDuration(secondsLeft)} left` : ''
   const table = new Table({
     head: ['worker', 'name', 'state', 'device', 'shards', 'memory', 'tensors', 'slower', 'heard'],
     style: { head: [], border: [] },
@@ -56,9 +71,9 @@ function describe(status: StatusReply): string {
   for (const worker of workers) {
     table.push([
       worker.worker,
-      worker.name,
+      printable(worker.name),
       worker.state,
-      worker.device,
+      printable(worker.device),
       worker.shardsDone,
       formatBytes(worker.residentBytes),
       worker.tensors,
@@ -67,7 +82,9 @@ function describe(status: StatusReply): string {
     ])
   }
   return (
-    `${runDirectory}: ${state}, step ${step} of ${totalSteps} (epoch ${epoch.toFixed(2)}), ` +
-    `loss ${loss.toFixed(4)}, ${samplesPerSecond.toFixed(0)} images/s, ${workers.length} workers\n${table.toString()}\n`
+    `${runDirectory}: ${state}\n` +
+    `step ${step} of ${totalSteps} (epoch ${epoch.toFixed(2)}), ` +
+    `loss ${loss.toFixed(4)}, accuracy ${formatShare(accuracy)}, ${samplesPerSecond.toFixed(0)} images/s, ` +
+    `${workers.length} workers${left}\n${table.toString()}\n`
   )
 }

@@ -15,6 +15,7 @@ export class RunProgress {
   #step = 0
   #epoch = 0
   #loss = 0
+  #accuracy = 0
   #samplesPerSecond = 0
   #batchSize = 0
 
@@ -31,12 +32,13 @@ export class RunProgress {
         this.#become(this.#activity)
         break
       case 'step': {
-        const { step, epoch, loss, durationMs } = event
+        const { step, epoch, loss, accuracy, durationMs } = event
         const rate = (this.#batchSize * 1000) / durationMs
         this.#samplesPerSecond = step <= 2 ? rate : (1 - RATE_WEIGHT) * this.#samplesPerSecond + RATE_WEIGHT * rate
         this.#step = step
         this.#epoch = epoch
         this.#loss = loss
+        this.#accuracy = accuracy
         this.#become((this.#activity = 'training'))
         break
       }
@@ -57,6 +59,7 @@ export class RunProgress {
   }
 
   get summary(): Omit<StatusReply, 'runDirectory' | 'workers'> & { state: RunState } {
+    const samplesLeft = (this.#totalSteps - this.#step) * this.#batchSize
     return {
       state: this.#state,
       step: this.#step,
@@ -64,6 +67,8 @@ export class RunProgress {
       epoch: this.#epoch,
       loss: this.#loss,
       samplesPerSecond: this.#samplesPerSecond,
+      accuracy: this.#accuracy,
+      secondsLeft: this.#samplesPerSecond > 0 ? samplesLeft / this.#samplesPerSecond : 0,
     }
   }
 

@@ -56,6 +56,8 @@ export interface CoordinatorOptions {
   readonly workerLogLevel: LogLevel
   readonly signal: AbortSignal
   /** See TrainingRunOptions. */
+  readonly onLandmark?: TrainingRunOptions['onLandmark']
+  /** See TrainingRunOptions. */
   readonly beforeStep?: () => Promise<void>
   readonly runDirectory: string
 }
@@ -214,6 +216,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         signal,
         stopSignal: stop.signal,
         onBrokenOff,
+        onLandmark: options.onLandmark,
         beforeStep: options.beforeStep,
         now,
       })

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { DatasetInfo, SplitName } from '../data/dataset.js'
+import type { ParameterLayout } from '../model/parameter-layout.js'
 import { evaluationLength, gradientLength } from '../model/parameter-layout.js'
 import { initialWeights } from '../model/initial-weights.js'
 import type { RunDescription } from '../model/run-description.js'
@@ -25,11 +26,24 @@ export interface TrainingRunOptions {
   readonly onBrokenOff: (weights: Float32Array, step: number) => Promise<void>
   /** Awaited before each step; holds the run while it does not settle. */
   readonly beforeStep?: (() => Promise<void>) | undefined
+  /** Called after the first step, the last of each epoch, and the last of all. */
+  readonly onLandmark?: ((landmark: Landmark) => void) | undefined
   /** Ends the run after the step it is in, with evaluation. */
   readonly stopSignal: AbortSignal
   readonly describer: WorkDescriber
   /** Monotonic milliseconds. */
   readonly now: () => number
+}
+
+/** A step worth a closer look. The vectors are the run's own: valid during the call, and only to read. */
+export interface Landmark {
+  /** Steps applied so far. */
+  readonly step: number
+  readonly layout: ParameterLayout
+  /** Float32, `[layout.weightCount]`. */
+  readonly weights: Float32Array
+  /** What the optimizer got: averaged, with L2, clipped. Float32, at least `[layout.trainableCount]`. */
+  readonly gradient: Float32Array
 }
 
 /** Weights at a moment of the run, and how good they are. */
@@ -115,7 +129,6 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
       )
       const summedMs = now()
       const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps)
-      pool.vectors.give(sum)
       if (outcome === undefined) throw diverged(step)
       const appliedMs = now()
       weightsVersion = board.publish(weights)
@@ -140,7 +153,10 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
       observer({ kind: 'step', step, epoch, ...outcome, durationMs, phaseSeconds, workers: pool.workerCount })
 
       const endsEpoch = Math.floor(step / stepsPerEpoch) > Math.floor((step - 1) / stepsPerEpoch)
-      if (endsEpoch || step === totalSteps || stopSignal.aborted) await validate()
+      const ends = endsEpoch || step === totalSteps || stopSignal.aborted
+      if (step === 1 || ends) options.onLandmark?.({ step, layout, weights, gradient: sum })
+      pool.vectors.give(sum)
+      if (ends) await validate()
     }
     if (last?.step !== step) await validate()
     if (best === undefined || last === undefined)

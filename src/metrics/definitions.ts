@@ -20,6 +20,8 @@ export const WORKER_STATES = [
 /** Why shards were given out again: their worker was lost, could not compute them, or sent a result that cannot be right. */
 export const RETRIES = ['lost', 'failed', 'bad_result'] as const
 export const REFUSALS = ['stale', 'malformed', 'not_finite', 'absurd', 'audited', 'abandoned'] as const
+export const REPORTS = ['metrics.jsonl', 'tensorboard'] as const
+export type Report = (typeof REPORTS)[number]
 
 const STEP_BUCKETS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30] as const
 const RPC_BUCKETS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600] as const
@@ -114,6 +116,7 @@ export const METRICS = {
   saved_model_timestamp_seconds: gauge('When a model was saved last, in seconds since 1970.'),
   saved_model_bytes: gauge('Size of the model that was saved last.'),
   model_save_failures: counter('Models that could not be saved.'),
+  report_records_lost: counter('Records that a report lacks, such as for a full disk.', { report: REPORTS }),
 } as const satisfies Record<string, MetricDefinition>
 
 export type MetricName = keyof typeof METRICS

@@ -29,6 +29,7 @@ function levelOf(event: RunEvent): LogLevel {
       return event.reason === LEFT_BY_ITSELF ? 'info' : 'warn'
     case 'refused':
       return HARMLESS.includes(event.reason) ? 'info' : 'warn'
+    case 'waiting':
     case 'reissued':
     case 'quarantined':
       return 'warn'

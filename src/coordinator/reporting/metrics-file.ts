@@ -1,30 +1,33 @@
-import { createWriteStream } from 'node:fs'
 import path from 'node:path'
-import { finished } from 'node:stream/promises'
 import type { RunEvent, RunObserver } from '../run-events.js'
+import type { MetricsLine } from './metrics-line.js'
+import type { LossObserver } from './report-file.js'
+import { ReportFile } from './report-file.js'
 
-/** Writes the run's events to `metrics.jsonl`, one JSON object a line, each with `time` in seconds since 1970. */
+/** Writes the run's events to `metrics.jsonl`, one {@link MetricsLine} a line, as soon as they happen. */
 export class MetricsFile {
-  readonly #stream
+  readonly #file: ReportFile
 
-  constructor(directory: string) {
-    this.#stream = createWriteStream(path.join(directory, 'metrics.jsonl'), { flags: 'a' })
+  constructor(directory: string, onLost: LossObserver) {
+    this.#file = new ReportFile(path.join(directory, 'metrics.jsonl'), { flushMs: 0, onLost })
   }
 
   readonly observe: RunObserver = (event) => {
     if (event.kind === 'evaluating') return
-    this.#stream.write(`${JSON.stringify({ time: Date.now() / 1000, ...compact(event) })}\n`)
+    const line: MetricsLine = { time: Date.now() / 1000, ...compact(event) }
+    this.#file.append(Buffer.from(`${JSON.stringify(line)}\n`))
   }
 
   /** Everything is in the file when this settles. */
   async close(): Promise<void> {
-    this.#stream.end()
-    await finished(this.#stream)
+    return this.#file.close()
   }
 }
 
+type Untimed<Line> = Line extends MetricsLine ? Omit<Line, 'time'> : never
+
 /** `result.json` and `config.yaml` hold the rest. */
-function compact(event: RunEvent): object {
+function compact(event: Exclude<RunEvent, { kind: 'evaluating' }>): Untimed<MetricsLine> {
   switch (event.kind) {
     case 'started': {
       const { config: _config, ...rest } = event

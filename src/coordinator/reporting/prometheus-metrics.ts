@@ -1,4 +1,4 @@
-import type { LabelsOf, NameOf } from '../../metrics/definitions.js'
+import type { LabelsOf, NameOf, Report } from '../../metrics/definitions.js'
 import { METRICS, REFUSALS, RUN_STATES, WORKER_STATES } from '../../metrics/definitions.js'
 import { Metrics } from '../../metrics/metrics.js'
 import type { PhaseReport } from '../../metrics/phases.js'
@@ -14,7 +14,8 @@ const MOST_WORKERS = 256
 /** Counters that events raise. */
 const EVENT_COUNTERS = [
   ...(['samples', 'nonfinite_gradients', 'worker_joins', 'worker_departures', 'shards_reissued'] as const),
-  ...(['shards_rescued', 'results_refused', 'quarantines', 'audits', 'model_save_failures'] as const),
+  ...(['shards_rescued', 'results_refused', 'quarantines', 'audits'] as const),
+  ...(['model_save_failures', 'report_records_lost'] as const),
 ] as const
 
 /** What the metrics read from a coordinator whenever somebody scrapes. */
@@ -99,6 +100,11 @@ export class PrometheusMetrics {
     this.#metrics.set('saved_model_timestamp_seconds', {}, savedAtSeconds)
     this.#metrics.set('saved_model_bytes', {}, bytes)
     this.#times.record('checkpoint', seconds)
+  }
+
+  /** Records that are in no report. */
+  lost(report: Report, records: number): void {
+    this.#metrics.increase('report_records_lost', { report }, records)
   }
 
   saveFailed(): void {

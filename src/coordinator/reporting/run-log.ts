@@ -73,7 +73,7 @@ export class RunLog {
     const { level, worker, fields, timeMs } = record
     if (!this.#isShown || (worker !== undefined && !isUrgent(level, 'warn'))) return
     const text = forPeople(record)
-    this.#display.notice(text)
+    this.#display.notice(text, isUrgent(level, 'warn'))
     if (level !== 'debug' && fields?.['event'] === undefined) this.#tell(text, timeMs / 1000)
   }
 }

@@ -148,13 +148,14 @@ export const OVERVIEW: Dashboard = {
         ),
         lines(
           {
-            title: 'Audits, quarantines and failed saves',
-            description: 'Per second. Bad: any mismatch (a machine computes wrongly), quarantine or failed save.',
+            title: 'Audits, quarantines, failed saves and reports',
+            description: 'Per second. Bad: any mismatch (a machine computes wrongly), quarantine, failed save or loss.',
             unit: 'ops',
           },
           { expr: rate('audits'), legend: 'audit: {{outcome}}' },
           { expr: rate('quarantines'), legend: 'quarantine' },
           { expr: rate('model_save_failures'), legend: 'model not saved' },
+          { expr: rate('report_records_lost'), legend: 'lost to {{report}}' },
         ),
       ],
     },

@@ -140,4 +140,6 @@ export interface StatusReply {
   samplesPerSecond: number
   workers: WorkerStatus[]
   runDirectory: string
+  accuracy: number
+  secondsLeft: number
 }

@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { runProgram } from '../engine/runtime/run-program.js'
+import { cacheDirectory } from '../shared/cache-directory.js'
+import { ConvoyError } from '../shared/errors.js'
+
+/**
+ * A Python environment in the per-user cache with what a requirements file names, made when it is not there.
+ * @param purpose a directory of the cache
+ * @param onInstall told where to, before that begins
+ * @returns the path of its python
+ * @throws ConvoyError('environment') with pip's last words when Python cannot make it
+ */
+export async function pythonEnvironment(
+  purpose: string,
+  requirements: string,
+  onInstall: (directory: string) => void,
+): Promise<string> {
+  const version = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12)
+  const directory = path.join(cacheDirectory(), purpose, version)
+  const python = path.join(directory, 'bin', 'python')
+  const stamp = path.join(directory, 'complete')
+  if (existsSync(stamp)) return python
+
+  onInstall(directory)
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(path.dirname(directory), { recursive: true })
+  for (const [program, ...args] of [
+    ['python3', '-m', 'venv', directory],
+    [python, '-m', 'pip', 'install', '--quiet', '--no-compile', '--requirement', requirements],
+    [python, '-c', `open(${JSON.stringify(`${stamp}.new`)}, 'w').close()`],
+  ] as [string, ...string[]][]) {
+    const { status, stderr } = await runProgram(program, args)
+    if (status !== 0) throw new ConvoyError('environment', `${stderr.trim().split('\n').at(-1)}`)
+  }
+  renameSync(`${stamp}.new`, stamp)
+  return python
+}

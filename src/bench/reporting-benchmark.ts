@@ -1,0 +1,183 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { MetricsFile } from '../coordinator/reporting/metrics-file.js'
+import { PrometheusMetrics } from '../coordinator/reporting/prometheus-metrics.js'
+import { runStatus } from '../coordinator/reporting/run-status.js'
+import { RunStory } from '../coordinator/reporting/run-story.js'
+import { TensorboardReport } from '../coordinator/reporting/tensorboard/tensorboard-report.js'
+import type { RunStatus } from '../dashboard/page-state.js'
+import { livePageOf } from '../dashboard/serve-page.js'
+import { serveMetrics } from '../metrics/serve-metrics.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { Task } from './contestant.js'
+import type { Reports } from './convoy-contestant.js'
+import { startConvoy } from './convoy-contestant.js'
+import { median } from './engine-benchmark.js'
+import { takeTurns } from './take-turns.js'
+
+const TASK: Task = { network: 'resnet20', precision: 'float32', augmentation: true }
+const SCRAPE_MS = 1_000
+
+/** A Prometheus and a browser, in a process of their own. @see startViewer */
+const VIEWER = `
+const [url] = process.argv.slice(1)
+const { body } = await fetch(new URL('/events', url))
+const scrape = async () => (await fetch(url)).text()
+await scrape()
+process.stdout.write('watching')
+setInterval(scrape, ${SCRAPE_MS})
+for await (const _ of body);
+`
+
+export interface ReportingResult {
+  readonly workers: number
+  /** Images per second, round by round. */
+  readonly off: readonly number[]
+  readonly on: readonly number[]
+  /** Median of the ratios: on, relative to off. */
+  readonly ratio: number
+  /** What the coordinator's process computes for a step, in milliseconds of one core: the median of the rounds. */
+  readonly offCpuMs: number
+  readonly onCpuMs: number
+  /** Histograms of all weights and gradients, made at the end of an epoch. */
+  readonly landmarkMs: number
+}
+
+/**
+ * What it costs to report everything: `metrics.jsonl`, TensorBoard, Prometheus with a scrape a second, and the page with one
+ * viewer, against a run that tells nobody anything. Heartbeats are part of both: workers would be lost without them.
+ */
+export async function benchmarkReporting(
+  workers: number,
+  rounds: number,
+  steps: number,
+  notice: (text: string) => void,
+): Promise<ReportingResult> {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-reporting-'))
+  const everything = await reportEverything(directory)
+  const closing: (() => Promise<void>)[] = [async () => everything.close()]
+  try {
+    const off = await startConvoy(TASK, workers, 'cpu', undefined)
+    closing.unshift(async () => off.close())
+    const on = await startConvoy(TASK, workers, 'cpu', undefined, everything)
+    closing.unshift(async () => on.close())
+    const cpu = { off: [] as number[], on: [] as number[] }
+    const silent = { steps: async (count: number) => measured(cpu.off, count, async () => off.steps(count)) }
+    const viewed = {
+      steps: async (count: number) => {
+        const stopViewing = await startViewer(everything.url)
+        try {
+          return await measured(cpu.on, count, async () => on.steps(count))
+        } finally {
+          await stopViewing()
+        }
+      },
+    }
+    const [offRates, onRates] = (await takeTurns([silent, viewed], rounds, steps, notice)) as [number[], number[]]
+    const ratio = median(onRates.map((rate, round) => rate / offRates[round]!))
+    // The first turn warmed up.
+    const [offCpuMs, onCpuMs] = [cpu.off, cpu.on].map((ofTurns) => median(ofTurns.slice(1))) as [number, number]
+    return { workers, off: offRates, on: onRates, ratio, offCpuMs, onCpuMs, landmarkMs: everything.landmarkMs() }
+  } finally {
+    for (const close of closing) await close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** Takes the steps of a turn. The coordinators of both contestants are in this process, and only one of them works. */
+async function measured<Steps>(cpuMs: number[], count: number, take: () => Promise<Steps>): Promise<Steps> {
+  const before = process.cpuUsage()
+  const steps = await take()
+  const { user, system } = process.cpuUsage(before)
+  cpuMs.push((user + system) / 1000 / count)
+  return steps
+}
+
+/** Markdown. */
+export function reportingReport(result: ReportingResult): string {
+  const { workers, off, on, ratio, offCpuMs, onCpuMs, landmarkMs } = result
+  const row = (name: string, rates: readonly number[]): string =>
+    `| ${name} | ${median(rates).toFixed(0)} | ${Math.min(...rates).toFixed(0)} to ${Math.max(...rates).toFixed(0)} |`
+  return [
+    `| ${TASK.network}, ${workers} workers | images/s, median of the rounds | range |`,
+    '| --- | ---: | ---: |',
+    row('nothing is reported', off),
+    row('everything is reported', on),
+    '',
+    `With everything on, round by round: ${(100 * ratio).toFixed(1)} % of the rate without. ` +
+      `The coordinator computes for ${onCpuMs.toFixed(2)} ms a step instead of ${offCpuMs.toFixed(2)} ms; ` +
+      `histograms at the end of an epoch take ${landmarkMs.toFixed(1)} ms more.`,
+    '',
+  ].join('\n')
+}
+
+/** As `convoy train` reports, the terminal aside. */
+async function reportEverything(
+  directory: string,
+): Promise<Reports & { readonly url: string; landmarkMs(): number; close(): Promise<void> }> {
+  const wallSeconds = (): number => Date.now() / 1000
+  const onLost = (records: number, reason: Error): never => {
+    throw new ConvoyError('environment', `${records} records cannot be written: ${reason.message}`)
+  }
+  const metrics = new PrometheusMetrics(() => performance.now())
+  const metricsFile = new MetricsFile(directory, onLost)
+  const tensorboard = new TensorboardReport(directory, wallSeconds, onLost)
+  const story = new RunStory(directory)
+  let status: () => RunStatus | undefined = () => undefined
+  const page = livePageOf({
+    snapshot: () => story.snapshot(),
+    takeUpdate: () => story.takeUpdate(),
+    status: () => status(),
+  })
+  const server = await serveMetrics(
+    metrics.render,
+    '127.0.0.1:0',
+    '--metrics-listen',
+    () => undefined,
+    (...request) => page.handle(...request),
+  )
+  let landmarkMs = 0
+  return {
+    url: server.url,
+    landmarkMs: () => landmarkMs,
+    observer: (event) => {
+      metricsFile.observe(event)
+      metrics.observe(event)
+      tensorboard.observe(event)
+      story.observe(event, wallSeconds())
+    },
+    onLandmark: (landmark) => {
+      const startedMs = performance.now()
+      tensorboard.passed(landmark)
+      landmarkMs = performance.now() - startedMs
+    },
+    onCall: metrics.call,
+    watch: (coordinator) => {
+      metrics.watch(coordinator)
+      status = () => runStatus(coordinator, metrics.phases(), wallSeconds())
+    },
+    close: async () => {
+      page.close()
+      server.close()
+      await metricsFile.close()
+      await tensorboard.close()
+    },
+  }
+}
+
+/** @param url of the metrics @returns ends it */
+async function startViewer(url: string): Promise<() => Promise<void>> {
+  const viewer = spawn(process.execPath, ['--input-type=module', '--eval', VIEWER, url], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(viewer, 'close')
+  await Promise.race([once(viewer.stdout, 'data'), ended])
+  if (viewer.exitCode !== null) throw new ConvoyError('internal', 'nobody can look at the run that is measured')
+  return async () => {
+    viewer.kill()
+    await ended
+  }
+}

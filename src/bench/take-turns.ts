@@ -1,0 +1,27 @@
+import type { Contestant } from './contestant.js'
+import { BATCH_SIZE } from './contestant.js'
+
+/** Speeds are learnt and graphs built meanwhile. */
+const WARM_UP_STEPS = 20
+
+/**
+ * Gives every contestant its turn in each round, so that a machine whose speed changes changes it for all.
+ * @returns images per second over a whole turn, by contestant and round: a mean, since what is rare hides from a median
+ */
+export async function takeTurns(
+  contestants: readonly Pick<Contestant, 'steps'>[],
+  rounds: number,
+  steps: number,
+  notice: (text: string) => void,
+): Promise<number[][]> {
+  const rates = contestants.map((): number[] => [])
+  for (const contestant of contestants) await contestant.steps(WARM_UP_STEPS)
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, contestant] of contestants.entries()) {
+      const seconds = await contestant.steps(steps)
+      rates[index]!.push((BATCH_SIZE * steps) / seconds.reduce((sum, one) => sum + one, 0))
+    }
+    notice(`Round ${round + 1} of ${rounds}: ${rates.map((ofOne) => ofOne.at(-1)!.toFixed(0)).join(', ')} images/s`)
+  }
+  return rates
+}

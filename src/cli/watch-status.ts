@@ -1,0 +1,58 @@
+import { status as grpcStatus } from '@grpc/grpc-js'
+import type { ServiceError } from '@grpc/grpc-js'
+import { setTimeout as delay } from 'node:timers/promises'
+import { findRunningRun } from '../coordinator/run-announcement.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { StatusReply } from '../shared/protocol/messages.js'
+import { canRedraw, withinColumns } from '../shared/terminal.js'
+import type { AdminTarget } from './admin-client.js'
+import { callAdmin } from './admin-client.js'
+import { onStopSignals } from './stop-signals.js'
+
+/**
+ * Shows a run until it ends: in place on a terminal, block after block elsewhere. A signal ends the process with status 130.
+ * @throws ConvoyError('usage') when no run is found, ConvoyError('unavailable') when it does not answer
+ */
+export async function watchStatus(
+  target: AdminTarget,
+  run: string | undefined,
+  everyMs: number,
+  show: (status: StatusReply) => string,
+): Promise<void> {
+  const restoreSignals = onStopSignals(() => process.exit(130))
+  // Looked up once: it may not become another run on the way.
+  const admin = target.admin ?? (await findRunningRun(target.runsDir, run)).adminAddress
+  const write = canRedraw(process.stdout) ? redrawer(process.stdout) : (text: string) => process.stdout.write(text)
+  let status = await callAdmin('status', { ...target, admin })
+  for (;;) {
+    write(show(status))
+    if (status.state === 'finished' || status.state === 'failed') break
+    await delay(everyMs)
+    try {
+      status = await callAdmin('status', { ...target, admin })
+    } catch (error) {
+      if (!hasGone(error)) throw error
+      break
+    }
+  }
+  restoreSignals()
+}
+
+/** Nobody listens there any more: the run is over. A coordinator that is there and does not answer is another matter. */
+function hasGone(error: unknown): boolean {
+  return error instanceof ConvoyError && (error.cause as ServiceError | undefined)?.code === grpcStatus.UNAVAILABLE
+}
+
+/** Writes over what it wrote before. What does not fit the terminal is cut off. */
+function redrawer(stream: NodeJS.WriteStream): (text: string) => void {
+  let shownLines = 0
+  return (text) => {
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .slice(0, Math.max(1, stream.rows - 1))
+    const up = shownLines > 0 ? `\u001b[${shownLines}A` : ''
+    stream.write(`${up}\r\u001b[J${lines.map((line) => withinColumns(line, stream)).join('\n')}\n`)
+    shownLines = lines.length
+  }
+}

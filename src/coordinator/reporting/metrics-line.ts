@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import { SPLIT_NAMES } from '../../data/dataset.js'
+
+const count = z.int().min(0)
+/** Of a loss or a norm: finite, or the run would have ended. */
+const number = z.number()
+const share = z.number().min(0).max(1)
+const milliseconds = z.number().min(0)
+const seconds = z.number().min(0)
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+
+const workerId = z.int().min(1).describe('number of the worker, never used twice in a run')
+const workers = count.describe('workers that take part now')
+const worker = z
+  .strictObject({
+    id: workerId,
+    name: z.string().describe('host name and process id, or `--name`'),
+    device: z.strictObject({
+      kind: z.enum(['cpu', 'gpu']),
+      name: z.string().describe('CPU or GPU model'),
+      tensorflowVersion: z.string(),
+      fingerprint: z.string().describe('hash of everything that can change a bit'),
+    }),
+  })
+  .describe('the worker')
+const reason = z.string().describe('why, for people')
+const split = z.enum(SPLIT_NAMES)
+
+/** A line of metrics.jsonl: what every line has, and what its kind has. */
+function line<Kind extends string, Shape extends z.core.$ZodLooseShape>(kind: Kind, meaning: string, shape: Shape) {
+  return z
+    .strictObject({
+      time: z.number().positive().describe('seconds since 1970 (UTC)'),
+      kind: z.literal(kind),
+      ...shape,
+    })
+    .describe(meaning)
+}
+
+/** Every kind of line that `metrics.jsonl` can hold. */
+export const METRICS_LINES = [
+  line('started', 'The run begins. `config.yaml` beside the file has the configuration.', {
+    dataset: z
+      .strictObject({
+        name: z.string(),
+        fingerprint: z.string().describe('sha256 over shape, class names, labels and pixels'),
+        count: count.describe('images'),
+        height: count.describe('pixels'),
+        width: count.describe('pixels'),
+        channels: count,
+        classNames: z.array(z.string()).readonly(),
+      })
+      .describe('what is trained on'),
+    splitSizes: z.strictObject({ train: count, validation: count, test: count }).describe('images of each split'),
+    totalSteps: count.describe('steps of the whole run'),
+    stepsPerEpoch: z.number().positive().describe('not whole where batches straddle epochs'),
+    parameterCount: count.describe('trainable parameters'),
+  }),
+  line('waiting', 'No worker can compute; the run waits for one.', {}),
+  line('worker-joined', 'A worker joined.', { worker, workers }),
+  line('worker-left', 'A worker left or was lost.', { worker, reason, workers }),
+  line('step', 'A step was applied.', {
+    step: count.describe('steps applied so far: 1 after the first'),
+    epoch: z.number().min(0).describe('epochs of samples used so far'),
+    loss: number.describe('mean over the batch, label smoothing included, L2 excluded'),
+    accuracy: share.describe('of the batch'),
+    learningRate: z.number().min(0),
+    gradientNorm: z.number().min(0).describe('L2 norm of the averaged gradient before clipping'),
+    durationMs: milliseconds.describe('from the first lease to the published weights'),
+    phaseSeconds: z
+      .strictObject({ wait: seconds, reduce: seconds, apply: seconds, publish: seconds })
+      .describe("of it in each of the coordinator's phases ([metrics](metrics.md#phases-of-a-step))"),
+    workers,
+  }),
+  line('evaluated', 'An evaluation is over: validation after each epoch, test at the end.', {
+    result: z.strictObject({
+      split,
+      step: count.describe('steps in the weights'),
+      samples: count,
+      loss: number.describe('mean cross-entropy, natural logarithm, without label smoothing and L2'),
+      accuracy: share,
+      confusion: z.array(z.array(count).readonly()).readonly().describe('`[label][prediction]`: images'),
+      durationMs: milliseconds,
+    }),
+    epoch: z.number().min(0).describe('of the weights'),
+    best: z.boolean().describe('no validation before was better; true for the test'),
+  }),
+  line('reissued', 'Shards were taken from a worker and given to others.', { workerId, shards: count, reason }),
+  line('refused', "A worker's result did not count.", { reason, worker }),
+  line('rescued', 'Somebody idle computes what another worker is late with; the first result counts.', {
+    workerId: workerId.describe('who computes now'),
+    lateId: workerId.describe('who is late'),
+    shards: count,
+  }),
+  line('quarantined', 'A worker gets no work for a while.', {
+    name: z.string().describe("the worker's"),
+    seconds: seconds.nullable().describe('how long; null: for the rest of the run'),
+    reason,
+  }),
+  line('audited', 'A block was computed twice and compared.', {
+    outcome: z
+      .enum(['agreed', 'mismatch', 'unverified', 'disputed'])
+      .describe('mismatch: a third result told which was right; unverified: nobody was left; disputed: not known yet'),
+  }),
+  line('finished', 'The run is over. `result.json` has the result.', {
+    weightsSha256: sha256.describe('of the last weights'),
+  }),
+] as const
+
+export const metricsLineSchema = z.discriminatedUnion('kind', METRICS_LINES)
+export type MetricsLine = z.output<typeof metricsLineSchema>

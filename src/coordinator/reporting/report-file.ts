@@ -1,0 +1,86 @@
+import fs from 'node:fs'
+import { promisify } from 'node:util'
+
+const write = promisify(fs.write)
+
+/** Records that wait for a disk that does not answer; later ones are lost. */
+const MOST_WAITING_BYTES = 64 * 1024 * 1024
+
+export interface ReportFileOptions {
+  /** How long records may wait to be written together. */
+  readonly flushMs: number
+  readonly onLost: LossObserver
+}
+
+/** Told of records that are lost, such as to a full disk. */
+export type LossObserver = (records: number, reason: Error) => void
+
+/**
+ * A file that grows by whole records. A process that is killed leaves at most the last record torn; a disk that is full loses
+ * records and tears none: what it cut off is written over by the next record that fits.
+ */
+export class ReportFile {
+  readonly #descriptor: number
+  readonly #options: ReportFileOptions
+  /** Where the whole records end. */
+  #end = 0
+  #waiting: Uint8Array[] = []
+  #waitingBytes = 0
+  #timer: NodeJS.Timeout | undefined
+  #flushed: Promise<void> = Promise.resolve()
+  #hasLost = false
+
+  /** @throws Error of the file system when the file cannot be made */
+  constructor(file: string, options: ReportFileOptions) {
+    this.#descriptor = fs.openSync(file, 'w')
+    this.#options = options
+  }
+
+  append(record: Uint8Array): void {
+    if (this.#waitingBytes + record.length > MOST_WAITING_BYTES) {
+      this.#lose(1, new Error('the disk does not answer'))
+      return
+    }
+    this.#waiting.push(record)
+    this.#waitingBytes += record.length
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#flushed = this.#flushed.then(() => this.#flush())
+    }, this.#options.flushMs)
+  }
+
+  /** Everything is in the file, or counted as lost, when this settles. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#flushed
+    await this.#flush()
+    try {
+      if (this.#hasLost) fs.ftruncateSync(this.#descriptor, this.#end)
+    } catch {
+      // Then the last record stays torn.
+    }
+    fs.closeSync(this.#descriptor)
+  }
+
+  async #flush(): Promise<void> {
+    const records = this.#waiting
+    const bytes = Buffer.concat(records)
+    this.#waiting = []
+    try {
+      for (let done = 0; done < bytes.length;) {
+        const { bytesWritten } = await write(this.#descriptor, bytes, done, bytes.length - done, this.#end + done)
+        done += bytesWritten
+      }
+      this.#end += bytes.length
+    } catch (error) {
+      this.#lose(records.length, error as Error)
+    } finally {
+      this.#waitingBytes -= bytes.length
+    }
+  }
+
+  #lose(records: number, reason: Error): void {
+    this.#hasLost = true
+    this.#options.onLost(records, reason)
+  }
+}
