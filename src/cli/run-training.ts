@@ -5,13 +5,10 @@ import { MetricsFile } from '../coordinator/reporting/metrics-file.js'
 import { serveMetrics } from '../metrics/serve-metrics.js'
 import { PrometheusMetrics } from '../coordinator/reporting/prometheus-metrics.js'
 import { createRunDirectory, writeProvenance, writeResult } from '../coordinator/reporting/run-directory.js'
-import { runStatus } from '../coordinator/reporting/run-status.js'
-import { RunStory } from '../coordinator/reporting/run-story.js'
+import { RunPage } from '../coordinator/reporting/run-page.js'
 import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
 import type { RunObserver } from '../coordinator/run-events.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
-import type { RunStatus } from '../dashboard/page-state.js'
-import { livePageOf } from '../dashboard/serve-page.js'
 import type { RunConfig } from '../model/run-config.js'
 import { saveTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -54,27 +51,20 @@ export async function runTraining(
   const display = createProgressDisplay(process.stderr, now)
   const metricsFile = new MetricsFile(runDirectory)
   const metrics = new PrometheusMetrics(now)
-  const story = new RunStory(runDirectory)
-  const wallSeconds = (): number => Date.now() / 1000
-  let status: () => RunStatus | undefined = () => undefined
-  const page = livePageOf({
-    snapshot: () => story.snapshot(),
-    takeUpdate: () => story.takeUpdate(),
-    status: () => status(),
-  })
+  const interrupted = new AbortController()
+  const page = new RunPage(runDirectory, interrupted.signal)
   const notice = (text: string): void => {
     logger.info(text)
-    story.say(text, wallSeconds())
+    page.say(text)
     display.notice(text)
   }
   const observer: RunObserver = (event) => {
     metricsFile.observe(event)
     metrics.observe(event)
     display.observe(event)
-    story.observe(event, wallSeconds())
+    page.observe(event)
     if (event.kind !== 'step' && event.kind !== 'evaluating') logger.info(event.kind, { event })
   }
-  const interrupted = new AbortController()
   let isTerminated = false
   const restoreSignals = onStopSignals((signal) => {
     notice('Stopping; the weights so far are saved. Once more to stop at once.')
@@ -84,8 +74,8 @@ export async function runTraining(
   const closing: (() => void | Promise<void>)[] = [() => closeLogger(logger), () => metricsFile.close(), restoreSignals]
   try {
     const metricsServer = await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen', page.handle)
-    closing.push(() => {
-      page.close()
+    closing.push(async () => {
+      await page.close()
       metricsServer.close()
     })
     const coordinator = await startCoordinator({
@@ -98,9 +88,13 @@ export async function runTraining(
       runDirectory,
     })
     metrics.watch(coordinator)
-    status = () => runStatus(coordinator, metrics.phases(), wallSeconds())
     closing.push(() => coordinator.close())
     const { address, adminAddress, description } = coordinator
+    page.watch({
+      coordinator,
+      phases: () => metrics.phases(),
+      save: async (directory, weights, step) => saveTrainedModel(directory, { description, weights, step }, version()),
+    })
     await announceRun(
       { pid: process.pid, address, adminAddress, metrics: metricsServer.url, runDirectory: path.resolve(runDirectory) },
       options.announce,
@@ -124,6 +118,7 @@ export async function runTraining(
         await Promise.all([coordinator.close(), workers.close()])
       })
     }
+    closing.push(() => page.keepStatus())
 
     const save = async (name: 'best' | 'last', weights: Float32Array, step: number): Promise<void> => {
       const startedMs = now()
@@ -140,6 +135,7 @@ export async function runTraining(
     await save('best', best.weights, best.step)
     await save('last', last.weights, last.step)
     await writeResult(runDirectory, result)
+    await page.showTest(notice)
     display.close()
     process.stdout.write(
       options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),

@@ -62,6 +62,10 @@ export interface Coordinator {
   /** Workers that can compute or do so now. */
   readonly workerCount: number
   state(): RunState
+  /** Steps applied. */
+  step(): number
+  /** As they are now, float32 `[layout.weightCount]`; empty before the run begins. The run goes on in this memory: copy it. */
+  weights(): Float32Array
   workers(): WorkerStatusView[]
   /** Phases of all workers that ever took part, added up. */
   workerPhases(): PhaseReport[]
@@ -169,6 +173,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       return pool.workerCount
     },
     state: () => progress.summary.state,
+    step: () => progress.summary.step,
+    weights: () => board.weights,
     workers: () => pool.statuses(),
     workerPhases: () => pool.workerPhases(),
     traffic: () => traffic.counts(),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse } from 'yaml'
-import type { Snapshot } from '../../dashboard/page-state.js'
+import type { RunStatus, Snapshot } from '../../dashboard/page-state.js'
 import { PhaseTimes } from '../../metrics/phases.js'
 import type { RunConfig } from '../../model/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
@@ -9,7 +9,8 @@ import type { RunEvent, RunResult } from '../run-events.js'
 import { RunStory } from './run-story.js'
 
 /**
- * What the page shows of a run, from its directory: `metrics.jsonl`, `config.yaml` and, when it finished, `result.json`.
+ * What the page shows of a run, from its directory: `metrics.jsonl`, `config.yaml` and, when it ended well, `status.json` and
+ * `result.json`.
  * @throws ConvoyError('usage') when it is no run directory, or a line makes no sense
  */
 export function readStory(directory: string): Snapshot {
@@ -31,6 +32,7 @@ export function readStory(directory: string): Snapshot {
     )
   }
   const result = text('result.json')
+  const status = text('status.json')
   const story = new RunStory(directory)
   const phases = new PhaseTimes()
   let timeSeconds = 0
@@ -50,7 +52,11 @@ export function readStory(directory: string): Snapshot {
   const state = result === undefined ? 'ended early' : 'finished'
   return {
     ...story.snapshot(),
-    status: { timeSeconds, state, workers: [], coordinatorPhases, workerPhases: [], traffic: [] },
+    status: {
+      // A coordinator that was killed could not write it.
+      ...(status === undefined ? { workers: [], workerPhases: [], traffic: [] } : (JSON.parse(status) as RunStatus)),
+      ...{ timeSeconds, state, coordinatorPhases },
+    },
   }
 }
 

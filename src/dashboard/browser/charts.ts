@@ -90,26 +90,34 @@ export class Charts {
 
   constructor() {
     this.#charts = CHARTS.map((definition) => this.#create(definition))
-    const slider = byId('smoothing') as HTMLInputElement
-    slider.addEventListener('input', () => {
+    byId('smoothing').addEventListener('input', () => {
       if (this.#run !== undefined) this.show(this.#run)
+    })
+    byId('range').addEventListener('change', () => {
+      // A zoom by hand ends here.
+      if (this.#run !== undefined) this.show(this.#run, true)
     })
     new ResizeObserver(() => {
       for (const { figure, plot } of this.#charts) plot.setSize({ width: figure.clientWidth, height: HEIGHT_PX })
     }).observe(byId('charts'))
   }
 
-  show(run: Snapshot): void {
+  /** @param reset gives up the zoom */
+  show(run: Snapshot, reset = false): void {
     this.#run = run
     const smoothing = Number((byId('smoothing') as HTMLInputElement).value)
+    const part = Number((byId('range') as HTMLSelectElement).value)
     const steps = run.points.map(({ step }) => step)
+    const [first = 0, last = 1] = [steps[0], steps.at(-1)]
     for (const { definition, figure, plot } of this.#charts) {
       const values = definition.series.map(({ of }) => of(run, smoothing))
       const { min, max } = plot.scales['x'] ?? {}
-      const all = plot.data[0]
-      const isZoomed = all.length > 0 && ((min ?? 0) > (all[0] ?? 0) || (max ?? 0) < (all.at(-1) ?? 0))
-      plot.setData([steps, ...values], !isZoomed)
-      if (isZoomed) plot.redraw()
+      const before = plot.data[0]
+      const isZoomed = before.length > 0 && ((min ?? 0) > (before[0] ?? 0) || (max ?? 0) < (before.at(-1) ?? 0))
+      plot.setData([steps, ...values], false)
+      if (reset || part < 1 || !isZoomed)
+        plot.setScale('x', { min: last - part * (last - first), max: Math.max(last, first + 1) })
+      else plot.redraw()
       const newest = definition.series.map(({ label }, index) => {
         const value = values[index]?.findLast((candidate) => candidate !== null)
         return `${label} ${value === undefined || value === null ? 'not measured' : value.toPrecision(4)}`
@@ -121,15 +129,26 @@ export class Charts {
   #create(definition: ChartDefinition): Chart {
     const figure = element('figure', { role: 'img' }, element('figcaption', {}, definition.title))
     byId('charts').append(figure)
-    const color = (property: string) => (): string => getComputedStyle(document.body).getPropertyValue(property)
-    const axis = { stroke: color('--faint'), grid: { stroke: color('--line'), width: 1 }, ticks: { show: false } }
+    // What the property means in this colour scheme: a canvas does not know var() and light-dark().
+    const probe = element('span', { hidden: '' })
+    figure.append(probe)
+    const color = (property: string) => (): string => {
+      probe.style.color = `var(${property})`
+      return getComputedStyle(probe).color
+    }
+    const font = '12px system-ui, sans-serif'
+    const axis = { stroke: color('--faint'), grid: { stroke: color('--line'), width: 1 }, ticks: { show: false }, font }
     const plot = new uPlot(
       {
         width: figure.clientWidth,
         height: HEIGHT_PX,
         scales: { x: { time: false } },
+        legend: { markers: { width: 2 } },
         cursor: { sync: { key: 'steps' } },
-        axes: [axis, { ...axis, size: 56 }],
+        axes: [
+          { ...axis, size: 28 },
+          { ...axis, size: 56 },
+        ],
         series: [
           { label: 'step' },
           ...definition.series.map(({ label, color: property }, index) => ({

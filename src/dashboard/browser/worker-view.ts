@@ -8,11 +8,18 @@ const VERY_SLOW = 2
 const SILENT_SECONDS = 2
 const BAD_STATES = ['suspect', 'quarantined']
 
-/** Workers now, with their rates since the status before. */
+/** Rates over less than this would jump. */
+const LEAST_SECONDS = 2
+
+/** Workers as they are, with their rates of the last seconds. */
 export class WorkerView {
   #before: RunStatus | undefined
+  #newest: RunStatus | undefined
 
-  show(status: RunStatus): void {
+  /** @param isLive whether the numbers are of now; of a run that is over there are no rates */
+  show(status: RunStatus, isLive: boolean): void {
+    if (this.#newest !== undefined && status.timeSeconds < this.#newest.timeSeconds) this.#before = undefined
+    this.#newest = status
     const before = this.#before
     const seconds = before === undefined ? 0 : status.timeSeconds - before.timeSeconds
     const done = new Map(before?.workers.map(({ id, shardsDone }) => [id, shardsDone]))
@@ -27,10 +34,11 @@ export class WorkerView {
         of: ({ state }) => state,
         style: ({ state }) => `words ${BAD_STATES.includes(state) ? 'bad' : ''}`,
       },
-      { title: 'Shards', of: ({ shardsDone }) => count(shardsDone) },
-      { title: 'Shards/s', of: rate },
+      { title: 'Shards', hint: 'computed since it joined', of: ({ shardsDone }) => count(shardsDone) },
+      ...(isLive ? [{ title: 'Shards/s', of: rate }] : []),
       {
         title: 'Score',
+        hint: 'straggler score: time for a shard, relative to the fastest worker',
         of: ({ score }) => (score === undefined ? '' : `${score.toFixed(2)}×`),
         style: ({ score = 1 }) => (score >= VERY_SLOW ? 'bad' : score >= SLOW ? 'warn' : ''),
       },
@@ -38,24 +46,27 @@ export class WorkerView {
       { title: 'Tensors', of: ({ tensors }) => count(tensors) },
       {
         title: 'Heard',
+        hint: 'when its last word came',
         of: ({ silentSeconds }) => `${silentSeconds.toFixed(1)} s ago`,
         style: ({ silentSeconds }) => (silentSeconds > SILENT_SECONDS ? 'bad' : ''),
       },
       { title: 'GPU', of: ({ gpu }) => (gpu ? `${share(gpu.utilization)}, ${bytes(gpu.memoryUsedBytes)}` : '') },
       { title: 'Device', of: ({ device }) => device, style: () => 'words' },
     ]
-    const isShown = columns.filter(
-      ({ title }) => title !== 'GPU' || status.workers.some(({ gpu }) => gpu !== undefined),
-    )
+    const hasGpu = status.workers.some(({ gpu }) => gpu !== undefined)
     byId('workers').replaceChildren(
-      status.workers.length === 0 ? element('p', {}, 'None takes part now.') : table(isShown, status.workers),
+      status.workers.length === 0
+        ? element('p', {}, isLive ? 'None takes part.' : 'No numbers of its workers were kept.')
+        : table(
+            columns.filter(({ title }) => title !== 'GPU' || hasGpu),
+            status.workers,
+          ),
     )
-    this.#showTraffic(status, seconds)
-    // Rates over less than this would jump.
-    if (before === undefined || seconds >= 2) this.#before = status
+    this.#showTraffic(status, seconds, isLive)
+    if (before === undefined || seconds >= LEAST_SECONDS) this.#before = status
   }
 
-  #showTraffic({ traffic }: RunStatus, seconds: number): void {
+  #showTraffic({ traffic }: RunStatus, seconds: number, isLive: boolean): void {
     const before = this.#before?.traffic ?? []
     const rows = traffic
       .filter((row) => row.bytes > 0)
@@ -65,9 +76,9 @@ export class WorkerView {
         )
         return { ...row, perSecond: seconds > 0 ? (row.bytes - (earlier?.bytes ?? 0)) / seconds : 0 }
       })
+    byId('traffic-title').hidden = rows.length === 0
     if (rows.length === 0) return
     byId('traffic').replaceChildren(
-      element('h3', {}, 'Between coordinator and workers'),
       table(
         [
           { title: 'What', of: ({ kind, direction }) => `${kind} ${direction}` },
@@ -76,7 +87,7 @@ export class WorkerView {
             of: ({ path }) => (path === 'memory' ? 'shared memory' : 'the network'),
             style: () => 'words',
           },
-          { title: 'Now', of: ({ perSecond }) => `${bytes(Math.round(perSecond))}/s` },
+          ...(isLive ? [{ title: 'Now', of: ({ perSecond }: (typeof rows)[number]) => `${bytes(perSecond)}/s` }] : []),
           { title: 'In all', of: ({ bytes: all }) => bytes(all) },
         ],
         rows,

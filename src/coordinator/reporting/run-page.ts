@@ -1,0 +1,104 @@
+import path from 'node:path'
+import type { LivePage } from '../../dashboard/serve-page.js'
+import { livePageOf } from '../../dashboard/serve-page.js'
+import type { PhaseReport } from '../../metrics/phases.js'
+import type { RunObserver } from '../run-events.js'
+import type { Coordinator } from '../start-coordinator.js'
+import { LookInside } from './look-inside.js'
+import { writeStatus } from './run-directory.js'
+import { runStatus } from './run-status.js'
+import { RunStory } from './run-story.js'
+
+interface Watched {
+  readonly coordinator: Coordinator
+  /** The coordinator's own. */
+  readonly phases: () => readonly PhaseReport[]
+  /** Saves weights as a model. */
+  readonly save: (directory: string, weights: Float32Array, step: number) => Promise<unknown>
+}
+
+/** The live page of a run. */
+export class RunPage {
+  readonly #runDirectory: string
+  readonly #story: RunStory
+  readonly #inside: LookInside
+  readonly #page: LivePage
+  #watched: Watched | undefined
+  #isOver = false
+
+  /** @param signal ends the run, and with it what the page has others compute */
+  constructor(runDirectory: string, signal: AbortSignal) {
+    this.#runDirectory = runDirectory
+    this.#story = new RunStory(runDirectory)
+    this.#inside = new LookInside(path.join(runDirectory, 'inspection.json'), signal)
+    this.#page = livePageOf({
+      snapshot: () => this.#story.snapshot(),
+      takeUpdate: () => this.#story.takeUpdate(),
+      status: () => this.#status(),
+      looking: () => this.#inside.looking,
+      inspection: () => this.#inside.inspection,
+      look: () => {
+        if (!this.#isOver) void this.#look()
+      },
+    })
+  }
+
+  readonly handle: LivePage['handle'] = (...request) => this.#page.handle(...request)
+
+  readonly observe: RunObserver = (event) => {
+    this.#story.observe(event, wallSeconds())
+  }
+
+  /** A line that no event says. */
+  say(text: string): void {
+    this.#story.say(text, wallSeconds())
+  }
+
+  /** From now on the page tells how this coordinator stands. */
+  watch(watched: Watched): void {
+    this.#watched = watched
+  }
+
+  /**
+   * Shows what the best weights do with test images to those who look at the page now; nobody there: nothing.
+   * @param notice tells people why the run does not end yet
+   */
+  async showTest(notice: (text: string) => void): Promise<void> {
+    this.#isOver = true
+    if (this.#page.viewers === 0) return
+    notice('A page is open: it is shown what the network does with test images.')
+    await this.#inside.idle()
+    await this.#inside.look({ model: async () => this.#runDirectory, split: 'test' })
+  }
+
+  /** Writes down how the run stands, for `convoy report`; while the workers are there. */
+  async keepStatus(): Promise<void> {
+    const status = this.#status()
+    if (status) await writeStatus(this.#runDirectory, status)
+  }
+
+  async close(): Promise<void> {
+    await this.#inside.close()
+    await this.#page.close()
+  }
+
+  #status(): ReturnType<typeof runStatus> | undefined {
+    return this.#watched && runStatus(this.#watched.coordinator, this.#watched.phases(), wallSeconds())
+  }
+
+  async #look(): Promise<void> {
+    const { coordinator, save } = this.#watched ?? {}
+    if (coordinator === undefined || save === undefined || coordinator.weights().length === 0) return
+    const model = async (): Promise<string> => {
+      const directory = path.join(this.#runDirectory, 'model', 'now')
+      await save(directory, coordinator.weights().slice(), coordinator.step())
+      return directory
+    }
+    // The test images are for the end.
+    await this.#inside.look({ model, split: 'validation' })
+  }
+}
+
+function wallSeconds(): number {
+  return Date.now() / 1000
+}
