@@ -5,7 +5,6 @@ import path from 'node:path'
 import { packageRoot } from '../shared/package-root.js'
 import type { Inspection } from './inspection.js'
 import type { Snapshot } from './page-state.js'
-import { EMBEDDED } from './page-state.js'
 
 export interface PageFile {
   readonly type: string
@@ -67,8 +66,8 @@ export function reportPage(snapshot: Snapshot, inspection?: Inspection): string 
       `<meta http-equiv="content-security-policy" content="${policy}">` +
       styles.map((style) => `<style>${style}</style>`).join(''),
     scripts:
-      embedded(EMBEDDED.snapshot, snapshot) +
-      (inspection === undefined ? '' : embedded(EMBEDDED.inspection, inspection)) +
+      embedded('snapshot', snapshot) +
+      (inspection === undefined ? '' : embedded('inspection', inspection)) +
       `<script type="importmap">${importMap}</script><script type="module">${start}</script>`,
   })
 }

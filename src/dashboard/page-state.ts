@@ -128,9 +128,3 @@ export interface Snapshot extends Update {
   readonly stepsPerPoint: number
   readonly members: readonly Membership[]
 }
-
-/** What the page asks the server for, beside its own files. */
-export const PATHS = { events: '/events', look: '/look' } as const
-
-/** Where the page of a report finds its {@link Snapshot}, and the Inspection if there is one. */
-export const EMBEDDED = { snapshot: 'snapshot', inspection: 'inspection' } as const

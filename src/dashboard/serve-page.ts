@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EventHistory } from './event-history.js'
 import { livePage, pageFiles } from './page-files.js'
 import type { Looking, RunStatus, Snapshot, Update } from './page-state.js'
-import { PATHS } from './page-state.js'
 
 /** What the page reads from a run. */
 export interface PageSource {
@@ -117,12 +116,12 @@ export function livePageOf(source: PageSource): LivePage {
     },
     handle: (pathname, request, response) => {
       if (request.method === 'POST') {
-        if (pathname !== PATHS.look) return false
+        if (pathname !== '/look') return false
         look(request, response)
         return true
       }
       if (request.method !== 'GET' && request.method !== 'HEAD') return false
-      if (pathname === PATHS.events) join(request, response)
+      if (pathname === '/events') join(request, response)
       else if (pathname === '/') {
         const type = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy }
         response.writeHead(200, { ...HEADERS, ...type }).end(html)

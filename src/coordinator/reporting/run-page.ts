@@ -1,4 +1,6 @@
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import type { RunStatus } from '../../dashboard/page-state.js'
 import type { LivePage } from '../../dashboard/serve-page.js'
 import { livePageOf } from '../../dashboard/serve-page.js'
 import type { PhaseReport } from '../../metrics/phases.js'
@@ -24,6 +26,7 @@ export class RunPage {
   readonly #inside: LookInside
   readonly #page: LivePage
   #watched: Watched | undefined
+  #lastStatus: RunStatus | undefined
   #isOver = false
 
   /** @param signal ends the run, and with it what the page has others compute */
@@ -71,10 +74,10 @@ export class RunPage {
     await this.#inside.look({ model: async () => this.#runDirectory, split: 'test' })
   }
 
-  /** Writes down how the run stands, for `convoy report`; while the workers are there. */
+  /** Writes down how the run stands, for `convoy report`. The page goes on showing it when the workers go. */
   async keepStatus(): Promise<void> {
-    const status = this.#status()
-    if (status) await writeStatus(this.#runDirectory, status)
+    this.#lastStatus = this.#status()
+    if (this.#lastStatus) await writeStatus(this.#runDirectory, this.#lastStatus)
   }
 
   async close(): Promise<void> {
@@ -82,20 +85,22 @@ export class RunPage {
     await this.#page.close()
   }
 
-  #status(): ReturnType<typeof runStatus> | undefined {
+  #status(): RunStatus | undefined {
+    if (this.#lastStatus) return this.#lastStatus
     return this.#watched && runStatus(this.#watched.coordinator, this.#watched.phases(), wallSeconds())
   }
 
   async #look(): Promise<void> {
     const { coordinator, save } = this.#watched ?? {}
     if (coordinator === undefined || save === undefined || coordinator.weights().length === 0) return
+    const directory = path.join(this.#runDirectory, 'model', 'now')
     const model = async (): Promise<string> => {
-      const directory = path.join(this.#runDirectory, 'model', 'now')
       await save(directory, coordinator.weights().slice(), coordinator.step())
       return directory
     }
     // The test images are for the end.
     await this.#inside.look({ model, split: 'validation' })
+    await rm(directory, { recursive: true, force: true })
   }
 }
 

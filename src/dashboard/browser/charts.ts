@@ -81,6 +81,8 @@ interface Chart {
   readonly definition: ChartDefinition
   readonly figure: HTMLElement
   readonly plot: uPlot
+  /** That it shows unless somebody zooms. */
+  range: { readonly min: number; readonly max: number }
 }
 
 /** The charts of the page, over steps; all zoom alone and point at the same step. */
@@ -109,14 +111,16 @@ export class Charts {
     const part = Number((byId('range') as HTMLSelectElement).value)
     const steps = run.points.map(({ step }) => step)
     const [first = 0, last = 1] = [steps[0], steps.at(-1)]
-    for (const { definition, figure, plot } of this.#charts) {
+    const range = { min: last - part * (last - first), max: Math.max(last, first + 1) }
+    for (const chart of this.#charts) {
+      const { definition, figure, plot } = chart
       const values = definition.series.map(({ of }) => of(run, smoothing))
-      const { min, max } = plot.scales['x'] ?? {}
-      const before = plot.data[0]
-      const isZoomed = before.length > 0 && ((min ?? 0) > (before[0] ?? 0) || (max ?? 0) < (before.at(-1) ?? 0))
+      const { min = 0, max = 0 } = plot.scales['x'] ?? {}
+      const [before] = plot.data
+      const isWhole = before.length === 0 || (min <= before[0]! && max >= before.at(-1)!)
+      const isZoomed = !isWhole && (min !== chart.range.min || max !== chart.range.max)
       plot.setData([steps, ...values], false)
-      if (reset || part < 1 || !isZoomed)
-        plot.setScale('x', { min: last - part * (last - first), max: Math.max(last, first + 1) })
+      if (reset || !isZoomed) plot.setScale('x', (chart.range = range))
       else plot.redraw()
       const newest = definition.series.map(({ label }, index) => {
         const value = values[index]?.findLast((candidate) => candidate !== null)
@@ -165,6 +169,6 @@ export class Charts {
     )
     // The canvas keeps its colours until it is drawn again.
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot.redraw())
-    return { definition, figure, plot }
+    return { definition, figure, plot, range: { min: 0, max: 1 } }
   }
 }

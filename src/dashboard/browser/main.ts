@@ -47,6 +47,7 @@ function draw(): void {
   })
 }
 
+// A report brings everything along; reportPage writes these elements.
 const [storyElement, inspectionElement] = ['snapshot', 'inspection'].map((id) => document.getElementById(id))
 if (storyElement) {
   run = JSON.parse(storyElement.textContent) as Snapshot

@@ -49,13 +49,14 @@ export function photograph(
   return picture(width, height, label, (pixel) => [at(pixel, 0), at(pixel, 1), at(pixel, 2)])
 }
 
-/** What a channel puts out. @param values `[height, width]`, 0 to 255 */
+/** What a channel puts out, on a square-root scale: most answers are small. @param values `[height, width]`, 0 to 255 */
 export function featureMap(values: Uint8Array, width: number, height: number, label: string): HTMLCanvasElement {
-  return picture(width, height, label, (pixel) => viridis(values[pixel] ?? 0))
+  return picture(width, height, label, (pixel) => viridis(Math.sqrt((values[pixel] ?? 0) / 255)))
 }
 
+/** @param value 0 to 1 */
 function viridis(value: number): [number, number, number] {
-  const position = (value / 255) * (VIRIDIS.length - 1)
+  const position = value * (VIRIDIS.length - 1)
   const stop = Math.min(Math.floor(position), VIRIDIS.length - 2)
   const mix = (channel: 0 | 1 | 2): number => {
     const [low, high] = [VIRIDIS[stop]![channel], VIRIDIS[stop + 1]![channel]]

@@ -36,12 +36,12 @@ export class PredictionView {
     const answer = probabilities.indexOf(Math.max(...probabilities))
     const name = (index: number): string => classNames[index] ?? `${index}`
     const isRight = answer === label
-    const said = `${name(answer)} ${Math.round(100 * (probabilities[answer] ?? 0))}\u00a0%`
     const button = element(
       'button',
       { type: 'button', class: 'photograph', 'aria-pressed': 'false', 'data-sample': `${sample}` },
       photograph(bytesOf(pixels), shape, `Image ${sample}`),
-      element('span', { class: isRight ? 'good' : 'bad' }, `${isRight ? '✓' : '✗'} ${said}`),
+      element('span', { class: isRight ? 'good' : 'bad' }, `${isRight ? '✓' : '✗'} ${name(answer)}`),
+      element('span', {}, share(probabilities[answer] ?? 0)),
       ...(isRight ? [] : [element('span', {}, `is ${name(label)}`)]),
     )
     button.addEventListener('click', () => this.#choose(image))

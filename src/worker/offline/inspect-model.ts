@@ -11,6 +11,8 @@ const MOST_MISTAKES = 12
 /** A deeper network shows so many, spread over its depth. */
 const MOST_BLOCKS = 16
 const MOST_CHANNELS = 12
+/** Of larger maps every second, third, … row and column is shown. */
+const MOST_SIDE = 64
 const BATCH = 250
 
 /**
@@ -86,25 +88,36 @@ function lookAt(
   const maps = Array.from({ length: count }, (): Uint8Array[] => [])
   const blocks = engine.activations(pixels, layers).map(({ shape, values }, block): InspectedBlock => {
     const [height, width, channelCount] = shape as [number, number, number]
+    const stride = Math.ceil(Math.max(height, width) / MOST_SIDE)
+    const [rows, columns] = [Math.ceil(height / stride), Math.ceil(width / stride)]
     const channels = strongest(values, channelCount)
     const size = height * width * channelCount
     maps.forEach((ofImage, index) => {
-      ofImage.push(mapsOf(values.subarray(index * size, (index + 1) * size), channels, channelCount))
+      const output = values.subarray(index * size, (index + 1) * size)
+      const at = (channel: number, row: number, column: number): number =>
+        output[(row * stride * width + column * stride) * channelCount + channel]!
+      ofImage.push(mapsOf(at, channels, rows, columns))
     })
-    return { name: layers[block]!.replace(/_(out|relu)$/, ''), height, width, channels, channelCount }
+    const name = layers[block]!.replace(/_(out|relu)$/, '')
+    return { name, height: rows, width: columns, channels, channelCount }
   })
   return { blocks, maps: maps.map((parts) => Buffer.concat(parts)) }
 }
 
-/** @param output float32 `[height, width, channel]`, not negative @returns uint8 `[chosen channel, height, width]` */
-function mapsOf(output: Float32Array, channels: readonly number[], channelCount: number): Uint8Array {
-  const area = output.length / channelCount
-  const chosen = Float32Array.from(
-    { length: channels.length * area },
-    (_, index) => output[(index % area) * channelCount + channels[Math.floor(index / area)]!]!,
-  )
-  const brightest = chosen.reduce((most, value) => Math.max(most, value), 0) || 1
-  return Uint8Array.from(chosen, (value) => Math.round((255 * Math.max(0, value)) / brightest))
+/** @returns uint8 `[chosen channel, row, column]`, brightest at 255; what is below zero is 0 */
+function mapsOf(
+  at: (channel: number, row: number, column: number) => number,
+  channels: readonly number[],
+  rows: number,
+  columns: number,
+): Uint8Array {
+  const area = rows * columns
+  const values = Float32Array.from({ length: channels.length * area }, (_, index) => {
+    const place = index % area
+    return at(channels[Math.floor(index / area)]!, Math.floor(place / columns), place % columns)
+  })
+  const brightest = values.reduce((most, value) => Math.max(most, value), 0) || 1
+  return Uint8Array.from(values, (value) => Math.round((255 * Math.max(0, value)) / brightest))
 }
 
 /** Channels with the largest sum over images and places, in ascending order. */
