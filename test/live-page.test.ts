@@ -99,7 +99,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     const second = start(12)
     await second.announcement()
     await page.waitForSelector('#connection[hidden]', PATIENCE)
-    await page.waitForFunction(() => /Seed\s+12/.test(document.getElementById('settings')!.textContent), PATIENCE)
+    await page.waitForFunction(() => /Seed\s*12/.test(document.getElementById('settings')!.textContent), PATIENCE)
     await untilRows(page, '#workers tbody tr', 1)
     // The images were those of the run before.
     await page.waitForSelector('#predictions[hidden]')

@@ -20,17 +20,6 @@ const MOST_MEMBERS = 512
 /** Nobody asked for so many news: who does next begins anew. */
 const MOST_NEWS = 2_000
 
-const LINE_KIND: Partial<Record<RunEvent['kind'], StoryLine['kind']>> = {
-  'worker-joined': 'joined',
-  'worker-left': 'left',
-  reissued: 'fault',
-  refused: 'fault',
-  quarantined: 'fault',
-  rescued: 'fault',
-  audited: 'fault',
-  waiting: 'fault',
-}
-
 /** What the page shows of a run, from its events: bounded, however long the run is. */
 export class RunStory {
   readonly #runDirectory: string
@@ -97,7 +86,7 @@ export class RunStory {
       }
     }
     const text = describeEvent(event)
-    if (text !== undefined) this.say(text, timeSeconds, LINE_KIND[event.kind], workerOf(event))
+    if (text !== undefined) this.say(text, timeSeconds, kindOf(event), workerOf(event))
     const { points, evaluations, lines } = this.#fresh
     if (points.length + evaluations.length + lines.length > MOST_NEWS) {
       this.#fresh = nothing()
@@ -173,6 +162,25 @@ function nothing(): News {
 /** Only the newest is shown, and with a thousand classes it has a million numbers. */
 function withoutConfusion({ confusion: _, ...rest }: EvaluationPoint): EvaluationPoint {
   return rest
+}
+
+function kindOf(event: RunEvent): StoryLine['kind'] {
+  switch (event.kind) {
+    case 'worker-joined':
+      return 'joined'
+    case 'worker-left':
+      return 'left'
+    case 'waiting':
+    case 'reissued':
+    case 'quarantined':
+    case 'audited':
+      return 'fault'
+    case 'refused':
+      // Somebody else was faster, as is usual near the end of a step.
+      return event.reason.startsWith('stale') ? 'note' : 'fault'
+    default:
+      return 'note'
+  }
 }
 
 function workerOf(event: RunEvent): number | undefined {

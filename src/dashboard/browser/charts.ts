@@ -141,7 +141,15 @@ export class Charts {
       return getComputedStyle(probe).color
     }
     const font = '12px system-ui, sans-serif'
-    const axis = { stroke: color('--faint'), grid: { stroke: color('--line'), width: 1 }, ticks: { show: false }, font }
+    const values = (_: uPlot, marks: number[]): string[] =>
+      marks.map((mark) => mark.toLocaleString('en', { maximumSignificantDigits: 6 }))
+    const axis = {
+      stroke: color('--faint'),
+      grid: { stroke: color('--line'), width: 1 },
+      ticks: { show: false },
+      font,
+      values,
+    }
     const plot = new uPlot(
       {
         width: figure.clientWidth,
