@@ -67,19 +67,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.match(await textOf(page, '#predicted'), /^180 validation images after step [\d,]+/)
     const { length: samples } = await page.$$('#samples button')
     assert.equal(samples, 12)
-    const mapsOf = async (): Promise<string> =>
-      page.$$eval('#blocks canvas', (all) => all.map((canvas) => canvas.toDataURL()).join())
-    const before = await mapsOf()
-    await page.focus('#samples button:nth-child(2)')
-    await page.keyboard.press('Enter')
-    await page.waitForSelector('#samples button:nth-child(2)[aria-pressed=true]', PATIENCE)
-    await page.waitForFunction(
-      (seen) =>
-        [...document.querySelectorAll<HTMLCanvasElement>('#blocks canvas')].map((map) => map.toDataURL()).join() !==
-        seen,
-      PATIENCE,
-      before,
-    )
+    await chooseSecond(page)
     assert.deepEqual(await namelessParts(page), [])
 
     // Nothing sticks out on a phone.
@@ -140,6 +128,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.match(loss!, /batch \d.*validation \d/)
     assert.equal((await page.$$('#workers tbody tr')).length, 2)
     assert.match(await textOf(page, '#phases'), /forward backward \d/)
+    await chooseSecond(page)
     assert.match(await textOf(page, '#blocks'), /stem[\s\S]*stage 3, block 1[\s\S]*answer/)
     assert.equal((await labelsOf(page, '#kernels canvas')).length, 16)
     assert.deepEqual(await namelessParts(page), [])
@@ -204,6 +193,23 @@ async function untilRows(page: Page, selector: string, count: number): Promise<v
     PATIENCE,
     selector,
     count,
+  )
+}
+
+/** By keyboard; its maps are then shown, and are others. */
+async function chooseSecond(page: Page): Promise<void> {
+  const second = '#samples button:nth-child(2)'
+  const maps = (): string =>
+    [...document.querySelectorAll<HTMLCanvasElement>('#blocks canvas')].map((map) => map.toDataURL()).join()
+  const before = await page.evaluate(maps)
+  await page.focus(second)
+  await page.keyboard.press('Enter')
+  await page.waitForSelector(`${second}[aria-pressed=true]`, PATIENCE)
+  await page.waitForFunction(
+    (seen) =>
+      [...document.querySelectorAll<HTMLCanvasElement>('#blocks canvas')].map((map) => map.toDataURL()).join() !== seen,
+    PATIENCE,
+    before,
   )
 }
 

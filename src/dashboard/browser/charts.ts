@@ -155,7 +155,7 @@ export class Charts {
         width: figure.clientWidth,
         height: HEIGHT_PX,
         scales: { x: { time: false } },
-        legend: { markers: { width: 2 } },
+        legend: { markers: { stroke: (_, series) => `var(${definition.series[series - 1]?.color ?? '--text'})` } },
         cursor: { sync: { key: 'steps' } },
         axes: [
           { ...axis, size: 28 },

@@ -16,7 +16,10 @@ const charts = new Charts()
 const workers = new WorkerView()
 const evaluation = new EvaluationView()
 const inside = new InsideView()
-const predictions = new PredictionView((image) => inside.choose(image))
+const predictions = new PredictionView((image) => {
+  inside.choose(image)
+  draw()
+})
 const log = new LogView()
 
 let run: Snapshot | undefined

@@ -40,8 +40,12 @@ export class PredictionView {
       'button',
       { type: 'button', class: 'photograph', 'aria-pressed': 'false', 'data-sample': `${sample}` },
       photograph(bytesOf(pixels), shape, `Image ${sample}`),
-      element('span', { class: isRight ? 'good' : 'bad' }, `${isRight ? '✓' : '✗'} ${name(answer)}`),
-      element('span', {}, share(probabilities[answer] ?? 0)),
+      element('span', {}, name(answer)),
+      element(
+        'span',
+        { class: isRight ? 'good' : 'bad' },
+        `${isRight ? '✓' : '✗'} ${share(probabilities[answer] ?? 0)}`,
+      ),
       ...(isRight ? [] : [element('span', {}, `is ${name(label)}`)]),
     )
     button.addEventListener('click', () => this.#choose(image))
