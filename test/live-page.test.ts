@@ -184,6 +184,17 @@ describe('convoy report', () => {
     const damaged = new Launch(['report', scratch])
     assert.equal(await damaged.status(), 2)
     assert.match(damaged.stderr, /metrics\.jsonl, line 2 is not an event/)
+
+    writeFileSync(path.join(scratch, 'metrics.jsonl'), '{"time":1,"kind":"step"}\n')
+    const incomplete = new Launch(['report', scratch])
+    assert.equal(await incomplete.status(), 2)
+    assert.match(incomplete.stderr, /metrics\.jsonl, line 1 is not an event/)
+
+    writeFileSync(path.join(scratch, 'metrics.jsonl'), '')
+    writeFileSync(path.join(scratch, 'status.json'), '{')
+    const halfStatus = new Launch(['report', scratch])
+    assert.equal(await halfStatus.status(), 2)
+    assert.match(halfStatus.stderr, /status\.json is damaged/)
   })
 })
 

@@ -3,9 +3,10 @@ import path from 'node:path'
 import { Command } from 'commander'
 import writeFileAtomic from 'write-file-atomic'
 import { readStory } from '../coordinator/reporting/read-story.js'
-import type { Inspection } from '../dashboard/inspection.js'
+import type { Inspection, Kernels } from '../dashboard/inspection.js'
 import { kernelsOf } from '../dashboard/inspection.js'
 import { reportPage } from '../dashboard/page-files.js'
+import type { Looking } from '../dashboard/page-state.js'
 import { loadTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 
@@ -23,17 +24,9 @@ export function reportCommand(): Command {
 
 /** @returns the file @throws ConvoyError('usage') when it is no run directory or the file cannot be written */
 export async function writeReport(run: string, out = path.join(run, 'report.html')): Promise<string> {
-  const story = readStory(run)
-  const looked = await look(run)
-  const { status } = story
-  const html = reportPage(
-    {
-      ...story,
-      ...(status && { status: { ...status, ...looked.kernels } }),
-      looking: looked.reason === undefined ? { state: 'done' } : { state: 'failed', reason: looked.reason },
-    },
-    looked.inspection,
-  )
+  const { status, ...story } = readStory(run)
+  const { kernels, inspection, looking } = await lookInside(run)
+  const html = reportPage({ ...story, status: { ...status, ...(kernels && { kernels }) }, looking }, inspection)
   try {
     await writeFileAtomic(out, html)
   } catch (error) {
@@ -42,21 +35,27 @@ export async function writeReport(run: string, out = path.join(run, 'report.html
   return path.resolve(out)
 }
 
-/** What is inside of the best weights: as it was written down, or computed now. A report without it is one, too. */
-async function look(run: string): Promise<{ kernels?: object; inspection?: Inspection; reason?: string }> {
+interface Inside {
+  readonly kernels?: Kernels | undefined
+  readonly inspection?: Inspection
+  readonly looking: Looking
+}
+
+/** What is inside of the best weights. A report is one without it, too; it says why. */
+async function lookInside(run: string): Promise<Inside> {
+  let kernels: Kernels | undefined
   try {
     const { description, weights, step } = await loadTrainedModel(run, 'best')
-    const kernels = { kernels: kernelsOf(description.model.layout, weights) }
-    try {
-      return { kernels, inspection: await inspectionOf(run, step) }
-    } catch (error) {
-      return { kernels, reason: sayWhy(error) }
-    }
+    kernels = kernelsOf(description.model.layout, weights)
+    return { kernels, inspection: await inspectionOf(run, step), looking: { state: 'done' } }
   } catch (error) {
-    return { reason: sayWhy(error) }
+    const reason = ConvoyError.from(error).message
+    process.stderr.write(`The report shows no images: ${reason}\n`)
+    return { kernels, looking: { state: 'failed', reason } }
   }
 }
 
+/** As it was written down, or computed now. */
 async function inspectionOf(run: string, step: number): Promise<Inspection> {
   const file = path.join(run, 'inspection.json')
   if (existsSync(file)) {
@@ -68,10 +67,4 @@ async function inspectionOf(run: string, step: number): Promise<Inspection> {
   const inspection = await inspectRun(run, { split: 'test', weights: 'best', device: 'cpu' })
   await writeFileAtomic(file, `${JSON.stringify(inspection)}\n`)
   return inspection
-}
-
-function sayWhy(error: unknown): string {
-  const { message } = ConvoyError.from(error)
-  process.stderr.write(`The report shows no images: ${message}\n`)
-  return message
 }

@@ -83,7 +83,11 @@ export class LookInside {
     const signal = AbortSignal.any([this.#signal, this.#closed.signal, AbortSignal.timeout(PATIENCE_MS)])
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], signal, killSignal: 'SIGKILL' })
     child.once('spawn', () => {
-      os.setPriority(child.pid!, PRIORITY)
+      try {
+        os.setPriority(child.pid!, PRIORITY)
+      } catch {
+        // It has ended already, and says why.
+      }
     })
     let words = ''
     child.stderr.on('data', (text: Buffer) => (words = (words + text.toString()).slice(-2_000)))

@@ -43,7 +43,7 @@ function draw(): void {
     showLooking(run, inspection, isConnected)
     if (run.status) {
       showPhases(run.status)
-      workers.show(run.status, isConnected)
+      workers.show(run.header?.runDirectory ?? '', run.status, isConnected)
     }
     showTimeline(run)
     log.show(run.lines)

@@ -8,20 +8,22 @@ const VERY_SLOW = 2
 const SILENT_SECONDS = 2
 const BAD_STATES = ['suspect', 'quarantined']
 
-/** Rates over less than this would jump. */
-const LEAST_SECONDS = 2
+/** That rates are the mean of. */
+const RECENT_SECONDS = 5
 
 /** Workers as they are, with their rates of the last seconds. */
 export class WorkerView {
-  #before: RunStatus | undefined
-  #newest: RunStatus | undefined
+  /** The newest at the end, all of one run. */
+  #recent: { readonly run: string; readonly status: RunStatus }[] = []
 
   /** @param isLive whether the numbers are of now; of a run that is over there are no rates */
-  show(status: RunStatus, isLive: boolean): void {
-    if (this.#newest !== undefined && status.timeSeconds < this.#newest.timeSeconds) this.#before = undefined
-    this.#newest = status
-    const before = this.#before
-    const seconds = before === undefined ? 0 : status.timeSeconds - before.timeSeconds
+  show(run: string, status: RunStatus, isLive: boolean): void {
+    if (status !== this.#recent.at(-1)?.status) this.#recent.push({ run, status })
+    this.#recent = this.#recent.filter(
+      (seen) => seen.run === run && status.timeSeconds - seen.status.timeSeconds <= RECENT_SECONDS,
+    )
+    const before = this.#recent[0]?.status
+    const seconds = status.timeSeconds - (before?.timeSeconds ?? 0)
     const done = new Map(before?.workers.map(({ id, shardsDone }) => [id, shardsDone]))
     const rate = ({ id, shardsDone }: PageWorker): string => {
       const earlier = done.get(id)
@@ -62,12 +64,10 @@ export class WorkerView {
             status.workers,
           ),
     )
-    this.#showTraffic(status, seconds, isLive)
-    if (before === undefined || seconds >= LEAST_SECONDS) this.#before = status
+    this.#showTraffic(status, before?.traffic ?? [], seconds, isLive)
   }
 
-  #showTraffic({ traffic }: RunStatus, seconds: number, isLive: boolean): void {
-    const before = this.#before?.traffic ?? []
+  #showTraffic({ traffic }: RunStatus, before: RunStatus['traffic'], seconds: number, isLive: boolean): void {
     const rows = traffic
       .filter((row) => row.bytes > 0)
       .map((row) => {
