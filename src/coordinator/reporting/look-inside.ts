@@ -9,14 +9,15 @@ import { ConvoyError } from '../../shared/errors.js'
 import { packageRoot } from '../../shared/package-root.js'
 
 const PATIENCE_MS = 10 * 60_000
-/** Training comes first: a nice value. */
-const PRIORITY = 10
+const NICE = 10
 
 /** What is looked at. */
 export interface Look {
   /** Saves the weights, if need be. @returns the directory of a saved model, or of a run that has one */
   readonly model: () => Promise<string>
   readonly split: SplitName
+  /** The run trains meanwhile, and comes first. */
+  readonly isBesideTraining: boolean
 }
 
 /**
@@ -65,10 +66,10 @@ export class LookInside {
     await this.#running
   }
 
-  async #look({ model, split }: Look): Promise<void> {
+  async #look({ model, split, isBesideTraining }: Look): Promise<void> {
     this.#looking = { state: 'running' }
     try {
-      await this.#inspect(await model(), split)
+      await this.#inspect(await model(), split, isBesideTraining)
       this.#inspection = (await readFile(this.#file, 'utf8')).trim()
       this.#looking = { state: 'done' }
     } catch (error) {
@@ -76,7 +77,7 @@ export class LookInside {
     }
   }
 
-  async #inspect(model: string, split: SplitName): Promise<void> {
+  async #inspect(model: string, split: SplitName, isBesideTraining: boolean): Promise<void> {
     const program = path.join(packageRoot, 'bin', 'convoy.mjs')
     // On the CPU: the workers need what memory the GPUs have.
     const args = [program, 'inspect', model, '--split', split, '--device', 'cpu', '--out', this.#file]
@@ -84,9 +85,9 @@ export class LookInside {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], signal, killSignal: 'SIGKILL' })
     child.once('spawn', () => {
       try {
-        os.setPriority(child.pid!, PRIORITY)
+        if (isBesideTraining) os.setPriority(child.pid!, NICE)
       } catch {
-        // It has ended already, and says why.
+        // It has ended already, or was nicer than that.
       }
     })
     let words = ''

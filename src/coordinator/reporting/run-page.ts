@@ -71,7 +71,7 @@ export class RunPage {
     if (this.#page.viewers === 0) return
     notice('A page is open: it is shown what the network does with test images.')
     await this.#inside.idle()
-    await this.#inside.look({ model: async () => this.#runDirectory, split: 'test' })
+    await this.#inside.look({ model: async () => this.#runDirectory, split: 'test', isBesideTraining: false })
   }
 
   /** Writes down how the run stands, for `convoy report`. The page goes on showing it when the workers go. */
@@ -99,7 +99,7 @@ export class RunPage {
       return directory
     }
     // The test images are for the end.
-    await this.#inside.look({ model, split: 'validation' })
+    await this.#inside.look({ model, split: 'validation', isBesideTraining: true })
     await rm(directory, { recursive: true, force: true })
   }
 }
