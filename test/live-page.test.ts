@@ -7,7 +7,6 @@ import { pathToFileURL } from 'node:url'
 import type { Browser, Page } from 'puppeteer-core'
 import { CHROMIUM, excessWidth, namelessParts, openBrowser, screenshots, watchedPage } from './browser.js'
 import { tinyDataset } from './chaos/tiny-dataset.js'
-import { freePort } from './free-port.js'
 import { killLaunches, Launch } from './launch.js'
 
 const PATIENCE = { timeout: 120_000 }
@@ -30,14 +29,14 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
   after(async () => browser.close())
 
   it('shows a run while it goes on, and the next one after its coordinator died', async () => {
-    const [listen, metrics] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`]
-    const start = (seed: number): Launch => {
+    const start = (seed: number, listen: string, metrics: string): Launch => {
       const run = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '100000', '--seed', `${seed}`]
       const where = ['--listen', listen, '--admin-listen', ANY, '--metrics-listen', metrics]
       return new Launch(['coordinator', ...run, ...where], tiny.environment)
     }
-    const first = start(11)
-    await first.announcement()
+    const first = start(11, ANY, ANY)
+    const announced = await first.announcement()
+    const [listen, metrics] = [announced.address, new URL(announced.metrics).host]
     const [ada] = ['ada', 'bob'].map(
       (name) => new Launch(['worker', '--join', listen, '--name', name], tiny.environment),
     )
@@ -84,7 +83,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     first.kill()
     await page.waitForSelector('#connection:not([hidden])', PATIENCE)
     assert.deepEqual(problems, [])
-    const second = start(12)
+    const second = start(12, listen, metrics)
     await second.announcement()
     await page.waitForSelector('#connection[hidden]', PATIENCE)
     await page.waitForFunction(() => /Seed\s*12/.test(document.getElementById('settings')!.textContent), PATIENCE)
