@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import net from 'node:net'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { DASHBOARDS } from '../src/monitoring/dashboards.js'
@@ -8,7 +9,6 @@ import { ALERTS } from '../src/monitoring/alerts.js'
 import { packageRoot } from '../src/shared/package-root.js'
 import { tinyDataset } from './chaos/tiny-dataset.js'
 import { until } from './chaos/until.js'
-import { freePort } from './free-port.js'
 import { killLaunches, Launch } from './launch.js'
 
 const tiny = tinyDataset()
@@ -99,4 +99,13 @@ describe('Prometheus with a live run', { skip: !hasPrometheus() && 'prometheus i
 
 function hasPrometheus(): boolean {
   return spawnSync('prometheus', ['--version']).status === 0
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }
