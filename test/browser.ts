@@ -10,28 +10,64 @@ export const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome']
   .map((name) => spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim())
   .find((file) => file !== '')
 
-/** A real browser without a window. */
+/** Root, as in a container, has no sandbox; and a test asks nobody for anything. */
+const FLAGS = [
+  ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  '--enable-blink-features=ComputedAccessibilityInfo',
+]
+
+/** A real browser without a window, with a profile that is new and deleted at the end. */
 export async function openBrowser(): Promise<Browser> {
-  // Root, as in a container, has no sandbox.
-  return puppeteer.launch({ executablePath: CHROMIUM!, args: ['--no-sandbox', '--disable-gpu'] })
+  return puppeteer.launch({ executablePath: CHROMIUM!, args: FLAGS })
 }
 
 /** A page, with all that it complains of and all that it asks others for. */
-export async function watchedPage(browser: Browser): Promise<{ page: Page; problems: string[]; requests: string[] }> {
+export interface WatchedPage {
+  readonly page: Page
+  /** Errors and warnings, other than that a server is gone, which a browser says by itself. */
+  readonly problems: string[]
+  readonly requests: string[]
+}
+
+export async function watchedPage(browser: Browser): Promise<WatchedPage> {
   const page = await browser.newPage()
   const problems: string[] = []
   const requests: string[] = []
   page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warn') problems.push(message.text())
+    const isOfPage = !message.text().includes('net::ERR_')
+    if (isOfPage && (message.type() === 'error' || message.type() === 'warn')) problems.push(message.text())
   })
   page.on('pageerror', (error) => problems.push(String(error)))
   page.on('request', (request) => requests.push(request.url()))
+  await page.setViewport({ width: 1280, height: 900 })
   return { page, problems, requests }
 }
 
-/** A picture for people to look at: `coverage/screenshots/<name>.png`. */
-export async function screenshot(page: Page, name: string): Promise<void> {
+/** Pixels by which the page is wider than the window. */
+export async function excessWidth(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+}
+
+/** What a screen reader would call nothing: controls and pictures without a name. */
+export async function namelessParts(page: Page): Promise<string[]> {
+  return page.$$eval('button, input, select, summary, progress, canvas, [role=img], [tabindex]', (parts) =>
+    (parts as (Element & { computedName: string })[])
+      .filter((part) => part.checkVisibility() && part.closest('[aria-hidden=true], [role=img] *') === null)
+      .filter(({ computedName }) => computedName === '')
+      .map(({ outerHTML }) => outerHTML.slice(0, 80)),
+  )
+}
+
+/** A picture for people to look at: `coverage/screenshots/<name>-<wide|phone>-<light|dark>.png`, the whole page. */
+export async function screenshots(page: Page, name: string): Promise<void> {
   const directory = path.join(packageRoot, 'coverage', 'screenshots')
   mkdirSync(directory, { recursive: true })
-  await page.screenshot({ path: path.join(directory, `${name}.png`), fullPage: true })
+  for (const [size, width] of [['wide', 1280] as const, ['phone', 390] as const]) {
+    await page.setViewport({ width, height: 900 })
+    for (const scheme of ['light', 'dark']) {
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+      await page.screenshot({ path: path.join(directory, `${name}-${size}-${scheme}.png`), fullPage: true })
+    }
+  }
 }

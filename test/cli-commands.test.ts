@@ -119,6 +119,7 @@ describe('a run from beginning to end', () => {
       'metrics.jsonl',
       'model',
       'result.json',
+      'status.json',
       'tensorboard',
       'worker-0.log',
       'worker-1.log',

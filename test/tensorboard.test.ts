@@ -9,6 +9,8 @@ import sharp from 'sharp'
 import { crc32c } from '../src/coordinator/reporting/tensorboard/crc32c.js'
 import { histogramOf } from '../src/coordinator/reporting/tensorboard/histogram.js'
 import { confusionImage, kernelsImage } from '../src/coordinator/reporting/tensorboard/images.js'
+import type { Inspection } from '../src/dashboard/inspection.js'
+import type { RunEvent } from '../src/coordinator/run-events.js'
 import { TensorboardReport } from '../src/coordinator/reporting/tensorboard/tensorboard-report.js'
 import { packageRoot } from '../src/shared/package-root.js'
 import { tinyDataset } from './chaos/tiny-dataset.js'
@@ -127,11 +129,13 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
       },
     )
     const pixels = Uint8Array.of(255, 0, 0, 0, 255, 0)
-    report.mistakes(7, [1, 2, 3], [{ pixels, label: 'cat', prediction: 'dog' }])
+    report.observe({ kind: 'started', dataset: { classNames: ['cat', 'dog'] }, config: {} } as unknown as RunEvent)
+    const image = { label: 0, pixels: Buffer.from(pixels).toString('base64'), probabilities: [0.1, 0.9] }
+    report.inspected({ step: 7, imageShape: [1, 2, 3], mistakes: [image] } as unknown as Inspection)
     await report.close()
-    const [image] = read!(path.join(directory, 'tensorboard')).images['mistakes/1: cat taken for dog']!
-    assert.equal(image!.step, 7)
-    const { data, info } = await sharp(Buffer.from(image!.png, 'hex')).raw().toBuffer({ resolveWithObject: true })
+    const [written] = read!(path.join(directory, 'tensorboard')).images['mistakes/1: cat taken for dog']!
+    assert.equal(written!.step, 7)
+    const { data, info } = await sharp(Buffer.from(written!.png, 'hex')).raw().toBuffer({ resolveWithObject: true })
     assert.deepEqual([info.width, info.height], [320, 160])
     assert.deepEqual([...data.subarray(0, 3), ...data.subarray(-3)], [...pixels])
   })

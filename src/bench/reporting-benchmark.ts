@@ -3,14 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { MetricsFile } from '../coordinator/reporting/metrics-file.js'
-import { PrometheusMetrics } from '../coordinator/reporting/prometheus-metrics.js'
-import { runStatus } from '../coordinator/reporting/run-status.js'
-import { RunStory } from '../coordinator/reporting/run-story.js'
-import { TensorboardReport } from '../coordinator/reporting/tensorboard/tensorboard-report.js'
-import type { RunStatus } from '../dashboard/page-state.js'
-import { livePageOf } from '../dashboard/serve-page.js'
-import { serveMetrics } from '../metrics/serve-metrics.js'
+import { RunReports } from '../coordinator/reporting/run-reports.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Task } from './contestant.js'
 import type { Reports } from './convoy-contestant.js'
@@ -118,53 +111,30 @@ export function reportingReport(result: ReportingResult): string {
 async function reportEverything(
   directory: string,
 ): Promise<Reports & { readonly url: string; landmarkMs(): number; close(): Promise<void> }> {
-  const wallSeconds = (): number => Date.now() / 1000
-  const onLost = (records: number, reason: Error): never => {
-    throw new ConvoyError('environment', `${records} records cannot be written: ${reason.message}`)
-  }
-  const metrics = new PrometheusMetrics(() => performance.now())
-  const metricsFile = new MetricsFile(directory, onLost)
-  const tensorboard = new TensorboardReport(directory, wallSeconds, onLost)
-  const story = new RunStory(directory)
-  let status: () => RunStatus | undefined = () => undefined
-  const page = livePageOf({
-    snapshot: () => story.snapshot(),
-    takeUpdate: () => story.takeUpdate(),
-    status: () => status(),
+  const reports = new RunReports({
+    runDirectory: directory,
+    signal: new AbortController().signal,
+    now: () => performance.now(),
+    onLost: (report, { message }) => {
+      throw new ConvoyError('environment', `${report} cannot be written: ${message}`)
+    },
   })
-  const server = await serveMetrics(
-    metrics.render,
-    '127.0.0.1:0',
-    '--metrics-listen',
-    () => undefined,
-    (...request) => page.handle(...request),
-  )
+  const url = await reports.serve('127.0.0.1:0', () => undefined)
   let landmarkMs = 0
   return {
-    url: server.url,
+    url,
     landmarkMs: () => landmarkMs,
-    observer: (event) => {
-      metricsFile.observe(event)
-      metrics.observe(event)
-      tensorboard.observe(event)
-      story.observe(event, wallSeconds())
-    },
+    observer: reports.observe,
     onLandmark: (landmark) => {
       const startedMs = performance.now()
-      tensorboard.passed(landmark)
+      reports.tensorboard.passed(landmark)
       landmarkMs = performance.now() - startedMs
     },
-    onCall: metrics.call,
+    onCall: reports.metrics.call,
     watch: (coordinator) => {
-      metrics.watch(coordinator)
-      status = () => runStatus(coordinator, metrics.phases(), wallSeconds())
+      reports.watch(coordinator, async () => undefined)
     },
-    close: async () => {
-      page.close()
-      server.close()
-      await metricsFile.close()
-      await tensorboard.close()
-    },
+    close: async () => reports.close(),
   }
 }
 

@@ -2,14 +2,13 @@ import { Command, Option } from 'commander'
 import { classTable } from '../coordinator/reporting/final-table.js'
 import { SPLIT_NAMES } from '../data/dataset.js'
 import type { SplitName } from '../data/dataset.js'
-import { openDataset, openDatasetByFingerprint } from '../data/open-dataset.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
-import { ConvoyError } from '../shared/errors.js'
 import { formatShare } from '../shared/units.js'
 import { evaluateModel } from '../worker/offline/evaluate-model.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
+import { datasetOfRun } from './dataset-of-run.js'
 import { deviceOption } from './device-option.js'
 
 interface EvalFlags {
@@ -30,25 +29,9 @@ export function evalCommand(): Command {
     .option('--json', 'for machines')
     .action(async (run: string, { split, weights, data, device, json }: EvalFlags) => {
       const trained = await loadTrainedModel(run, weights)
-      const { dataset: trainedOn, config } = trained.description
-      const dataset =
-        data === undefined ? await openDatasetByFingerprint(trainedOn.fingerprint) : await openDataset(data)
-      if (dataset === undefined) {
-        throw new ConvoyError(
-          'data',
-          `The data set ${trainedOn.name} of this run is not in the cache; give it with --data.`,
-        )
-      }
-      const shapeOf = ({ height, width, channels, classNames }: typeof trainedOn): string =>
-        `${height}x${width}x${channels} with ${classNames.length} classes`
-      if (shapeOf(dataset) !== shapeOf(trainedOn)) {
-        throw new ConvoyError(
-          'usage',
-          `--data ${data}: it holds ${shapeOf(dataset)}, and the model takes ${shapeOf(trainedOn)}.`,
-        )
-      }
+      const dataset = await datasetOfRun(trained.description, data)
       const engine = await loadEngine(trained, device)
-      const evaluation = evaluateModel(engine, config, dataset, split, () => undefined)
+      const evaluation = evaluateModel(engine, trained.description.config, dataset, split, () => undefined)
       engine.close()
       if (json) {
         process.stdout.write(`${JSON.stringify({ ...evaluation, step: trained.step, weights })}\n`)

@@ -41,6 +41,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'classify images with a trained model',
     load: async () => (await import('./predict.js')).predictCommand(),
   },
+  inspect: {
+    description: 'write what a trained model does with images, as JSON',
+    load: async () => (await import('./inspect.js')).inspectCommand(),
+  },
   bench: {
     description: 'measure speed, side by side with PyTorch and TensorFlow',
     load: async () => (await import('./bench.js')).benchCommand(),

@@ -1,8 +1,13 @@
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import writeFileAtomic from 'write-file-atomic'
 import { readStory } from '../coordinator/reporting/read-story.js'
+import type { Inspection, Kernels } from '../dashboard/inspection.js'
+import { kernelsOf } from '../dashboard/inspection.js'
 import { reportPage } from '../dashboard/page-files.js'
+import type { Looking } from '../dashboard/page-state.js'
+import { loadTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 
 export function reportCommand(): Command {
@@ -19,11 +24,47 @@ export function reportCommand(): Command {
 
 /** @returns the file @throws ConvoyError('usage') when it is no run directory or the file cannot be written */
 export async function writeReport(run: string, out = path.join(run, 'report.html')): Promise<string> {
-  const html = reportPage(readStory(run))
+  const { status, ...story } = readStory(run)
+  const { kernels, inspection, looking } = await lookInside(run)
+  const html = reportPage({ ...story, status: { ...status, ...(kernels && { kernels }) }, looking }, inspection)
   try {
     await writeFileAtomic(out, html)
   } catch (error) {
     throw new ConvoyError('usage', `--out ${out}: ${(error as Error).message}`, { cause: error })
   }
   return path.resolve(out)
+}
+
+interface Inside {
+  readonly kernels?: Kernels | undefined
+  readonly inspection?: Inspection
+  readonly looking: Looking
+}
+
+/** What is inside of the best weights. A report is one without it, too; it says why. */
+async function lookInside(run: string): Promise<Inside> {
+  let kernels: Kernels | undefined
+  try {
+    const { description, weights, step } = await loadTrainedModel(run, 'best')
+    kernels = kernelsOf(description.model.layout, weights)
+    return { kernels, inspection: await inspectionOf(run, step), looking: { state: 'done' } }
+  } catch (error) {
+    const reason = ConvoyError.from(error).message
+    process.stderr.write(`The report shows no images: ${reason}\n`)
+    return { kernels, looking: { state: 'failed', reason } }
+  }
+}
+
+/** As it was written down, or computed now. */
+async function inspectionOf(run: string, step: number): Promise<Inspection> {
+  const file = path.join(run, 'inspection.json')
+  if (existsSync(file)) {
+    const kept = JSON.parse(readFileSync(file, 'utf8')) as Inspection
+    if (kept.step === step && kept.split === 'test') return kept
+  }
+  // With TensorFlow, which takes a second to load.
+  const { inspectRun } = await import('./inspect.js')
+  const inspection = await inspectRun(run, { split: 'test', weights: 'best', device: 'cpu' })
+  await writeFileAtomic(file, `${JSON.stringify(inspection)}\n`)
+  return inspection
 }

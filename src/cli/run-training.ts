@@ -1,21 +1,12 @@
 import path from 'node:path'
 import { announceRun } from '../coordinator/run-announcement.js'
 import { finalTable } from '../coordinator/reporting/final-table.js'
-import { MetricsFile } from '../coordinator/reporting/metrics-file.js'
-import type { Report } from '../metrics/definitions.js'
-import { serveMetrics } from '../metrics/serve-metrics.js'
-import { PrometheusMetrics } from '../coordinator/reporting/prometheus-metrics.js'
 import { RunLog } from '../coordinator/reporting/run-log.js'
 import { createRunDirectory, writeProvenance, writeResult } from '../coordinator/reporting/run-directory.js'
-import { runStatus } from '../coordinator/reporting/run-status.js'
-import type { LossObserver } from '../coordinator/reporting/report-file.js'
-import { RunStory } from '../coordinator/reporting/run-story.js'
-import { TensorboardReport } from '../coordinator/reporting/tensorboard/tensorboard-report.js'
+import { RunReports } from '../coordinator/reporting/run-reports.js'
 import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
 import type { RunObserver } from '../coordinator/run-events.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
-import type { RunStatus } from '../dashboard/page-state.js'
-import { livePageOf } from '../dashboard/serve-page.js'
 import type { RunConfig } from '../model/run-config.js'
 import { saveTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -50,45 +41,28 @@ export async function runTraining(
   startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
 ): Promise<void> {
   const now = (): number => performance.now()
-  const wallSeconds = (): number => Date.now() / 1000
   const runDirectory = createRunDirectory(options.runsDir, options.name ?? defaultName, Date.now())
   await writeProvenance(runDirectory, config, version())
 
   const display = createProgressDisplay(process.stderr, now)
-  const metrics = new PrometheusMetrics(now)
-  const story = new RunStory(runDirectory)
-  const runLog = new RunLog(runDirectory, options.logLevel, display, (text, seconds) => {
-    story.say(text, seconds)
+  const interrupted = new AbortController()
+  const reports = new RunReports({
+    runDirectory,
+    signal: interrupted.signal,
+    now,
+    onLost: (report, { message }) => {
+      warn(`${report} cannot be written (${message}). The run goes on.`)
+    },
   })
+  const { metrics, page } = reports
+  const runLog = new RunLog(runDirectory, options.logLevel, display, page.say)
   const { log } = runLog
   const { info: notice, warn } = log.module('run')
-  let status: () => RunStatus | undefined = () => undefined
-  let notReady: () => string | undefined = () => 'the coordinator does not listen yet'
-  const page = livePageOf({
-    snapshot: () => story.snapshot(),
-    takeUpdate: () => story.takeUpdate(),
-    status: () => status(),
-  })
-  const lossOf = (report: Report): LossObserver => {
-    let isSaid = false
-    return (records, reason) => {
-      metrics.lost(report, records)
-      if (isSaid) return
-      isSaid = true
-      warn(`${report} cannot be written (${reason.message}). The run goes on.`)
-    }
-  }
-  const metricsFile = new MetricsFile(runDirectory, lossOf('metrics.jsonl'))
-  const tensorboard = new TensorboardReport(runDirectory, wallSeconds, lossOf('tensorboard'))
   const observer: RunObserver = (event) => {
-    metricsFile.observe(event)
-    metrics.observe(event)
-    tensorboard.observe(event)
+    reports.observe(event)
     display.observe(event)
     runLog.observe(event)
-    story.observe(event, wallSeconds())
   }
-  const interrupted = new AbortController()
   let isTerminated = false
   const restoreSignals = onStopSignals((signal) => {
     notice('Stopping; the weights so far are saved. Once more to stop at once.')
@@ -96,23 +70,13 @@ export async function runTraining(
     interrupted.abort(new ConvoyError('interrupted', `Interrupted. What was done is in ${runDirectory}.`))
   })
   const closing: (() => void | Promise<void>)[] = [
-    () => runLog.close(),
-    () => metricsFile.close(),
-    () => tensorboard.close(),
+    async () => runLog.close(),
     restoreSignals,
+    async () => reports.close(),
   ]
   try {
-    const metricsServer = await serveMetrics(
-      metrics.render,
-      options.metricsListen,
-      '--metrics-listen',
-      () => notReady(),
-      (...request) => page.handle(...request),
-    )
-    closing.push(() => {
-      page.close()
-      metricsServer.close()
-    })
+    let notReady: () => string | undefined = () => 'the coordinator does not listen yet'
+    const metricsUrl = await reports.serve(options.metricsListen, () => notReady())
     const coordinator = await startCoordinator({
       ...options,
       auditEvery: options.audit === undefined ? 0 : Number(options.audit.slice('1/'.length)),
@@ -123,22 +87,21 @@ export async function runTraining(
         metrics.call(method, code, seconds)
         runLog.call(method, code, seconds, details)
       },
-      onLandmark: tensorboard.passed,
+      onLandmark: reports.tensorboard.passed,
       signal: interrupted.signal,
       runDirectory,
     })
-    metrics.watch(coordinator)
     notReady = coordinator.notReady
-    status = () => runStatus(coordinator, metrics.phases(), wallSeconds())
     closing.push(() => coordinator.close())
     const { address, adminAddress, description } = coordinator
+    const saveModel = async (directory: string, weights: Float32Array, step: number): Promise<number> =>
+      saveTrainedModel(directory, { description, weights, step }, version())
+    reports.watch(coordinator, saveModel)
     await announceRun(
-      { pid: process.pid, address, adminAddress, metrics: metricsServer.url, runDirectory: path.resolve(runDirectory) },
+      { pid: process.pid, address, adminAddress, metrics: metricsUrl, runDirectory: path.resolve(runDirectory) },
       options.announce,
     )
-    notice(
-      `Run directory ${runDirectory}; workers join at ${address}; watch it at ${new URL('/', metricsServer.url).href}`,
-    )
+    notice(`Run directory ${runDirectory}; workers join at ${address}; watch it at ${new URL('/', metricsUrl).href}`)
     const workers = startWorkers({
       address,
       runDirectory,
@@ -155,12 +118,12 @@ export async function runTraining(
         await Promise.all([coordinator.close(), workers.close()])
       })
     }
+    closing.push(() => page.keepStatus())
 
     const save = async (name: 'best' | 'last', weights: Float32Array, step: number): Promise<void> => {
       const startedMs = now()
       try {
-        const directory = path.join(runDirectory, 'model', name)
-        const bytes = await saveTrainedModel(directory, { description, weights, step }, version())
+        const bytes = await saveModel(path.join(runDirectory, 'model', name), weights, step)
         metrics.saved(Date.now() / 1000, bytes, (now() - startedMs) / 1000)
       } catch (error) {
         metrics.saveFailed()
@@ -171,6 +134,7 @@ export async function runTraining(
     await save('best', best.weights, best.step)
     await save('last', last.weights, last.step)
     await writeResult(runDirectory, result)
+    await page.lookAtTest(result.seconds, notice)
     display.close()
     process.stdout.write(
       options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),

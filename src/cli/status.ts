@@ -29,9 +29,7 @@ export function statusCommand(): Command {
         await openPage(target, run)
         return
       }
-      const show = json
-        ? (status: StatusReply) => `${JSON.stringify(status)}\n`
-        : describe
+      const show = json ? (status: StatusReply) => `${JSON.stringify(status)}\n` : describe
       if (watch === undefined) process.stdout.write(show(await callAdmin('status', target, run)))
       else await watchStatus(target, run, 1000 * watch, show)
     })

@@ -73,6 +73,10 @@ export interface Coordinator {
   state(): RunState
   /** Why no worker shall come any more, in one line; undefined while workers are accepted. */
   readonly notReady: () => string | undefined
+  /** Steps applied. */
+  step(): number
+  /** As they are now, float32 `[layout.weightCount]`; empty before the run begins. The run goes on in this memory: copy it. */
+  weights(): Float32Array
   workers(): WorkerStatusView[]
   /** Phases of all workers that ever took part, added up. */
   workerPhases(): PhaseReport[]
@@ -201,6 +205,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     },
     state: () => progress.summary.state,
     notReady,
+    step: () => progress.summary.step,
+    weights: () => board.weights,
     workers: () => pool.statuses(),
     workerPhases: () => pool.workerPhases(),
     traffic: () => traffic.counts(),

@@ -37,6 +37,12 @@ export class WeightsBoard {
     return this.#current.version
   }
 
+  /** The newest weights; what {@link publish} says of copies holds here too. */
+  get weights(): Float32Array {
+    const { buffer, byteOffset, length } = this.#current.bytes
+    return new Float32Array(buffer, byteOffset, length / 4)
+  }
+
   /** The newest weights as soon as they are newer than `version`. Rejects with an AbortError when the signal fires. */
   async newerThan(version: number, signal: AbortSignal): Promise<PublishedWeights> {
     while (this.#current.version <= version) await once(this.#published, 'weights', { signal })

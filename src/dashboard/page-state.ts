@@ -1,4 +1,5 @@
 import type { Phase } from '../metrics/phases.js'
+import type { Kernels } from './inspection.js'
 
 /** What the page knows of a run before its first step. Sizes in images. */
 export interface RunHeader {
@@ -35,8 +36,8 @@ export interface EvaluationPoint {
   readonly epoch: number
   readonly loss: number
   readonly accuracy: number
-  /** `confusion[label][prediction]`: images. */
-  readonly confusion: readonly (readonly number[])[]
+  /** `confusion[label][prediction]`: images. Only the newest evaluation of a split keeps it. */
+  readonly confusion?: readonly (readonly number[])[]
   readonly best: boolean
 }
 
@@ -47,6 +48,16 @@ export interface StoryLine {
   readonly timeSeconds: number
   readonly kind: (typeof LINE_KINDS)[number]
   readonly text: string
+  /** Whom it happened to. */
+  readonly workerId?: number
+}
+
+/** A worker that takes or took part. Times in seconds since 1970. */
+export interface Membership {
+  readonly id: number
+  readonly name: string
+  readonly joinedSeconds: number
+  readonly leftSeconds?: number
 }
 
 export interface PageWorker {
@@ -69,6 +80,10 @@ export interface PhaseSeconds {
   readonly seconds: number
 }
 
+/** The work of a process that makes an Inspection, see inspection.ts. */
+export type Looking =
+  { readonly state: 'never' | 'running' | 'done' } | { readonly state: 'failed'; readonly reason: string }
+
 /** How things stand now. Counts since the beginning. */
 export interface RunStatus {
   readonly timeSeconds: number
@@ -82,6 +97,8 @@ export interface RunStatus {
     readonly path: string
     readonly bytes: number
   }[]
+  /** Of the weights now. */
+  readonly kernels?: Kernels
 }
 
 export interface RunOutcome {
@@ -97,7 +114,10 @@ export interface Update {
   readonly points: readonly StepPoint[]
   readonly evaluations: readonly EvaluationPoint[]
   readonly lines: readonly StoryLine[]
+  /** All of them, when one came or went. */
+  readonly members?: readonly Membership[]
   readonly status?: RunStatus
+  readonly looking?: Looking
   readonly outcome?: RunOutcome
 }
 
@@ -106,7 +126,5 @@ export interface Snapshot extends Update {
   readonly header?: RunHeader
   /** Steps that a point stands for. */
   readonly stepsPerPoint: number
+  readonly members: readonly Membership[]
 }
-
-/** Where the page of a report finds its {@link Snapshot}. */
-export const EMBEDDED_ID = 'snapshot'

@@ -4,7 +4,7 @@ import type { Captured } from './capture/capture.js'
 import { capture } from './capture/capture.js'
 import type { Engine, EngineOptions, EvaluationInput, GradientInput } from './engine.js'
 import { FusedOps } from './fused-ops.js'
-import { evaluationStep, predictionStep } from './inference.js'
+import { activationStep, evaluationStep, predictionStep } from './inference.js'
 import { uploadBytes, nativeBackend } from './native-backend.js'
 import { Network } from './network.js'
 import { describeDevice, hasBfloat16 } from './runtime/describe-device.js'
@@ -82,6 +82,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     predict: (pixels: Uint8Array) => {
       const input = upload(pixels)
       return run(`predict ${input.shape[0]}`, predict, [input])
+    },
+    activations: (pixels: Uint8Array, layers: readonly string[]) => {
+      const input = upload(pixels)
+      const count = pixels.length / (height * width * channel)
+      const all = run(`activations ${count} ${layers.join()}`, activationStep(tf, ops, network, layers), [input])
+      let offset = 0
+      return layers.map((layer) => {
+        const shape = network.outputShape(layer)
+        const size = shape.reduce((product, length) => product * length, count)
+        offset += size
+        return { shape, values: all.subarray(offset - size, offset) }
+      })
     },
     tensorCount: () => tf.memory().numTensors,
     tensorBytes: () => tf.memory().numBytes,

@@ -43,7 +43,15 @@ export interface EvaluationInput {
   readonly labels: Int32Array
 }
 
-/** TensorFlow behind four calls. Synchronous: it runs on a thread that has nothing else to do. */
+/** A layer's output. */
+export interface Activation {
+  /** For one image, such as `[height, width, channel]`. */
+  readonly shape: readonly number[]
+  /** float32, `[count, …shape]` */
+  readonly values: Float32Array
+}
+
+/** TensorFlow behind a few calls. Synchronous: it runs on a thread that has nothing else to do. */
 export interface Engine {
   readonly device: DeviceDescription
   /** @param weights float32, `[layout.weightCount]`; copied */
@@ -64,6 +72,13 @@ export interface Engine {
    * @returns float32, `[count, classCount]`
    */
   predict(pixels: Uint8Array): Float32Array<ArrayBuffer>
+  /**
+   * What layers put out, for looking inside.
+   * @param pixels as for {@link predict}; @param layers names of the model, at least two
+   * @returns one for each layer
+   * @throws ConvoyError('usage') for a layer that there is not
+   */
+  activations(pixels: Uint8Array, layers: readonly string[]): Activation[]
   /** Live tensors, for leak checks. */
   tensorCount(): number
   /** Bytes of these tensors. */

@@ -34,3 +34,18 @@ export function predictionStep(tf: TensorFlow, ops: FusedOps, network: Network):
     return [tf.softmax(network.infer(network.unflatten(flatWeights as Tensor1D), scalePixels(tf, ops, pixels)))]
   }
 }
+
+/** @returns a function of weights and pixels, as above, to one float32 vector: the outputs of the layers, one after the other */
+export function activationStep(
+  tf: TensorFlow,
+  ops: FusedOps,
+  network: Network,
+  layers: readonly string[],
+): (...inputs: Tensor[]) => Tensor[] {
+  return (...inputs) => {
+    const [flatWeights, pixels] = inputs as [Tensor, Tensor]
+    const weights = network.unflatten(flatWeights as Tensor1D)
+    const outputs = network.activations(weights, scalePixels(tf, ops, pixels), layers)
+    return [tf.concat1d(outputs.map((output) => output.flatten()))]
+  }
+}

@@ -1,4 +1,4 @@
-import type { LayersModel, Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs'
+import type { LayersModel, SymbolicTensor, Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs'
 import { ConvoyError } from '../shared/errors.js'
 import type { ModelDescription } from '../model/parameter-layout.js'
 import type { FusedOps } from './fused-ops.js'
@@ -90,12 +90,39 @@ export class Network {
     return this.#apply(weights, images, false)
   }
 
+  /**
+   * What layers put out in the inference pass.
+   * @param layers names of the model, at least two
+   * @returns of each, float32
+   * @throws ConvoyError('usage') for a name that the model has not
+   */
+  activations(weights: Tensor[], images: Tensor, layers: readonly string[]): Tensor[] {
+    this.#takeWeights(weights)
+    const outputs = layers.map((name) => this.#outputOf(name))
+    return this.#tf.model({ inputs: this.#model.inputs, outputs }).apply(images, { training: false }) as Tensor[]
+  }
+
+  /** Of a layer's output for one image, `[height, width, channel]` say. @throws ConvoyError('usage') when there is no such layer */
+  outputShape(layer: string): number[] {
+    return this.#outputOf(layer).shape.slice(1).map(Number)
+  }
+
+  #outputOf(name: string): SymbolicTensor {
+    const layer = this.#model.layers.find((candidate) => candidate.name === name)
+    if (layer === undefined) throw new ConvoyError('usage', `The model has no layer ${name}.`)
+    return layer.output as SymbolicTensor
+  }
+
   #apply(weights: Tensor[], images: Tensor4D, training: boolean): Tensor2D {
+    this.#takeWeights(weights)
+    return this.#model.apply(images, { training }) as Tensor2D
+  }
+
+  #takeWeights(weights: Tensor[]): void {
     const byName = new Map(this.#description.layout.tensors.map(({ name }, index) => [name, weights[index]!]))
     for (const layer of this.#model.layers as unknown as OpenLayer[]) {
       for (const weight of layer.weights) weight.val = byName.get(weight.originalName)!
     }
-    return this.#model.apply(images, { training }) as Tensor2D
   }
 
   #replaceCall(layer: OpenLayer, ops: FusedOps, last: boolean): void {

@@ -38,6 +38,7 @@ export async function serveMetrics(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
       const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+      if (page?.(pathname, request, response) === true) return
       if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end()
       else if (pathname === '/livez') sayState(response, undefined)
       else if (pathname === '/readyz') sayState(response, notReady())
@@ -46,8 +47,7 @@ export async function serveMetrics(
           ({ text, contentType }) => response.writeHead(200, { 'content-type': contentType }).end(text),
           () => response.writeHead(500).end(),
         )
-      } else if (page?.(pathname, request, response) !== true)
-        response.writeHead(404, { 'content-type': 'text/plain' }).end('Not here; try /metrics.\n')
+      } else response.writeHead(404, { 'content-type': 'text/plain' }).end('Not here; try /metrics.\n')
     },
   )
   server.maxConnections = MOST_CONNECTIONS

@@ -68,3 +68,9 @@ export function buildNetwork(
   x = apply(tf.layers.activation({ activation: 'softmax', name: 'probabilities' }), x)
   return tf.model({ inputs: input, outputs: x, name: config.name })
 }
+
+/** Names of the layers that end the stem and each block, in the order of the data. @param topology as ModelDescription has it */
+export function blockOutputs(topology: object): string[] {
+  const { config } = topology as { config: { layers: { name: string }[] } }
+  return config.layers.map(({ name }) => name).filter((name) => /^(stem_relu|stage\d+_block\d+_out)$/.test(name))
+}

@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { stringify } from 'yaml'
+import type { RunStatus } from '../../dashboard/page-state.js'
 import type { RunConfig } from '../../model/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
 import type { RunResult } from '../run-events.js'
@@ -52,4 +53,9 @@ export async function writeProvenance(directory: string, config: RunConfig, vers
 /** `result.json`, at once or not at all. */
 export async function writeResult(directory: string, result: RunResult): Promise<void> {
   await writeFileAtomic(path.join(directory, 'result.json'), `${JSON.stringify(result, null, 2)}\n`)
+}
+
+/** `status.json`: how the run stood when it ended, for `convoy report`. */
+export async function writeStatus(directory: string, status: RunStatus): Promise<void> {
+  await writeFileAtomic(path.join(directory, 'status.json'), `${JSON.stringify(status)}\n`)
 }

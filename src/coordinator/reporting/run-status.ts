@@ -1,3 +1,4 @@
+import { kernelsOf } from '../../dashboard/inspection.js'
 import type { PageWorker, PhaseSeconds, RunStatus } from '../../dashboard/page-state.js'
 import type { PhaseReport } from '../../metrics/phases.js'
 import type { WorkerStatusView } from '../membership.js'
@@ -5,17 +6,19 @@ import type { Coordinator } from '../start-coordinator.js'
 
 /** How a run stands now, for the page. @param timeSeconds since 1970 */
 export function runStatus(
-  { state, workers, workerPhases, traffic }: Pick<Coordinator, 'state' | 'workers' | 'workerPhases' | 'traffic'>,
+  coordinator: Coordinator,
   coordinatorPhases: readonly PhaseReport[],
   timeSeconds: number,
 ): RunStatus {
+  const kernels = kernelsOf(coordinator.description.model.layout, coordinator.weights())
   return {
     timeSeconds,
-    state: state(),
-    workers: workers().map(pageWorker),
+    state: coordinator.state(),
+    workers: coordinator.workers().map(pageWorker),
     coordinatorPhases: coordinatorPhases.map(inSeconds),
-    workerPhases: workerPhases().map(inSeconds),
-    traffic: traffic().map(({ labels, value }) => ({ ...labels, bytes: value })),
+    workerPhases: coordinator.workerPhases().map(inSeconds),
+    traffic: coordinator.traffic().map(({ labels, value }) => ({ ...labels, bytes: value })),
+    ...(kernels && { kernels }),
   }
 }
 

@@ -1,5 +1,6 @@
 import type {
   EvaluationPoint,
+  Membership,
   RunHeader,
   RunOutcome,
   Snapshot,
@@ -14,19 +15,10 @@ import { describeEvent } from './describe-event.js'
 const MOST_POINTS = 4_096
 const MOST_LINES = 1_000
 const MOST_EVALUATIONS = 2_000
+/** Then those that left first are forgotten. */
+const MOST_MEMBERS = 512
 /** Nobody asked for so many news: who does next begins anew. */
 const MOST_NEWS = 2_000
-
-const LINE_KIND: Partial<Record<RunEvent['kind'], StoryLine['kind']>> = {
-  'worker-joined': 'joined',
-  'worker-left': 'left',
-  reissued: 'fault',
-  refused: 'fault',
-  quarantined: 'fault',
-  rescued: 'fault',
-  audited: 'fault',
-  waiting: 'fault',
-}
 
 /** What the page shows of a run, from its events: bounded, however long the run is. */
 export class RunStory {
@@ -38,8 +30,9 @@ export class RunStory {
   #gathered: StepPoint[] = []
   #evaluations: EvaluationPoint[] = []
   #lines: StoryLine[] = []
+  #members = new Map<number, Membership>()
   #outcome: RunOutcome | undefined
-  #fresh: { points: StepPoint[]; evaluations: EvaluationPoint[]; lines: StoryLine[] } = nothing()
+  #fresh = nothing()
   #isRewritten = false
 
   constructor(runDirectory: string) {
@@ -68,8 +61,22 @@ export class RunStory {
       case 'evaluated': {
         const { split, step, loss, accuracy, confusion } = event.result
         const point = { split, step, epoch: event.epoch, loss, accuracy, confusion, best: event.best }
-        this.#evaluations = last(MOST_EVALUATIONS, [...this.#evaluations, point])
+        const before = this.#evaluations.map((earlier) =>
+          earlier.split === split ? withoutConfusion(earlier) : earlier,
+        )
+        this.#evaluations = last(MOST_EVALUATIONS, [...before, point])
         this.#fresh.evaluations.push(point)
+        break
+      }
+      case 'worker-joined': {
+        const { id, name } = event.worker
+        this.#member({ id, name, joinedSeconds: timeSeconds })
+        break
+      }
+      case 'worker-left': {
+        const { id, name } = event.worker
+        const joinedSeconds = this.#members.get(id)?.joinedSeconds ?? timeSeconds
+        this.#member({ id, name, joinedSeconds, leftSeconds: timeSeconds })
         break
       }
       case 'finished': {
@@ -79,7 +86,7 @@ export class RunStory {
       }
     }
     const text = describeEvent(event)
-    if (text !== undefined) this.say(text, timeSeconds, LINE_KIND[event.kind])
+    if (text !== undefined) this.say(text, timeSeconds, kindOf(event), workerOf(event))
     const { points, evaluations, lines } = this.#fresh
     if (points.length + evaluations.length + lines.length > MOST_NEWS) {
       this.#fresh = nothing()
@@ -88,8 +95,8 @@ export class RunStory {
   }
 
   /** A line that no event says. */
-  say(text: string, timeSeconds: number, kind: StoryLine['kind'] = 'note'): void {
-    const line = { timeSeconds, kind, text }
+  say(text: string, timeSeconds: number, kind: StoryLine['kind'] = 'note', workerId?: number): void {
+    const line = { timeSeconds, kind, text, ...(workerId !== undefined && { workerId }) }
     this.#lines = last(MOST_LINES, [...this.#lines, line])
     this.#fresh.lines.push(line)
   }
@@ -102,6 +109,7 @@ export class RunStory {
       points: this.#points,
       evaluations: this.#evaluations,
       lines: this.#lines,
+      members: [...this.#members.values()],
     }
   }
 
@@ -113,6 +121,15 @@ export class RunStory {
     this.#fresh = nothing()
     this.#isRewritten = false
     return update
+  }
+
+  #member(member: Membership): void {
+    this.#members.set(member.id, member)
+    if (this.#members.size > MOST_MEMBERS) {
+      const gone = [...this.#members.values()].find(({ leftSeconds }) => leftSeconds !== undefined) ?? member
+      this.#members.delete(gone.id)
+    }
+    this.#fresh.members = [...this.#members.values()]
   }
 
   #add(point: StepPoint): void {
@@ -131,8 +148,54 @@ export class RunStory {
   }
 }
 
-function nothing(): { points: StepPoint[]; evaluations: EvaluationPoint[]; lines: StoryLine[] } {
+interface News {
+  points: StepPoint[]
+  evaluations: EvaluationPoint[]
+  lines: StoryLine[]
+  members?: readonly Membership[]
+}
+
+function nothing(): News {
   return { points: [], evaluations: [], lines: [] }
+}
+
+/** Only the newest is shown, and with a thousand classes it has a million numbers. */
+function withoutConfusion({ confusion: _, ...rest }: EvaluationPoint): EvaluationPoint {
+  return rest
+}
+
+function kindOf(event: RunEvent): StoryLine['kind'] {
+  switch (event.kind) {
+    case 'worker-joined':
+      return 'joined'
+    case 'worker-left':
+      return 'left'
+    case 'waiting':
+    case 'reissued':
+    case 'quarantined':
+    case 'audited':
+      return 'fault'
+    case 'refused':
+      // Somebody else was faster, as is usual near the end of a step.
+      return event.reason.startsWith('stale') ? 'note' : 'fault'
+    default:
+      return 'note'
+  }
+}
+
+function workerOf(event: RunEvent): number | undefined {
+  switch (event.kind) {
+    case 'worker-joined':
+    case 'worker-left':
+    case 'refused':
+      return event.worker.id
+    case 'reissued':
+      return event.workerId
+    case 'rescued':
+      return event.lateId
+    default:
+      return undefined
+  }
 }
 
 function last<Item>(most: number, items: Item[]): Item[] {

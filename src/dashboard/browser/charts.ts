@@ -81,6 +81,8 @@ interface Chart {
   readonly definition: ChartDefinition
   readonly figure: HTMLElement
   readonly plot: uPlot
+  /** That it shows unless somebody zooms. */
+  range: { readonly min: number; readonly max: number }
 }
 
 /** The charts of the page, over steps; all zoom alone and point at the same step. */
@@ -90,26 +92,36 @@ export class Charts {
 
   constructor() {
     this.#charts = CHARTS.map((definition) => this.#create(definition))
-    const slider = byId('smoothing') as HTMLInputElement
-    slider.addEventListener('input', () => {
+    byId('smoothing').addEventListener('input', () => {
       if (this.#run !== undefined) this.show(this.#run)
+    })
+    byId('range').addEventListener('change', () => {
+      // A zoom by hand ends here.
+      if (this.#run !== undefined) this.show(this.#run, true)
     })
     new ResizeObserver(() => {
       for (const { figure, plot } of this.#charts) plot.setSize({ width: figure.clientWidth, height: HEIGHT_PX })
     }).observe(byId('charts'))
   }
 
-  show(run: Snapshot): void {
+  /** @param reset gives up the zoom */
+  show(run: Snapshot, reset = false): void {
     this.#run = run
     const smoothing = Number((byId('smoothing') as HTMLInputElement).value)
+    const part = Number((byId('range') as HTMLSelectElement).value)
     const steps = run.points.map(({ step }) => step)
-    for (const { definition, figure, plot } of this.#charts) {
+    const [first = 0, last = 1] = [steps[0], steps.at(-1)]
+    const range = { min: last - part * (last - first), max: Math.max(last, first + 1) }
+    for (const chart of this.#charts) {
+      const { definition, figure, plot } = chart
       const values = definition.series.map(({ of }) => of(run, smoothing))
-      const { min, max } = plot.scales['x'] ?? {}
-      const all = plot.data[0]
-      const isZoomed = all.length > 0 && ((min ?? 0) > (all[0] ?? 0) || (max ?? 0) < (all.at(-1) ?? 0))
-      plot.setData([steps, ...values], !isZoomed)
-      if (isZoomed) plot.redraw()
+      const { min = 0, max = 0 } = plot.scales['x'] ?? {}
+      const [before] = plot.data
+      const isWhole = before.length === 0 || (min <= before[0]! && max >= before.at(-1)!)
+      const isZoomed = !isWhole && (min !== chart.range.min || max !== chart.range.max)
+      plot.setData([steps, ...values], false)
+      if (reset || !isZoomed) plot.setScale('x', (chart.range = range))
+      else plot.redraw()
       const newest = definition.series.map(({ label }, index) => {
         const value = values[index]?.findLast((candidate) => candidate !== null)
         return `${label} ${value === undefined || value === null ? 'not measured' : value.toPrecision(4)}`
@@ -121,15 +133,34 @@ export class Charts {
   #create(definition: ChartDefinition): Chart {
     const figure = element('figure', { role: 'img' }, element('figcaption', {}, definition.title))
     byId('charts').append(figure)
-    const color = (property: string) => (): string => getComputedStyle(document.body).getPropertyValue(property)
-    const axis = { stroke: color('--faint'), grid: { stroke: color('--line'), width: 1 }, ticks: { show: false } }
+    // What the property means in this colour scheme: a canvas does not know var() and light-dark().
+    const probe = element('span', { hidden: '' })
+    figure.append(probe)
+    const color = (property: string) => (): string => {
+      probe.style.color = `var(${property})`
+      return getComputedStyle(probe).color
+    }
+    const font = '12px system-ui, sans-serif'
+    const values = (_: uPlot, marks: number[]): string[] =>
+      marks.map((mark) => mark.toLocaleString('en', { maximumSignificantDigits: 6 }))
+    const axis = {
+      stroke: color('--faint'),
+      grid: { stroke: color('--line'), width: 1 },
+      ticks: { show: false },
+      font,
+      values,
+    }
     const plot = new uPlot(
       {
         width: figure.clientWidth,
         height: HEIGHT_PX,
         scales: { x: { time: false } },
+        legend: { markers: { stroke: (_, series) => `var(${definition.series[series - 1]?.color ?? '--text'})` } },
         cursor: { sync: { key: 'steps' } },
-        axes: [axis, { ...axis, size: 56 }],
+        axes: [
+          { ...axis, size: 28 },
+          { ...axis, size: 56 },
+        ],
         series: [
           { label: 'step' },
           ...definition.series.map(({ label, color: property }, index) => ({
@@ -146,6 +177,6 @@ export class Charts {
     )
     // The canvas keeps its colours until it is drawn again.
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot.redraw())
-    return { definition, figure, plot }
+    return { definition, figure, plot, range: { min: 0, max: 1 } }
   }
 }

@@ -7,6 +7,12 @@ export function byId(id: string): HTMLElement {
   return found
 }
 
+/** Writes a text that screen readers read out: only when it is another one. */
+export function say(id: string, text: string): void {
+  const place = byId(id)
+  if (place.textContent !== text) place.textContent = text
+}
+
 /** A new element. Text stays text: nothing that a worker calls itself becomes markup. */
 export function element<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
@@ -19,8 +25,23 @@ export function element<Tag extends keyof HTMLElementTagNameMap>(
   return made
 }
 
+/** A bar that is filled so far, with its name and value before it. @param share 0 to 1 */
+export function bar(name: string, value: string, share: number, kind = ''): HTMLElement {
+  const fill = element('span')
+  fill.style.width = `${100 * share}%`
+  return element(
+    'div',
+    { class: `measure ${kind}` },
+    element('span', {}, name),
+    element('span', {}, value),
+    element('div', { class: 'bar', 'aria-hidden': 'true' }, fill),
+  )
+}
+
 export interface Column<Row> {
   readonly title: string
+  /** What the title means. */
+  readonly hint?: string
   readonly of: (row: Row) => string
   /** Its class: how good the value is, or `words`. */
   readonly style?: (row: Row) => string
@@ -28,16 +49,28 @@ export interface Column<Row> {
 
 /** A table; the first column names the rows. */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): HTMLTableElement {
-  const head = element('tr', {}, ...columns.map(({ title }) => element('th', { scope: 'col' }, title)))
+  const head = columns.map(({ title, hint, style }, index) =>
+    element(
+      'th',
+      {
+        scope: 'col',
+        ...(hint !== undefined && { title: hint }),
+        ...((index === 0 || style?.(rows[0]!).includes('words')) && { class: 'words' }),
+      },
+      title,
+    ),
+  )
   const lines = rows.map((row) =>
     element(
       'tr',
       {},
       ...columns.map(({ of, style }, index) => {
-        const attributes = { ...(style && { class: style(row) }), ...(index === 0 && { scope: 'row' }) }
-        return element(index === 0 ? 'th' : 'td', attributes as Record<string, string>, of(row))
+        const attributes: Record<string, string> = { ...(style && { class: style(row) }) }
+        return index === 0
+          ? element('th', { ...attributes, scope: 'row' }, of(row))
+          : element('td', attributes, of(row))
       }),
     ),
   )
-  return element('table', {}, element('thead', {}, head), element('tbody', {}, ...lines))
+  return element('table', {}, element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...lines))
 }

@@ -1,64 +1,85 @@
-import type { Snapshot } from '../page-state.js'
-import { byId, element, table } from './dom.js'
+import type { EvaluationPoint, Snapshot } from '../page-state.js'
+import { bar, byId, element, table } from './dom.js'
 import { count, share } from './format.js'
 
+/** A table of more classes is no picture any more. */
+const MOST_CLASSES = 20
+const MOST_ROWS = 20
+
 /** The newest evaluation: which class is taken for which, and how well each is known. */
-export function showEvaluation({ evaluations, header }: Snapshot): void {
-  const newest = evaluations.findLast(({ split }) => split === 'test') ?? evaluations.at(-1)
-  if (newest === undefined || header === undefined) return
-  byId('evaluation').hidden = false
-  const { split, step, accuracy, confusion } = newest
-  const { classNames } = header
-  const name = (index: number): string => classNames[index] ?? `${index}`
+export class EvaluationView {
+  #shown: EvaluationPoint | undefined
+
+  show({ evaluations, header }: Snapshot): void {
+    const measured = evaluations.filter(({ confusion }) => confusion !== undefined)
+    const newest = measured.findLast(({ split }) => split === 'test') ?? measured.at(-1)
+    byId('evaluation').hidden = newest === undefined
+    if (newest === undefined || header === undefined || newest === this.#shown) return
+    this.#shown = newest
+    const { split, step, accuracy, loss, confusion = [] } = newest
+    const name = (index: number): string => header.classNames[index] ?? `${index}`
+    byId('evaluated').textContent =
+      `${split} after step ${count(step)}: ${share(accuracy)} right, loss ${loss.toFixed(3)}.`
+    byId('confusion').replaceChildren(
+      confusion.length <= MOST_CLASSES ? square(confusion, name) : worstPairs(confusion, name),
+    )
+    byId('classes').replaceChildren(...classBars(confusion, name))
+  }
+}
+
+type Confusion = NonNullable<EvaluationPoint['confusion']>
+type NameOf = (index: number) => string
+
+function square(confusion: Confusion, name: NameOf): HTMLTableElement {
   const head = element(
     'tr',
     {},
-    element('th', { scope: 'col' }, 'is \\ taken for'),
+    element('td', {}, 'is ↓  taken for →'),
     ...confusion.map((_, index) => element('th', { scope: 'col' }, name(index))),
   )
   const rows = confusion.map((row, label) => {
-    const total = row.reduce((sum, images) => sum + images, 0)
+    const total = Math.max(1, sumOf(row))
     return element(
       'tr',
       {},
       element('th', { scope: 'row' }, name(label)),
       ...row.map((images, prediction) => {
         const cell = element('td', { class: 'cell' }, count(images))
-        const strength = total > 0 ? Math.round((100 * images) / total) : 0
-        cell.style.background = `color-mix(in oklab, var(${label === prediction ? '--good' : '--bad'}) ${Math.round(0.6 * strength)}%, transparent)`
+        const color = label === prediction ? '--good' : '--bad'
+        const strength = Math.round((label === prediction ? 60 : 160) * (images / total))
+        cell.style.background = `color-mix(in oklab, var(${color}) ${Math.min(80, strength)}%, transparent)`
         return cell
       }),
     )
   })
-  const perClass = confusion.map((row, label) => {
-    const total = row.reduce((sum, images) => sum + images, 0)
+  return element('table', {}, element('thead', {}, head), element('tbody', {}, ...rows))
+}
+
+function worstPairs(confusion: Confusion, name: NameOf): HTMLTableElement {
+  const pairs = confusion.flatMap((row, label) =>
+    row.map((images, prediction) => ({ images, label, prediction })).filter((pair) => pair.prediction !== label),
+  )
+  return table(
+    [
+      { title: 'Is', of: ({ label }) => name(label) },
+      { title: 'Taken for', of: ({ prediction }) => name(prediction), style: () => 'words' },
+      { title: 'Images', of: ({ images }) => count(images) },
+    ],
+    pairs.toSorted((a, b) => b.images - a.images).slice(0, MOST_ROWS),
+  )
+}
+
+/** Recall and precision; of many classes those that are known worst. */
+function classBars(confusion: Confusion, name: NameOf): HTMLElement[] {
+  const all = confusion.map((row, label) => {
     const taken = confusion.reduce((sum, other) => sum + (other[label] ?? 0), 0)
     const right = row[label] ?? 0
-    return { label, recall: right / Math.max(1, total), precision: right / Math.max(1, taken), total }
+    return { label, recall: right / Math.max(1, sumOf(row)), precision: right / Math.max(1, taken) }
   })
-  byId('confusion').replaceChildren(
-    element('p', {}, `${split} after step ${count(step)}: ${share(accuracy)} right.`),
-    element('table', {}, element('thead', {}, head), element('tbody', {}, ...rows)),
-    element('h3', {}, 'By class'),
-    ...perClass.map(({ label, recall }) => {
-      const fill = element('span')
-      fill.style.width = `${Math.round(100 * recall)}%`
-      fill.style.background = 'var(--main)'
-      return element(
-        'div',
-        { class: 'class' },
-        element('small', {}, `${name(label)} ${share(recall)}`),
-        element('div', { class: 'bar', 'aria-hidden': 'true' }, fill),
-      )
-    }),
-    table(
-      [
-        { title: 'Class', of: ({ label }) => name(label) },
-        { title: 'Images', of: ({ total }) => count(total) },
-        { title: 'Found (recall)', of: ({ recall }) => share(recall) },
-        { title: 'Right when said (precision)', of: ({ precision }) => share(precision) },
-      ],
-      perClass,
-    ),
-  )
+  const shown = all.length <= MOST_CLASSES ? all : all.toSorted((a, b) => a.recall - b.recall).slice(0, MOST_ROWS)
+  return shown.map(({ label, recall, precision }) => bar(name(label), `${share(recall)} · ${share(precision)}`, recall))
+}
+
+function sumOf(row: readonly number[]): number {
+  return row.reduce((sum, images) => sum + images, 0)
 }

@@ -3,12 +3,12 @@ export function share(value: number): string {
   return `${(100 * value).toFixed(1)} %`
 }
 
-/** `1h 02m`, `3m 05s` or `12s` */
+/** `1 h 02 min`, `3 min 05 s` or `12 s` */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds))
   const two = (value: number): string => `${value}`.padStart(2, '0')
-  if (whole >= 3600) return `${Math.floor(whole / 3600)}h ${two(Math.floor(whole / 60) % 60)}m`
-  return whole >= 60 ? `${Math.floor(whole / 60)}m ${two(whole % 60)}s` : `${whole}s`
+  if (whole >= 3600) return `${Math.floor(whole / 3600)} h ${two(Math.floor(whole / 60) % 60)} min`
+  return whole >= 60 ? `${Math.floor(whole / 60)} min ${two(whole % 60)} s` : `${whole} s`
 }
 
 /** `1.2 GB`; powers of ten. */
@@ -17,7 +17,7 @@ export function bytes(value: number): string {
   let unit = 0
   let scaled = value
   for (; scaled >= 1000 && unit < units.length - 1; unit++) scaled /= 1000
-  return `${unit === 0 ? scaled : scaled.toFixed(1)} ${units[unit] ?? ''}`
+  return `${scaled.toFixed(unit === 0 ? 0 : 1)} ${units[unit] ?? ''}`
 }
 
 /** `12,345` */

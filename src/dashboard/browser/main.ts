@@ -1,17 +1,29 @@
-import type { Snapshot, Update } from '../page-state.js'
+import type { Inspection } from '../inspection.js'
+import type { Snapshot } from '../page-state.js'
 import { Charts } from './charts.js'
-import { byId } from './dom.js'
-import { showEvaluation } from './evaluation-view.js'
+import { EvaluationView } from './evaluation-view.js'
+import { follow } from './follow.js'
+import { InsideView } from './inside-view.js'
 import { LogView } from './log-view.js'
+import { showLooking } from './looking-view.js'
 import { showPhases } from './phase-view.js'
+import { PredictionView } from './prediction-view.js'
 import { showRun } from './run-view.js'
+import { showTimeline } from './timeline-view.js'
 import { WorkerView } from './worker-view.js'
 
 const charts = new Charts()
 const workers = new WorkerView()
+const evaluation = new EvaluationView()
+const inside = new InsideView()
+const predictions = new PredictionView((image) => {
+  inside.choose(image)
+  draw()
+})
 const log = new LogView()
 
 let run: Snapshot | undefined
+let inspection: Inspection | undefined
 let isConnected = false
 let isDrawn = true
 
@@ -24,51 +36,39 @@ function draw(): void {
     if (run === undefined) return
     showRun(run, isConnected)
     charts.show(run)
+    evaluation.show(run)
+    const classNames = run.header?.classNames ?? []
+    predictions.show(inspection, classNames)
+    inside.show(inspection, run.status?.kernels, classNames)
+    showLooking(run, inspection, isConnected)
     if (run.status) {
       showPhases(run.status)
-      workers.show(run.status)
+      workers.show(run.header?.runDirectory ?? '', run.status, isConnected)
     }
-    showEvaluation(run)
-    log.show(run)
+    showTimeline(run)
+    log.show(run.lines)
   })
 }
 
-function follow(): void {
-  const events = new EventSource('./events')
-  events.addEventListener('open', () => {
-    isConnected = true
-    byId('connection').hidden = true
-  })
-  events.addEventListener('snapshot', ({ data }: MessageEvent<string>) => {
-    run = JSON.parse(data) as Snapshot
-    draw()
-  })
-  events.addEventListener('update', ({ data }: MessageEvent<string>) => {
-    const update = JSON.parse(data) as Update
-    if (run === undefined) return
-    run = {
-      ...run,
-      ...update,
-      points: [...run.points, ...update.points],
-      evaluations: [...run.evaluations, ...update.evaluations],
-      lines: [...run.lines, ...update.lines],
-    }
-    draw()
-  })
-  events.addEventListener('error', () => {
-    isConnected = false
-    // A coordinator that is done goes away; what it said last stays here.
-    const hasEnded = run?.outcome !== undefined
-    byId('connection').hidden = hasEnded
-    byId('connection').textContent = 'The coordinator does not answer. Trying again …'
-    if (hasEnded) events.close()
-    draw()
-  })
-}
-
-const embedded = document.getElementById('snapshot')
-if (embedded === null) follow()
-else {
-  run = JSON.parse(embedded.textContent) as Snapshot
+// A report brings everything along; reportPage writes these elements.
+const [storyElement, inspectionElement] = ['snapshot', 'inspection'].map((id) => document.getElementById(id))
+if (storyElement) {
+  run = JSON.parse(storyElement.textContent) as Snapshot
+  if (inspectionElement) inspection = JSON.parse(inspectionElement.textContent) as Inspection
   draw()
+} else {
+  follow({
+    run: (newest) => {
+      run = newest
+      draw()
+    },
+    inspection: (newest) => {
+      inspection = newest
+      draw()
+    },
+    connected: (isSo) => {
+      isConnected = isSo
+      draw()
+    },
+  })
 }

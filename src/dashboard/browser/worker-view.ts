@@ -8,13 +8,22 @@ const VERY_SLOW = 2
 const SILENT_SECONDS = 2
 const BAD_STATES = ['suspect', 'quarantined']
 
-/** Workers now, with their rates since the status before. */
-export class WorkerView {
-  #before: RunStatus | undefined
+/** That rates are the mean of. */
+const RECENT_SECONDS = 5
 
-  show(status: RunStatus): void {
-    const before = this.#before
-    const seconds = before === undefined ? 0 : status.timeSeconds - before.timeSeconds
+/** Workers as they are, with their rates of the last seconds. */
+export class WorkerView {
+  /** The newest at the end, all of one run. */
+  #recent: { readonly run: string; readonly status: RunStatus }[] = []
+
+  /** @param isLive whether the numbers are of now; of a run that is over there are no rates */
+  show(run: string, status: RunStatus, isLive: boolean): void {
+    if (status !== this.#recent.at(-1)?.status) this.#recent.push({ run, status })
+    this.#recent = this.#recent.filter(
+      (seen) => seen.run === run && status.timeSeconds - seen.status.timeSeconds <= RECENT_SECONDS,
+    )
+    const before = this.#recent[0]?.status
+    const seconds = status.timeSeconds - (before?.timeSeconds ?? 0)
     const done = new Map(before?.workers.map(({ id, shardsDone }) => [id, shardsDone]))
     const rate = ({ id, shardsDone }: PageWorker): string => {
       const earlier = done.get(id)
@@ -27,10 +36,11 @@ export class WorkerView {
         of: ({ state }) => state,
         style: ({ state }) => `words ${BAD_STATES.includes(state) ? 'bad' : ''}`,
       },
-      { title: 'Shards', of: ({ shardsDone }) => count(shardsDone) },
-      { title: 'Shards/s', of: rate },
+      { title: 'Shards', hint: 'computed since it joined', of: ({ shardsDone }) => count(shardsDone) },
+      ...(isLive ? [{ title: 'Shards/s', of: rate }] : []),
       {
         title: 'Score',
+        hint: 'straggler score: time for a shard, relative to the fastest worker',
         of: ({ score }) => (score === undefined ? '' : `${score.toFixed(2)}×`),
         style: ({ score = 1 }) => (score >= VERY_SLOW ? 'bad' : score >= SLOW ? 'warn' : ''),
       },
@@ -38,25 +48,26 @@ export class WorkerView {
       { title: 'Tensors', of: ({ tensors }) => count(tensors) },
       {
         title: 'Heard',
+        hint: 'when its last word came',
         of: ({ silentSeconds }) => `${silentSeconds.toFixed(1)} s ago`,
         style: ({ silentSeconds }) => (silentSeconds > SILENT_SECONDS ? 'bad' : ''),
       },
       { title: 'GPU', of: ({ gpu }) => (gpu ? `${share(gpu.utilization)}, ${bytes(gpu.memoryUsedBytes)}` : '') },
       { title: 'Device', of: ({ device }) => device, style: () => 'words' },
     ]
-    const isShown = columns.filter(
-      ({ title }) => title !== 'GPU' || status.workers.some(({ gpu }) => gpu !== undefined),
-    )
+    const hasGpu = status.workers.some(({ gpu }) => gpu !== undefined)
     byId('workers').replaceChildren(
-      status.workers.length === 0 ? element('p', {}, 'None takes part now.') : table(isShown, status.workers),
+      status.workers.length === 0
+        ? element('p', {}, isLive ? 'None takes part.' : 'No numbers of its workers were kept.')
+        : table(
+            columns.filter(({ title }) => title !== 'GPU' || hasGpu),
+            status.workers,
+          ),
     )
-    this.#showTraffic(status, seconds)
-    // Rates over less than this would jump.
-    if (before === undefined || seconds >= 2) this.#before = status
+    this.#showTraffic(status, before?.traffic ?? [], seconds, isLive)
   }
 
-  #showTraffic({ traffic }: RunStatus, seconds: number): void {
-    const before = this.#before?.traffic ?? []
+  #showTraffic({ traffic }: RunStatus, before: RunStatus['traffic'], seconds: number, isLive: boolean): void {
     const rows = traffic
       .filter((row) => row.bytes > 0)
       .map((row) => {
@@ -65,9 +76,9 @@ export class WorkerView {
         )
         return { ...row, perSecond: seconds > 0 ? (row.bytes - (earlier?.bytes ?? 0)) / seconds : 0 }
       })
+    byId('traffic-title').hidden = rows.length === 0
     if (rows.length === 0) return
     byId('traffic').replaceChildren(
-      element('h3', {}, 'Between coordinator and workers'),
       table(
         [
           { title: 'What', of: ({ kind, direction }) => `${kind} ${direction}` },
@@ -76,7 +87,7 @@ export class WorkerView {
             of: ({ path }) => (path === 'memory' ? 'shared memory' : 'the network'),
             style: () => 'words',
           },
-          { title: 'Now', of: ({ perSecond }) => `${bytes(Math.round(perSecond))}/s` },
+          ...(isLive ? [{ title: 'Now', of: ({ perSecond }: (typeof rows)[number]) => `${bytes(perSecond)}/s` }] : []),
           { title: 'In all', of: ({ bytes: all }) => bytes(all) },
         ],
         rows,

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
+import type { Inspection } from '../../../dashboard/inspection.js'
 import type { RunEvent, RunObserver } from '../../run-events.js'
 import type { Landmark } from '../../training-run.js'
 import type { LossObserver } from '../report-file.js'
@@ -8,23 +9,16 @@ import { histogramOf } from './histogram.js'
 import type { Png } from './images.js'
 import { confusionImage, kernelsImage, pixelsImage } from './images.js'
 
-/** An image whose most probable class is not its label. */
-export interface Mistake {
-  /** Uint8, `[height, width, channel]`. */
-  readonly pixels: Uint8Array
-  readonly label: string
-  readonly prediction: string
-}
-
 /**
  * The run for TensorBoard, in `tensorboard/` of the run directory: scalars of each step and each evaluation, the confusion matrix of each
- * evaluation, and, at the first step, each epoch's end and the last step, histograms of weights and gradients and the first
+ * evaluation; mistakes whenever the network is looked into; and, at the first step, each epoch's end and the last step, histograms of weights and gradients and the first
  * layer's kernels.
  */
 export class TensorboardReport {
   readonly #events: EventFile
   readonly #onLost: LossObserver
   #batchSize = 0
+  #classNames: readonly string[] = []
   /** Images in the making. */
   #images: Promise<void> = Promise.resolve()
 
@@ -37,8 +31,10 @@ export class TensorboardReport {
   }
 
   readonly observe: RunObserver = (event) => {
-    if (event.kind === 'started') this.#batchSize = event.config.batchSize
-    else if (event.kind === 'step') this.#step(event)
+    if (event.kind === 'started') {
+      this.#batchSize = event.config.batchSize
+      this.#classNames = event.dataset.classNames
+    } else if (event.kind === 'step') this.#step(event)
     else if (event.kind === 'evaluated') {
       const { split, step, loss, accuracy, confusion } = event.result
       this.#scalars(step, { [`${split}/loss`]: loss, [`${split}/accuracy`]: accuracy })
@@ -59,14 +55,12 @@ export class TensorboardReport {
     if (first !== undefined) this.#image(step, 'first_layer', kernelsImage(first, weights))
   }
 
-  /**
-   * Images that weights of that step get wrong, each under a tag that says how.
-   * @param imageShape `[height, width, channel]`, 1 or 3 channels
-   */
-  mistakes(step: number, imageShape: readonly [number, number, number], mistakes: readonly Mistake[]): void {
-    for (const [index, { pixels, label, prediction }] of mistakes.entries()) {
-      const tag = `mistakes/${index + 1}: ${label} taken for ${prediction}`
-      this.#image(step, tag, pixelsImage(pixels, imageShape))
+  /** The mistakes of an inspection, each under a tag that says what was taken for what. */
+  readonly inspected = ({ step, imageShape, mistakes }: Inspection): void => {
+    for (const [index, { pixels, label, probabilities }] of mistakes.entries()) {
+      const prediction = probabilities.indexOf(Math.max(...probabilities))
+      const tag = `mistakes/${index + 1}: ${this.#classNames[label]} taken for ${this.#classNames[prediction]}`
+      this.#image(step, tag, pixelsImage(Buffer.from(pixels, 'base64'), imageShape))
     }
   }
 

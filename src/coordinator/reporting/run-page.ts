@@ -1,0 +1,117 @@
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import type { Inspection } from '../../dashboard/inspection.js'
+import type { RunStatus } from '../../dashboard/page-state.js'
+import type { LivePage } from '../../dashboard/serve-page.js'
+import { livePageOf } from '../../dashboard/serve-page.js'
+import type { PhaseReport } from '../../metrics/phases.js'
+import type { RunObserver } from '../run-events.js'
+import type { Coordinator } from '../start-coordinator.js'
+import { LookInside } from './look-inside.js'
+import { writeStatus } from './run-directory.js'
+import { runStatus } from './run-status.js'
+import { RunStory } from './run-story.js'
+
+/** Looking takes a few seconds. */
+const LONG_RUN_SECONDS = 60
+
+interface Watched {
+  readonly coordinator: Coordinator
+  /** The coordinator's own. */
+  readonly phases: () => readonly PhaseReport[]
+  /** Saves weights as a model. */
+  readonly save: (directory: string, weights: Float32Array, step: number) => Promise<unknown>
+}
+
+/** The live page of a run. */
+export class RunPage {
+  readonly #runDirectory: string
+  readonly #story: RunStory
+  readonly #inside: LookInside
+  readonly #page: LivePage
+  #watched: Watched | undefined
+  #lastStatus: RunStatus | undefined
+  #isOver = false
+
+  /**
+   * @param signal ends the run, and with it what the page has others compute
+   * @param onInspection gets what the network does with images, whenever that was looked at
+   */
+  constructor(runDirectory: string, signal: AbortSignal, onInspection: (inspection: Inspection) => void) {
+    this.#runDirectory = runDirectory
+    this.#story = new RunStory(runDirectory)
+    this.#inside = new LookInside(path.join(runDirectory, 'inspection.json'), signal, onInspection)
+    this.#page = livePageOf({
+      snapshot: () => this.#story.snapshot(),
+      takeUpdate: () => this.#story.takeUpdate(),
+      status: () => this.#status(),
+      looking: () => this.#inside.looking,
+      inspection: () => this.#inside.inspection,
+      look: () => {
+        if (!this.#isOver) void this.#look()
+      },
+    })
+  }
+
+  readonly handle: LivePage['handle'] = (...request) => this.#page.handle(...request)
+
+  readonly observe: RunObserver = (event) => {
+    this.#story.observe(event, wallSeconds())
+  }
+
+  /** A line that no event says. @param timeSeconds since 1970 */
+  readonly say = (text: string, timeSeconds: number): void => {
+    this.#story.say(text, timeSeconds)
+  }
+
+  /** From now on the page tells how this coordinator stands. */
+  watch(watched: Watched): void {
+    this.#watched = watched
+  }
+
+  /**
+   * Looks at what the best weights do with test images, where somebody has the page open or the run took long enough for a few
+   * seconds more.
+   * @param notice tells people why the run does not end yet
+   */
+  async lookAtTest(runSeconds: number, notice: (text: string) => void): Promise<void> {
+    this.#isOver = true
+    if (this.#page.viewers === 0 && runSeconds < LONG_RUN_SECONDS) return
+    notice('Looking at what the network does with test images.')
+    await this.#inside.idle()
+    await this.#inside.look({ model: async () => this.#runDirectory, split: 'test', isBesideTraining: false })
+  }
+
+  /** Writes down how the run stands, for `convoy report`. The page goes on showing it when the workers go. */
+  async keepStatus(): Promise<void> {
+    this.#lastStatus = this.#status()
+    if (this.#lastStatus) await writeStatus(this.#runDirectory, this.#lastStatus)
+  }
+
+  async close(): Promise<void> {
+    await this.#inside.close()
+    await this.#page.close()
+  }
+
+  #status(): RunStatus | undefined {
+    if (this.#lastStatus) return this.#lastStatus
+    return this.#watched && runStatus(this.#watched.coordinator, this.#watched.phases(), wallSeconds())
+  }
+
+  async #look(): Promise<void> {
+    const { coordinator, save } = this.#watched ?? {}
+    if (coordinator === undefined || save === undefined || coordinator.weights().length === 0) return
+    const directory = path.join(this.#runDirectory, 'model', 'now')
+    const model = async (): Promise<string> => {
+      await save(directory, coordinator.weights().slice(), coordinator.step())
+      return directory
+    }
+    // The test images are for the end.
+    await this.#inside.look({ model, split: 'validation', isBesideTraining: true })
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+function wallSeconds(): number {
+  return Date.now() / 1000
+}

@@ -1,0 +1,81 @@
+import type { Report } from '../../metrics/definitions.js'
+import type { MetricsServer } from '../../metrics/serve-metrics.js'
+import { serveMetrics } from '../../metrics/serve-metrics.js'
+import type { RunObserver } from '../run-events.js'
+import type { Coordinator } from '../start-coordinator.js'
+import { MetricsFile } from './metrics-file.js'
+import { PrometheusMetrics } from './prometheus-metrics.js'
+import type { LossObserver } from './report-file.js'
+import { RunPage } from './run-page.js'
+import { TensorboardReport } from './tensorboard/tensorboard-report.js'
+
+export interface RunReportsOptions {
+  readonly runDirectory: string
+  /** Ends the run, and with it what the page has others compute. */
+  readonly signal: AbortSignal
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  /** Told once of each report that cannot be written, such as on a full disk. */
+  readonly onLost: (report: Report, reason: Error) => void
+}
+
+/** Everything that tells of a run, terminal and log aside: `metrics.jsonl`, TensorBoard, Prometheus and the page. */
+export class RunReports {
+  readonly metrics: PrometheusMetrics
+  readonly page: RunPage
+  readonly tensorboard: TensorboardReport
+  readonly #metricsFile: MetricsFile
+  #server: MetricsServer | undefined
+
+  constructor({ runDirectory, signal, now, onLost }: RunReportsOptions) {
+    const metrics = new PrometheusMetrics(now)
+    const lossOf = (report: Report): LossObserver => {
+      let isSaid = false
+      return (records, reason) => {
+        metrics.lost(report, records)
+        if (!isSaid) onLost(report, reason)
+        isSaid = true
+      }
+    }
+    const tensorboard = new TensorboardReport(runDirectory, () => Date.now() / 1000, lossOf('tensorboard'))
+    this.metrics = metrics
+    this.tensorboard = tensorboard
+    this.page = new RunPage(runDirectory, signal, tensorboard.inspected)
+    this.#metricsFile = new MetricsFile(runDirectory, lossOf('metrics.jsonl'))
+  }
+
+  readonly observe: RunObserver = (event) => {
+    this.#metricsFile.observe(event)
+    this.metrics.observe(event)
+    this.tensorboard.observe(event)
+    this.page.observe(event)
+  }
+
+  /**
+   * Serves metrics, probes and the page.
+   * @param notReady why it is not ready; undefined when it is
+   * @returns the address of `/metrics`
+   * @throws ConvoyError('usage') when the address cannot be bound
+   */
+  async serve(address: string, notReady: () => string | undefined): Promise<string> {
+    this.#server = await serveMetrics(this.metrics.render, address, '--metrics-listen', notReady, this.page.handle)
+    return this.#server.url
+  }
+
+  /** From now on they tell how this coordinator stands. @param save saves weights as a model in a directory */
+  watch(
+    coordinator: Coordinator,
+    save: (directory: string, weights: Float32Array, step: number) => Promise<unknown>,
+  ): void {
+    this.metrics.watch(coordinator)
+    this.page.watch({ coordinator, phases: () => this.metrics.phases(), save })
+  }
+
+  /** Everything is written when this settles. */
+  async close(): Promise<void> {
+    await this.page.close()
+    this.#server?.close()
+    await this.tensorboard.close()
+    await this.#metricsFile.close()
+  }
+}

@@ -1,0 +1,70 @@
+import type { Inspection } from '../inspection.js'
+import type { EvaluationPoint, Snapshot, Update } from '../page-state.js'
+import { byId, say } from './dom.js'
+
+/** As many as the server keeps. */
+const MOST_LINES = 1_000
+const MOST_EVALUATIONS = 2_000
+/** A browser that has given up on a server tries anew after this. */
+const AGAIN_MS = 3_000
+
+interface Listener {
+  readonly run: (run: Snapshot) => void
+  readonly inspection: (inspection: Inspection | undefined) => void
+  readonly connected: (isConnected: boolean) => void
+}
+
+/** Follows the run of this page's server, and after a break the one that the server has then. */
+export function follow(listener: Listener): void {
+  let run: Snapshot | undefined
+  const show = (newest: Snapshot): void => {
+    // Another run's images would lie under this one's name.
+    if (run !== undefined && run.header?.runDirectory !== newest.header?.runDirectory) listener.inspection(undefined)
+    run = newest
+    listener.run(run)
+  }
+  const connect = (): void => {
+    const events = new EventSource('./events')
+    events.addEventListener('open', () => {
+      byId('connection').hidden = true
+      listener.connected(true)
+    })
+    events.addEventListener('snapshot', ({ data }: MessageEvent<string>) => show(JSON.parse(data) as Snapshot))
+    events.addEventListener('update', ({ data }: MessageEvent<string>) => {
+      if (run !== undefined) show(updated(run, JSON.parse(data) as Update))
+    })
+    events.addEventListener('inspection', ({ data }: MessageEvent<string>) =>
+      listener.inspection(JSON.parse(data) as Inspection),
+    )
+    events.addEventListener('error', () => {
+      // A coordinator that is done goes away; what it said last stays here.
+      const hasEnded = run?.outcome !== undefined
+      if (hasEnded) events.close()
+      else if (events.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_MS)
+      byId('connection').hidden = hasEnded
+      say('connection', 'The coordinator does not answer. Trying again …')
+      listener.connected(false)
+    })
+  }
+  connect()
+}
+
+function updated(run: Snapshot, update: Update): Snapshot {
+  return {
+    ...run,
+    ...update,
+    points: [...run.points, ...update.points],
+    evaluations: withOneConfusion([...run.evaluations, ...update.evaluations]).slice(-MOST_EVALUATIONS),
+    lines: [...run.lines, ...update.lines].slice(-MOST_LINES),
+    members: update.members ?? run.members,
+  }
+}
+
+/** For each split, only the newest is shown. */
+function withOneConfusion(evaluations: readonly EvaluationPoint[]): EvaluationPoint[] {
+  return evaluations.map((evaluation) => {
+    const isNewest = evaluation === evaluations.findLast(({ split }) => split === evaluation.split)
+    const { confusion: _, ...rest } = evaluation
+    return isNewest ? evaluation : rest
+  })
+}

@@ -1,0 +1,75 @@
+import type { Membership, Snapshot, StoryLine } from '../page-state.js'
+import { byId, element } from './dom.js'
+import { clock, duration } from './format.js'
+
+/** Workers that came last. */
+const MOST_ROWS = 32
+
+/** Who took part when, and what went wrong with whom. */
+export function showTimeline({ lines, header, status, points, members }: Snapshot): void {
+  if (header === undefined) return
+  const start = header.startedSeconds
+  const end = Math.max(
+    status?.timeSeconds ?? 0,
+    points.at(-1)?.timeSeconds ?? 0,
+    lines.at(-1)?.timeSeconds ?? 0,
+    start + 1,
+  )
+  const place = (seconds: number): string => `${(100 * (seconds - start)) / (end - start)}%`
+  const faults = lines.filter(({ kind }) => kind === 'fault')
+  const rows = members.slice(-MOST_ROWS).map((member) =>
+    row(
+      member,
+      faults.filter(({ workerId }) => workerId === member.id),
+      end,
+      place,
+    ),
+  )
+  const others = faults.filter(({ workerId }) => !members.some(({ id }) => id === workerId))
+  if (others.length > 0)
+    rows.push(line('the run', `${others.length} events`, ...others.map((fault) => mark(fault, place))))
+  const hidden = members.length - MOST_ROWS
+  byId('timeline').replaceChildren(
+    element('ul', {}, ...rows),
+    element(
+      'p',
+      { class: 'axis', 'aria-hidden': 'true' },
+      element('span', {}, clock(start)),
+      element('span', {}, clock(end)),
+    ),
+    ...(hidden > 0 ? [element('p', { class: 'hint' }, `and ${hidden} workers before these`)] : []),
+  )
+}
+
+function row(
+  { name, joinedSeconds, leftSeconds }: Membership,
+  faults: readonly StoryLine[],
+  end: number,
+  place: (seconds: number) => string,
+): HTMLElement {
+  const presence = element('span', { class: leftSeconds === undefined ? 'present' : 'present gone' })
+  presence.style.left = place(joinedSeconds)
+  presence.style.right = `calc(100% - ${place(leftSeconds ?? end)})`
+  const stay = duration((leftSeconds ?? end) - joinedSeconds)
+  const ended = leftSeconds === undefined ? 'takes part' : `left at ${clock(leftSeconds)}`
+  const wrong = faults.length === 0 ? '' : `, ${faults.length} faults`
+  const said = `joined at ${clock(joinedSeconds)}, ${ended}, ${stay} in all${wrong}`
+  presence.title = `${name} ${said}`
+  return line(name, said, presence, ...faults.map((fault) => mark(fault, place)))
+}
+
+function line(name: string, said: string, ...marks: HTMLElement[]): HTMLElement {
+  return element(
+    'li',
+    {},
+    element('span', { class: 'name', title: name }, name),
+    element('span', { class: 'unseen' }, said),
+    element('div', { class: 'track', 'aria-hidden': 'true' }, ...marks),
+  )
+}
+
+function mark({ timeSeconds, text }: StoryLine, place: (seconds: number) => string): HTMLElement {
+  const made = element('i', { title: `${clock(timeSeconds)} ${text}` })
+  made.style.left = place(timeSeconds)
+  return made
+}
