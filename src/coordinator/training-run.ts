@@ -65,8 +65,10 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
   const stepsPerEpoch = splitSizes.train / batchSize
   const scheduledSteps = plannedSteps(config.epochs, splitSizes.train, batchSize)
   const totalSteps = Math.min(scheduledSteps, config.maxSteps ?? Infinity)
-  const weights = initialWeights(layout, config.seed)
-  const optimizer = createOptimizer(config.optimizer, layout)
+  const { lanes } = pool
+  const weights = lanes.allocate(layout.weightCount)
+  weights.set(initialWeights(layout, config.seed))
+  const optimizer = createOptimizer(config.optimizer, layout, (length) => lanes.allocate(length))
 
   observer({
     kind: 'started',
@@ -113,7 +115,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
         signal,
       )
       const summedMs = now()
-      const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps)
+      const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps, lanes)
       pool.vectors.give(sum)
       if (outcome === undefined) throw diverged(step)
       const appliedMs = now()
