@@ -87,11 +87,13 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
   let trainingMs = 0
   let steadySteps = 0
   let betweenStepsMs = 0
+  /** When this fails on the way, some weights are new and some are not. */
+  let isApplying = false
 
   try {
     return await train()
   } catch (error) {
-    if (step > 0) await onBrokenOff(weights, step)
+    if (step > 0 && !isApplying) await onBrokenOff(weights, step)
     throw error
   }
 
@@ -115,7 +117,9 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
         signal,
       )
       const summedMs = now()
+      isApplying = true
       const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps, lanes)
+      isApplying = false
       pool.vectors.give(sum)
       if (outcome === undefined) throw diverged(step)
       const appliedMs = now()
