@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { applyGradient } from '../src/coordinator/apply-gradient.js'
 import { learningRate } from '../src/coordinator/learning-rate.js'
-import { createOptimizer } from '../src/coordinator/optimizer.js'
+import { Lanes } from '../src/coordinator/lanes/lanes.js'
+import { createOptimizer, update } from '../src/coordinator/optimizer.js'
 import type { ParameterLayout } from '../src/model/parameter-layout.js'
 import type { RunConfig } from '../src/model/run-config.js'
 import { runConfigSchema } from '../src/model/run-config.js'
+
+const alone = new Lanes({ threads: 0 })
 
 const layout: ParameterLayout = {
   tensors: [
@@ -68,7 +71,7 @@ test('mean over the batch, L2 on kernels only, Nesterov momentum, moving statist
   // Sums over 4 samples (2 shards): gradients 1, 2, 4; statistics 12 over 2 shards; loss 8; 3 correct.
   const sum = Float32Array.of(4, 8, 16, 12, 8, 3)
   const optimizer = createOptimizer(config().optimizer, layout)
-  const outcome = applyGradient(weights, sum, optimizer, layout, config(), 0, 10)
+  const outcome = applyGradient(weights, sum, optimizer, layout, config(), 0, 10, alone)
   // g = mean + 2·l2·w = [1.2, 1.6, 4]; v = g; w -= 0.1·(g + 0.5·v) = 0.15·g
   closeTo(weights, [1 - 0.18, -2 - 0.24, 3 - 0.6, 0.9 * 10 + 0.1 * 6])
   assert.equal(outcome?.loss, 2)
@@ -87,6 +90,7 @@ test('clipping scales the gradient to the norm', () => {
     clipped,
     0,
     1,
+    alone,
   )
   closeTo(weights, [-0.1 * 0.3, -0.1 * 0.4, 0])
 })
@@ -95,11 +99,11 @@ test('a gradient that is not finite changes nothing', () => {
   const weights = Float32Array.of(1, 2, 3, 4)
   const optimizer = createOptimizer(config().optimizer, layout)
   assert.equal(
-    applyGradient(weights, Float32Array.of(1, NaN, 1, 1, 1, 1), optimizer, layout, config(), 0, 1),
+    applyGradient(weights, Float32Array.of(1, NaN, 1, 1, 1, 1), optimizer, layout, config(), 0, 1, alone),
     undefined,
   )
   assert.equal(
-    applyGradient(weights, Float32Array.of(1, 1, 1, 1, Infinity, 1), optimizer, layout, config(), 0, 1),
+    applyGradient(weights, Float32Array.of(1, 1, 1, 1, Infinity, 1), optimizer, layout, config(), 0, 1, alone),
     undefined,
   )
   assert.deepEqual(weights, Float32Array.of(1, 2, 3, 4))
@@ -114,7 +118,7 @@ test('AdamW follows algorithm 2 of Loshchilov and Hutter over three steps', () =
   const v = [0, 0, 0]
   for (let t = 1; t <= 3; t++) {
     const gradient = [0.5 * t, -1, 0.25]
-    optimizer.apply(weights, Float32Array.from(gradient), 0.01)
+    update(optimizer.step(0.01), weights, Float32Array.from(gradient), 1, 0, 3)
     for (const [index, g] of gradient.entries()) {
       m[index] = 0.9 * m[index]! + 0.1 * g
       v[index] = 0.99 * v[index]! + 0.01 * g * g

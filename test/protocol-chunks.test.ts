@@ -8,7 +8,7 @@ const vector = Float32Array.from({ length: 700_000 }, (_, index) => Math.fround(
 const chunks = [...chunksOf(9, bytesOf(vector))]
 
 function assemble(parts: Chunk[], expected = vector.length): Float32Array | undefined {
-  const assembly = new VectorAssembly(parts[0]!, expected, 'test')
+  const assembly = new VectorAssembly(parts[0]!, new Float32Array(expected), 'test')
   let whole: Float32Array | undefined
   for (const chunk of parts) whole = assembly.add(chunk)
   return whole

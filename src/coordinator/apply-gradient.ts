@@ -1,7 +1,9 @@
 import type { ParameterLayout } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/run-config.js'
 import { learningRate } from './learning-rate.js'
+import type { Lanes } from './lanes/lanes.js'
 import type { Optimizer } from './optimizer.js'
+import { trainableTensors } from './optimizer.js'
 
 export interface StepOutcome {
   /** Mean over the batch. */
@@ -28,29 +30,20 @@ export function applyGradient(
   config: RunConfig,
   step: number,
   totalSteps: number,
+  lanes: Lanes,
 ): StepOutcome | undefined {
   const { batchSize, shardSize, clipNorm } = config
   const { trainableCount, weightCount, statisticsMomentum } = layout
 
-  let squares = 0
-  for (const { trainable, offset, size, l2 } of layout.tensors) {
-    if (!trainable) continue
-    for (let index = offset; index < offset + size; index++) {
-      const g = Math.fround(sum[index]! / batchSize + 2 * l2 * weights[index]!)
-      sum[index] = g
-      squares += g * g
-    }
-  }
-  const gradientNorm = Math.sqrt(squares)
+  const tensors = trainableTensors(layout)
+  const squares = lanes.run({ kind: 'average', sum, weights, batchSize, tensors }, trainableCount)
+  const gradientNorm = Math.sqrt(squares.reduce((total, slice) => total + slice, 0))
   const loss = sum[weightCount]! / batchSize
   if (!Number.isFinite(gradientNorm) || !Number.isFinite(loss)) return undefined
 
-  if (clipNorm !== null && gradientNorm > clipNorm) {
-    const scale = clipNorm / gradientNorm
-    for (let index = 0; index < trainableCount; index++) sum[index] = sum[index]! * scale
-  }
+  const scale = clipNorm !== null && gradientNorm > clipNorm ? clipNorm / gradientNorm : 1
   const rate = learningRate(config.schedule, step, totalSteps)
-  optimizer.apply(weights, sum, rate)
+  lanes.run({ kind: 'update', step: optimizer.step(rate), weights, gradient: sum, scale }, trainableCount)
 
   const shards = batchSize / shardSize
   for (let index = trainableCount; index < weightCount; index++) {

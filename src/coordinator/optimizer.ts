@@ -1,66 +1,118 @@
 import type { OptimizerConfig } from '../model/run-config.js'
 import type { ParameterLayout } from '../model/parameter-layout.js'
+import type { TrainableTensor } from './average-gradient.js'
 
 /**
- * Turns reduced gradients into new weights. All state is float32, all arithmetic float64 rounded once on store, in vector
- * order: the same bits on every machine. State vectors are `[layout.trainableCount]`.
+ * Turns reduced gradients into new weights. All state is float32, all arithmetic float64 rounded once on store, element by
+ * element: the same bits on every machine. State vectors are `[layout.trainableCount]`.
  */
 export interface Optimizer {
-  /**
-   * One update in place.
-   * @param weights float32, `[layout.weightCount]`; only the trainable part changes
-   * @param gradient float32, at least `[layout.trainableCount]`: the averaged, regularised, clipped gradient
-   */
-  apply(weights: Float32Array, gradient: Float32Array, learningRate: number): void
+  /** Begins a step: plain data that any thread may do any part of, with {@link update}. */
+  step(learningRate: number): OptimizerStep
 }
+
+export type OptimizerStep =
+  | (Omit<Sgd, 'kind'> & { readonly kind: 'sgd'; readonly rate: number; readonly velocity: Float32Array })
+  | (Omit<AdamW, 'kind'> & {
+      readonly kind: 'adamw'
+      readonly rate: number
+      readonly first: Float32Array
+      readonly second: Float32Array
+      readonly beta1Power: number
+      readonly beta2Power: number
+      readonly tensors: readonly TrainableTensor[]
+    })
 
 type Sgd = Extract<OptimizerConfig, { kind: 'sgd' }>
 type AdamW = Extract<OptimizerConfig, { kind: 'adamw' }>
 
-export function createOptimizer(config: OptimizerConfig, layout: ParameterLayout): Optimizer {
-  return config.kind === 'sgd' ? sgd(config, layout) : adamW(config, layout)
-}
-
-/** SGD with (Nesterov) momentum, as Sutskever et al. 2013 in PyTorch's form: v = mu v + g; w -= rate (g + mu v). */
-function sgd({ momentum, nesterov }: Sgd, layout: ParameterLayout): Optimizer {
-  const velocity = new Float32Array(layout.trainableCount)
-  return {
-    apply(weights, gradient, rate) {
-      for (let index = 0; index < velocity.length; index++) {
-        const g = gradient[index]!
-        const v = Math.fround(momentum * velocity[index]! + g)
-        velocity[index] = v
-        weights[index] = weights[index]! - rate * (nesterov ? g + momentum * v : v)
-      }
-    },
+/** @param allocate makes a state vector of zeros */
+export function createOptimizer(
+  config: OptimizerConfig,
+  layout: ParameterLayout,
+  allocate = (length: number): Float32Array => new Float32Array(length),
+): Optimizer {
+  const state = (): Float32Array => allocate(layout.trainableCount)
+  if (config.kind === 'sgd') {
+    const velocity = state()
+    return { step: (rate) => ({ ...config, rate, velocity }) }
   }
-}
-
-/** AdamW, Loshchilov and Hutter 2019, algorithm 2; decay on tensors of two or more dimensions (kernels) only. */
-function adamW({ beta1, beta2, epsilon, weightDecay }: AdamW, layout: ParameterLayout): Optimizer {
-  const first = new Float32Array(layout.trainableCount)
-  const second = new Float32Array(layout.trainableCount)
+  const [first, second, tensors] = [state(), state(), trainableTensors(layout)]
   // Running powers instead of Math.pow, whose last bit is not the same in every version of V8.
   let beta1Power = 1
   let beta2Power = 1
   return {
-    apply(weights, gradient, rate) {
-      beta1Power *= beta1
-      beta2Power *= beta2
-      for (const tensor of layout.tensors) {
-        if (!tensor.trainable) continue
-        const decay = tensor.shape.length >= 2 ? rate * weightDecay : 0
-        for (let index = tensor.offset; index < tensor.offset + tensor.size; index++) {
-          const g = gradient[index]!
-          const m = Math.fround(beta1 * first[index]! + (1 - beta1) * g)
-          const v = Math.fround(beta2 * second[index]! + (1 - beta2) * g * g)
-          first[index] = m
-          second[index] = v
-          const w = weights[index]!
-          const step = m / (1 - beta1Power) / (Math.sqrt(v / (1 - beta2Power)) + epsilon)
-          weights[index] = w - decay * w - rate * step
-        }
-      }
+    step: (rate) => {
+      beta1Power *= config.beta1
+      beta2Power *= config.beta2
+      return { ...config, rate, first, second, beta1Power, beta2Power, tensors }
     },
+  }
+}
+
+export function trainableTensors({ tensors }: ParameterLayout): TrainableTensor[] {
+  return tensors
+    .filter(({ trainable }) => trainable)
+    .map(({ offset, size, l2, shape }) => ({ offset, size, l2, decays: shape.length >= 2 }))
+}
+
+/**
+ * The part of a step from element `begin` to `end`, in place.
+ * @param weights float32, at least `[layout.trainableCount]`
+ * @param gradient float32, likewise: the averaged, regularised gradient
+ * @param scale what clipping multiplies it by; 1 when it does not
+ */
+export function update(
+  step: OptimizerStep,
+  weights: Float32Array,
+  gradient: Float32Array,
+  scale: number,
+  begin: number,
+  end: number,
+): void {
+  if (step.kind === 'sgd') updateSgd(step, weights, gradient, scale, begin, end)
+  else updateAdamW(step, weights, gradient, scale, begin, end)
+}
+
+/** SGD with (Nesterov) momentum, as Sutskever et al. 2013 in PyTorch's form: v = mu v + g; w -= rate (g + mu v). */
+function updateSgd(
+  { momentum, nesterov, rate, velocity }: Extract<OptimizerStep, { kind: 'sgd' }>,
+  weights: Float32Array,
+  gradient: Float32Array,
+  scale: number,
+  begin: number,
+  end: number,
+): void {
+  for (let index = begin; index < end; index++) {
+    const g = Math.fround(gradient[index]! * scale)
+    const v = Math.fround(momentum * velocity[index]! + g)
+    velocity[index] = v
+    weights[index] = weights[index]! - rate * (nesterov ? g + momentum * v : v)
+  }
+}
+
+/** AdamW, Loshchilov and Hutter 2019, algorithm 2; decay on tensors of two or more dimensions (kernels) only. */
+function updateAdamW(
+  step: Extract<OptimizerStep, { kind: 'adamw' }>,
+  weights: Float32Array,
+  gradient: Float32Array,
+  scale: number,
+  begin: number,
+  end: number,
+): void {
+  const { beta1, beta2, epsilon, weightDecay, rate, first, second, beta1Power, beta2Power } = step
+  for (const { offset, size, decays } of step.tensors) {
+    const decay = decays ? rate * weightDecay : 0
+    const last = Math.min(offset + size, end)
+    for (let index = Math.max(offset, begin); index < last; index++) {
+      const g = Math.fround(gradient[index]! * scale)
+      const m = Math.fround(beta1 * first[index]! + (1 - beta1) * g)
+      const v = Math.fround(beta2 * second[index]! + (1 - beta2) * g * g)
+      first[index] = m
+      second[index] = v
+      const w = weights[index]!
+      const step = m / (1 - beta1Power) / (Math.sqrt(v / (1 - beta2Power)) + epsilon)
+      weights[index] = w - decay * w - rate * step
+    }
   }
 }

@@ -4,8 +4,7 @@ import type { Work } from '../shared/protocol/messages.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
 import type { VectorPool } from '../shared/vector-pool.js'
 import type { Effect, Lease } from './core/scheduler-events.js'
-
-type Vector = Float32Array<ArrayBuffer>
+import type { Lanes } from './lanes/lanes.js'
 
 /** Something that all workers compute together: the sum of one vector per shard. */
 export interface PoolTask {
@@ -31,23 +30,35 @@ export interface PoolTask {
 /** The task in work: its sum so far. */
 export class CurrentTask {
   readonly task: PoolTask
-  readonly resolve: (sum: Vector) => void
+  readonly resolve: (sum: Float32Array) => void
   readonly reject: (error: Error) => void
-  readonly #tree: ReductionTree
+  readonly #tree: ReductionTree<Float32Array>
   readonly #vectors: VectorPool
   /** Results that wait for their audit, by lease. */
-  readonly #kept = new Map<number, Vector>()
+  readonly #kept = new Map<number, Float32Array>()
   #counted = 0
-  #sum: Vector | undefined
+  #sum: Float32Array | undefined
 
-  constructor(task: PoolTask, vectors: VectorPool, resolve: (sum: Vector) => void, reject: (error: Error) => void) {
+  constructor(
+    task: PoolTask,
+    vectors: VectorPool,
+    lanes: Lanes,
+    resolve: (sum: Float32Array) => void,
+    reject: (error: Error) => void,
+  ) {
     this.task = task
     this.resolve = resolve
     this.reject = reject
     this.#vectors = vectors
-    this.#tree = new ReductionTree(task.shards, (vector) => {
-      vectors.give(vector)
-    })
+    this.#tree = new ReductionTree(
+      task.shards,
+      (vector: Float32Array) => {
+        vectors.give(vector)
+      },
+      (left, right) => {
+        lanes.run({ kind: 'add', left, right }, left.length)
+      },
+    )
   }
 
   /** All shards are counted. */
@@ -55,12 +66,12 @@ export class CurrentTask {
     this.resolve(this.#sum!)
   }
 
-  keep(lease: number, vector: Vector): void {
+  keep(lease: number, vector: Float32Array): void {
     this.#kept.set(lease, vector)
   }
 
   /** @param arrived the result of this lease, unless it was kept */
-  count({ id, firstShard, shardCount }: Lease, arrived: Vector | undefined): void {
+  count({ id, firstShard, shardCount }: Lease, arrived: Float32Array | undefined): void {
     const vector = this.#kept.get(id) ?? arrived!
     this.#kept.delete(id)
     this.#sum = this.#tree.add(firstShard, shardCount, vector)

@@ -3,6 +3,7 @@ import { openDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/split.js'
 import { buildNetwork } from '../model/networks.js'
 import { describeModel } from '../model/describe-model.js'
+import { gradientLength } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -16,6 +17,7 @@ import { SharedFiles } from '../shared/shared-files.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import { DEFAULT_LIMITS } from './core/limits.js'
 import type { RunState } from './core/run-states.js'
+import { Lanes } from './lanes/lanes.js'
 import { WorkDescriber } from './describe-work.js'
 import type { RunObserver } from './run-events.js'
 import { RunProgress } from './run-progress.js'
@@ -120,6 +122,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     progress.observe(event)
     options.observer(event)
   }
+  const failure = new AbortController()
+  const lanes = new Lanes({
+    threads: Lanes.threadsFor(gradientLength(model.layout)),
+    onFailure: (error) => {
+      failure.abort(error)
+    },
+  })
   const shared = SharedFiles.create()
   const traffic = new Traffic()
   const board = new WeightsBoard(shared?.files, (bytes) => {
@@ -139,6 +148,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     auditEvery: options.auditEvery,
     maxWorkers: options.maxWorkers,
     allowMixedDevices: options.allowMixedDevices,
+    lanes,
     now,
     wakeAt: (ms) => {
       wake.set(ms)
@@ -189,6 +199,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   } catch (error) {
     for (const listener of listeners) listener.close()
     shared?.files.close()
+    await lanes.close()
     throw error
   }
   const ticker = setInterval(() => {
@@ -219,7 +230,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         board,
         describer: new WorkDescriber(config, split),
         observer,
-        signal,
+        signal: AbortSignal.any([signal, failure.signal]),
         stopSignal: stop.signal,
         onBrokenOff,
         onLandmark: options.onLandmark,
@@ -238,6 +249,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       wake.set(Infinity)
       for (const listener of listeners) listener.close()
       shared?.files.close()
+      await lanes.close()
     },
   }
 }

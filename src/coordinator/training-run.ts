@@ -79,8 +79,10 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
   const stepsPerEpoch = splitSizes.train / batchSize
   const scheduledSteps = plannedSteps(config.epochs, splitSizes.train, batchSize)
   const totalSteps = Math.min(scheduledSteps, config.maxSteps ?? Infinity)
-  const weights = initialWeights(layout, config.seed)
-  const optimizer = createOptimizer(config.optimizer, layout)
+  const { lanes } = pool
+  const weights = lanes.allocate(layout.weightCount)
+  weights.set(initialWeights(layout, config.seed))
+  const optimizer = createOptimizer(config.optimizer, layout, (length) => lanes.allocate(length))
 
   observer({
     kind: 'started',
@@ -99,11 +101,13 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
   let trainingMs = 0
   let steadySteps = 0
   let betweenStepsMs = 0
+  /** When this fails on the way, some weights are new and some are not. */
+  let isApplying = false
 
   try {
     return await train()
   } catch (error) {
-    if (step > 0) await onBrokenOff(weights, step)
+    if (step > 0 && !isApplying) await onBrokenOff(weights, step)
     throw error
   }
 
@@ -128,7 +132,9 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
         signal,
       )
       const summedMs = now()
-      const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps)
+      isApplying = true
+      const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps, lanes)
+      isApplying = false
       if (outcome === undefined) throw diverged(step)
       const appliedMs = now()
       weightsVersion = board.publish(weights)

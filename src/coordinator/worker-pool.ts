@@ -10,7 +10,7 @@ import type { SchedulerLimits } from './core/limits.js'
 import { Scheduler } from './core/scheduler.js'
 import type { Effect, Lease, SchedulerEvent } from './core/scheduler-events.js'
 import type { WorkerState } from './core/worker-states.js'
-import { firstBadValue } from './first-bad-value.js'
+import { Lanes } from './lanes/lanes.js'
 import type { Member, WorkerConnection, WorkerStatusView } from './membership.js'
 import { Membership } from './membership.js'
 import type { PoolTask } from './pool-task.js'
@@ -30,6 +30,8 @@ export interface WorkerPoolOptions {
   readonly allowMixedDevices: boolean
   /** One lease in so many is computed by two workers and compared; 0: none. */
   readonly auditEvery: number
+  /** @default on this thread alone */
+  readonly lanes?: Lanes
   /** Monotonic milliseconds. */
   readonly now: () => number
   /** Asks for a {@link WorkerPool.tick} at this time, instead of the one that was asked for before. Infinity: none. */
@@ -45,7 +47,7 @@ const SHARD_PHASES = ['sample', 'augment', 'forward_backward', 'encode'] as cons
 interface Arrived {
   readonly worker: number
   readonly lease: number
-  readonly vector: Float32Array<ArrayBuffer>
+  readonly vector: Float32Array
   refusal?: Refusal
 }
 
@@ -54,8 +56,10 @@ interface Arrived {
  * the observer what it decided.
  */
 export class WorkerPool {
+  /** What works on the vectors. */
+  readonly lanes: Lanes
   /** Results come in these; who is done with a sum may give it back. */
-  readonly vectors = new VectorPool()
+  readonly vectors: VectorPool
   readonly #options: WorkerPoolOptions
   readonly #members: Membership
   readonly #scheduler: Scheduler
@@ -78,6 +82,8 @@ export class WorkerPool {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
+    this.lanes = options.lanes ?? new Lanes({ threads: 0 })
+    this.vectors = new VectorPool((length) => this.lanes.allocate(length))
     this.#members = new Membership(options.maxWorkers, options.allowMixedDevices)
     this.#scheduler = new Scheduler(options.limits, options.auditEvery)
     this.#createdMs = options.now()
@@ -139,13 +145,13 @@ export class WorkerPool {
    * @returns float32, `[task.vectorLength]`; owned by the caller
    * @throws ConvoyError('training') when some shard fails again and again; the signal's reason when it fires
    */
-  async compute(task: PoolTask, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+  async compute(task: PoolTask, signal: AbortSignal): Promise<Float32Array> {
     signal.throwIfAborted()
     const id = this.#nextTask++
     let onAbort: (() => void) | undefined
     try {
       return await new Promise((resolve, reject) => {
-        this.#current = new CurrentTask(task, this.vectors, resolve, reject)
+        this.#current = new CurrentTask(task, this.vectors, this.lanes, resolve, reject)
         onAbort = () => {
           this.#handle({ kind: 'abandon' })
           reject(signal.reason as Error)
@@ -238,13 +244,13 @@ export class WorkerPool {
    * @param vector owned by the pool from here on
    * @returns why it does not count, if so
    */
-  result(worker: number, lease: number, vector: Float32Array<ArrayBuffer>): Refusal | undefined {
+  result(worker: number, lease: number, vector: Float32Array): Refusal | undefined {
     const startedMs = this.#options.now()
     const isCurrent = this.#scheduler.lease(lease, worker) !== undefined
     this.#members.get(worker).bytes.results += vector.byteLength
     const arrived: Arrived = { worker, lease, vector }
     this.#arrived = arrived
-    const bad = isCurrent ? firstBadValue(vector) : -1
+    const bad = isCurrent ? this.lanes.firstBadValue(vector) : -1
     if (bad >= 0) {
       const value = vector[bad]!
       const where = this.#current!.task.describeIndex(bad)

@@ -14,17 +14,26 @@ import { ConvoyError } from './errors.js'
  * Float addition is not associative, so the same order everywhere is what makes the weights the same everywhere. A node
  * without a right half passes its left half through.
  */
-export class ReductionTree {
+export class ReductionTree<Vector extends Float32Array = Float32Array<ArrayBuffer>> {
   readonly #shards: number
   /** Finished nodes that wait for their other half, by first shard. */
-  readonly #waiting = new Map<number, { size: number; vector: Float32Array<ArrayBuffer> }>()
+  readonly #waiting = new Map<number, { size: number; vector: Vector }>()
+  readonly #free: (vector: Vector) => void
+  readonly #add: (left: Vector, right: Vector) => void
 
-  readonly #free: (vector: Float32Array<ArrayBuffer>) => void
-
-  /** @param count shards in the (sub)tree; @param free gets every vector that was added to another */
-  constructor(count: number, free: (vector: Float32Array<ArrayBuffer>) => void = () => undefined) {
+  /**
+   * @param count shards in the (sub)tree
+   * @param free gets every vector that was added to another
+   * @param add does what {@link addInto} does
+   */
+  constructor(
+    count: number,
+    free: (vector: Vector) => void = () => undefined,
+    add: (left: Vector, right: Vector) => void = addInto,
+  ) {
     this.#shards = count
     this.#free = free
+    this.#add = add
   }
 
   /**
@@ -32,7 +41,7 @@ export class ReductionTree {
    * @returns the sum over all shards when this was the last block
    * @throws ConvoyError('internal') when the block is none of this tree's or was added before
    */
-  add(first: number, count: number, vector: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> | undefined {
+  add(first: number, count: number, vector: Vector): Vector | undefined {
     let start = first
     let size = blockSize(first, count, this.#shards)
     let sum = vector
@@ -48,7 +57,8 @@ export class ReductionTree {
         }
         this.#waiting.delete(otherStart)
         const [left, right] = isLeft ? [sum, other.vector] : [other.vector, sum]
-        sum = addInto(left, right)
+        this.#add(left, right)
+        sum = left
         this.#free(right)
         start = Math.min(start, otherStart)
       }
@@ -58,10 +68,9 @@ export class ReductionTree {
   }
 }
 
-/** left += right, element by element in float32. */
-function addInto(left: Float32Array<ArrayBuffer>, right: Float32Array): Float32Array<ArrayBuffer> {
-  for (let index = 0; index < left.length; index++) left[index] = left[index]! + right[index]!
-  return left
+/** left += right, element by element in float32, from `begin` to `end`. */
+export function addInto(left: Float32Array, right: Float32Array, begin = 0, end = left.length): void {
+  for (let index = begin; index < end; index++) left[index] = left[index]! + right[index]!
 }
 
 /** The power-of-two size of block [first, first + count): larger than `count` only where the tree is cut off. */

@@ -86,10 +86,11 @@ export class SharedFiles {
 
   /**
    * @param vector is filled; its length is the only accepted one
+   * @param fill reads all of the file into it; false: the file is too short
    * @returns false when the file is gone
    * @throws ConvoyError('protocol') when it has another length
    */
-  read(name: string, vector: Float32Array): boolean {
+  read(name: string, vector: Float32Array, fill = fillAtOnce): boolean {
     let descriptor: number
     try {
       descriptor = fs.openSync(path.join(this.directory, name), 'r')
@@ -98,7 +99,7 @@ export class SharedFiles {
     }
     try {
       const { size } = fs.fstatSync(descriptor)
-      if (size !== vector.byteLength || fs.readSync(descriptor, vector, 0, size, 0) !== size) {
+      if (size !== vector.byteLength || !fill(descriptor, vector)) {
         throw new ConvoyError('protocol', `${name}: a vector of ${size} bytes where ${vector.byteLength} are expected`)
       }
       return true
@@ -115,6 +116,10 @@ export class SharedFiles {
   close(): void {
     fs.rmSync(this.directory, { recursive: true, force: true })
   }
+}
+
+function fillAtOnce(descriptor: number, vector: Float32Array): boolean {
+  return fs.readSync(descriptor, vector, 0, vector.byteLength, 0) === vector.byteLength
 }
 
 /** Directories of this user whose coordinator lives no more: memory that nobody would ever give back. */

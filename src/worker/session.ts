@@ -157,10 +157,10 @@ async function member(
           if (reason !== 'stale') warn(`Result of lease ${lease} refused: ${reason}.`)
         })
         weights.on('error', fail)
-        let assembly: VectorAssembly | undefined
+        let assembly: VectorAssembly<Float32Array<ArrayBuffer>> | undefined
         weights.on('data', (chunk: Chunk) => {
           try {
-            assembly ??= new VectorAssembly(chunk, description.model.layout.weightCount, 'weights')
+            assembly ??= new VectorAssembly(chunk, new Float32Array(description.model.layout.weightCount), 'weights')
             const vector = assembly.add(chunk)
             if (vector === undefined) return
             assembly = undefined

@@ -79,7 +79,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a result that is not finite is taken',
     file: POOL,
-    find: 'const bad = isCurrent ? firstBadValue(vector) : -1;',
+    find: 'const bad = isCurrent ? this.lanes.firstBadValue(vector) : -1;',
     replace: 'const bad = -1;',
   },
   {
@@ -98,7 +98,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'every step is applied twice',
     file: 'coordinator/training-run.js',
     find: 'pool.vectors.give(sum);',
-    replace: 'applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps);',
+    replace: 'applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps, lanes);',
   },
   {
     name: 'the run gives up at the first failure',

@@ -43,7 +43,7 @@ export function dataService(
           const vector = pool.vectors.take(length)
           // The name is made here: no peer says which file is read. The worker writes over it when it has computed its next
           // lease, which it gets after this one was read or revoked.
-          if (!sharedFiles?.read(resultFile(worker), vector))
+          if (!sharedFiles?.read(resultFile(worker), vector, pool.lanes.fill))
             throw new ConvoyError('protocol', `worker ${worker} shares no file`)
           onShared(vector.byteLength)
           return pool.result(worker, lease, vector)
@@ -54,7 +54,10 @@ export function dataService(
           }
         } catch (error) {
           // Bytes that do not arrive as they were sent: the worker joins again over a new connection.
-          pool.expel(worker, 'sent a malformed result')
+          pool.expel(
+            worker,
+            ConvoyError.from(error).code === 'internal' ? 'the coordinator failed' : 'sent a malformed result',
+          )
           throw error
         } finally {
           sharedFiles?.remove(resultFile(worker))
@@ -88,7 +91,7 @@ async function* receive(
   chunks: AsyncIterable<Chunk>,
   takeShared: (lease: number) => Refusal | undefined,
 ): AsyncGenerator<Refusal> {
-  let assembly: VectorAssembly | undefined
+  let assembly: VectorAssembly<Float32Array> | undefined
   for await (const chunk of chunks) {
     if (chunk.shared) {
       verifyChunk(chunk, `worker ${worker}`)
@@ -104,7 +107,7 @@ async function* receive(
         if (chunk.offset + chunk.data.length >= chunk.total) yield pool.refuse(worker, chunk.id, 'stale')
         continue
       }
-      assembly = new VectorAssembly(chunk, length, `worker ${worker}`)
+      assembly = new VectorAssembly(chunk, pool.vectors.take(length), `worker ${worker}`)
     }
     const vector = assembly.add(chunk)
     if (vector === undefined) continue

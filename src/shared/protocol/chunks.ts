@@ -51,28 +51,28 @@ export function verifyChunk(chunk: Chunk, what: string): void {
 }
 
 /** Puts the chunks of one float32 vector together. Accepts only what {@link chunksOf} makes: in order, no gap, no overlap. */
-export class VectorAssembly {
+export class VectorAssembly<Vector extends Float32Array> {
   readonly id: number
   readonly #what: string
-  readonly #vector: Float32Array<ArrayBuffer>
+  readonly #vector: Vector
   readonly #bytes: Buffer
   #received = 0
 
   /**
    * @param first the chunk that begins the vector; add() it as well
-   * @param expectedFloats the only accepted length, so that no peer decides how much is allocated
+   * @param vector is filled; its length is the only accepted one, so that no peer decides how much is allocated
    * @throws ConvoyError('protocol') when the vector would have another length
    */
-  constructor(first: Chunk, expectedFloats: number, what: string) {
-    if (first.total !== expectedFloats * 4) {
+  constructor(first: Chunk, vector: Vector, what: string) {
+    if (first.total !== vector.byteLength) {
       throw new ConvoyError(
         'protocol',
-        `${what}: a vector of ${first.total} bytes came where ${expectedFloats * 4} are expected`,
+        `${what}: a vector of ${first.total} bytes came where ${vector.byteLength} are expected`,
       )
     }
     this.id = first.id
     this.#what = what
-    this.#vector = new Float32Array(expectedFloats)
+    this.#vector = vector
     this.#bytes = bytesOf(this.#vector)
   }
 
@@ -80,7 +80,7 @@ export class VectorAssembly {
    * @returns the vector when this was its last chunk
    * @throws ConvoyError('protocol') on a gap, an overlap, another vector's chunk or a wrong checksum
    */
-  add(chunk: Chunk): Float32Array<ArrayBuffer> | undefined {
+  add(chunk: Chunk): Vector | undefined {
     const end = chunk.offset + chunk.data.length
     if (
       chunk.id !== this.id ||
