@@ -44,6 +44,16 @@ export async function watchedPage(browser: Browser): Promise<WatchedPage> {
   return { page, problems, requests }
 }
 
+/** Makes the window as wide as a phone, say, and waits until the charts have followed. */
+export async function resize(page: Page, width: number): Promise<void> {
+  await page.setViewport({ width, height: 900 })
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('#charts figure')].every(
+      (figure) => figure.querySelector('canvas')!.getBoundingClientRect().width === figure.clientWidth,
+    ),
+  )
+}
+
 /** Pixels by which the page is wider than the window. */
 export async function excessWidth(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
@@ -64,7 +74,7 @@ export async function screenshots(page: Page, name: string): Promise<void> {
   const directory = path.join(packageRoot, 'coverage', 'screenshots')
   mkdirSync(directory, { recursive: true })
   for (const [size, width] of [['wide', 1280] as const, ['phone', 390] as const]) {
-    await page.setViewport({ width, height: 900 })
+    await resize(page, width)
     for (const scheme of ['light', 'dark']) {
       await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
       await page.screenshot({ path: path.join(directory, `${name}-${size}-${scheme}.png`), fullPage: true })

@@ -5,13 +5,13 @@ import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import type { Browser, Page } from 'puppeteer-core'
-import { CHROMIUM, excessWidth, namelessParts, openBrowser, screenshots, watchedPage } from './browser.js'
+import { CHROMIUM, excessWidth, namelessParts, openBrowser, resize, screenshots, watchedPage } from './browser.js'
 import { tinyDataset } from './chaos/tiny-dataset.js'
 import { killLaunches, Launch } from './launch.js'
 
 const PATIENCE = { timeout: 120_000 }
 const ANY = '127.0.0.1:0'
-const PHONE = { width: 390, height: 844 }
+const PHONE_WIDTH = 390
 
 const tiny = tinyDataset()
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-page-'))
@@ -70,8 +70,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.deepEqual(await namelessParts(page), [])
 
     // Nothing sticks out on a phone.
-    await page.setViewport(PHONE)
-    await page.waitForFunction(() => document.querySelector('#charts canvas')!.getBoundingClientRect().width < 390)
+    await resize(page, PHONE_WIDTH)
     assert.equal(await excessWidth(page), 0)
     await screenshots(page, 'live')
 
@@ -131,7 +130,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.match(await textOf(page, '#blocks'), /stem[\s\S]*stage 3, block 1[\s\S]*answer/)
     assert.equal((await labelsOf(page, '#kernels canvas')).length, 16)
     assert.deepEqual(await namelessParts(page), [])
-    await page.setViewport(PHONE)
+    await resize(page, PHONE_WIDTH)
     assert.equal(await excessWidth(page), 0)
     await screenshots(page, 'report')
     assert.deepEqual(problems, [])

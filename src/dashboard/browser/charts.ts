@@ -143,6 +143,8 @@ export class Charts {
     const font = '12px system-ui, sans-serif'
     const values = (_: uPlot, marks: number[]): string[] =>
       marks.map((mark) => mark.toLocaleString('en', { maximumSignificantDigits: 6 }))
+    const widthOf = (_: uPlot, marks: string[] | null): number =>
+      16 + 7 * (marks ?? []).reduce((most, { length }) => Math.max(most, length), 4)
     const axis = {
       stroke: color('--faint'),
       grid: { stroke: color('--line'), width: 1 },
@@ -159,7 +161,7 @@ export class Charts {
         cursor: { sync: { key: 'steps' } },
         axes: [
           { ...axis, size: 28 },
-          { ...axis, size: 56 },
+          { ...axis, size: widthOf },
         ],
         series: [
           { label: 'step' },
