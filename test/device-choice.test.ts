@@ -149,7 +149,9 @@ describe('on this machine', () => {
     async () => {
       const launch = new Launch(['train', '--recipe', 'quick', '--max-steps', '1'], { PATH: driverThatSays(H200) })
       assert.equal(await launch.status(), 1)
-      assert.match(launch.stderr, /✖ No worker is left: .*No GPU can be used: .*edition for CPUs/)
+      const cause = 'No GPU can be used: the installed TensorFlow is the edition for CPUs'
+      assert.match(launch.stderr, new RegExp(`✖ First: .* Worker 0 ended with status 1 \\(${cause}.* \\(3 times\\)\n`))
+      assert.match(launch.stderr, new RegExp(`then: No worker is left: ${cause}`))
     },
   )
 

@@ -173,10 +173,19 @@ describe('a chain of faults', () => {
     assert.equal(chain.describe('The training diverged.'), 'The training diverged.')
   })
 
+  it('tells once what came again and again', () => {
+    const chain = new FaultChain()
+    for (const timeMs of [1_400, 4_000, 7_000]) chain.observe({ ...exited, timeMs })
+    assert.equal(
+      chain.describe('The end.'),
+      'First: 00:00:01.400 Worker 0 ended with status 1 (3 times)\n  then: The end.',
+    )
+  })
+
   it('is as long as one can read, and keeps its beginning', () => {
     const chain = new FaultChain()
     chain.observe(died)
-    for (let n = 0; n < 10_000; n++) chain.observe({ ...left, timeMs: 2_000 + n })
+    for (let n = 0; n < 10_000; n++) chain.observe({ ...left, message: `Worker ${n} left`, timeMs: 2_000 + n })
     const lines = chain.describe('The end.').split('\n')
     assert.match(lines[0]!, /CUDA/)
     assert.match(lines.at(-2)!, /\d+ more faults/)

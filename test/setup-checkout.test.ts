@@ -9,21 +9,28 @@ import { packageRoot } from '../src/shared/package-root.js'
 
 const SETUP = path.join(packageRoot, 'scripts', 'setup.mjs')
 
-/** A checkout of one source file, whose one package is the TypeScript that is installed here: no network. */
+/** A checkout of two source files, one of them for the browser, whose one package is the TypeScript that is installed here: no network. */
 function makeCheckout(): string {
   const root = mkdtempSync(path.join(os.tmpdir(), 'convoy-setup-'))
   after(() => {
     rmSync(root, { recursive: true, force: true })
   })
-  for (const directory of ['scripts', 'src']) mkdirSync(path.join(root, directory))
+  for (const directory of ['scripts', 'src/dashboard/browser'])
+    mkdirSync(path.join(root, directory), { recursive: true })
   copyFileSync(SETUP, path.join(root, 'scripts', 'setup.mjs'))
   const typescript = path.relative(root, path.join(packageRoot, 'node_modules', 'typescript'))
   const manifest = { name: 'small', version: '1.0.0', dependencies: { typescript: `file:${typescript}` } }
   writeFileSync(path.join(root, 'package.json'), JSON.stringify(manifest))
   writeFileSync(path.join(root, 'tsconfig.base.json'), '{}')
-  const compilerOptions = { composite: true, rootDir: '.', outDir: '../dist/src', module: 'nodenext', types: [] }
-  writeFileSync(path.join(root, 'src', 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['.'] }))
-  writeFileSync(path.join(root, 'src', 'answer.ts'), 'export const answer: number = 42\n')
+  const project = (directory: string, exclude: string[]): void => {
+    const outDir = path.relative(path.join(root, directory), path.join(root, 'dist', directory))
+    const compilerOptions = { composite: true, rootDir: '.', outDir, module: 'nodenext', types: [] }
+    const text = JSON.stringify({ compilerOptions, include: ['.'], exclude })
+    writeFileSync(path.join(root, directory, 'tsconfig.json'), text)
+    writeFileSync(path.join(root, directory, 'answer.ts'), 'export const answer: number = 42\n')
+  }
+  project('src', ['dashboard/browser'])
+  project('src/dashboard/browser', [])
   const lock = spawnSync('npm', ['install', '--package-lock-only', '--offline', '--ignore-scripts'], { cwd: root })
   assert.equal(lock.status, 0, lock.stderr.toString())
   return root

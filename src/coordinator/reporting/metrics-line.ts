@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { SPLIT_NAMES } from '../../data/dataset.js'
+import { RETRIES } from '../../metrics/definitions.js'
 
 const count = z.int().min(0)
 /** Of a loss or a norm: finite, or the run would have ended. */
@@ -85,7 +86,12 @@ export const METRICS_LINES = [
     epoch: z.number().min(0).describe('of the weights'),
     best: z.boolean().describe('no validation before was better; true for the test'),
   }),
-  line('reissued', 'Shards were taken from a worker and given to others.', { workerId, shards: count, reason }),
+  line('reissued', 'Shards were taken from a worker and given to others.', {
+    workerId,
+    shards: count,
+    cause: z.enum(RETRIES).describe('the worker was lost, failed or returned what cannot be'),
+    reason,
+  }),
   line('refused', "A worker's result did not count.", { reason, worker }),
   line('rescued', 'Somebody idle computes what another worker is late with; the first result counts.', {
     workerId: workerId.describe('who computes now'),

@@ -38,12 +38,18 @@ export class FaultChain {
     return root === undefined ? [] : [root, ...sorted.filter((fault) => fault !== root)]
   }
 
-  /** What ended a run, a line each: the root cause, what followed from it, and the end. */
+  /** What ended a run, a line each: the root cause, what followed from it, and the end. What came again is told once. */
   describe(end: string): string {
-    const [root, ...consequences] = this.faults.map(({ timeMs, worker, message }) => {
-      const time = new Date(timeMs).toISOString().slice(11, 23)
-      return printable(`${time} ${worker === undefined ? '' : `${worker}: `}${message}`)
-    })
+    const times = new Map<string, { readonly line: string; count: number }>()
+    for (const { timeMs, worker, message } of this.faults) {
+      const what = `${worker === undefined ? '' : `${worker}: `}${message}`
+      const known = times.get(what)
+      if (known) known.count++
+      else times.set(what, { line: `${new Date(timeMs).toISOString().slice(11, 23)} ${what}`, count: 1 })
+    }
+    const [root, ...consequences] = [...times.values()].map(({ line, count }) =>
+      printable(count === 1 ? line : `${line} (${count} times)`),
+    )
     if (root === undefined) return end
     const left = consequences.length - MOST_TOLD
     const told = left > 0 ? [...consequences.slice(0, MOST_TOLD), `${left} more faults`] : consequences
