@@ -61,7 +61,7 @@ export function benchCommand(): Command {
     .addOption(deviceOption())
     .option('--output <file>', 'write the tables there as Markdown, in place of what it holds')
     .option('--json', 'for machines')
-    .option('--profile', 'only show which ops of one shard take how long')
+    .option('--profile', 'only show which ops of one shard take how long, in float32')
     .action(async (flags: EngineFlags) => {
       if (flags.profile) await profile(flags)
       else await compare(flags)
@@ -164,7 +164,7 @@ async function profile({ network, device, json }: EngineFlags): Promise<void> {
       continue
     }
     const total = times.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
-    process.stdout.write(`${name}: one shard of ${SHARD} images, ${total.toFixed(1)} ms in ops\n`)
+    process.stdout.write(`${name}, float32: one shard of ${SHARD} images, ${total.toFixed(1)} ms in ops\n`)
     for (const { op, calls, milliseconds } of times) {
       const share = ((100 * milliseconds) / total).toFixed(1)
       process.stdout.write(

@@ -134,7 +134,7 @@ export async function runTraining(
     await save('best', best.weights, best.step)
     await save('last', last.weights, last.step)
     await writeResult(runDirectory, result)
-    await page.lookAtTest(result.seconds, notice)
+    await page.lookAtTest(result, notice)
     display.close()
     process.stdout.write(
       options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),

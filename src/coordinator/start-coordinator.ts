@@ -235,6 +235,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         onBrokenOff,
         onLandmark: options.onLandmark,
         beforeStep: options.beforeStep,
+        soon: setImmediate,
         now,
       })
       return training.catch((error: unknown) => {

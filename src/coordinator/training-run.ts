@@ -33,6 +33,8 @@ export interface TrainingRunOptions {
   readonly describer: WorkDescriber
   /** Monotonic milliseconds. */
   readonly now: () => number
+  /** Runs a task when what was sent has gone out. Absent: at once. */
+  readonly soon?: (task: () => void) => void
 }
 
 /** A step worth a closer look. The vectors are the run's own: valid during the call, and only to read. */
@@ -103,21 +105,32 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
   let betweenStepsMs = 0
   /** When this fails on the way, some weights are new and some are not. */
   let isApplying = false
+  /** What is to be told of the last step. It waits until the next one's leases are out: workers compute while people are told. */
+  let untold: (() => void) | undefined
+  const tell = (): void => {
+    untold?.()
+    untold = undefined
+  }
+  const soon = options.soon ?? ((task) => task())
 
   try {
     return await train()
   } catch (error) {
+    tell()
     if (step > 0 && !isApplying) await onBrokenOff(weights, step)
     throw error
   }
 
   async function train(): Promise<TrainingOutcome> {
     while (step < totalSteps && !stopSignal.aborted) {
-      await options.beforeStep?.()
+      if (options.beforeStep) {
+        tell()
+        await options.beforeStep()
+      }
       const stepStartedMs = now()
       const taskStep = step
       const reducedMs = pool.reduceMs
-      const sum = await pool.compute(
+      const computing = pool.compute(
         {
           work: 'WORK_GRADIENT',
           step,
@@ -131,6 +144,8 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
         },
         signal,
       )
+      soon(tell)
+      const sum = await computing
       const summedMs = now()
       isApplying = true
       const outcome = applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps, lanes)
@@ -156,14 +171,22 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
         steadySteps++
       }
       const epoch = step / stepsPerEpoch
-      observer({ kind: 'step', step, epoch, ...outcome, durationMs, phaseSeconds, workers: pool.workerCount })
+      const event = { step, epoch, ...outcome, durationMs, phaseSeconds, workers: pool.workerCount }
+      tell()
+      untold = () => {
+        observer({ kind: 'step', ...event })
+      }
 
       const endsEpoch = Math.floor(step / stepsPerEpoch) > Math.floor((step - 1) / stepsPerEpoch)
       const ends = endsEpoch || step === totalSteps || stopSignal.aborted
-      if (step === 1 || ends) options.onLandmark?.({ step, layout, weights, gradient: sum })
+      if (step === 1 || ends) {
+        tell()
+        options.onLandmark?.({ step, layout, weights, gradient: sum })
+      }
       pool.vectors.give(sum)
       if (ends) await validate()
     }
+    tell()
     if (last?.step !== step) await validate()
     if (best === undefined || last === undefined)
       throw new ConvoyError('internal', 'the run ended without a validation')

@@ -5,15 +5,17 @@ import type { RunStatus } from '../../dashboard/page-state.js'
 import type { LivePage } from '../../dashboard/serve-page.js'
 import { livePageOf } from '../../dashboard/serve-page.js'
 import type { PhaseReport } from '../../metrics/phases.js'
-import type { RunObserver } from '../run-events.js'
+import type { RunObserver, RunResult } from '../run-events.js'
 import type { Coordinator } from '../start-coordinator.js'
 import { LookInside } from './look-inside.js'
 import { writeStatus } from './run-directory.js'
 import { runStatus } from './run-status.js'
 import { RunStory } from './run-story.js'
 
-/** Looking takes a few seconds. */
-const LONG_RUN_SECONDS = 60
+/** One process looks, on a CPU; what it takes is estimated by the test. */
+const LOOK_START_SECONDS = 3
+/** Of a run's time, when nobody waits for it. */
+const MOST_LOOK_SHARE = 0.1
 
 interface Watched {
   readonly coordinator: Coordinator
@@ -70,13 +72,13 @@ export class RunPage {
   }
 
   /**
-   * Looks at what the best weights do with test images, where somebody has the page open or the run took long enough for a few
-   * seconds more.
+   * Looks at what the best weights do with test images, where somebody has the page open or it costs little beside the run.
    * @param notice tells people why the run does not end yet
    */
-  async lookAtTest(runSeconds: number, notice: (text: string) => void): Promise<void> {
+  async lookAtTest({ seconds, workers, test }: RunResult, notice: (text: string) => void): Promise<void> {
     this.#isOver = true
-    if (this.#page.viewers === 0 && runSeconds < LONG_RUN_SECONDS) return
+    const lookSeconds = LOOK_START_SECONDS + (workers * test.durationMs) / 1000
+    if (this.#page.viewers === 0 && lookSeconds > MOST_LOOK_SHARE * seconds) return
     notice('Looking at what the network does with test images.')
     await this.#inside.idle()
     await this.#inside.look({ model: async () => this.#runDirectory, split: 'test', isBesideTraining: false })

@@ -3,8 +3,8 @@ import { Writable } from 'node:stream'
 
 /**
  * A file that lines are added to, of bounded size: one that is full becomes `<name>1.log`, that one `<name>2.log`, and so on.
- * It writes at once: what was logged is there even if the process is killed next. winston's own rotating file is not used: in bursts
- * it loses lines and warns of leaking listeners.
+ * It writes at once: what was logged is there even if the process is killed next. winston's own rotating file is not used: bursts
+ * go beyond its size and make it warn of leaking listeners, and a rotation ends its waiting for what is not yet written.
  */
 export class RotatingFile extends Writable {
   readonly #base: string
