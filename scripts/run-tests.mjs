@@ -5,7 +5,7 @@
 //     node scripts/run-tests.mjs runtime setup              the files with these words in their names, without
 //     node scripts/run-tests.mjs --test-name-pattern dies   what begins with a dash goes to node --test
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,6 +35,8 @@ const test = [
 ]
 const coverage = [
   ...[createRequire(import.meta.url).resolve('c8/bin/c8.js'), '--exclude-after-remap', '--include', 'src/**'],
+  // One report after the other: together those of all processes do not fit into memory.
+  '--merge-async',
   ...['--reporter', 'text-summary', '--reporter', 'lcov', process.execPath],
 ]
 const whole = words.length === 0 && flags.length === 0
@@ -42,6 +44,7 @@ const { status, signal } = spawnSync(process.execPath, whole ? [...coverage, ...
   cwd: root,
   stdio: 'inherit',
 })
+rmSync(path.join(root, 'coverage', 'tmp'), { recursive: true, force: true })
 if (signal !== null) process.stderr.write(`✖ The tests were ended by ${signal}.\n`)
 process.exitCode = status ?? 1
 
