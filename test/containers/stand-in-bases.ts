@@ -44,6 +44,6 @@ export function makeStandInBases(buildah: Buildah, scratch: string): void {
 }
 
 function commit(buildah: Buildah, container: string, image: string): void {
-  buildah('commit', '--quiet', container, `docker.io/library/${image}`)
+  buildah('commit', '--quiet', container, image)
   buildah('rm', container)
 }
