@@ -19,6 +19,8 @@ after(() => {
 
 const LOCAL = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
 const TRAIN = ['train', '--recipe', 'quick', '--data', tiny.directory, '--workers', '2']
+/** What the terminal of whoever runs the tests, or the machine that does, says of colours is not for the programs under test. */
+const NO_PREFERENCE = { CI: undefined, NO_COLOR: undefined, FORCE_COLOR: undefined, NODE_DISABLE_COLORS: undefined }
 /** Not even colours. */
 const CONTROL = /[^\P{Cc}\n]/u
 
@@ -85,6 +87,7 @@ describe('colours', () => {
       const runs = mkdtempSync(path.join(scratch, 'runs-'))
       const terminal = new PseudoTerminal([...wait, '--runs-dir', runs], 120, 30, {
         ...tiny.environment,
+        ...NO_PREFERENCE,
         ...environment,
       })
       await terminal.untilSays(/No worker can compute[^]*░/)
@@ -99,14 +102,14 @@ describe('colours', () => {
       [{}, false],
       [{ FORCE_COLOR: '1' }, true],
     ] as const) {
-      const launch = new Launch(wait, { ...tiny.environment, ...environment })
+      const launch = new Launch(wait, { ...tiny.environment, ...NO_PREFERENCE, ...environment })
       await launch.untilSays(/No worker can compute.*\n/)
       launch.kill()
       await launch.status()
       assert.equal(launch.stderr.includes(yellow), isYellow)
       assert.equal(CONTROL.test(launch.stderr), isYellow)
     }
-    const whole = new Launch([...TRAIN, '--max-steps', '3'], tiny.environment)
+    const whole = new Launch([...TRAIN, '--max-steps', '3'], { ...tiny.environment, ...NO_PREFERENCE })
     assert.equal(await whole.status(), 0)
     assert.doesNotMatch(whole.stderr + whole.stdout, CONTROL)
   })
