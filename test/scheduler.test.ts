@@ -228,6 +228,19 @@ describe('scheduler', () => {
     assert.deepEqual(kinds(effects)[0], 'drop')
   })
 
+  test('fault 12: who says that it finishes more shards than its lease has is taken for hung', () => {
+    const scene = new Scene(['a'])
+    scene.begin(2)
+    const effects = Array.from({ length: 5 }, (_, shards) => {
+      scene.send({ kind: 'heartbeat', worker: 1, shardsDone: shards + 1 })
+      return scene.pass(60_000)
+    })
+    assert.deepEqual(
+      effects.map((passed) => passed.some(({ kind }) => kind === 'drop')),
+      [false, false, false, false, true],
+    )
+  })
+
   test('fault 4: time that this process was stopped for is nobody’s silence', () => {
     const scene = new Scene(['a'])
     scene.begin(1)
@@ -281,10 +294,45 @@ describe('scheduler', () => {
     assert.ok(seen.some(({ kind }) => kind === 'done'))
   })
 
+  test('fault 16: no result of a worker that was found to compute wrongly counts, though all others are gone', () => {
+    const scene = new Scene(['liar', 'b', 'c'], 1)
+    const seen: Effect[] = []
+    const note = (effects: Effect[]): Lease => {
+      seen.push(...effects)
+      return granted(effects)[0]!
+    }
+    const [first, ofB, ofC] = granted(scene.begin(3)) as [Lease, Lease, Lease]
+    const lies = [first]
+    for (let block = 0; block < 2; block++) lies.push(note(scene.good(lies.at(-1)!, 'wrong')))
+    note(scene.good(lies[2]!, 'wrong'))
+    note(scene.good(ofB, 'right'))
+    const decisive = note(scene.good(ofC, 'right'))
+    note(scene.good(decisive, 'right'))
+    assert.ok(seen.some((effect) => effect.kind === 'quarantine' && effect.name === 'liar'))
+    // Its last block nobody else has finished.
+    for (const worker of [2, 3]) note(scene.send({ kind: 'gone', worker, reason: 'killed' }))
+    const counted = seen.flatMap((effect) => (effect.kind === 'count' ? [effect.lease.id] : []))
+    assert.deepEqual(counted, [ofB.id, ofC.id])
+    assert.equal(note(scene.join(4, 'd')).firstShard, lies[2]!.firstShard)
+  })
+
   test('fault 7: a draining worker finishes what it holds, then is sent home', () => {
     const scene = new Scene(['a', 'b'])
     const [first] = granted(scene.begin(4)) as [Lease]
     assert.deepEqual(kinds(scene.send({ kind: 'draining', worker: 1 })), ['state'])
     assert.deepEqual(kinds(scene.good(first)), ['goodbye', 'count'])
+  })
+
+  test('a draining worker has time to go once it may, however long its last lease took; then it is dropped', () => {
+    const scene = new Scene(['a'])
+    const [lease] = granted(scene.begin(2)) as [Lease]
+    scene.send({ kind: 'draining', worker: 1 })
+    for (const shardsDone of [1, 2]) {
+      scene.pass(DEFAULT_LIMITS.progressMs - 1_000)
+      scene.send({ kind: 'heartbeat', worker: 1, shardsDone })
+    }
+    scene.good(lease)
+    assert.deepEqual(scene.pass(DEFAULT_LIMITS.progressMs - 1_000), [])
+    assert.deepEqual(kinds(scene.pass(2_000))[0], 'drop')
   })
 })

@@ -19,6 +19,8 @@ export type Verdict =
 export class Audit {
   readonly first: number
   readonly count: number
+  /** People know that it is disputed. */
+  disputeSaid = false
   #executions: Execution[] = []
 
   constructor(first: number, count: number) {
@@ -60,6 +62,13 @@ export class Audit {
   /** It will not be finished: revoked, failed, or its worker is gone. */
   lost(lease: number): void {
     this.#executions = this.#executions.filter((execution) => execution.lease !== lease || execution.hash !== undefined)
+  }
+
+  /** Nothing that this worker computed is believed any more. @returns the leases whose results were kept */
+  disown(name: string): number[] {
+    const disowned = this.#executions.filter((execution) => execution.name === name && execution.hash !== undefined)
+    this.#executions = this.#executions.filter((execution) => !disowned.includes(execution))
+    return disowned.map(({ lease }) => lease)
   }
 
   finish(lease: number, hash: string): void {

@@ -31,7 +31,6 @@ export class Scheduler {
   readonly #standings: Standings
   #task: (Task & { readonly taskShards: TaskShards; readonly pace: Pace }) | undefined
   #audits: Audit[] = []
-  #disputeSaid = false
   #nextLease = 1
   #effects: Effect[] = []
 
@@ -258,22 +257,19 @@ export class Scheduler {
 
   #setIdle(worker: WorkerRecord): void {
     if (worker.state === 'busy') this.#workers.become(worker, 'ready')
-    else if (worker.state === 'draining') this.#effects.push({ kind: 'goodbye', worker: worker.id })
+    else if (worker.state === 'draining') this.#workers.release(worker)
   }
 
   #settleAudits(): void {
     for (const audit of this.#audits) {
       const verdict = audit.verdict()
       if (verdict.kind === 'agreed') {
-        for (const name of verdict.wrong) {
-          this.#standings.banish(name)
-          this.#quarantine(name, Infinity, 'computed another result than two others, or than itself before')
-        }
         this.#conclude(audit, verdict.lease, verdict.wrong.length > 0 ? 'mismatch' : 'agreed')
+        for (const name of verdict.wrong) this.#banish(name)
       } else if (audit.finished.length === 1 && audit.running === 0 && !this.#couldHelp(audit)) {
         this.#conclude(audit, audit.finished[0]!, 'unverified')
-      } else if (audit.isDisputed && audit.running === 0 && !this.#couldHelp(audit) && !this.#disputeSaid) {
-        this.#disputeSaid = true
+      } else if (audit.isDisputed && audit.running === 0 && !this.#couldHelp(audit) && !audit.disputeSaid) {
+        audit.disputeSaid = true
         this.#effects.push({ kind: 'audit', outcome: 'disputed' })
       }
       if (this.#task === undefined) return
@@ -282,13 +278,21 @@ export class Scheduler {
 
   #conclude(audit: Audit, leaseId: number, outcome: 'agreed' | 'mismatch' | 'unverified'): void {
     this.#audits = this.#audits.filter((other) => other !== audit)
-    this.#disputeSaid = false
     this.#effects.push({ kind: 'audit', outcome })
     const task = this.#task!.id
     const name = audit.nameOf(leaseId)
     this.#count({ id: leaseId, task, worker: 0, firstShard: audit.first, shardCount: audit.count }, name)
     for (const lease of audit.finished) {
       if (lease !== leaseId) this.#effects.push({ kind: 'discard', lease, reason: 'audited' })
+    }
+  }
+
+  /** It computes wrongly: what it computed for other audits would be the only result if nobody were left to compare it with. */
+  #banish(name: string): void {
+    this.#standings.banish(name)
+    this.#quarantine(name, Infinity, 'computed another result than two others, or than itself before')
+    for (const audit of this.#audits) {
+      for (const lease of audit.disown(name)) this.#effects.push({ kind: 'discard', lease, reason: 'audited' })
     }
   }
 
@@ -380,7 +384,7 @@ export class Scheduler {
     const id = this.#nextLease++
     const lease: LiveLease = {
       ...{ id, task: this.#task!.id, worker: worker.id, firstShard: first, shardCount: count },
-      ...{ grantedMs: this.#workers.nowMs, isMeasured: !worker.wasRevoked, audit },
+      ...{ grantedMs: this.#workers.nowMs, isMeasured: !worker.wasRevoked, progressReports: 0, audit },
     }
     audit?.start(id, worker.name)
     worker.wasRevoked = false
