@@ -75,7 +75,7 @@ async function runAll(): Promise<void> {
   const failed = tallies.flatMap((tally) => tally.failed).sort((a, b) => a.seed - b.seed)
   if (failed.length > 0) {
     const { seed, violation, history } = failed[0]!
-    process.stdout.write(`${history.join('\n')}\n\nSeed ${seed}: ${violation}\n`)
+    process.stdout.write(`${history.join('\n')}\n\nSeed ${seed}: ${violation.split('\n')[0]}\n`)
     process.stdout.write(`Replay: npm run simulation-test -- --seed ${seed} --history\n`)
     const others = failed
       .slice(1, 1 + MOST_SEEDS)

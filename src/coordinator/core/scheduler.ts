@@ -279,12 +279,12 @@ export class Scheduler {
   #conclude(audit: Audit, leaseId: number, outcome: 'agreed' | 'mismatch' | 'unverified'): void {
     this.#audits = this.#audits.filter((other) => other !== audit)
     this.#effects.push({ kind: 'audit', outcome })
-    const task = this.#task!.id
-    const name = audit.nameOf(leaseId)
-    this.#count({ id: leaseId, task, worker: 0, firstShard: audit.first, shardCount: audit.count }, name)
     for (const lease of audit.finished) {
       if (lease !== leaseId) this.#effects.push({ kind: 'discard', lease, reason: 'audited' })
     }
+    const task = this.#task!.id
+    const name = audit.nameOf(leaseId)
+    this.#count({ id: leaseId, task, worker: 0, firstShard: audit.first, shardCount: audit.count }, name)
   }
 
   /** It computes wrongly: what it computed for other audits would be the only result if nobody were left to compare it with. */
