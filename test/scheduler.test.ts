@@ -294,6 +294,42 @@ describe('scheduler', () => {
     assert.ok(seen.some(({ kind }) => kind === 'done'))
   })
 
+  test('fault 16: one that computes something else each time is found by the only other worker', () => {
+    const scene = new Scene(['broken', 'b'], 1)
+    const seen: Effect[] = []
+    let leases = granted(scene.begin(1))
+    while (leases.length > 0) {
+      const effects = leases.flatMap((lease) => scene.good(lease, lease.worker === 1 ? `wrong ${lease.id}` : 'right'))
+      seen.push(...effects)
+      leases = granted(effects).filter(({ id, worker }) => scene.scheduler.lease(id, worker))
+    }
+    assert.deepEqual(
+      seen.flatMap((effect) => (effect.kind === 'quarantine' ? [effect.name] : [])),
+      ['broken'],
+    )
+    const [counted] = seen.flatMap((effect) => (effect.kind === 'count' ? [effect.lease.id] : []))
+    assert.ok(seen.some((effect) => effect.kind === 'keep' && effect.lease.id === counted && effect.lease.worker === 2))
+  })
+
+  test('fault 16: two workers that each stay with their result wait for a third, and people hear of it once', () => {
+    const scene = new Scene(['a', 'b'], 1)
+    const hashOf = ({ worker }: Lease): string => (worker === 1 ? 'wrong' : 'right')
+    const outcomes = (effects: readonly Effect[]): string[] =>
+      effects.flatMap((effect) => (effect.kind === 'audit' ? [effect.outcome] : []))
+    const seen: Effect[] = []
+    let leases = granted(scene.begin(1))
+    for (let results = 0; leases.length > 0; results++) {
+      assert.ok(results < 4, 'each computes twice')
+      const effects = leases.flatMap((lease) => scene.good(lease, hashOf(lease)))
+      seen.push(...effects)
+      leases = granted(effects)
+    }
+    assert.deepEqual(outcomes([...seen, ...scene.pass(1_000)]), ['disputed'])
+    const [third] = granted(scene.join(3, 'c')) as [Lease]
+    assert.deepEqual(outcomes(scene.good(third, 'right')), ['mismatch'])
+    assert.equal(scene.scheduler.stateOf(1), 'quarantined')
+  })
+
   test('fault 16: no result of a worker that was found to compute wrongly counts, though all others are gone', () => {
     const scene = new Scene(['liar', 'b', 'c'], 1)
     const seen: Effect[] = []

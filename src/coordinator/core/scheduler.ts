@@ -34,7 +34,7 @@ export class Scheduler {
   #nextLease = 1
   #effects: Effect[] = []
 
-  constructor(limits: SchedulerLimits, auditEvery = 0) {
+  constructor(limits: SchedulerLimits, auditEvery: number) {
     this.#limits = limits
     this.#auditEvery = auditEvery
     this.#standings = new Standings(limits)
@@ -45,7 +45,7 @@ export class Scheduler {
   handle(nowMs: number, event: SchedulerEvent): Effect[] {
     // Time that stood still while this process was stopped or busy is nobody's silence.
     const late = Math.max(0, nowMs - this.#workers.nowMs - this.#limits.heartbeatMs)
-    if (this.#workers.nowMs > 0 && late > 0) this.#workers.forgiveSilence(late)
+    if (late > 0) this.#workers.forgiveSilence(late)
     this.#workers.nowMs = nowMs
     this.#effects = []
     this.#apply(event)
@@ -266,11 +266,12 @@ export class Scheduler {
       if (verdict.kind === 'agreed') {
         this.#conclude(audit, verdict.lease, verdict.wrong.length > 0 ? 'mismatch' : 'agreed')
         for (const name of verdict.wrong) this.#banish(name)
-      } else if (audit.finished.length === 1 && audit.running === 0 && !this.#couldHelp(audit)) {
-        this.#conclude(audit, audit.finished[0]!, 'unverified')
-      } else if (audit.isDisputed && audit.running === 0 && !this.#couldHelp(audit) && !audit.disputeSaid) {
-        audit.disputeSaid = true
-        this.#effects.push({ kind: 'audit', outcome: 'disputed' })
+      } else if (audit.finished.length > 0 && audit.running === 0 && !this.#couldHelp(audit)) {
+        if (audit.finished.length === 1) this.#conclude(audit, audit.finished[0]!, 'unverified')
+        else if (!audit.disputeSaid) {
+          audit.disputeSaid = true
+          this.#effects.push({ kind: 'audit', outcome: 'disputed' })
+        }
       }
       if (this.#task === undefined) return
     }
