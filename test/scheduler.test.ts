@@ -40,6 +40,10 @@ class Scene {
     })
   }
 
+  fail({ worker, id }: Lease): Effect[] {
+    return this.send({ kind: 'failed', worker, lease: id, reason: 'no memory' })
+  }
+
   /** Time passes, and everybody says that he lives. */
   pass(ms: number, ...silent: readonly number[]): Effect[] {
     const effects: Effect[] = []
@@ -202,9 +206,55 @@ describe('scheduler', () => {
       }
       scene.send({ kind: 'abandon' })
       scene.join(++worker, 'bad')
+      assert.equal(scene.scheduler.stateOf(1), 'ready')
       if (scene.scheduler.stateOf(worker) === 'quarantined') scene.pass(5_500)
     }
     assert.deepEqual(quarantines, [5_000, 10_000])
+  })
+
+  test('a worker says that it cannot: its shard goes to another at once, until three could not', () => {
+    const scene = new Scene(['a', 'b', 'c', 'd'])
+    let [lease] = granted(scene.begin(1)) as [Lease]
+    for (const next of [2, 3]) {
+      const effects = scene.fail(lease)
+      assert.deepEqual(kinds(effects), ['state', 'reissue', 'state', 'grant'])
+      lease = granted(effects)[0]!
+      assert.equal(lease.worker, next)
+    }
+    assert.ok(scene.fail(lease).some((effect) => effect.kind === 'give-up' && effect.cause === 'failures'))
+  })
+
+  test('the only worker is tried again, with quarantine in between, until its shard failed nine times', () => {
+    const scene = new Scene(['a'])
+    let effects = scene.begin(1)
+    const seen: Effect[] = []
+    for (let failures = 1; failures <= DEFAULT_LIMITS.failuresPerShard; failures++) {
+      effects = scene.fail(granted(effects)[0]!)
+      seen.push(...effects)
+      if (failures % DEFAULT_LIMITS.strikes === 0) effects = scene.pass(DEFAULT_LIMITS.longestQuarantineMs)
+    }
+    assert.equal(seen.filter(({ kind }) => kind === 'quarantine').length, 3)
+    assert.deepEqual(
+      seen.flatMap((effect) => (effect.kind === 'give-up' ? [effect.cause] : [])),
+      ['failures'],
+    )
+    assert.equal(seen.at(-1)!.kind, 'give-up')
+  })
+
+  test('a shard that workers are lost over goes to others first, and ends the run after 32 of them', () => {
+    const scene = new Scene(['a', 'b'])
+    const [lost, other] = granted(scene.begin(2)) as [Lease, Lease]
+    scene.send({ kind: 'gone', worker: 1, reason: 'killed' })
+    assert.deepEqual(granted(scene.join(3, 'a')), [], 'b did not lose it yet')
+    const [again] = granted(scene.good(other)) as [Lease]
+    assert.deepEqual([again.worker, again.firstShard], [2, lost.firstShard])
+    let effects = scene.send({ kind: 'gone', worker: 2, reason: 'killed' })
+    for (let losses = 3; losses <= DEFAULT_LIMITS.lossesPerShard; losses++) {
+      const [{ worker }] = granted(effects) as [Lease]
+      effects = scene.send({ kind: 'gone', worker, reason: 'killed' })
+      if (losses < DEFAULT_LIMITS.lossesPerShard) effects = scene.join(losses + 1, `w${losses}`)
+    }
+    assert.ok(effects.some((effect) => effect.kind === 'give-up' && effect.cause === 'losses'))
   })
 
   test('fault 3: a silent worker is suspect after two heartbeats and dropped after four', () => {
@@ -328,6 +378,17 @@ describe('scheduler', () => {
     const [third] = granted(scene.join(3, 'c')) as [Lease]
     assert.deepEqual(outcomes(scene.good(third, 'right')), ['mismatch'])
     assert.equal(scene.scheduler.stateOf(1), 'quarantined')
+  })
+
+  test('fault 16: what a worker holds when it is found to compute wrongly is taken from it', () => {
+    const scene = new Scene(['liar', 'b', 'c'], 1)
+    const [ofLiar, ofB, ofC] = granted(scene.begin(2)) as [Lease, Lease, Lease]
+    const [held] = granted(scene.good(ofLiar, 'wrong')) as [Lease]
+    scene.good(ofB, 'right')
+    const [decisive] = granted(scene.good(ofC, 'right')) as [Lease]
+    const effects = scene.good(decisive, 'right')
+    assert.ok(effects.some((effect) => effect.kind === 'revoke' && effect.lease.id === held.id))
+    assert.deepEqual([held.worker, scene.scheduler.stateOf(1)], [1, 'quarantined'])
   })
 
   test('fault 16: no result of a worker that was found to compute wrongly counts, though all others are gone', () => {

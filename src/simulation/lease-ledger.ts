@@ -42,6 +42,10 @@ export class LeaseLedger {
           !this.#live.has(effect.lease),
           `the result of lease ${effect.lease} is current, and was refused`,
         )
+      case 'state':
+        if (effect.state === 'quarantined')
+          this.#check(this.#isQuarantined(effect.worker), `worker ${effect.worker} did nothing`)
+        return
       case 'quarantine':
         this.#quarantinedUntilMs.set(effect.name, effect.untilMs)
         return
@@ -58,8 +62,7 @@ export class LeaseLedger {
     this.#check(id > this.#newest, `lease ${id} was granted before`)
     this.#newest = id
     this.#check(this.#heldBy(worker) === undefined, `worker ${worker} got a second lease`)
-    const name = this.#nameOf(worker)
-    this.#check((this.#quarantinedUntilMs.get(name) ?? 0) <= this.#now(), `${name} is in quarantine, and got a lease`)
+    this.#check(!this.#isQuarantined(worker), `worker ${worker} is in quarantine, and got a lease`)
     for (const shard of shardsOf(lease))
       this.#check(!this.#counted.has(shard), `shard ${shard} counts, and was granted`)
     this.#live.set(id, lease)
@@ -75,6 +78,10 @@ export class LeaseLedger {
 
   #take(from: Map<number, Lease>, id: number | undefined, how: string): void {
     this.#check(id !== undefined && from.delete(id), `lease ${id} was ${how}, and was not there`)
+  }
+
+  #isQuarantined(worker: number): boolean {
+    return (this.#quarantinedUntilMs.get(this.#nameOf(worker)) ?? 0) > this.#now()
   }
 
   #heldBy(worker: number): Lease | undefined {

@@ -31,8 +31,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'leases of a lost worker are forgotten instead of reissued',
     file: SCHEDULER,
-    find: 'this.#workers.delete(id);',
-    replace: 'this.#workers.delete(id); if (lease) this.#leases.set(lease.id, lease);',
+    find: "this.#reissue(lease, 'lost', reason);",
+    replace: "this.#reissue(lease, 'lost', reason); this.#leases.set(lease.id, lease);",
   },
   {
     name: 'overlapping leases are not revoked when one of them counts',

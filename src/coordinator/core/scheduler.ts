@@ -118,16 +118,14 @@ export class Scheduler {
   }
 
   #gone(id: number, reason: string): void {
-    const worker = this.#workers.get(id)
-    if (worker === undefined) return
+    const worker = this.#workers.get(id)!
     const { lease } = worker
-    if (lease !== undefined) {
-      this.#end(lease)
-      this.#strike(worker, reason)
-      this.#task!.taskShards.lost(lease, worker.name)
-      this.#reissue(lease, 'lost', reason)
-    }
     this.#workers.delete(id)
+    if (lease === undefined) return
+    this.#end(lease)
+    this.#strike(worker, reason)
+    this.#task!.taskShards.lost(lease, worker.name)
+    this.#reissue(lease, 'lost', reason)
   }
 
   #strike(worker: WorkerRecord, reason: string): void {
@@ -140,7 +138,7 @@ export class Scheduler {
     for (const worker of this.#workers.all) {
       if (worker.name !== name) continue
       if (worker.lease) this.#revoke(worker.lease)
-      if (['ready', 'busy', 'suspect'].includes(worker.state)) this.#workers.become(worker, 'quarantined')
+      if (['ready', 'suspect'].includes(worker.state)) this.#workers.become(worker, 'quarantined')
     }
   }
 
