@@ -304,10 +304,38 @@ describe('scheduler', () => {
     const bad = (lease: Lease): Effect[] =>
       scene.send({ kind: 'bad-result', worker: lease.worker, lease: lease.id, reason: 'not finite', hash: 'same' })
     assert.deepEqual(granted(bad(first)), [], 'the one that failed it does not get it again')
+    assert.equal(scene.scheduler.stateOf(1), 'ready')
+    assert.deepEqual(bad(first), [{ kind: 'discard', lease: first.id, reason: 'stale' }])
     const [again] = granted(scene.good(second)) as [Lease]
     assert.deepEqual([again.worker, again.firstShard], [2, 0])
     const end = bad(again)
     assert.ok(end.some((effect) => effect.kind === 'give-up' && effect.cause === 'same-result'))
+    assert.deepEqual(scene.scheduler.leases, [])
+  })
+
+  test('three bad results in a row put a worker in quarantine; a good one in between wipes them out', () => {
+    const scene = new Scene(['a'])
+    const quarantined = (isGood: (result: number) => boolean): boolean => {
+      const seen: Effect[] = []
+      let effects = scene.begin(10)
+      for (let result = 0; result < 6; result++) {
+        const [lease] = granted(effects) as [Lease]
+        if (lease === undefined) break
+        const bad = { worker: 1, lease: lease.id, reason: 'not finite', hash: `${lease.id}` }
+        effects = isGood(result) ? scene.good(lease) : scene.send({ kind: 'bad-result', ...bad })
+        seen.push(...effects)
+      }
+      scene.send({ kind: 'abandon' })
+      return seen.some(({ kind }) => kind === 'quarantine')
+    }
+    assert.equal(
+      quarantined((result) => result % 3 === 2),
+      false,
+    )
+    assert.equal(
+      quarantined(() => false),
+      true,
+    )
   })
 
   test('fault 16: a third worker decides who computes wrongly, and only the right result counts', () => {

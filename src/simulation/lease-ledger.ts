@@ -14,6 +14,7 @@ export class LeaseLedger {
   readonly #kept = new Map<number, Lease>()
   readonly #counted = new Set<number>()
   readonly #quarantinedUntilMs = new Map<string, number>()
+  readonly #draining = new Set<number>()
   #newest = 0
 
   constructor(nameOf: (worker: number) => string, now: () => number) {
@@ -42,7 +43,13 @@ export class LeaseLedger {
           !this.#live.has(effect.lease),
           `the result of lease ${effect.lease} is current, and was refused`,
         )
+      case 'goodbye':
+        return this.#check(
+          this.#draining.has(effect.worker),
+          `worker ${effect.worker} was sent home, and wants to stay`,
+        )
       case 'state':
+        if (effect.state === 'draining') this.#draining.add(effect.worker)
         if (effect.state === 'quarantined')
           this.#check(this.#isQuarantined(effect.worker), `worker ${effect.worker} did nothing`)
         return

@@ -77,6 +77,24 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'false',
   },
   {
+    name: 'quarantine of one is quarantine of all',
+    file: SCHEDULER,
+    find: 'if (worker.name !== name)',
+    replace: 'if (false)',
+  },
+  {
+    name: 'whoever is suspect and loses its lease is sent home',
+    file: SCHEDULER,
+    find: "else if (worker.state === 'draining')",
+    replace: 'else',
+  },
+  {
+    name: 'results that wait for an audit are forgotten when the task ends',
+    file: SCHEDULER,
+    find: "this.#discardKept('abandoned');",
+    replace: 'this.#audits = [];',
+  },
+  {
     name: 'a result that is not finite is taken',
     file: POOL,
     find: 'const bad = isCurrent ? this.lanes.firstBadValue(vector) : -1;',

@@ -239,8 +239,7 @@ export class Scheduler {
   #revoke(lease: LiveLease): void {
     this.#end(lease)
     this.#effects.push({ kind: 'revoke', lease: plain(lease) })
-    const worker = this.#workers.get(lease.worker)
-    if (worker === undefined) return
+    const worker = this.#workers.get(lease.worker)!
     worker.wasRevoked = true
     this.#setIdle(worker)
   }
