@@ -51,7 +51,7 @@ export class LeaseLedger {
       case 'state':
         if (effect.state === 'draining') this.#draining.add(effect.worker)
         if (effect.state === 'quarantined')
-          this.#check(this.#isQuarantined(effect.worker), `worker ${effect.worker} did nothing`)
+          this.#check(this.#isQuarantined(effect.worker), `worker ${effect.worker} is in quarantine for nothing`)
         return
       case 'quarantine':
         this.#quarantinedUntilMs.set(effect.name, effect.untilMs)

@@ -151,7 +151,8 @@ class FaultSimulation {
         if (coordinator === this.#coordinator) this.#observe(event)
       },
       onEffect: (effect) => {
-        ledger.note(effect)
+        // What is decided while a run is broken off matters to nobody.
+        if (this.#violation === undefined && coordinator === this.#coordinator) ledger.note(effect)
       },
       beforeStep: async () => {
         while (coordinator.pool.workerCount < this.#scenario.quorum && this.#step === 0) {

@@ -89,12 +89,6 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'else',
   },
   {
-    name: 'results that wait for an audit are forgotten when the task ends',
-    file: SCHEDULER,
-    find: "this.#discardKept('abandoned');",
-    replace: 'this.#audits = [];',
-  },
-  {
     name: 'a result that is not finite is taken',
     file: POOL,
     find: 'const bad = isCurrent ? this.lanes.firstBadValue(vector) : -1;',
