@@ -8,10 +8,9 @@ import { parseArgs } from 'node:util'
 export function readFlags<const Options extends NonNullable<ParseArgsConfig['options']>>(
   usage: string,
   options: Options,
-) {
+): ReturnType<typeof parseArgs<{ options: Options }>>['values'] {
   try {
-    const { values } = parseArgs({ options: { ...options, help: { type: 'boolean' } } })
-    if (!('help' in values)) return values
+    if (!process.argv.includes('--help')) return parseArgs({ options }).values
   } catch (error) {
     refuse((error as Error).message)
   }
