@@ -51,7 +51,7 @@ describe('a network that delays, loses, cuts and damages', () => {
   })
 
   it('fault 20: a fifth of what is sent is lost and sent again', async () => {
-    await oracle.survives(2, async (fleet, [worker]) => {
+    await oracle.survives(1, async (fleet, [worker]) => {
       worker!.proxy.set(BOTH, { lossRate: 0.2 })
       await fleet.moreSteps(10)
       worker!.proxy.heal()
@@ -100,23 +100,35 @@ describe('a network that delays, loses, cuts and damages', () => {
     })
   })
 
-  for (const [what, directions, flipAtLeastBytes] of [
-    ['a gradient', ['up'], 4_096],
-    ['weights', ['down'], 4_096],
-    ['what else is said', BOTH, 1],
+  for (const [what, direction] of [
+    ['a gradient', 'up'],
+    ['weights', 'down'],
   ] as const) {
     it(`fault 25: flipped bits in ${what}`, async () => {
-      await oracle.survives(2, async (fleet, [worker]) => {
+      await oracle.survives(1, async (fleet, [worker]) => {
         for (let round = 0; round < 6; round++) {
-          worker!.proxy.set(directions, { flips: 1, flipAtLeastBytes })
-          await fleet.moreSteps(4)
+          worker!.proxy.set([direction], { flips: 1, flipAtLeastBytes: 4_096 })
+          await until('a flipped bit', () => worker!.proxy.flipsLeft(direction) === 0)
+          await fleet.moreSteps(1)
         }
-        worker!.proxy.heal()
-        // A connection that waits for the end of a message that never comes.
-        worker!.proxy.reset()
       })
     })
   }
+
+  it('fault 25: flipped bits in what else is said', async () => {
+    await oracle.survives(2, async (fleet, [worker]) => {
+      let rounds = 0
+      for (let round = 0; round < 6; round++) {
+        worker!.proxy.set(BOTH, { flips: 1 })
+        await fleet.moreSteps(4)
+        if (BOTH.every((direction) => worker!.proxy.flipsLeft(direction) === 0)) rounds++
+      }
+      assert.ok(rounds > 0, 'no bit was flipped')
+      worker!.proxy.heal()
+      // A connection that waits for the end of a message that never comes.
+      worker!.proxy.reset()
+    })
+  })
 
   it("fault 26: the coordinator's address changes", async () => {
     await oracle.survives(1, async (fleet, [worker]) => {

@@ -12,11 +12,13 @@ export type Json = Record<string, unknown>
 const POLL_MS = 50
 const PATIENCE_MS = 120_000
 
-const running = new Set<Launch>()
+/** Those that run, and those whose runs are still there. */
+const launches = new Set<Launch>()
 
-/** For `after`: a failed test may not leave processes behind. */
+/** For `after`: a failed test may not leave processes or runs behind. */
 export function killLaunches(): void {
-  for (const launch of running) launch.kill()
+  for (const launch of launches) launch.kill()
+  for (const launch of launches) launch.remove()
 }
 
 /** One `convoy …` process of a test, with a directory for its runs. */
@@ -36,10 +38,9 @@ export class Launch {
     })
     this.child.stdout!.on('data', (text: Buffer) => (this.stdout += text.toString()))
     this.child.stderr!.on('data', (text: Buffer) => (this.stderr += text.toString()))
-    running.add(this)
+    launches.add(this)
     this.#ended = new Promise((resolve) => {
       this.child.once('close', (status) => {
-        running.delete(this)
         if (!keep) this.remove()
         resolve(status)
       })
@@ -59,7 +60,9 @@ export class Launch {
   }
 
   remove(): void {
-    rmSync(this.runsDirectory, { recursive: true, force: true })
+    // What was just killed may write once more.
+    launches.delete(this)
+    rmSync(this.runsDirectory, { recursive: true, force: true, maxRetries: 5 })
   }
 
   terminate(): void {

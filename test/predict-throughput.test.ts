@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, test } from 'node:test'
+import { runConfigSchema } from '../src/model/run-config.js'
+import type { ConvoyError } from '../src/shared/errors.js'
+import { measuredCluster, readMeasuredRuns } from '../src/simulation/measured-cluster.js'
 import type { WhatIf } from '../src/simulation/predict-throughput.js'
 import { predictThroughput } from '../src/simulation/predict-throughput.js'
 
@@ -10,6 +16,43 @@ const WHAT_IF: WhatIf = {
 }
 
 describe('convoy simulate', () => {
+  const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-simulate-'))
+  after(() => {
+    rmSync(scratch, { recursive: true })
+  })
+
+  /** The directory of a run. */
+  function run(name: string, network: string, workers: number, shardMs: number): string {
+    const directory = path.join(scratch, name)
+    const settings = { network: { name: network }, augmentation: {}, optimizer: { kind: 'sgd' }, epochs: 1 }
+    const config = runConfigSchema.parse({ ...settings, schedule: { kind: 'cosine', peak: 0.1 }, batchSize: 128 })
+    const timing = { shardMs, resultMs: 1, betweenStepsMs: 2, vectorBytes: 1_000_000 }
+    mkdirSync(directory)
+    writeFileSync(path.join(directory, 'result.json'), JSON.stringify({ workers, config, timing }))
+    return directory
+  }
+
+  test('runs with other numbers of workers tell how much cores slow each other; runs of other models are refused', () => {
+    const [one, four, short, other] = [
+      run('one', 'resnet20', 1, 50),
+      run('four', 'resnet20', 4, 80),
+      run('short', 'resnet20', 1, 0),
+      run('other', 'resnet8', 2, 20),
+    ] as const
+    const shardMs = (cores: number): number => measuredCluster(readMeasuredRuns([one, four]), 64, cores).shardMs
+    assert.deepEqual([1, 2, 4, 8].map(shardMs), [50, 60, 80, 80])
+    for (const [bad, what] of [
+      [other, /other: this run's shards are not those of/],
+      [short, /short: this run was too short/],
+      [scratch, /there is no result of a finished run/],
+    ] as const) {
+      assert.throws(
+        () => readMeasuredRuns([one, bad]),
+        (error: ConvoyError) => what.test(error.message) && error.exitStatus === 2,
+      )
+    }
+  })
+
   test('a worker that loses no time does what its shards take', async () => {
     const { stepMs, samplesPerSecond, efficiency, goodput, bottleneck } = await predictThroughput(WHAT_IF)
     assert.ok(stepMs > 16 * 50 && stepMs < 16 * 50 * 1.02, `${stepMs} ms`)

@@ -40,6 +40,10 @@ class Scene {
     })
   }
 
+  fail({ worker, id }: Lease): Effect[] {
+    return this.send({ kind: 'failed', worker, lease: id, reason: 'no memory' })
+  }
+
   /** Time passes, and everybody says that he lives. */
   pass(ms: number, ...silent: readonly number[]): Effect[] {
     const effects: Effect[] = []
@@ -202,9 +206,55 @@ describe('scheduler', () => {
       }
       scene.send({ kind: 'abandon' })
       scene.join(++worker, 'bad')
+      assert.equal(scene.scheduler.stateOf(1), 'ready')
       if (scene.scheduler.stateOf(worker) === 'quarantined') scene.pass(5_500)
     }
     assert.deepEqual(quarantines, [5_000, 10_000])
+  })
+
+  test('a worker says that it cannot: its shard goes to another at once, until three could not', () => {
+    const scene = new Scene(['a', 'b', 'c', 'd'])
+    let [lease] = granted(scene.begin(1)) as [Lease]
+    for (const next of [2, 3]) {
+      const effects = scene.fail(lease)
+      assert.deepEqual(kinds(effects), ['state', 'reissue', 'state', 'grant'])
+      lease = granted(effects)[0]!
+      assert.equal(lease.worker, next)
+    }
+    assert.ok(scene.fail(lease).some((effect) => effect.kind === 'give-up' && effect.cause === 'failures'))
+  })
+
+  test('the only worker is tried again, with quarantine in between, until its shard failed nine times', () => {
+    const scene = new Scene(['a'])
+    let effects = scene.begin(1)
+    const seen: Effect[] = []
+    for (let failures = 1; failures <= DEFAULT_LIMITS.failuresPerShard; failures++) {
+      effects = scene.fail(granted(effects)[0]!)
+      seen.push(...effects)
+      if (failures % DEFAULT_LIMITS.strikes === 0) effects = scene.pass(DEFAULT_LIMITS.longestQuarantineMs)
+    }
+    assert.equal(seen.filter(({ kind }) => kind === 'quarantine').length, 3)
+    assert.deepEqual(
+      seen.flatMap((effect) => (effect.kind === 'give-up' ? [effect.cause] : [])),
+      ['failures'],
+    )
+    assert.equal(seen.at(-1)!.kind, 'give-up')
+  })
+
+  test('a shard that workers are lost over goes to others first, and ends the run after 32 of them', () => {
+    const scene = new Scene(['a', 'b'])
+    const [lost, other] = granted(scene.begin(2)) as [Lease, Lease]
+    scene.send({ kind: 'gone', worker: 1, reason: 'killed' })
+    assert.deepEqual(granted(scene.join(3, 'a')), [], 'b did not lose it yet')
+    const [again] = granted(scene.good(other)) as [Lease]
+    assert.deepEqual([again.worker, again.firstShard], [2, lost.firstShard])
+    let effects = scene.send({ kind: 'gone', worker: 2, reason: 'killed' })
+    for (let losses = 3; losses <= DEFAULT_LIMITS.lossesPerShard; losses++) {
+      const [{ worker }] = granted(effects) as [Lease]
+      effects = scene.send({ kind: 'gone', worker, reason: 'killed' })
+      if (losses < DEFAULT_LIMITS.lossesPerShard) effects = scene.join(losses + 1, `w${losses}`)
+    }
+    assert.ok(effects.some((effect) => effect.kind === 'give-up' && effect.cause === 'losses'))
   })
 
   test('fault 3: a silent worker is suspect after two heartbeats and dropped after four', () => {
@@ -228,6 +278,19 @@ describe('scheduler', () => {
     assert.deepEqual(kinds(effects)[0], 'drop')
   })
 
+  test('fault 12: who says that it finishes more shards than its lease has is taken for hung', () => {
+    const scene = new Scene(['a'])
+    scene.begin(2)
+    const effects = Array.from({ length: 5 }, (_, shards) => {
+      scene.send({ kind: 'heartbeat', worker: 1, shardsDone: shards + 1 })
+      return scene.pass(60_000)
+    })
+    assert.deepEqual(
+      effects.map((passed) => passed.some(({ kind }) => kind === 'drop')),
+      [false, false, false, false, true],
+    )
+  })
+
   test('fault 4: time that this process was stopped for is nobody’s silence', () => {
     const scene = new Scene(['a'])
     scene.begin(1)
@@ -241,10 +304,38 @@ describe('scheduler', () => {
     const bad = (lease: Lease): Effect[] =>
       scene.send({ kind: 'bad-result', worker: lease.worker, lease: lease.id, reason: 'not finite', hash: 'same' })
     assert.deepEqual(granted(bad(first)), [], 'the one that failed it does not get it again')
+    assert.equal(scene.scheduler.stateOf(1), 'ready')
+    assert.deepEqual(bad(first), [{ kind: 'discard', lease: first.id, reason: 'stale' }])
     const [again] = granted(scene.good(second)) as [Lease]
     assert.deepEqual([again.worker, again.firstShard], [2, 0])
     const end = bad(again)
     assert.ok(end.some((effect) => effect.kind === 'give-up' && effect.cause === 'same-result'))
+    assert.deepEqual(scene.scheduler.leases, [])
+  })
+
+  test('three bad results in a row put a worker in quarantine; a good one in between wipes them out', () => {
+    const scene = new Scene(['a'])
+    const quarantined = (isGood: (result: number) => boolean): boolean => {
+      const seen: Effect[] = []
+      let effects = scene.begin(10)
+      for (let result = 0; result < 6; result++) {
+        const [lease] = granted(effects) as [Lease]
+        if (lease === undefined) break
+        const bad = { worker: 1, lease: lease.id, reason: 'not finite', hash: `${lease.id}` }
+        effects = isGood(result) ? scene.good(lease) : scene.send({ kind: 'bad-result', ...bad })
+        seen.push(...effects)
+      }
+      scene.send({ kind: 'abandon' })
+      return seen.some(({ kind }) => kind === 'quarantine')
+    }
+    assert.equal(
+      quarantined((result) => result % 3 === 2),
+      false,
+    )
+    assert.equal(
+      quarantined(() => false),
+      true,
+    )
   })
 
   test('fault 16: a third worker decides who computes wrongly, and only the right result counts', () => {
@@ -281,10 +372,92 @@ describe('scheduler', () => {
     assert.ok(seen.some(({ kind }) => kind === 'done'))
   })
 
+  test('fault 16: one that computes something else each time is found by the only other worker', () => {
+    const scene = new Scene(['broken', 'b'], 1)
+    const seen: Effect[] = []
+    let leases = granted(scene.begin(1))
+    while (leases.length > 0) {
+      const effects = leases.flatMap((lease) => scene.good(lease, lease.worker === 1 ? `wrong ${lease.id}` : 'right'))
+      seen.push(...effects)
+      leases = granted(effects).filter(({ id, worker }) => scene.scheduler.lease(id, worker))
+    }
+    assert.deepEqual(
+      seen.flatMap((effect) => (effect.kind === 'quarantine' ? [effect.name] : [])),
+      ['broken'],
+    )
+    const [counted] = seen.flatMap((effect) => (effect.kind === 'count' ? [effect.lease.id] : []))
+    assert.ok(seen.some((effect) => effect.kind === 'keep' && effect.lease.id === counted && effect.lease.worker === 2))
+  })
+
+  test('fault 16: two workers that each stay with their result wait for a third, and people hear of it once', () => {
+    const scene = new Scene(['a', 'b'], 1)
+    const hashOf = ({ worker }: Lease): string => (worker === 1 ? 'wrong' : 'right')
+    const outcomes = (effects: readonly Effect[]): string[] =>
+      effects.flatMap((effect) => (effect.kind === 'audit' ? [effect.outcome] : []))
+    const seen: Effect[] = []
+    let leases = granted(scene.begin(1))
+    for (let results = 0; leases.length > 0; results++) {
+      assert.ok(results < 4, 'each computes twice')
+      const effects = leases.flatMap((lease) => scene.good(lease, hashOf(lease)))
+      seen.push(...effects)
+      leases = granted(effects)
+    }
+    assert.deepEqual(outcomes([...seen, ...scene.pass(1_000)]), ['disputed'])
+    const [third] = granted(scene.join(3, 'c')) as [Lease]
+    assert.deepEqual(outcomes(scene.good(third, 'right')), ['mismatch'])
+    assert.equal(scene.scheduler.stateOf(1), 'quarantined')
+  })
+
+  test('fault 16: what a worker holds when it is found to compute wrongly is taken from it', () => {
+    const scene = new Scene(['liar', 'b', 'c'], 1)
+    const [ofLiar, ofB, ofC] = granted(scene.begin(2)) as [Lease, Lease, Lease]
+    const [held] = granted(scene.good(ofLiar, 'wrong')) as [Lease]
+    scene.good(ofB, 'right')
+    const [decisive] = granted(scene.good(ofC, 'right')) as [Lease]
+    const effects = scene.good(decisive, 'right')
+    assert.ok(effects.some((effect) => effect.kind === 'revoke' && effect.lease.id === held.id))
+    assert.deepEqual([held.worker, scene.scheduler.stateOf(1)], [1, 'quarantined'])
+  })
+
+  test('fault 16: no result of a worker that was found to compute wrongly counts, though all others are gone', () => {
+    const scene = new Scene(['liar', 'b', 'c'], 1)
+    const seen: Effect[] = []
+    const note = (effects: Effect[]): Lease => {
+      seen.push(...effects)
+      return granted(effects)[0]!
+    }
+    const [first, ofB, ofC] = granted(scene.begin(3)) as [Lease, Lease, Lease]
+    const lies = [first]
+    for (let block = 0; block < 2; block++) lies.push(note(scene.good(lies.at(-1)!, 'wrong')))
+    note(scene.good(lies[2]!, 'wrong'))
+    note(scene.good(ofB, 'right'))
+    const decisive = note(scene.good(ofC, 'right'))
+    note(scene.good(decisive, 'right'))
+    assert.ok(seen.some((effect) => effect.kind === 'quarantine' && effect.name === 'liar'))
+    // Its last block nobody else has finished.
+    for (const worker of [2, 3]) note(scene.send({ kind: 'gone', worker, reason: 'killed' }))
+    const counted = seen.flatMap((effect) => (effect.kind === 'count' ? [effect.lease.id] : []))
+    assert.deepEqual(counted, [ofB.id, ofC.id])
+    assert.equal(note(scene.join(4, 'd')).firstShard, lies[2]!.firstShard)
+  })
+
   test('fault 7: a draining worker finishes what it holds, then is sent home', () => {
     const scene = new Scene(['a', 'b'])
     const [first] = granted(scene.begin(4)) as [Lease]
     assert.deepEqual(kinds(scene.send({ kind: 'draining', worker: 1 })), ['state'])
     assert.deepEqual(kinds(scene.good(first)), ['goodbye', 'count'])
+  })
+
+  test('a draining worker has time to go once it may, however long its last lease took; then it is dropped', () => {
+    const scene = new Scene(['a'])
+    const [lease] = granted(scene.begin(2)) as [Lease]
+    scene.send({ kind: 'draining', worker: 1 })
+    for (const shardsDone of [1, 2]) {
+      scene.pass(DEFAULT_LIMITS.progressMs - 1_000)
+      scene.send({ kind: 'heartbeat', worker: 1, shardsDone })
+    }
+    scene.good(lease)
+    assert.deepEqual(scene.pass(DEFAULT_LIMITS.progressMs - 1_000), [])
+    assert.deepEqual(kinds(scene.pass(2_000))[0], 'drop')
   })
 })

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
 import { formatShare } from '../shared/units.js'
-import { measuredCluster, readMeasuredRun } from '../simulation/measured-cluster.js'
+import { measuredCluster, readMeasuredRuns } from '../simulation/measured-cluster.js'
 import type { Prediction, WhatIf } from '../simulation/predict-throughput.js'
 import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughput.js'
 
@@ -70,7 +70,7 @@ export function simulateCommand(): Command {
 }
 
 function whatIf(flags: Omit<z.output<typeof flagsSchema>, 'workers'>, workers: number): WhatIf {
-  const measured = measuredCluster(flags.from.map(readMeasuredRun), workers, flags.cores ?? workers)
+  const measured = measuredCluster(readMeasuredRuns(flags.from), workers, flags.cores ?? workers)
   const shardSize = flags.shardSize ?? measured.shardSize
   const batchSize = flags.batchSize ?? measured.shards * measured.shardSize
   if (batchSize % shardSize !== 0) {

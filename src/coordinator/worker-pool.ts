@@ -23,7 +23,7 @@ export interface WorkerPoolOptions {
   /** What a worker logged. */
   readonly onLogs?: (worker: WorkerSummary, logs: LogLines) => void
   /** Of the scheduler, for its decisions. */
-  readonly log?: Logger
+  readonly log?: Pick<Logger, 'debug'>
   readonly limits: SchedulerLimits
   readonly maxWorkers: number
   /** Accept workers whose bits may differ. */

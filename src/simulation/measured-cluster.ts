@@ -1,17 +1,51 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { z } from 'zod'
 import type { RunResult } from '../coordinator/run-events.js'
+import { runConfigSchema } from '../model/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { WhatIf } from './predict-throughput.js'
 
+const resultSchema = z.object({
+  workers: z.int().positive(),
+  config: runConfigSchema,
+  timing: z.object({
+    shardMs: z.number(),
+    resultMs: z.number(),
+    betweenStepsMs: z.number(),
+    vectorBytes: z.number(),
+  }),
+}) satisfies z.ZodType<MeasuredRun>
+
+/** Of a finished run: what tells how long a shard takes. */
+type MeasuredRun = Pick<RunResult, 'workers' | 'config' | 'timing'>
+
 /**
- * The result of a finished run that tells how long a shard takes.
- * @throws ConvoyError('usage') when there is none, or when the run was too short to measure one
+ * What finished runs of one model measured.
+ * @param directories one at least
+ * @throws ConvoyError('usage') when one has no result, was too short to measure a shard, or is of another model
  */
-export function readMeasuredRun(directory: string): RunResult {
-  let result: RunResult
+export function readMeasuredRuns(directories: readonly string[]): MeasuredRun[] {
+  const runs = directories.map(readMeasuredRun)
+  const other = runs.findIndex((run) => modelOf(run) !== modelOf(runs[0]!))
+  if (other > 0)
+    throw new ConvoyError(
+      'usage',
+      `--from ${directories[other]}: this run's shards are not those of ${directories[0]} (network, precision, shard size, augmentation)`,
+    )
+  return runs
+}
+
+/** Whatever decides how long a shard takes. */
+function modelOf({ config, timing }: MeasuredRun): string {
+  const { network, precision, shardSize, augmentation } = config
+  return JSON.stringify([network, precision, shardSize, augmentation, timing.vectorBytes])
+}
+
+function readMeasuredRun(directory: string): MeasuredRun {
+  let result: MeasuredRun
   try {
-    result = JSON.parse(readFileSync(path.join(directory, 'result.json'), 'utf8')) as RunResult
+    result = resultSchema.parse(JSON.parse(readFileSync(path.join(directory, 'result.json'), 'utf8')))
   } catch (error) {
     throw new ConvoyError('usage', `--from ${directory}: there is no result of a finished run (result.json)`, {
       cause: error,
@@ -28,7 +62,7 @@ export function readMeasuredRun(directory: string): RunResult {
  * @param runs one at least; several of one machine tell how much busy cores slow each other
  */
 export function measuredCluster(
-  runs: readonly RunResult[],
+  runs: readonly MeasuredRun[],
   workers: number,
   cores: number,
 ): Pick<
@@ -46,7 +80,7 @@ export function measuredCluster(
  * Milliseconds of a core for a shard while so many are busy: what the runs measured, linear between two of them, and that of the
  * nearest one beyond them.
  */
-function shardMsWith(busy: number, runs: readonly RunResult[]): number {
+function shardMsWith(busy: number, runs: readonly MeasuredRun[]): number {
   const measured = runs.map(({ workers, timing }) => ({ workers, shardMs: timing.shardMs }))
   measured.sort((a, b) => a.workers - b.workers)
   const above = measured.find(({ workers }) => workers >= busy) ?? measured.at(-1)!

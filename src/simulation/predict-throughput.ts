@@ -98,7 +98,6 @@ async function meanStepMs(whatIf: WhatIf): Promise<number> {
     observer: (event) => {
       if (event.kind === 'step') durationsMs.push(event.durationMs + whatIf.betweenStepsMs)
     },
-    onPublish: () => undefined,
     resultMs: whatIf.resultMs,
     beforeStep: async () => {
       coordinator.work(whatIf.betweenStepsMs)

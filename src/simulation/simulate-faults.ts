@@ -2,11 +2,12 @@ import { setImmediate as settlePromises } from 'node:timers/promises'
 import type { SchedulerLimits } from '../coordinator/core/limits.js'
 import { DEFAULT_LIMITS } from '../coordinator/core/limits.js'
 import { describeEvent } from '../coordinator/reporting/describe-event.js'
-import type { RunEvent } from '../coordinator/run-events.js'
+import type { EvaluationResult, RunEvent } from '../coordinator/run-events.js'
 import type { TrainingOutcome } from '../coordinator/training-run.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Fault, FaultScenario } from './fault-scenario.js'
-import { referenceHashes } from './reference-run.js'
+import { LeaseLedger } from './lease-ledger.js'
+import { referenceEvaluation, referenceHashes } from './reference-run.js'
 import { SeededDraws } from './seeded-draws.js'
 import { SimulatedCoordinator } from './simulated-coordinator.js'
 import { SimulatedLink } from './simulated-link.js'
@@ -49,9 +50,9 @@ class FaultSimulation {
   readonly #problem: TinyProblem
   readonly #expected: readonly string[]
   readonly #workers: SimulatedWorker[]
+  /** The newest lines. */
   readonly #history: string[] = []
   #coordinator: SimulatedCoordinator | undefined
-  #newestHash = ''
   #step = 0
   #wasObserved = false
   #violation: string | undefined
@@ -139,14 +140,19 @@ class FaultSimulation {
   #startCoordinator(): void {
     this.#step = 0
     this.#wasObserved = true
+    const ledger = new LeaseLedger(
+      (worker) => coordinator.pool.statuses().find(({ id }) => id === worker)!.name,
+      () => this.#time.nowMs,
+    )
     const coordinator = new SimulatedCoordinator({
       ...{ time: this.#time, description: this.#problem.description, split: this.#problem.split },
       ...{ limits: this.#limits, auditEvery: this.#scenario.auditEvery, resultMs: 0 },
       observer: (event) => {
         if (coordinator === this.#coordinator) this.#observe(event)
       },
-      onPublish: (weights) => {
-        this.#newestHash = hashOfWeights(weights)
+      onEffect: (effect) => {
+        // What is decided while a run is broken off matters to nobody.
+        if (this.#violation === undefined && coordinator === this.#coordinator) ledger.note(effect)
       },
       beforeStep: async () => {
         while (coordinator.pool.workerCount < this.#scenario.quorum && this.#step === 0) {
@@ -172,11 +178,24 @@ class FaultSimulation {
     if (event.kind === 'worker-joined') this.#wakeStep()
     const line = event.kind === 'step' ? `step ${event.step}` : describeEvent(event)
     if (line !== undefined) this.#say(line)
+    if (event.kind === 'evaluated') this.#checkEvaluation(event.result)
     if (event.kind !== 'step') return
     if (event.step !== this.#step + 1) this.#violate(`step ${event.step} came after step ${this.#step}`)
     this.#step = event.step
-    if (this.#newestHash !== this.#expected[event.step])
-      this.#violate(`the weights after step ${event.step} are not those of the run without faults`)
+    this.#checkWeights(event.step)
+  }
+
+  /** The weights that workers get now. */
+  #checkWeights(step: number): void {
+    if (hashOfWeights(this.#coordinator!.publishedWeights.values) !== this.#expected[step])
+      this.#violate(`the weights after step ${step} are not those of the run without faults`)
+  }
+
+  #checkEvaluation({ split, step, confusion, loss, samples }: EvaluationResult): void {
+    this.#checkWeights(step)
+    const expected = referenceEvaluation(this.#problem, split, this.#coordinator!.publishedWeights.values)
+    if ([...confusion.flat(), loss * samples].some((value, index) => Math.fround(value) !== expected[index]))
+      this.#violate(`the evaluation of the ${split} split after step ${step} is not that of the run without faults`)
   }
 
   #strike(fault: Fault): void {
@@ -263,7 +282,8 @@ class FaultSimulation {
   }
 
   #say(line: string): void {
-    if (this.#history.length < MOST_HISTORY) this.#history.push(`${(this.#time.nowMs / 1000).toFixed(3)} s  ${line}`)
+    if (this.#history.length === MOST_HISTORY) this.#history.shift()
+    this.#history.push(`${(this.#time.nowMs / 1000).toFixed(3)} s  ${line}`)
   }
 
   #violate(what: string): void {

@@ -1,4 +1,5 @@
 import type { SchedulerLimits } from '../coordinator/core/limits.js'
+import type { Effect } from '../coordinator/core/scheduler-events.js'
 import { WorkDescriber } from '../coordinator/describe-work.js'
 import type { RunObserver } from '../coordinator/run-events.js'
 import type { TrainingOutcome } from '../coordinator/training-run.js'
@@ -17,8 +18,8 @@ export interface SimulatedCoordinatorOptions {
   readonly limits: SchedulerLimits
   readonly auditEvery: number
   readonly observer: RunObserver
-  /** Called with every version before anybody computes with it. */
-  readonly onPublish: (weights: Float32Array) => void
+  /** Sees what the scheduler decides, before it is carried out. */
+  readonly onEffect?: (effect: Effect) => void
   /** Time that the coordinator itself needs for a result. */
   readonly resultMs: number
   readonly beforeStep?: () => Promise<void>
@@ -38,9 +39,10 @@ export class SimulatedCoordinator {
 
   constructor(options: SimulatedCoordinatorOptions) {
     this.#options = options
-    const { time, limits, auditEvery, observer } = options
+    const { time, limits, auditEvery, observer, onEffect } = options
     this.pool = new WorkerPool({
       ...{ observer, limits, auditEvery, maxWorkers: 4096, allowMixedDevices: false, now: () => time.nowMs },
+      ...(onEffect && { log: { debug: (kind, details) => onEffect({ kind, ...details } as Effect) } }),
       wakeAt: (ms) => {
         if (ms === Infinity) return
         time.at(ms, () => {
@@ -65,12 +67,11 @@ export class SimulatedCoordinator {
   }
 
   async train(): Promise<TrainingOutcome> {
-    const { time, description, split, observer, onPublish, beforeStep } = this.#options
+    const { time, description, split, observer, beforeStep } = this.#options
     const published = this.#published
     class Board extends WeightsBoard {
       override publish(weights: Float32Array): number {
         published.values = weights.slice()
-        onPublish(weights)
         return (published.version = super.publish(weights))
       }
     }

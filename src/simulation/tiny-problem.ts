@@ -70,10 +70,14 @@ export class TinyProblem {
     this.#stream = new SampleStream(this.split.train, config.seed)
   }
 
+  samplesOf(step: number, shard: number): ReturnType<SampleStream['shard']> {
+    const { batchSize, shardSize } = this.description.config
+    return this.#stream.shard(step, shard, batchSize, shardSize)
+  }
+
   /** @returns float32, `[gradientLength(layout)]`, as a worker would compute it */
   gradient(step: number, shard: number, weights: Float32Array): Float32Array<ArrayBuffer> {
-    const { batchSize, shardSize } = this.description.config
-    const { samples, epochs } = this.#stream.shard(step, shard, batchSize, shardSize)
+    const { samples, epochs } = this.samplesOf(step, shard)
     const vector = new Float32Array(gradientLength(layout))
     const mixed = weights.reduce((sum, weight, index) => sum + weight * (index + 1), 0)
     samples.forEach((sample, place) => {

@@ -1,19 +1,18 @@
-import { parseArgs } from 'node:util'
+import { numberFlag, readFlags } from '../developer-flags.js'
 import { killLaunches } from '../launch.js'
 import { chaosReport } from './chaos-report.js'
 import { chaosRun } from './chaos-run.js'
 
-// npm run chaos -- --seed 1 --minutes 2 --workers 3                     a fault every 5 s, in real processes
-// npm run chaos -- --seed 1 --minutes 30 --workers 3 --interval 3      the soak; the seed replays its schedule
+const USAGE = `npm run chaos -- --seed 1 --minutes 2 --workers 3                    a fault every 5 s, in real processes
+npm run chaos -- --seed 1 --minutes 30 --workers 3 --interval 3      the soak; the seed replays its schedule
+                 --json                                              the outcome for machines`
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '1' },
-    minutes: { type: 'string', default: '2' },
-    workers: { type: 'string', default: '3' },
-    interval: { type: 'string', default: '5' },
-    json: { type: 'boolean', default: false },
-  },
+const values = readFlags(USAGE, {
+  seed: { type: 'string', default: '1' },
+  minutes: { type: 'string', default: '2' },
+  workers: { type: 'string', default: '3' },
+  interval: { type: 'string', default: '5' },
+  json: { type: 'boolean', default: false },
 })
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -23,19 +22,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 const outcome = await chaosRun({
-  seed: number('--seed', values.seed, 0, 0xffff_ffff),
-  minutes: number('--minutes', values.minutes, 0.1, 24 * 60),
-  workers: number('--workers', values.workers, 1, 64),
-  intervalSeconds: number('--interval', values.interval, 0.5, 3_600),
+  seed: numberFlag('--seed', values.seed, 0, 0xffff_ffff, true),
+  minutes: numberFlag('--minutes', values.minutes, 0.1, 24 * 60),
+  workers: numberFlag('--workers', values.workers, 1, 64, true),
+  intervalSeconds: numberFlag('--interval', values.interval, 0.5, 3_600),
   run: ['--recipe', 'quick', '--seed', '7', '--epochs', '10000'],
   say: (line) => process.stderr.write(`${line}\n`),
 })
 process.stdout.write(values.json ? `${JSON.stringify(outcome)}\n` : chaosReport(outcome))
 process.exitCode = outcome.violations.length === 0 ? 0 : 1
-
-function number(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text)
-  if (text.trim() !== '' && value >= least && value <= most) return value
-  process.stderr.write(`✖ ${flag} ${text}: give a number from ${least} to ${most}\n`)
-  process.exit(2)
-}

@@ -1,13 +1,14 @@
 import { fork } from 'node:child_process'
 import os from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { faultScenario } from '../../src/simulation/fault-scenario.js'
 import { simulateFaults } from '../../src/simulation/simulate-faults.js'
+import { numberFlag, readFlags } from '../developer-flags.js'
 
-// npm run simulation-test -- --seed 1 --runs 20000      seeds 1 to 20,000, on all cores
-// npm run simulation-test -- --seed 4711 --history      one history, told
-
+const USAGE = `npm run simulation-test -- --seed 1 --runs 20000      seeds 1 to 20,000, on all cores
+npm run simulation-test -- --seed 4711 --history      one history, told`
+/** Philox takes 32 bits; with 10,000,000 runs after it. */
+const MOST_SEED = 4_000_000_000
 const LINES = 40
 const MOST_SEEDS = 10
 
@@ -19,16 +20,14 @@ interface Tally {
   failed: { seed: number; violation: string; history: readonly string[] }[]
 }
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '1' },
-    runs: { type: 'string', default: '500' },
-    history: { type: 'boolean', default: false },
-    part: { type: 'string' },
-  },
+const values = readFlags(USAGE, {
+  seed: { type: 'string', default: '1' },
+  runs: { type: 'string', default: '500' },
+  history: { type: 'boolean', default: false },
+  part: { type: 'string' },
 })
-const first = wholeNumber('--seed', values.seed, 0xffff_ffff)
-const runs = wholeNumber('--runs', values.runs, 10_000_000)
+const first = numberFlag('--seed', values.seed, 0, MOST_SEED, true)
+const runs = numberFlag('--runs', values.runs, 1, 10_000_000, true)
 
 if (values.history) await tell(first)
 else if (values.part !== undefined) await runPart(Number(values.part))
@@ -36,6 +35,8 @@ else await runAll()
 
 /** Every cores-th seed: the tally goes to the parent. */
 async function runPart(part: number): Promise<void> {
+  // Whoever asked is gone.
+  process.once('disconnect', () => process.exit())
   const tally: Tally = { runs: 0, events: 0, virtualMs: 0, violations: 0, failed: [] }
   for (let seed = first + part; seed < first + runs; seed += os.availableParallelism()) {
     const { violation, history, events, virtualMs } = await simulateFaults(faultScenario(seed))
@@ -75,7 +76,7 @@ async function runAll(): Promise<void> {
   const failed = tallies.flatMap((tally) => tally.failed).sort((a, b) => a.seed - b.seed)
   if (failed.length > 0) {
     const { seed, violation, history } = failed[0]!
-    process.stdout.write(`${history.join('\n')}\n\nSeed ${seed}: ${violation}\n`)
+    process.stdout.write(`${history.join('\n')}\n\nSeed ${seed}: ${violation.split('\n')[0]}\n`)
     process.stdout.write(`Replay: npm run simulation-test -- --seed ${seed} --history\n`)
     const others = failed
       .slice(1, 1 + MOST_SEEDS)
@@ -98,11 +99,4 @@ async function tell(seed: number): Promise<void> {
   const { violation, history } = await simulateFaults(scenario)
   process.stdout.write(`${history.join('\n')}\n${violation ?? 'no violation'}\n`)
   if (violation !== undefined) process.exitCode = 1
-}
-
-function wholeNumber(flag: string, text: string, most: number): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= 0 && value <= most) return value
-  process.stderr.write(`✖ ${flag} ${text}: give a whole number from 0 to ${most}\n`)
-  process.exit(2)
 }

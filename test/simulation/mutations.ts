@@ -31,8 +31,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'leases of a lost worker are forgotten instead of reissued',
     file: SCHEDULER,
-    find: 'this.#workers.delete(id);',
-    replace: 'this.#workers.delete(id); if (lease) this.#leases.set(lease.id, lease);',
+    find: "this.#reissue(lease, 'lost', reason);",
+    replace: "this.#reissue(lease, 'lost', reason); this.#leases.set(lease.id, lease);",
   },
   {
     name: 'overlapping leases are not revoked when one of them counts',
@@ -75,6 +75,18 @@ export const MUTATIONS: readonly Mutation[] = [
     file: WORKERS,
     find: 'this.#standings.quarantinedUntilMs(worker.name) <= this.nowMs',
     replace: 'false',
+  },
+  {
+    name: 'quarantine of one is quarantine of all',
+    file: SCHEDULER,
+    find: 'if (worker.name !== name)',
+    replace: 'if (false)',
+  },
+  {
+    name: 'whoever is suspect and loses its lease is sent home',
+    file: SCHEDULER,
+    find: "else if (worker.state === 'draining')",
+    replace: 'else',
   },
   {
     name: 'a result that is not finite is taken',

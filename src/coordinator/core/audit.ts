@@ -19,6 +19,8 @@ export type Verdict =
 export class Audit {
   readonly first: number
   readonly count: number
+  /** People know that it is disputed. */
+  disputeSaid = false
   #executions: Execution[] = []
 
   constructor(first: number, count: number) {
@@ -35,11 +37,6 @@ export class Audit {
     return this.#executions.filter(({ hash }) => hash === undefined).length
   }
 
-  /** Results that differ, and nobody to tell which is right. */
-  get isDisputed(): boolean {
-    return this.finished.length >= 2 && this.verdict().kind === 'open'
-  }
-
   nameOf(lease: number): string {
     return this.#executions.find((execution) => execution.lease === lease)!.name
   }
@@ -48,7 +45,7 @@ export class Audit {
   wants(name: string, others: readonly string[]): boolean {
     const names = new Set(this.#executions.map((execution) => execution.name))
     if (this.#executions.length < 2) return !names.has(name)
-    if (this.running > 0 || this.verdict().kind !== 'open') return false
+    if (this.running > 0) return false
     if (!names.has(name)) return true
     return others.every((other) => names.has(other)) && this.#executions.filter((e) => e.name === name).length === 1
   }
@@ -62,9 +59,15 @@ export class Audit {
     this.#executions = this.#executions.filter((execution) => execution.lease !== lease || execution.hash !== undefined)
   }
 
+  /** Nothing that this worker computed is believed any more; it runs nothing. @returns the leases whose results were kept */
+  disown(name: string): number[] {
+    const disowned = this.#executions.filter((execution) => execution.name === name)
+    this.#executions = this.#executions.filter((execution) => !disowned.includes(execution))
+    return disowned.map(({ lease }) => lease)
+  }
+
   finish(lease: number, hash: string): void {
-    const execution = this.#executions.find((candidate) => candidate.lease === lease)
-    if (execution) execution.hash = hash
+    this.#executions.find((execution) => execution.lease === lease)!.hash = hash
   }
 
   verdict(): Verdict {
@@ -77,7 +80,7 @@ export class Audit {
         ? credible[0]
         : undefined)
     if (right === undefined) return { kind: 'open' }
-    const wrong = new Set(finished.filter((e) => e.hash !== right.hash || contradicts(e)).map(({ name }) => name))
+    const wrong = new Set(finished.filter(({ hash }) => hash !== right.hash).map(({ name }) => name))
     return { kind: 'agreed', lease: right.lease, wrong: [...wrong] }
   }
 }

@@ -31,11 +31,10 @@ export class Scheduler {
   readonly #standings: Standings
   #task: (Task & { readonly taskShards: TaskShards; readonly pace: Pace }) | undefined
   #audits: Audit[] = []
-  #disputeSaid = false
   #nextLease = 1
   #effects: Effect[] = []
 
-  constructor(limits: SchedulerLimits, auditEvery = 0) {
+  constructor(limits: SchedulerLimits, auditEvery: number) {
     this.#limits = limits
     this.#auditEvery = auditEvery
     this.#standings = new Standings(limits)
@@ -46,7 +45,7 @@ export class Scheduler {
   handle(nowMs: number, event: SchedulerEvent): Effect[] {
     // Time that stood still while this process was stopped or busy is nobody's silence.
     const late = Math.max(0, nowMs - this.#workers.nowMs - this.#limits.heartbeatMs)
-    if (this.#workers.nowMs > 0 && late > 0) this.#workers.forgiveSilence(late)
+    if (late > 0) this.#workers.forgiveSilence(late)
     this.#workers.nowMs = nowMs
     this.#effects = []
     this.#apply(event)
@@ -119,16 +118,14 @@ export class Scheduler {
   }
 
   #gone(id: number, reason: string): void {
-    const worker = this.#workers.get(id)
-    if (worker === undefined) return
+    const worker = this.#workers.get(id)!
     const { lease } = worker
-    if (lease !== undefined) {
-      this.#end(lease)
-      this.#strike(worker, reason)
-      this.#task!.taskShards.lost(lease, worker.name)
-      this.#reissue(lease, 'lost', reason)
-    }
     this.#workers.delete(id)
+    if (lease === undefined) return
+    this.#end(lease)
+    this.#strike(worker, reason)
+    this.#task!.taskShards.lost(lease, worker.name)
+    this.#reissue(lease, 'lost', reason)
   }
 
   #strike(worker: WorkerRecord, reason: string): void {
@@ -141,7 +138,7 @@ export class Scheduler {
     for (const worker of this.#workers.all) {
       if (worker.name !== name) continue
       if (worker.lease) this.#revoke(worker.lease)
-      if (['ready', 'busy', 'suspect'].includes(worker.state)) this.#workers.become(worker, 'quarantined')
+      if (['ready', 'suspect'].includes(worker.state)) this.#workers.become(worker, 'quarantined')
     }
   }
 
@@ -242,8 +239,7 @@ export class Scheduler {
   #revoke(lease: LiveLease): void {
     this.#end(lease)
     this.#effects.push({ kind: 'revoke', lease: plain(lease) })
-    const worker = this.#workers.get(lease.worker)
-    if (worker === undefined) return
+    const worker = this.#workers.get(lease.worker)!
     worker.wasRevoked = true
     this.#setIdle(worker)
   }
@@ -258,23 +254,21 @@ export class Scheduler {
 
   #setIdle(worker: WorkerRecord): void {
     if (worker.state === 'busy') this.#workers.become(worker, 'ready')
-    else if (worker.state === 'draining') this.#effects.push({ kind: 'goodbye', worker: worker.id })
+    else if (worker.state === 'draining') this.#workers.release(worker)
   }
 
   #settleAudits(): void {
     for (const audit of this.#audits) {
       const verdict = audit.verdict()
       if (verdict.kind === 'agreed') {
-        for (const name of verdict.wrong) {
-          this.#standings.banish(name)
-          this.#quarantine(name, Infinity, 'computed another result than two others, or than itself before')
-        }
         this.#conclude(audit, verdict.lease, verdict.wrong.length > 0 ? 'mismatch' : 'agreed')
-      } else if (audit.finished.length === 1 && audit.running === 0 && !this.#couldHelp(audit)) {
-        this.#conclude(audit, audit.finished[0]!, 'unverified')
-      } else if (audit.isDisputed && audit.running === 0 && !this.#couldHelp(audit) && !this.#disputeSaid) {
-        this.#disputeSaid = true
-        this.#effects.push({ kind: 'audit', outcome: 'disputed' })
+        for (const name of verdict.wrong) this.#banish(name)
+      } else if (audit.finished.length > 0 && audit.running === 0 && !this.#couldHelp(audit)) {
+        if (audit.finished.length === 1) this.#conclude(audit, audit.finished[0]!, 'unverified')
+        else if (!audit.disputeSaid) {
+          audit.disputeSaid = true
+          this.#effects.push({ kind: 'audit', outcome: 'disputed' })
+        }
       }
       if (this.#task === undefined) return
     }
@@ -282,13 +276,21 @@ export class Scheduler {
 
   #conclude(audit: Audit, leaseId: number, outcome: 'agreed' | 'mismatch' | 'unverified'): void {
     this.#audits = this.#audits.filter((other) => other !== audit)
-    this.#disputeSaid = false
     this.#effects.push({ kind: 'audit', outcome })
+    for (const lease of audit.finished) {
+      if (lease !== leaseId) this.#effects.push({ kind: 'discard', lease, reason: 'audited' })
+    }
     const task = this.#task!.id
     const name = audit.nameOf(leaseId)
     this.#count({ id: leaseId, task, worker: 0, firstShard: audit.first, shardCount: audit.count }, name)
-    for (const lease of audit.finished) {
-      if (lease !== leaseId) this.#effects.push({ kind: 'discard', lease, reason: 'audited' })
+  }
+
+  /** It computes wrongly: what it computed for other audits would be the only result if nobody were left to compare it with. */
+  #banish(name: string): void {
+    this.#standings.banish(name)
+    this.#quarantine(name, Infinity, 'computed another result than two others, or than itself before')
+    for (const audit of this.#audits) {
+      for (const lease of audit.disown(name)) this.#effects.push({ kind: 'discard', lease, reason: 'audited' })
     }
   }
 
@@ -380,7 +382,7 @@ export class Scheduler {
     const id = this.#nextLease++
     const lease: LiveLease = {
       ...{ id, task: this.#task!.id, worker: worker.id, firstShard: first, shardCount: count },
-      ...{ grantedMs: this.#workers.nowMs, isMeasured: !worker.wasRevoked, audit },
+      ...{ grantedMs: this.#workers.nowMs, isMeasured: !worker.wasRevoked, progressReports: 0, audit },
     }
     audit?.start(id, worker.name)
     worker.wasRevoked = false

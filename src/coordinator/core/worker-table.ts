@@ -15,6 +15,8 @@ export interface LiveLease extends Lease {
   grantedMs: number
   /** False when the worker was still at something else that was revoked: the time would not be its own. */
   readonly isMeasured: boolean
+  /** Heartbeats in which its worker had finished more shards than before. */
+  progressReports: number
   readonly audit: Audit | undefined
 }
 
@@ -101,7 +103,7 @@ export class WorkerTable {
 
   connected(worker: WorkerRecord): void {
     if (worker.state === 'joining') this.become(worker, 'syncing')
-    else if (worker.state === 'draining') this.#emit({ kind: 'goodbye', worker: worker.id })
+    else if (worker.state === 'draining') this.release(worker)
     else throw new ConvoyError('protocol', `Worker ${worker.id} has connected before.`)
   }
 
@@ -129,7 +131,10 @@ export class WorkerTable {
   }
 
   heartbeat(worker: WorkerRecord, shardsDone: number): void {
-    if (shardsDone > worker.shardsDone) worker.progressMs = this.nowMs
+    const { lease } = worker
+    // Its lease has so many shards, and it may have been at another before: a worker that says more would never be taken for hung.
+    if (shardsDone > worker.shardsDone && lease && lease.progressReports++ <= lease.shardCount)
+      worker.progressMs = this.nowMs
     worker.shardsDone = shardsDone
   }
 
@@ -137,7 +142,13 @@ export class WorkerTable {
     if (worker.state === 'draining') return
     if (worker.state === 'joining') this.become(worker, 'syncing')
     this.become(worker, 'draining')
-    if (worker.lease === undefined) this.#emit({ kind: 'goodbye', worker: worker.id })
+    if (worker.lease === undefined) this.release(worker)
+  }
+
+  /** A draining worker owes nothing any more. From now on it has time to go. */
+  release(worker: WorkerRecord): void {
+    worker.sinceMs = this.nowMs
+    this.#emit({ kind: 'goodbye', worker: worker.id })
   }
 
   forgiveSilence(lateMs: number): void {

@@ -1,0 +1,31 @@
+import type { ParseArgsConfig } from 'node:util'
+import { parseArgs } from 'node:util'
+
+/**
+ * The flags of a command for developers, such as `npm run chaos`. Ends the process with status 2 when it does not know one of
+ * them, and with the usage after `--help`.
+ */
+export function readFlags<const Options extends NonNullable<ParseArgsConfig['options']>>(
+  usage: string,
+  options: Options,
+): ReturnType<typeof parseArgs<{ options: Options }>>['values'] {
+  try {
+    if (!process.argv.includes('--help')) return parseArgs({ options }).values
+  } catch (error) {
+    refuse((error as Error).message)
+  }
+  process.stdout.write(`${usage}\n`)
+  process.exit(0)
+}
+
+/** What stands behind a flag. Ends the process with status 2 when it is no such number. */
+export function numberFlag(flag: string, text: string, least: number, most: number, isWhole = false): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= least && value <= most && (!isWhole || Number.isInteger(value))) return value
+  refuse(`${flag} ${text}: give a ${isWhole ? 'whole ' : ''}number from ${least} to ${most}`)
+}
+
+export function refuse(text: string): never {
+  process.stderr.write(`✖ ${text}\n`)
+  process.exit(2)
+}
