@@ -1,6 +1,6 @@
 import type { RunStatus, Snapshot } from '../page-state.js'
 import { byId, element, say } from './dom.js'
-import { clock, count, duration, share } from './format.js'
+import { clock, count, counted, duration, share } from './format.js'
 
 /** Steps that the present rate is the mean of. */
 const RECENT_STEPS = 50
@@ -35,7 +35,7 @@ export function showRun(run: Snapshot, connected: boolean): void {
     ['Took', outcome && duration(outcome.seconds)],
     ['Step', last && `${count(last.step)} of ${count(header.totalSteps)}`],
     ['Epoch', last?.epoch.toFixed(2)],
-    ['Images per second', last && count(outcome?.samplesPerSecond ?? (1000 * header.batchSize) / stepMs)],
+    ['Images/s', last && count(outcome?.samplesPerSecond ?? (1000 * header.batchSize) / stepMs)],
     [
       'Efficiency',
       status && efficiency(status),
@@ -75,8 +75,7 @@ function sentence(state: string, { status, outcome }: Snapshot): string {
   if (state === 'waiting') return 'Waiting: no worker takes part. Start one with: npx convoy worker --join …'
   if (state === 'finished' && outcome) return `Finished: ${share(outcome.testAccuracy)} on the test images.`
   if (state === 'failed' || state === 'ended early') return 'Ended before it was finished.'
-  const workers = status?.workers.length ?? 0
-  return `${state.charAt(0).toUpperCase()}${state.slice(1)}${status ? ` with ${workers} ${workers === 1 ? 'worker' : 'workers'}` : ''}.`
+  return `${state.charAt(0).toUpperCase()}${state.slice(1)}${status ? ` with ${counted(status.workers.length, 'worker')}` : ''}.`
 }
 
 /** Of the workers' time, what goes into gradients. */
