@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -19,6 +19,7 @@ import {
   zoomChart,
 } from './browser.js'
 import { tinyDataset } from './chaos/tiny-dataset.js'
+import { until } from './chaos/until.js'
 import { killLaunches, Launch } from './launch.js'
 
 const PATIENCE = { timeout: 120_000 }
@@ -142,7 +143,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.ok((await textOf(page, '#state')).includes(share))
     assert.ok((await textOf(page, '#predicted')).includes(`${share} right`))
     await page.click('summary')
-    assert.ok((await textOf(page, '#settings')).includes(String(result['weightsSha256']).slice(0, 16)))
+    assert.ok((await textOf(page, '#settings')).includes(String(result['weightsSha256']).slice(0, 12)))
     const [loss] = await labelsOf(page, '#charts .uplot')
     assert.match(loss!, /batch \d.*validation \d/)
     const losses = (await training.metrics()).filter(({ kind }) => kind === 'step').map(({ loss: of }) => Number(of))
@@ -199,6 +200,17 @@ describe('convoy status --open', () => {
     assert.match(status.stderr, /shows no images: .* holds no trained model/)
     assert.equal(status.stdout.trim(), path.join(run, 'report.html'))
     assert.match(readFileSync(status.stdout.trim(), 'utf8'), /No worker can compute/)
+
+    const newest = new Launch(['status', '--runs-dir', scratch, '--open'], { PATH: `${bin}:${process.env['PATH']}` })
+    assert.equal(await newest.status(), 0)
+    assert.equal(newest.stdout, status.stdout)
+    await until('the browser', () => existsSync(opened))
+    assert.equal(readFileSync(opened, 'utf8'), status.stdout)
+
+    writeFileSync(path.join(run, 'coordinator.json'), '{"pid":"x"}\n')
+    const damaged = new Launch(['status', run])
+    assert.equal(await damaged.status(), 2)
+    assert.match(damaged.stderr, /^✖ .*coordinator\.json is damaged\. Remove it, or/)
   })
 })
 

@@ -6,6 +6,7 @@ import type { RunOutcome, RunStatus, Snapshot } from '../../dashboard/page-state
 import { PhaseTimes } from '../../metrics/phases.js'
 import { runConfigSchema } from '../../model/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
+import { printable } from '../../shared/log/printable.js'
 import { resultSchema, statusSchema } from './kept-status.js'
 import { metricsLineSchema } from './metrics-line.js'
 import { RunStory } from './run-story.js'
@@ -66,12 +67,12 @@ export function readStory(directory: string): Snapshot & { readonly status: RunS
     // The line has the hash alone; the result is in its own file.
     else if (event.kind !== 'finished') story.observe(event, time)
   }
-  const state = result === undefined ? 'ended early' : 'finished'
+  const state = result === undefined ? 'unfinished' : 'finished'
   const coordinatorPhases = phases.report().map(({ phase, seconds }) => ({ phase, seconds }))
   return {
     ...story.snapshot(),
     ...(result && { outcome: outcomeOf(result) }),
-    // A coordinator that was killed could not write its status.
+    // A coordinator that was killed, or goes on, has not written its status.
     status: { workers: [], workerPhases: [], traffic: [], coordinatorPhases, ...status, timeSeconds, state },
   }
 }
@@ -82,7 +83,7 @@ function outcomeOf({ test, ...rest }: z.output<typeof resultSchema>): RunOutcome
 
 /** Of a value that is not as it should be, what is wrong first. */
 function reasonOf(error: Error | z.ZodError): string {
-  if (!('issues' in error)) return error.message
+  if (!('issues' in error)) return printable(error.message.split('\n')[0]!.replace(/:$/, ''))
   const { path: where, message } = error.issues[0]!
   return `${where.length > 0 ? `${where.join('.')}: ` : ''}${message}`
 }

@@ -12,12 +12,12 @@ type Fact = readonly [string, string | undefined, (string | undefined)?]
 export function showRun(run: Snapshot, connected: boolean): void {
   const { header, points, evaluations, outcome, status } = run
   if (header === undefined) {
-    say('state', 'Starting …')
+    say('state', status?.state === 'unfinished' ? 'Not begun when this report was written.' : 'Starting …')
     return
   }
   const last = points.at(-1)
   byId('title').textContent = `${header.network} on ${header.dataset}`
-  const state = outcome === undefined ? (status?.state ?? 'ended early') : 'finished'
+  const state = outcome === undefined ? (status?.state ?? 'starting') : 'finished'
   document.title = `${last === undefined ? '' : `${share(last.step / header.totalSteps)} `}${state} · Convoy`
   say('state', sentence(state, run))
   const progress = byId('progress') as HTMLProgressElement
@@ -52,7 +52,7 @@ export function showRun(run: Snapshot, connected: boolean): void {
     ['Precision', header.precision],
     ['Seed', `${header.seed}`],
     ['Started', clock(header.startedSeconds)],
-    ['Weights (sha256)', outcome && `${outcome.weightsSha256.slice(0, 16)}…`, outcome?.weightsSha256],
+    ['Weights (sha256)', outcome && `${outcome.weightsSha256.slice(0, 12)}…`, outcome?.weightsSha256],
     ['Run directory', header.runDirectory],
   ]
   byId('facts').replaceChildren(...described(facts))
@@ -74,7 +74,8 @@ function timeLeft(steps: number, stepMs: number): string {
 function sentence(state: string, { status, outcome }: Snapshot): string {
   if (state === 'waiting') return 'Waiting: no worker takes part. Start one with: npx convoy worker --join …'
   if (state === 'finished' && outcome) return `Finished: ${share(outcome.testAccuracy)} on the test images.`
-  if (state === 'failed' || state === 'ended early') return 'Ended before it was finished.'
+  if (state === 'failed') return 'Ended before it was finished.'
+  if (state === 'unfinished') return 'Not finished when this report was written.'
   return `${state.charAt(0).toUpperCase()}${state.slice(1)}${status ? ` with ${counted(status.workers.length, 'worker')}` : ''}.`
 }
 
