@@ -118,6 +118,14 @@ describe("the page's server", () => {
     for (const response of [...all, late]) response.destroy()
   })
 
+  it('lets go who does not read', async () => {
+    const { story, page, ask } = await servedStory()
+    const lazy = await ask('/events')
+    for (let line = 0; line < 20; line++) story.say('x'.repeat(1_000_000), 1)
+    while (page.viewers > 0) await new Promise((resolve) => setImmediate(resolve))
+    lazy.destroy()
+  })
+
   it('allows the page nothing but its own files, and other sites nothing at all', async () => {
     const { ask } = await servedStory()
     const { headers } = await ask('/')
