@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
+import axe from 'axe-core'
 import type { Browser, Page } from 'puppeteer-core'
 import puppeteer from 'puppeteer-core'
 import { packageRoot } from '../src/shared/package-root.js'
@@ -9,6 +10,8 @@ import { packageRoot } from '../src/shared/package-root.js'
 export const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome']
   .map((name) => spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim())
   .find((file) => file !== '')
+
+const SCHEMES = ['light', 'dark']
 
 /** Root, as in a container, has no sandbox; and a test asks nobody for anything. */
 const FLAGS = [
@@ -69,13 +72,71 @@ export async function namelessParts(page: Page): Promise<string[]> {
   )
 }
 
+/** What axe-core finds wrong in either colour scheme: contrast, roles, names, headings, landmarks. */
+export async function barriers(page: Page): Promise<string[]> {
+  const found: string[] = []
+  for (const scheme of SCHEMES) {
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+    await page.evaluate(axe.source)
+    const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run())
+    for (const { id, help, nodes } of violations)
+      found.push(`${scheme}: ${help} (${id}): ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)
+  }
+  return found
+}
+
+/** A place in the first chart. @param share of its width, from the left */
+async function placeInChart(page: Page, share: number): Promise<{ readonly x: number; readonly y: number }> {
+  return page.$eval(
+    '#charts .u-over',
+    (area, part) => {
+      area.scrollIntoView({ block: 'center' })
+      const { left, top, width, height } = area.getBoundingClientRect()
+      return { x: left + 1 + part * (width - 2), y: top + height / 2 }
+    },
+    share,
+  )
+}
+
+/** What the first chart's legend says of a place: the step, and the first line's value there. */
+export async function readChart(page: Page, share: number): Promise<readonly [number, number]> {
+  const legend = (isThere: boolean): Promise<unknown> =>
+    page.waitForFunction(
+      (wanted) => (document.querySelector('#charts .u-value')!.textContent !== '--') === wanted,
+      { timeout: 10_000 },
+      isThere,
+    )
+  const { x, y } = await placeInChart(page, share)
+  await page.mouse.move(0, 0)
+  await legend(false)
+  await page.mouse.move(x, y)
+  await legend(true)
+  const texts = await page.$$eval('#charts figure:first-child .u-value', (all) => all.map((one) => one.textContent))
+  const [step, value] = texts.map((text) => Number(text.replaceAll(',', '')))
+  return [step!, value!]
+}
+
+/** Drags over a part of the first chart. */
+export async function zoomChart(page: Page, from: number, to: number): Promise<void> {
+  const [begin, end] = [await placeInChart(page, from), await placeInChart(page, to)]
+  await page.mouse.move(begin.x, begin.y)
+  await page.mouse.down()
+  await page.mouse.move(end.x, end.y, { steps: 5 })
+  await page.mouse.up()
+}
+
+export async function unzoomChart(page: Page): Promise<void> {
+  const { x, y } = await placeInChart(page, 0.5)
+  await page.mouse.click(x, y, { count: 2 })
+}
+
 /** A picture for people to look at: `coverage/screenshots/<name>-<wide|phone>-<light|dark>.png`, the whole page. */
 export async function screenshots(page: Page, name: string): Promise<void> {
   const directory = path.join(packageRoot, 'coverage', 'screenshots')
   mkdirSync(directory, { recursive: true })
   for (const [size, width] of [['wide', 1280] as const, ['phone', 390] as const]) {
     await resize(page, width)
-    for (const scheme of ['light', 'dark']) {
+    for (const scheme of SCHEMES) {
       await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
       await page.screenshot({ path: path.join(directory, `${name}-${size}-${scheme}.png`), fullPage: true })
     }

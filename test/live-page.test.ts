@@ -1,12 +1,25 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import type { Browser, Page } from 'puppeteer-core'
-import { CHROMIUM, excessWidth, namelessParts, openBrowser, resize, screenshots, watchedPage } from './browser.js'
+import {
+  barriers,
+  CHROMIUM,
+  excessWidth,
+  namelessParts,
+  openBrowser,
+  readChart,
+  resize,
+  screenshots,
+  unzoomChart,
+  watchedPage,
+  zoomChart,
+} from './browser.js'
 import { tinyDataset } from './chaos/tiny-dataset.js'
+import { until } from './chaos/until.js'
 import { killLaunches, Launch } from './launch.js'
 
 const PATIENCE = { timeout: 120_000 }
@@ -44,19 +57,27 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     await page.goto(`http://${metrics}/`)
 
     await untilRows(page, '#workers tbody tr', 2)
-    const step = await page.$eval('progress', ({ value }) => value)
-    await page.waitForFunction((seen) => document.querySelector('progress')!.value > seen, PATIENCE, step)
+    await untilFurther(page)
     await page.waitForSelector('#confusion td.cell', PATIENCE)
     assert.match(await textOf(page, '#title'), /^resnet8 on /)
     assert.match(await page.title(), /% (training|evaluating) · Convoy$/)
-    assert.match(await textOf(page, '#facts'), /Time left\s+\d[\s\S]*Images per second\s+\d[\s\S]*Efficiency\s+\d/)
-    const figures = await labelsOf(page, '#charts figure')
+    assert.match(await textOf(page, '#facts'), /Time left\s+\d[\s\S]*Images\/s\s+\d[\s\S]*Efficiency\s+\d/)
+    const figures = await labelsOf(page, '#charts .uplot')
     assert.equal(figures.length, 4)
     for (const figure of figures) assert.match(figure, /(batch|rate|images\/s) \d/)
     assert.match(await textOf(page, '#phases'), /forward backward \d/)
     for (const part of [/Score.*Memory/, /ada.*MB/, /bob.*MB/]) assert.match(await textOf(page, '#workers'), part)
     assert.match(await textOf(page, '#traffic'), /weights sent[\s\S]*shared memory/)
     assert.match(await textOf(page, '#log'), /\(ada, .*\) joined; \d now/)
+
+    // A part that somebody zoomed in on stays there, whatever comes.
+    await zoomChart(page, 0.5, 0.9)
+    const [left] = await readChart(page, 0)
+    assert.ok(left > 2, `the zoom begins at ${left}`)
+    await untilFurther(page)
+    assert.equal((await readChart(page, 0))[0], left)
+    await unzoomChart(page)
+    assert.equal((await readChart(page, 0))[0], 1)
 
     // Of the weights as they are, while the run goes on.
     assert.equal((await labelsOf(page, '#kernels canvas')).length, 16)
@@ -68,6 +89,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.equal(samples, 12)
     await chooseSecond(page)
     assert.deepEqual(await namelessParts(page), [])
+    assert.deepEqual(await barriers(page), [])
 
     // Nothing sticks out on a phone.
     await resize(page, PHONE_WIDTH)
@@ -121,15 +143,25 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.ok((await textOf(page, '#state')).includes(share))
     assert.ok((await textOf(page, '#predicted')).includes(`${share} right`))
     await page.click('summary')
-    assert.ok((await textOf(page, '#settings')).includes(String(result['weightsSha256']).slice(0, 16)))
-    const [loss] = await labelsOf(page, '#charts figure')
+    assert.ok((await textOf(page, '#settings')).includes(String(result['weightsSha256']).slice(0, 12)))
+    const [loss] = await labelsOf(page, '#charts .uplot')
     assert.match(loss!, /batch \d.*validation \d/)
+    const losses = (await training.metrics()).filter(({ kind }) => kind === 'step').map(({ loss: of }) => Number(of))
+    for (const [key, smoothing] of [['Home', 0] as const, ['End', 0.98] as const]) {
+      await page.focus('#smoothing')
+      await page.keyboard.press(key)
+      const expected = losses.reduce((mean, value) => smoothing * mean + (1 - smoothing) * value)
+      const [lastStep, shown] = await readChart(page, 1)
+      assert.equal(lastStep, losses.length)
+      assert.ok(Math.abs(shown - expected) <= 1e-3, `smoothed by ${smoothing}: ${shown} is not ${expected}`)
+    }
     assert.equal((await page.$$('#workers tbody tr')).length, 2)
     assert.match(await textOf(page, '#phases'), /forward backward \d/)
     await chooseSecond(page)
     assert.match(await textOf(page, '#blocks'), /stem[\s\S]*stage 3, block 1[\s\S]*answer/)
     assert.equal((await labelsOf(page, '#kernels canvas')).length, 16)
     assert.deepEqual(await namelessParts(page), [])
+    assert.deepEqual(await barriers(page), [])
     await resize(page, PHONE_WIDTH)
     assert.equal(await excessWidth(page), 0)
     await screenshots(page, 'report')
@@ -168,6 +200,17 @@ describe('convoy status --open', () => {
     assert.match(status.stderr, /shows no images: .* holds no trained model/)
     assert.equal(status.stdout.trim(), path.join(run, 'report.html'))
     assert.match(readFileSync(status.stdout.trim(), 'utf8'), /No worker can compute/)
+
+    const newest = new Launch(['status', '--runs-dir', scratch, '--open'], { PATH: `${bin}:${process.env['PATH']}` })
+    assert.equal(await newest.status(), 0)
+    assert.equal(newest.stdout, status.stdout)
+    await until('the browser', () => existsSync(opened))
+    assert.equal(readFileSync(opened, 'utf8'), status.stdout)
+
+    writeFileSync(path.join(run, 'coordinator.json'), '{"pid":"x"}\n')
+    const damaged = new Launch(['status', run])
+    assert.equal(await damaged.status(), 2)
+    assert.match(damaged.stderr, /^✖ .*coordinator\.json is damaged\. Remove it, or/)
   })
 })
 
@@ -181,20 +224,33 @@ describe('convoy report', () => {
     writeFileSync(path.join(scratch, 'metrics.jsonl'), '{"time":1,"kind":"waiting"}\n{]\n{"time"')
     const damaged = new Launch(['report', scratch])
     assert.equal(await damaged.status(), 2)
-    assert.match(damaged.stderr, /metrics\.jsonl, line 2 is not an event/)
+    assert.match(damaged.stderr, /metrics\.jsonl, line 2, cannot be read: /)
 
     writeFileSync(path.join(scratch, 'metrics.jsonl'), '{"time":1,"kind":"step"}\n')
     const incomplete = new Launch(['report', scratch])
     assert.equal(await incomplete.status(), 2)
-    assert.match(incomplete.stderr, /metrics\.jsonl, line 1 is not an event/)
+    assert.match(incomplete.stderr, /metrics\.jsonl, line 1, cannot be read: /)
 
     writeFileSync(path.join(scratch, 'metrics.jsonl'), '')
-    writeFileSync(path.join(scratch, 'status.json'), '{')
-    const halfStatus = new Launch(['report', scratch])
-    assert.equal(await halfStatus.status(), 2)
-    assert.match(halfStatus.stderr, /status\.json is damaged/)
+    for (const status of ['{', '[]', '{"workers":5}']) {
+      writeFileSync(path.join(scratch, 'status.json'), status)
+      const halfStatus = new Launch(['report', scratch])
+      assert.equal(await halfStatus.status(), 2)
+      assert.match(halfStatus.stderr, /^✖ .*status\.json cannot be read: .*remove it/)
+    }
+    rmSync(path.join(scratch, 'status.json'))
+    writeFileSync(path.join(scratch, 'result.json'), '{"test":null}')
+    const otherResult = new Launch(['report', scratch])
+    assert.equal(await otherResult.status(), 2)
+    assert.match(otherResult.stderr, /result\.json cannot be read: /)
   })
 })
+
+/** Until more steps are done. */
+async function untilFurther(page: Page): Promise<void> {
+  const step = await page.$eval('progress', ({ value }) => value)
+  await page.waitForFunction((seen) => document.querySelector('progress')!.value > seen, PATIENCE, step)
+}
 
 async function untilRows(page: Page, selector: string, count: number): Promise<void> {
   await page.waitForFunction(

@@ -49,6 +49,33 @@ describe('the story of a run', () => {
     )
   })
 
+  it('has everything told anew when nobody asked for a long time, even if no event came', () => {
+    const story = new RunStory('runs/example')
+    story.takeUpdate()
+    for (let line = 0; line < 2_500; line++) story.say(`${line}`, line)
+    assert.equal(story.takeUpdate(), undefined)
+    assert.equal(story.snapshot().lines.length, 1_000)
+    assert.deepEqual(story.takeUpdate()?.lines, [])
+  })
+
+  it('marks as faults what the log warns of, and nothing else', () => {
+    const refused = (reason: string): RunEvent => ({ kind: 'refused', worker, reason })
+    const events = [refused('stale'), refused('audited'), refused('not finite'), ...EVENTS.slice(1, 2)]
+    assert.deepEqual(
+      storyOf(events)
+        .snapshot()
+        .lines.map(({ kind }) => kind),
+      ['note', 'note', 'fault', 'fault'],
+    )
+  })
+
+  it('shows what a name holds that would turn its line around', () => {
+    const name = 'a\u202eb\n'
+    const { members, lines } = storyOf([{ kind: 'worker-joined', worker: { ...worker, name }, workers: 1 }]).snapshot()
+    assert.equal(members[0]!.name, 'a\\u202eb\\u000a')
+    assert.match(lines[0]!.text, /\(a\\u202eb\\u000a, a CPU\)/)
+  })
+
   it('keeps one confusion matrix of each split: with a thousand classes it has a million numbers', () => {
     const { evaluations } = storyOf(Array.from({ length: 3 }, () => evaluated)).snapshot()
     assert.deepEqual(

@@ -118,6 +118,14 @@ describe("the page's server", () => {
     for (const response of [...all, late]) response.destroy()
   })
 
+  it('lets go who does not read', async () => {
+    const { story, page, ask } = await servedStory()
+    const lazy = await ask('/events')
+    for (let line = 0; line < 20; line++) story.say('x'.repeat(1_000_000), 1)
+    while (page.viewers > 0) await new Promise((resolve) => setImmediate(resolve))
+    lazy.destroy()
+  })
+
   it('allows the page nothing but its own files, and other sites nothing at all', async () => {
     const { ask } = await servedStory()
     const { headers } = await ask('/')
@@ -128,6 +136,12 @@ describe("the page's server", () => {
       (await ask('/look', { method: 'POST', headers: { 'sec-fetch-site': site } })).statusCode
     assert.equal(await look('cross-site'), 403)
     assert.equal((await ask('/look', { method: 'POST' })).statusCode, 403)
+    // Where the address is neither HTTPS nor loopback, browsers tell the origin alone.
+    const lookFrom = async (origin: string): Promise<number | undefined> =>
+      (await ask('/look', { method: 'POST', headers: { host: '10.0.0.7:7702', origin } })).statusCode
+    assert.equal(await lookFrom('http://foreign.example'), 403)
+    assert.equal(await lookFrom('null'), 403)
+    assert.equal(await lookFrom('http://10.0.0.7:7702'), 202)
     const viewer = await ask('/events')
     assert.equal(await look('same-origin'), 202)
     assert.deepEqual((await next(eventsOf(viewer), 'inspection')).data, { step: 1 })
@@ -137,6 +151,22 @@ describe("the page's server", () => {
     const head = await ask('/events', { method: 'HEAD' })
     head.resume()
     await once(head, 'end')
+  })
+
+  it("is not this machine's for a foreign name that was made to mean it", async () => {
+    const { ask } = await servedStory()
+    const statusFor = async (host: string): Promise<number | undefined> =>
+      (await ask('/', { headers: { host } })).statusCode
+    for (const host of ['localhost', 'LOCALHOST:7702', '127.0.0.1:7702', '[::1]:7702', '10.0.0.7'])
+      assert.equal(await statusFor(host), 200, host)
+    for (const host of ['foreign.example', 'foreign.example:7702', '127.0.0.1.foreign.example', '[', 'localhost:1:2'])
+      assert.equal(await statusFor(host), 403, host)
+  })
+
+  it('survives requests for what is no path', async () => {
+    const { ask } = await servedStory()
+    for (const path of ['//', '//[', '/%', '/%00', '/?a=//'])
+      assert.equal((await ask('/', { path })).statusCode, path === '/?a=//' ? 200 : 404, path)
   })
 
   it('sends the end before it goes', async () => {

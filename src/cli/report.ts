@@ -7,6 +7,7 @@ import type { Inspection, Kernels } from '../dashboard/inspection.js'
 import { kernelsOf } from '../dashboard/inspection.js'
 import { reportPage } from '../dashboard/page-files.js'
 import type { Looking } from '../dashboard/page-state.js'
+import type { WeightsName } from '../saved-model/trained-model.js'
 import { loadTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 
@@ -41,13 +42,14 @@ interface Inside {
   readonly looking: Looking
 }
 
-/** What is inside of the best weights. A report is one without it, too; it says why. */
+/** What is inside of the best weights, or the last of a run that was interrupted. A report is one without it, too; it says why. */
 async function lookInside(run: string): Promise<Inside> {
+  const which = existsSync(path.join(run, 'model', 'best')) ? 'best' : 'last'
   let kernels: Kernels | undefined
   try {
-    const { description, weights, step } = await loadTrainedModel(run, 'best')
+    const { description, weights, step } = await loadTrainedModel(run, which)
     kernels = kernelsOf(description.model.layout, weights)
-    return { kernels, inspection: await inspectionOf(run, step), looking: { state: 'done' } }
+    return { kernels, inspection: await inspectionOf(run, which, step), looking: { state: 'done' } }
   } catch (error) {
     const reason = ConvoyError.from(error).message
     process.stderr.write(`The report shows no images: ${reason}\n`)
@@ -56,15 +58,22 @@ async function lookInside(run: string): Promise<Inside> {
 }
 
 /** As it was written down, or computed now. */
-async function inspectionOf(run: string, step: number): Promise<Inspection> {
+async function inspectionOf(run: string, weights: WeightsName, step: number): Promise<Inspection> {
   const file = path.join(run, 'inspection.json')
-  if (existsSync(file)) {
-    const kept = JSON.parse(readFileSync(file, 'utf8')) as Inspection
-    if (kept.step === step && kept.split === 'test') return kept
-  }
+  const kept = readInspection(file)
+  if (kept?.step === step && kept.split === 'test') return kept
   // With TensorFlow, which takes a second to load.
   const { inspectRun } = await import('./inspect.js')
-  const inspection = await inspectRun(run, { split: 'test', weights: 'best', device: 'cpu' })
+  const inspection = await inspectRun(run, { split: 'test', weights, device: 'cpu' })
   await writeFileAtomic(file, `${JSON.stringify(inspection)}\n`)
   return inspection
+}
+
+/** Undefined: there is none, or a damaged one, which is to be computed again. */
+function readInspection(file: string): Inspection | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Inspection
+  } catch {
+    return undefined
+  }
 }

@@ -1,3 +1,5 @@
+import { existsSync, readdirSync } from 'node:fs'
+import path from 'node:path'
 import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import { findRunningRun } from '../coordinator/run-announcement.js'
@@ -22,7 +24,7 @@ export function statusCommand(): Command {
         .preset('1')
         .argParser(integer('--watch', 1, 3600)),
     )
-    .option('--open', 'show its page in the browser; of a run that is over, the report')
+    .option('--open', 'show its page in the browser; when none is going on, the report of the newest')
     .option('--json', 'for machines')
     .action(async (run: string | undefined, { json, open, watch, ...target }: StatusFlags) => {
       if (open) {
@@ -53,9 +55,16 @@ async function pageOf(runsDir: string, run: string | undefined): Promise<string>
     const { metrics } = await findRunningRun(runsDir, run)
     return new URL('/', metrics).href
   } catch (error) {
-    if (run === undefined) throw error
-    return writeReport(run)
+    const over = run ?? newestRun(runsDir)
+    if (over === undefined) throw error
+    return writeReport(over)
   }
+}
+
+/** Directories are named after the time when they were made. */
+function newestRun(runsDir: string): string | undefined {
+  const names = existsSync(runsDir) ? readdirSync(runsDir).sort() : []
+  return names.map((name) => path.join(runsDir, name)).findLast((run) => existsSync(path.join(run, 'metrics.jsonl')))
 }
 
 function describe(status: StatusReply): string {

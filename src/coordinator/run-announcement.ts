@@ -1,20 +1,23 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
+import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
 import { isProcessAlive } from '../shared/is-process-alive.js'
 
-/** Where a running coordinator can be reached: `coordinator.json` in its run directory. */
-export interface RunAnnouncement {
-  readonly pid: number
+const announcementSchema = z.object({
+  pid: z.int().positive(),
   /** `host:port` for workers. */
-  readonly address: string
+  address: z.string(),
   /** `host:port` for `convoy status` and `convoy stop`. */
-  readonly adminAddress: string
+  adminAddress: z.string(),
   /** URL of the Prometheus metrics. */
-  readonly metrics: string
-  readonly runDirectory: string
-}
+  metrics: z.url(),
+  runDirectory: z.string(),
+})
+
+/** Where a running coordinator can be reached: `coordinator.json` in its run directory. */
+export type RunAnnouncement = Readonly<z.output<typeof announcementSchema>>
 
 const FILE = 'coordinator.json'
 
@@ -27,7 +30,7 @@ export async function announceRun(announcement: RunAnnouncement, alsoTo?: string
 
 /**
  * The run in that directory or, without one, the newest under `root` whose coordinator lives on this machine.
- * @throws ConvoyError('usage') when there is none
+ * @throws ConvoyError('usage') when there is none, or its announcement is damaged
  */
 export async function findRunningRun(root: string, runDirectory?: string): Promise<RunAnnouncement> {
   const candidates =
@@ -50,6 +53,15 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
 }
 
 async function readAnnouncement(directory: string): Promise<RunAnnouncement | undefined> {
-  const text = await readFile(path.join(directory, FILE), 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : (JSON.parse(text) as RunAnnouncement)
+  const file = path.join(directory, FILE)
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  try {
+    return announcementSchema.parse(JSON.parse(text))
+  } catch {
+    throw new ConvoyError(
+      'usage',
+      `${file} is damaged. Remove it, or name the coordinator's address with --admin host:port.`,
+    )
+  }
 }

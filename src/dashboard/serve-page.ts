@@ -27,7 +27,7 @@ export interface LivePage {
 
 const UPDATE_MS = 1_000
 const MOST_VIEWERS = 64
-/** A viewer that reads too slowly is let go; it comes back and goes on where it was, or begins anew. */
+/** A viewer that reads too slowly is let go; it comes back and goes on where it was, or begins anew. An inspection may be on its way besides. */
 const MOST_UNREAD_BYTES = 8 * 1024 * 1024
 /** What the browser waits before it comes back after a break. */
 const RETRY_MS = 1_000
@@ -53,20 +53,22 @@ export function livePageOf(source: PageSource): LivePage {
   }
   const tick = (): void => {
     const update = source.takeUpdate()
-    let news = update
+    let told = update
       ? history.add('update', JSON.stringify({ ...update, ...now() }))
       : history.add('snapshot', JSON.stringify({ ...source.snapshot(), ...now() }))
     if (source.inspection() !== inspection) {
       inspection = source.inspection()
-      news += history.add('inspection', inspection!)
+      told += history.add('inspection', inspection!)
     }
+    // Encoded once: what viewers have not read yet is in memory once, however many they are.
+    const news = Buffer.from(told)
     for (const viewer of viewers) {
-      if (viewer.writableLength > MOST_UNREAD_BYTES) viewer.destroy()
+      if (viewer.writableLength > MOST_UNREAD_BYTES + (inspection?.length ?? 0)) viewer.destroy()
       else viewer.write(news)
     }
-    let whole: string | undefined
+    let whole: Buffer | undefined
     for (const [viewer, lastSeen] of newcomers) {
-      whole ??= wholeStory()
+      whole ??= Buffer.from(wholeStory())
       viewer.write(history.since(lastSeen) ?? whole)
       viewers.add(viewer)
     }
@@ -104,8 +106,7 @@ export function livePageOf(source: PageSource): LivePage {
     tick()
   }
   const look = (request: IncomingMessage, response: ServerResponse): void => {
-    // Other sites' pages may send requests here, but browsers say that they are others'.
-    const isOwn = request.headers['sec-fetch-site'] === 'same-origin'
+    const isOwn = isOfOwnPage(request)
     if (isOwn) source.look()
     response.writeHead(isOwn ? 202 : 403, HEADERS).end()
   }
@@ -142,6 +143,15 @@ export function livePageOf(source: PageSource): LivePage {
       await Promise.race([Promise.all(gone), patience])
     },
   }
+}
+
+/**
+ * Other sites' pages may send requests here, but browsers say that they are others': by this header, or by the origin where the
+ * address is neither HTTPS nor this machine's own.
+ */
+function isOfOwnPage({ headers: { 'sec-fetch-site': site, origin, host } }: IncomingMessage): boolean {
+  if (site !== undefined) return site === 'same-origin'
+  return origin !== undefined && origin === `http://${host}`
 }
 
 const HEADERS = { 'cache-control': 'no-cache', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' }

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { isIP } from 'node:net'
 import { ConvoyError } from '../shared/errors.js'
-import { parseAddress } from '../shared/protocol/listen.js'
+import { isLoopback, parseAddress } from '../shared/protocol/listen.js'
 
 /** Answers what is not for Prometheus. @returns false when it does not know the path */
 export type PageHandler = (pathname: string, request: IncomingMessage, response: ServerResponse) => boolean
@@ -16,6 +17,7 @@ export interface MetricsServer {
 
 const REQUEST_TIMEOUT_MS = 10_000
 const MOST_CONNECTIONS = 2_000
+const LOCAL = 'http://localhost'
 
 /**
  * Serves `/metrics` for Prometheus, and for probes `/livez` (the process answers) and `/readyz` (503 with the reason while it is not
@@ -37,7 +39,12 @@ export async function serveMetrics(
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
-      const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+      if (isLoopback(host) && !isOfThisMachine(request)) {
+        const where = `http://127.0.0.1:${request.socket.localPort}`
+        response.writeHead(403, { 'content-type': 'text/plain' }).end(`Only this machine may look, at ${where}.\n`)
+        return
+      }
+      const pathname = pathOf(request)
       if (page?.(pathname, request, response) === true) return
       if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end()
       else if (pathname === '/livez') sayState(response, undefined)
@@ -72,6 +79,20 @@ export async function serveMetrics(
       server.closeAllConnections()
     },
   }
+}
+
+/** What a request asks for; what is no URL, such as `//`, is asked for literally. */
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return URL.canParse(url, LOCAL) ? new URL(url, LOCAL).pathname : url
+}
+
+/**
+ * Whether a browser here shows this server under its own address. A foreign page can let its name mean 127.0.0.1 from one moment to
+ * the next (DNS rebinding), and would read what only this machine may; but browsers say the name.
+ */
+function isOfThisMachine({ headers: { host = 'localhost' } }: IncomingMessage): boolean {
+  const name = host.replace(/:\d*$/, '').toLowerCase()
+  return isLoopback(name) || isIP(name.replace(/^\[|\]$/g, '')) !== 0
 }
 
 function sayState(response: ServerResponse, reason: string | undefined): void {

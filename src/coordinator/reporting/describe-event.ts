@@ -7,6 +7,10 @@ const AUDIT_OUTCOMES = {
   disputed: 'Two workers computed different results; the run waits for a third one that tells which is right.',
 }
 
+function shards({ shards: count }: { readonly shards: number }): string {
+  return `${count} ${count === 1 ? 'shard' : 'shards'}`
+}
+
 /** One line for people; undefined for what a progress display shows by itself. */
 export function describeEvent(event: RunEvent): string | undefined {
   switch (event.kind) {
@@ -25,7 +29,7 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'worker-left':
       return `Worker ${event.worker.id} (${event.worker.name}) left: ${event.reason}; ${event.workers} now.`
     case 'reissued':
-      return `${event.shards} shards of worker ${event.workerId} go to others: ${event.reason}.`
+      return `${shards(event)} of worker ${event.workerId} ${event.shards === 1 ? 'goes' : 'go'} to others: ${event.reason}.`
     case 'refused':
       return `A result of worker ${event.worker.id} was refused: ${event.reason}.`
     case 'evaluated': {
@@ -34,7 +38,7 @@ export function describeEvent(event: RunEvent): string | undefined {
       return `${split} after step ${step} (epoch ${event.epoch.toFixed(2)}): accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} (${formatDuration(durationMs / 1000)}${best})`
     }
     case 'rescued':
-      return `Worker ${event.workerId} computes ${event.shards} shards that worker ${event.lateId} is late with.`
+      return `Worker ${event.workerId} computes ${shards(event)} that worker ${event.lateId} is late with.`
     case 'quarantined': {
       const howLong = event.seconds === null ? 'for the rest of the run' : `for ${formatDuration(event.seconds)}`
       return `Worker ${event.name} gets no work ${howLong}: ${event.reason}.`

@@ -23,7 +23,8 @@ function moduleOf({ kind }: RunEvent): Extract<LogModule, 'run' | 'scheduler'> {
   return kind === 'started' || kind === 'evaluated' ? 'run' : 'scheduler'
 }
 
-function levelOf(event: RunEvent): LogLevel {
+/** How much an event matters to people. */
+export function levelOf(event: RunEvent): LogLevel {
   switch (event.kind) {
     case 'worker-left':
       return event.reason === LEFT_BY_ITSELF ? 'info' : 'warn'

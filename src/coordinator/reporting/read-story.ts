@@ -1,17 +1,20 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse } from 'yaml'
-import type { RunStatus, Snapshot } from '../../dashboard/page-state.js'
+import type { z } from 'zod'
+import type { RunOutcome, RunStatus, Snapshot } from '../../dashboard/page-state.js'
 import { PhaseTimes } from '../../metrics/phases.js'
-import type { RunConfig } from '../../model/run-config.js'
+import { runConfigSchema } from '../../model/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
-import type { RunEvent, RunResult } from '../run-events.js'
+import { printable } from '../../shared/log/printable.js'
+import { resultSchema, statusSchema } from './kept-status.js'
+import { metricsLineSchema } from './metrics-line.js'
 import { RunStory } from './run-story.js'
 
 /**
  * What the page shows of a run, from its directory: `metrics.jsonl`, `config.yaml` and, when it ended well, `status.json` and
  * `result.json`.
- * @throws ConvoyError('usage') when it is no run directory, or a line makes no sense
+ * @throws ConvoyError('usage') when it is no run directory, or something in these files makes no sense
  */
 export function readStory(directory: string): Snapshot & { readonly status: RunStatus } {
   const text = (name: string): string | undefined => {
@@ -31,45 +34,56 @@ export function readStory(directory: string): Snapshot & { readonly status: RunS
         'Name one such as runs/20261123T193039Z_quick.',
     )
   }
-  const json = (name: string): unknown => {
-    const content = text(name)
+  const checked = <Schema extends z.ZodType>(schema: Schema, where: string, value: () => unknown): z.output<Schema> => {
     try {
-      return content === undefined ? undefined : JSON.parse(content)
+      return schema.parse(value())
     } catch (error) {
-      throw new ConvoyError('usage', `${directory}: ${name} is damaged: ${(error as Error).message}. Remove it.`)
+      throw new ConvoyError(
+        'usage',
+        `${directory}: ${where} cannot be read: ${reasonOf(error as Error)}. It is damaged, or of another version of Convoy ` +
+          '(environment.json names it): remove it, or use that version.',
+      )
     }
   }
-  const result = json('result.json') as RunResult | undefined
-  const status = json('status.json') as RunStatus | undefined
+  const kept = <Schema extends z.ZodType>(schema: Schema, name: string): z.output<Schema> | undefined => {
+    const content = text(name)
+    return content === undefined ? undefined : checked(schema, name, () => JSON.parse(content))
+  }
+  const result = kept(resultSchema, 'result.json')
+  const status = kept(statusSchema, 'status.json')
+
   const story = new RunStory(directory)
   const phases = new PhaseTimes()
   let timeSeconds = 0
   // What follows the last end of a line was cut off with the process.
   for (const [index, line] of lines.split('\n').slice(0, -1).entries()) {
-    try {
-      const { time, ...event } = JSON.parse(line) as RunEvent & { time: number }
-      if (typeof time !== 'number') throw new Error('it has no time')
-      timeSeconds = time
-      if (event.kind === 'step')
-        for (const [phase, spent] of Object.entries(event.phaseSeconds))
-          phases.record(phase as keyof typeof event.phaseSeconds, spent)
-      if (event.kind === 'started') story.observe({ ...event, config: parse(config) as RunConfig }, time)
-      // The line has the hash alone; the result is in its own file.
-      else if (event.kind !== 'finished') story.observe(event, time)
-    } catch (error) {
-      const where = `${directory}: metrics.jsonl, line ${index + 1}`
-      throw new ConvoyError(
-        'usage',
-        `${where} is not an event of a run (${(error as Error).message}). The file is damaged; remove the line.`,
-      )
-    }
+    const { time, ...event } = checked(metricsLineSchema, `metrics.jsonl, line ${index + 1},`, () => JSON.parse(line))
+    timeSeconds = time
+    if (event.kind === 'step')
+      for (const [phase, spent] of Object.entries(event.phaseSeconds))
+        phases.record(phase as keyof typeof event.phaseSeconds, spent)
+    if (event.kind === 'started')
+      story.observe({ ...event, config: checked(runConfigSchema, 'config.yaml', () => parse(config)) }, time)
+    // The line has the hash alone; the result is in its own file.
+    else if (event.kind !== 'finished') story.observe(event, time)
   }
-  if (result !== undefined) story.observe({ kind: 'finished', result }, timeSeconds)
-  const state = result === undefined ? 'ended early' : 'finished'
+  const state = result === undefined ? 'unfinished' : 'finished'
   const coordinatorPhases = phases.report().map(({ phase, seconds }) => ({ phase, seconds }))
   return {
     ...story.snapshot(),
-    // A coordinator that was killed could not write its status.
+    ...(result && { outcome: outcomeOf(result) }),
+    // A coordinator that was killed, or goes on, has not written its status.
     status: { workers: [], workerPhases: [], traffic: [], coordinatorPhases, ...status, timeSeconds, state },
   }
+}
+
+function outcomeOf({ test, ...rest }: z.output<typeof resultSchema>): RunOutcome {
+  return { ...rest, testAccuracy: test.accuracy, testLoss: test.loss }
+}
+
+/** Of a value that is not as it should be, what is wrong first. */
+function reasonOf(error: Error | z.ZodError): string {
+  if (!('issues' in error)) return printable(error.message.split('\n')[0]!.replace(/:$/, ''))
+  const { path: where, message } = error.issues[0]!
+  return `${where.length > 0 ? `${where.join('.')}: ` : ''}${message}`
 }

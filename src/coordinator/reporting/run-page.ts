@@ -103,6 +103,7 @@ export class RunPage {
   async #look(): Promise<void> {
     const { coordinator, save } = this.#watched ?? {}
     if (coordinator === undefined || save === undefined || coordinator.weights().length === 0) return
+    if (this.#inside.looking.state === 'running') return
     const directory = path.join(this.#runDirectory, 'model', 'now')
     const model = async (): Promise<string> => {
       await save(directory, coordinator.weights().slice(), coordinator.step())
@@ -110,7 +111,8 @@ export class RunPage {
     }
     // The test images are for the end.
     await this.#inside.look({ model, split: 'validation', isBesideTraining: true })
-    await rm(directory, { recursive: true, force: true })
+    // What stays behind when this fails is written over by the next one.
+    await rm(directory, { recursive: true, force: true }).catch(() => undefined)
   }
 }
 

@@ -1,6 +1,7 @@
 import { kernelsOf } from '../../dashboard/inspection.js'
 import type { PageWorker, PhaseSeconds, RunStatus } from '../../dashboard/page-state.js'
 import type { PhaseReport } from '../../metrics/phases.js'
+import { printable } from '../../shared/log/printable.js'
 import type { WorkerStatusView } from '../membership.js'
 import type { Coordinator } from '../start-coordinator.js'
 
@@ -25,7 +26,7 @@ export function runStatus(
 function pageWorker(worker: WorkerStatusView): PageWorker {
   const { id, name, device, state, shardsDone, score, silentMs, residentBytes, tensors, gpu } = worker
   return {
-    ...{ id, name, device: device.name, state, shardsDone, residentBytes, tensors },
+    ...{ id, name: printable(name), device: printable(device.name), state, shardsDone, residentBytes, tensors },
     silentSeconds: silentMs / 1000,
     ...(score && { score: score.toFastest }),
     ...(gpu && {

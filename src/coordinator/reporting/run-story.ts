@@ -8,8 +8,10 @@ import type {
   StoryLine,
   Update,
 } from '../../dashboard/page-state.js'
+import { printable } from '../../shared/log/printable.js'
 import type { RunEvent } from '../run-events.js'
 import { describeEvent } from './describe-event.js'
+import { levelOf } from './event-log.js'
 
 /** More points than a screen has columns; then two become one. */
 const MOST_POINTS = 4_096
@@ -70,13 +72,13 @@ export class RunStory {
       }
       case 'worker-joined': {
         const { id, name } = event.worker
-        this.#member({ id, name, joinedSeconds: timeSeconds })
+        this.#member({ id, name: printable(name), joinedSeconds: timeSeconds })
         break
       }
       case 'worker-left': {
         const { id, name } = event.worker
         const joinedSeconds = this.#members.get(id)?.joinedSeconds ?? timeSeconds
-        this.#member({ id, name, joinedSeconds, leftSeconds: timeSeconds })
+        this.#member({ id, name: printable(name), joinedSeconds, leftSeconds: timeSeconds })
         break
       }
       case 'finished': {
@@ -86,19 +88,16 @@ export class RunStory {
       }
     }
     const text = describeEvent(event)
-    if (text !== undefined) this.say(text, timeSeconds, kindOf(event), workerOf(event))
-    const { points, evaluations, lines } = this.#fresh
-    if (points.length + evaluations.length + lines.length > MOST_NEWS) {
-      this.#fresh = nothing()
-      this.#isRewritten = true
-    }
+    if (text === undefined) this.#limitNews()
+    else this.say(text, timeSeconds, kindOf(event), workerOf(event))
   }
 
   /** A line that no event says. */
   say(text: string, timeSeconds: number, kind: StoryLine['kind'] = 'note', workerId?: number): void {
-    const line = { timeSeconds, kind, text, ...(workerId !== undefined && { workerId }) }
+    const line = { timeSeconds, kind, text: printable(text), ...(workerId !== undefined && { workerId }) }
     this.#lines = last(MOST_LINES, [...this.#lines, line])
     this.#fresh.lines.push(line)
+    this.#limitNews()
   }
 
   snapshot(): Snapshot {
@@ -121,6 +120,13 @@ export class RunStory {
     this.#fresh = nothing()
     this.#isRewritten = false
     return update
+  }
+
+  #limitNews(): void {
+    const { points, evaluations, lines } = this.#fresh
+    if (points.length + evaluations.length + lines.length <= MOST_NEWS) return
+    this.#fresh = nothing()
+    this.#isRewritten = true
   }
 
   #member(member: Membership): void {
@@ -170,16 +176,8 @@ function kindOf(event: RunEvent): StoryLine['kind'] {
       return 'joined'
     case 'worker-left':
       return 'left'
-    case 'waiting':
-    case 'reissued':
-    case 'quarantined':
-    case 'audited':
-      return 'fault'
-    case 'refused':
-      // Somebody else was faster, as is usual near the end of a step.
-      return event.reason.startsWith('stale') ? 'note' : 'fault'
     default:
-      return 'note'
+      return levelOf(event) === 'warn' ? 'fault' : 'note'
   }
 }
 

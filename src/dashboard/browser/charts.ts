@@ -113,7 +113,7 @@ export class Charts {
     const [first = 0, last = 1] = [steps[0], steps.at(-1)]
     const range = { min: last - part * (last - first), max: Math.max(last, first + 1) }
     for (const chart of this.#charts) {
-      const { definition, figure, plot } = chart
+      const { definition, plot } = chart
       const values = definition.series.map(({ of }) => of(run, smoothing))
       const { min = 0, max = 0 } = plot.scales['x'] ?? {}
       const [before] = plot.data
@@ -126,12 +126,12 @@ export class Charts {
         const value = values[index]?.findLast((candidate) => candidate !== null)
         return `${label} ${value === undefined || value === null ? 'not measured' : value.toPrecision(4)}`
       })
-      figure.setAttribute('aria-label', `${definition.title}: ${newest.join(', ')}`)
+      plot.root.setAttribute('aria-label', `${definition.title}: ${newest.join(', ')}`)
     }
   }
 
   #create(definition: ChartDefinition): Chart {
-    const figure = element('figure', { role: 'img' }, element('figcaption', {}, definition.title))
+    const figure = element('figure', {}, element('figcaption', {}, definition.title))
     byId('charts').append(figure)
     // What the property means in this colour scheme: a canvas does not know var() and light-dark().
     const probe = element('span', { hidden: '' })
@@ -177,6 +177,7 @@ export class Charts {
       [[], ...definition.series.map(() => [])],
       figure,
     )
+    plot.root.setAttribute('role', 'img')
     // The canvas keeps its colours until it is drawn again.
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot.redraw())
     return { definition, figure, plot, range: { min: 0, max: 1 } }

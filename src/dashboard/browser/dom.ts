@@ -67,7 +67,7 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
       ...columns.map(({ of, style }, index) => {
         const attributes: Record<string, string> = { ...(style && { class: style(row) }) }
         return index === 0
-          ? element('th', { ...attributes, scope: 'row' }, of(row))
+          ? element('th', { ...attributes, scope: 'row', title: of(row) }, of(row))
           : element('td', attributes, of(row))
       }),
     ),

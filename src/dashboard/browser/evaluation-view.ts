@@ -45,9 +45,9 @@ function square(confusion: Confusion, name: NameOf): HTMLTableElement {
       element('th', { scope: 'row' }, name(label)),
       ...row.map((images, prediction) => {
         const cell = element('td', { class: 'cell' }, count(images))
-        const color = label === prediction ? '--good' : '--bad'
+        const color = label === prediction ? '--good-ground' : '--bad-ground'
         const strength = Math.round((label === prediction ? 60 : 160) * (images / total))
-        cell.style.background = `color-mix(in oklab, var(${color}) ${Math.min(80, strength)}%, transparent)`
+        cell.style.background = `color-mix(in oklab, var(${color}) ${Math.min(60, strength)}%, transparent)`
         return cell
       }),
     )

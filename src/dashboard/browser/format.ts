@@ -25,6 +25,11 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en')
 }
 
+/** `1 worker`, `1,200 workers` */
+export function counted(value: number, what: string): string {
+  return `${count(value)} ${what}${value === 1 ? '' : 's'}`
+}
+
 /** Time of day. @param seconds since 1970 */
 export function clock(seconds: number): string {
   return new Date(1000 * seconds).toLocaleTimeString('en-GB')

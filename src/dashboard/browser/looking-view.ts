@@ -18,7 +18,7 @@ export function showLooking(
   const button = byId('look') as HTMLButtonElement
   button.hidden = !isConnected || !steps
   button.disabled = looking?.state === 'running'
-  say('looking', sentence(looking, inspection, button.hidden))
+  say('looking', sentence(looking, inspection, !isConnected || outcome !== undefined))
 }
 
 function sentence(looking: Snapshot['looking'], inspection: Inspection | undefined, hasEnded: boolean): string {

@@ -10,10 +10,8 @@ const HUES: Readonly<Record<PhaseSeconds['phase'], number | undefined>> = {
 
 /** Shares of the time since the beginning, of the coordinator and of the workers together. */
 export function showPhases({ coordinatorPhases, workerPhases }: RunStatus): void {
-  byId('phases').replaceChildren(
-    ...breakdown('Workers, together', workerPhases),
-    ...breakdown('Coordinator', coordinatorPhases),
-  )
+  const parts = [...breakdown('Workers, together', workerPhases), ...breakdown('Coordinator', coordinatorPhases)]
+  byId('phases').replaceChildren(...(parts.length > 0 ? parts : ['Nothing is measured yet.']))
 }
 
 function breakdown(title: string, phases: readonly PhaseSeconds[]): HTMLElement[] {

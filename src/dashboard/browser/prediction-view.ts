@@ -1,6 +1,6 @@
 import type { InspectedImage, Inspection } from '../inspection.js'
 import { byId, element } from './dom.js'
-import { count, share } from './format.js'
+import { count, counted, share } from './format.js'
 import { bytesOf, photograph } from './pictures.js'
 
 /** Images with what the network takes them for. */
@@ -21,7 +21,7 @@ export class PredictionView {
     const { step, split, examined, splitSize, samples, mistakes, mistakeCount, accuracy, imageShape } = inspection
     const part = examined < splitSize ? `${count(examined)} of the ${count(splitSize)}` : count(examined)
     byId('predicted').textContent =
-      `${part} ${split} images after step ${count(step)}: ${share(accuracy)} right, ${count(mistakeCount)} mistakes. ` +
+      `${part} ${split} images after step ${count(step)}: ${share(accuracy)} right, ${counted(mistakeCount, 'mistake')}. ` +
       'Choose an image to see inside.'
     const grid = (images: readonly InspectedImage[]): HTMLElement[] =>
       images.map((image) => this.#button(image, imageShape, classNames))

@@ -1,6 +1,6 @@
 import type { RunStatus, Snapshot } from '../page-state.js'
 import { byId, element, say } from './dom.js'
-import { clock, count, duration, share } from './format.js'
+import { clock, count, counted, duration, share } from './format.js'
 
 /** Steps that the present rate is the mean of. */
 const RECENT_STEPS = 50
@@ -12,12 +12,12 @@ type Fact = readonly [string, string | undefined, (string | undefined)?]
 export function showRun(run: Snapshot, connected: boolean): void {
   const { header, points, evaluations, outcome, status } = run
   if (header === undefined) {
-    say('state', 'Starting …')
+    say('state', status?.state === 'unfinished' ? 'Not begun when this report was written.' : 'Starting …')
     return
   }
   const last = points.at(-1)
   byId('title').textContent = `${header.network} on ${header.dataset}`
-  const state = outcome === undefined ? (status?.state ?? 'ended early') : 'finished'
+  const state = outcome === undefined ? (status?.state ?? 'starting') : 'finished'
   document.title = `${last === undefined ? '' : `${share(last.step / header.totalSteps)} `}${state} · Convoy`
   say('state', sentence(state, run))
   const progress = byId('progress') as HTMLProgressElement
@@ -35,7 +35,7 @@ export function showRun(run: Snapshot, connected: boolean): void {
     ['Took', outcome && duration(outcome.seconds)],
     ['Step', last && `${count(last.step)} of ${count(header.totalSteps)}`],
     ['Epoch', last?.epoch.toFixed(2)],
-    ['Images per second', last && count(outcome?.samplesPerSecond ?? (1000 * header.batchSize) / stepMs)],
+    ['Images/s', last && count(outcome?.samplesPerSecond ?? (1000 * header.batchSize) / stepMs)],
     [
       'Efficiency',
       status && efficiency(status),
@@ -52,7 +52,7 @@ export function showRun(run: Snapshot, connected: boolean): void {
     ['Precision', header.precision],
     ['Seed', `${header.seed}`],
     ['Started', clock(header.startedSeconds)],
-    ['Weights (sha256)', outcome && `${outcome.weightsSha256.slice(0, 16)}…`, outcome?.weightsSha256],
+    ['Weights (sha256)', outcome && `${outcome.weightsSha256.slice(0, 12)}…`, outcome?.weightsSha256],
     ['Run directory', header.runDirectory],
   ]
   byId('facts').replaceChildren(...described(facts))
@@ -74,9 +74,9 @@ function timeLeft(steps: number, stepMs: number): string {
 function sentence(state: string, { status, outcome }: Snapshot): string {
   if (state === 'waiting') return 'Waiting: no worker takes part. Start one with: npx convoy worker --join …'
   if (state === 'finished' && outcome) return `Finished: ${share(outcome.testAccuracy)} on the test images.`
-  if (state === 'failed' || state === 'ended early') return 'Ended before it was finished.'
-  const workers = status?.workers.length ?? 0
-  return `${state.charAt(0).toUpperCase()}${state.slice(1)}${status ? ` with ${workers} ${workers === 1 ? 'worker' : 'workers'}` : ''}.`
+  if (state === 'failed') return 'Ended before it was finished.'
+  if (state === 'unfinished') return 'Not finished when this report was written.'
+  return `${state.charAt(0).toUpperCase()}${state.slice(1)}${status ? ` with ${counted(status.workers.length, 'worker')}` : ''}.`
 }
 
 /** Of the workers' time, what goes into gradients. */

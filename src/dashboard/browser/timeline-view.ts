@@ -1,6 +1,6 @@
 import type { Membership, Snapshot, StoryLine } from '../page-state.js'
 import { byId, element } from './dom.js'
-import { clock, duration } from './format.js'
+import { clock, counted, duration } from './format.js'
 
 /** Workers that came last. */
 const MOST_ROWS = 32
@@ -27,7 +27,7 @@ export function showTimeline({ lines, header, status, points, members }: Snapsho
   )
   const others = faults.filter(({ workerId }) => !members.some(({ id }) => id === workerId))
   if (others.length > 0)
-    rows.push(line('the run', `${others.length} events`, ...others.map((fault) => mark(fault, place))))
+    rows.push(line('the run', counted(others.length, 'event'), ...others.map((fault) => mark(fault, place))))
   const hidden = members.length - MOST_ROWS
   byId('timeline').replaceChildren(
     element('ul', {}, ...rows),
@@ -37,7 +37,7 @@ export function showTimeline({ lines, header, status, points, members }: Snapsho
       element('span', {}, clock(start)),
       element('span', {}, clock(end)),
     ),
-    ...(hidden > 0 ? [element('p', { class: 'hint' }, `and ${hidden} workers before these`)] : []),
+    ...(hidden > 0 ? [element('p', { class: 'hint' }, `and ${counted(hidden, 'worker')} before these`)] : []),
   )
 }
 
@@ -52,7 +52,7 @@ function row(
   presence.style.right = `calc(100% - ${place(leftSeconds ?? end)})`
   const stay = duration((leftSeconds ?? end) - joinedSeconds)
   const ended = leftSeconds === undefined ? 'takes part' : `left at ${clock(leftSeconds)}`
-  const wrong = faults.length === 0 ? '' : `, ${faults.length} faults`
+  const wrong = faults.length === 0 ? '' : `, ${counted(faults.length, 'fault')}`
   const said = `joined at ${clock(joinedSeconds)}, ${ended}, ${stay} in all${wrong}`
   presence.title = `${name} ${said}`
   return line(name, said, presence, ...faults.map((fault) => mark(fault, place)))
