@@ -16,6 +16,8 @@ export interface MetricsServer {
 
 const REQUEST_TIMEOUT_MS = 10_000
 const MOST_CONNECTIONS = 2_000
+/** Requests name a path; the host says nothing here. */
+const ANY_HOST = 'http://localhost'
 
 /**
  * Serves `/metrics` for Prometheus, and for probes `/livez` (the process answers) and `/readyz` (503 with the reason while it is not
@@ -37,7 +39,13 @@ export async function serveMetrics(
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
-      const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+      const target = request.url ?? '/'
+      if (!URL.canParse(target, ANY_HOST)) {
+        // Such as `//`: a peer's nonsense must not end the process.
+        response.writeHead(400).end()
+        return
+      }
+      const { pathname } = new URL(target, ANY_HOST)
       if (page?.(pathname, request, response) === true) return
       if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end()
       else if (pathname === '/livez') sayState(response, undefined)

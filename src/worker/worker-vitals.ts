@@ -21,10 +21,11 @@ export class WorkerVitals {
   readonly #delay = monitorEventLoopDelay({ resolution: 10 })
   readonly #gpuTimer: NodeJS.Timeout | undefined
 
-  /** @param warn hears once that the GPU cannot be watched */
-  constructor(device: DeviceDescription, warn: (text: string) => void) {
+  /** @param warn hears once that the GPU cannot be read; it is tried again */
+  constructor(device: DeviceDescription, warn: (text: string) => void, gpuEveryMs = GPU_EVERY_MS) {
     this.#delay.enable()
     if (device.kind !== 'gpu') return
+    let isSaid = false
     const read = (): void => {
       const gpu = process.env['CUDA_VISIBLE_DEVICES']?.split(',')[0] ?? '0'
       readGpu(gpu).then(
@@ -32,13 +33,15 @@ export class WorkerVitals {
           this.#gpu = readings
         },
         (error: unknown) => {
-          this.close()
-          warn(`The GPU is not watched: ${ConvoyError.from(error).message.split('\n')[0]}`)
+          // What it was some time ago is not what it is now.
+          this.#gpu = undefined
+          if (!isSaid) warn(`The GPU cannot be read: ${ConvoyError.from(error).message.split('\n')[0]}`)
+          isSaid = true
         },
       )
     }
     read()
-    this.#gpuTimer = setInterval(read, GPU_EVERY_MS)
+    this.#gpuTimer = setInterval(read, gpuEveryMs)
   }
 
   progress(shardsDone: number, tensors: number, tensorBytes: number): void {

@@ -28,9 +28,7 @@ function pageWorker(worker: WorkerStatusView): PageWorker {
     ...{ id, name, device: device.name, state, shardsDone, residentBytes, tensors },
     silentSeconds: silentMs / 1000,
     ...(score && { score: score.toFastest }),
-    ...(gpu && {
-      gpu: { utilization: gpu.utilization, memoryUsedBytes: gpu.memoryUsedBytes, memoryBytes: gpu.memoryBytes },
-    }),
+    ...(gpu && { gpu }),
   }
 }
 
