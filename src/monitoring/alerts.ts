@@ -28,24 +28,36 @@ export interface Alert {
 }
 
 const COORDINATOR = { instance: 'c', job: 'convoy' }
+const SLOW = { ...COORDINATOR, instance: 'slow' }
 
 /** What deploy/monitoring/prometheus/alerts.yml and docs/alerts.md are generated from. */
 export const ALERTS: readonly Alert[] = [
   {
     name: 'ConvoyDown',
     severity: 'critical',
-    expr: 'up{job="convoy"} == 0',
+    expr: `up{job="convoy"} == 0 and on (instance, job) last_over_time(${fullName('step')}[1d]) < last_over_time(${fullName('planned_steps')}[1d])`,
     holds: '1m',
-    summary: 'No coordinator answers at {{ $labels.instance }}.',
-    meaning: 'Prometheus cannot scrape the coordinator: it ended, died, or cannot be reached.',
+    summary: 'The coordinator at {{ $labels.instance }} does not answer, and its run was not done.',
+    meaning:
+      'It failed, was stopped or killed, or cannot be reached. A coordinator that has done all its steps ends, and raises nothing. ' +
+      'A day later it is forgotten.',
     remedy: [
-      'A run that is done ends its coordinator: look for `result.json` in its run directory.',
-      'Otherwise read the end of `convoy.log` there, and start the coordinator again.',
-      'If it runs: is its `--metrics-listen` address the one in the targets of Prometheus?',
+      '`convoy.log` in the run directory ends with the reason, the step and the remedy, unless the process was killed.',
+      'Killed: `dmesg` tells whether it was for memory. Start the coordinator again.',
+      'If it runs: can Prometheus reach its `--metrics-listen` address?',
+      'Stopped on purpose: take it out of the targets of Prometheus, or silence the alert.',
     ],
-    raisedBy: [{ series: 'up{job="convoy", instance="c"}', values: '1 1 0x20' }],
+    raisedBy: [
+      { series: `up${braces(COORDINATOR)}`, values: '1 1 0x20' },
+      { series: `${fullName('step')}${braces(COORDINATOR)}`, values: '6 7 stale' },
+      { series: `${fullName('planned_steps')}${braces(COORDINATOR)}`, values: '8 8 stale' },
+    ],
     labels: COORDINATOR,
-    notBy: [{ series: 'up{job="convoy", instance="c"}', values: '1x9 0' }],
+    notBy: [
+      { series: `up${braces(COORDINATOR)}`, values: '1 1 0x20' },
+      { series: `${fullName('step')}${braces(COORDINATOR)}`, values: '7 8 stale' },
+      { series: `${fullName('planned_steps')}${braces(COORDINATOR)}`, values: '8 8 stale' },
+    ],
   },
   {
     name: 'ConvoyNoWorkers',
@@ -61,20 +73,10 @@ export const ALERTS: readonly Alert[] = [
     ...gauge('run_state', '1', '0', { state: 'waiting' }),
   },
   {
-    name: 'ConvoyRunFailed',
-    severity: 'critical',
-    expr: `${fullName('run_state')}{state="failed"} == 1`,
-    holds: '0m',
-    summary: 'The run at {{ $labels.instance }} failed.',
-    meaning: 'The coordinator gave up, for example because two workers computed the same gradient that is not finite.',
-    remedy: ['`convoy.log` in the run directory ends with the reason, the step and the remedy.'],
-    ...gauge('run_state', '1', '0', { state: 'failed' }),
-  },
-  {
     name: 'ConvoyStalled',
     severity: 'critical',
-    expr: `changes(${fullName('step')}[5m]) == 0 and on (instance, job) ${fullName('run_state')}{state="training"} == 1`,
-    holds: '1m',
+    expr: `changes(${fullName('step')}[2m]) == 0 and on (instance, job) ${fullName('run_state')}{state="training"} == 1`,
+    holds: '3m',
     summary: 'No step for five minutes at {{ $labels.instance }}, though workers take part.',
     meaning: 'Workers are there and no step ends: they are stuck, or a step takes longer than five minutes.',
     remedy: [
@@ -86,10 +88,12 @@ export const ALERTS: readonly Alert[] = [
       { series: `${fullName('run_state')}${braces({ ...COORDINATOR, state: 'training' })}`, values: '1x20' },
     ],
     labels: COORDINATOR,
+    // One evaluates; the steps of another take three minutes.
     notBy: [
       { series: `${fullName('step')}${braces(COORDINATOR)}`, values: '7x20' },
-      { series: `${fullName('run_state')}${braces({ ...COORDINATOR, state: 'evaluating' })}`, values: '1x20' },
       { series: `${fullName('run_state')}${braces({ ...COORDINATOR, state: 'training' })}`, values: '0x20' },
+      { series: `${fullName('step')}${braces(SLOW)}`, values: '1 1 1 2 2 2 3 3 3 4 4 4' },
+      { series: `${fullName('run_state')}${braces({ ...SLOW, state: 'training' })}`, values: '1x20' },
     ],
   },
   {
@@ -171,12 +175,14 @@ export const ALERTS: readonly Alert[] = [
   {
     name: 'ConvoyWorkerSilent',
     severity: 'warning',
-    expr: `${fullName('worker_heartbeat_age_seconds')} > 2`,
+    expr: `avg_over_time(${fullName('worker_heartbeat_age_seconds')}[5m]) > 1`,
     holds: '1m',
     summary: 'Worker {{ $labels.worker }} is hardly heard.',
-    meaning: 'It says nothing for seconds, again and again: a link that loses packets, or a machine out of breath.',
+    meaning:
+      'A worker is heard every 0.75 s, and given up after 3 s. This one is silent for longer than it should, again and again: ' +
+      'a link that loses packets, or a machine out of breath.',
     remedy: ['Measure the link (`ping`), and look at the event loop of the worker on its dashboard.'],
-    ...gauge('worker_heartbeat_age_seconds', '2.5', '1', { worker: 'w' }),
+    ...gauge('worker_heartbeat_age_seconds', '1.5', '0.7', { worker: 'w' }),
   },
   {
     name: 'ConvoyGpuHot',

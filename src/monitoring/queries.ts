@@ -20,8 +20,12 @@ export function rate(name: MetricName, ...matchers: string[]): string {
 
 /** Of a histogram: the mean over the window. */
 export function mean(name: MetricName, by: string, ...matchers: string[]): string {
-  const of = (part: string): string => `sum by (${by}) (rate(${histogramPart(name, part, matchers)}${WINDOW}))`
-  return `${of('sum')} / ${of('count')}`
+  return meanOver(WINDOW, name, by, matchers)
+}
+
+/** Of a histogram: the mean over the last ten minutes, where one should be known even if a step takes minutes. */
+export function steadyMean(name: MetricName, by: string): string {
+  return meanOver('[10m]', name, by, [])
 }
 
 /** Of a histogram: what this share of the observations stayed below. @param by labels to keep, with a comma after each */
@@ -52,6 +56,11 @@ export function ofProcess(name: `process_${string}` | `nodejs_${string}`, ...mat
 /** As {@link ofProcess}, per second. */
 export function processRate(name: `process_${string}` | `nodejs_${string}`): string {
   return `rate(${ofProcess(name)}${WINDOW})`
+}
+
+function meanOver(window: string, name: MetricName, by: string, matchers: string[]): string {
+  const of = (part: string): string => `sum by (${by}) (rate(${histogramPart(name, part, matchers)}${window}))`
+  return `${of('sum')} / ${of('count')}`
 }
 
 function histogramPart(name: MetricName, part: string, matchers: string[]): string {
