@@ -114,7 +114,7 @@ describe('colours', () => {
     assert.doesNotMatch(whole.stderr + whole.stdout, CONTROL)
   })
 
-  it('that a worker brought in its name are not shown', () => {
+  it('that came from elsewhere are not shown', () => {
     assert.equal(printable('evil\u001b[2J\u009b2J\rname\nline'), String.raw`evil\u001b[2J\u009b2J\u000dname\u000aline`)
   })
 })
@@ -128,6 +128,7 @@ describe('convoy status --watch', () => {
     await watch.untilPrints(/step [1-9]\d* of .*\n[^]*step \d+ of .*\n/)
     launch.kill()
     assert.equal(await watch.status(), 0, watch.stderr)
+    assert.match(watch.stderr, /^The coordinator at .* has gone\.$/m)
     assert.equal(await json.status(), 0, json.stderr)
     launch.remove()
     assert.doesNotMatch(watch.stdout, CONTROL)

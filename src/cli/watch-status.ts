@@ -32,6 +32,8 @@ export async function watchStatus(
       status = await callAdmin('status', { ...target, admin })
     } catch (error) {
       if (!hasGone(error)) throw error
+      // It ended between two looks, or died: who was there last cannot say which.
+      process.stderr.write(`The coordinator at ${admin} has gone.\n`)
       break
     }
   }
