@@ -28,7 +28,10 @@ export interface Alert {
 }
 
 const COORDINATOR = { instance: 'c', job: 'convoy' }
-const SLOW = { ...COORDINATOR, instance: 'slow' }
+/** Another, which comes near to an alert. */
+const OTHER = { ...COORDINATOR, instance: 'other' }
+/** Absent until promtool looks: what is bad only then does not hold yet. */
+const JUST_NOW = '_x10'
 
 /** What deploy/monitoring/prometheus/alerts.yml and docs/alerts.md are generated from. */
 export const ALERTS: readonly Alert[] = [
@@ -53,10 +56,14 @@ export const ALERTS: readonly Alert[] = [
       { series: `${fullName('planned_steps')}${braces(COORDINATOR)}`, values: '8 8 stale' },
     ],
     labels: COORDINATOR,
+    // One is done; another was there a moment ago.
     notBy: [
       { series: `up${braces(COORDINATOR)}`, values: '1 1 0x20' },
       { series: `${fullName('step')}${braces(COORDINATOR)}`, values: '7 8 stale' },
       { series: `${fullName('planned_steps')}${braces(COORDINATOR)}`, values: '8 8 stale' },
+      { series: `up${braces(OTHER)}`, values: '1x9 0' },
+      { series: `${fullName('step')}${braces(OTHER)}`, values: '0+1x9 stale' },
+      { series: `${fullName('planned_steps')}${braces(OTHER)}`, values: '20x9 stale' },
     ],
   },
   {
@@ -92,8 +99,8 @@ export const ALERTS: readonly Alert[] = [
     notBy: [
       { series: `${fullName('step')}${braces(COORDINATOR)}`, values: '7x20' },
       { series: `${fullName('run_state')}${braces({ ...COORDINATOR, state: 'training' })}`, values: '0x20' },
-      { series: `${fullName('step')}${braces(SLOW)}`, values: '1 1 1 2 2 2 3 3 3 4 4 4' },
-      { series: `${fullName('run_state')}${braces({ ...SLOW, state: 'training' })}`, values: '1x20' },
+      { series: `${fullName('step')}${braces(OTHER)}`, values: '1 2 2 2 3 3 3 4 4 4 4' },
+      { series: `${fullName('run_state')}${braces({ ...OTHER, state: 'training' })}`, values: '1x20' },
     ],
   },
   {
@@ -160,7 +167,7 @@ export const ALERTS: readonly Alert[] = [
     summary: 'More than five workers left {{ $labels.instance }} within ten minutes.',
     meaning: 'Workers crash, are killed (memory), or the network between them and the coordinator breaks.',
     remedy: ['The ends of their logs say why they left; `dmesg` tells of processes killed for memory.'],
-    ...counter('worker_departures', {}, '0+0.4x20'),
+    ...counter('worker_departures', {}, '0+0.6x20', '0+0.5x20'),
   },
   {
     name: 'ConvoyStraggler',
@@ -182,7 +189,7 @@ export const ALERTS: readonly Alert[] = [
       'A worker is heard every 0.75 s, and given up after 3 s. This one is silent for longer than it should, again and again: ' +
       'a link that loses packets, or a machine out of breath.',
     remedy: ['Measure the link (`ping`), and look at the event loop of the worker on its dashboard.'],
-    ...gauge('worker_heartbeat_age_seconds', '1.5', '0.7', { worker: 'w' }),
+    ...gauge('worker_heartbeat_age_seconds', '1.5', '1', { worker: 'w' }),
   },
   {
     name: 'ConvoyGpuHot',
@@ -207,7 +214,10 @@ export const ALERTS: readonly Alert[] = [
     ],
     raisedBy: [{ series: `convoy_nodejs_eventloop_lag_p99_seconds${braces(COORDINATOR)}`, values: '0.6x20' }],
     labels: COORDINATOR,
-    notBy: [{ series: `convoy_nodejs_eventloop_lag_p99_seconds${braces(COORDINATOR)}`, values: '0.5x20' }],
+    notBy: [
+      { series: `convoy_nodejs_eventloop_lag_p99_seconds${braces(COORDINATOR)}`, values: '0.5x20' },
+      { series: `convoy_nodejs_eventloop_lag_p99_seconds${braces(OTHER)}`, values: `${JUST_NOW} 0.6` },
+    ],
   },
   {
     name: 'ConvoyDescriptorsRunOut',
@@ -225,28 +235,33 @@ export const ALERTS: readonly Alert[] = [
     notBy: [
       { series: `convoy_process_open_fds${braces(COORDINATOR)}`, values: '80x20' },
       { series: `convoy_process_max_fds${braces(COORDINATOR)}`, values: '100x20' },
+      { series: `convoy_process_open_fds${braces(OTHER)}`, values: `${JUST_NOW} 90` },
+      { series: `convoy_process_max_fds${braces(OTHER)}`, values: '100x20' },
     ],
   },
 ]
 
 type Tested = Pick<Alert, 'raisedBy' | 'labels' | 'notBy'>
 
-/** A gauge that stands at one value all the time, or at the other. */
+/** A gauge that stands at one value all the time; or at the other, or at the first just now. */
 function gauge(name: MetricName, bad: string, good: string, labels: Record<string, string>): Tested {
   const all = { ...COORDINATOR, ...labels }
   const series = `${fullName(name)}${braces(all)}`
   return {
     raisedBy: [{ series, values: `${bad}x20` }],
     labels: all,
-    notBy: [{ series, values: `${good}x20` }],
+    notBy: [
+      { series, values: `${good}x20` },
+      { series: `${fullName(name)}${braces({ ...OTHER, ...labels })}`, values: `${JUST_NOW} ${bad}` },
+    ],
   }
 }
 
-/** A counter that rises by one each minute, or does not. */
-function counter(name: MetricName, labels: Record<string, string> = {}, harmless = '3x20'): Tested {
+/** A counter that rises once, or does not. */
+function counter(name: MetricName, labels: Record<string, string> = {}, rises = '0x7 1x20', harmless = '3x20'): Tested {
   const all = { ...COORDINATOR, ...labels }
   const series = `${fullName(name)}${braces(all)}`
-  return { raisedBy: [{ series, values: '0+1x20' }], labels: all, notBy: [{ series, values: harmless }] }
+  return { raisedBy: [{ series, values: rises }], labels: all, notBy: [{ series, values: harmless }] }
 }
 
 function braces(labels: Readonly<Record<string, string>>): string {
