@@ -6,6 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { text as readAll } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { MetricsSource } from '../src/coordinator/reporting/prometheus-metrics.js'
 import { PrometheusMetrics } from '../src/coordinator/reporting/prometheus-metrics.js'
 import { readHeartbeat } from '../src/coordinator/worker-report.js'
@@ -33,6 +34,8 @@ const HEARTBEAT: Heartbeat = {
 const NOBODY: MetricsSource = {
   ...{ state: () => 'waiting', workerCount: 0, workers: () => [], workerPhases: () => [], traffic: () => [] },
 }
+
+const NOTHING = { text: '', contentType: 'text/plain' }
 
 describe('metrics', () => {
   it('are served as the events said, and nothing else is', async () => {
@@ -89,6 +92,33 @@ describe('metrics', () => {
     const { text } = await metrics.render()
     for (const line of ['convoy_step 0', 'convoy_epoch 0', 'convoy_workers 0', 'convoy_samples_total 0'])
       assert.ok(text.includes(`${line}\n`), line)
+  })
+
+  it('are there until who scrapes regularly has seen the end, and not for who does not or has gone', async () => {
+    let nowMs = 0
+    const [isReady, noPage, now] = [() => undefined, () => false, () => nowMs]
+    const open = async () => serveMetrics(async () => NOTHING, '127.0.0.1:0', '--metrics-listen', isReady, noPage, now)
+    const settles = async (promise: Promise<void>): Promise<boolean> =>
+      Promise.race([promise.then(() => true), delay(0, false)])
+    const scrape = async (url: string) => (await fetch(url)).text()
+
+    const unseen = await open()
+    assert.ok(await settles(unseen.lastScrape()), 'nobody scrapes')
+    await Promise.all([scrape(unseen.url), scrape(unseen.url), scrape(unseen.url)])
+    assert.ok(await settles(unseen.lastScrape()), 'a crowd, once')
+    unseen.close()
+
+    const seen = await open()
+    await scrape(seen.url)
+    nowMs += 5_000
+    await scrape(seen.url)
+    const last = seen.lastScrape()
+    assert.equal(await settles(last), false)
+    await scrape(seen.url)
+    await last
+    nowMs += 10_000
+    assert.ok(await settles(seen.lastScrape()), 'it has missed one')
+    seen.close()
   })
 
   it('tell of saved models', async () => {

@@ -11,11 +11,19 @@ export type PageHandler = (pathname: string, request: IncomingMessage, response:
 export interface MetricsServer {
   /** `http://host:port/metrics` */
   readonly url: string
+  /**
+   * For the end of a run: settles when who scrapes regularly has seen how it ended, or does not come. At once where nobody does, or
+   * where it would take longer than a quarter of a minute.
+   */
+  lastScrape(): Promise<void>
   close(): void
 }
 
 const REQUEST_TIMEOUT_MS = 10_000
 const MOST_CONNECTIONS = 2_000
+/** Scrapes that lie nearer together are not by one that comes regularly. */
+const SHORTEST_INTERVAL_MS = 500
+const LONGEST_INTERVAL_MS = 15_000
 /** Requests name a path; the host says nothing here. */
 const ANY_HOST = 'http://localhost'
 
@@ -26,6 +34,7 @@ const ANY_HOST = 'http://localhost'
  * @param address `host:port`; port 0 takes any free one
  * @param notReady why it is not ready; undefined when it is
  * @param page what else there is to see
+ * @param now monotonic milliseconds
  * @throws ConvoyError('usage') when the address cannot be bound
  */
 export async function serveMetrics(
@@ -34,8 +43,12 @@ export async function serveMetrics(
   flag: string,
   notReady: () => string | undefined,
   page?: PageHandler,
+  now = (): number => performance.now(),
 ): Promise<MetricsServer> {
   const { host, port } = parseAddress(address, flag)
+  let scrapedMs = -Infinity
+  let intervalMs = Infinity
+  let onScraped = (): void => undefined
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
@@ -51,6 +64,12 @@ export async function serveMetrics(
       else if (pathname === '/livez') sayState(response, undefined)
       else if (pathname === '/readyz') sayState(response, notReady())
       else if (pathname === '/metrics') {
+        const sinceMs = now() - scrapedMs
+        if (sinceMs > SHORTEST_INTERVAL_MS) intervalMs = sinceMs
+        scrapedMs = now()
+        response.on('finish', () => {
+          onScraped()
+        })
         render().then(
           ({ text, contentType }) => response.writeHead(200, { 'content-type': contentType }).end(text),
           () => response.writeHead(500).end(),
@@ -75,6 +94,18 @@ export async function serveMetrics(
   }
   return {
     url: `http://${host}:${(server.address() as AddressInfo).port}/metrics`,
+    lastScrape: async () => {
+      // Who has missed one is gone.
+      const patienceMs = 2 * intervalMs - (now() - scrapedMs)
+      if (intervalMs > LONGEST_INTERVAL_MS || patienceMs <= 0) return
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, patienceMs)
+        onScraped = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    },
     close: () => {
       server.close()
       server.closeAllConnections()

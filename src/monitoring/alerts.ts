@@ -38,32 +38,29 @@ export const ALERTS: readonly Alert[] = [
   {
     name: 'ConvoyDown',
     severity: 'critical',
-    expr: `up{job="convoy"} == 0 and on (instance, job) last_over_time(${fullName('step')}[1d]) < last_over_time(${fullName('planned_steps')}[1d])`,
+    expr: `up{job="convoy"} == 0 and on (instance, job) last_over_time(${fullName('run_state')}{state="finished"}[1d]) == 0`,
     holds: '1m',
-    summary: 'The coordinator at {{ $labels.instance }} does not answer, and its run was not done.',
+    summary: 'The coordinator at {{ $labels.instance }} does not answer, and its run has no result.',
     meaning:
-      'It failed, was stopped or killed, or cannot be reached. A coordinator that has done all its steps ends, and raises nothing. ' +
-      'A day later it is forgotten.',
+      'It failed, was interrupted or killed, or cannot be reached. One that ends with a result waits for the scrape that sees it (scrapes ' +
+      'may be a quarter of a minute apart), and raises nothing. A day later it is forgotten.',
     remedy: [
       '`convoy.log` in the run directory ends with the reason, the step and the remedy, unless the process was killed.',
       'Killed: `dmesg` tells whether it was for memory. Start the coordinator again.',
       'If it runs: can Prometheus reach its `--metrics-listen` address?',
-      'Stopped on purpose: take it out of the targets of Prometheus, or silence the alert.',
+      'Interrupted on purpose: take it out of the targets of Prometheus, or silence the alert.',
     ],
     raisedBy: [
       { series: `up${braces(COORDINATOR)}`, values: '1 1 0x20' },
-      { series: `${fullName('step')}${braces(COORDINATOR)}`, values: '6 7 stale' },
-      { series: `${fullName('planned_steps')}${braces(COORDINATOR)}`, values: '8 8 stale' },
+      { series: finished(COORDINATOR), values: '0 0 stale' },
     ],
     labels: COORDINATOR,
-    // One is done; another was there a moment ago.
+    // One has its result; another was there a moment ago.
     notBy: [
       { series: `up${braces(COORDINATOR)}`, values: '1 1 0x20' },
-      { series: `${fullName('step')}${braces(COORDINATOR)}`, values: '7 8 stale' },
-      { series: `${fullName('planned_steps')}${braces(COORDINATOR)}`, values: '8 8 stale' },
+      { series: finished(COORDINATOR), values: '0 1 stale' },
       { series: `up${braces(OTHER)}`, values: '1x9 0' },
-      { series: `${fullName('step')}${braces(OTHER)}`, values: '0+1x9 stale' },
-      { series: `${fullName('planned_steps')}${braces(OTHER)}`, values: '20x9 stale' },
+      { series: finished(OTHER), values: '0x9 stale' },
     ],
   },
   {
@@ -262,6 +259,10 @@ function counter(name: MetricName, labels: Record<string, string> = {}, rises = 
   const all = { ...COORDINATOR, ...labels }
   const series = `${fullName(name)}${braces(all)}`
   return { raisedBy: [{ series, values: rises }], labels: all, notBy: [{ series, values: harmless }] }
+}
+
+function finished(labels: Readonly<Record<string, string>>): string {
+  return `${fullName('run_state')}${braces({ ...labels, state: 'finished' })}`
 }
 
 function braces(labels: Readonly<Record<string, string>>): string {
