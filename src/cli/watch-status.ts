@@ -45,6 +45,9 @@ function hasGone(error: unknown): boolean {
   return error instanceof ConvoyError && (error.cause as ServiceError | undefined)?.code === grpcStatus.UNAVAILABLE
 }
 
+/** Of a terminal that does not know its size. */
+const USUAL_ROWS = 24
+
 /** The terminal cuts off what is too long for a line: it knows how wide each character is. */
 const [CUT, WRAP] = ['\u001b[?7l', '\u001b[?7h']
 
@@ -55,7 +58,7 @@ function redrawer(stream: NodeJS.WriteStream): (text: string) => void {
     const lines = text
       .trimEnd()
       .split('\n')
-      .slice(0, Math.max(1, stream.rows - 1))
+      .slice(0, Math.max(1, (stream.rows || USUAL_ROWS) - 1))
     const up = shownLines > 0 ? `\u001b[${shownLines}A` : ''
     stream.write(`${up}\r\u001b[J${CUT}${lines.join('\n')}${WRAP}\n`)
     shownLines = lines.length
