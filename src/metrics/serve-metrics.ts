@@ -13,7 +13,7 @@ export interface MetricsServer {
   readonly url: string
   /**
    * For the end of a run: settles when who scrapes regularly has seen how it ended, or does not come. At once where nobody does, or
-   * where it would take longer than a quarter of a minute.
+   * where it would take much longer than a quarter of a minute.
    */
   lastScrape(): Promise<void>
   close(): void
@@ -23,7 +23,8 @@ const REQUEST_TIMEOUT_MS = 10_000
 const MOST_CONNECTIONS = 2_000
 /** Scrapes that lie nearer together are not by one that comes regularly. */
 const SHORTEST_INTERVAL_MS = 500
-const LONGEST_INTERVAL_MS = 15_000
+/** One that comes every 15 s is late now and then. */
+const LONGEST_INTERVAL_MS = 20_000
 /** Requests name a path; the host says nothing here. */
 const ANY_HOST = 'http://localhost'
 
