@@ -51,13 +51,14 @@ function damage({ environment }: TinyDataset, runDirectory: string): void {
   truncateSync(path.join(environment['CONVOY_CACHE']!, 'datasets', fingerprint, 'packed.bin'), 1_000)
 }
 
-describe('--log-level', () => {
-  const convoy = (args: string[], environment: NodeJS.ProcessEnv = {}) =>
-    spawnSync(process.execPath, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args], {
-      encoding: 'utf8',
-      env: { ...process.env, ...environment },
-    })
+function convoy(args: string[], environment: NodeJS.ProcessEnv = {}) {
+  return spawnSync(process.execPath, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, ...environment },
+  })
+}
 
+describe('--log-level', () => {
   for (const command of [['train'], ['coordinator'], ['worker', '--join', '127.0.0.1:9']])
     it(`of convoy ${command[0]} is refused with status 2 when it names what does not exist`, () => {
       const flag = convoy([...command, '--log-level', 'info,grcp=warn'])
@@ -91,6 +92,17 @@ describe('--log-level', () => {
   })
 })
 
+const BAD_NAMES = ['', ' ', 'x'.repeat(201), 'a\u001b[2Jb', 'a\nb', 'a\u009bb', 'a\u202eb', 'a\u200bb', 'a\u2028b']
+
+describe('--name of a worker', () => {
+  for (const name of BAD_NAMES)
+    it(`is refused with status 2 when nobody could read it: ${JSON.stringify(name.slice(0, 5))}`, () => {
+      const { status, stderr } = convoy(['worker', '--join', '127.0.0.1:9', '--name', name])
+      assert.equal(status, 2)
+      assert.match(stderr, /^✖ --name: a worker's name has .*; choose .*\n$/)
+    })
+})
+
 describe('what workers log', () => {
   it('reaches the coordinator before they are gone: the reason, with the name of the worker', async () => {
     const dataset = tiny()
@@ -118,11 +130,16 @@ describe('what workers log', () => {
       client.join.bind(client),
     )
     const device = { kind: 'cpu', name: 'x', tensorflowVersion: '2', fingerprint: 'f' }
-    const reply = await join(
-      { protocol: PROTOCOL_VERSION, name: 'liar', incarnation: 'i', device },
-      new grpc.Metadata(),
-      {},
-    )
+    const joinAs = async (name: string) =>
+      join({ protocol: PROTOCOL_VERSION, name, incarnation: 'i', device }, new grpc.Metadata(), {})
+    for (const name of BAD_NAMES)
+      await assert.rejects(
+        joinAs(name),
+        ({ code, details }: grpc.ServiceError) =>
+          code === grpc.status.FAILED_PRECONDITION && /^--name: a worker's name has .*; choose /.test(details),
+        name,
+      )
+    const reply = await joinAs('liar')
     const metadata = new grpc.Metadata()
     metadata.set(WORKER_KEY, String(reply!.worker))
     metadata.set(SESSION_KEY, reply!.session)

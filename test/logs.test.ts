@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
+import { LocalWorkers } from '../src/coordinator/local-workers.js'
 import { WorkerLogs } from '../src/coordinator/worker-logs.js'
 import type { ConvoyError } from '../src/shared/errors.js'
 import { FaultChain } from '../src/shared/log/fault-chain.js'
@@ -97,8 +98,8 @@ describe('convoy.log', () => {
       if (number % 1_000 === 0) await new Promise(setImmediate)
     }
     await file.close()
-    assert.deepEqual(readdirSync(directory).sort(), ['convoy.log', 'convoy1.log', 'convoy2.log'])
-    const numbers = ['convoy2.log', 'convoy1.log', 'convoy.log'].flatMap((name) => {
+    assert.deepEqual(readdirSync(directory).sort(), ['convoy.1.log', 'convoy.2.log', 'convoy.log'])
+    const numbers = ['convoy.2.log', 'convoy.1.log', 'convoy.log'].flatMap((name) => {
       const whole = path.join(directory, name)
       assert.ok(statSync(whole).size <= mostBytes, `${name} has ${statSync(whole).size} bytes`)
       return readFileSync(whole, 'utf8')
@@ -124,6 +125,49 @@ describe('convoy.log', () => {
     }
     await file.close()
     assert.deepEqual(failures, ['ENOSPC: no space left on device, write'])
+  })
+})
+
+describe('what the workers of convoy train print', () => {
+  /** A worker that prints, and ends before it works. */
+  const print = async (directory: string, script: string): Promise<string[]> => {
+    const preload = path.join(directory, 'preload.cjs')
+    writeFileSync(preload, `const { writeSync: write } = require('node:fs'); ${script}; process.exit(0)`)
+    const warnings: string[] = []
+    const log = new Log({
+      levels: parseLogLevels('info'),
+      sinks: [({ message }) => warnings.push(message)],
+      now: () => 0,
+    })
+    const workers = new LocalWorkers({
+      ...{ count: 1, address: '127.0.0.1:9', logDirectory: directory, device: 'cpu', logLevel: 'info' },
+      environment: () => ({ ...process.env, NODE_OPTIONS: `--require ${preload}` }),
+      onNoneLeft: (why) => assert.fail(why),
+      log: log.module('process'),
+    })
+    await workers.close()
+    return warnings
+  }
+
+  it('is bounded: the newest of it is kept', async () => {
+    const directory = mkdtempSync(path.join(scratch, 'flood-'))
+    const LINES = 450_000
+    const warnings = await print(
+      directory,
+      `for (let n = 1; n <= ${LINES}; n++) write(2, String(n).padStart(99) + '\\n')`,
+    )
+    assert.deepEqual(warnings, [])
+    const files = readdirSync(directory).filter((name) => name.startsWith('worker-'))
+    assert.deepEqual(files.sort(), ['worker-0.1.log', 'worker-0.log'])
+    for (const name of files) assert.ok(statSync(path.join(directory, name)).size <= 16 * 2 ** 20, name)
+    assert.match(readFileSync(path.join(directory, 'worker-0.log'), 'utf8'), new RegExp(` ${LINES}\n$`))
+  })
+
+  it('is lost on a full disk, which is said once and ends nothing', async () => {
+    const directory = mkdtempSync(path.join(scratch, 'full-'))
+    symlinkSync('/dev/full', path.join(directory, 'worker-0.log'))
+    const warnings = await print(directory, `write(1, 'one\\n'); write(2, 'two\\n')`)
+    assert.deepEqual(warnings, ['Not everything stands in worker-0.log: ENOSPC: no space left on device, write.'])
   })
 })
 

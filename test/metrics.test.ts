@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import os from 'node:os'
 import path from 'node:path'
+import { text as readAll } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { MetricsSource } from '../src/coordinator/reporting/prometheus-metrics.js'
 import { PrometheusMetrics } from '../src/coordinator/reporting/prometheus-metrics.js'
 import { readHeartbeat } from '../src/coordinator/worker-report.js'
 import { PHASE_BUCKETS, phaseMean, PhaseTimes } from '../src/metrics/phases.js'
@@ -12,6 +17,8 @@ import type { ConvoyError } from '../src/shared/errors.js'
 import { packageRoot } from '../src/shared/package-root.js'
 import type { Heartbeat } from '../src/shared/protocol/messages.js'
 import { parseGpu } from '../src/worker/gpu-readings.js'
+import { WorkerVitals } from '../src/worker/worker-vitals.js'
+import { until } from './chaos/until.js'
 import { EVENTS } from './example-run.js'
 
 const counts = new Array<number>(PHASE_BUCKETS.length + 1).fill(1)
@@ -23,6 +30,12 @@ const HEARTBEAT: Heartbeat = {
   eventLoopDelaySeconds: 0.01,
   phases: [{ phase: 'wait', counts, seconds: 2 }],
 }
+
+const NOBODY: MetricsSource = {
+  ...{ state: () => 'waiting', workerCount: 0, workers: () => [], workerPhases: () => [], traffic: () => [] },
+}
+
+const NOTHING = { text: '', contentType: 'text/plain' }
 
 describe('metrics', () => {
   it('are served as the events said, and nothing else is', async () => {
@@ -36,7 +49,7 @@ describe('metrics', () => {
       'convoy_samples_total 256',
       'convoy_shards_reissued_total{reason="lost"} 4',
       'convoy_results_refused_total{reason="stale"} 1',
-      'convoy_workers 0',
+      'convoy_worker_departures_total 1',
       'convoy_evaluation_accuracy_ratio{split="validation"} 0.75',
       'convoy_step_duration_seconds_count 2',
     ]) {
@@ -59,9 +72,58 @@ describe('metrics', () => {
     server.close()
   })
 
+  it('are served on, whatever a peer asks for', async () => {
+    const metrics = new PrometheusMetrics(() => performance.now())
+    const server = await serveMetrics(metrics.render, '127.0.0.1:0', '--metrics-listen', () => undefined)
+    const { hostname, port } = new URL(server.url)
+    for (const target of ['//', 'http://[', '*', '/%00', `/${'x'.repeat(10_000)}`]) {
+      const socket = connect(Number(port), hostname)
+      socket.end(`GET ${target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+      assert.match(await readAll(socket), /^HTTP\/1\.1 40[04] /, target)
+    }
+    assert.equal((await fetch(server.url)).status, 200)
+    server.close()
+  })
+
+  it('say that nothing was done yet from the beginning: an alert on what is not there is never raised', async () => {
+    const metrics = new PrometheusMetrics(() => 0)
+    metrics.watch(NOBODY)
+    metrics.observe(EVENTS[0]!)
+    const { text } = await metrics.render()
+    for (const line of ['convoy_step 0', 'convoy_epoch 0', 'convoy_workers 0', 'convoy_samples_total 0'])
+      assert.ok(text.includes(`${line}\n`), line)
+  })
+
+  it('are there until who scrapes regularly has seen the end, and not for who does not or has gone', async () => {
+    let nowMs = 0
+    const [isReady, noPage, now] = [() => undefined, () => false, () => nowMs]
+    const open = async () => serveMetrics(async () => NOTHING, '127.0.0.1:0', '--metrics-listen', isReady, noPage, now)
+    const settles = async (promise: Promise<void>): Promise<boolean> =>
+      Promise.race([promise.then(() => true), delay(0, false)])
+    const scrape = async (url: string) => (await fetch(url)).text()
+
+    const unseen = await open()
+    assert.ok(await settles(unseen.lastScrape()), 'nobody scrapes')
+    await Promise.all([scrape(unseen.url), scrape(unseen.url), scrape(unseen.url)])
+    assert.ok(await settles(unseen.lastScrape()), 'a crowd, once')
+    unseen.close()
+
+    const seen = await open()
+    await scrape(seen.url)
+    nowMs += 5_000
+    await scrape(seen.url)
+    const last = seen.lastScrape()
+    assert.equal(await settles(last), false)
+    await scrape(seen.url)
+    await last
+    nowMs += 10_000
+    assert.ok(await settles(seen.lastScrape()), 'it has missed one')
+    seen.close()
+  })
+
   it('tell of saved models', async () => {
     const metrics = new PrometheusMetrics(() => 0)
-    metrics.watch({ state: () => 'finished', workers: () => [], workerPhases: () => [], traffic: () => [] })
+    metrics.watch(NOBODY)
     metrics.saved(1.7e9, 300_000, 0.05)
     metrics.saveFailed()
     const { text } = await metrics.render()
@@ -145,8 +207,39 @@ describe('readings of nvidia-smi', () => {
     })
   })
 
-  it('are 0 where a GPU does not tell', () => {
-    assert.equal(parseGpu('[N/A], 1, 2, 3, [Not Supported]').powerWatts, 0)
+  it('are absent where a GPU does not tell: no number is not 0', () => {
+    assert.deepEqual(parseGpu('[N/A], 1, 2, 3, [Not Supported]'), {
+      memoryUsedBytes: 2 ** 20,
+      memoryBytes: 2 * 2 ** 20,
+      temperatureCelsius: 3,
+    })
+  })
+
+  it('that fail are neither shown as news nor given up, and leave the rest of a heartbeat alone', async () => {
+    const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-smi-'))
+    const answer = path.join(directory, 'answer')
+    // A driver that comes and goes.
+    writeFileSync(path.join(directory, 'nvidia-smi'), `#!/bin/sh\ncat '${answer}'\n`, { mode: 0o755 })
+    const { PATH } = process.env
+    process.env['PATH'] = `${directory}:${PATH}`
+    const warnings: string[] = []
+    const device = { kind: 'gpu', name: 'a GPU', tensorflowVersion: '2', fingerprint: 'f' } as const
+    writeFileSync(answer, '37, 1024, 143771, 41, 123.45\n')
+    const vitals = new WorkerVitals(device, (text) => warnings.push(text), 20)
+    try {
+      await until('a reading', () => vitals.heartbeat().gpu?.temperatureCelsius === 41)
+      rmSync(answer)
+      await until('no reading', () => vitals.heartbeat().gpu === undefined)
+      await until('a time of the event loop', () => vitals.heartbeat().eventLoopDelaySeconds > 0)
+      writeFileSync(answer, '37, 1024, 143771, 42, 123.45\n')
+      await until('another reading', () => vitals.heartbeat().gpu?.temperatureCelsius === 42)
+      assert.equal(warnings.length, 1)
+      assert.match(warnings[0]!, /^The GPU cannot be read: /)
+    } finally {
+      vitals.close()
+      process.env['PATH'] = PATH
+      rmSync(directory, { recursive: true })
+    }
   })
 
   for (const text of ['', 'No devices were found', '1, 2, 3, 4', '1, 2, 3, 4, x', '-1, 2, 3, 4, 5', '1, , 3, 4, 5'])
@@ -157,6 +250,6 @@ describe('readings of nvidia-smi', () => {
   const smi = spawnSync('nvidia-smi', ['-L']).status === 0
   it('of a real GPU can be read', { skip: smi ? false : 'no nvidia-smi here' }, async () => {
     const { readGpu } = await import('../src/worker/gpu-readings.js')
-    assert.ok((await readGpu('0')).memoryBytes > 0)
+    assert.ok((await readGpu('0')).memoryBytes! > 0)
   })
 })

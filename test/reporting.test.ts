@@ -9,6 +9,7 @@ import { finalTable } from '../src/coordinator/reporting/final-table.js'
 import { MetricsFile } from '../src/coordinator/reporting/metrics-file.js'
 import { RunLog } from '../src/coordinator/reporting/run-log.js'
 import { createRunDirectory, writeResult } from '../src/coordinator/reporting/run-directory.js'
+import { ProgressLine } from '../src/coordinator/reporting/progress-line.js'
 import { createProgressDisplay } from '../src/coordinator/reporting/terminal-progress.js'
 import { RunProgress } from '../src/coordinator/run-progress.js'
 import type { RunEvent, RunResult } from '../src/coordinator/run-events.js'
@@ -86,6 +87,14 @@ describe('progress', () => {
     ]) {
       assert.match(text, part)
     }
+  })
+
+  it('on a terminal says that nobody works, and no speed that the first step would lie about', () => {
+    const progress = new ProgressLine()
+    for (const event of EVENTS.slice(0, 4)) progress.observe(event)
+    assert.equal(progress.within(80), '██████████░░░░░░░░░░  1/2  epoch 0.50  loss 2.000  accuracy 25.0 %  1 workers')
+    progress.observe({ kind: 'waiting' })
+    assert.equal(progress.within(80), '██████████░░░░░░░░░░  1/2  waiting for workers')
   })
 
   it('ends in a table with accuracy by class and the confusion matrix', () => {

@@ -114,7 +114,7 @@ describe('colours', () => {
     assert.doesNotMatch(whole.stderr + whole.stdout, CONTROL)
   })
 
-  it('that a worker brought in its name are not shown', () => {
+  it('that came from elsewhere are not shown', () => {
     assert.equal(printable('evil\u001b[2J\u009b2J\rname\nline'), String.raw`evil\u001b[2J\u009b2J\u000dname\u000aline`)
   })
 })
@@ -128,6 +128,7 @@ describe('convoy status --watch', () => {
     await watch.untilPrints(/step [1-9]\d* of .*\n[^]*step \d+ of .*\n/)
     launch.kill()
     assert.equal(await watch.status(), 0, watch.stderr)
+    assert.match(watch.stderr, /^The coordinator at .* has gone\.$/m)
     assert.equal(await json.status(), 0, json.stderr)
     launch.remove()
     assert.doesNotMatch(watch.stdout, CONTROL)
@@ -139,8 +140,10 @@ describe('convoy status --watch', () => {
 
   it('redraws in place on a terminal, within its size, and ends with 130 on Ctrl-C', { skip: noTerminal }, async () => {
     const launch = new Launch([...TRAIN, '--epochs', '100000'], tiny.environment, true)
-    const { runDirectory } = await launch.announcement()
-    await launch.untilMetrics((line) => line['kind'] === 'step')
+    const { address, runDirectory } = await launch.announcement()
+    // Each of these characters takes two columns.
+    const wide = new Launch(['worker', '--join', address, '--name', '計算機'.repeat(8)], tiny.environment)
+    await launch.untilMetrics((line) => line['kind'] === 'worker-joined' && line['workers'] === 3)
     const terminal = new PseudoTerminal(['status', runDirectory, '--watch'], 70, 24)
     await terminal.untilSays(/(step \d+ of [^]*){3}/)
     terminal.interrupt()
@@ -149,6 +152,8 @@ describe('convoy status --watch', () => {
     assert.equal(lines.filter((line) => line.startsWith(runDirectory.slice(0, 69))).length, 1, lines.join('\n'))
     assert.equal(lines.filter((line) => line.startsWith('│ worker')).length, 1, lines.join('\n'))
     assert.equal(lines.filter((line) => line.startsWith('└')).length, 1)
+    assert.equal(lines.filter((line) => line.includes('計算機')).length, 1)
+    wide.kill()
     launch.kill()
     await launch.status()
     launch.remove()

@@ -15,7 +15,7 @@ const DEADLINE_MS = 5_000
 
 /**
  * Calls a coordinator's Admin service.
- * @throws ConvoyError('usage') when no run is found, ConvoyError('unavailable') when it does not answer
+ * @throws ConvoyError('usage') when no run is found or another server answers, ConvoyError('unavailable') when none does
  */
 export async function callAdmin(method: 'status', target: AdminTarget, run?: string): Promise<StatusReply>
 export async function callAdmin(method: 'stop', target: AdminTarget, run?: string): Promise<void>
@@ -32,9 +32,19 @@ export async function callAdmin(method: 'status' | 'stop', target: AdminTarget, 
     })
   } catch (error) {
     const { code, details } = error as grpc.ServiceError
-    throw code === grpc.status.UNAVAILABLE || code === grpc.status.DEADLINE_EXCEEDED
-      ? new ConvoyError('unavailable', `No coordinator answers at ${address}.`, { cause: error })
-      : new ConvoyError('internal', `The coordinator at ${address} refused: ${details}`, { cause: error })
+    switch (code) {
+      case grpc.status.UNAVAILABLE:
+      case grpc.status.DEADLINE_EXCEEDED:
+        throw new ConvoyError('unavailable', `No coordinator answers at ${address}.`, { cause: error })
+      case grpc.status.UNIMPLEMENTED:
+        throw new ConvoyError(
+          'usage',
+          `--admin ${address}: no commands are taken there. The address is the coordinator's --admin-listen (127.0.0.1:7701 by default).`,
+          { cause: error },
+        )
+      default:
+        throw new ConvoyError('internal', `The coordinator at ${address} refused: ${details}`, { cause: error })
+    }
   } finally {
     client.close()
   }

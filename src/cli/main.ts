@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { ConvoyError } from '../shared/errors.js'
+import { printableLines } from '../shared/log/printable.js'
 import { version } from '../shared/version.js'
 
 interface Entry {
@@ -102,7 +103,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 function report(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
   const error = ConvoyError.from(thrown)
-  process.stderr.write(`✖ ${error.message}\n`)
+  process.stderr.write(`✖ ${printableLines(error.message)}\n`)
   if (!error.isExpected) process.stderr.write(`${(error.cause as Error | undefined)?.stack ?? error.stack}\n`)
   return error.exitStatus
 }
@@ -112,7 +113,7 @@ function exitByThrowing(command: Command): void {
   command.exitOverride()
   command.configureOutput({
     outputError: (text, write) => {
-      write(text.replace(/^error: /, '✖ '))
+      write(printableLines(text.replace(/^error: /, '✖ ')))
     },
   })
   for (const child of command.commands) exitByThrowing(child)

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { findRunningRun } from '../coordinator/run-announcement.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
-import { canRedraw, withinColumns } from '../shared/terminal.js'
+import { canRedraw } from '../shared/terminal.js'
 import type { AdminTarget } from './admin-client.js'
 import { callAdmin } from './admin-client.js'
 import { onStopSignals } from './stop-signals.js'
@@ -32,6 +32,8 @@ export async function watchStatus(
       status = await callAdmin('status', { ...target, admin })
     } catch (error) {
       if (!hasGone(error)) throw error
+      // It ended between two looks, or died: who was there last cannot say which.
+      process.stderr.write(`The coordinator at ${admin} has gone.\n`)
       break
     }
   }
@@ -43,6 +45,12 @@ function hasGone(error: unknown): boolean {
   return error instanceof ConvoyError && (error.cause as ServiceError | undefined)?.code === grpcStatus.UNAVAILABLE
 }
 
+/** Of a terminal that does not know its size. */
+const USUAL_ROWS = 24
+
+/** The terminal cuts off what is too long for a line: it knows how wide each character is. */
+const [CUT, WRAP] = ['\u001b[?7l', '\u001b[?7h']
+
 /** Writes over what it wrote before. What does not fit the terminal is cut off. */
 function redrawer(stream: NodeJS.WriteStream): (text: string) => void {
   let shownLines = 0
@@ -50,9 +58,9 @@ function redrawer(stream: NodeJS.WriteStream): (text: string) => void {
     const lines = text
       .trimEnd()
       .split('\n')
-      .slice(0, Math.max(1, stream.rows - 1))
+      .slice(0, Math.max(1, (stream.rows || USUAL_ROWS) - 1))
     const up = shownLines > 0 ? `\u001b[${shownLines}A` : ''
-    stream.write(`${up}\r\u001b[J${lines.map((line) => withinColumns(line, stream)).join('\n')}\n`)
+    stream.write(`${up}\r\u001b[J${CUT}${lines.join('\n')}${WRAP}\n`)
     shownLines = lines.length
   }
 }

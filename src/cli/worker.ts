@@ -1,9 +1,11 @@
 import { Command } from 'commander'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
+import { ConvoyError } from '../shared/errors.js'
 import { parseLogLevels } from '../shared/log/log-levels.js'
 import type { LogSink } from '../shared/log/log.js'
 import { Log } from '../shared/log/log.js'
 import { forPeople } from '../shared/log/people-format.js'
+import { nameFault } from '../shared/worker-name.js'
 import { LogRelay } from '../worker/log-relay.js'
 import { runWorker } from '../worker/run-worker.js'
 import { deviceOption } from './device-option.js'
@@ -22,6 +24,13 @@ interface WorkerFlags {
   supervised?: true
 }
 
+/** @throws ConvoyError('usage'): commander's own error would show what cannot be shown */
+function workerName(name: string): string {
+  const fault = nameFault(name)
+  if (fault !== undefined) throw new ConvoyError('usage', `--name: ${fault}`)
+  return name
+}
+
 export function workerCommand(): Command {
   return new Command('worker')
     .description('Compute gradients for a coordinator until its run is over')
@@ -29,6 +38,7 @@ export function workerCommand(): Command {
     .option(
       '--name <name>',
       'what to call this worker; one of a name at a time, and failures are remembered by it (default: host name and process id)',
+      workerName,
     )
     .option(
       '--patience <seconds>',

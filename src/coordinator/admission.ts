@@ -3,8 +3,7 @@ import type { DeviceDescription } from '../engine/engine.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { JoinRequest } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
-
-const LONGEST_NAME = 200
+import { nameFault } from '../shared/worker-name.js'
 
 /** What a worker says of itself, checked. */
 export interface Applicant {
@@ -25,7 +24,10 @@ export class Admission {
     this.#allowMixedDevices = allowMixedDevices
   }
 
-  /** @throws ConvoyError('incompatible') for another protocol or a device with other bits, ConvoyError('protocol') for nonsense */
+  /**
+   * @throws ConvoyError('incompatible') for another protocol, a name that cannot be shown, or a device with other bits;
+   * ConvoyError('protocol') for nonsense
+   */
   check(request: JoinRequest): Applicant {
     if (request.protocol !== PROTOCOL_VERSION) {
       throw new ConvoyError(
@@ -37,9 +39,9 @@ export class Admission {
     if ((kind !== 'cpu' && kind !== 'gpu') || !name || !tensorflowVersion || !fingerprint) {
       throw new ConvoyError('protocol', 'The worker did not say what device it computes on.')
     }
-    if (!request.name || request.name.length > LONGEST_NAME || !request.incarnation) {
-      throw new ConvoyError('protocol', `The worker needs a name of 1 to ${LONGEST_NAME} characters (--name).`)
-    }
+    const fault = nameFault(request.name)
+    if (fault !== undefined) throw new ConvoyError('incompatible', `--name: ${fault}`)
+    if (!request.incarnation) throw new ConvoyError('protocol', 'The worker did not say which process it is.')
     this.#fingerprint ??= fingerprint
     if (fingerprint !== this.#fingerprint && !this.#allowMixedDevices) {
       throw new ConvoyError(

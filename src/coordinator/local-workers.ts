@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
-import { createWriteStream } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type { Logger } from '../shared/log/log.js'
+import { RotatingFile } from '../shared/log/rotating-file.js'
 import { packageRoot } from '../shared/package-root.js'
 
 export interface LocalWorkersOptions {
@@ -46,16 +46,28 @@ const MOST_RESTARTS = 3
 const RESTART_AFTER_MS = 1_000
 const CLOSE_AFTER_MS = 5_000
 
+/** Of a worker's output: a full file is kept until the next is full too. */
+const MOST_LOG_BYTES = 16 * 1024 * 1024
+const MOST_LOG_FILES = 2
+
 /** Worker processes on this machine, started again when they die. */
 export class LocalWorkers {
   readonly #options: LocalWorkersOptions
+  readonly #files: readonly RotatingFile[]
   readonly #children = new Map<number, ChildProcess>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #closed = false
 
   constructor(options: LocalWorkersOptions) {
     this.#options = options
-    for (let index = 0; index < options.count; index++) this.#start(index, 0)
+    const { count, logDirectory, log } = options
+    this.#files = Array.from({ length: count }, (_, index) => {
+      const base = path.join(logDirectory, `worker-${index}`)
+      return new RotatingFile(base, MOST_LOG_BYTES, MOST_LOG_FILES, ({ message }) => {
+        log.warn(`Not everything stands in worker-${index}.log: ${message}.`)
+      })
+    })
+    for (let index = 0; index < count; index++) this.#start(index, 0)
   }
 
   /** Process ids of the workers that run now. */
@@ -70,15 +82,16 @@ export class LocalWorkers {
     await Promise.all(
       [...this.#children.values()].map(async (child) => {
         const killer = setTimeout(() => child.kill('SIGKILL'), CLOSE_AFTER_MS)
-        await ended(child)
+        // Its output is read to the end then; who ended before is not among the children any more.
+        await new Promise((resolve) => child.once('close', resolve))
         clearTimeout(killer)
       }),
     )
+    for (const file of this.#files) file.end()
   }
 
   #start(index: number, restarts: number): void {
-    const { address, logDirectory, device, environment, logLevel, log, onNoneLeft } = this.#options
-    const file = createWriteStream(path.join(logDirectory, `worker-${index}.log`), { flags: 'a' })
+    const { address, device, environment, logLevel, log, onNoneLeft } = this.#options
     const child = spawn(
       process.execPath,
       [
@@ -99,7 +112,7 @@ export class LocalWorkers {
     )
     let lastWords = ''
     const keep = (text: Buffer): void => {
-      file.write(text)
+      this.#files[index]!.write(text)
       lastWords = (lastWords + text.toString()).slice(-500)
     }
     child.stdout.on('data', keep)
@@ -109,7 +122,6 @@ export class LocalWorkers {
       log.error(`Worker ${index} cannot be started: ${error.message}.`)
     })
     child.on('close', (status, signal) => {
-      file.end()
       this.#children.delete(index)
       if (this.#closed || status === 0) return
       const how = signal === null ? `with status ${status}` : `by ${signal}`
@@ -132,9 +144,4 @@ export class LocalWorkers {
       this.#timers.add(timer)
     })
   }
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  await new Promise((resolve) => child.once('close', resolve))
 }

@@ -34,7 +34,9 @@ export class RunProgress {
       case 'step': {
         const { step, epoch, loss, accuracy, durationMs } = event
         const rate = (this.#batchSize * 1000) / durationMs
-        this.#samplesPerSecond = step <= 2 ? rate : (1 - RATE_WEIGHT) * this.#samplesPerSecond + RATE_WEIGHT * rate
+        const before = this.#samplesPerSecond
+        // The first step waits for workers to start: it says nothing about speed.
+        if (step > 1) this.#samplesPerSecond = step === 2 ? rate : (1 - RATE_WEIGHT) * before + RATE_WEIGHT * rate
         this.#step = step
         this.#epoch = epoch
         this.#loss = loss

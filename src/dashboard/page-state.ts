@@ -71,7 +71,7 @@ export interface PageWorker {
   readonly silentSeconds: number
   readonly residentBytes: number
   readonly tensors: number
-  readonly gpu?: { readonly utilization: number; readonly memoryUsedBytes: number; readonly memoryBytes: number }
+  readonly gpu?: { readonly utilization?: number; readonly memoryUsedBytes?: number }
 }
 
 /** Seconds in a phase since the beginning. */

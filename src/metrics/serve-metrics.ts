@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { isIP } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ConvoyError } from '../shared/errors.js'
 import { isLoopback, parseAddress } from '../shared/protocol/listen.js'
 
@@ -12,12 +13,23 @@ export type PageHandler = (pathname: string, request: IncomingMessage, response:
 export interface MetricsServer {
   /** `http://host:port/metrics` */
   readonly url: string
+  /**
+   * For the end of a run: settles when who scrapes regularly has seen how it ended, or does not come. At once where nobody does, or
+   * where it would take much longer than a quarter of a minute.
+   * @param signal ends the waiting
+   * @param onWait told how long it may take at most, when it begins
+   */
+  lastScrape(signal: AbortSignal, onWait: (seconds: number) => void): Promise<void>
   close(): void
 }
 
 const REQUEST_TIMEOUT_MS = 10_000
 const MOST_CONNECTIONS = 2_000
 const LOCAL = 'http://localhost'
+/** Scrapes that lie nearer together are not by one that comes regularly. */
+const SHORTEST_INTERVAL_MS = 500
+/** One that comes every 15 s is late now and then. */
+const LONGEST_INTERVAL_MS = 20_000
 
 /**
  * Serves `/metrics` for Prometheus, and for probes `/livez` (the process answers) and `/readyz` (503 with the reason while it is not
@@ -26,6 +38,7 @@ const LOCAL = 'http://localhost'
  * @param address `host:port`; port 0 takes any free one
  * @param notReady why it is not ready; undefined when it is
  * @param page what else there is to see
+ * @param now monotonic milliseconds
  * @throws ConvoyError('usage') when the address cannot be bound
  */
 export async function serveMetrics(
@@ -34,8 +47,12 @@ export async function serveMetrics(
   flag: string,
   notReady: () => string | undefined,
   page?: PageHandler,
+  now = (): number => performance.now(),
 ): Promise<MetricsServer> {
   const { host, port } = parseAddress(address, flag)
+  let scrapedMs = -Infinity
+  let intervalMs = Infinity
+  let onScraped = (): void => undefined
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
@@ -50,6 +67,12 @@ export async function serveMetrics(
       else if (pathname === '/livez') sayState(response, undefined)
       else if (pathname === '/readyz') sayState(response, notReady())
       else if (pathname === '/metrics') {
+        const sinceMs = now() - scrapedMs
+        if (sinceMs > SHORTEST_INTERVAL_MS) intervalMs = sinceMs
+        scrapedMs = now()
+        response.on('finish', () => {
+          onScraped()
+        })
         render().then(
           ({ text, contentType }) => response.writeHead(200, { 'content-type': contentType }).end(text),
           () => response.writeHead(500).end(),
@@ -74,6 +97,21 @@ export async function serveMetrics(
   }
   return {
     url: `http://${host}:${(server.address() as AddressInfo).port}/metrics`,
+    lastScrape: async (signal, onWait) => {
+      // Who has missed one is gone.
+      const patienceMs = 2 * intervalMs - (now() - scrapedMs)
+      if (intervalMs > LONGEST_INTERVAL_MS || patienceMs <= 0 || signal.aborted) return
+      onWait(patienceMs / 1000)
+      const scraped = new Promise<void>((resolve) => {
+        onScraped = resolve
+      })
+      const waiting = new AbortController()
+      await Promise.race([
+        scraped,
+        delay(patienceMs, undefined, { signal: AbortSignal.any([signal, waiting.signal]) }).catch(() => undefined),
+      ])
+      waiting.abort()
+    },
     close: () => {
       server.close()
       server.closeAllConnections()

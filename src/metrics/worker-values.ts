@@ -9,11 +9,11 @@ export interface WorkerNumbers {
   readonly eventLoopDelaySeconds: number
   readonly gpu?:
     | {
-        readonly utilization: number
-        readonly memoryUsedBytes: number
-        readonly memoryBytes: number
-        readonly temperatureCelsius: number
-        readonly powerWatts: number
+        readonly utilization?: number
+        readonly memoryUsedBytes?: number
+        readonly memoryBytes?: number
+        readonly temperatureCelsius?: number
+        readonly powerWatts?: number
       }
     | null
     | undefined

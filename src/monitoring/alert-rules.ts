@@ -35,7 +35,7 @@ export function alertsPage(): string {
   const alerts = ALERTS.map(
     ({ name, severity, expr, holds, meaning, remedy }) => `## ${name}
 
-*${severity}*, when it holds for ${holds}:
+*${severity}*, ${holds === '0m' ? 'as soon as it holds' : `when it holds for ${holds}`}:
 
     ${expr}
 

@@ -28,24 +28,40 @@ export interface Alert {
 }
 
 const COORDINATOR = { instance: 'c', job: 'convoy' }
+/** Another, which comes near to an alert. */
+const OTHER = { ...COORDINATOR, instance: 'other' }
+/** Absent until promtool looks: what is bad only then does not hold yet. */
+const JUST_NOW = '_x10'
 
 /** What deploy/monitoring/prometheus/alerts.yml and docs/alerts.md are generated from. */
 export const ALERTS: readonly Alert[] = [
   {
     name: 'ConvoyDown',
     severity: 'critical',
-    expr: 'up{job="convoy"} == 0',
+    expr: `up{job="convoy"} == 0 and on (instance, job) last_over_time(${fullName('run_state')}{state="finished"}[1d]) == 0`,
     holds: '1m',
-    summary: 'No coordinator answers at {{ $labels.instance }}.',
-    meaning: 'Prometheus cannot scrape the coordinator: it ended, died, or cannot be reached.',
+    summary: 'The coordinator at {{ $labels.instance }} does not answer, and its run has no result.',
+    meaning:
+      'It failed, was interrupted or killed, or cannot be reached. One that ends with a result waits for the scrape that sees it (scrapes ' +
+      'may be a quarter of a minute apart), and raises nothing. A day later it is forgotten.',
     remedy: [
-      'A run that is done ends its coordinator: look for `result.json` in its run directory.',
-      'Otherwise read the end of `convoy.log` there, and start the coordinator again.',
-      'If it runs: is its `--metrics-listen` address the one in the targets of Prometheus?',
+      '`convoy.log` in the run directory ends with the reason, the step and the remedy, unless the process was killed.',
+      'Killed: `dmesg` tells whether it was for memory. Start the coordinator again.',
+      'If it runs: can Prometheus reach its `--metrics-listen` address?',
+      'Interrupted on purpose: take it out of the targets of Prometheus, or silence the alert.',
     ],
-    raisedBy: [{ series: 'up{job="convoy", instance="c"}', values: '1 1 0x20' }],
+    raisedBy: [
+      { series: `up${braces(COORDINATOR)}`, values: '1 1 0x20' },
+      { series: finished(COORDINATOR), values: '0 0 stale' },
+    ],
     labels: COORDINATOR,
-    notBy: [{ series: 'up{job="convoy", instance="c"}', values: '1x9 0' }],
+    // One has its result; another was there a moment ago.
+    notBy: [
+      { series: `up${braces(COORDINATOR)}`, values: '1 1 0x20' },
+      { series: finished(COORDINATOR), values: '0 1 stale' },
+      { series: `up${braces(OTHER)}`, values: '1x9 0' },
+      { series: finished(OTHER), values: '0x9 stale' },
+    ],
   },
   {
     name: 'ConvoyNoWorkers',
@@ -61,20 +77,10 @@ export const ALERTS: readonly Alert[] = [
     ...gauge('run_state', '1', '0', { state: 'waiting' }),
   },
   {
-    name: 'ConvoyRunFailed',
-    severity: 'critical',
-    expr: `${fullName('run_state')}{state="failed"} == 1`,
-    holds: '0m',
-    summary: 'The run at {{ $labels.instance }} failed.',
-    meaning: 'The coordinator gave up, for example because two workers computed the same gradient that is not finite.',
-    remedy: ['`convoy.log` in the run directory ends with the reason, the step and the remedy.'],
-    ...gauge('run_state', '1', '0', { state: 'failed' }),
-  },
-  {
     name: 'ConvoyStalled',
     severity: 'critical',
-    expr: `changes(${fullName('step')}[5m]) == 0 and on (instance, job) ${fullName('run_state')}{state="training"} == 1`,
-    holds: '1m',
+    expr: `changes(${fullName('step')}[2m]) == 0 and on (instance, job) ${fullName('run_state')}{state="training"} == 1`,
+    holds: '3m',
     summary: 'No step for five minutes at {{ $labels.instance }}, though workers take part.',
     meaning: 'Workers are there and no step ends: they are stuck, or a step takes longer than five minutes.',
     remedy: [
@@ -86,10 +92,12 @@ export const ALERTS: readonly Alert[] = [
       { series: `${fullName('run_state')}${braces({ ...COORDINATOR, state: 'training' })}`, values: '1x20' },
     ],
     labels: COORDINATOR,
+    // One evaluates; the steps of another take three minutes.
     notBy: [
       { series: `${fullName('step')}${braces(COORDINATOR)}`, values: '7x20' },
-      { series: `${fullName('run_state')}${braces({ ...COORDINATOR, state: 'evaluating' })}`, values: '1x20' },
       { series: `${fullName('run_state')}${braces({ ...COORDINATOR, state: 'training' })}`, values: '0x20' },
+      { series: `${fullName('step')}${braces(OTHER)}`, values: '1 2 2 2 3 3 3 4 4 4 4' },
+      { series: `${fullName('run_state')}${braces({ ...OTHER, state: 'training' })}`, values: '1x20' },
     ],
   },
   {
@@ -156,7 +164,7 @@ export const ALERTS: readonly Alert[] = [
     summary: 'More than five workers left {{ $labels.instance }} within ten minutes.',
     meaning: 'Workers crash, are killed (memory), or the network between them and the coordinator breaks.',
     remedy: ['The ends of their logs say why they left; `dmesg` tells of processes killed for memory.'],
-    ...counter('worker_departures', {}, '0+0.4x20'),
+    ...counter('worker_departures', {}, '0+0.6x20', '0+0.5x20'),
   },
   {
     name: 'ConvoyStraggler',
@@ -171,12 +179,14 @@ export const ALERTS: readonly Alert[] = [
   {
     name: 'ConvoyWorkerSilent',
     severity: 'warning',
-    expr: `${fullName('worker_heartbeat_age_seconds')} > 2`,
+    expr: `avg_over_time(${fullName('worker_heartbeat_age_seconds')}[5m]) > 1`,
     holds: '1m',
     summary: 'Worker {{ $labels.worker }} is hardly heard.',
-    meaning: 'It says nothing for seconds, again and again: a link that loses packets, or a machine out of breath.',
+    meaning:
+      'A worker is heard every 0.75 s, and given up after 3 s. This one is silent for longer than it should, again and again: ' +
+      'a link that loses packets, or a machine out of breath.',
     remedy: ['Measure the link (`ping`), and look at the event loop of the worker on its dashboard.'],
-    ...gauge('worker_heartbeat_age_seconds', '2.5', '1', { worker: 'w' }),
+    ...gauge('worker_heartbeat_age_seconds', '1.5', '1', { worker: 'w' }),
   },
   {
     name: 'ConvoyGpuHot',
@@ -201,7 +211,10 @@ export const ALERTS: readonly Alert[] = [
     ],
     raisedBy: [{ series: `convoy_nodejs_eventloop_lag_p99_seconds${braces(COORDINATOR)}`, values: '0.6x20' }],
     labels: COORDINATOR,
-    notBy: [{ series: `convoy_nodejs_eventloop_lag_p99_seconds${braces(COORDINATOR)}`, values: '0.5x20' }],
+    notBy: [
+      { series: `convoy_nodejs_eventloop_lag_p99_seconds${braces(COORDINATOR)}`, values: '0.5x20' },
+      { series: `convoy_nodejs_eventloop_lag_p99_seconds${braces(OTHER)}`, values: `${JUST_NOW} 0.6` },
+    ],
   },
   {
     name: 'ConvoyDescriptorsRunOut',
@@ -219,28 +232,37 @@ export const ALERTS: readonly Alert[] = [
     notBy: [
       { series: `convoy_process_open_fds${braces(COORDINATOR)}`, values: '80x20' },
       { series: `convoy_process_max_fds${braces(COORDINATOR)}`, values: '100x20' },
+      { series: `convoy_process_open_fds${braces(OTHER)}`, values: `${JUST_NOW} 90` },
+      { series: `convoy_process_max_fds${braces(OTHER)}`, values: '100x20' },
     ],
   },
 ]
 
 type Tested = Pick<Alert, 'raisedBy' | 'labels' | 'notBy'>
 
-/** A gauge that stands at one value all the time, or at the other. */
+/** A gauge that stands at one value all the time; or at the other, or at the first just now. */
 function gauge(name: MetricName, bad: string, good: string, labels: Record<string, string>): Tested {
   const all = { ...COORDINATOR, ...labels }
   const series = `${fullName(name)}${braces(all)}`
   return {
     raisedBy: [{ series, values: `${bad}x20` }],
     labels: all,
-    notBy: [{ series, values: `${good}x20` }],
+    notBy: [
+      { series, values: `${good}x20` },
+      { series: `${fullName(name)}${braces({ ...OTHER, ...labels })}`, values: `${JUST_NOW} ${bad}` },
+    ],
   }
 }
 
-/** A counter that rises by one each minute, or does not. */
-function counter(name: MetricName, labels: Record<string, string> = {}, harmless = '3x20'): Tested {
+/** A counter that rises once, or does not. */
+function counter(name: MetricName, labels: Record<string, string> = {}, rises = '0x7 1x20', harmless = '3x20'): Tested {
   const all = { ...COORDINATOR, ...labels }
   const series = `${fullName(name)}${braces(all)}`
-  return { raisedBy: [{ series, values: '0+1x20' }], labels: all, notBy: [{ series, values: harmless }] }
+  return { raisedBy: [{ series, values: rises }], labels: all, notBy: [{ series, values: harmless }] }
+}
+
+function finished(labels: Readonly<Record<string, string>>): string {
+  return `${fullName('run_state')}${braces({ ...labels, state: 'finished' })}`
 }
 
 function braces(labels: Readonly<Record<string, string>>): string {

@@ -12,11 +12,6 @@ export function columnsOf(stream: NodeJS.WriteStream): number {
   return (stream.columns || USUAL_COLUMNS) - 1
 }
 
-/** The beginning of a line, as much as fits. */
-export function withinColumns(line: string, stream: NodeJS.WriteStream): string {
-  return line.slice(0, columnsOf(stream))
-}
-
 /** Yellow where the stream shows colours: NO_COLOR, FORCE_COLOR and TERM are read as Node reads them. */
 export function highlighted(text: string, stream: NodeJS.WriteStream): string {
   const forced = process.env['FORCE_COLOR']

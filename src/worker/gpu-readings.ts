@@ -22,24 +22,24 @@ export async function readGpu(gpu: string): Promise<GpuMessage> {
 }
 
 /**
- * @param text one line of csv without header and units; `[N/A]` and the like for what this GPU does not tell, which counts as 0
+ * @param text one line of csv without header and units; `[N/A]` and the like for what this GPU does not tell
  * @throws Error for anything else
  */
 export function parseGpu(text: string): GpuMessage {
   const values = text.trim().split(',').map(valueOf)
   const [utilization, memoryUsed, memory, temperatureCelsius, powerWatts] = values
-  if (values.length !== FIELDS.length || values.some((value) => !(value >= 0)))
+  if (values.length !== FIELDS.length || values.some((value) => value !== undefined && !(value >= 0)))
     throw new Error(`nvidia-smi said: ${text.slice(0, 200)}`)
   return {
-    utilization: Math.min(1, utilization! / 100),
-    memoryUsedBytes: memoryUsed! * MEBIBYTE,
-    memoryBytes: memory! * MEBIBYTE,
-    temperatureCelsius: temperatureCelsius!,
-    powerWatts: powerWatts!,
+    ...(utilization !== undefined && { utilization: Math.min(1, utilization / 100) }),
+    ...(memoryUsed !== undefined && { memoryUsedBytes: memoryUsed * MEBIBYTE }),
+    ...(memory !== undefined && { memoryBytes: memory * MEBIBYTE }),
+    ...(temperatureCelsius !== undefined && { temperatureCelsius }),
+    ...(powerWatts !== undefined && { powerWatts }),
   }
 }
 
-function valueOf(field: string): number {
+function valueOf(field: string): number | undefined {
   const text = field.trim()
-  return /^\[.*\]$/.test(text) ? 0 : text === '' ? NaN : Number(text)
+  return /^\[.*\]$/.test(text) ? undefined : text === '' ? NaN : Number(text)
 }

@@ -7,7 +7,8 @@ import type { GpuMessage, Heartbeat } from '../shared/protocol/messages.js'
 import { readGpu } from './gpu-readings.js'
 
 const GPU_EVERY_MS = 5_000
-const NANOSECONDS = 1e9
+const RESOLUTION_MS = 10
+const NANOSECONDS_PER_MS = 1e6
 
 /** How a worker does, for its heartbeats. One for each membership. */
 export class WorkerVitals {
@@ -18,13 +19,14 @@ export class WorkerVitals {
   #tensorBytes = 0
   #computePhases: readonly PhaseReport[] = []
   #gpu: GpuMessage | undefined
-  readonly #delay = monitorEventLoopDelay({ resolution: 10 })
+  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   readonly #gpuTimer: NodeJS.Timeout | undefined
 
-  /** @param warn hears once that the GPU cannot be watched */
-  constructor(device: DeviceDescription, warn: (text: string) => void) {
+  /** @param warn hears once that the GPU cannot be read; it is tried again */
+  constructor(device: DeviceDescription, warn: (text: string) => void, gpuEveryMs = GPU_EVERY_MS) {
     this.#delay.enable()
     if (device.kind !== 'gpu') return
+    let isSaid = false
     const read = (): void => {
       const gpu = process.env['CUDA_VISIBLE_DEVICES']?.split(',')[0] ?? '0'
       readGpu(gpu).then(
@@ -32,13 +34,15 @@ export class WorkerVitals {
           this.#gpu = readings
         },
         (error: unknown) => {
-          this.close()
-          warn(`The GPU is not watched: ${ConvoyError.from(error).message.split('\n')[0]}`)
+          // What it was some time ago is not what it is now.
+          this.#gpu = undefined
+          if (!isSaid) warn(`The GPU cannot be read: ${ConvoyError.from(error).message.split('\n')[0]}`)
+          isSaid = true
         },
       )
     }
     read()
-    this.#gpuTimer = setInterval(read, GPU_EVERY_MS)
+    this.#gpuTimer = setInterval(read, gpuEveryMs)
   }
 
   progress(shardsDone: number, tensors: number, tensorBytes: number): void {
@@ -53,7 +57,9 @@ export class WorkerVitals {
   }
 
   heartbeat(): Heartbeat {
-    const eventLoopDelaySeconds = this.#delay.count > 0 ? this.#delay.max / NANOSECONDS : 0
+    // It times a timer, whose own interval is no delay.
+    const longestMs = this.#delay.count > 0 ? this.#delay.max / NANOSECONDS_PER_MS - RESOLUTION_MS : 0
+    const eventLoopDelaySeconds = Math.max(0, longestMs) / 1000
     this.#delay.reset()
     return {
       shardsDone: this.#shardsDone,

@@ -11,34 +11,39 @@ interface Part {
   readonly rank: number
 }
 
+const WAITING: readonly Part[] = [{ text: 'waiting for workers', rank: 1 }]
+
 /** How far the run is, in a line: rate and time left are smoothed. */
 export class ProgressLine {
   #totalSteps = 0
   #step = 0
   #batchSize = 0
   #stepMs = 0
-  #parts: readonly Part[] = [{ text: 'waiting for workers', rank: 1 }]
+  #parts: readonly Part[] = WAITING
 
   observe(event: RunEvent): void {
     if (event.kind === 'started') {
       this.#totalSteps = event.totalSteps
       this.#batchSize = event.config.batchSize
+    } else if (event.kind === 'waiting') {
+      this.#parts = WAITING
     } else if (event.kind === 'evaluating') {
       this.#parts = [{ text: `${event.split}: ${event.done} of ${event.total} images`, rank: 1 }]
     } else if (event.kind === 'step') {
       const { step, epoch, loss, accuracy, durationMs, workers } = event
-      // The first step waits for workers to start.
       this.#stepMs = step <= 2 ? durationMs : (1 - SMOOTHING) * this.#stepMs + SMOOTHING * durationMs
       this.#step = step
       const rate = (1000 * this.#batchSize) / this.#stepMs
       const left = formatDuration(((this.#totalSteps - step) * this.#stepMs) / 1000)
+      // The first step waits for workers to start: it says nothing about speed.
+      const isTimed = step > 1
       this.#parts = [
         { text: `epoch ${epoch.toFixed(2)}`, rank: 7 },
         { text: `loss ${loss.toFixed(3)}`, rank: 2 },
         { text: `accuracy ${formatShare(accuracy)}`, rank: 3 },
-        { text: `${rate.toFixed(0)} images/s`, rank: 4 },
+        ...(isTimed ? [{ text: `${rate.toFixed(0)} images/s`, rank: 4 }] : []),
         { text: `${workers} workers`, rank: 5 },
-        { text: `${left} left`, rank: 1 },
+        ...(isTimed ? [{ text: `${left} left`, rank: 1 }] : []),
       ]
     }
   }

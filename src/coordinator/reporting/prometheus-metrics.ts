@@ -19,7 +19,7 @@ const EVENT_COUNTERS = [
 ] as const
 
 /** What the metrics read from a coordinator whenever somebody scrapes. */
-export type MetricsSource = Pick<Coordinator, 'state' | 'workers' | 'workerPhases' | 'traffic'>
+export type MetricsSource = Pick<Coordinator, 'state' | 'workerCount' | 'workers' | 'workerPhases' | 'traffic'>
 
 /** Metrics of each worker that are one number of its status. */
 const OF_WORKERS = {
@@ -46,12 +46,14 @@ export class PrometheusMetrics {
   readonly render = (): ReturnType<Metrics['render']> => this.#metrics.render()
 
   /** From now on each scrape reads this coordinator too. */
-  watch({ state, workers, workerPhases, traffic }: MetricsSource): void {
+  watch(source: MetricsSource): void {
+    const { state, workers, workerPhases, traffic } = source
     const metrics = this.#metrics
     const shown = (): readonly WorkerStatusView[] => workers().slice(0, MOST_WORKERS)
     metrics.collect('run_state', () =>
       RUN_STATES.map((name) => ({ labels: { state: name }, value: name === state() ? 1 : 0 })),
     )
+    metrics.collect('workers', () => [{ labels: {}, value: source.workerCount }])
     metrics.collect('worker_state', () =>
       shown().flatMap((worker) =>
         WORKER_STATES.map((name) => ({
@@ -118,6 +120,9 @@ export class PrometheusMetrics {
         const { network, seed, batchSize } = event.config
         metrics.set('run_info', { network: network.name, dataset: event.dataset.name, seed: `${seed}` }, 1)
         metrics.set('planned_steps', {}, event.totalSteps)
+        // A run that never gets beyond its first step has to be noticed too.
+        metrics.set('step', {}, 0)
+        metrics.set('epoch', {}, 0)
         this.#batchSize = batchSize
         break
       }
@@ -125,11 +130,9 @@ export class PrometheusMetrics {
         this.#step(event)
         break
       case 'worker-joined':
-        metrics.set('workers', {}, event.workers)
         metrics.increase('worker_joins', {})
         break
       case 'worker-left':
-        metrics.set('workers', {}, event.workers)
         metrics.increase('worker_departures', {})
         break
       case 'reissued':

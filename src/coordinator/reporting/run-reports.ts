@@ -25,6 +25,7 @@ export class RunReports {
   readonly page: RunPage
   readonly tensorboard: TensorboardReport
   readonly #metricsFile: MetricsFile
+  readonly #signal: AbortSignal
   #server: MetricsServer | undefined
 
   constructor({ runDirectory, signal, now, onLost }: RunReportsOptions) {
@@ -38,6 +39,7 @@ export class RunReports {
       }
     }
     const tensorboard = new TensorboardReport(runDirectory, () => Date.now() / 1000, lossOf('tensorboard'))
+    this.#signal = signal
     this.metrics = metrics
     this.tensorboard = tensorboard
     this.page = new RunPage(runDirectory, signal, tensorboard.inspected)
@@ -71,11 +73,12 @@ export class RunReports {
     this.page.watch({ coordinator, phases: () => this.metrics.phases(), save })
   }
 
-  /** Everything is written when this settles. */
+  /** Everything is written, and Prometheus has read the end of a run that was not interrupted, when this settles. */
   async close(): Promise<void> {
     await this.page.close()
-    this.#server?.close()
     await this.tensorboard.close()
     await this.#metricsFile.close()
+    if (!this.#signal.aborted) await this.#server?.lastScrape()
+    this.#server?.close()
   }
 }

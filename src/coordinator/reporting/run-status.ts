@@ -29,9 +29,7 @@ function pageWorker(worker: WorkerStatusView): PageWorker {
     ...{ id, name: printable(name), device: printable(device.name), state, shardsDone, residentBytes, tensors },
     silentSeconds: silentMs / 1000,
     ...(score && { score: score.toFastest }),
-    ...(gpu && {
-      gpu: { utilization: gpu.utilization, memoryUsedBytes: gpu.memoryUsedBytes, memoryBytes: gpu.memoryBytes },
-    }),
+    ...(gpu && { gpu }),
   }
 }
 

@@ -52,7 +52,14 @@ export class WorkerView {
         of: ({ silentSeconds }) => `${silentSeconds.toFixed(1)} s ago`,
         style: ({ silentSeconds }) => (silentSeconds > SILENT_SECONDS ? 'bad' : ''),
       },
-      { title: 'GPU', of: ({ gpu }) => (gpu ? `${share(gpu.utilization)}, ${bytes(gpu.memoryUsedBytes)}` : '') },
+      {
+        title: 'GPU',
+        of: ({ gpu: { utilization, memoryUsedBytes } = {} }) =>
+          [
+            ...(utilization === undefined ? [] : [share(utilization)]),
+            ...(memoryUsedBytes === undefined ? [] : [bytes(memoryUsedBytes)]),
+          ].join(', '),
+      },
       { title: 'Device', of: ({ device }) => device, style: () => 'words' },
     ]
     const hasGpu = status.workers.some(({ gpu }) => gpu !== undefined)

@@ -1,8 +1,8 @@
 import type { Dashboard } from '../panels.js'
 import { lines, number } from '../panels.js'
-import { mean, rate, value } from '../queries.js'
+import { rate, steadyMean, value } from '../queries.js'
 
-const PER_STEP = mean('step_duration_seconds', 'instance')
+const PER_STEP = steadyMean('step_duration_seconds', 'instance')
 
 export const OVERVIEW: Dashboard = {
   id: 'convoy-overview',
@@ -36,7 +36,7 @@ export const OVERVIEW: Dashboard = {
         number(
           {
             title: 'Time left',
-            description: 'Steps left, at the present time for a step; evaluations are not in it.',
+            description: 'Steps left, at the mean time for a step of the last ten minutes; evaluations are not in it.',
             unit: 's',
           },
           `(${value('planned_steps')} - ${value('step')}) * on (instance) (${PER_STEP})`,

@@ -50,9 +50,9 @@ export const WORKERS: Dashboard = {
         lines(
           {
             title: 'Heartbeat age',
-            description: 'Since each worker was heard last. Bad: more than 2 s; after 4 s it is given up.',
+            description: 'Since each worker was heard last. Bad: more than 1.5 s; after 3 s it is given up.',
             unit: 's',
-            limits: { warn: 2, bad: 4 },
+            limits: { warn: 1.5, bad: 3 },
           },
           { expr: value('worker_heartbeat_age_seconds'), legend: BY_WORKER },
         ),

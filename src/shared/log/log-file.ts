@@ -9,7 +9,7 @@ export interface LogFileOptions {
   readonly directory: string
   /** Told once when lines cannot be written, such as on a full disk. */
   readonly onFailure: (error: Error) => void
-  /** A file that would grow beyond this is kept as `convoy1.log`, and so on. @default 16 MiB */
+  /** A file that would grow beyond this is kept as `convoy.1.log`, and so on. @default 16 MiB */
   readonly mostBytes?: number
   /** @default 5 */
   readonly mostFiles?: number
@@ -18,7 +18,7 @@ export interface LogFileOptions {
 const MOST_BYTES = 16 * 1024 * 1024
 const MOST_FILES = 5
 
-/** `convoy.log` of a run: one JSON object a line, rotated by size. Older lines are in `convoy1.log`, the oldest in `convoy4.log`. */
+/** `convoy.log` of a run: one JSON object a line, rotated by size. Older lines are in `convoy.1.log`, the oldest in `convoy.4.log`. */
 export class LogFile {
   readonly #logger: winston.Logger
   readonly #stream: RotatingFile

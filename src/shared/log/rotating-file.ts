@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, renameSync, writeFileSync } from 'node:
 import { Writable } from 'node:stream'
 
 /**
- * A file that lines are added to, of bounded size: one that is full becomes `<name>1.log`, that one `<name>2.log`, and so on.
+ * A file that lines are added to, of bounded size: one that is full becomes `<name>.1.log`, that one `<name>.2.log`, and so on.
  * It writes at once: what was logged is there even if the process is killed next. winston's own rotating file is not used: bursts
  * go beyond its size and make it warn of leaking listeners, and a rotation ends its waiting for what is not yet written.
  */
@@ -47,7 +47,7 @@ export class RotatingFile extends Writable {
   }
 
   #name(age: number): string {
-    return `${this.#base}${age === 0 ? '' : age}.log`
+    return `${this.#base}${age === 0 ? '' : `.${age}`}.log`
   }
 
   #rotate(): void {

@@ -37,11 +37,11 @@ export interface PhaseTimesMessage {
 }
 
 export interface GpuMessage {
-  utilization: number
-  memoryUsedBytes: number
-  memoryBytes: number
-  temperatureCelsius: number
-  powerWatts: number
+  utilization?: number
+  memoryUsedBytes?: number
+  memoryBytes?: number
+  temperatureCelsius?: number
+  powerWatts?: number
 }
 
 export interface Heartbeat {

@@ -5,6 +5,8 @@ import type { ParameterTensor } from '../../../model/parameter-layout.js'
 export interface Png {
   readonly height: number
   readonly width: number
+  /** 1: grey, 3: RGB. */
+  readonly channels: number
   readonly bytes: Buffer
 }
 
@@ -65,5 +67,5 @@ async function encode(pixels: Uint8Array, height: number, width: number, channel
     .resize({ height: height * scale, width: width * scale, kernel: 'nearest' })
     .png()
     .toBuffer()
-  return { height: height * scale, width: width * scale, bytes }
+  return { height: height * scale, width: width * scale, channels, bytes }
 }

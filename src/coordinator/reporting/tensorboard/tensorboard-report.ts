@@ -94,8 +94,8 @@ export class TensorboardReport {
     const added = made.then(
       (png) => {
         if (png === undefined) return
-        const { height, width, bytes } = png
-        this.#events.add(step, [{ tag, image: { height, width, colorspace: 3, encodedImageString: bytes } }])
+        const { height, width, channels, bytes } = png
+        this.#events.add(step, [{ tag, image: { height, width, colorspace: channels, encodedImageString: bytes } }])
       },
       (error: unknown) => {
         this.#onLost(1, error as Error)
