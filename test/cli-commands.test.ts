@@ -206,6 +206,7 @@ describe('a run from beginning to end', () => {
     }
     assert.ok(manifest.step >= 3)
     assert.match(launch.stderr, /Interrupted/)
+    assert.match(convoy('eval', runDirectory).stderr, /holds no best weights.*--weights last/)
   })
 
   it('says that it waits when no worker is left, and goes on when one joins', async () => {
