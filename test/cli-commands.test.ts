@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import os from 'node:os'
@@ -207,6 +207,19 @@ describe('a run from beginning to end', () => {
     assert.ok(manifest.step >= 3)
     assert.match(launch.stderr, /Interrupted/)
     assert.match(convoy('eval', runDirectory).stderr, /holds no best weights.*--weights last/)
+  })
+
+  it('ends although its status cannot be written', async () => {
+    const launch = new Launch(['train', '--workers', '1', '--json', '--epochs', '50'], {}, true)
+    after(() => {
+      launch.remove()
+    })
+    await launch.untilMetrics((line) => line['kind'] === 'step')
+    const { runDirectory } = await launch.announcement()
+    mkdirSync(path.join(runDirectory, 'status.json'))
+    launch.child.kill('SIGINT')
+    assert.equal(await launch.status(), 130)
+    assert.match(launch.stderr, /At the end of the run: .*status\.json/)
   })
 
   it('says that it waits when no worker is left, and goes on when one joins', async () => {

@@ -133,7 +133,11 @@ export async function runTraining(
         metrics.saved(Date.now() / 1000, bytes, (now() - startedMs) / 1000)
       } catch (error) {
         metrics.saveFailed()
-        throw error
+        throw new ConvoyError(
+          'environment',
+          `The ${name} weights cannot be saved: ${(error as Error).message}. Make room in ${runDirectory}.`,
+          { cause: error },
+        )
       }
     }
     const { result, best, last } = await coordinator.train(async (weights, step) => save('last', weights, step))
@@ -154,7 +158,14 @@ export async function runTraining(
     notice(error.message)
   } finally {
     display.close()
-    for (const close of closing.reverse()) await close()
+    for (const close of closing.reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        // Such as status.json on a full disk. The others are closed all the same, or the process would stay.
+        warn(`At the end of the run: ${(error as Error).message}`)
+      }
+    }
     if (isMistake && !hasBegun) await rm(runDirectory, { recursive: true, force: true })
   }
 }
