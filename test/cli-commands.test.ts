@@ -219,7 +219,7 @@ describe('a run from beginning to end', () => {
     mkdirSync(path.join(runDirectory, 'status.json'))
     launch.child.kill('SIGINT')
     assert.equal(await launch.status(), 130)
-    assert.match(launch.stderr, /At the end of the run: .*status\.json/)
+    assert.match(launch.stderr, /Not everything was written at the end: .*status\.json/)
   })
 
   it('says that it waits when no worker is left, and goes on when one joins', async () => {

@@ -162,8 +162,8 @@ export async function runTraining(
       try {
         await close()
       } catch (error) {
-        // Such as status.json on a full disk. The others are closed all the same, or the process would stay.
-        warn(`At the end of the run: ${(error as Error).message}`)
+        // What stayed open would keep this process, and workers, for ever.
+        warn(`Not everything was written at the end: ${(error as Error).message}.`)
       }
     }
     if (isMistake && !hasBegun) await rm(runDirectory, { recursive: true, force: true })
