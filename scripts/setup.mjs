@@ -22,7 +22,7 @@ export class SetupError extends Error {}
 export async function ensureSetup({ development = false, runtime = true } = {}) {
   // A container's image was made ready when it was built, and holds no sources to do it again.
   if (!existsSync(at('src', 'tsconfig.json')) && existsSync(at('dist', 'src', 'cli', 'main.js'))) return
-  const problem = nodeProblem(process.versions.node)
+  const problem = nodeProblem(process.versions.node, development)
   if (problem !== undefined) throw new SetupError(problem)
   const packages = () => packagesReady(development)
   const build = () => buildReady(development)
@@ -45,11 +45,18 @@ export async function ensureSetup({ development = false, runtime = true } = {}) 
   await step('CIFAR-10', hasEmbeddedDataset, () => ensureEmbeddedDataset(report))
 }
 
+/** Least minor version by major one, from what the packages ask for; the development tools ask for more. */
+const LEAST_MINOR = { 20: 17, 22: 9, 23: 0, 24: 0 }
+const LEAST_MINOR_OF_TOOLS = { 20: 19, 22: 13, 24: 0 }
+
 /** What is wrong with this version of Node, if anything. */
-export function nodeProblem(version) {
+export function nodeProblem(version, development = false) {
   const [major, minor] = version.split('.').map(Number)
-  if ((major > 20 || (major === 20 && minor >= 17)) && major < 25) return undefined
-  return `Convoy runs on Node 20.17 to 24, and this is ${version}: install Node 22 or 24.`
+  if (minor >= (development ? LEAST_MINOR_OF_TOOLS : LEAST_MINOR)[major]) return undefined
+  const wanted = development
+    ? "Convoy's tests run on Node 20.19+, 22.13+ or 24"
+    : 'Convoy runs on Node 20.17+, 22.9+, 23 or 24'
+  return `${wanted}, and this is ${version}: install Node 24.`
 }
 
 async function step(name, isReady, work) {

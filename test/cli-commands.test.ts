@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -79,6 +82,48 @@ describe('convoy', () => {
     )
     assert.equal(status, 2)
     assert.match(stderr, /--insecure/)
+  })
+
+  it('leaves no run directory behind when the run cannot begin', async (test) => {
+    const taken = createServer()
+    test.after(() => taken.close())
+    await once(taken.listen(0, '127.0.0.1'), 'listening')
+    const inUse = `127.0.0.1:${(taken.address() as AddressInfo).port}`
+    const runs = path.join(scratch, 'refused')
+    const mistakes = [
+      ['--data', path.join(scratch, 'nothing')],
+      ['--data', packageRoot],
+      ['--listen', 'nonsense'],
+      ['--listen', inUse],
+      ['--admin-listen', inUse],
+      ['--metrics-listen', inUse],
+      ['--announce', path.join(scratch, 'missing', 'file')],
+    ]
+    for (const [flag, value] of mistakes) {
+      const { status, stderr } = convoy('train', flag!, value!, '--runs-dir', runs)
+      assert.equal(status, 2, stderr)
+      assert.match(stderr, new RegExp(`^✖ .*(${flag}|${value})`))
+      assert.doesNotMatch(stderr, /\n\s+at /)
+      assert.deepEqual(readdirSync(runs), [], stderr)
+    }
+    rmSync(runs, { recursive: true })
+  })
+
+  it('names the field that holds a value that cannot be used', () => {
+    for (const [args, message] of [
+      [['worker', '--join', 'nonsense'], /^✖ --join: "nonsense" is not host:port/],
+      [['bench', 'engine', '--peers', 'none,pytorch'], /^✖ --peers/],
+      [['bench', 'engine', '--output', scratch], /^✖ --output .* it is a directory/],
+      [['bench', 'engine', '--output', path.join(scratch, 'missing', 'file')], /^✖ --output .*ENOENT/],
+      [['bench', 'prediction', '--recipe', 'nonsense'], /'--recipe <name>'.*Allowed choices are quick/],
+      [['data', 'fetch', 'cifar10', '--from', 'nonsense'], /^✖ --from nonsense: give an http/],
+      [['report', path.join(packageRoot, 'package.json')], /is no run directory: it lacks metrics.jsonl/],
+      [['status', '--open', '--admin', '127.0.0.1:7701'], /'--open' cannot be used with option '--admin/],
+    ] as const) {
+      const { status, stderr } = convoy(...args)
+      assert.equal(status, 2, stderr)
+      assert.match(stderr, message)
+    }
   })
 
   it('says that no run is going on', () => {
@@ -161,6 +206,20 @@ describe('a run from beginning to end', () => {
     }
     assert.ok(manifest.step >= 3)
     assert.match(launch.stderr, /Interrupted/)
+    assert.match(convoy('eval', runDirectory).stderr, /holds no best weights.*--weights last/)
+  })
+
+  it('ends although its status cannot be written', async () => {
+    const launch = new Launch(['train', '--workers', '1', '--json', '--epochs', '50'], {}, true)
+    after(() => {
+      launch.remove()
+    })
+    await launch.untilMetrics((line) => line['kind'] === 'step')
+    const { runDirectory } = await launch.announcement()
+    mkdirSync(path.join(runDirectory, 'status.json'))
+    launch.child.kill('SIGINT')
+    assert.equal(await launch.status(), 130)
+    assert.match(launch.stderr, /Not everything was written at the end: .*status\.json/)
   })
 
   it('says that it waits when no worker is left, and goes on when one joins', async () => {

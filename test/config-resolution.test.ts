@@ -54,6 +54,15 @@ describe('configuration', () => {
     )
   })
 
+  it('names who gave a recipe that does not exist, and the run after the recipe', () => {
+    const yaml = file('recipe: 5\n')
+    assert.match(runConfigFrom({ recipe: 'a' }, { CONVOY_RECIPE: 'b' }).problems[0]!, /^--recipe: .*"a"/)
+    assert.match(runConfigFrom({ config: yaml }, { CONVOY_RECIPE: 'b' }).problems[0]!, /^CONVOY_RECIPE: .*"b"/)
+    assert.match(runConfigFrom({ config: yaml }, {}).problems[0]!, /run\.yaml: recipe: .*"5"/)
+    assert.equal(runConfigFrom({ config: file('recipe: seed\n') }, {}).recipe, 'seed')
+    assert.equal(runConfigFrom({}, {}).recipe, 'quick')
+  })
+
   it('that is printed can be given back', () => {
     const first = config({ recipe: 'resnet18', seed: '9' })
     assert.deepEqual(config({ config: file(JSON.stringify(first)) }), first)

@@ -10,7 +10,7 @@ import { packageRoot } from '../src/shared/package-root.js'
 import { killLaunches, train } from './launch.js'
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-local-'))
-const environment = { ...process.env, CONVOY_LOCAL_STATE: path.join(scratch, 'state') }
+const environment = { ...process.env, CONVOY_LOCAL_STATE: path.join(scratch, 'the state') }
 const PORTS = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
 
 /** Runs a script of deploy/local. @returns its output; rejects with it when the script fails */
@@ -81,5 +81,13 @@ describe('deploy/local', () => {
   it('says what is wrong with a number of workers', async () => {
     await assert.rejects(local('scale', 'many'), /whole number from 0 to 256/)
     await assert.rejects(local('scale', '2'), /No local run/)
+    await assert.rejects(
+      local('up', '1', '--recipe', 'nonsense'),
+      ({ code, stderr }: { code: number; stderr: string }) => {
+        assert.equal(code, 2)
+        assert.match(stderr, /^✖ --recipe: there is no recipe "nonsense"/)
+        return true
+      },
+    )
   })
 })

@@ -66,17 +66,19 @@ function assertLines(lines: string[], expected: RegExp[]): void {
 }
 
 describe('the set-up of a checkout', () => {
-  it('refuses a Node that is too old or too new in one sentence, and takes 20.17 to 24', async () => {
+  it('refuses a Node that the packages, or the tools of the tests, do not run on in one sentence', async () => {
     const { nodeProblem } = (await import(pathToFileURL(SETUP).href)) as {
-      nodeProblem: (version: string) => string | undefined
+      nodeProblem: (version: string, development?: boolean) => string | undefined
     }
-    for (const version of ['16.20.2', '18.20.4', '20.16.0', '25.0.0']) {
+    for (const version of ['16.20.2', '20.16.0', '21.7.3', '22.8.0', '25.0.0'])
       assert.equal(
         nodeProblem(version),
-        `Convoy runs on Node 20.17 to 24, and this is ${version}: install Node 22 or 24.`,
+        `Convoy runs on Node 20.17+, 22.9+, 23 or 24, and this is ${version}: install Node 24.`,
       )
-    }
-    for (const version of ['20.17.0', '22.0.0', '23.5.0', '24.9.1']) assert.equal(nodeProblem(version), undefined)
+    for (const version of ['20.17.0', '22.9.0', '23.5.0', '24.9.1']) assert.equal(nodeProblem(version), undefined)
+    for (const version of ['20.18.3', '22.12.0', '23.5.0'])
+      assert.match(nodeProblem(version, true)!, /^Convoy's tests run on Node 20\.19\+, 22\.13\+ or 24, /)
+    for (const version of ['20.19.0', '22.13.0', '24.0.0']) assert.equal(nodeProblem(version, true), undefined)
   })
 
   it('does what is to do, then nothing, in silence and under a second; and builds again what changed', async () => {

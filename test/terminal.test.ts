@@ -162,7 +162,7 @@ describe('convoy status --watch', () => {
   it('says what --watch takes, and that there is no run', async () => {
     const empty = mkdtempSync(path.join(scratch, 'empty-'))
     for (const [args, said] of [
-      [['--watch', '0'], /--watch takes a whole number from 1 to 3600/],
+      [['--watch', '0'], /--watch.*whole number from 1 to 3600/],
       [['--watch', '--runs-dir', empty], /No run is going on/],
     ] as const) {
       const launch = new Launch(['status', ...args])

@@ -10,16 +10,17 @@ fail() {
   exit 2
 }
 
-# A whole number from 0 to 256, or the end.
-check_count() {
-  [[ $1 =~ ^[0-9]+$ ]] && ((10#$1 <= 256)) || fail "The number of workers is \"$1\"; give a whole number from 0 to 256."
+# Sets `count` to a whole number from 0 to 256, or ends.
+read_count() {
+  [[ $1 =~ ^[0-9]{1,4}$ ]] && ((10#$1 <= 256)) || fail "The number of workers is \"$1\"; give a whole number from 0 to 256."
+  count=$((10#$1))
 }
 
 # True when the process of a pid file is alive and ours: pids are used again.
 alive() {
   local pid
   pid=$(cat "$state/$1.pid" 2>/dev/null) || return 1
-  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q convoy.mjs
+  grep -q convoy.mjs "/proc/$pid/cmdline" 2>/dev/null
 }
 
 field() {
@@ -37,10 +38,10 @@ launch() {
 # Workers that are alive, by number.
 workers() {
   local file name
-  for file in $(ls -v "$state"/worker-*.pid 2>/dev/null); do
+  for file in "$state"/worker-*.pid; do
     name=$(basename "$file" .pid)
     if alive "$name"; then echo "${name#worker-}"; else rm -f "$file"; fi
-  done
+  done | sort -n
 }
 
 # None where the workers shall compute on the CPU (they read CONVOY_DEVICE too).

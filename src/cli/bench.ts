@@ -1,5 +1,6 @@
-import { writeFileSync } from 'node:fs'
-import { Command } from 'commander'
+import { accessSync, constants, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { Command, Option } from 'commander'
 import type { Task } from '../bench/contestant.js'
 import { benchmarkEngine, median } from '../bench/engine-benchmark.js'
 import type { TaskResults } from '../bench/engine-report.js'
@@ -14,21 +15,22 @@ import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
 import { findRuntime } from '../engine/runtime/runtime-directory.js'
 import { describeModel } from '../model/describe-model.js'
 import { buildNetwork } from '../model/networks.js'
+import { RECIPES } from '../model/recipes.js'
 import type { NetworkName } from '../model/run-config.js'
 import { NETWORK_NAMES, PRECISIONS } from '../model/run-config.js'
+import { ConvoyError } from '../shared/errors.js'
 import { deviceOption } from './device-option.js'
-import { integer, listOf } from './flag-values.js'
+import { integer, listOption } from './flag-values.js'
 
 const MAKERS = ['pytorch', 'tensorflow', 'none'] as const
 const MAKER_NAMES = { pytorch: 'PyTorch', tensorflow: 'TensorFlow' } as const
-const AUGMENTATION = ['on', 'off'] as const
 const PROFILE_REPEATS = 5
 const SHARD = 32
 
 interface EngineFlags {
   network: NetworkName[]
   precision: Task['precision'][]
-  augmentation: (typeof AUGMENTATION)[number][]
+  augmentation: ('on' | 'off')[]
   workers: string[]
   peers: (typeof MAKERS)[number][]
   rounds: number
@@ -47,17 +49,17 @@ interface ReportingFlags {
 }
 
 export function benchCommand(): Command {
-  const command = new Command('bench').description('Measure speed')
+  const command = new Command('bench')
   command
     .command('engine')
-    .description('Training steps, all costs included, side by side with what you would use instead; rounds interleaved')
-    .option('--network <names>', NETWORK_NAMES.join(', '), listOf('--network', NETWORK_NAMES), ['resnet20'])
-    .option('--precision <names>', PRECISIONS.join(', '), listOf('--precision', PRECISIONS), ['float32', 'bfloat16'])
-    .option('--augmentation <on,off>', 'train on augmented images', listOf('--augmentation', AUGMENTATION), ['on'])
-    .option('--workers <numbers>', "worker counts of Convoy's", listOf('--workers', ['1', '2', '4', '8']), ['1', '2'])
-    .option('--peers <names>', MAKERS.join(', '), listOf('--peers', MAKERS), ['pytorch', 'tensorflow'])
-    .option('--rounds <number>', 'turns of each contestant', integer('--rounds', 1, 1000), 5)
-    .option('--steps <number>', 'steps in each turn', integer('--steps', 1, 10_000), 20)
+    .description('training steps, all costs included, side by side with what you would use instead; rounds interleaved')
+    .addOption(listOption('--network <names>', NETWORK_NAMES.join(', '), NETWORK_NAMES, ['resnet20']))
+    .addOption(listOption('--precision <names>', PRECISIONS.join(', '), PRECISIONS, PRECISIONS))
+    .addOption(listOption('--augmentation <on,off>', 'train on augmented images', ['on', 'off'], ['on']))
+    .addOption(listOption('--workers <numbers>', "worker counts of Convoy's", ['1', '2', '4', '8'], ['1', '2']))
+    .addOption(listOption('--peers <names>', MAKERS.join(', '), MAKERS, ['pytorch', 'tensorflow']))
+    .option('--rounds <number>', 'turns of each contestant', integer(1, 1000), 5)
+    .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 20)
     .addOption(deviceOption())
     .option('--output <file>', 'write the tables there as Markdown, in place of what it holds')
     .option('--json', 'for machines')
@@ -69,10 +71,10 @@ export function benchCommand(): Command {
   command
     .command('straggler')
     .description(
-      'What a fourth worker at a tenth of the speed costs three others (Linux, root: limits on processor time)',
+      'what a fourth worker at a tenth of the speed costs three others (Linux, root: limits on processor time)',
     )
-    .option('--rounds <number>', 'turns with and without it', integer('--rounds', 1, 1000), 5)
-    .option('--steps <number>', 'steps in each turn', integer('--steps', 1, 10_000), 30)
+    .option('--rounds <number>', 'turns with and without it', integer(1, 1000), 5)
+    .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 30)
     .option('--json', 'for machines')
     .action(async ({ rounds, steps, json }: { rounds: number; steps: number; json?: true }) => {
       const result = await benchmarkStraggler(rounds, steps, notice)
@@ -84,10 +86,10 @@ export function benchCommand(): Command {
     })
   command
     .command('prediction')
-    .description('How well `convoy simulate` foretells real runs with 1, 2 and 4 workers on this machine')
-    .option('--recipe <name>', 'what to train', 'resnet20')
-    .option('--rounds <number>', 'turns of each number of workers', integer('--rounds', 1, 1000), 3)
-    .option('--steps <number>', 'steps in each turn', integer('--steps', 1, 10_000), 100)
+    .description('how well `convoy simulate` foretells real runs with 1, 2 and 4 workers on this machine')
+    .addOption(new Option('--recipe <name>', 'what to train').choices(Object.keys(RECIPES)).default('resnet20'))
+    .option('--rounds <number>', 'turns of each number of workers', integer(1, 1000), 3)
+    .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 100)
     .option('--json', 'for machines')
     .action(async ({ recipe, rounds, steps, json }: { recipe: string; rounds: number; steps: number; json?: true }) => {
       const results = await benchmarkPrediction(recipe, rounds, steps, notice)
@@ -99,10 +101,10 @@ export function benchCommand(): Command {
     })
   command
     .command('reporting')
-    .description('What reports cost: metrics file, TensorBoard, Prometheus and the page, all on against all off')
-    .option('--workers <number>', 'of both', integer('--workers', 1, 256), 2)
-    .option('--rounds <number>', 'turns with and without them', integer('--rounds', 1, 1000), 9)
-    .option('--steps <number>', 'steps in each turn', integer('--steps', 1, 10_000), 60)
+    .description('what reports cost: metrics file, TensorBoard, Prometheus and the page, all on against all off')
+    .option('--workers <number>', 'of both', integer(1, 256), 2)
+    .option('--rounds <number>', 'turns with and without them', integer(1, 1000), 9)
+    .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 60)
     .option('--json', 'for machines')
     .action(async ({ workers, rounds, steps, json }: ReportingFlags) => {
       const result = await benchmarkReporting(workers, rounds, steps, notice)
@@ -118,6 +120,9 @@ function notice(text: string): void {
 }
 
 async function compare(flags: EngineFlags): Promise<void> {
+  if (flags.output !== undefined) checkWritable(flags.output)
+  if (flags.peers.includes('none') && flags.peers.length > 1)
+    throw new ConvoyError('usage', '--peers: none and others exclude each other.')
   const python = flags.peers.includes('none') ? undefined : await peerPython(notice)
   const makers = flags.peers.flatMap((maker) => (maker === 'none' ? [] : [MAKER_NAMES[maker]]))
   const all: TaskResults[] = []
@@ -139,6 +144,17 @@ async function compare(flags: EngineFlags): Promise<void> {
   const report = `${conditions}; ${flags.rounds} rounds of ${flags.steps} steps.\n\n${engineReport(all)}`
   process.stdout.write(flags.json ? `${JSON.stringify({ conditions, tasks: all })}\n` : report)
   if (flags.output !== undefined) writeFileSync(flags.output, report)
+}
+
+/** Before minutes of measuring. @throws ConvoyError('usage') */
+function checkWritable(file: string): void {
+  try {
+    const found = statSync(file, { throwIfNoEntry: false })
+    if (found?.isDirectory()) throw new Error('it is a directory')
+    accessSync(found ? file : path.dirname(file), constants.W_OK)
+  } catch (error) {
+    throw new ConvoyError('usage', `--output ${file}: ${(error as Error).message}. Name a file that can be written.`)
+  }
 }
 
 async function profile({ network, device, json }: EngineFlags): Promise<void> {

@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import { DEFAULT_RECIPE } from '../model/recipes.js'
 import type { RunConfigFlags } from './run-config-flags.js'
 import { addRunFlags, readRunFlags } from './run-flags.js'
 import { runTraining } from './run-training.js'
@@ -10,7 +9,7 @@ export function coordinatorCommand(): Command {
     adminListen: '127.0.0.1:7701',
     metricsListen: '127.0.0.1:7702',
   }).action(async (flags: RunConfigFlags) => {
-    const { config, options } = readRunFlags(flags)
-    await runTraining(config, options, flags.recipe ?? DEFAULT_RECIPE, () => undefined)
+    const { config, options, name } = readRunFlags(flags)
+    await runTraining(config, options, name, () => undefined)
   })
 }

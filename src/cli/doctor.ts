@@ -5,14 +5,11 @@ import { formatBytes } from '../shared/units.js'
 import { coordinatorCommand } from './coordinator.js'
 
 export function doctorCommand(): Command {
-  return new Command('doctor')
-    .description('Check this machine, and print what a bug report needs')
-    .option('--json', 'for machines')
-    .action(async ({ json }: { json?: true }) => {
-      const examination = await examine(defaultAddresses())
-      process.stdout.write(json ? `${JSON.stringify(examination)}\n` : describe(examination))
-      if (!examination.verdicts.every(({ ok }) => ok)) process.exitCode = 1
-    })
+  return new Command('doctor').option('--json', 'for machines').action(async ({ json }: { json?: true }) => {
+    const examination = await examine(defaultAddresses())
+    process.stdout.write(json ? `${JSON.stringify(examination)}\n` : describe(examination))
+    if (!examination.verdicts.every(({ ok }) => ok)) process.exitCode = 1
+  })
 }
 
 function defaultAddresses(): { flag: string; address: string }[] {

@@ -1,31 +1,34 @@
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 
 /** Parses a flag's whole number. */
-export function integer(flag: string, least: number, most: number): (text: string) => number {
+export function integer(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
     if (!Number.isInteger(value) || value < least || value > most) {
-      throw new InvalidArgumentError(`${flag} takes a whole number from ${least} to ${most}.`)
+      throw new InvalidArgumentError(`It takes a whole number from ${least} to ${most}.`)
     }
     return value
   }
 }
 
 /** Parses a flag's duration in seconds, 0 to a day. */
-export function seconds(flag: string): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (!(value >= 0 && value <= 86_400)) throw new InvalidArgumentError(`${flag} takes seconds, from 0 to 86400.`)
-    return value
-  }
+export function seconds(text: string): number {
+  const value = Number(text)
+  if (!(value >= 0 && value <= 86_400)) throw new InvalidArgumentError('It takes seconds, from 0 to 86400.')
+  return value
 }
 
-/** Parses a flag's list of known words, separated by commas. */
-export function listOf<Word extends string>(flag: string, words: readonly Word[]): (text: string) => Word[] {
-  return (text) =>
+/** A flag that takes a list of known words, separated by commas. */
+export function listOption(
+  flags: string,
+  description: string,
+  words: readonly string[],
+  preset: readonly string[],
+): Option {
+  const parse = (text: string): string[] =>
     text.split(',').map((word) => {
-      const known = words.find((candidate) => candidate === word.trim())
-      if (known === undefined) throw new InvalidArgumentError(`${flag} takes ${words.join(', ')}, separated by commas.`)
-      return known
+      if (words.includes(word.trim())) return word.trim()
+      throw new InvalidArgumentError(`It takes ${words.join(', ')}, separated by commas.`)
     })
+  return new Option(flags, description).argParser(parse).default(preset, preset.join(','))
 }

@@ -21,7 +21,6 @@ export interface InspectFlags {
 
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .description('Write as JSON what a trained model does with images: answers, mistakes, and what its blocks see')
     .argument('<run>', 'run directory, or the directory of a saved model')
     .addOption(new Option('--split <name>', 'which samples').choices(SPLIT_NAMES).default('test'))
     .addOption(new Option('--weights <which>', 'which weights of the run').choices(WEIGHTS_NAMES).default('best'))

@@ -19,7 +19,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./coordinator.js')).coordinatorCommand(),
   },
   worker: {
-    description: 'compute gradients for a coordinator',
+    description: 'compute gradients for a coordinator until its run is over',
     load: async () => (await import('./worker.js')).workerCommand(),
   },
   status: {
@@ -27,11 +27,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./status.js')).statusCommand(),
   },
   stop: {
-    description: 'end a run after the step it is in',
+    description: 'end a run after the step it is in; it is evaluated and saved',
     load: async () => (await import('./stop.js')).stopCommand(),
   },
   report: {
-    description: 'write the page of a run as one HTML file',
+    description: 'write the page of a run as one HTML file that needs nothing else',
     load: async () => (await import('./report.js')).reportCommand(),
   },
   eval: {
@@ -43,7 +43,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./predict.js')).predictCommand(),
   },
   inspect: {
-    description: 'write what a trained model does with images, as JSON',
+    description: 'write as JSON what a trained model does with images: answers, mistakes, feature maps',
     load: async () => (await import('./inspect.js')).inspectCommand(),
   },
   bench: {
@@ -51,7 +51,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./bench.js')).benchCommand(),
   },
   simulate: {
-    description: 'predict the speed of a run on a cluster that may not exist',
+    description: 'predict the speed of a run on a cluster that may not exist: the real scheduler in simulated time',
     load: async () => (await import('./simulate.js')).simulateCommand(),
   },
   data: {
@@ -63,7 +63,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./runtime.js')).runtimeCommand(),
   },
   doctor: {
-    description: 'check this machine',
+    description: 'check this machine, and print what a bug report needs',
     load: async () => (await import('./doctor.js')).doctorCommand(),
   },
   config: {

@@ -20,7 +20,7 @@ export function predictCommand(): Command {
   return new Command('predict')
     .argument('<run>', 'run directory, or the directory of a saved model')
     .argument('<images...>', 'image files, or directories to search for them')
-    .option('--top <number>', 'how many classes to show for each image', integer('--top', 1, 1000), 3)
+    .option('--top <number>', 'how many classes to show for each image', integer(1, 1000), 3)
     .addOption(new Option('--weights <which>', 'which weights of the run').choices(WEIGHTS_NAMES).default('best'))
     .addOption(deviceOption())
     .option('--json', 'for machines')

@@ -13,7 +13,6 @@ import { ConvoyError } from '../shared/errors.js'
 
 export function reportCommand(): Command {
   return new Command('report')
-    .description('Write the page of a run as one HTML file that needs nothing else')
     .argument('<run>', 'run directory')
     .option('--out <file>', 'where to (default: report.html in the run directory)')
     .option('--json', 'for machines')

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { parse as parseYaml } from 'yaml'
 import type { Assignment, Resolved } from '../model/resolve-run-config.js'
 import { resolveRunConfig } from '../model/resolve-run-config.js'
-import { RECIPES } from '../model/recipes.js'
+import { DEFAULT_RECIPE, RECIPES } from '../model/recipes.js'
 import { NETWORK_NAMES, PRECISIONS } from '../model/run-config.js'
 
 /** Flags for the settings that people change most; `--set` reaches all. Each has a twin in the environment: CONVOY_BATCH_SIZE. */
@@ -45,8 +45,14 @@ export function addRunConfigFlags(command: Command): Command {
     .option('--set <path=value>', 'any setting, such as augmentation.zoom=0.2; can be repeated', collect)
 }
 
-/** Defaults < recipe < file < environment < flags < --set. Never throws for what people gave: see `problems`. */
-export function runConfigFrom(flags: RunConfigFlags, environment: NodeJS.ProcessEnv = process.env): Resolved {
+/**
+ * Defaults < recipe < file < environment < flags < --set. Never throws for what people gave: see `problems`.
+ * @returns also the name of the recipe
+ */
+export function runConfigFrom(
+  flags: RunConfigFlags,
+  environment: NodeJS.ProcessEnv = process.env,
+): Resolved & { readonly recipe: string } {
   const problems: string[] = []
   const file = readConfigFile(flags.config, problems)
   const { recipe: fileRecipe, ...settings } = file
@@ -71,13 +77,23 @@ export function runConfigFrom(flags: RunConfigFlags, environment: NodeJS.Process
       return []
     }),
   ]
-  const recipe =
-    flags.recipe ?? environment['CONVOY_RECIPE'] ?? (typeof fileRecipe === 'string' ? fileRecipe : undefined)
+  const recipe = chooseRecipe(
+    [flags.recipe, '--recipe'],
+    [environment['CONVOY_RECIPE'] || undefined, 'CONVOY_RECIPE'],
+    [fileRecipe, `${flags.config}: recipe`],
+  )
   const resolved = resolveRunConfig(recipe, assignments)
   return {
+    recipe: recipe.name,
     config: problems.length === 0 ? resolved.config : undefined,
     problems: [...problems, ...resolved.problems],
   }
+}
+
+/** The first that is given, and who gave it. */
+function chooseRecipe(...given: readonly (readonly [unknown, string])[]): { name: string; origin: string } {
+  const [name, origin] = given.find(([value]) => value !== undefined) ?? [DEFAULT_RECIPE, '--recipe']
+  return { name: String(name), origin }
 }
 
 function fromText(path: string, text: string, origin: string): Assignment {

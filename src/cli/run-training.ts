@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { announceRun } from '../coordinator/run-announcement.js'
 import { finalTable } from '../coordinator/reporting/final-table.js'
@@ -32,16 +33,18 @@ export interface WorkerPlace {
 
 /**
  * A whole run: directory, coordinator, workers, training, saved models, report. Returns after SIGTERM too, with the weights saved.
+ * A user's mistake that shows before the coordinator listens leaves no directory behind.
+ * @param name last part of the run directory's
  * @param startWorkers starts the workers of this process's own; others may join as well
  */
 export async function runTraining(
   config: RunConfig,
   options: RunOptions,
-  defaultName: string,
+  name: string,
   startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
 ): Promise<void> {
   const now = (): number => performance.now()
-  const runDirectory = createRunDirectory(options.runsDir, options.name ?? defaultName, Date.now())
+  const runDirectory = createRunDirectory(options.runsDir, name, Date.now())
   await writeProvenance(runDirectory, config, version())
 
   const display = createProgressDisplay(process.stderr, now)
@@ -64,6 +67,8 @@ export async function runTraining(
     runLog.observe(event)
   }
   let isTerminated = false
+  let hasBegun = false
+  let isMistake = false
   const restoreSignals = onStopSignals((signal) => {
     notice('Stopping; the weights so far are saved. Once more to stop at once.')
     isTerminated = signal === 'SIGTERM'
@@ -101,6 +106,7 @@ export async function runTraining(
       { pid: process.pid, address, adminAddress, metrics: metricsUrl, runDirectory: path.resolve(runDirectory) },
       options.announce,
     )
+    hasBegun = true
     notice(`Run directory ${runDirectory}; workers join at ${address}; watch it at ${new URL('/', metricsUrl).href}`)
     const workers = startWorkers({
       address,
@@ -127,7 +133,11 @@ export async function runTraining(
         metrics.saved(Date.now() / 1000, bytes, (now() - startedMs) / 1000)
       } catch (error) {
         metrics.saveFailed()
-        throw error
+        throw new ConvoyError(
+          'environment',
+          `The ${name} weights cannot be saved: ${(error as Error).message}. Make room in ${runDirectory}.`,
+          { cause: error },
+        )
       }
     }
     const { result, best, last } = await coordinator.train(async (weights, step) => save('last', weights, step))
@@ -141,12 +151,21 @@ export async function runTraining(
     )
   } catch (thrown) {
     const error = ConvoyError.from(thrown)
+    isMistake = error.exitStatus === 2
     if (error.code !== 'interrupted') throw runLog.failed(error)
     // Whoever supervises it asked for an end, and got a clean one.
     if (!isTerminated) throw error
     notice(error.message)
   } finally {
     display.close()
-    for (const close of closing.reverse()) await close()
+    for (const close of closing.reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        // What stayed open would keep this process, and workers, for ever.
+        warn(`Not everything was written at the end: ${(error as Error).message}.`)
+      }
+    }
+    if (isMistake && !hasBegun) await rm(runDirectory, { recursive: true, force: true })
   }
 }

@@ -10,15 +10,12 @@ interface InstallFlags {
 }
 
 export function runtimeCommand(): Command {
-  return new Command('runtime')
-    .description('Install or show the native TensorFlow')
-    .addCommand(installCommand())
-    .addCommand(showCommand())
+  return new Command('runtime').addCommand(installCommand()).addCommand(showCommand())
 }
 
 function installCommand(): Command {
   return new Command('install')
-    .description('Download TensorFlow with pip, compile the link to it, and use it from now on')
+    .description('download TensorFlow with pip, compile the link to it, and use it from now on')
     .addOption(new Option('--gpu', 'with CUDA (default where nvidia-smi answers)').conflicts('cpu'))
     .option('--cpu', 'without CUDA (default elsewhere)')
     .option('--from <directory>', 'use the TensorFlow that pip installed there; nothing is downloaded')
@@ -40,7 +37,7 @@ function installCommand(): Command {
 
 function showCommand(): Command {
   return new Command('show')
-    .description('Show the native TensorFlow in use')
+    .description('show the native TensorFlow in use')
     .option('--json', 'for machines')
     .action(({ json }: { json?: true }) => {
       const runtime = findRuntime()

@@ -34,7 +34,6 @@ const flagsSchema = z.object({
 
 export function simulateCommand(): Command {
   return new Command('simulate')
-    .description('Predict the speed of a run on a cluster that may not exist: the real scheduler in simulated time')
     .requiredOption(
       '--from <run directories...>',
       'finished runs of the same model, which tell how long a shard takes; several on one machine, with other numbers of workers, tell how much workers slow each other',

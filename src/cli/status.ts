@@ -15,16 +15,21 @@ import { watchStatus } from './watch-status.js'
 
 export function statusCommand(): Command {
   return new Command('status')
-    .description('Show a run and its workers')
     .argument('[run]', 'run directory (default: the newest run that is going on)')
     .option('--admin <host:port>', "the coordinator's admin address")
     .option('--runs-dir <directory>', 'where run directories lie', 'runs')
     .addOption(
       new Option('--watch [seconds]', 'show it every so often, until the run ends')
         .preset('1')
-        .argParser(integer('--watch', 1, 3600)),
+        .argParser(integer(1, 3600)),
     )
-    .option('--open', 'show its page in the browser; when none is going on, the report of the newest')
+    .addOption(
+      new Option('--open', 'show its page in the browser; when none is going on, the report of the newest').conflicts([
+        'admin',
+        'watch',
+        'json',
+      ]),
+    )
     .option('--json', 'for machines')
     .action(async (run: string | undefined, { json, open, watch, ...target }: StatusFlags) => {
       if (open) {

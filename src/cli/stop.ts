@@ -4,7 +4,6 @@ import { callAdmin } from './admin-client.js'
 
 export function stopCommand(): Command {
   return new Command('stop')
-    .description('End a run after the step it is in; it is evaluated and saved')
     .argument('[run]', 'run directory (default: the newest run that is going on)')
     .option('--admin <host:port>', "the coordinator's admin address")
     .option('--runs-dir <directory>', 'where run directories lie', 'runs')

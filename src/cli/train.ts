@@ -3,7 +3,6 @@ import { Command } from 'commander'
 import { LocalWorkers } from '../coordinator/local-workers.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { chooseGpus } from '../engine/runtime/device-choice.js'
-import { DEFAULT_RECIPE } from '../model/recipes.js'
 import { runWorker } from '../worker/run-worker.js'
 import { deviceOption } from './device-option.js'
 import type { RunConfigFlags } from './run-config-flags.js'
@@ -19,13 +18,13 @@ export function trainCommand(): Command {
     .option('--workers <number>', 'worker processes (default: one per GPU, or one per core)')
     .option('--standalone', 'coordinator and one worker in a single process')
     .action(async (flags: RunConfigFlags) => {
-      const { config, options } = readRunFlags(flags)
+      const { config, options, name } = readRunFlags(flags)
       const { device } = options
       const gpus = chooseGpus(device)
       const count = options.workers ?? (gpus.length > 0 ? gpus.length : os.availableParallelism())
       const start = (place: WorkerPlace) =>
         options.standalone ? startInside(place, device) : startProcesses(place, count, device, options.logLevel, gpus)
-      await runTraining(config, options, flags.recipe ?? DEFAULT_RECIPE, start)
+      await runTraining(config, options, name, start)
     })
 }
 

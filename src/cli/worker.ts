@@ -5,6 +5,7 @@ import { parseLogLevels } from '../shared/log/log-levels.js'
 import type { LogSink } from '../shared/log/log.js'
 import { Log } from '../shared/log/log.js'
 import { forPeople } from '../shared/log/people-format.js'
+import { parseAddress } from '../shared/protocol/listen.js'
 import { nameFault } from '../shared/worker-name.js'
 import { LogRelay } from '../worker/log-relay.js'
 import { runWorker } from '../worker/run-worker.js'
@@ -33,25 +34,20 @@ function workerName(name: string): string {
 
 export function workerCommand(): Command {
   return new Command('worker')
-    .description('Compute gradients for a coordinator until its run is over')
     .requiredOption('--join <host:port>', "the coordinator's address for workers")
     .option(
       '--name <name>',
       'what to call this worker; one of a name at a time, and failures are remembered by it (default: host name and process id)',
       workerName,
     )
-    .option(
-      '--patience <seconds>',
-      'how long to look for a coordinator that does not answer',
-      seconds('--patience'),
-      120,
-    )
+    .option('--patience <seconds>', 'how long to look for a coordinator that does not answer', seconds, 120)
     .addOption(deviceOption())
     .option('--no-shared-memory', 'exchange vectors over the network even with a coordinator on this machine')
     .option('--metrics-listen <host:port>', "serve this worker's own /metrics, /livez and /readyz")
     .addOption(logLevelOption())
     .option('--supervised', 'end when standard input ends: a parent that dies takes its workers along')
     .action(async (flags: WorkerFlags) => {
+      parseAddress(flags.join, '--join')
       const leave = new AbortController()
       const relay = new LogRelay(Date.now)
       const writePeople: LogSink = (record) => process.stderr.write(`${forPeople(record)}\n`)

@@ -21,11 +21,25 @@ export type RunAnnouncement = Readonly<z.output<typeof announcementSchema>>
 
 const FILE = 'coordinator.json'
 
-/** @param files also written there, for scripts that wait for the coordinator */
+/**
+ * @param alsoTo a file for scripts that wait for the coordinator
+ * @throws ConvoyError('usage') when that one cannot be written
+ */
 export async function announceRun(announcement: RunAnnouncement, alsoTo?: string): Promise<void> {
   const text = JSON.stringify(announcement, null, 2) + '\n'
   await writeFileAtomic(path.join(announcement.runDirectory, FILE), text)
-  if (alsoTo !== undefined) await writeFileAtomic(alsoTo, text)
+  if (alsoTo === undefined) return
+  try {
+    await writeFileAtomic(alsoTo, text)
+  } catch (error) {
+    throw new ConvoyError(
+      'usage',
+      `--announce ${alsoTo}: ${(error as Error).message}. Name a file that can be written.`,
+      {
+        cause: error,
+      },
+    )
+  }
 }
 
 /**

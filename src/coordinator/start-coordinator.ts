@@ -119,6 +119,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const stop = new AbortController()
   const progress = new RunProgress()
   const observer: RunObserver = (event) => {
+    // A Ctrl-C on a terminal ends the workers beside it too, and nothing waits for others.
+    if (event.kind === 'waiting' && signal.aborted) return
     progress.observe(event)
     options.observer(event)
   }

@@ -22,9 +22,14 @@ const MOST_BYTES = 400e6
 /**
  * Downloads the official CIFAR-10 and imports it as `cifar10-official`.
  * @param address another place of the same file
- * @throws ConvoyError('unavailable') when it cannot be reached, ConvoyError('data') when it is not the published file
+ * @throws ConvoyError('usage') when that is no address of the web, ConvoyError('unavailable') when it cannot be reached, ConvoyError('data') when it is not the published file
  */
 export async function fetchCifar10(report: (line: string) => void, address = ADDRESS): Promise<DatasetInfo> {
+  if (!URL.canParse(address) || !/^https?:/i.test(address))
+    throw new ConvoyError(
+      'usage',
+      `--from ${address}: give an http or https address; \`convoy data import\` takes files.`,
+    )
   await mkdir(datasetsDirectory(), { recursive: true })
   const directory = await mkdtemp(path.join(datasetsDirectory(), '.staging-'))
   const archive = path.join(directory, 'cifar-10-binary.tar.gz')

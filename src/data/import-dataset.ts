@@ -8,7 +8,7 @@ import { isCifarBinary, readCifarArchive, readCifarDirectory } from './cifar-bin
 import type { DatasetInfo } from './dataset.js'
 import { decodeImages } from './decode-images.js'
 import { EMBEDDED_NAME } from './embedded.js'
-import { IMAGE_NAME, readImageArchive, readImageFolder } from './image-archive.js'
+import { readImageArchive, readImageFolder } from './image-archive.js'
 import { isIdx, readIdx } from './idx.js'
 import { datasetsDirectory, hasPackedDataset, renamePackedDataset } from './packed-cache.js'
 import { storeDataset } from './store-dataset.js'
@@ -61,7 +61,7 @@ export async function importDataset(source: string, { name, size, report }: Impo
     if (files.length === 0) {
       throw new ConvoyError(
         'usage',
-        `${source} holds no data set that Convoy knows: CIFAR-10's binary batches, IDX files (MNIST), or images (${IMAGE_NAME.source.slice(2, -2)}) in one directory per class.`,
+        `${source} holds no data set that Convoy knows: CIFAR-10's binary batches, IDX files (MNIST), or images (jpg, png, webp, gif, tiff, avif) in one directory per class.`,
       )
     }
     return decodeImages(files, label, size, (done, total) => {

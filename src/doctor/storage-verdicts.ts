@@ -7,7 +7,7 @@ import { formatBytes } from '../shared/units.js'
 import type { Verdict } from './verdict.js'
 import { healthy, wrong } from './verdict.js'
 
-/** A run's checkpoints, logs and a decoded data set fit into it. */
+/** A run's models, logs and a decoded data set fit into it. */
 const LEAST_FREE_BYTES = 1e9
 
 /** A part of the per-user cache. */

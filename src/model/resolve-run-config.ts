@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { DEFAULT_RECIPE, RECIPES } from './recipes.js'
+import { RECIPES } from './recipes.js'
 import type { RunConfig } from './run-config.js'
 import { runConfigSchema } from './run-config.js'
 
@@ -23,14 +23,16 @@ type Tree = Record<string, unknown>
 
 /**
  * The recipe, then the assignments in their order (a later one wins), checked as a whole.
- * @param recipe @default 'quick'
+ * @param recipe its name, and how to call it in an error
  */
-export function resolveRunConfig(recipe: string | undefined, assignments: readonly Assignment[]): Resolved {
-  const name = recipe ?? DEFAULT_RECIPE
+export function resolveRunConfig(
+  { name, origin: recipeOrigin }: { readonly name: string; readonly origin: string },
+  assignments: readonly Assignment[],
+): Resolved {
   if (!Object.hasOwn(RECIPES, name)) {
     return {
       config: undefined,
-      problems: [`--recipe ${name}: there is no such recipe; use ${Object.keys(RECIPES).join(', ')}.`],
+      problems: [`${recipeOrigin}: there is no recipe "${name}"; use ${Object.keys(RECIPES).join(', ')}.`],
     }
   }
   const tree = structuredClone(RECIPES[name]!.config) as Tree

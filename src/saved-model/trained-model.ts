@@ -75,6 +75,12 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
   const directory = existsSync(path.join(place, MANIFEST)) ? place : inRun
   const manifestFile = path.join(directory, MANIFEST)
   if (!existsSync(manifestFile)) {
+    const other = WEIGHTS_NAMES.find((name) => existsSync(path.join(place, 'model', name, MANIFEST)))
+    if (other !== undefined)
+      throw new ConvoyError(
+        'usage',
+        `${place} holds no ${which} weights: the run was interrupted. It holds the ${other} ones (--weights ${other}).`,
+      )
     throw new ConvoyError(
       'usage',
       `${place} holds no trained model (no ${path.join('model', which, MANIFEST)}); give the directory of a run that has ended.`,

@@ -21,7 +21,7 @@ export function readStory(directory: string): Snapshot & { readonly status: RunS
     try {
       return readFileSync(path.join(directory, name), 'utf8')
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code!)) return undefined
       throw new ConvoyError('usage', `${directory}: ${name}: ${(error as Error).message}`, { cause: error })
     }
   }

@@ -35,7 +35,10 @@ export function createRunDirectory(root: string, name: string, now: number): str
   }
 }
 
-/** `config.yaml` (feed it back with --config) and `environment.json` (what a bug report needs). */
+/**
+ * `config.yaml` (feed it back with --config) and `environment.json` (what a bug report needs).
+ * @throws ConvoyError('environment') such as on a full disk
+ */
 export async function writeProvenance(directory: string, config: RunConfig, version: string): Promise<void> {
   const environment = {
     convoy: version,
@@ -46,8 +49,14 @@ export async function writeProvenance(directory: string, config: RunConfig, vers
     memoryBytes: os.totalmem(),
     command: process.argv.slice(2),
   }
-  await writeFileAtomic(path.join(directory, 'config.yaml'), stringify(config))
-  await writeFileAtomic(path.join(directory, 'environment.json'), `${JSON.stringify(environment, null, 2)}\n`)
+  try {
+    await writeFileAtomic(path.join(directory, 'config.yaml'), stringify(config))
+    await writeFileAtomic(path.join(directory, 'environment.json'), `${JSON.stringify(environment, null, 2)}\n`)
+  } catch (error) {
+    throw new ConvoyError('environment', `${directory} cannot be written: ${(error as Error).message}.`, {
+      cause: error,
+    })
+  }
 }
 
 /** `result.json`, at once or not at all. */

@@ -30,6 +30,8 @@ export function isLoopback(host: string): boolean {
  */
 export async function listen(server: grpc.Server, address: string, flag: string): Promise<Listener> {
   const { host } = parseAddress(address, flag)
+  // grpc-js would write to standard error, too, that it cannot bind; whoever debugs it sets its variable.
+  if (process.env['GRPC_VERBOSITY'] === undefined) grpc.setLogVerbosity(grpc.logVerbosity.NONE)
   // TLS is not there yet, so plaintext stays on this machine.
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (error, bound) => {
