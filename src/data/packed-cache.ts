@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, mkdtempSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { createReadStream, existsSync } from 'node:fs'
+import { open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { cacheDirectory } from '../shared/cache-directory.js'
 import { ConvoyError } from '../shared/errors.js'
+import { createStaging, publish } from '../shared/staging.js'
+import { formatBytes } from '../shared/units.js'
 import type { Dataset, DatasetInfo } from './dataset.js'
+import { MOST_CLASSES } from './dataset.js'
 
 /**
  * Decoded data sets under `<cache>/datasets/<fingerprint>/`, published by one rename:
@@ -16,7 +19,6 @@ import type { Dataset, DatasetInfo } from './dataset.js'
  *
  * The fingerprint is the sha256 of {@link headerOf} and of packed.bin.
  */
-const STALE_AFTER_MS = 24 * 3600 * 1000
 const READ_BYTES = 1 << 20
 /** Of one data set. It lies in one array, and Node 20's are at most 4 GiB. */
 const MOST_BYTES = 2 ** 32 - 1
@@ -29,7 +31,7 @@ const infoSchema = z.strictObject({
   height: z.int().min(1).max(65_535),
   width: z.int().min(1).max(65_535),
   channels: z.union([z.literal(1), z.literal(3)]),
-  classNames: z.array(z.string()).min(2).max(65_536),
+  classNames: z.array(z.string()).min(2).max(MOST_CLASSES),
 })
 
 export function datasetsDirectory(): string {
@@ -83,7 +85,8 @@ export function hasPackedDataset(fingerprint: string): boolean {
 
 /**
  * Stores packed bytes as they come, checks them against the fingerprint, and publishes them.
- * @throws ConvoyError('data') when the bytes are not what the fingerprint names: nothing is published
+ * @throws ConvoyError('data') when the bytes are not what the fingerprint names: nothing is published;
+ * ConvoyError('environment') when the cache cannot be written
  */
 export async function writePackedDataset(info: DatasetInfo, blocks: AsyncIterable<Uint8Array>): Promise<void> {
   if (hasPackedDataset(info.fingerprint)) return
@@ -92,9 +95,21 @@ export async function writePackedDataset(info: DatasetInfo, blocks: AsyncIterabl
     throw new ConvoyError('data', `The header of a data set is wrong: ${z.prettifyError(checked.error)}`)
   }
   checkPackedSize(info.name, info)
-  await mkdir(datasetsDirectory(), { recursive: true })
-  await removeStaleStaging()
-  const staging = mkdtempSync(path.join(datasetsDirectory(), '.staging-'))
+  try {
+    await storeBlocks(info, blocks)
+  } catch (error) {
+    const { syscall, code } = error as NodeJS.ErrnoException
+    if (syscall === undefined) throw error
+    throw new ConvoyError(
+      'environment',
+      `${datasetsDirectory()} cannot be written (${code}): make room for ${formatBytes(packedBytes(info))}, or set CONVOY_CACHE to another directory.`,
+      { cause: error },
+    )
+  }
+}
+
+async function storeBlocks(info: DatasetInfo, blocks: AsyncIterable<Uint8Array>): Promise<void> {
+  const staging = await createStaging(datasetsDirectory())
   try {
     const hash = createHash('sha256').update(headerOf(info))
     const file = await open(path.join(staging, 'packed.bin'), 'w')
@@ -114,7 +129,8 @@ export async function writePackedDataset(info: DatasetInfo, blocks: AsyncIterabl
       throw new ConvoyError('data', `The data set ${info.name} arrived damaged; nothing was kept. Try again.`)
     }
     await writeFile(path.join(staging, 'info.json'), JSON.stringify(info, null, 2) + '\n', { flush: true })
-    await publish(staging, directoryOf(info.fingerprint))
+    // Equal names mean equal bytes.
+    await publish(staging, directoryOf(info.fingerprint), () => hasPackedDataset(info.fingerprint))
   } finally {
     await rm(staging, { recursive: true, force: true })
   }
@@ -230,28 +246,5 @@ function parseJson(text: string): unknown {
     return JSON.parse(text)
   } catch {
     return undefined
-  }
-}
-
-async function publish(staging: string, target: string): Promise<void> {
-  try {
-    await rename(staging, target)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
-    // Somebody else was faster: equal names mean equal bytes.
-    if (existsSync(path.join(target, 'info.json'))) return
-    await rm(target, { recursive: true, force: true })
-    await rename(staging, target)
-  }
-}
-
-/** What a killed import left behind. */
-async function removeStaleStaging(): Promise<void> {
-  for (const name of await readdir(datasetsDirectory())) {
-    if (!name.startsWith('.staging-')) continue
-    const directory = path.join(datasetsDirectory(), name)
-    const { mtimeMs } = await stat(directory)
-    if (Date.now() - mtimeMs > STALE_AFTER_MS) await rm(directory, { recursive: true, force: true })
   }
 }
