@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { spawnSync } from 'node:child_process'
 import { pipeline } from 'node:stream/promises'
 import { after, before, describe, it } from 'node:test'
 import { createGzip, gzipSync } from 'node:zlib'
@@ -207,6 +208,12 @@ describe('image folders', () => {
     }
   })
 
+  it('with a pipe among the images do not wait for it', async () => {
+    const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(2) })
+    spawnSync('mkfifo', [path.join(source, 'a', '2.png')])
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /2\.png is no regular file/))
+  })
+
   it('that would not fit into memory are refused before it is asked for', async () => {
     const one = await image(1)
     const more = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`b/${index}.png`, one]))
@@ -279,6 +286,11 @@ describe('IDX', () => {
       /announces/,
     ],
   ]
+  it('with a directory in place of a file is refused', async () => {
+    const source = directoryOf({ 'train-images-idx3-ubyte/x': images, 'train-labels-idx1-ubyte': labels })
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /images-idx3-ubyte cannot be read/))
+  })
+
   for (const [what, files, message] of broken) {
     it(`with ${what} is refused`, async () => {
       await assert.rejects(importDataset(directoryOf(files), { report }), failsWith('data', message))
@@ -328,6 +340,11 @@ describe("CIFAR-10's binary files", () => {
     const missing = withFile('x', Buffer.from(''))
     rmSync(path.join(missing, 'data_batch_5.bin'))
     await assert.rejects(importDataset(missing, { report }), failsWith('data', /data_batch_5\.bin/))
+  })
+  it('of another size are refused before they are read', async () => {
+    const source = withFile('data_batch_2.bin', sound)
+    truncateSync(path.join(source, 'data_batch_2.bin'), 3e9)
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /data_batch_2\.bin has 3000000000 bytes/))
   })
   it('that were tampered with on the way are not kept', async () => {
     const server = createServer((request, response) => {
@@ -389,6 +406,17 @@ describe('packed cache', () => {
     assertNothingHalfWritten()
     await writePackedDataset(info, sound())
     await verifyPackedDataset(info.fingerprint)
+  })
+
+  it('that cannot be written says what to do', async () => {
+    const source = directoryOf({ 'a/1.png': await image(83), 'b/1.png': await image(84), file: Buffer.from('x') })
+    const cache = process.env['CONVOY_CACHE']
+    process.env['CONVOY_CACHE'] = path.join(source, 'file')
+    try {
+      await assert.rejects(importDataset(source, { report }), failsWith('environment', /ENOTDIR/, /CONVOY_CACHE/))
+    } finally {
+      process.env['CONVOY_CACHE'] = cache
+    }
   })
 
   it('opens a path again without decoding it, until a file changes', async () => {

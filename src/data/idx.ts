@@ -81,7 +81,11 @@ async function readBytes(
 ): Promise<{ file: string; bytes: Buffer }> {
   const file = find(directory, name)
   if (file === undefined) throw new ConvoyError('data', `${path.join(directory, name)} (or .gz) is missing.`)
-  let bytes = await readFile(file)
+  let bytes = await readFile(file).catch((error: unknown) => {
+    throw new ConvoyError('data', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
+      cause: error,
+    })
+  })
   try {
     if (file.endsWith('.gz')) bytes = gunzipSync(bytes, { maxOutputLength: MOST_BYTES })
   } catch (error) {
