@@ -147,6 +147,13 @@ export async function runTraining(
     notice(error.message)
   } finally {
     display.close()
-    for (const close of closing.reverse()) await close()
+    for (const close of closing.reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        // What stayed open would keep this process, and workers, for ever.
+        warn(`Not everything was written at the end: ${(error as Error).message}.`)
+      }
+    }
   }
 }
