@@ -117,6 +117,14 @@ describe('mistakes', () => {
     assert.match(problems({ batchSize: '100' })[0]!, /--batch-size 100.*96/)
   })
 
+  it('shard size that cannot be is told once', () => {
+    assert.equal(problems({ shardSize: '0' }).length, 1)
+  })
+
+  it('in an object that was given whole name who gave it', () => {
+    assert.match(problems({ set: ['augmentation={zoom: 2}'] })[0]!, /^--set augmentation=.*\(augmentation\.zoom\)/)
+  })
+
   it('unknown recipe lists the recipes', () => {
     assert.match(problems({ recipe: 'fast' })[0]!, /quick, resnet20/)
   })

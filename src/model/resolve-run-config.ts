@@ -81,7 +81,12 @@ type Issue = z.core.$ZodIssue
 
 function describe(issue: Issue, origins: ReadonlyMap<string, string>): string[] {
   const path = issue.path.map(String)
-  const originOf = (keys: readonly string[]): string => origins.get(keys.join('.')) ?? `config ${keys.join('.')}`
+  const originOf = (keys: readonly string[]): string => {
+    const name = keys.join('.')
+    // Somebody may have given all of the object that it is in.
+    const whole = origins.get(keys.slice(0, -1).join('.'))
+    return origins.get(name) ?? (whole === undefined ? `config ${name}` : `${whole} (${name})`)
+  }
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => unknownSetting(originOf([...path, key])))
   }
