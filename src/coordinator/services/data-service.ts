@@ -117,7 +117,7 @@ async function* receive(
 }
 
 function blame(error: unknown): string {
-  return ConvoyError.from(error).code === 'internal' ? 'the coordinator failed' : 'sent a malformed result'
+  return ConvoyError.from(error).code === 'protocol' ? 'sent a malformed result' : 'the coordinator failed'
 }
 
 type ServerStream = grpc.ServerDuplexStream<never, never> | grpc.ServerWritableStream<never, never>
