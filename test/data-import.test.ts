@@ -25,7 +25,9 @@ import { fetchCifar10 } from '../src/data/fetch-cifar10.js'
 import { importDataset, importOnce } from '../src/data/import-dataset.js'
 import { openDataset, openDatasetByFingerprint } from '../src/data/open-dataset.js'
 import {
+  blocksOf,
   datasetsDirectory,
+  fingerprintOf,
   hasPackedDataset,
   listPackedDatasets,
   readPackedDataset,
@@ -380,6 +382,7 @@ describe('packed cache', () => {
     bytes[10] = bytes[10]! ^ 1
     writeFileSync(file, bytes)
     await assert.rejects(verifyPackedDataset(fingerprint), failsWith('data', /is damaged/))
+    await assert.rejects(openDatasetByFingerprint(fingerprint), failsWith('data', /is damaged: packed\.bin/))
     truncateSync(file, 100)
     await assert.rejects(openDatasetByFingerprint(fingerprint), failsWith('data', /has 100 bytes/))
   })
@@ -417,6 +420,11 @@ describe('packed cache', () => {
     } finally {
       process.env['CONVOY_CACHE'] = cache
     }
+  })
+
+  it('takes more than Node hashes at once', () => {
+    const info = { name: 'x', count: 2 ** 31, height: 1, width: 1, channels: 1, classNames: ['a', 'b'] }
+    assert.match(fingerprintOf(info, blocksOf(new Uint8Array(2 ** 31))), /^[0-9a-f]{64}$/)
   })
 
   it('opens a path again without decoding it, until a file changes', async () => {
