@@ -73,15 +73,11 @@ describe('convoy', () => {
   })
 
   it('refuses to listen beyond this machine without encryption', () => {
-    const { status, stderr } = convoy(
-      'coordinator',
-      '--listen',
-      '0.0.0.0:0',
-      '--runs-dir',
-      path.join(scratch, 'exposed'),
-    )
-    assert.equal(status, 2)
-    assert.match(stderr, /--insecure/)
+    for (const flag of ['--listen', '--admin-listen']) {
+      const { status, stderr } = convoy('coordinator', flag, '0.0.0.0:0', '--runs-dir', path.join(scratch, 'exposed'))
+      assert.equal(status, 2)
+      assert.match(stderr, new RegExp(`✖ ${flag} 0\\.0\\.0\\.0:0 .*--insecure`))
+    }
   })
 
   it('leaves no run directory behind when the run cannot begin', async (test) => {

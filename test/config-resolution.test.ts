@@ -112,8 +112,26 @@ describe('mistakes', () => {
     }
   })
 
+  it('that would change the prototype of everything are unknown settings', () => {
+    const found = problems({
+      set: ['__proto__.seed=3', 'network.__proto__.reg=1'],
+      config: file('__proto__: {a: 1}\n'),
+    })
+    assert.equal(found.length, 3)
+    for (const problem of found) assert.match(problem, /__proto__.*no such setting/)
+    assert.equal(Reflect.get({}, 'seed'), undefined)
+  })
+
   it('batch that is no multiple of the shard names one that is', () => {
     assert.match(problems({ batchSize: '100' })[0]!, /--batch-size 100.*96/)
+  })
+
+  it('shard size that cannot be is told once', () => {
+    assert.equal(problems({ shardSize: '0' }).length, 1)
+  })
+
+  it('in an object that was given whole name who gave it', () => {
+    assert.match(problems({ set: ['augmentation={zoom: 2}'] })[0]!, /^--set augmentation=.*\(augmentation\.zoom\)/)
   })
 
   it('unknown recipe lists the recipes', () => {

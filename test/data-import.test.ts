@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { spawnSync } from 'node:child_process'
 import { pipeline } from 'node:stream/promises'
 import { after, before, describe, it } from 'node:test'
 import { createGzip, gzipSync } from 'node:zlib'
@@ -24,7 +25,9 @@ import { fetchCifar10 } from '../src/data/fetch-cifar10.js'
 import { importDataset, importOnce } from '../src/data/import-dataset.js'
 import { openDataset, openDatasetByFingerprint } from '../src/data/open-dataset.js'
 import {
+  blocksOf,
   datasetsDirectory,
+  fingerprintOf,
   hasPackedDataset,
   listPackedDatasets,
   readPackedDataset,
@@ -207,6 +210,12 @@ describe('image folders', () => {
     }
   })
 
+  it('with a pipe among the images do not wait for it', async () => {
+    const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(2) })
+    spawnSync('mkfifo', [path.join(source, 'a', '2.png')])
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /2\.png is no regular file/))
+  })
+
   it('that would not fit into memory are refused before it is asked for', async () => {
     const one = await image(1)
     const more = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`b/${index}.png`, one]))
@@ -279,6 +288,11 @@ describe('IDX', () => {
       /announces/,
     ],
   ]
+  it('with a directory in place of a file is refused', async () => {
+    const source = directoryOf({ 'train-images-idx3-ubyte/x': images, 'train-labels-idx1-ubyte': labels })
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /images-idx3-ubyte cannot be read/))
+  })
+
   for (const [what, files, message] of broken) {
     it(`with ${what} is refused`, async () => {
       await assert.rejects(importDataset(directoryOf(files), { report }), failsWith('data', message))
@@ -329,6 +343,11 @@ describe("CIFAR-10's binary files", () => {
     rmSync(path.join(missing, 'data_batch_5.bin'))
     await assert.rejects(importDataset(missing, { report }), failsWith('data', /data_batch_5\.bin/))
   })
+  it('of another size are refused before they are read', async () => {
+    const source = withFile('data_batch_2.bin', sound)
+    truncateSync(path.join(source, 'data_batch_2.bin'), 3e9)
+    await assert.rejects(importDataset(source, { report }), failsWith('data', /data_batch_2\.bin has 3000000000 bytes/))
+  })
   it('that were tampered with on the way are not kept', async () => {
     const server = createServer((request, response) => {
       response.statusCode = request.url === '/gone' ? 404 : 200
@@ -363,6 +382,7 @@ describe('packed cache', () => {
     bytes[10] = bytes[10]! ^ 1
     writeFileSync(file, bytes)
     await assert.rejects(verifyPackedDataset(fingerprint), failsWith('data', /is damaged/))
+    await assert.rejects(openDatasetByFingerprint(fingerprint), failsWith('data', /is damaged: packed\.bin/))
     truncateSync(file, 100)
     await assert.rejects(openDatasetByFingerprint(fingerprint), failsWith('data', /has 100 bytes/))
   })
@@ -389,6 +409,22 @@ describe('packed cache', () => {
     assertNothingHalfWritten()
     await writePackedDataset(info, sound())
     await verifyPackedDataset(info.fingerprint)
+  })
+
+  it('that cannot be written says what to do', async () => {
+    const source = directoryOf({ 'a/1.png': await image(83), 'b/1.png': await image(84), file: Buffer.from('x') })
+    const cache = process.env['CONVOY_CACHE']
+    process.env['CONVOY_CACHE'] = path.join(source, 'file')
+    try {
+      await assert.rejects(importDataset(source, { report }), failsWith('environment', /ENOTDIR/, /CONVOY_CACHE/))
+    } finally {
+      process.env['CONVOY_CACHE'] = cache
+    }
+  })
+
+  it('takes more than Node hashes at once', () => {
+    const info = { name: 'x', count: 2 ** 31, height: 1, width: 1, channels: 1, classNames: ['a', 'b'] }
+    assert.match(fingerprintOf(info, blocksOf(new Uint8Array(2 ** 31))), /^[0-9a-f]{64}$/)
   })
 
   it('opens a path again without decoding it, until a file changes', async () => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CLOSED_MS, FaultOracle, SILENT_MS } from './chaos/fault-oracle.js'
@@ -118,6 +120,22 @@ describe('processes that die, freeze, leave and come', () => {
       assert.match(fleet.coordinator.stderr, /What was done is in/)
       assert.equal(await worker.launch.status(), 0)
       assert.match(worker.launch.stderr, /the run is over/)
+    } finally {
+      fleet.close()
+    }
+  })
+
+  it('fault 07: a coordinator that cannot write its last file ends all the same', async () => {
+    const fleet = oracle.fleet()
+    try {
+      const worker = await fleet.add('a')
+      await fleet.moreSteps(1)
+      const { runDirectory } = await fleet.coordinator.announcement()
+      mkdirSync(path.join(runDirectory, 'status.json'))
+      fleet.coordinator.terminate()
+      assert.equal(await fleet.coordinator.status(), 0)
+      assert.match(fleet.coordinator.stderr, /Not everything was written at the end: EISDIR.*status\.json/)
+      assert.equal(await worker.launch.status(), 0)
     } finally {
       fleet.close()
     }

@@ -103,7 +103,7 @@ export class Launch {
   /** Process ids of the workers that `convoy train` started. */
   async workerPids(): Promise<number[]> {
     const children = await readFile(`/proc/${this.child.pid}/task/${this.child.pid}/children`, 'utf8')
-    return children.trim().split(/\s+/).map(Number)
+    return children.trim().split(/\s+/).filter(Boolean).map(Number)
   }
 
   async #read(file: string): Promise<string | undefined> {

@@ -29,6 +29,12 @@ describe('the same configuration gives the same weights, bit for bit', () => {
     agrees((await train([...RUN, '--standalone']))['weightsSha256'])
   })
 
+  it('whatever the environment tells TensorFlow', async () => {
+    const told = { ONEDNN_MAX_CPU_ISA: 'AVX2', TF_XLA_FLAGS: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit' }
+    const launch = new Launch(['train', ...RUN, '--workers', '1'], { ...told, TF_ONEDNN_ASSUME_FROZEN_WEIGHTS: '1' })
+    agrees((await launch.result())['weightsSha256'])
+  })
+
   it('when one of two workers is killed in the middle', async () => {
     const launch = new Launch(['train', ...RUN.slice(0, -1), '--max-steps', '40', '--workers', '2', '--json'])
     const undisturbed = train([...RUN.slice(0, -1), '--max-steps', '40', '--workers', '1', '--json'])

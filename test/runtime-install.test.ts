@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { findRuntime, readRuntime } from '../src/engine/runtime/runtime-directory.js'
-import { createStaging } from '../src/engine/runtime/staging.js'
+import { createStaging } from '../src/shared/staging.js'
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-runtime-'))
 after(() => {

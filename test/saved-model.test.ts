@@ -68,12 +68,13 @@ describe('safetensors', () => {
 
   /** The file with its header changed. */
   function withHeader(
-    change: (header: Record<string, { dtype: string; shape: number[]; data_offsets: number[] }>) => void,
+    change: (header: Record<string, { dtype: string; shape: number[]; data_offsets: number[] }>) => unknown,
+    instead?: string,
   ): Buffer {
     const length = Number(encoded.readBigUInt64LE(0))
     const header = JSON.parse(encoded.toString('utf8', 8, 8 + length)) as Parameters<typeof change>[0]
     change(header)
-    const json = Buffer.from(JSON.stringify(header))
+    const json = Buffer.from(instead ?? JSON.stringify(header))
     const prefix = Buffer.alloc(8)
     prefix.writeBigUInt64LE(BigInt(json.length))
     return Buffer.concat([prefix, json, encoded.subarray(8 + length)])
@@ -87,6 +88,13 @@ describe('safetensors', () => {
     ['bytes after the end', Buffer.concat([encoded, Buffer.alloc(4)]), /4 bytes follow/],
     ['another dtype', withHeader((header) => (header['a']!.dtype = 'F16')), /F16/],
     ['a shape that does not fit', withHeader((header) => (header['a']!.shape = [7])), /\[7\]/],
+    ['no header but null', withHeader(() => undefined, 'null'), /bytes follow/],
+    [
+      'a tensor without a place',
+      withHeader((header) => Reflect.deleteProperty(header['a']!, 'data_offsets')),
+      /a has no/,
+    ],
+    ['a shape that is none', withHeader((header) => (header['a']!.shape = [-2, -3])), /a has no/],
     ['overlapping tensors', withHeader((header) => (header['scalar']!.data_offsets = [20, 24])), /begins at byte 20/],
   ]
   for (const [what, bytes, message] of broken) {
@@ -159,6 +167,16 @@ describe('a saved model', () => {
     await assert.rejects(loadTrainedModel(copy, 'best'), damaged(/cannot be read/))
     writeFileSync(path.join(copy, 'convoy.json'), '{')
     await assert.rejects(loadTrainedModel(copy, 'best'), damaged(/convoy\.json is damaged/))
+    writeFileSync(path.join(copy, 'convoy.json'), '{"step": 1}')
+    await assert.rejects(loadTrainedModel(copy, 'best'), damaged(/convoy\.json is damaged: description/))
+  })
+
+  it('of a manifest that claims more weights than the file holds is refused before they are asked for', async () => {
+    const copy = path.join(scratch, 'claims')
+    cpSync(best, copy, { recursive: true })
+    const file = path.join(copy, 'convoy.json')
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/"weightCount": \d+/, '"weightCount": 1e15'))
+    await assert.rejects(loadTrainedModel(copy, 'best'), damaged(/do not make/))
   })
 
   it('that is not there is the user’s mistake', async () => {

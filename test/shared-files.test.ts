@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, truncateSync, utimesSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -55,6 +64,31 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
     assert.throws(() => files.read('result-1', new Float32Array(2)), /a vector of 5 bytes where 8 are expected/)
   })
 
+  it('that are links or pipes are neither followed nor waited for', () => {
+    const file = path.join(files.directory, 'result-2')
+    symlinkSync('/etc/hostname', file)
+    assert.equal(files.read('result-2', new Float32Array(1)), false)
+    assert.equal(files.write('result-2', new Uint8Array(4)), false)
+    files.remove('result-2')
+    spawnSync('mkfifo', [file])
+    assert.throws(() => files.read('result-2', new Float32Array(1)), /a vector of 0 bytes/)
+    files.remove('result-2')
+  })
+
+  it('are removed with what a killed writer left', () => {
+    writeFileSync(path.join(files.directory, 'result-3.new'), 'half')
+    files.remove('result-3')
+    assert.equal(existsSync(path.join(files.directory, 'result-3.new')), false)
+  })
+
+  it('go when their process ends without closing them', () => {
+    const module = new URL('../src/shared/shared-files.js', import.meta.url).href
+    const script = `const { SharedFiles } = await import('${module}'); console.log(SharedFiles.create().files.directory); process.exit(130)`
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+    assert.match(stdout, /^\/dev\/shm\/convoy-/)
+    assert.equal(existsSync(stdout.trim()), false)
+  })
+
   it('say that they could not be written', () => {
     assert.equal(files.write('no-such-directory/weights-0', new Uint8Array(4)), false)
   })
@@ -63,10 +97,14 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
     const { pid } = spawnSync(process.execPath, ['-e', ''])
     const leftover = `/dev/shm/convoy-${pid}-abcdef`
     mkdirSync(leftover)
+    // What is none of ours is no reason to do without.
+    const strange = `/dev/shm/convoy-${pid}-link`
+    symlinkSync('/dev/shm/nowhere', strange)
     const next = SharedFiles.create()!
     assert.equal(existsSync(leftover), false)
     assert.equal(existsSync(files.directory), true)
     next.files.close()
+    rmSync(strange)
     assert.deepEqual(
       readdirSync('/dev/shm').filter((name) => name === path.basename(next.files.directory)),
       [],

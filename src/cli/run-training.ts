@@ -56,6 +56,9 @@ export async function runTraining(
     onLost: (report, { message }) => {
       warn(`${report} cannot be written (${message}). The run goes on.`)
     },
+    onLastScrape: (seconds) => {
+      notice(`The run is over; Prometheus may read its result for ${seconds.toFixed(0)} s (Ctrl-C: not).`)
+    },
   })
   const { metrics, page } = reports
   const runLog = new RunLog(runDirectory, options.logLevel, display, page.say)

@@ -126,15 +126,16 @@ export class LocalWorkers {
       if (this.#closed || status === 0) return
       const how = signal === null ? `with status ${status}` : `by ${signal}`
       const lines = lastWords.trim().split('\n')
-      // What it ended with, rather than the last line of a stack.
-      const words = (lines.findLast((line) => line.startsWith('✖ ')) ?? lines.at(-1)!).replace(/^✖ /, '')
+      // What it ended with, rather than the last line of a stack; nothing, when it was killed.
+      const lastLine = signal === null ? lines.at(-1)! : ''
+      const words = (lines.findLast((line) => line.startsWith('✖ ')) ?? lastLine).replace(/^✖ /, '')
       const again = restarts < MOST_RESTARTS
       log.warn(
         `Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${again ? 'it is started again' : `it ended ${restarts + 1} times and stays away`}.`,
         { index, status, signal },
       )
       if (!again) {
-        if (this.#children.size === 0 && this.#timers.size === 0) onNoneLeft(words)
+        if (this.#children.size === 0 && this.#timers.size === 0) onNoneLeft(words || `the last one ended ${how}.`)
         return
       }
       const timer = setTimeout(() => {

@@ -13,7 +13,7 @@ import type { Listener } from '../shared/protocol/listen.js'
 import { isLoopback, listen, parseAddress } from '../shared/protocol/listen.js'
 import type { WorkerStatus } from '../shared/protocol/messages.js'
 import { Admin, CHANNEL_OPTIONS, Control, Data } from '../shared/protocol/services.js'
-import { SharedFiles } from '../shared/shared-files.js'
+import { NO_ROOM, SharedFiles } from '../shared/shared-files.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import { DEFAULT_LIMITS } from './core/limits.js'
 import type { RunState } from './core/run-states.js'
@@ -99,10 +99,12 @@ const GOODBYE_MS = 2_000
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { config, insecure, signal, runDirectory, log } = options
-  if (!insecure && !isLoopback(parseAddress(options.listen, '--listen').host)) {
+  const addresses = { '--listen': options.listen, '--admin-listen': options.adminListen }
+  for (const [flag, address] of Object.entries(addresses)) {
+    if (insecure || isLoopback(parseAddress(address, flag).host)) continue
     throw new ConvoyError(
       'usage',
-      `--listen ${options.listen} can be reached by other machines, and the connection is not encrypted. ` +
+      `${flag} ${address} can be reached by other machines, and the connection is not encrypted. ` +
         'Use 127.0.0.1, or add --insecure on a network that you trust.',
     )
   }
@@ -131,10 +133,17 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       failure.abort(error)
     },
   })
-  const shared = SharedFiles.create()
+  const { info, warn } = log.module('run')
+  const shared = SharedFiles.create((why) => {
+    info(`Vectors travel over the network, to workers of this machine too: ${why}.`)
+  })
   const traffic = new Traffic()
+  let saidNoRoom = false
   const board = new WeightsBoard(shared?.files, (bytes) => {
     traffic.add('weights', 'sent', 'memory', bytes)
+    if (bytes > 0 || saidNoRoom) return
+    saidNoRoom = true
+    warn(`${shared!.files.directory} has no room for the weights: ${NO_ROOM}`)
   })
   const wake = new WakeTimer(now, () => {
     pool.tick()
@@ -182,6 +191,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       status: () => ({ ...progress.summary, runDirectory, workers: pool.statuses().map(toWorkerStatus) }),
       stop: () => {
         stop.abort()
+        info(
+          pool.workerCount > 0
+            ? 'Asked to stop: the run ends after this step, with evaluation.'
+            : 'Asked to stop: the run ends when workers have computed this step and the evaluation. SIGTERM ends it now.',
+        )
       },
     }),
   )

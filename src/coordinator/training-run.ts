@@ -78,7 +78,8 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
   const { layout } = model
   const { batchSize, shardSize } = config
 
-  const stepsPerEpoch = splitSizes.train / batchSize
+  /** Of samples used after so many steps. Divided once: a whole number comes out whole. */
+  const epochsAfter = (steps: number): number => (steps * batchSize) / splitSizes.train
   const scheduledSteps = plannedSteps(config.epochs, splitSizes.train, batchSize)
   const totalSteps = Math.min(scheduledSteps, config.maxSteps ?? Infinity)
   const { lanes } = pool
@@ -92,7 +93,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
     dataset,
     splitSizes,
     totalSteps,
-    stepsPerEpoch,
+    stepsPerEpoch: splitSizes.train / batchSize,
     parameterCount: layout.trainableCount,
   })
   const startedMs = now()
@@ -170,14 +171,14 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
         trainingMs += durationMs
         steadySteps++
       }
-      const epoch = step / stepsPerEpoch
+      const epoch = epochsAfter(step)
       const event = { step, epoch, ...outcome, durationMs, phaseSeconds, workers: pool.workerCount }
       tell()
       untold = () => {
         observer({ kind: 'step', ...event })
       }
 
-      const endsEpoch = Math.floor(step / stepsPerEpoch) > Math.floor((step - 1) / stepsPerEpoch)
+      const endsEpoch = Math.floor(epoch) > Math.floor(epochsAfter(step - 1))
       const ends = endsEpoch || step === totalSteps || stopSignal.aborted
       if (step === 1 || ends) {
         tell()
@@ -194,7 +195,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
     // The best weights are tested; they are the ones that people will use.
     if (best.step !== step) weightsVersion = board.publish(best.weights)
     const test = await evaluate('test', best.step)
-    observer({ kind: 'evaluated', result: test, epoch: best.step / stepsPerEpoch, best: true })
+    observer({ kind: 'evaluated', result: test, epoch: epochsAfter(best.step), best: true })
 
     const result: RunResult = {
       weightsSha256: createHash('sha256').update(bytesOf(weights)).digest('hex'),
@@ -227,7 +228,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
     const isBest = best === undefined || validation.accuracy > best.validation.accuracy
     last = { step, weights: weights.slice(), validation }
     if (isBest) best = last
-    observer({ kind: 'evaluated', result: validation, epoch: step / stepsPerEpoch, best: isBest })
+    observer({ kind: 'evaluated', result: validation, epoch: epochsAfter(step), best: isBest })
   }
 
   async function evaluate(split: SplitName, atStep: number): Promise<EvaluationResult> {

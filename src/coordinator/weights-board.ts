@@ -19,7 +19,7 @@ export class WeightsBoard {
 
   /**
    * @param sharedFiles where workers of this machine can read them, if there is such a place
-   * @param onShared told of the bytes that were written there
+   * @param onShared told of the bytes that were written there; 0: there is no room
    */
   constructor(sharedFiles?: SharedFiles, onShared: (bytes: number) => void = () => undefined) {
     this.#sharedFiles = sharedFiles
@@ -59,6 +59,6 @@ export class WeightsBoard {
   /** Where the memory is full there is no file, and workers ask for the weights. */
   #write(): void {
     const { version, bytes } = this.#current
-    if (this.#sharedFiles?.write(weightsFile(version), bytes)) this.#onShared(bytes.length)
+    if (this.#sharedFiles) this.#onShared(this.#sharedFiles.write(weightsFile(version), bytes) ? bytes.length : 0)
   }
 }

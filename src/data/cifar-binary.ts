@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
@@ -35,15 +35,16 @@ export async function readCifarDirectory(directory: string, name: string): Promi
   const files = new Map<string, Buffer>()
   for (const batch of BATCHES) {
     const file = path.join(directory, batch)
-    files.set(
-      batch,
-      await readFile(file).catch((error: unknown) => {
-        throw new ConvoyError(
-          'data',
-          `${file} cannot be read (${(error as NodeJS.ErrnoException).code}); all six batches are needed.`,
-        )
-      }),
-    )
+    try {
+      checkSize(directory, batch, (await stat(file)).size)
+      files.set(batch, await readFile(file))
+    } catch (error) {
+      if (error instanceof ConvoyError) throw error
+      throw new ConvoyError(
+        'data',
+        `${file} cannot be read (${(error as NodeJS.ErrnoException).code}); all six batches are needed.`,
+      )
+    }
   }
   return decodeBatches(files, directory, name)
 }
@@ -74,6 +75,15 @@ export async function readCifarArchive(archive: string, name: string): Promise<O
   return decodeBatches(files, archive, name)
 }
 
+/** Before anything is read, where the size is known. @throws ConvoyError('data') */
+function checkSize(where: string, batch: string, bytes: number): void {
+  if (bytes === RECORDS * RECORD) return
+  throw new ConvoyError(
+    'data',
+    `${where}: ${batch} has ${bytes} bytes where ${RECORDS} records of ${RECORD} make ${RECORDS * RECORD}.`,
+  )
+}
+
 function decodeBatches(files: ReadonlyMap<string, Buffer>, where: string, name: string): Omit<Dataset, 'fingerprint'> {
   const count = BATCHES.length * RECORDS
   const pixels = new Uint8Array(count * 3 * PLANE)
@@ -82,12 +92,7 @@ function decodeBatches(files: ReadonlyMap<string, Buffer>, where: string, name: 
     const bytes = files.get(batch)
     if (bytes === undefined)
       throw new ConvoyError('data', `${where}: ${batch} is missing or too large; all six batches are needed.`)
-    if (bytes.length !== RECORDS * RECORD) {
-      throw new ConvoyError(
-        'data',
-        `${where}: ${batch} has ${bytes.length} bytes where ${RECORDS} records of ${RECORD} make ${RECORDS * RECORD}.`,
-      )
-    }
+    checkSize(where, batch, bytes.length)
     for (let record = 0; record < RECORDS; record++) {
       const start = record * RECORD
       const sample = batchIndex * RECORDS + record

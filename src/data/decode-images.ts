@@ -2,6 +2,7 @@ import os from 'node:os'
 import sharp from 'sharp'
 import { ConvoyError } from '../shared/errors.js'
 import type { Dataset } from './dataset.js'
+import { MOST_CLASSES } from './dataset.js'
 import type { ImageFile } from './image-archive.js'
 import { checkPackedSize } from './packed-cache.js'
 
@@ -11,7 +12,6 @@ sharp.cache(false)
 
 /** Largest image that is decoded: 64 megapixels. Anything larger is a mistake or an attack. */
 const MOST_PIXELS = 64 * 2 ** 20
-const MOST_CLASSES = 65_536
 
 /**
  * Decodes image files, one directory per class (`…/<class>/<file>`), to RGB of one size. Classes are sorted by name; images

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { ConvoyError } from '../shared/errors.js'
+import { createStaging } from '../shared/staging.js'
 import { formatBytes } from '../shared/units.js'
 import { readCifarArchive } from './cifar-binary.js'
 import type { DatasetInfo } from './dataset.js'
@@ -30,8 +31,7 @@ export async function fetchCifar10(report: (line: string) => void, address = ADD
       'usage',
       `--from ${address}: give an http or https address; \`convoy data import\` takes files.`,
     )
-  await mkdir(datasetsDirectory(), { recursive: true })
-  const directory = await mkdtemp(path.join(datasetsDirectory(), '.staging-'))
+  const directory = await createStaging(datasetsDirectory())
   const archive = path.join(directory, 'cifar-10-binary.tar.gz')
   try {
     report(`Downloading ${address}`)

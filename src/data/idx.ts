@@ -4,6 +4,7 @@ import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { ConvoyError } from '../shared/errors.js'
 import type { Dataset } from './dataset.js'
+import { checkPackedSize } from './packed-cache.js'
 
 /** IDX, the format of MNIST and Fashion-MNIST (yann.lecun.com/exdb/mnist): big-endian header, then bytes. */
 const IMAGES_MAGIC = 0x00000803
@@ -46,6 +47,8 @@ export async function readIdx(directory: string, name: string): Promise<Omit<Dat
       )
     }
   }
+  const count = parts.reduce((total, { images }) => total + images.count, 0)
+  checkPackedSize(name, { count, height, width, channels: 1 })
   const pixels = Buffer.concat(parts.map(({ images }) => images.bytes))
   const labels = Uint16Array.from(Buffer.concat(parts.map((part) => part.labels.bytes)))
   const classes = labels.reduce((most, label) => Math.max(most, label), 0) + 1
@@ -58,7 +61,7 @@ export async function readIdx(directory: string, name: string): Promise<Omit<Dat
       )
   }
   const classNames = Array.from({ length: classes }, (_, label) => String(label))
-  return { name, count: labels.length, height, width, channels: 1, classNames, pixels, labels }
+  return { name, count, height, width, channels: 1, classNames, pixels, labels }
 }
 
 function find(directory: string, name: string): string | undefined {
@@ -81,7 +84,11 @@ async function readBytes(
 ): Promise<{ file: string; bytes: Buffer }> {
   const file = find(directory, name)
   if (file === undefined) throw new ConvoyError('data', `${path.join(directory, name)} (or .gz) is missing.`)
-  let bytes = await readFile(file)
+  let bytes = await readFile(file).catch((error: unknown) => {
+    throw new ConvoyError('data', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
+      cause: error,
+    })
+  })
   try {
     if (file.endsWith('.gz')) bytes = gunzipSync(bytes, { maxOutputLength: MOST_BYTES })
   } catch (error) {

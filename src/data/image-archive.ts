@@ -76,17 +76,21 @@ export async function readImageFolder(directory: string): Promise<ImageFile[]> {
   const images: ImageFile[] = []
   let total = 0
   for (const name of names) {
-    const bytes = await readFile(path.join(directory, name)).catch((error: unknown) => {
-      throw new ConvoyError(
-        'data',
-        `${path.join(directory, name)} cannot be read (${(error as NodeJS.ErrnoException).code}).`,
-        { cause: error },
-      )
-    })
-    total += bytes.length
-    if (total > MOST_BYTES)
-      throw new ConvoyError('data', `${directory}: more than ${MOST_BYTES} bytes of images at ${name}.`)
-    images.push({ path: name, bytes })
+    const file = path.join(directory, name)
+    try {
+      const found = await stat(file)
+      // A pipe or a device may have no end.
+      if (!found.isFile()) throw new ConvoyError('data', `${file} is no regular file; remove it.`)
+      total += found.size
+      if (total > MOST_BYTES)
+        throw new ConvoyError('data', `${directory}: more than ${MOST_BYTES} bytes of images at ${name}.`)
+      images.push({ path: name, bytes: await readFile(file) })
+    } catch (error) {
+      if (error instanceof ConvoyError) throw error
+      throw new ConvoyError('data', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
+        cause: error,
+      })
+    }
   }
   return images
 }

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, mkdtempSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { createReadStream, existsSync } from 'node:fs'
+import { open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { cacheDirectory } from '../shared/cache-directory.js'
 import { ConvoyError } from '../shared/errors.js'
+import { createStaging, publish } from '../shared/staging.js'
+import { formatBytes } from '../shared/units.js'
 import type { Dataset, DatasetInfo } from './dataset.js'
+import { MOST_CLASSES } from './dataset.js'
 
 /**
  * Decoded data sets under `<cache>/datasets/<fingerprint>/`, published by one rename:
@@ -16,8 +19,8 @@ import type { Dataset, DatasetInfo } from './dataset.js'
  *
  * The fingerprint is the sha256 of {@link headerOf} and of packed.bin.
  */
-const STALE_AFTER_MS = 24 * 3600 * 1000
 const READ_BYTES = 1 << 20
+const MOST_AT_ONCE = 2 ** 30
 /** Of one data set. It lies in one array, and Node 20's are at most 4 GiB. */
 const MOST_BYTES = 2 ** 32 - 1
 
@@ -29,7 +32,7 @@ const infoSchema = z.strictObject({
   height: z.int().min(1).max(65_535),
   width: z.int().min(1).max(65_535),
   channels: z.union([z.literal(1), z.literal(3)]),
-  classNames: z.array(z.string()).min(2).max(65_536),
+  classNames: z.array(z.string()).min(2).max(MOST_CLASSES),
 })
 
 export function datasetsDirectory(): string {
@@ -43,14 +46,22 @@ function directoryOf(fingerprint: string): string {
   return path.join(datasetsDirectory(), fingerprint)
 }
 
+/** @param blocks of packed.bin, in order @returns sha256 (hex) */
+export function fingerprintOf(info: Omit<DatasetInfo, 'fingerprint'>, blocks: Iterable<Uint8Array>): string {
+  const hash = createHash('sha256').update(headerOf(info))
+  for (const block of blocks) hash.update(block)
+  return hash.digest('hex')
+}
+
+/** Bytes in blocks that Node can hash and write: it takes less than 2 GiB at once. No copy. */
+export function* blocksOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let offset = 0; offset < bytes.length; offset += MOST_AT_ONCE) {
+    yield bytes.subarray(offset, offset + MOST_AT_ONCE)
+  }
+}
+
 /** What the fingerprint covers besides the packed bytes: shape and classes, not the name. */
-export function headerOf({
-  count,
-  height,
-  width,
-  channels,
-  classNames,
-}: Omit<DatasetInfo, 'fingerprint' | 'name'>): string {
+function headerOf({ count, height, width, channels, classNames }: Omit<DatasetInfo, 'fingerprint' | 'name'>): string {
   return JSON.stringify({ count, height, width, channels, classNames }) + '\n'
 }
 
@@ -81,20 +92,35 @@ export function hasPackedDataset(fingerprint: string): boolean {
   return existsSync(path.join(directoryOf(fingerprint), 'info.json'))
 }
 
+type Blocks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+
 /**
  * Stores packed bytes as they come, checks them against the fingerprint, and publishes them.
- * @throws ConvoyError('data') when the bytes are not what the fingerprint names: nothing is published
+ * @throws ConvoyError('data') when the bytes are not what the fingerprint names: nothing is published;
+ * ConvoyError('environment') when the cache cannot be written
  */
-export async function writePackedDataset(info: DatasetInfo, blocks: AsyncIterable<Uint8Array>): Promise<void> {
+export async function writePackedDataset(info: DatasetInfo, blocks: Blocks): Promise<void> {
   if (hasPackedDataset(info.fingerprint)) return
   const checked = infoSchema.safeParse(info)
   if (!checked.success) {
     throw new ConvoyError('data', `The header of a data set is wrong: ${z.prettifyError(checked.error)}`)
   }
   checkPackedSize(info.name, info)
-  await mkdir(datasetsDirectory(), { recursive: true })
-  await removeStaleStaging()
-  const staging = mkdtempSync(path.join(datasetsDirectory(), '.staging-'))
+  try {
+    await storeBlocks(info, blocks)
+  } catch (error) {
+    const { syscall, code } = error as NodeJS.ErrnoException
+    if (syscall === undefined) throw error
+    throw new ConvoyError(
+      'environment',
+      `${datasetsDirectory()} cannot be written (${code}): make room for ${formatBytes(packedBytes(info))}, or set CONVOY_CACHE to another directory.`,
+      { cause: error },
+    )
+  }
+}
+
+async function storeBlocks(info: DatasetInfo, blocks: Blocks): Promise<void> {
+  const staging = await createStaging(datasetsDirectory())
   try {
     const hash = createHash('sha256').update(headerOf(info))
     const file = await open(path.join(staging, 'packed.bin'), 'w')
@@ -114,19 +140,25 @@ export async function writePackedDataset(info: DatasetInfo, blocks: AsyncIterabl
       throw new ConvoyError('data', `The data set ${info.name} arrived damaged; nothing was kept. Try again.`)
     }
     await writeFile(path.join(staging, 'info.json'), JSON.stringify(info, null, 2) + '\n', { flush: true })
-    await publish(staging, directoryOf(info.fingerprint))
+    // Equal names mean equal bytes.
+    await publish(staging, directoryOf(info.fingerprint), () => hasPackedDataset(info.fingerprint))
   } finally {
     await rm(staging, { recursive: true, force: true })
   }
 }
 
-/** Loads a data set into memory: one read. @returns undefined when it is not in the cache */
+/**
+ * Loads a data set into memory, and compares it with its fingerprint: a flipped bit would make other weights.
+ * @returns undefined when it is not in the cache
+ * @throws ConvoyError('data') when it is damaged
+ */
 export async function loadPackedDataset(fingerprint: string): Promise<Dataset | undefined> {
   const info = await readInfo(fingerprint)
   if (info === undefined) return undefined
   const bytes = await readWhole(await packedFile(info), packedBytes(info))
   // The labels lie at the start of the file, so that they are aligned.
   const labels = new Uint16Array(bytes.buffer, 0, info.count)
+  if (fingerprintOf(info, blocksOf(bytes)) !== fingerprint) throw damaged(fingerprint, OTHER_BYTES)
   const wrong = labels.findIndex((label) => label >= info.classNames.length)
   if (wrong !== -1) {
     throw damaged(fingerprint, `sample ${wrong} has the label ${labels[wrong]} of ${info.classNames.length}`)
@@ -140,7 +172,7 @@ async function readWhole(file: string, length: number): Promise<Uint8Array<Array
   const handle = await open(file)
   try {
     for (let offset = 0; offset < length;) {
-      const { bytesRead } = await handle.read(bytes, offset, Math.min(length - offset, 2 ** 30), offset)
+      const { bytesRead } = await handle.read(bytes, offset, Math.min(length - offset, MOST_AT_ONCE), offset)
       if (bytesRead === 0) throw new ConvoyError('data', `${file} ends at offset ${offset} while it is read.`)
       offset += bytesRead
     }
@@ -160,6 +192,8 @@ async function packedFile(info: DatasetInfo): Promise<string> {
   }
   return file
 }
+
+const OTHER_BYTES = 'packed.bin does not hold the bytes that the fingerprint names'
 
 function damaged(fingerprint: string, how: string): ConvoyError {
   return new ConvoyError(
@@ -194,7 +228,7 @@ export async function verifyPackedDataset(fingerprint: string): Promise<DatasetI
   const hash = createHash('sha256').update(headerOf(info))
   for await (const block of blocks) hash.update(block)
   if (hash.digest('hex') !== fingerprint) {
-    throw damaged(fingerprint, `packed.bin does not hold the bytes of ${info.name} that the fingerprint names`)
+    throw damaged(fingerprint, OTHER_BYTES)
   }
   return info
 }
@@ -230,28 +264,5 @@ function parseJson(text: string): unknown {
     return JSON.parse(text)
   } catch {
     return undefined
-  }
-}
-
-async function publish(staging: string, target: string): Promise<void> {
-  try {
-    await rename(staging, target)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
-    // Somebody else was faster: equal names mean equal bytes.
-    if (existsSync(path.join(target, 'info.json'))) return
-    await rm(target, { recursive: true, force: true })
-    await rename(staging, target)
-  }
-}
-
-/** What a killed import left behind. */
-async function removeStaleStaging(): Promise<void> {
-  for (const name of await readdir(datasetsDirectory())) {
-    if (!name.startsWith('.staging-')) continue
-    const directory = path.join(datasetsDirectory(), name)
-    const { mtimeMs } = await stat(directory)
-    if (Date.now() - mtimeMs > STALE_AFTER_MS) await rm(directory, { recursive: true, force: true })
   }
 }

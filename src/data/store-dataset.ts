@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import { ConvoyError } from '../shared/errors.js'
 import type { Dataset, DatasetInfo } from './dataset.js'
-import { headerOf, readInfo, writePackedDataset } from './packed-cache.js'
+import { blocksOf, fingerprintOf, readInfo, writePackedDataset } from './packed-cache.js'
 
 /**
  * Packs a decoded data set into the cache.
@@ -12,13 +11,9 @@ export async function storeDataset(decoded: Omit<Dataset, 'fingerprint'>): Promi
   checkClasses(decoded)
   const { pixels, labels, ...header } = decoded
   const labelBytes = new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength)
-  const fingerprint = createHash('sha256').update(headerOf(header)).update(labelBytes).update(pixels).digest('hex')
-  const info = { ...header, fingerprint }
-  async function* blocks(): AsyncGenerator<Uint8Array> {
-    yield labelBytes
-    yield pixels
-  }
-  await writePackedDataset(info, blocks())
+  const blocks = [labelBytes, ...blocksOf(pixels)]
+  const fingerprint = fingerprintOf(header, blocks)
+  await writePackedDataset({ ...header, fingerprint }, blocks)
   return (await readInfo(fingerprint))!
 }
 

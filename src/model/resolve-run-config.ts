@@ -37,13 +37,19 @@ export function resolveRunConfig(
   }
   const tree = structuredClone(RECIPES[name]!.config) as Tree
   const origins = new Map<string, string>()
+  const problems: string[] = []
   for (const { path, value, origin } of assignments) {
+    // It would become the tree's prototype, which the schema does not see.
+    if (path.includes('__proto__')) {
+      problems.push(unknownSetting(origin))
+      continue
+    }
     assign(tree, resolvePath(tree, path), value)
     origins.set(resolvePath(tree, path).join('.'), origin)
   }
   const parsed = runConfigSchema.safeParse(tree)
-  if (parsed.success) return { config: parsed.data, problems: [] }
-  return { config: undefined, problems: parsed.error.issues.flatMap((issue) => describe(issue, origins)) }
+  problems.push(...(parsed.error?.issues ?? []).flatMap((issue) => describe(issue, origins)))
+  return { config: problems.length === 0 ? parsed.data : undefined, problems }
 }
 
 /** `learningRate` stands for the schedule's highest rate, which has another name in each kind. */
@@ -77,11 +83,18 @@ type Issue = z.core.$ZodIssue
 
 function describe(issue: Issue, origins: ReadonlyMap<string, string>): string[] {
   const path = issue.path.map(String)
-  const originOf = (keys: readonly string[]): string => origins.get(keys.join('.')) ?? `config ${keys.join('.')}`
+  const originOf = (keys: readonly string[]): string => {
+    const name = keys.join('.')
+    // Somebody may have given all of the object that it is in.
+    const whole = origins.get(keys.slice(0, -1).join('.'))
+    return origins.get(name) ?? (whole === undefined ? `config ${name}` : `${whole} (${name})`)
+  }
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map(
-      (key) => `${originOf([...path, key])}: there is no such setting; \`convoy config schema\` lists all.`,
-    )
+    return issue.keys.map((key) => unknownSetting(originOf([...path, key])))
   }
   return [`${originOf(path)}: ${issue.message}`]
+}
+
+function unknownSetting(origin: string): string {
+  return `${origin}: there is no such setting; \`convoy config schema\` lists all.`
 }

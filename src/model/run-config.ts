@@ -99,7 +99,8 @@ export const runConfigSchema = z
   })
   .check((context) => {
     const { batchSize, shardSize } = context.value
-    if (batchSize % shardSize !== 0) {
+    const isSound = !context.issues.some(({ path }) => path?.[0] === 'batchSize' || path?.[0] === 'shardSize')
+    if (isSound && batchSize % shardSize !== 0) {
       context.issues.push({
         code: 'custom',
         input: batchSize,

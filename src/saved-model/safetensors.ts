@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
 
 /** A named float32 tensor. */
@@ -7,11 +8,8 @@ export interface NamedTensor {
   readonly values: Float32Array
 }
 
-interface HeaderEntry {
-  readonly dtype: string
-  readonly shape: readonly number[]
-  readonly data_offsets: readonly [number, number]
-}
+const length = z.int().min(0)
+const entrySchema = z.object({ dtype: z.string(), shape: z.array(length), data_offsets: z.tuple([length, length]) })
 
 /** The format allows 100 MB of header. */
 const MOST_HEADER_BYTES = 100_000_000
@@ -52,37 +50,33 @@ export function decodeSafetensors(bytes: Buffer, file: string): NamedTensor[] {
   if (headerLength > MOST_HEADER_BYTES || 8 + Number(headerLength) > bytes.length)
     throw broken(`its header claims ${headerLength} bytes`)
   const dataStart = 8 + Number(headerLength)
-  let header: Record<string, HeaderEntry>
+  let header: unknown
   try {
-    header = JSON.parse(bytes.toString('utf8', 8, dataStart)) as Record<string, HeaderEntry>
+    header = JSON.parse(bytes.toString('utf8', 8, dataStart))
   } catch {
     throw broken('its header is no JSON')
   }
-  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__')
-  entries.sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0])
+  const entries = Object.entries(header ?? {})
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, entry]) => {
+      const { data, success } = entrySchema.safeParse(entry)
+      if (!success) throw broken(`${name} has no type, shape or place`)
+      const { dtype, shape, data_offsets: place } = data
+      return { name, dtype, shape, from: place[0], to: place[1] }
+    })
+    .sort((a, b) => a.from - b.from)
   let end = 0
-  const tensors = entries.map(
-    ([
-      name,
-      {
-        dtype,
-        shape,
-        data_offsets: [from, to],
-      },
-    ]) => {
-      if (dtype !== 'F32') throw broken(`${name} is ${dtype} where F32 is expected`)
-      const size = shape.reduce((product, length) => product * length, 1)
-      if (!shape.every((length) => Number.isInteger(length) && length >= 0) || to - from !== size * 4) {
-        throw broken(`${name} has ${to - from} bytes for the shape [${shape.join(', ')}]`)
-      }
-      if (from !== end) throw broken(`${name} begins at byte ${from} of the data where ${end} is expected`)
-      end = to
-      if (dataStart + to > bytes.length) throw broken(`it ends in the middle of ${name}`)
-      const values = new Float32Array(size)
-      Buffer.from(values.buffer).set(bytes.subarray(dataStart + from, dataStart + to))
-      return { name, shape, values }
-    },
-  )
+  const tensors = entries.map(({ name, dtype, shape, from, to }) => {
+    if (dtype !== 'F32') throw broken(`${name} is ${dtype} where F32 is expected`)
+    const size = shape.reduce((product, length) => product * length, 1)
+    if (to - from !== size * 4) throw broken(`${name} has ${to - from} bytes for the shape [${shape.join(', ')}]`)
+    if (from !== end) throw broken(`${name} begins at byte ${from} of the data where ${end} is expected`)
+    end = to
+    if (dataStart + to > bytes.length) throw broken(`it ends in the middle of ${name}`)
+    const values = new Float32Array(size)
+    Buffer.from(values.buffer).set(bytes.subarray(dataStart + from, dataStart + to))
+    return { name, shape, values }
+  })
   if (dataStart + end !== bytes.length) throw broken(`${bytes.length - dataStart - end} bytes follow the last tensor`)
   return tensors
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { z } from 'zod'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import { encodeLayersModel } from './layers-model.js'
@@ -25,6 +26,20 @@ interface Manifest {
   readonly description: RunDescription
   readonly sha256: Readonly<Record<string, string>>
 }
+
+const count = z.int().min(0)
+const tensorSchema = z.looseObject({ name: z.string(), offset: count, size: count })
+const layoutSchema = z.looseObject({ weightCount: count, tensors: z.array(tensorSchema) })
+/** Of the manifest, what is used before the weights are there. */
+const manifestSchema = z.looseObject({
+  step: count,
+  description: z.looseObject({
+    config: z.looseObject({}),
+    dataset: z.looseObject({}),
+    model: z.looseObject({ layout: layoutSchema }),
+  }),
+  sha256: z.record(z.string(), z.string()),
+})
 
 const MANIFEST = 'convoy.json'
 const SAFETENSORS = 'model.safetensors'
@@ -57,6 +72,7 @@ export async function saveTrainedModel(directory: string, trained: TrainedModel,
   try {
     await mkdir(path.join(staging, 'layers-model'))
     for (const [name, content] of Object.entries(files)) await writeSynced(path.join(staging, name), content)
+    await syncDirectory(path.join(staging, 'layers-model'))
     await syncDirectory(staging)
     await replaceDirectory(staging, directory)
     return Object.values(files).reduce((bytes, content) => bytes + Buffer.byteLength(content), 0)
@@ -88,9 +104,11 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
   }
   let manifest: Manifest
   try {
-    manifest = JSON.parse(await readFile(manifestFile, 'utf8')) as Manifest
+    manifest = manifestSchema.parse(JSON.parse(await readFile(manifestFile, 'utf8'))) as unknown as Manifest
   } catch (error) {
-    throw new ConvoyError('data', `${manifestFile} is damaged: ${(error as Error).message}.`, { cause: error })
+    const wrong = error instanceof z.ZodError ? error.issues[0] : undefined
+    const why = wrong ? `${wrong.path.join('.')}: ${wrong.message}` : (error as Error).message
+    throw new ConvoyError('data', `${manifestFile} is damaged: ${why}.`, { cause: error })
   }
   const file = path.join(directory, SAFETENSORS)
   const bytes = await readFile(file).catch((error: unknown) => {
@@ -104,6 +122,9 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
   }
   const { layout } = manifest.description.model
   const byName = new Map(decodeSafetensors(bytes, file).map(({ name, values }) => [name, values]))
+  const end = layout.tensors.reduce((most, { offset, size }) => Math.max(most, offset + size), 0)
+  if (end !== layout.weightCount || 4 * end > bytes.length)
+    throw new ConvoyError('data', `${manifestFile} is damaged: its tensors do not make ${layout.weightCount} weights.`)
   const weights = new Float32Array(layout.weightCount)
   for (const { name, offset, size } of layout.tensors) {
     const values = byName.get(name)

@@ -36,6 +36,16 @@ const EXIT_STATUS: Record<ErrorCode, number> = {
   internal: 1,
 }
 
+/** What the system refuses for want of something: no bug of ours. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOSPC: 'make room on that disk',
+  EDQUOT: 'make room within your quota',
+  EROFS: 'choose a place that can be written',
+  EACCES: 'check who may read and write there',
+  EMFILE: 'allow more open files (ulimit -n)',
+  ENFILE: 'allow more open files on this machine',
+}
+
 /** The one error type that crosses a border inside Convoy. `message` says what, where, and what to do about it. */
 export class ConvoyError extends Error {
   readonly code: ErrorCode
@@ -65,7 +75,11 @@ export class ConvoyError extends Error {
     if (thrown instanceof Error && thrown.name === 'ConvoyError') {
       return new ConvoyError((thrown as ConvoyError).code, thrown.message, { cause: thrown })
     }
-    if (thrown instanceof Error) return new ConvoyError('internal', thrown.message, { cause: thrown })
+    if (thrown instanceof Error) {
+      const remedy = REMEDIES[String((thrown as NodeJS.ErrnoException).code)]
+      if (remedy === undefined) return new ConvoyError('internal', thrown.message, { cause: thrown })
+      return new ConvoyError('environment', `${thrown.message}: ${remedy}.`, { cause: thrown })
+    }
     return new ConvoyError('internal', String(thrown))
   }
 }

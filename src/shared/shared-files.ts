@@ -9,6 +9,14 @@ const MEMORY = '/dev/shm'
 const PREFIX = 'convoy-'
 const PROOF_FILE = 'proof'
 
+/** The other side may have put a link or a pipe there: neither is followed or waited for. */
+const { O_RDONLY, O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
+const WRITE = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK
+
+/** What happens where the memory is full, and the remedy. */
+export const NO_ROOM = 'they travel over the network. Make /dev/shm larger (containers: --shm-size).'
+
 /** What a worker needs to know to find the directory and to see that it is the same one. */
 export interface SharedFilesOffer {
   readonly directory: string
@@ -30,16 +38,22 @@ export class SharedFiles {
 
   /**
    * Makes a directory for one coordinator, and clears away those of coordinators that were killed.
+   * @param say hears why there is none
    * @returns undefined when this machine has no such memory or does not let this user write there
    */
-  static create(): { files: SharedFiles; offer: SharedFilesOffer } | undefined {
+  static create(
+    say: (why: string) => void = () => undefined,
+  ): { files: SharedFiles; offer: SharedFilesOffer } | undefined {
     try {
       clearLeftovers()
       const directory = fs.mkdtempSync(path.join(MEMORY, `${PREFIX}${process.pid}-`))
       const proof = randomBytes(16).toString('hex')
       fs.writeFileSync(path.join(directory, PROOF_FILE), proof, { mode: 0o600 })
-      return { files: new SharedFiles(directory), offer: { directory, proof } }
-    } catch {
+      const files = new SharedFiles(directory)
+      process.once('exit', files.close)
+      return { files, offer: { directory, proof } }
+    } catch (error) {
+      say((error as Error).message)
       return undefined
     }
   }
@@ -68,7 +82,7 @@ export class SharedFiles {
     const isNew = !fs.existsSync(file)
     const target = isNew ? `${file}.new` : file
     try {
-      const descriptor = fs.openSync(target, fs.constants.O_WRONLY | fs.constants.O_CREAT, 0o600)
+      const descriptor = fs.openSync(target, WRITE, 0o600)
       try {
         let written = 0
         while (written < bytes.length) written += fs.writeSync(descriptor, bytes, written)
@@ -93,7 +107,7 @@ export class SharedFiles {
   read(name: string, vector: Float32Array, fill = fillAtOnce): boolean {
     let descriptor: number
     try {
-      descriptor = fs.openSync(path.join(this.directory, name), 'r')
+      descriptor = fs.openSync(path.join(this.directory, name), READ)
     } catch {
       return false
     }
@@ -108,12 +122,14 @@ export class SharedFiles {
     }
   }
 
+  /** With what a killed writer left of a new one. */
   remove(name: string): void {
-    fs.rmSync(path.join(this.directory, name), { force: true })
+    for (const file of [name, `${name}.new`]) fs.rmSync(path.join(this.directory, file), { force: true })
   }
 
   /** The directory goes, with everything in it. */
-  close(): void {
+  readonly close = (): void => {
+    process.off('exit', this.close)
     fs.rmSync(this.directory, { recursive: true, force: true })
   }
 }
@@ -127,11 +143,11 @@ function clearLeftovers(): void {
   for (const name of fs.readdirSync(MEMORY)) {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]
     const directory = path.join(MEMORY, name)
-    if (pid === undefined) continue
-    const { uid, mtimeMs } = fs.statSync(directory)
+    const found = pid === undefined ? undefined : fs.lstatSync(directory, { throwIfNoEntry: false })
+    if (!found?.isDirectory() || found.uid !== process.getuid?.()) continue
     // In a container that was started again, this process has the number of the one that was killed.
-    const isPredecessor = Number(pid) === process.pid && mtimeMs < Date.now() - process.uptime() * 1000
-    if ((isProcessAlive(Number(pid)) && !isPredecessor) || uid !== process.getuid?.()) continue
+    const isPredecessor = Number(pid) === process.pid && found.mtimeMs < Date.now() - process.uptime() * 1000
+    if (isProcessAlive(Number(pid)) && !isPredecessor) continue
     fs.rmSync(directory, { recursive: true, force: true })
   }
 }

@@ -38,6 +38,8 @@ function tell(message: FromCompute, transfer: ArrayBuffer[] = []): void {
 async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, { kind: 'prepare' }>): Promise<void> {
   const { config, model, dataset: header } = description
   engine?.close()
+  // What the last membership left there would stay until the run is over.
+  prepared?.sharedFiles?.remove(resultFile(prepared.worker))
   weightsVersion = 0
   waiting = undefined
   // A coordinator that was started again counts its leases anew: what is left of an old one must not pass for a new one.

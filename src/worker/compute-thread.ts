@@ -4,7 +4,14 @@ import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { FromCompute, ToCompute } from './compute-messages.js'
 
-type Listener = (message: FromCompute) => void
+/** What a session hears of the thread. */
+export interface ComputeListener {
+  readonly onMessage: (message: FromCompute) => void
+  /** The thread ended before {@link ComputeThread.close}. */
+  readonly onBroken: (error: Error) => void
+}
+
+const DEAF: ComputeListener = { onMessage: () => undefined, onBroken: () => undefined }
 
 /**
  * The thread that computes, seen from the thread that talks. TensorFlow never runs on the latter, so heartbeats and
@@ -12,10 +19,13 @@ type Listener = (message: FromCompute) => void
  */
 export class ComputeThread {
   readonly #thread: Thread
-  #listener: Listener = () => undefined
+  #listener = DEAF
+  #isBroken = false
+  /** Settles when nothing is prepared any more. */
+  #preparing: Promise<unknown> = Promise.resolve()
   #reject: (error: Error) => void = () => undefined
-  /** Rejects when the thread ends before {@link close}. */
-  readonly broken: Promise<never>
+  /** Rejects when the thread ends. */
+  readonly #ended: Promise<never>
 
   private constructor(device: DeviceChoice) {
     // SHARE_ENV: TensorFlow reads the real environment, which a thread's own copy would hide.
@@ -24,19 +34,24 @@ export class ComputeThread {
       workerData: device,
       name: 'compute',
     })
-    this.broken = new Promise((_resolve, reject) => {
+    this.#ended = new Promise((_resolve, reject) => {
       this.#reject = reject
+      const broke = (error: Error): void => {
+        this.#isBroken = true
+        reject(error)
+        this.#listener.onBroken(error)
+      }
       this.#thread.once('error', (error) => {
-        reject(ConvoyError.from(error))
+        broke(ConvoyError.from(error))
       })
       this.#thread.once('exit', (status) => {
-        reject(new ConvoyError('internal', `The compute thread ended by itself with status ${status}.`))
+        broke(new ConvoyError('internal', `The compute thread ended by itself with status ${status}.`))
       })
     })
     // Whoever waits sees the rejection; until then it must not end the process.
-    this.broken.catch(() => undefined)
+    this.#ended.catch(() => undefined)
     this.#thread.on('message', (message: FromCompute) => {
-      this.#listener(message)
+      this.#listener.onMessage(message)
     })
   }
 
@@ -47,13 +62,23 @@ export class ComputeThread {
     return { thread, device }
   }
 
+  /** Whether it ended by itself: no session can compute any more. */
+  get isBroken(): boolean {
+    return this.#isBroken
+  }
+
   /**
-   * Opens the data set and builds the engine.
+   * Opens the data set and builds the engine, once what was asked for before is prepared: its answer must not pass for this one's.
    * @returns whether shared files can be used
-   * @throws ConvoyError('data') when the data set is not in this machine's cache */
+   * @throws ConvoyError('data') when the data set is not in this machine's cache
+   */
   async prepare(message: Omit<Extract<ToCompute, { kind: 'prepare' }>, 'kind'>): Promise<{ shared: boolean }> {
-    const prepared = this.#next('prepared')
-    this.send({ kind: 'prepare', ...message })
+    const prepared = this.#preparing.then(async () => {
+      const answer = this.#next('prepared')
+      this.send({ kind: 'prepare', ...message })
+      return answer
+    })
+    this.#preparing = prepared
     return prepared
   }
 
@@ -61,8 +86,8 @@ export class ComputeThread {
     this.#thread.postMessage(message, message.kind === 'weights' ? [message.weights.buffer] : [])
   }
 
-  /** One listener at a time: the current session's. */
-  onMessage(listener: Listener): void {
+  /** One listener at a time: the current session's. @param listener absent: nobody */
+  listen(listener = DEAF): void {
     this.#listener = listener
   }
 
@@ -72,12 +97,15 @@ export class ComputeThread {
     this.#reject(new ConvoyError('interrupted', 'The compute thread was closed.'))
   }
 
-  #next<Kind extends FromCompute['kind']>(kind: Kind): Promise<Extract<FromCompute, { kind: Kind }>> {
+  async #next<Kind extends FromCompute['kind']>(kind: Kind): Promise<Extract<FromCompute, { kind: Kind }>> {
     const message = new Promise<Extract<FromCompute, { kind: Kind }>>((resolve) => {
-      this.#listener = (candidate) => {
-        if (candidate.kind === kind) resolve(candidate as Extract<FromCompute, { kind: Kind }>)
+      const take = (candidate: FromCompute): void => {
+        if (candidate.kind !== kind) return
+        this.#thread.off('message', take)
+        resolve(candidate as Extract<FromCompute, { kind: Kind }>)
       }
+      this.#thread.on('message', take)
     })
-    return Promise.race([message, this.broken])
+    return Promise.race([message, this.#ended])
   }
 }

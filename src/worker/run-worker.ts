@@ -59,7 +59,7 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
   try {
     let retryMs = FIRST_RETRY_MS
     let silentSinceMs = performance.now()
-    for (;;) {
+    while (!leaveSignal.aborted) {
       const startedMs = performance.now()
       try {
         const { observe: onHeartbeat } = metrics
@@ -72,7 +72,7 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
       } catch (thrown) {
         isReady = false
         const error = ConvoyError.from(thrown)
-        if (error.code !== 'unavailable' && error.code !== 'protocol') throw error
+        if ((error.code !== 'unavailable' && error.code !== 'protocol') || thread.isBroken) throw error
         if (leaveSignal.aborted) return 'left'
         const now = performance.now()
         // A session that lasted resets the patience; a join that fails does not.
@@ -84,9 +84,9 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
         if (retryMs === FIRST_RETRY_MS) warn(`${error.message} Trying again for ${Math.round(patienceMs / 1000)} s.`)
       }
       await delay(retryMs, undefined, { signal: leaveSignal }).catch(() => undefined)
-      if (leaveSignal.aborted) return 'left'
       retryMs = Math.min(LONGEST_RETRY_MS, retryMs * 2)
     }
+    return 'left'
   } finally {
     await thread.close()
     metricsServer?.close()

@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import * as grpc from '@grpc/grpc-js'
-import type { DatasetInfo } from '../data/dataset.js'
 import { hasPackedDataset, writePackedDataset } from '../data/packed-cache.js'
 import type { DeviceDescription } from '../engine/engine.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
+import { NO_ROOM } from '../shared/shared-files.js'
 import { bytesOf, chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
 import type { Log } from '../shared/log/log.js'
 import type {
@@ -79,7 +79,7 @@ export async function session(options: SessionOptions): Promise<string> {
     const description = JSON.parse(reply.run) as RunDescription
     return await member(options, reply, description, control, data, metadata)
   } finally {
-    thread.onMessage(() => undefined)
+    thread.listen()
     control.close()
     data.close()
   }
@@ -111,6 +111,8 @@ async function member(
   const work = control.work(metadata)
   const streams: (grpc.ClientDuplexStream<never, never> | grpc.ClientReadableStream<never>)[] = [work as never]
   const vitals = new WorkerVitals(options.device, log.module('compute').warn)
+  const end = new AbortController()
+  const over = end.signal
   let heartbeats: NodeJS.Timeout | undefined
   let onLeave: (() => void) | undefined
   try {
@@ -125,7 +127,7 @@ async function member(
         const logs = relay?.take()
         if (logs) work.write({ logs })
       }
-      thread.broken.catch(fail)
+      thread.listen({ onMessage: () => undefined, onBroken: fail })
       beat()
       heartbeats = setInterval(beat, heartbeatMs)
       work.on('error', fail)
@@ -141,11 +143,20 @@ async function member(
         work.write({ leaving: {} })
       }
       leaveSignal.addEventListener('abort', onLeave, { once: true })
+      if (leaveSignal.aborted) onLeave()
 
       const begin = async (): Promise<void> => {
-        await ensureDataset(description.dataset, data, metadata, info)
+        if (!hasPackedDataset(description.dataset.fingerprint)) {
+          info(`Fetching the data set ${description.dataset.name} from the coordinator.`)
+          const samples = data.samples({ fingerprint: description.dataset.fingerprint }, metadata)
+          streams.push(samples as never)
+          await writePackedDataset(description.dataset, blocksOf(samples))
+          over.throwIfAborted()
+        }
         const offer = options.sharedMemory && sharedFiles ? sharedFiles : undefined
         const { shared } = await thread.prepare({ description, worker, sharedFiles: offer })
+        // The thread may have another listener by now.
+        over.throwIfAborted()
         if (offer && !shared)
           info('The coordinator runs elsewhere or for another user: vectors travel over the network.')
 
@@ -173,7 +184,8 @@ async function member(
 
         // Results wait for each other: the next one's chunks must not mix with this one's.
         let sending = Promise.resolve()
-        thread.onMessage((message) => {
+        let saidNoRoom = false
+        const onMessage = (message: FromCompute): void => {
           switch (message.kind) {
             case 'progress':
               vitals.progress(message.shardsDone, message.tensors, message.tensorBytes)
@@ -185,6 +197,10 @@ async function member(
               weights.write({ haveVersion: message.haveVersion, shared: false })
               break
             case 'result':
+              if (shared && message.vector && !saidNoRoom) {
+                saidNoRoom = true
+                warn(`${sharedFiles!.directory} has no room for results: ${NO_ROOM}`)
+              }
               sending = sending.then(() => send(results, message, vitals)).catch(fail)
               break
             case 'failed':
@@ -194,10 +210,10 @@ async function member(
             case 'prepared':
               break
           }
-        })
+        }
+        thread.listen({ onMessage, onBroken: fail })
         work.write({ ready: {} })
         onReady()
-        if (leaveSignal.aborted) onLeave?.()
       }
       begin().catch(fail)
     })
@@ -210,11 +226,12 @@ async function member(
     }
     throw thrown
   } finally {
+    end.abort()
     clearInterval(heartbeats)
     vitals.close()
     if (onLeave) leaveSignal.removeEventListener('abort', onLeave)
     for (const stream of streams) {
-      stream.removeAllListeners('error').on('error', () => undefined)
+      stream.on('error', () => undefined)
       stream.cancel()
     }
   }
@@ -238,19 +255,6 @@ async function send(
   const chunks = vector ? chunksOf(lease, bytesOf(vector)) : [sharedChunk(lease, bytes)]
   for (const chunk of chunks) if (!results.write(chunk)) await once(results, 'drain')
   vitals.times.record('send', (performance.now() - startedMs) / 1000)
-}
-
-/** Fetches the data set from the coordinator unless this machine has it. */
-async function ensureDataset(
-  info: DatasetInfo,
-  data: DataClient,
-  metadata: grpc.Metadata,
-  say: (text: string) => void,
-): Promise<void> {
-  if (hasPackedDataset(info.fingerprint)) return
-  say(`Fetching the data set ${info.name} from the coordinator.`)
-  const stream = data.samples({ fingerprint: info.fingerprint }, metadata)
-  await writePackedDataset(info, blocksOf(stream))
 }
 
 async function* blocksOf(stream: AsyncIterable<Chunk>): AsyncGenerator<Uint8Array> {

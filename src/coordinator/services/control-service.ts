@@ -39,8 +39,9 @@ export function controlService(
         try {
           pool.receive(worker, message)
         } catch (error) {
+          // Before its stream ends: the end alone would pass for a lost connection.
+          pool.disconnect(worker, 'sent a message that makes no sense')
           stream.emit('error', toStatus(error))
-          pool.expel(worker, 'sent a message that makes no sense')
         }
       })
       stream.on('end', () => {

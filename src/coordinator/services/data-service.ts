@@ -48,18 +48,17 @@ export function dataService(
           onShared(vector.byteLength)
           return pool.result(worker, lease, vector)
         }
+        let reason = 'connection lost'
         try {
           for await (const refusal of receive(pool, worker, stream as AsyncIterable<Chunk>, takeShared)) {
             await write(stream, refusal, signal)
           }
         } catch (error) {
-          // Bytes that do not arrive as they were sent: the worker joins again over a new connection.
-          pool.expel(
-            worker,
-            ConvoyError.from(error).code === 'internal' ? 'the coordinator failed' : 'sent a malformed result',
-          )
+          if (!signal.aborted) reason = blame(error)
           throw error
         } finally {
+          // A worker that cannot deliver, or whose bytes do not arrive as they were sent, joins again over a new connection.
+          pool.expel(worker, reason)
           sharedFiles?.remove(resultFile(worker))
         }
       })
@@ -115,6 +114,10 @@ async function* receive(
     const refusal = pool.result(worker, chunk.id, vector)
     if (refusal) yield refusal
   }
+}
+
+function blame(error: unknown): string {
+  return ConvoyError.from(error).code === 'protocol' ? 'sent a malformed result' : 'the coordinator failed'
 }
 
 type ServerStream = grpc.ServerDuplexStream<never, never> | grpc.ServerWritableStream<never, never>

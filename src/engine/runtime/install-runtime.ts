@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile, realpath, rename, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
+import { readFile, realpath, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from '../../shared/errors.js'
+import { createStaging, publish } from '../../shared/staging.js'
 import { formatBytes } from '../../shared/units.js'
 import { checkCompiler, compileAddon, verifyAddon } from './compile-addon.js'
 import { surveyGpus } from './gpus.js'
@@ -10,7 +11,6 @@ import type { RuntimeKind } from './pinned-wheels.js'
 import { pinnedRuntime, TENSORFLOW_VERSION } from './pinned-wheels.js'
 import type { InstalledRuntime, RuntimeManifest } from './runtime-directory.js'
 import { findRuntime, readRuntime, runtimesDirectory, selectRuntime, TFJS_VERSION } from './runtime-directory.js'
-import { createStaging } from './staging.js'
 import { checkPip, downloadWheels, unpackWheels } from './wheels.js'
 
 export interface RuntimeOptions {
@@ -59,7 +59,7 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
       tfjsVersion: TFJS_VERSION,
     }
     await writeFile(path.join(staging, 'runtime.json'), JSON.stringify(manifest, null, 2) + '\n')
-    await publish(staging, target)
+    await publish(staging, target, () => readRuntime(target) !== undefined)
   } finally {
     await rm(staging, { recursive: true, force: true })
   }
@@ -147,17 +147,4 @@ async function locateInstalled(from: string): Promise<InstalledTensorflow> {
     'usage',
     `--from ${from} holds no TensorFlow with its C++ libraries and headers; give the directory where pip installed it (python3 -c 'import tensorflow; print(tensorflow.__path__[0])').`,
   )
-}
-
-async function publish(staging: string, target: string): Promise<void> {
-  try {
-    await rename(staging, target)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
-    // Either another installation was faster, or what lies there is broken: see which.
-    if (readRuntime(target) !== undefined) return
-    await rm(target, { recursive: true, force: true })
-    await rename(staging, target)
-  }
 }

@@ -17,8 +17,12 @@ const SETTINGS: Readonly<Record<string, string>> = {
   TF_ENABLE_ONEDNN_OPTS: '1',
 }
 
-/** Sets it all for this process. Only the log level can be chosen from outside; the rest decides bits. */
+/** What else TensorFlow and its libraries read there: `ONEDNN_MAX_CPU_ISA` or `TF_XLA_FLAGS`, say, make other bits. */
+const DECIDES_BITS = /^(TF|XLA|ONEDNN|DNNL|MKL|OMP|KMP)_(?!CPP_)/
+
+/** Sets it all for this process. Only what is logged can be chosen from outside; the rest decides bits. */
 export function setTensorflowEnvironment(environment: NodeJS.ProcessEnv = process.env): void {
+  for (const name of Object.keys(environment)) if (DECIDES_BITS.test(name)) Reflect.deleteProperty(environment, name)
   Object.assign(environment, SETTINGS)
   environment['TF_CPP_MIN_LOG_LEVEL'] ??= '3'
 }
