@@ -78,7 +78,7 @@ describe('metrics', () => {
     const { hostname, port } = new URL(server.url)
     for (const target of ['//', 'http://[', '*', '/%00', `/${'x'.repeat(10_000)}`]) {
       const socket = connect(Number(port), hostname)
-      socket.end(`GET ${target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+      socket.end(`GET ${target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`)
       assert.match(await readAll(socket), /^HTTP\/1\.1 40[04] /, target)
     }
     assert.equal((await fetch(server.url)).status, 200)
@@ -102,23 +102,29 @@ describe('metrics', () => {
       Promise.race([promise.then(() => true), delay(0, false)])
     const scrape = async (url: string) => (await fetch(url)).text()
 
+    const never = new AbortController().signal
+    const waits: number[] = []
+    const tell = (seconds: number) => waits.push(seconds)
+
     const unseen = await open()
-    assert.ok(await settles(unseen.lastScrape()), 'nobody scrapes')
+    assert.ok(await settles(unseen.lastScrape(never, tell)), 'nobody scrapes')
     await Promise.all([scrape(unseen.url), scrape(unseen.url), scrape(unseen.url)])
-    assert.ok(await settles(unseen.lastScrape()), 'a crowd, once')
+    assert.ok(await settles(unseen.lastScrape(never, tell)), 'a crowd, once')
     unseen.close()
 
     const seen = await open()
     await scrape(seen.url)
     nowMs += 5_000
     await scrape(seen.url)
-    const last = seen.lastScrape()
+    const last = seen.lastScrape(never, tell)
     assert.equal(await settles(last), false)
     await scrape(seen.url)
     await last
+    assert.ok(await settles(seen.lastScrape(AbortSignal.abort(), tell)), 'nobody wants to wait')
     nowMs += 10_000
-    assert.ok(await settles(seen.lastScrape()), 'it has missed one')
+    assert.ok(await settles(seen.lastScrape(never, tell)), 'it has missed one')
     seen.close()
+    assert.deepEqual(waits, [10])
   })
 
   it('tell of saved models', async () => {

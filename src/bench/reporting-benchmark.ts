@@ -118,6 +118,7 @@ async function reportEverything(
     onLost: (report, { message }) => {
       throw new ConvoyError('environment', `${report} cannot be written: ${message}`)
     },
+    onLastScrape: () => undefined,
   })
   const url = await reports.serve('127.0.0.1:0', () => undefined)
   let landmarkMs = 0

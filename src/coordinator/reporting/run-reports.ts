@@ -17,6 +17,8 @@ export interface RunReportsOptions {
   readonly now: () => number
   /** Told once of each report that cannot be written, such as on a full disk. */
   readonly onLost: (report: Report, reason: Error) => void
+  /** Told when the end waits for Prometheus, and for how many seconds at most. */
+  readonly onLastScrape: (seconds: number) => void
 }
 
 /** Everything that tells of a run, terminal and log aside: `metrics.jsonl`, TensorBoard, Prometheus and the page. */
@@ -26,9 +28,11 @@ export class RunReports {
   readonly tensorboard: TensorboardReport
   readonly #metricsFile: MetricsFile
   readonly #signal: AbortSignal
+  readonly #onLastScrape: (seconds: number) => void
+  #isFinished = false
   #server: MetricsServer | undefined
 
-  constructor({ runDirectory, signal, now, onLost }: RunReportsOptions) {
+  constructor({ runDirectory, signal, now, onLost, onLastScrape }: RunReportsOptions) {
     const metrics = new PrometheusMetrics(now)
     const lossOf = (report: Report): LossObserver => {
       let isSaid = false
@@ -40,6 +44,7 @@ export class RunReports {
     }
     const tensorboard = new TensorboardReport(runDirectory, () => Date.now() / 1000, lossOf('tensorboard'))
     this.#signal = signal
+    this.#onLastScrape = onLastScrape
     this.metrics = metrics
     this.tensorboard = tensorboard
     this.page = new RunPage(runDirectory, signal, tensorboard.inspected)
@@ -51,6 +56,7 @@ export class RunReports {
     this.metrics.observe(event)
     this.tensorboard.observe(event)
     this.page.observe(event)
+    this.#isFinished = event.kind === 'finished'
   }
 
   /**
@@ -73,12 +79,12 @@ export class RunReports {
     this.page.watch({ coordinator, phases: () => this.metrics.phases(), save })
   }
 
-  /** Everything is written, and Prometheus has read the end of a run that was not interrupted, when this settles. */
+  /** Everything is written, and Prometheus has read the result of a run that has one, when this settles. */
   async close(): Promise<void> {
     await this.page.close()
     await this.tensorboard.close()
     await this.#metricsFile.close()
-    if (!this.#signal.aborted) await this.#server?.lastScrape()
+    if (this.#isFinished) await this.#server?.lastScrape(this.#signal, this.#onLastScrape)
     this.#server?.close()
   }
 }
