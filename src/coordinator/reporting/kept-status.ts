@@ -19,7 +19,7 @@ export const statusSchema = z.object({
       silentSeconds: number,
       residentBytes: number,
       tensors: number,
-      gpu: z.object({ utilization: number, memoryUsedBytes: number, memoryBytes: number }).exactOptional(),
+      gpu: z.object({ utilization: number.exactOptional(), memoryUsedBytes: number.exactOptional() }).exactOptional(),
     }),
   ),
   coordinatorPhases: phases,

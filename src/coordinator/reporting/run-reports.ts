@@ -56,7 +56,7 @@ export class RunReports {
     this.metrics.observe(event)
     this.tensorboard.observe(event)
     this.page.observe(event)
-    this.#isFinished = event.kind === 'finished'
+    if (event.kind === 'finished') this.#isFinished = true
   }
 
   /**
