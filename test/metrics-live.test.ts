@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { after, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { METRICS, fullName } from '../src/metrics/definitions.js'
 import type { MetricName } from '../src/metrics/definitions.js'
 import { PHASES } from '../src/metrics/phases.js'
@@ -16,6 +17,7 @@ after(() => {
 const LOCAL = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
 const RUN = ['--recipe', 'quick', '--data', tiny.directory, '--json']
 const SCRAPES = 1_000
+const SCRAPE_EVERY_MS = 1_000
 
 /** Series that need a GPU, or that the end of a run brings: models are saved then. */
 const ABSENT: readonly MetricName[] = [
@@ -92,6 +94,9 @@ describe('a coordinator with two workers', () => {
     assert.doesNotMatch(later, /worker="second"/)
     assert.match(later, /worker="first"/)
 
+    const last = await lastScrape(metrics)
+    assert.match(last, /^convoy_run_state\{state="finished"\} 1$/m)
+    assert.match(last, /^convoy_saved_model_bytes [1-9]/m)
     assert.equal((await coordinator.result())['weightsSha256'], undisturbed['weightsSha256'])
   })
 })
@@ -105,5 +110,16 @@ async function untilScrape(url: string, wanted: RegExp): Promise<string> {
   for (;;) {
     const text = await (await fetch(url)).text()
     if (wanted.test(text)) return text
+  }
+}
+
+/** What somebody sees last who scrapes regularly. */
+async function lastScrape(url: string): Promise<string> {
+  let text = ''
+  for (;;) {
+    const response = await fetch(url).catch(() => undefined)
+    if (response === undefined) return text
+    text = await response.text()
+    await delay(SCRAPE_EVERY_MS)
   }
 }
