@@ -77,6 +77,6 @@ describe('convoy bench', () => {
   it('names what a list can hold', async () => {
     const launch = new Launch(['bench', 'engine', '--network', 'resnet8,vgg'])
     assert.equal(await launch.status(), 2)
-    assert.match(launch.stderr, /--network takes resnet8, resnet20/)
+    assert.match(launch.stderr, /'--network <names>'.* It takes resnet8, resnet20/)
   })
 })
