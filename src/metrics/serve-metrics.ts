@@ -1,11 +1,8 @@
-import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { isIP } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ConvoyError } from '../shared/errors.js'
-import { isLoopback, parseAddress } from '../shared/protocol/listen.js'
+import { bind, isLoopback, parseAddress } from '../shared/protocol/listen.js'
 
 /** Answers what is not for Prometheus. @returns false when it does not know the path */
 export type PageHandler = (pathname: string, request: IncomingMessage, response: ServerResponse) => boolean
@@ -49,7 +46,7 @@ export async function serveMetrics(
   page?: PageHandler,
   now = (): number => performance.now(),
 ): Promise<MetricsServer> {
-  const { host, port } = parseAddress(address, flag)
+  const { host } = parseAddress(address, flag)
   let scrapedMs = -Infinity
   let intervalMs = Infinity
   let onScraped = (): void => undefined
@@ -81,22 +78,9 @@ export async function serveMetrics(
     },
   )
   server.maxConnections = MOST_CONNECTIONS
-  server.listen(port, host.replace(/^\[|\]$/g, ''))
-  try {
-    await once(server, 'listening')
-  } catch (error) {
-    const reason =
-      (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'the port is in use' : (error as Error).message
-    throw new ConvoyError(
-      'usage',
-      `Cannot listen on ${address}: ${reason}. Choose another with ${flag} (port 0 takes any free one).`,
-      {
-        cause: error,
-      },
-    )
-  }
+  const bound = await bind(server, address, flag)
   return {
-    url: `http://${host}:${(server.address() as AddressInfo).port}/metrics`,
+    url: `http://${bound}/metrics`,
     lastScrape: async (signal, onWait) => {
       // Who has missed one is gone.
       const patienceMs = 2 * intervalMs - (now() - scrapedMs)

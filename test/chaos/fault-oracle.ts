@@ -25,9 +25,13 @@ export class FaultOracle {
   ]
   #expected: Promise<Json> | undefined
 
-  /** Without workers. @param host where workers join */
-  fleet(host?: string): Fleet {
-    return new Fleet({ run: this.#run, environment: this.#data.environment, ...(host !== undefined && { host }) })
+  /** Without workers. @param host where workers join @param environment of all its processes */
+  fleet(host?: string, environment: NodeJS.ProcessEnv = {}): Fleet {
+    return new Fleet({
+      run: this.#run,
+      environment: { ...this.#data.environment, ...environment },
+      ...(host !== undefined && { host }),
+    })
   }
 
   /**
@@ -38,9 +42,10 @@ export class FaultOracle {
     workers: number,
     fault: (fleet: Fleet, workers: FleetWorker[]) => Promise<unknown>,
     flags: readonly string[] = ['--no-shared-memory'],
+    environment: NodeJS.ProcessEnv = {},
   ): Promise<void> {
     const names = Array.from('abcd').slice(0, workers)
-    const fleet = this.fleet()
+    const fleet = this.fleet(undefined, environment)
     await this.#undergo(
       fleet,
       names.map(async (name) => fleet.add(name, ...flags)),

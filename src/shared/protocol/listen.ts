@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { createServer } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
 import { ConvoyError } from '../errors.js'
 
@@ -5,7 +8,7 @@ import { ConvoyError } from '../errors.js'
 export interface Listener {
   /** `host:port`, with the port that the system chose when 0 was asked for. */
   readonly address: string
-  /** Breaks every connection and stops listening. */
+  /** Stops listening and destroys every connection at once, whatever its peer does or does not do. */
   close(): void
 }
 
@@ -25,35 +28,47 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Binds and serves.
+ * Serves gRPC. The connections are accepted here rather than by grpc-js: its forced shutdown only half-closes them, so that a peer
+ * which is frozen, or never says anything, would keep the process alive.
  * @throws ConvoyError('usage') when the address cannot be bound, with the flag that chose it
  */
 export async function listen(server: grpc.Server, address: string, flag: string): Promise<Listener> {
-  const { host } = parseAddress(address, flag)
-  // grpc-js would write to standard error, too, that it cannot bind; whoever debugs it sets its variable.
-  if (process.env['GRPC_VERBOSITY'] === undefined) grpc.setLogVerbosity(grpc.logVerbosity.NONE)
   // TLS is not there yet, so plaintext stays on this machine.
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) reject(cannotListen(address, flag, error))
-      else resolve(bound)
-    })
+  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
+  const sockets = new Set<Socket>()
+  const acceptor = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    injector.injectConnection(socket)
   })
+  const bound = await bind(acceptor, address, flag)
   return {
-    address: `${host}:${port}`,
+    address: bound,
     close: () => {
+      acceptor.close()
       server.forceShutdown()
+      for (const socket of sockets) socket.destroy()
     },
   }
 }
 
-function cannotListen(address: string, flag: string, cause: Error): ConvoyError {
-  const reason = cause.message.includes('EADDRINUSE') ? 'the port is in use' : cause.message
-  return new ConvoyError(
-    'usage',
-    `Cannot listen on ${address}: ${reason}. Choose another with ${flag} (port 0 takes any free one).`,
-    {
-      cause,
-    },
-  )
+/**
+ * Binds a server to `host:port`; port 0 takes any free one.
+ * @returns `host:port` with the port that it got
+ * @throws ConvoyError('usage') when the address cannot be bound, with the flag that chose it
+ */
+export async function bind(server: Server, address: string, flag: string): Promise<string> {
+  const { host, port } = parseAddress(address, flag)
+  server.listen(port, host.replace(/^\[|\]$/g, ''))
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new ConvoyError(
+      'usage',
+      `Cannot listen on ${address}: ${code === 'EADDRINUSE' ? 'the port is in use' : message}. Choose another with ${flag} (port 0 takes any free one).`,
+      { cause: error },
+    )
+  }
+  return `${host}:${(server.address() as AddressInfo).port}`
 }
