@@ -17,7 +17,18 @@ export interface DefaultAddress {
 
 /** Whether the ports are free that a coordinator listens on unless told otherwise, and whether gRPC gets through. */
 export async function examineNetwork(defaults: readonly DefaultAddress[]): Promise<Verdict[]> {
-  return [...(await Promise.all(defaults.map(examinePort))), await echo()]
+  return [...(await Promise.all(defaults.map(examinePort))), await echo(), ...examineProxies()]
+}
+
+const PROXY_VARIABLES = ['grpc_proxy', 'http_proxy', 'https_proxy', 'all_proxy']
+
+/** Names the variables, not their values: those may hold a password. */
+function examineProxies(): Verdict[] {
+  const isSet = Object.entries(process.env).flatMap(([name, value]) =>
+    value !== '' && PROXY_VARIABLES.includes(name.toLowerCase()) ? [name] : [],
+  )
+  if (isSet.length === 0) return []
+  return [healthy('proxy', `${isSet.sort().join(', ')}: for npm and pip; coordinator and workers talk without a proxy`)]
 }
 
 async function examinePort({ flag, address }: DefaultAddress): Promise<Verdict> {

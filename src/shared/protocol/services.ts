@@ -94,6 +94,8 @@ export const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   // Connections of its own for every client: shared ones remember how long the last coordinator did not answer, and wait for up
   // to two minutes before they try again.
   'grpc.use_local_subchannel_pool': 1,
+  // grpc-js reads http_proxy and the like by itself; no proxy passes a cluster's traffic on.
+  'grpc.enable_http_proxy': 0,
 }
 
 /**
