@@ -1,8 +1,9 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { DeviceDescription } from '../engine/engine.js'
 import { ConvoyError } from '../shared/errors.js'
-import type { JoinRequest } from '../shared/protocol/messages.js'
+import type { DeviceMessage, JoinRequest } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
+import { checkText, MAX_TEXT } from '../shared/protocol/text-bounds.js'
 import { nameFault } from '../shared/worker-name.js'
 
 /** What a worker says of itself, checked. */
@@ -13,10 +14,10 @@ export interface Applicant {
   readonly device: DeviceDescription
 }
 
-/** Who may take part, and the secrets that prove who is who. */
+/** Who may take part: which words of a joining worker are accepted, and which devices compute the run's bits. */
 export class Admission {
   readonly #allowMixedDevices: boolean
-  /** Of the first worker: what the run's bits are promised for. */
+  /** Of the worker whose result was the first that counted: what the run's bits are promised for. */
   #fingerprint: string | undefined
 
   /** @param allowMixedDevices accept workers whose bits may differ */
@@ -35,26 +36,46 @@ export class Admission {
         `The worker speaks protocol ${request.protocol}, this coordinator ${PROTOCOL_VERSION}; run the same version of Convoy on both sides.`,
       )
     }
-    const { kind, name, tensorflowVersion, fingerprint } = request.device ?? {}
-    if ((kind !== 'cpu' && kind !== 'gpu') || !name || !tensorflowVersion || !fingerprint) {
-      throw new ConvoyError('protocol', 'The worker did not say what device it computes on.')
-    }
+    const device = readDevice(request.device)
     const fault = nameFault(request.name)
     if (fault !== undefined) throw new ConvoyError('incompatible', `--name: ${fault}`)
-    if (!request.incarnation) throw new ConvoyError('protocol', 'The worker did not say which process it is.')
-    this.#fingerprint ??= fingerprint
-    if (fingerprint !== this.#fingerprint && !this.#allowMixedDevices) {
+    const incarnation = checkText(request.incarnation, MAX_TEXT.incarnation, 'incarnation')
+    if (!this.computesAlike(device)) {
       throw new ConvoyError(
         'incompatible',
-        `The worker computes on ${name} (TensorFlow ${tensorflowVersion}), whose bits may differ from those of the run's first worker. ` +
+        `The worker computes on ${device.name} (TensorFlow ${device.tensorflowVersion}), whose bits may differ from those of the run so far. ` +
           'Start the coordinator with --allow-mixed-devices to accept it; the weights then depend on who computes what.',
       )
     }
-    return {
-      name: request.name,
-      incarnation: request.incarnation,
-      device: { kind, name: name.slice(0, 200), tensorflowVersion: tensorflowVersion.slice(0, 40), fingerprint },
-    }
+    return { name: request.name, incarnation, device }
+  }
+
+  /** Whether this device may compute for the run, as far as is decided. */
+  computesAlike({ fingerprint }: DeviceDescription): boolean {
+    return this.#allowMixedDevices || this.#fingerprint === undefined || this.#fingerprint === fingerprint
+  }
+
+  /**
+   * A result of this device counted. The first decides for the whole run: a join alone proves nothing.
+   * @returns whether that was decided just now
+   */
+  counted({ fingerprint }: DeviceDescription): boolean {
+    if (this.#fingerprint !== undefined) return false
+    this.#fingerprint = fingerprint
+    return true
+  }
+}
+
+/** @throws ConvoyError('protocol') when a part is missing or too long */
+function readDevice(device: DeviceMessage | null | undefined): DeviceDescription {
+  const { kind, name, tensorflowVersion, fingerprint } = device ?? {}
+  if (kind !== 'cpu' && kind !== 'gpu')
+    throw new ConvoyError('protocol', 'The worker did not say what device it computes on.')
+  return {
+    kind,
+    name: checkText(name, MAX_TEXT.deviceName, 'device.name'),
+    tensorflowVersion: checkText(tensorflowVersion, MAX_TEXT.tensorflowVersion, 'device.tensorflow_version'),
+    fingerprint: checkText(fingerprint, MAX_TEXT.fingerprint, 'device.fingerprint'),
   }
 }
 

@@ -61,6 +61,9 @@ export interface WorkerStatusView
   readonly leases: number
 }
 
+/** Joins whose control stream is not open yet. */
+const MAX_PENDING = 64
+
 /** Who takes part in a run now, by id. Ids are never used twice. */
 export class Membership {
   readonly #admission: Admission
@@ -91,27 +94,54 @@ export class Membership {
   }
 
   /**
-   * A worker asks to take part.
-   * @param expel ends the membership that the same process had before
+   * A worker asks to take part. It has no place before it opens its control stream: see {@link take}.
+   * @param expel ends a membership
    * @throws ConvoyError('unavailable') when the run is full or its name is taken; what {@link Admission.check} throws
    */
-  admit(request: JoinRequest, expel: (id: number) => void): Member {
+  admit(request: JoinRequest, expel: (id: number, reason: string) => void): Member {
     const applicant = this.#admission.check(request)
     for (const [id, { applicant: other }] of this.#members) {
-      if (other.name !== applicant.name) continue
-      if (other.incarnation !== applicant.incarnation) {
-        throw new ConvoyError(
-          'unavailable',
-          `A worker named ${applicant.name} takes part already. Give this one another --name, or wait until the other is gone.`,
-        )
-      }
-      expel(id)
+      if (other.name === applicant.name && other.incarnation === applicant.incarnation) expel(id, 'joined again')
     }
-    if (this.#members.size >= this.#maxWorkers)
-      throw new ConvoyError('unavailable', `The run has its ${this.#maxWorkers} workers; --max-workers allows more.`)
+    this.#checkPlace(applicant)
+    const pending = [...this.#members].filter(([, { connection }]) => connection === undefined)
+    // The oldest had the most time to open its stream.
+    if (pending.length >= MAX_PENDING)
+      expel(pending[0]![0], `${MAX_PENDING} others joined before it opened its control stream`)
     const member = new Member(this.#nextId++, applicant)
     this.#members.set(member.summary.id, member)
     return member
+  }
+
+  /**
+   * A worker that joined opened its control stream, and gets its place.
+   * @throws ConvoyError('protocol') when it has one already; ConvoyError('unavailable') when the run is full or its name was taken meanwhile
+   */
+  take(id: number, connection: WorkerConnection): void {
+    const member = this.get(id)
+    if (member.connection !== undefined) throw new ConvoyError('protocol', `Worker ${id} has a control stream already.`)
+    this.#checkPlace(member.applicant)
+    member.connection = connection
+  }
+
+  /** A result of this worker counted. @returns workers that compute other bits, and so must go */
+  counted(id: number): Member[] {
+    const member = this.#members.get(id)
+    if (member === undefined || !this.#admission.counted(member.applicant.device)) return []
+    return [...this.#members.values()].filter(({ applicant }) => !this.#admission.computesAlike(applicant.device))
+  }
+
+  /** Counts those that have a place: a join alone keeps nobody out. */
+  #checkPlace({ name }: Applicant): void {
+    const placed = [...this.#members.values()].filter(({ connection }) => connection !== undefined)
+    if (placed.some(({ applicant }) => applicant.name === name)) {
+      throw new ConvoyError(
+        'unavailable',
+        `A worker named ${name} takes part already. Give this one another --name, or wait until the other is gone.`,
+      )
+    }
+    if (placed.length >= this.#maxWorkers)
+      throw new ConvoyError('unavailable', `The run has its ${this.#maxWorkers} workers; --max-workers allows more.`)
   }
 
   remove({ summary, report }: Member): void {

@@ -12,7 +12,7 @@ import type { Log } from '../shared/log/log.js'
 import type { Listener } from '../shared/protocol/listen.js'
 import { isLoopback, listen, parseAddress } from '../shared/protocol/listen.js'
 import type { WorkerStatus } from '../shared/protocol/messages.js'
-import { Admin, CHANNEL_OPTIONS, Control, Data } from '../shared/protocol/services.js'
+import { Admin, Control, Data, SERVER_OPTIONS } from '../shared/protocol/services.js'
 import { NO_ROOM, SharedFiles } from '../shared/shared-files.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import { DEFAULT_LIMITS } from './core/limits.js'
@@ -167,7 +167,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   })
 
   const { onCall } = options
-  const serverOptions = { ...CHANNEL_OPTIONS, ...(onCall && { interceptors: [timeCalls(onCall)] }) }
+  const serverOptions = { ...SERVER_OPTIONS, ...(onCall && { interceptors: [timeCalls(onCall)] }) }
   const server = new grpc.Server(serverOptions)
   server.addService(
     traffic.counted(Control.service),

@@ -5,6 +5,7 @@ import { ConvoyError } from '../shared/errors.js'
 import { bytesOf } from '../shared/protocol/chunks.js'
 import type { Logger } from '../shared/log/log.js'
 import type { FromCoordinator, FromWorker, JoinRequest, LogLines, Refusal } from '../shared/protocol/messages.js'
+import { MAX_TEXT, shortened } from '../shared/protocol/text-bounds.js'
 import { VectorPool } from '../shared/vector-pool.js'
 import type { SchedulerLimits } from './core/limits.js'
 import { Scheduler } from './core/scheduler.js'
@@ -173,8 +174,8 @@ export class WorkerPool {
 
   /** A worker asks to take part. @throws what {@link Membership.admit} throws */
   join(request: JoinRequest): { worker: number; session: string } {
-    const { summary, secret } = this.#members.admit(request, (id) => {
-      this.expel(id, 'joined again')
+    const { summary, secret } = this.#members.admit(request, (id, reason) => {
+      this.expel(id, reason)
     })
     this.#handle({ kind: 'joined', worker: summary.id, name: summary.name })
     return { worker: summary.id, session: secret.hex }
@@ -185,15 +186,9 @@ export class WorkerPool {
     return this.#members.find(worker)?.secret.matches(session) ?? false
   }
 
-  /**
-   * The worker opened its control stream.
-   * @throws ConvoyError('protocol') when it has one already
-   */
+  /** The worker opened its control stream. @throws what {@link Membership.take} throws */
   connect(worker: number, connection: WorkerConnection): void {
-    const member = this.#members.get(worker)
-    if (member.connection !== undefined)
-      throw new ConvoyError('protocol', `Worker ${worker} has a control stream already.`)
-    member.connection = connection
+    this.#members.take(worker, connection)
     this.#handle({ kind: 'connected', worker })
     if (this.#finished !== undefined) connection.send({ finish: { reason: this.#finished } })
   }
@@ -224,7 +219,7 @@ export class WorkerPool {
       this.#handle({ kind: 'heartbeat', worker, shardsDone: member.report.shardsDone })
     } else if (message.failed) {
       const { lease, reason } = message.failed
-      this.#handle({ kind: 'failed', worker, lease, reason: reason.slice(0, 2_000) })
+      this.#handle({ kind: 'failed', worker, lease, reason: shortened(reason, MAX_TEXT.reason) })
     } else if (message.logs) {
       this.#options.onLogs?.(member.summary, message.logs)
     } else if (message.leaving) {
@@ -324,6 +319,7 @@ export class WorkerPool {
         return this.#send(effect.lease.worker, { revoke: { lease: effect.lease.id } })
       case 'count':
         this.#credit(effect.lease)
+        this.#expelOthers(effect.lease)
         return this.#current!.count(effect.lease, this.#arrived?.vector)
       case 'keep':
         return this.#current!.keep(effect.lease.id, this.#arrived!.vector)
@@ -387,6 +383,13 @@ export class WorkerPool {
   #credit({ worker, shardCount }: Lease): void {
     const member = this.#members.find(worker)
     if (member) member.samples += shardCount * (this.#current!.task.trainingSamples ?? 0)
+  }
+
+  /** The first result that counts decides which bits the run is promised for. */
+  #expelOthers({ worker }: Lease): void {
+    for (const { summary, applicant } of this.#members.counted(worker)) {
+      this.expel(summary.id, `computes on ${applicant.device.name}, whose bits may differ from the first result's`)
+    }
   }
 
   #welcome(member: Member): void {

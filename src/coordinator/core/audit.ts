@@ -1,5 +1,6 @@
 interface Execution {
   readonly lease: number
+  readonly worker: number
   readonly name: string
   /** undefined while it runs */
   hash: string | undefined
@@ -37,8 +38,9 @@ export class Audit {
     return this.#executions.filter(({ hash }) => hash === undefined).length
   }
 
-  nameOf(lease: number): string {
-    return this.#executions.find((execution) => execution.lease === lease)!.name
+  /** Who computed this lease. */
+  executor(lease: number): { readonly worker: number; readonly name: string } {
+    return this.#executions.find((execution) => execution.lease === lease)!
   }
 
   /** @param others names of all workers that could take it instead */
@@ -50,8 +52,8 @@ export class Audit {
     return others.every((other) => names.has(other)) && this.#executions.filter((e) => e.name === name).length === 1
   }
 
-  start(lease: number, name: string): void {
-    this.#executions.push({ lease, name, hash: undefined })
+  start(lease: number, worker: number, name: string): void {
+    this.#executions.push({ lease, worker, name, hash: undefined })
   }
 
   /** It will not be finished: revoked, failed, or its worker is gone. */

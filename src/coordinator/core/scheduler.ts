@@ -281,8 +281,8 @@ export class Scheduler {
       if (lease !== leaseId) this.#effects.push({ kind: 'discard', lease, reason: 'audited' })
     }
     const task = this.#task!.id
-    const name = audit.nameOf(leaseId)
-    this.#count({ id: leaseId, task, worker: 0, firstShard: audit.first, shardCount: audit.count }, name)
+    const { worker, name } = audit.executor(leaseId)
+    this.#count({ id: leaseId, task, worker, firstShard: audit.first, shardCount: audit.count }, name)
   }
 
   /** It computes wrongly: what it computed for other audits would be the only result if nobody were left to compare it with. */
@@ -384,7 +384,7 @@ export class Scheduler {
       ...{ id, task: this.#task!.id, worker: worker.id, firstShard: first, shardCount: count },
       ...{ grantedMs: this.#workers.nowMs, isMeasured: !worker.wasRevoked, progressReports: 0, audit },
     }
-    audit?.start(id, worker.name)
+    audit?.start(id, worker.id, worker.name)
     worker.wasRevoked = false
     worker.passedOver = false
     worker.lease = lease

@@ -98,6 +98,12 @@ export const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   'grpc.enable_http_proxy': 0,
 }
 
+/** What a server takes from a peer is a chunk at most. */
+export const SERVER_OPTIONS: grpc.ChannelOptions = {
+  ...CHANNEL_OPTIONS,
+  'grpc.max_receive_message_length': CHUNK_BYTES + 1_024,
+}
+
 /**
  * Of a worker's control connection, where nothing big goes before an answer: a coordinator that nothing comes from any more is missed
  * within 3.5 s, and only the worker can notice that.

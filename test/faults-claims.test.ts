@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { after, describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import * as grpc from '@grpc/grpc-js'
+import { FaultOracle } from './chaos/fault-oracle.js'
+import type { Fleet } from './chaos/fleet.js'
+import { LyingWorker } from './chaos/lying-worker.js'
+import { until } from './chaos/until.js'
+import { killLaunches } from './launch.js'
+import type { JoinReply, JoinRequest } from '../src/shared/protocol/messages.js'
+import { PROTOCOL_VERSION } from '../src/shared/protocol/messages.js'
+import { Control } from '../src/shared/protocol/services.js'
+
+// What a peer claims before it has proved anything, row by row of the fault table: real coordinators, and honest workers beside the liars.
+
+const DEVICE = { kind: 'cpu', name: 'any', tensorflowVersion: '0', fingerprint: 'not the honest one' } as const
+const MIB = 2 ** 20
+/** What a process of this kind may grow by for reasons of its own. */
+const MAX_GROWTH_BYTES = 64 * MIB
+
+/** Joins and does nothing more. @returns the status of each refusal, undefined for a join that was accepted */
+async function joins(
+  { coordinator }: Fleet,
+  requests: readonly Partial<JoinRequest>[],
+): Promise<(grpc.ServiceError | undefined)[]> {
+  const { address } = await coordinator.announcement()
+  const client = new Control(address, grpc.credentials.createInsecure())
+  const join = promisify<JoinRequest, grpc.Metadata, grpc.CallOptions, JoinReply | undefined>(client.join.bind(client))
+  try {
+    return await Promise.all(
+      requests.map(async (request, index) => {
+        const whole = { protocol: PROTOCOL_VERSION, name: `liar ${index}`, incarnation: `${index}`, device: DEVICE }
+        return join({ ...whole, ...request }, new grpc.Metadata(), {}).then(
+          () => undefined,
+          (error: unknown) => error as grpc.ServiceError,
+        )
+      }),
+    )
+  } finally {
+    client.close()
+  }
+}
+
+function residentBytes({ coordinator }: Fleet): number {
+  const status = readFileSync(`/proc/${coordinator.child.pid}/status`, 'utf8')
+  return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1])
+}
+
+describe('claims of peers', () => {
+  const oracle = new FaultOracle()
+  after(() => {
+    killLaunches()
+    oracle.remove()
+  })
+
+  /** Hostile joins before any honest worker is there; the run must end as if they had never been. */
+  async function survivesAtStart(hostile: (fleet: Fleet) => Promise<void>): Promise<void> {
+    const fleet = oracle.fleet()
+    try {
+      await hostile(fleet)
+      await fleet.add('honest')
+      await oracle.check(fleet)
+    } finally {
+      fleet.close()
+    }
+  }
+
+  it('fault 61: texts of a megabyte in every field of a join are refused, and nothing of them is kept', async () => {
+    await survivesAtStart(async (fleet) => {
+      const long = 'x'.repeat(MIB - 1_000)
+      await joins(fleet, [{}])
+      const before = residentBytes(fleet)
+      for (let round = 0; round < 100; round++) {
+        const refusals = await joins(fleet, [
+          { incarnation: long },
+          { name: long },
+          { device: { ...DEVICE, name: long } },
+          { device: { ...DEVICE, fingerprint: long } },
+          { device: { ...DEVICE, tensorflowVersion: long } },
+        ])
+        for (const refusal of refusals) assert.ok(refusal !== undefined, 'a text of a megabyte was accepted')
+      }
+      await until('the memory of the joins to be given back', () => residentBytes(fleet) - before < MAX_GROWTH_BYTES)
+    })
+  })
+
+  it('fault 62: a first join with a false fingerprint, which never computes, keeps no honest worker out', async () => {
+    await survivesAtStart(async (fleet) => {
+      const { address } = await fleet.coordinator.announcement()
+      const silent = await LyingWorker.join(address, 'silent', DEVICE)
+      assert.ok((await silent.lease()) > 0)
+      silent.close()
+      await joins(fleet, [{}])
+    })
+  })
+
+  it('fault 62: the first result decides which devices compute, and those that joined with others must go', async () => {
+    await oracle.survives(1, async (fleet) => {
+      const [refusal] = await joins(fleet, [{}])
+      assert.equal(refusal?.code, grpc.status.FAILED_PRECONDITION)
+      assert.match(refusal.details, /--allow-mixed-devices/)
+    })
+  })
+
+  it('fault 63: joins that never open a control stream take nobody’s place or name', async () => {
+    await survivesAtStart(async (fleet) => {
+      const accepted = await joins(
+        fleet,
+        Array.from({ length: 300 }, (_, index) => ({ name: index % 2 === 0 ? 'honest' : `liar ${index}` })),
+      )
+      assert.ok(accepted.every((refusal) => refusal === undefined || refusal.code === grpc.status.RESOURCE_EXHAUSTED))
+    })
+  })
+})
