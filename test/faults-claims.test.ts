@@ -4,10 +4,12 @@ import { after, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import * as grpc from '@grpc/grpc-js'
 import { FaultOracle } from './chaos/fault-oracle.js'
+import { BOTH } from './chaos/fault-proxy.js'
 import type { Fleet } from './chaos/fleet.js'
 import { LyingWorker } from './chaos/lying-worker.js'
 import { until } from './chaos/until.js'
 import { killLaunches } from './launch.js'
+import type { DeviceDescription } from '../src/engine/engine.js'
 import type { JoinReply, JoinRequest } from '../src/shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../src/shared/protocol/messages.js'
 import { Control } from '../src/shared/protocol/services.js'
@@ -15,6 +17,8 @@ import { Control } from '../src/shared/protocol/services.js'
 // What a peer claims before it has proved anything, row by row of the fault table: real coordinators, and honest workers beside the liars.
 
 const DEVICE = { kind: 'cpu', name: 'any', tensorflowVersion: '0', fingerprint: 'not the honest one' } as const
+/** The honest worker is slow enough that there is work for the liars. */
+const SLOW_LINK = { delayMs: 40 }
 const MIB = 2 ** 20
 /** What a process of this kind may grow by for reasons of its own. */
 const MAX_GROWTH_BYTES = 64 * MIB
@@ -30,7 +34,13 @@ async function joins(
   try {
     return await Promise.all(
       requests.map(async (request, index) => {
-        const whole = { protocol: PROTOCOL_VERSION, name: `liar ${index}`, incarnation: `${index}`, device: DEVICE }
+        const whole = {
+          protocol: PROTOCOL_VERSION,
+          name: `liar ${index}`,
+          incarnation: `${index}`,
+          host: 'h',
+          device: DEVICE,
+        }
         return join({ ...whole, ...request }, new grpc.Metadata(), {}).then(
           () => undefined,
           (error: unknown) => error as grpc.ServiceError,
@@ -100,6 +110,25 @@ describe('claims of peers', () => {
       const [refusal] = await joins(fleet, [{}])
       assert.equal(refusal?.code, grpc.status.FAILED_PRECONDITION)
       assert.match(refusal.details, /--allow-mixed-devices/)
+    })
+  })
+
+  it('fault 64: two workers with the same wrong result do not end the run against an honest third', async () => {
+    await oracle.survives(1, async (fleet, [honest]) => {
+      honest!.proxy.set(BOTH, SLOW_LINK)
+      const { address } = await fleet.coordinator.announcement()
+      const { worker } = await fleet.joined('a')
+      const { device } = worker as { device: DeviceDescription }
+      const liars = [await LyingWorker.join(address, 'b', device), await LyingWorker.join(address, 'c', device)]
+      try {
+        const isQuarantined = async (): Promise<boolean> =>
+          (await fleet.coordinator.metrics()).some(({ kind }) => kind === 'quarantined')
+        for (const liar of liars) liar.answersAll(NaN)
+        await until('a liar to be quarantined', isQuarantined)
+      } finally {
+        for (const liar of liars) liar.close()
+        honest!.proxy.heal()
+      }
     })
   })
 

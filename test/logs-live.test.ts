@@ -131,7 +131,7 @@ describe('what workers log', () => {
     )
     const device = { kind: 'cpu', name: 'x', tensorflowVersion: '2', fingerprint: 'f' }
     const joinAs = async (name: string) =>
-      join({ protocol: PROTOCOL_VERSION, name, incarnation: 'i', device }, new grpc.Metadata(), {})
+      join({ protocol: PROTOCOL_VERSION, name, incarnation: 'i', host: 'h', device }, new grpc.Metadata(), {})
     for (const name of BAD_NAMES)
       await assert.rejects(
         joinAs(name),

@@ -60,6 +60,7 @@ test('the messages that TypeScript knows have the fields of convoy.proto', () =>
     name: 'n',
     device: { kind: 'cpu', name: 'x', tensorflowVersion: '2', fingerprint: 'f' },
     incarnation: 'i',
+    host: 'h',
   }
   assert.deepEqual(join.requestDeserialize(join.requestSerialize(request)), request)
   const work = Control.service['Work']!

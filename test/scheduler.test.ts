@@ -17,8 +17,8 @@ class Scene {
     names.forEach((name, index) => this.join(index + 1, name))
   }
 
-  join(worker: number, name: string): Effect[] {
-    this.send({ kind: 'joined', worker, name })
+  join(worker: number, name: string, machine = ''): Effect[] {
+    this.send({ kind: 'joined', worker, name, machine })
     this.send({ kind: 'connected', worker })
     return this.send({ kind: 'ready', worker })
   }
@@ -311,6 +311,39 @@ describe('scheduler', () => {
     const end = bad(again)
     assert.ok(end.some((effect) => effect.kind === 'give-up' && effect.cause === 'same-result'))
     assert.deepEqual(scene.scheduler.leases, [])
+  })
+
+  /** A scene in which all but the last of these machines' workers give the same bad result for one shard. */
+  function outvoted(machines: readonly string[]): { effects: Effect[]; honest: number } {
+    const scene = new Scene([])
+    machines.forEach((machine, index) => scene.join(index + 1, `w${index + 1}`, machine))
+    const honest = machines.length
+    let effects = scene.begin(1)
+    for (;;) {
+      const [lease] = granted(effects)
+      if (lease === undefined || lease.worker === honest) return { effects, honest }
+      const { worker, id } = lease
+      effects = scene.send({ kind: 'bad-result', worker, lease: id, reason: 'not finite', hash: 'same' })
+    }
+  }
+
+  test('fault 64: two broken workers of one machine do not outvote a healthy one that was not asked', () => {
+    for (const machines of [
+      ['one', 'one', 'two'],
+      ['one', 'one', 'one'],
+      ['one', 'one', 'one', 'one', 'two'],
+      ['one', 'two', 'three'],
+    ]) {
+      const { effects, honest } = outvoted(machines)
+      assert.equal(granted(effects)[0]?.worker, honest, machines.join())
+    }
+  })
+
+  test('fault 64: when nobody of another machine is left, three that agree are enough, and are named', () => {
+    const { effects } = outvoted(['one', 'one', 'one', 'one'])
+    const end = effects.find((effect) => effect.kind === 'give-up')
+    assert.equal(end?.cause, 'same-result')
+    assert.deepEqual(end.failedBy, ['w1', 'w2', 'w3'])
   })
 
   test('three bad results in a row put a worker in quarantine; a good one in between wipes them out', () => {

@@ -67,7 +67,7 @@ describe('the coordinator says why a worker left', () => {
     const join = promisify<JoinRequest, grpc.Metadata, grpc.CallOptions, JoinReply | undefined>(
       control.join.bind(control),
     )
-    const request = { protocol: PROTOCOL_VERSION, name, device: DEVICE, incarnation: name }
+    const request = { protocol: PROTOCOL_VERSION, name, device: DEVICE, incarnation: name, host: 'h' }
     const reply = (await join(request, new grpc.Metadata(), {}))!
     const metadata = new grpc.Metadata()
     metadata.set(WORKER_KEY, String(reply.worker))

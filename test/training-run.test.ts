@@ -29,7 +29,7 @@ describe('a training run', () => {
       ...{ now: () => performance.now(), wakeAt: () => undefined },
     })
     // A worker whose gradients are zero and who takes every image for the first class.
-    const { worker } = pool.join({ protocol: PROTOCOL_VERSION, name: 'a', device: DEVICE, incarnation: 'a' })
+    const { worker } = pool.join({ protocol: PROTOCOL_VERSION, name: 'a', device: DEVICE, incarnation: 'a', host: 'h' })
     pool.connect(worker, {
       send: ({ lease }) => {
         if (lease === undefined) return

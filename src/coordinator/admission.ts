@@ -11,6 +11,7 @@ export interface Applicant {
   readonly name: string
   /** The same for all joins of one process. */
   readonly incarnation: string
+  readonly host: string
   readonly device: DeviceDescription
 }
 
@@ -47,7 +48,8 @@ export class Admission {
           'Start the coordinator with --allow-mixed-devices to accept it; the weights then depend on who computes what.',
       )
     }
-    return { name: request.name, incarnation, device }
+    const host = checkText(request.host, MAX_TEXT.host, 'host')
+    return { name: request.name, incarnation, host, device }
   }
 
   /** Whether this device may compute for the run, as far as is decided. */

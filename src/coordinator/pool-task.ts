@@ -87,11 +87,11 @@ export class CurrentTask {
     return true
   }
 
-  giveUp({ firstShard, shardCount, cause, reason }: Extract<Effect, { kind: 'give-up' }>): void {
+  giveUp({ firstShard, shardCount, cause, reason, failedBy }: Extract<Effect, { kind: 'give-up' }>): void {
     const what = this.task.describeShards(firstShard, shardCount)
     const why = {
-      'same-result': `the same bad result came from every worker that tried, so it is the data or the model: ${reason}`,
-      failures: `it failed on every try, the last time with: ${reason}`,
+      'same-result': `the same bad result came from every worker that was asked (${listed(failedBy)}), so it is the data or the model: ${reason}`,
+      failures: `it failed on every try (by ${listed(failedBy)}), the last time with: ${reason}`,
       losses: `too many workers were lost over it, the last one with: ${reason}`,
     }[cause]
     const advice = /not finite|absurd/.test(reason)
@@ -99,4 +99,11 @@ export class CurrentTask {
       : ''
     this.reject(new ConvoyError('training', `${what} cannot be computed: ${why}.${advice}`))
   }
+}
+
+const MAX_NAMES = 5
+
+function listed(names: readonly string[]): string {
+  const more = names.length - MAX_NAMES
+  return more > 0 ? `${names.slice(0, MAX_NAMES).join(', ')} and ${more} more` : names.join(', ')
 }

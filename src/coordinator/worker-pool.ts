@@ -174,10 +174,11 @@ export class WorkerPool {
 
   /** A worker asks to take part. @throws what {@link Membership.admit} throws */
   join(request: JoinRequest): { worker: number; session: string } {
-    const { summary, secret } = this.#members.admit(request, (id, reason) => {
+    const { summary, secret, applicant } = this.#members.admit(request, (id, reason) => {
       this.expel(id, reason)
     })
-    this.#handle({ kind: 'joined', worker: summary.id, name: summary.name })
+    const machine = `${applicant.host} ${applicant.device.name}`
+    this.#handle({ kind: 'joined', worker: summary.id, name: summary.name, machine })
     return { worker: summary.id, session: secret.hex }
   }
 

@@ -153,7 +153,7 @@ export class SimulatedWorker {
       this.#rejoin()
     })
     const device = { kind: 'cpu', name: 'simulated', tensorflowVersion: '0', fingerprint: 'simulated' }
-    const request = { protocol: PROTOCOL_VERSION, name, incarnation: `${name} ${this.#life}`, device }
+    const request = { protocol: PROTOCOL_VERSION, name, incarnation: `${name} ${this.#life}`, host: name, device }
     link.send('up', 'control', MESSAGE_BYTES, () => {
       target.deliver(() => {
         try {

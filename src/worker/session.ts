@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import os from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import * as grpc from '@grpc/grpc-js'
@@ -86,7 +87,10 @@ export async function session(options: SessionOptions): Promise<string> {
 }
 
 async function join(client: ControlClient, { name, incarnation, device, address }: SessionOptions): Promise<JoinReply> {
-  const request: JoinRequest = { protocol: PROTOCOL_VERSION, name, device: { ...device }, incarnation }
+  const request: JoinRequest = {
+    ...{ protocol: PROTOCOL_VERSION, name, device: { ...device }, incarnation },
+    host: os.hostname(),
+  }
   const call = promisify<JoinRequest, grpc.Metadata, grpc.CallOptions, JoinReply | undefined>(client.join.bind(client))
   try {
     const reply = await call(request, new grpc.Metadata(), { deadline: Date.now() + JOIN_DEADLINE_MS })

@@ -54,7 +54,7 @@ export class LyingWorker {
     const call = promisify<JoinRequest, grpc.Metadata, grpc.CallOptions, JoinReply | undefined>(
       control.join.bind(control),
     )
-    const request = { protocol: PROTOCOL_VERSION, name, incarnation: name, device: { ...device } }
+    const request = { protocol: PROTOCOL_VERSION, name, incarnation: name, host: name, device: { ...device } }
     const reply = (await call(request, new grpc.Metadata(), {}))!
     const metadata = new grpc.Metadata()
     metadata.set(WORKER_KEY, String(reply.worker))
@@ -73,6 +73,18 @@ export class LyingWorker {
     for (const chunk of chunksOf(lease, bytesOf(vector))) this.#results.write(chunk)
     const [{ reason }] = (await once(this.#results, 'data')) as [Refusal]
     return reason
+  }
+
+  /** Answers every lease from now on with a vector of this value. */
+  answersAll(value: number): void {
+    const vector = new Float32Array(this.gradientLength).fill(value)
+    const answer = (): void => {
+      for (const lease of this.#leases.splice(0))
+        for (const chunk of chunksOf(lease, bytesOf(vector))) this.#results.write(chunk)
+    }
+    this.#results.resume()
+    this.#work.on('news', answer)
+    answer()
   }
 
   /** Sends what makes no sense. @returns why the coordinator ended its membership */

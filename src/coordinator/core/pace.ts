@@ -41,14 +41,14 @@ export class Pace {
     const kind = this.#kind
     const ownMs = worker.speed.shardMs(kind)
     if (ownMs === undefined || worker.speed.isOnTrial(kind)) return true
-    const eligible = this.#workers.eligible().map(({ name }) => name)
+    const eligible = this.#workers.eligible()
     const { nowMs } = this.#workers
     for (const other of this.#workers.all) {
       const { lease } = other
       const otherMs = other.speed.shardMs(kind)
       if (other.state !== 'busy' || !lease || otherMs === undefined || this.overdueMs(lease) <= nowMs) continue
       // It must be one that would be given the block, or both would wait for each other.
-      if (!this.#shards.mayTakeBlock(block, other.name, eligible)) continue
+      if (!this.#shards.mayTakeBlock(block, other, eligible)) continue
       const freeInMs = Math.max(0, lease.grantedMs + lease.shardCount * otherMs - nowMs)
       if (count * ownMs > this.#limits.worthFactor * (freeInMs + count * otherMs)) return false
     }

@@ -19,7 +19,8 @@ export interface Lease {
 
 /** What happens. Nobody else says what time it is: every event comes with it. */
 export type SchedulerEvent =
-  | { readonly kind: 'joined'; readonly worker: number; readonly name: string }
+  /** `machine`: host and device, which workers may be broken by alike; absent: all share one. */
+  | { readonly kind: 'joined'; readonly worker: number; readonly name: string; readonly machine?: string }
   | { readonly kind: 'connected'; readonly worker: number }
   | { readonly kind: 'ready'; readonly worker: number }
   | { readonly kind: 'heartbeat'; readonly worker: number; readonly shardsDone: number }
@@ -77,8 +78,10 @@ export type Effect =
       readonly task: number
       readonly firstShard: number
       readonly shardCount: number
-      /** same-result: two workers computed the same bad result, so it is the data or the model. */
+      /** same-result: two workers or more computed the same bad result, so it is the data or the model. */
       readonly cause: 'same-result' | 'failures' | 'losses'
+      /** Names of the workers that failed it. */
+      readonly failedBy: readonly string[]
       readonly reason: string
     }
 

@@ -91,7 +91,7 @@ export class Scheduler {
   #apply(event: SchedulerEvent): void {
     switch (event.kind) {
       case 'joined':
-        return this.#workers.joined(event.worker, event.name)
+        return this.#workers.joined(event.worker, event.name, event.machine ?? '')
       case 'connected':
         return this.#workers.connected(this.#workers.heard(event.worker))
       case 'ready':
@@ -177,8 +177,8 @@ export class Scheduler {
     this.#end(lease)
     this.#setIdle(worker)
     this.#strike(worker, reason)
-    const agreeing = this.#task!.taskShards.bad(lease, worker.name, hash)
-    if (agreeing >= 2) return this.#giveUp(lease, 'same-result', reason)
+    const agreeing = this.#task!.taskShards.bad(lease, worker, hash)
+    if (agreeing >= 2 && this.#isExhausted(lease)) return this.#giveUp(lease, 'same-result', reason)
     this.#reissue(lease, 'bad_result', reason)
   }
 
@@ -188,7 +188,7 @@ export class Scheduler {
     this.#end(lease)
     this.#setIdle(worker)
     this.#strike(worker, reason)
-    this.#task!.taskShards.failed(lease, worker.name)
+    this.#task!.taskShards.failed(lease, worker)
     this.#reissue(lease, 'failed', reason)
   }
 
@@ -224,16 +224,22 @@ export class Scheduler {
   /** The shards are open again, unless this was once too often. */
   #reissue(lease: Lease, cause: RetryCause, reason: string): void {
     this.#effects.push({ kind: 'reissue', worker: lease.worker, shards: lease.shardCount, cause, reason })
-    const { failures, losses, workers } = this.#task!.taskShards.worst(lease)
+    const { failures, losses, failedBy } = this.#task!.taskShards.worst(lease)
     const { workersPerShard, failuresPerShard, lossesPerShard } = this.#limits
-    if (workers >= workersPerShard || failures >= failuresPerShard) this.#giveUp(lease, 'failures', reason)
+    const isOften = failedBy.length >= workersPerShard || failures >= failuresPerShard
+    if (isOften && this.#isExhausted(lease)) this.#giveUp(lease, 'failures', reason)
     else if (losses >= lossesPerShard) this.#giveUp(lease, 'losses', reason)
   }
 
   #giveUp(lease: Lease, cause: 'same-result' | 'failures' | 'losses', reason: string): void {
     const { firstShard, shardCount } = lease
-    this.#effects.push({ kind: 'give-up', task: lease.task, firstShard, shardCount, cause, reason })
+    const { failedBy } = this.#task!.taskShards.worst(lease)
+    this.#effects.push({ kind: 'give-up', task: lease.task, firstShard, shardCount, cause, reason, failedBy })
     this.#abandon()
+  }
+
+  #isExhausted(lease: Lease): boolean {
+    return this.#task!.taskShards.isExhausted(lease, this.#workers.eligible(), this.#limits.workersPerShard)
   }
 
   #revoke(lease: LiveLease): void {
@@ -298,9 +304,10 @@ export class Scheduler {
     return this.#workers.eligible().some((worker) => this.#couldAudit(worker, audit))
   }
 
-  #couldAudit({ name }: WorkerRecord, audit: Audit): boolean {
-    const eligible = this.#workers.eligible().map((worker) => worker.name)
-    return audit.wants(name, eligible) && this.#task!.taskShards.mayTakeBlock(audit, name, eligible)
+  #couldAudit(worker: WorkerRecord, audit: Audit): boolean {
+    const eligible = this.#workers.eligible()
+    const names = eligible.map(({ name }) => name)
+    return audit.wants(worker.name, names) && this.#task!.taskShards.mayTakeBlock(audit, worker, eligible)
   }
 
   #discardKept(reason: 'abandoned'): void {
@@ -356,8 +363,8 @@ export class Scheduler {
   }
 
   #takeable(worker: WorkerRecord, matches: (shard: number) => boolean): (shard: number) => boolean {
-    const eligible = this.#workers.eligible().map(({ name }) => name)
-    return (shard) => matches(shard) && this.#task!.taskShards.mayTake(shard, worker.name, eligible)
+    const eligible = this.#workers.eligible()
+    return (shard) => matches(shard) && this.#task!.taskShards.mayTake(shard, worker, eligible)
   }
 
   #beginAudit(first: number, count: number, worker: WorkerRecord): Audit | undefined {

@@ -1,9 +1,17 @@
+/** A worker as far as failures are concerned. */
+export interface Candidate {
+  readonly name: string
+  /** Host and device: what workers may be broken by alike. */
+  readonly machine: string
+}
+
 interface ShardRecord {
   counted: boolean
   failures: number
   losses: number
-  /** Names of workers that failed it, and of those that were lost over it. */
-  readonly failedBy: Set<string>
+  /** Machines of the workers that failed it, by name. */
+  readonly failedBy: Map<string, string>
+  /** Names of workers that were lost over it. */
   readonly lostBy: Set<string>
 }
 
@@ -31,7 +39,7 @@ export class TaskShards {
       counted: false,
       failures: 0,
       losses: 0,
-      failedBy: new Set(),
+      failedBy: new Map(),
       lostBy: new Set(),
     }))
   }
@@ -45,10 +53,10 @@ export class TaskShards {
     this.#left -= block.shardCount
   }
 
-  failed(block: Leased, name: string): void {
+  failed(block: Leased, { name, machine }: Candidate): void {
     for (const record of this.#of(block)) {
       record.failures++
-      record.failedBy.add(name)
+      record.failedBy.set(name, machine)
     }
   }
 
@@ -61,34 +69,51 @@ export class TaskShards {
   }
 
   /** @returns from how many workers this very result of this very block came */
-  bad(block: Leased, name: string, hash: string): number {
-    this.failed(block, name)
+  bad(block: Leased, worker: Candidate, hash: string): number {
+    this.failed(block, worker)
     const key = `${block.firstShard}+${block.shardCount}:${hash}`
-    const names = (this.#bad.get(key) ?? new Set()).add(name)
+    const names = (this.#bad.get(key) ?? new Set()).add(worker.name)
     this.#bad.set(key, names)
     return names.size
   }
 
-  /** The most failures and losses of any shard of the block, and the workers that failed it. */
-  worst(block: Leased): { failures: number; losses: number; workers: number } {
+  /** The most failures and losses of any shard of the block, and the names of the workers that failed it. */
+  worst(block: Leased): { failures: number; losses: number; failedBy: readonly string[] } {
     const records = this.#of(block)
     return {
       failures: Math.max(...records.map(({ failures }) => failures)),
       losses: Math.max(...records.map(({ losses }) => losses)),
-      workers: Math.max(...records.map(({ failedBy }) => failedBy.size)),
+      failedBy: records.map(({ failedBy }) => [...failedBy.keys()]).reduce((a, b) => (b.length > a.length ? b : a)),
     }
   }
 
-  /** Those who did not fail this shard come first, and of them those that were not lost over it. */
-  mayTake(shard: number, name: string, eligible: readonly string[]): boolean {
+  /**
+   * Who failed this shard gets it again only when nobody else is there. Once two failed it, a worker of another machine goes first:
+   * the two may be broken by the same thing. Of the others, those come first that were not lost over it.
+   */
+  mayTake(shard: number, { name, machine }: Candidate, eligible: readonly Candidate[]): boolean {
     const { failedBy, lostBy } = this.#records[shard]!
-    if (failedBy.has(name)) return eligible.every((other) => failedBy.has(other))
-    return !lostBy.has(name) || eligible.every((other) => failedBy.has(other) || lostBy.has(other))
+    if (failedBy.has(name)) return eligible.every((other) => failedBy.has(other.name))
+    if (failedBy.size >= 2 && hasIndependent(failedBy, eligible) && !isIndependent(failedBy, { name, machine }))
+      return false
+    return !lostBy.has(name) || eligible.every((other) => failedBy.has(other.name) || lostBy.has(other.name))
   }
 
-  mayTakeBlock({ first, count }: Block, name: string, eligible: readonly string[]): boolean {
-    for (let shard = first; shard < first + count; shard++) if (!this.mayTake(shard, name, eligible)) return false
+  mayTakeBlock({ first, count }: Block, worker: Candidate, eligible: readonly Candidate[]): boolean {
+    for (let shard = first; shard < first + count; shard++) if (!this.mayTake(shard, worker, eligible)) return false
     return true
+  }
+
+  /**
+   * Whether nobody is left whose answer could tell a broken worker from broken data: everybody tried, or so many did and nobody else is
+   * on a machine of another kind or place.
+   */
+  isExhausted(block: Leased, eligible: readonly Candidate[], enough: number): boolean {
+    return this.#of(block).some(
+      ({ failedBy }) =>
+        !hasIndependent(failedBy, eligible) &&
+        (failedBy.size >= enough || eligible.every(({ name }) => failedBy.has(name))),
+    )
   }
 
   countOf(matches: (shard: number) => boolean): number {
@@ -119,4 +144,13 @@ export class TaskShards {
   #of({ firstShard, shardCount }: Leased): ShardRecord[] {
     return this.#records.slice(firstShard, firstShard + shardCount)
   }
+}
+
+/** Whether it neither failed nor shares host and device with a worker that did. */
+function isIndependent(failedBy: ReadonlyMap<string, string>, { name, machine }: Candidate): boolean {
+  return !failedBy.has(name) && ![...failedBy.values()].includes(machine)
+}
+
+function hasIndependent(failedBy: ReadonlyMap<string, string>, eligible: readonly Candidate[]): boolean {
+  return eligible.some((worker) => isIndependent(failedBy, worker))
 }

@@ -23,6 +23,8 @@ export interface LiveLease extends Lease {
 export interface WorkerRecord {
   readonly id: number
   readonly name: string
+  /** Host and device. */
+  readonly machine: string
   readonly speed: Speed
   state: WorkerState
   lease: LiveLease | undefined
@@ -92,10 +94,10 @@ export class WorkerTable {
     })
   }
 
-  joined(id: number, name: string): void {
+  joined(id: number, name: string, machine: string): void {
     const nowMs = this.nowMs
     this.#workers.set(id, {
-      ...{ id, name, speed: new Speed(), state: 'joining', lease: undefined, wasRevoked: false },
+      ...{ id, name, machine, speed: new Speed(), state: 'joining', lease: undefined, wasRevoked: false },
       ...{ sinceMs: nowMs, heardMs: nowMs, progressMs: nowMs, shardsDone: 0, passedOver: false },
     })
     this.#emit({ kind: 'state', worker: id, state: 'joining' })

@@ -19,6 +19,7 @@ export interface JoinRequest {
   name: string
   device: DeviceMessage
   incarnation: string
+  host: string
 }
 
 export interface JoinReply {

@@ -1,7 +1,14 @@
 import { ConvoyError } from '../errors.js'
 
 /** Longest texts that a peer may send, in UTF-16 code units. */
-export const MAX_TEXT = { incarnation: 64, deviceName: 200, tensorflowVersion: 40, fingerprint: 128, reason: 2_000 }
+export const MAX_TEXT = {
+  incarnation: 64,
+  host: 255,
+  deviceName: 200,
+  tensorflowVersion: 40,
+  fingerprint: 128,
+  reason: 2_000,
+}
 
 /**
  * Checks a text before it is kept.
