@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { connect } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import * as grpc from '@grpc/grpc-js'
@@ -19,6 +23,8 @@ import { Control } from '../src/shared/protocol/services.js'
 const DEVICE = { kind: 'cpu', name: 'any', tensorflowVersion: '0', fingerprint: 'not the honest one' } as const
 /** The honest worker is slow enough that there is work for the liars. */
 const SLOW_LINK = { delayMs: 40 }
+/** Enough for a coordinator with a worker, and for few others. */
+const FEW_DESCRIPTORS = 256
 const MIB = 2 ** 20
 /** What a process of this kind may grow by for reasons of its own. */
 const MAX_GROWTH_BYTES = 64 * MIB
@@ -140,5 +146,34 @@ describe('claims of peers', () => {
       )
       assert.ok(accepted.every((refusal) => refusal === undefined || refusal.code === grpc.status.RESOURCE_EXHAUSTED))
     })
+  })
+
+  it('fault 65: connections that use up the coordinator’s descriptors are no fault of its workers', async () => {
+    const sockets: Socket[] = []
+    const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-claims-'))
+    const withFewDescriptors = path.join(scratch, 'node')
+    const script = `#!/bin/sh\nulimit -n ${FEW_DESCRIPTORS}\nexec ${process.execPath} "$@"\n`
+    writeFileSync(withFewDescriptors, script, { mode: 0o700 })
+    await oracle.survives(
+      1,
+      async (fleet) => {
+        const { metrics } = await fleet.coordinator.announcement()
+        for (let count = 0; count < 2 * FEW_DESCRIPTORS; count++) {
+          const socket = connect(Number(new URL(metrics).port), '127.0.0.1')
+          socket.on('error', () => undefined)
+          sockets.push(socket)
+        }
+        await fleet.moreSteps(20)
+        const lines = await fleet.coordinator.metrics()
+        assert.deepEqual(
+          lines.filter(({ kind }) => kind === 'worker-left' || kind === 'reissued' || kind === 'quarantined'),
+          [],
+        )
+      },
+      [],
+      { node: withFewDescriptors },
+    )
+    for (const socket of sockets) socket.destroy()
+    rmSync(scratch, { recursive: true })
   })
 })

@@ -61,7 +61,7 @@ describe('ends that peers must not delay', () => {
   it('fault 60: variables of proxies are set, to an address that nobody answers', async () => {
     const proxy = 'http://127.0.0.1:9'
     const environment = { http_proxy: proxy, https_proxy: proxy, grpc_proxy: proxy, no_proxy: '', no_grpc_proxy: '' }
-    await oracle.survives(1, async () => undefined, [], environment)
+    await oracle.survives(1, async () => undefined, [], { environment })
     const doctor = new Launch(['doctor'], environment)
     await doctor.status()
     assert.match(doctor.stdout, /✔ gRPC over loopback/)

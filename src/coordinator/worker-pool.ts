@@ -194,13 +194,16 @@ export class WorkerPool {
     if (this.#finished !== undefined) connection.send({ finish: { reason: this.#finished } })
   }
 
-  /** The control stream broke, ended or was dropped. Safe to call more than once. */
-  disconnect(worker: number, reason: string): void {
+  /**
+   * The control stream broke, ended or was dropped. Safe to call more than once.
+   * @param isOwnFault the coordinator's own trouble, which does not count against the worker
+   */
+  disconnect(worker: number, reason: string, isOwnFault = false): void {
     const member = this.#members.find(worker)
     if (member === undefined) return
     const why = this.#scheduler.stateOf(worker) === 'draining' ? LEFT_BY_ITSELF : reason
     this.#members.remove(member)
-    this.#handle({ kind: 'gone', worker, reason: why }, () => {
+    this.#handle({ kind: 'gone', worker, reason: why, isOwnFault }, () => {
       // After the run everybody goes; that is no news.
       if (!member.wasReady || this.#finished !== undefined) return
       this.#options.observer({ kind: 'worker-left', worker: member.summary, reason: why, workers: this.workerCount })
@@ -278,9 +281,9 @@ export class WorkerPool {
   }
 
   /** Closes the worker's control stream and gives its shards to others. The worker may join again. */
-  expel(worker: number, reason: string): void {
+  expel(worker: number, reason: string, isOwnFault = false): void {
     const member = this.#members.find(worker)
-    this.disconnect(worker, reason)
+    this.disconnect(worker, reason, isOwnFault)
     member?.connection?.drop(reason)
   }
 

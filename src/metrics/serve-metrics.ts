@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { isIP } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { descriptorLimit } from '../shared/descriptor-limit.js'
 import { bind, isLoopback, parseAddress } from '../shared/protocol/listen.js'
 
 /** Answers what is not for Prometheus. @returns false when it does not know the path */
@@ -21,7 +22,9 @@ export interface MetricsServer {
 }
 
 const REQUEST_TIMEOUT_MS = 10_000
-const MOST_CONNECTIONS = 2_000
+const MAX_CONNECTIONS = 2_000
+/** Of the descriptors that this process may have: workers need theirs. */
+const SHARE_OF_DESCRIPTORS = 1 / 4
 const LOCAL = 'http://localhost'
 /** Scrapes that lie nearer together are not by one that comes regularly. */
 const SHORTEST_INTERVAL_MS = 500
@@ -77,7 +80,7 @@ export async function serveMetrics(
       } else response.writeHead(404, { 'content-type': 'text/plain' }).end('Not here; try /metrics.\n')
     },
   )
-  server.maxConnections = MOST_CONNECTIONS
+  server.maxConnections = Math.min(MAX_CONNECTIONS, Math.floor(descriptorLimit() * SHARE_OF_DESCRIPTORS))
   const bound = await bind(server, address, flag)
   return {
     url: `http://${bound}/metrics`,

@@ -44,6 +44,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EACCES: 'check who may read and write there',
   EMFILE: 'allow more open files (ulimit -n)',
   ENFILE: 'allow more open files on this machine',
+  ENOMEM: 'free some memory',
 }
 
 /** The one error type that crosses a border inside Convoy. `message` says what, where, and what to do about it. */

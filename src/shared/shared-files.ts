@@ -12,6 +12,8 @@ const PROOF_FILE = 'proof'
 /** The other side may have put a link or a pipe there: neither is followed or waited for. */
 const { O_RDONLY, O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants
 const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
+/** Nothing is there, or something that the other side put there instead of a file. */
+const MISSING = ['ENOENT', 'ELOOP', 'ENXIO']
 const WRITE = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK
 
 /** What happens where the memory is full, and the remedy. */
@@ -101,15 +103,18 @@ export class SharedFiles {
   /**
    * @param vector is filled; its length is the only accepted one
    * @param fill reads all of the file into it; false: the file is too short
-   * @returns false when the file is gone
-   * @throws ConvoyError('protocol') when it has another length
+   * @returns false when the file is gone, or is no file
+   * @throws ConvoyError('protocol') when it has another length; ConvoyError('environment') when this process cannot open it, such as
+   * for want of descriptors
    */
   read(name: string, vector: Float32Array, fill = fillAtOnce): boolean {
     let descriptor: number
     try {
       descriptor = fs.openSync(path.join(this.directory, name), READ)
-    } catch {
-      return false
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== undefined && MISSING.includes(code)) return false
+      throw ConvoyError.from(error)
     }
     try {
       const { size } = fs.fstatSync(descriptor)

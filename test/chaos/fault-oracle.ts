@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Json } from '../launch.js'
 import { Launch } from '../launch.js'
-import type { FleetWorker } from './fleet.js'
+import type { FleetOptions, FleetWorker } from './fleet.js'
 import { Fleet } from './fleet.js'
 import type { KernelLink } from './kernel-link.js'
 import { stepsViolation } from './step-ledger.js'
@@ -25,13 +25,9 @@ export class FaultOracle {
   ]
   #expected: Promise<Json> | undefined
 
-  /** Without workers. @param host where workers join @param environment of all its processes */
-  fleet(host?: string, environment: NodeJS.ProcessEnv = {}): Fleet {
-    return new Fleet({
-      run: this.#run,
-      environment: { ...this.#data.environment, ...environment },
-      ...(host !== undefined && { host }),
-    })
+  /** Without workers. */
+  fleet({ environment, ...options }: Partial<FleetOptions> = {}): Fleet {
+    return new Fleet({ run: this.#run, environment: { ...this.#data.environment, ...environment }, ...options })
   }
 
   /**
@@ -42,10 +38,10 @@ export class FaultOracle {
     workers: number,
     fault: (fleet: Fleet, workers: FleetWorker[]) => Promise<unknown>,
     flags: readonly string[] = ['--no-shared-memory'],
-    environment: NodeJS.ProcessEnv = {},
+    options: Partial<FleetOptions> = {},
   ): Promise<void> {
     const names = Array.from('abcd').slice(0, workers)
-    const fleet = this.fleet(undefined, environment)
+    const fleet = this.fleet(options)
     await this.#undergo(
       fleet,
       names.map(async (name) => fleet.add(name, ...flags)),
@@ -55,7 +51,7 @@ export class FaultOracle {
 
   /** As {@link survives}, with one worker `a` at the other end of a link in the kernel. */
   async survivesBeyond(link: KernelLink, fault: (fleet: Fleet) => Promise<unknown>): Promise<void> {
-    const fleet = this.fleet(link.coordinatorHost)
+    const fleet = this.fleet({ host: link.coordinatorHost })
     await this.#undergo(fleet, [fleet.addBeyond(link, 'a', '--no-shared-memory')], fault)
   }
 

@@ -13,6 +13,8 @@ export interface FleetOptions {
   readonly seed?: number
   /** Where workers join; loopback by default. */
   readonly host?: string
+  /** The binary that runs the coordinator. */
+  readonly node?: string
 }
 
 interface FleetWorkerOptions {
@@ -88,7 +90,7 @@ export class Fleet {
     const listen =
       options.host === undefined ? ['--listen', '127.0.0.1:0'] : ['--listen', `${options.host}:0`, '--insecure']
     const flags = [...options.run, ...listen, ...LOOPBACK, '--json']
-    this.coordinator = new Launch(['coordinator', ...flags], options.environment, true)
+    this.coordinator = new Launch(['coordinator', ...flags], options.environment, true, options.node)
   }
 
   /** Starts a worker once the coordinator listens. @param flags of `convoy worker` */

@@ -25,7 +25,8 @@ export type SchedulerEvent =
   | { readonly kind: 'ready'; readonly worker: number }
   | { readonly kind: 'heartbeat'; readonly worker: number; readonly shardsDone: number }
   | { readonly kind: 'draining'; readonly worker: number }
-  | { readonly kind: 'gone'; readonly worker: number; readonly reason: string }
+  /** `isOwnFault`: not the worker's; it is not counted among its failures. */
+  | { readonly kind: 'gone'; readonly worker: number; readonly reason: string; readonly isOwnFault?: boolean }
   | { readonly kind: 'begin'; readonly task: Task }
   | { readonly kind: 'abandon' }
   /** `hash` is of the vector's bytes; needed where {@link Scheduler.needsHash} says so. */

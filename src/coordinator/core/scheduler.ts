@@ -101,7 +101,7 @@ export class Scheduler {
       case 'draining':
         return this.#workers.draining(this.#workers.heard(event.worker))
       case 'gone':
-        return this.#gone(event.worker, event.reason)
+        return this.#gone(event.worker, event.reason, event.isOwnFault ?? false)
       case 'begin':
         return this.#begin(event.task)
       case 'abandon':
@@ -117,13 +117,13 @@ export class Scheduler {
     }
   }
 
-  #gone(id: number, reason: string): void {
+  #gone(id: number, reason: string, isOwnFault: boolean): void {
     const worker = this.#workers.get(id)!
     const { lease } = worker
     this.#workers.delete(id)
     if (lease === undefined) return
     this.#end(lease)
-    this.#strike(worker, reason)
+    if (!isOwnFault) this.#strike(worker, reason)
     this.#task!.taskShards.lost(lease, worker.name)
     this.#reissue(lease, 'lost', reason)
   }

@@ -49,16 +49,20 @@ export function dataService(
           return pool.result(worker, lease, vector)
         }
         let reason = 'connection lost'
+        let isOwnFault = false
         try {
           for await (const refusal of receive(pool, worker, stream as AsyncIterable<Chunk>, takeShared)) {
             await write(stream, refusal, signal)
           }
         } catch (error) {
-          if (!signal.aborted) reason = blame(error)
+          const { code, message } = ConvoyError.from(error)
+          isOwnFault = !signal.aborted && code !== 'protocol'
+          if (isOwnFault) reason = `the coordinator could not take its result: ${message}`
+          else if (!signal.aborted) reason = 'sent a malformed result'
           throw error
         } finally {
           // A worker that cannot deliver, or whose bytes do not arrive as they were sent, joins again over a new connection.
-          pool.expel(worker, reason)
+          pool.expel(worker, reason, isOwnFault)
           sharedFiles?.remove(resultFile(worker))
         }
       })
@@ -114,10 +118,6 @@ async function* receive(
     const refusal = pool.result(worker, chunk.id, vector)
     if (refusal) yield refusal
   }
-}
-
-function blame(error: unknown): string {
-  return ConvoyError.from(error).code === 'protocol' ? 'sent a malformed result' : 'the coordinator failed'
 }
 
 type ServerStream = grpc.ServerDuplexStream<never, never> | grpc.ServerWritableStream<never, never>
