@@ -1,16 +1,31 @@
+import { createInterface } from 'node:readline/promises'
 import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
+import type { ClassLayout } from '../data/class-level.js'
+import { describeReadings } from '../data/class-level.js'
 import type { Dataset, DatasetInfo } from '../data/dataset.js'
+import { MIN_SIZE } from '../data/decode-images.js'
 import { EMBEDDED_NAME } from '../data/embedded.js'
 import { fetchCifar10 } from '../data/fetch-cifar10.js'
 import { importDataset } from '../data/import-dataset.js'
+import type { ImportSummary } from '../data/import-summary.js'
 import { findDataset, openDataset } from '../data/open-dataset.js'
 import { listPackedDatasets, verifyPackedDataset } from '../data/packed-cache.js'
 import { splitDataset } from '../data/split.js'
 import { ConvoyError } from '../shared/errors.js'
+import { printable, printableLines } from '../shared/log/printable.js'
+import { integer } from './flag-values.js'
 
-const report = (line: string): void => {
-  process.stderr.write(`${line}\n`)
+const report = (lines: string): void => {
+  process.stderr.write(`${printableLines(lines)}\n`)
+}
+
+interface ImportFlags {
+  name?: string
+  size?: { height: number; width: number }
+  classLevel?: number
+  skipBroken?: true
+  json?: true
 }
 
 export function dataCommand(): Command {
@@ -56,8 +71,23 @@ export function dataCommand(): Command {
     )
     .option('--name <name>', 'how to call it (default: the base name of the path)')
     .option('--size <height x width>', 'scale every image to it', size)
-    .action(async (source: string, flags: { name?: string; size?: { height: number; width: number } }) => {
-      done(await importDataset(source, { ...flags, report }))
+    .option(
+      '--class-level <level>',
+      'which level of directories is the class; 1 is the first (default: found)',
+      integer(1, 64),
+    )
+    .option('--skip-broken', 'leave out images that cannot be read or decoded, and count them')
+    .option('--json', 'for machines')
+    .action(async (source: string, { json, ...options }: ImportFlags) => {
+      let summary: ImportSummary | undefined
+      const info = await importDataset(source, {
+        ...options,
+        report,
+        onSummary: (made) => (summary = made),
+        ...(process.stdin.isTTY && process.stderr.isTTY && { chooseLevel: (layout) => askLevel(source, layout) }),
+      })
+      if (json) process.stdout.write(`${JSON.stringify({ ...info, ...summary })}\n`)
+      else done(info)
     })
   const verify = new Command('verify')
     .description('compare the cached bytes with the fingerprint')
@@ -79,6 +109,21 @@ export function dataCommand(): Command {
     .addCommand(fetch)
     .addCommand(importing)
     .addCommand(verify)
+}
+
+/** On a terminal, where somebody can answer. */
+async function askLevel(source: string, layout: ClassLayout): Promise<number> {
+  const levels = layout.readings.map(({ level }) => String(level))
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    for (;;) {
+      const question = `${describeReadings(source, layout)}. Which level? [${levels.join('/')}] `
+      const answer = (await terminal.question(printable(question))).trim()
+      if (levels.includes(answer)) return Number(answer)
+    }
+  } finally {
+    terminal.close()
+  }
 }
 
 function done({ name, count, fingerprint }: DatasetInfo): void {
@@ -117,7 +162,7 @@ function shapeOf({ height, width, channels }: { height: number; width: number; c
 function size(text: string): { height: number; width: number } {
   const match = /^(\d{1,4})x(\d{1,4})$/.exec(text)
   const [height, width] = [Number(match?.[1]), Number(match?.[2])]
-  if (!(height >= 8 && width >= 8))
-    throw new InvalidArgumentError('write height x width in pixels, such as 32x32 (8 or more each).')
+  if (!(height >= MIN_SIZE && width >= MIN_SIZE))
+    throw new InvalidArgumentError(`write height x width in pixels, such as 32x48 (${MIN_SIZE} or more each).`)
   return { height, width }
 }

@@ -1,8 +1,10 @@
 import Table from 'cli-table3'
 import { Command, Option } from 'commander'
+import { describeLeftOut } from '../data/left-out.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
+import { printable } from '../shared/log/printable.js'
 import { formatShare } from '../shared/units.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
 import { findImages, predictImages } from '../worker/offline/predict-images.js'
@@ -16,6 +18,10 @@ interface PredictFlags {
   json?: true
 }
 
+const report = (line: string): void => {
+  process.stderr.write(`${printable(line)}\n`)
+}
+
 export function predictCommand(): Command {
   return new Command('predict')
     .argument('<run>', 'run directory, or the directory of a saved model')
@@ -26,10 +32,11 @@ export function predictCommand(): Command {
     .option('--json', 'for machines')
     .action(async (run: string, images: string[], { top, weights, device, json }: PredictFlags) => {
       const trained = await loadTrainedModel(run, weights)
-      const files = await findImages(images)
+      const { files, unreadable, leftOut } = await findImages(images, report)
       const engine = await loadEngine(trained, device)
-      const result = await predictImages(engine, trained.description, files, top)
+      const predicted = await predictImages(engine, trained.description, files, top)
       engine.close()
+      const result = { ...predicted, unreadable: [...unreadable, ...predicted.unreadable], leftOut }
       if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
       else {
         const table = new Table({ head: ['image', 'prediction', ''], style: { head: [], border: [], compact: true } })
@@ -40,7 +47,8 @@ export function predictCommand(): Command {
         }
         process.stdout.write(`${table.toString()}\n`)
       }
-      for (const { reason } of result.unreadable) process.stderr.write(`✖ ${reason}\n`)
+      for (const line of describeLeftOut(leftOut)) report(line)
+      for (const { reason } of result.unreadable) report(`✖ ${reason}`)
       if (result.unreadable.length > 0) process.exitCode = 1
     })
 }

@@ -27,11 +27,15 @@ export function hasEmbeddedDataset(): boolean {
 export async function ensureEmbeddedDataset(report: (line: string) => void): Promise<string> {
   if (hasEmbeddedDataset()) return EMBEDDED_FINGERPRINT
   await verifyArchive()
-  const files = await readImageArchive(ARCHIVE)
+  const collection = await readImageArchive(ARCHIVE)
   // Loading the image decoder costs 0.2 s, which every command would pay for nothing.
-  const { decodeImages } = await import('./decode-images.js')
-  const decoded = await decodeImages(files, EMBEDDED_NAME, undefined, (done, total) => {
-    if (done % 20_000 === 0) report(`Decoding ${EMBEDDED_NAME}: ${done} of ${total} images`)
+  const { decodeCollection } = await import('./decode-collection.js')
+  const { decoded } = await decodeCollection(collection, {
+    name: EMBEDDED_NAME,
+    source: ARCHIVE,
+    onProgress: (done, total) => {
+      if (done % 20_000 === 0) report(`Decoding ${EMBEDDED_NAME}: ${done} of ${total} images`)
+    },
   })
   const { fingerprint } = await storeDataset(decoded)
   if (fingerprint !== EMBEDDED_FINGERPRINT) {

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { ConvoyError } from '../shared/errors.js'
 import type { Dataset } from './dataset.js'
+import { isGzip } from './open-archive.js'
 import { checkPackedSize } from './packed-cache.js'
 
 /** IDX, the format of MNIST and Fashion-MNIST (yann.lecun.com/exdb/mnist): big-endian header, then bytes. */
@@ -90,7 +91,8 @@ async function readBytes(
     })
   })
   try {
-    if (file.endsWith('.gz')) bytes = gunzipSync(bytes, { maxOutputLength: MOST_BYTES })
+    // By its first bytes: a download may be unpacked on the way and keep its name.
+    if (isGzip(bytes)) bytes = gunzipSync(bytes, { maxOutputLength: MOST_BYTES })
   } catch (error) {
     throw new ConvoyError('data', `${file} is not a sound gzip file: ${(error as Error).message}.`, { cause: error })
   }
