@@ -63,10 +63,12 @@ export class ArchiveEntries {
       const entry = this.#entries.get(start)
       if (entry?.kind !== 'link' && entry?.kind !== 'symlink') continue
       const { kind, target } = entry
-      if (kind === 'symlink' && path.posix.isAbsolute(target)) return OUTSIDE
+      if (kind === 'symlink' && path.posix.isAbsolute(target)) return /^\/+$/.test(target) ? '' : OUTSIDE
       const from = kind === 'symlink' ? path.posix.dirname(start) : '.'
       const goal = path.posix.join(from, target.replace(/^\/+/, ''), ...parts.slice(length)).replace(/\/$/, '')
-      if (goal === '..' || goal.startsWith('../')) return OUTSIDE
+      // What holds the archive holds the link.
+      if (/^\.\.(\/\.\.)*$/.test(goal)) return ''
+      if (goal.startsWith('../')) return OUTSIDE
       return goal === '.' ? '' : goal
     }
     return undefined

@@ -69,7 +69,7 @@ export function refuseAmbiguity(source: string, layout: ClassLayout): never {
   throw new ConvoyError(
     'usage',
     `${describeReadings(source, layout)}. Say which: convoy data import ${shellWord(source)} --class-level ${level}, ` +
-      `or --class-level ${others.map((other) => other.level).join(' or ')}; --data ${shellWord(source)} remembers it.`,
+      `or --class-level ${others.map((other) => other.level).join(' or ')}. A later --data ${shellWord(source)} takes the same.`,
   )
 }
 
