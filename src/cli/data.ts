@@ -1,43 +1,64 @@
 import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Dataset, DatasetInfo } from '../data/dataset.js'
-import { EMBEDDED_NAME } from '../data/embedded.js'
+import { EMBEDDED_NAME } from '../data/dataset-names.js'
+import { importedFrom } from '../data/describe-dataset.js'
+import { EMBEDDED_FINGERPRINT } from '../data/embedded.js'
 import { fetchCifar10 } from '../data/fetch-cifar10.js'
+import { findRemovable } from '../data/find-removable.js'
 import { importDataset } from '../data/import-dataset.js'
-import { findDataset, openDataset } from '../data/open-dataset.js'
-import { listPackedDatasets, verifyPackedDataset } from '../data/packed-cache.js'
+import { findDataset, openFoundDataset } from '../data/open-dataset.js'
+import { verifyPackedDataset } from '../data/packed-cache.js'
 import { splitDataset } from '../data/split.js'
+import { listStoredDatasets, removeStoredDataset } from '../data/stored-datasets.js'
 import { ConvoyError } from '../shared/errors.js'
+import { printable } from '../shared/log/printable.js'
+import { formatBytes } from '../shared/units.js'
+
+const SOURCE = `name, fingerprint or path (default: the embedded ${EMBEDDED_NAME})`
 
 const report = (line: string): void => {
-  process.stderr.write(`${line}\n`)
+  process.stderr.write(`${printable(line)}\n`)
 }
 
 export function dataCommand(): Command {
   const info = new Command('info')
     .description('show a data set: shape, classes, split')
-    .argument('[source]', 'name, fingerprint or path', EMBEDDED_NAME)
+    .argument('[source]', SOURCE)
     .option('--json', 'for machines')
-    .action(async (source: string, { json }: { json?: true }) => {
-      const description = describe(await openDataset(source, report))
+    .action(async (source: string | undefined, { json }: { json?: true }) => {
+      const { dataset, from } = await openFoundDataset(source, report, '')
+      const description = { ...describe(dataset), from }
       process.stdout.write(json ? `${JSON.stringify(description)}\n` : asTable(description))
     })
   const list = new Command('list')
     .description('list the data sets of this machine')
     .option('--json', 'for machines')
     .action(async ({ json }: { json?: true }) => {
-      const known = await listPackedDatasets()
-      if (json) process.stdout.write(`${JSON.stringify(known)}\n`)
-      else {
-        const table = new Table({
-          head: ['name', 'images', 'shape', 'classes', 'fingerprint'],
-          style: { head: [], border: [] },
-        })
-        for (const { name, count, classNames, fingerprint, ...shape } of known) {
-          table.push([name, count, shapeOf(shape), classNames.length, fingerprint.slice(0, 16)])
-        }
-        process.stdout.write(`${table.toString()}\n`)
+      const { datasets, damaged } = await listStoredDatasets()
+      if (json) {
+        const known = datasets.map((dataset) => ({
+          ...dataset.info,
+          from: importedFrom(dataset),
+          nameIsChosen: dataset.origin.nameIsChosen || dataset.info.fingerprint === EMBEDDED_FINGERPRINT,
+          path: dataset.origin.path,
+          importedAt: dataset.origin.importedAt,
+        }))
+        const broken = damaged.map(({ fingerprint, reason }) => ({ fingerprint, damaged: reason }))
+        process.stdout.write(`${JSON.stringify([...known, ...broken])}\n`)
+        return
       }
+      const table = new Table({
+        head: ['name', 'images', 'shape', 'classes', 'fingerprint', 'where from'],
+        style: { head: [], border: [] },
+      })
+      for (const dataset of datasets) {
+        const { name, count, classNames, fingerprint, ...shape } = dataset.info
+        const from = printable(importedFrom(dataset))
+        table.push([printable(name), count, shapeOf(shape), classNames.length, fingerprint.slice(0, 16), from])
+      }
+      process.stdout.write(`${table.toString()}\n`)
+      for (const { reason } of damaged) process.stdout.write(`${printable(reason)}\n`)
     })
   const fetch = new Command('fetch')
     .description('download a published data set')
@@ -61,17 +82,35 @@ export function dataCommand(): Command {
     })
   const verify = new Command('verify')
     .description('compare the cached bytes with the fingerprint')
-    .argument('[source]', 'name, fingerprint or path', EMBEDDED_NAME)
-    .action(async (source: string) => {
-      const fingerprint = await findDataset(source, report)
+    .argument('[source]', SOURCE)
+    .action(async (source: string | undefined) => {
+      const { fingerprint } = await findDataset(source, report, '')
       try {
         const { name, count } = await verifyPackedDataset(fingerprint)
-        process.stdout.write(`${name}: ${count} images, ${fingerprint}: sound.\n`)
+        process.stdout.write(`${printable(name)}: ${count} images, ${fingerprint}: sound.\n`)
       } catch (error) {
         if (!(error instanceof ConvoyError)) throw error
-        process.stderr.write(`✖ ${error.message}\n`)
+        process.stderr.write(`✖ ${printable(error.message)}\n`)
         process.exitCode = 1
       }
+    })
+  const remove = new Command('remove')
+    .description('delete a data set from the cache; the files that it was imported from stay')
+    .argument('<source>', 'name, fingerprint, or the path that it was imported from')
+    .option('--json', 'for machines')
+    .action(async (source: string, { json }: { json?: true }) => {
+      const fingerprint = await findRemovable(source)
+      const { datasets } = await listStoredDatasets()
+      const name = datasets.find(({ info }) => info.fingerprint === fingerprint)?.info.name
+      const bytes = await removeStoredDataset(fingerprint)
+      if (json) {
+        process.stdout.write(`${JSON.stringify({ fingerprint, name, bytes })}\n`)
+        return
+      }
+      const what = `${name === undefined ? 'a damaged data set' : printable(name)} (${fingerprint.slice(0, 16)})`
+      const later =
+        fingerprint === EMBEDDED_FINGERPRINT ? ' It ships with Convoy, and is decoded again when it is needed.' : ''
+      process.stdout.write(`Removed ${what} from the cache: ${formatBytes(bytes)} are free again.${later}\n`)
     })
   return new Command('data')
     .addCommand(info)
@@ -79,10 +118,17 @@ export function dataCommand(): Command {
     .addCommand(fetch)
     .addCommand(importing)
     .addCommand(verify)
+    .addCommand(remove)
 }
 
 function done({ name, count, fingerprint }: DatasetInfo): void {
-  process.stdout.write(`${name}: ${count} images, ${fingerprint}. Train on it with --data ${name}.\n`)
+  const shown = printable(name)
+  process.stdout.write(`${shown}: ${count} images, ${fingerprint}. Train on it with --data ${quoted(shown)}.\n`)
+}
+
+/** As a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w.,:+@%-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
 
 function describe(dataset: Dataset) {
@@ -97,15 +143,16 @@ function describe(dataset: Dataset) {
   }
 }
 
-function asTable(description: ReturnType<typeof describe>): string {
-  const { name, fingerprint, count, classes, split } = description
+function asTable(description: ReturnType<typeof describe> & { from: string }): string {
+  const { name, fingerprint, from, count, classes, split } = description
   const table = new Table({ style: { head: [], border: [] } })
   table.push(
-    { name },
+    { name: printable(name) },
     { fingerprint },
+    { 'where from': printable(from) },
     { images: `${count}, ${shapeOf(description)}` },
     { split: `${split.train} train, ${split.validation} validation, ${split.test} test` },
-    ...classes.map((entry) => ({ [entry.name]: entry.samples })),
+    ...classes.map((entry) => ({ [printable(entry.name)]: entry.samples })),
   )
   return `${table.toString()}\n`
 }

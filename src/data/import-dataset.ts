@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
-import writeFileAtomic from 'write-file-atomic'
-import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
+import { cannotBeRead, statIfThere } from '../shared/path-access.js'
 import { isCifarBinary, readCifarArchive, readCifarDirectory } from './cifar-binary.js'
 import type { DatasetInfo } from './dataset.js'
+import { checkDatasetName, deriveDatasetName } from './dataset-names.js'
 import { decodeImages } from './decode-images.js'
-import { EMBEDDED_NAME } from './embedded.js'
 import { readImageArchive, readImageFolder } from './image-archive.js'
 import { isIdx, readIdx } from './idx.js'
-import { datasetsDirectory, hasPackedDataset, renamePackedDataset } from './packed-cache.js'
+import { hasPackedDataset } from './packed-cache.js'
+import { recallSource, rememberSource } from './source-memory.js'
 import { storeDataset } from './store-dataset.js'
 
 export interface ImportOptions {
@@ -28,22 +28,20 @@ export interface ImportOptions {
  * @throws ConvoyError('usage') when nothing of that is there or the name is taken, ConvoyError('data') for broken files
  */
 export async function importDataset(source: string, { name, size, report }: ImportOptions): Promise<DatasetInfo> {
-  const found = await stat(source).catch(() => undefined)
+  const found = await statIfThere(source)
   if (found === undefined) throw new ConvoyError('usage', `${source}: there is no such file or directory.`)
-  const label = name ?? path.basename(path.resolve(source)).replace(/\.(tar|tgz|tar\.gz)$/i, '')
-  if (label === EMBEDDED_NAME) {
-    throw new ConvoyError(
-      'usage',
-      `${EMBEDDED_NAME} is the data set that ships with Convoy; choose another name with --name.`,
-    )
-  }
+  const label = name === undefined ? deriveDatasetName(source) : checkDatasetName(name)
   const state = await stateOf(source)
-  const stored = await storeDataset(found.isDirectory() ? await fromDirectory() : await fromArchive())
-  await rememberSource(source, { state, fingerprint: stored.fingerprint })
-  return name === undefined ? stored : renamePackedDataset(stored.fingerprint, name)
+  const stored = await storeDataset(found.isDirectory() ? await fromDirectory() : await fromArchive(), {
+    nameIsChosen: name !== undefined,
+    path: path.resolve(source),
+    importedAt: new Date().toISOString(),
+  })
+  await rememberSource(source, { state, fingerprint: stored.fingerprint, ...(size && { size }) })
+  return stored
 
   async function fromDirectory() {
-    const names = await readdir(source)
+    const names = await namesIn(source)
     if (isCifarBinary(names)) return readCifarDirectory(source, label)
     if (isIdx(names)) return readIdx(source, label)
     return fromImages(await readImageFolder(source))
@@ -71,46 +69,39 @@ export async function importDataset(source: string, { name, size, report }: Impo
 }
 
 /**
- * The data set at a path, imported when it is not in the cache. A path whose size and times are as they were at the last
- * import is not read again.
+ * The data set at a path, imported when it is not in the cache. A path whose files are as they were at the last import is not read
+ * again; one that changed is imported as the last time, in the same size.
  */
 export async function importOnce(source: string, report: (line: string) => void): Promise<string> {
+  const known = await unchangedImport(source)
+  if (known !== undefined && hasPackedDataset(known)) return known
+  const size = (await recallSource(source))?.size
+  return (await importDataset(source, { report, ...(size && { size }) })).fingerprint
+}
+
+/** @returns the fingerprint of the last import, when no file of the path has changed since; it may not be in the cache any more */
+export async function unchangedImport(source: string): Promise<string | undefined> {
   const known = await recallSource(source)
-  if (known?.state === (await stateOf(source)) && hasPackedDataset(known.fingerprint)) return known.fingerprint
-  return (await importDataset(source, { report })).fingerprint
-}
-
-/** What a path held when it was imported last. */
-const sourceSchema = z.strictObject({ state: z.string(), fingerprint: z.string().regex(/^[0-9a-f]{64}$/) })
-
-function sourceFile(source: string): string {
-  const key = createHash('sha256').update(path.resolve(source)).digest('hex').slice(0, 32)
-  return path.join(datasetsDirectory(), 'sources', `${key}.json`)
-}
-
-async function rememberSource(source: string, content: z.infer<typeof sourceSchema>): Promise<void> {
-  await mkdir(path.dirname(sourceFile(source)), { recursive: true })
-  await writeFileAtomic(sourceFile(source), `${JSON.stringify(content)}\n`)
-}
-
-/** Anything unreadable counts as never imported: the path is read again. */
-async function recallSource(source: string): Promise<z.infer<typeof sourceSchema> | undefined> {
-  try {
-    return sourceSchema.parse(JSON.parse(await readFile(sourceFile(source), 'utf8')))
-  } catch {
-    return undefined
-  }
+  return known !== undefined && known.state === (await stateOf(source)) ? known.fingerprint : undefined
 }
 
 /** Changes when a file below the path appears, goes, grows or is written. */
 async function stateOf(source: string): Promise<string> {
   const hash = createHash('sha256')
   const found = await stat(source)
-  const names = found.isDirectory() ? (await readdir(source, { recursive: true })).sort() : ['']
+  const names = found.isDirectory() ? (await namesIn(source, { recursive: true })).sort() : ['']
   for (const name of names) {
     // A link to nowhere counts by its name.
     const entry = await stat(path.join(source, name)).catch(() => undefined)
-    hash.update(`${name}\0${entry?.size}\0${entry?.mtimeMs}\0${entry?.mode}\n`)
+    // Tools that copy keep size and time of writing; nobody can set the time of the change.
+    hash.update(`${name}\0${entry?.size}\0${entry?.mtimeMs}\0${entry?.ctimeMs}\0${entry?.ino}\0${entry?.mode}\n`)
   }
   return hash.digest('hex')
+}
+
+/** @throws ConvoyError('usage') naming the directory that cannot be read */
+async function namesIn(directory: string, options: { recursive?: boolean } = {}): Promise<string[]> {
+  return readdir(directory, options).catch((error: unknown) => {
+    throw cannotBeRead((error as NodeJS.ErrnoException).path ?? directory, error)
+  })
 }
