@@ -102,8 +102,8 @@ export function hasPackedDataset(fingerprint: string): boolean {
     const info = parseInfo(fingerprint, readFileSync(path.join(directory, 'info.json'), 'utf8'))
     return info !== undefined && statSync(path.join(directory, 'packed.bin')).size === packedBytes(info)
   } catch (error) {
-    // A file in the place of the directory is in nobody's way.
-    if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return false
+    // A file in the place of a directory, or the reverse, is in nobody's way.
+    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code!)) return false
     throw cannotBeRead(directory, error, 'environment')
   }
 }

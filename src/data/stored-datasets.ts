@@ -1,4 +1,4 @@
-import { chmod, readdir, rename, rm } from 'node:fs/promises'
+import { chmod, lstat, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { bytesUnder } from '../shared/bytes-under.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -45,17 +45,22 @@ export async function listStoredDatasets(): Promise<StoredDatasets> {
     try {
       const info = await readInfo(fingerprint)
       if (info !== undefined) datasets.push({ info, origin: await readOrigin(fingerprint) })
-      else damaged.push({ fingerprint, reason: withRemedy(fingerprint, 'it has no info.json') })
+      else
+        damaged.push({
+          fingerprint,
+          reason: `${directoryOf(fingerprint)} is damaged: it has no info.json.${remedyFor(fingerprint)}`,
+        })
     } catch (error) {
-      damaged.push({ fingerprint, reason: ConvoyError.from(error).message })
+      const { code, message } = ConvoyError.from(error)
+      damaged.push({ fingerprint, reason: code === 'data' ? message : `${message}${remedyFor(fingerprint)}` })
     }
   }
   datasets.sort((a, b) => (a.info.name < b.info.name ? -1 : a.info.name > b.info.name ? 1 : 0))
   return { datasets, damaged }
 }
 
-function withRemedy(fingerprint: string, why: string): string {
-  return `${directoryOf(fingerprint)} is damaged: ${why}. Remove it: convoy data remove ${fingerprint.slice(0, 16)}.`
+function remedyFor(fingerprint: string): string {
+  return ` To remove it: convoy data remove ${fingerprint.slice(0, 16)}.`
 }
 
 /**
@@ -125,7 +130,8 @@ async function ownersOf(name: string, fingerprint: string): Promise<StoredDatase
 export async function removeStoredDataset(fingerprint: string): Promise<number> {
   const directory = directoryOf(fingerprint)
   // One without permissions can be moved neither with its content nor alone.
-  await chmod(directory, 0o700).catch(() => undefined)
+  const found = await lstat(directory).catch(() => undefined)
+  if (found?.isDirectory()) await chmod(directory, 0o700).catch(() => undefined)
   const bytes = await bytesUnder(directory)
   const staging = await createStaging(datasetsDirectory())
   try {
