@@ -2,18 +2,16 @@ import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Dataset, DatasetInfo } from '../data/dataset.js'
 import { EMBEDDED_NAME } from '../data/dataset-names.js'
-import { importedFrom } from '../data/describe-dataset.js'
-import { EMBEDDED_FINGERPRINT } from '../data/embedded.js'
 import { fetchCifar10 } from '../data/fetch-cifar10.js'
-import { findRemovable } from '../data/find-removable.js'
 import { importDataset } from '../data/import-dataset.js'
 import { findDataset, openFoundDataset } from '../data/open-dataset.js'
 import { verifyPackedDataset } from '../data/packed-cache.js'
 import { splitDataset } from '../data/split.js'
-import { listStoredDatasets, removeStoredDataset } from '../data/stored-datasets.js'
 import { ConvoyError } from '../shared/errors.js'
 import { printable } from '../shared/log/printable.js'
-import { formatBytes } from '../shared/units.js'
+import { listCommand } from './data-list.js'
+import { removeCommand } from './data-remove.js'
+import { shapeOf } from './shape-of.js'
 
 const SOURCE = `name, fingerprint or path (default: the embedded ${EMBEDDED_NAME})`
 
@@ -30,35 +28,6 @@ export function dataCommand(): Command {
       const { dataset, from } = await openFoundDataset(source, report, '')
       const description = { ...describe(dataset), from }
       process.stdout.write(json ? `${JSON.stringify(description)}\n` : asTable(description))
-    })
-  const list = new Command('list')
-    .description('list the data sets of this machine')
-    .option('--json', 'for machines')
-    .action(async ({ json }: { json?: true }) => {
-      const { datasets, damaged } = await listStoredDatasets()
-      if (json) {
-        const known = datasets.map((dataset) => ({
-          ...dataset.info,
-          from: importedFrom(dataset),
-          nameIsChosen: dataset.origin.nameIsChosen || dataset.info.fingerprint === EMBEDDED_FINGERPRINT,
-          path: dataset.origin.path,
-          importedAt: dataset.origin.importedAt,
-        }))
-        const broken = damaged.map(({ fingerprint, reason }) => ({ fingerprint, damaged: reason }))
-        process.stdout.write(`${JSON.stringify([...known, ...broken])}\n`)
-        return
-      }
-      const table = new Table({
-        head: ['name', 'images', 'shape', 'classes', 'fingerprint', 'where from'],
-        style: { head: [], border: [] },
-      })
-      for (const dataset of datasets) {
-        const { name, count, classNames, fingerprint, ...shape } = dataset.info
-        const from = printable(importedFrom(dataset))
-        table.push([printable(name), count, shapeOf(shape), classNames.length, fingerprint.slice(0, 16), from])
-      }
-      process.stdout.write(`${table.toString()}\n`)
-      for (const { reason } of damaged) process.stdout.write(`${printable(reason)}\n`)
     })
   const fetch = new Command('fetch')
     .description('download a published data set')
@@ -94,31 +63,13 @@ export function dataCommand(): Command {
         process.exitCode = 1
       }
     })
-  const remove = new Command('remove')
-    .description('delete a data set from the cache; the files that it was imported from stay')
-    .argument('<source>', 'name, fingerprint, or the path that it was imported from')
-    .option('--json', 'for machines')
-    .action(async (source: string, { json }: { json?: true }) => {
-      const fingerprint = await findRemovable(source)
-      const { datasets } = await listStoredDatasets()
-      const name = datasets.find(({ info }) => info.fingerprint === fingerprint)?.info.name
-      const bytes = await removeStoredDataset(fingerprint)
-      if (json) {
-        process.stdout.write(`${JSON.stringify({ fingerprint, name, bytes })}\n`)
-        return
-      }
-      const what = `${name === undefined ? 'a damaged data set' : printable(name)} (${fingerprint.slice(0, 16)})`
-      const later =
-        fingerprint === EMBEDDED_FINGERPRINT ? ' It ships with Convoy, and is decoded again when it is needed.' : ''
-      process.stdout.write(`Removed ${what} from the cache: ${formatBytes(bytes)} are free again.${later}\n`)
-    })
   return new Command('data')
     .addCommand(info)
-    .addCommand(list)
+    .addCommand(listCommand())
     .addCommand(fetch)
     .addCommand(importing)
     .addCommand(verify)
-    .addCommand(remove)
+    .addCommand(removeCommand())
 }
 
 function done({ name, count, fingerprint }: DatasetInfo): void {
@@ -155,10 +106,6 @@ function asTable(description: ReturnType<typeof describe> & { from: string }): s
     ...classes.map((entry) => ({ [printable(entry.name)]: entry.samples })),
   )
   return `${table.toString()}\n`
-}
-
-function shapeOf({ height, width, channels }: { height: number; width: number; channels: number }): string {
-  return `${height}x${width}x${channels}`
 }
 
 function size(text: string): { height: number; width: number } {

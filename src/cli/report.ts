@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import writeFileAtomic from 'write-file-atomic'
@@ -10,7 +10,6 @@ import type { Looking } from '../dashboard/page-state.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
 import { loadTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
-import { isThere } from '../shared/path-access.js'
 
 export function reportCommand(): Command {
   return new Command('report')
@@ -44,9 +43,9 @@ interface Inside {
 
 /** What is inside of the best weights, or the last of a run that was interrupted. A report is one without it, too; it says why. */
 async function lookInside(run: string): Promise<Inside> {
+  const which = existsSync(path.join(run, 'model', 'best')) ? 'best' : 'last'
   let kernels: Kernels | undefined
   try {
-    const which = isThere(path.join(run, 'model', 'best')) ? 'best' : 'last'
     const { description, weights, step } = await loadTrainedModel(run, which)
     kernels = kernelsOf(description.model.layout, weights)
     return { kernels, inspection: await inspectionOf(run, which, step), looking: { state: 'done' } }

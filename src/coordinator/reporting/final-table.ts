@@ -1,5 +1,4 @@
 import Table from 'cli-table3'
-import { printable } from '../../shared/log/printable.js'
 import { formatDuration, formatShare } from '../../shared/units.js'
 import type { EvaluationResult, RunResult } from '../run-events.js'
 
@@ -17,7 +16,6 @@ export function finalTable(result: RunResult, runDirectory: string): string {
     { speed: `${result.samplesPerSecond.toFixed(0)} images/s with ${result.workers} workers` },
     { time: formatDuration(result.seconds) },
     { 'weights sha256': result.weightsSha256 },
-    { 'data set': printable([result.dataset, result.datasetFrom].filter(Boolean).join(', ')) },
     { 'run directory': runDirectory },
   )
   return `${classTable(result.test, result.classNames)}\n${summary.toString()}\n`

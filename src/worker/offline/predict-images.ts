@@ -1,11 +1,10 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { IMAGE_NAME } from '../../data/image-archive.js'
 import { decodeImageFile } from '../../data/decode-images.js'
 import type { Engine } from '../../engine/engine.js'
 import type { RunDescription } from '../../model/run-description.js'
 import { ConvoyError } from '../../shared/errors.js'
-import { statIfThere } from '../../shared/path-access.js'
 
 export interface Prediction {
   readonly file: string
@@ -25,7 +24,7 @@ const BATCH = 64
 export async function findImages(paths: readonly string[]): Promise<string[]> {
   const files: string[] = []
   for (const place of paths) {
-    const found = await statIfThere(place)
+    const found = await stat(place).catch(() => undefined)
     if (found === undefined) throw new ConvoyError('usage', `${place}: there is no such file or directory.`)
     if (!found.isDirectory()) {
       files.push(place)
