@@ -1,4 +1,5 @@
 import * as grpc from '@grpc/grpc-js'
+import { describeDataset } from '../data/describe-dataset.js'
 import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/split.js'
 import { buildNetwork } from '../model/networks.js'
@@ -218,6 +219,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     await lanes.close()
     throw error
   }
+  info(describeDataset(header, from))
   const ticker = setInterval(() => {
     pool.tick()
     updateHealth()

@@ -38,19 +38,19 @@ export async function openDataset(
   source: string | undefined,
   report: (line: string) => void = () => undefined,
 ): Promise<Dataset> {
-  return (await openFoundDataset(source, report)).dataset
+  const { dataset, from } = await openFoundDataset(source, report)
+  report(describeDataset(dataset, from))
+  return dataset
 }
 
-/** As {@link openDataset}. @returns also where it came from */
+/** As {@link openDataset}, and leaves it to the caller to report which one that is. @returns also where it came from */
 export async function openFoundDataset(
   source: string | undefined,
   report: (line: string) => void,
   flag = FLAG,
 ): Promise<OpenedDataset> {
   const found = await findDataset(source, report, flag)
-  const dataset = (await loadPackedDataset(found.fingerprint))!
-  report(describeDataset(dataset, found.from))
-  return { ...found, dataset }
+  return { ...found, dataset: (await loadPackedDataset(found.fingerprint))! }
 }
 
 /** As {@link openDataset}, without loading it. */
