@@ -19,7 +19,25 @@ export class SetupError extends Error {}
  * @param {{ development?: boolean, runtime?: boolean }} options `runtime: false` stops after the build
  * @throws {SetupError} with one sentence that says what to do
  */
-export async function ensureSetup({ development = false, runtime = true } = {}) {
+export async function ensureSetup(options = {}) {
+  try {
+    await makeReady(options)
+  } catch (error) {
+    throw explained(error)
+  }
+}
+
+/** What the system refuses, as one sentence; a bug stays one. */
+function explained(error) {
+  if (isExpected(error) || error.syscall === undefined || error.code === undefined) return error
+  const where = error.path ?? root
+  const remedy = ['ENOSPC', 'EDQUOT'].includes(error.code)
+    ? 'make room there'
+    : 'this user must be able to read and write it; a checkout of another user is made ready by that one (npm run setup)'
+  return new SetupError(`Set-up cannot use ${where} (${error.code}): ${remedy}.`)
+}
+
+async function makeReady({ development = false, runtime = true }) {
   // A container's image was made ready when it was built, and holds no sources to do it again.
   if (!existsSync(at('src', 'tsconfig.json')) && existsSync(at('dist', 'src', 'cli', 'main.js'))) return
   const problem = nodeProblem(process.versions.node, development)
@@ -98,6 +116,12 @@ async function installPackages(asked) {
   const { status, output } = await run('npm', development ? args : [...args, '--omit=dev'])
   if (status === 127)
     throw new SetupError('npm is missing: install Node with npm (Node 22 or 24 from your system or a version manager).')
+  if (status !== 0 && /uv_os_homedir|npm error code (EACCES|EPERM|EROFS)/.test(output)) {
+    const where = /npm error path (.*)/.exec(output)?.[1]
+    throw new SetupError(
+      `npm cannot write ${where ?? 'into a home directory, which this user lacks'}: set HOME to a directory that can be written, and run set-up as the owner of ${root}.`,
+    )
+  }
   if (status !== 0) {
     const reason = output.split('\n').find((line) => line.startsWith('npm error')) ?? output.trim().split('\n').at(-1)
     throw new SetupError(

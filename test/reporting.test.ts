@@ -22,17 +22,20 @@ after(() => {
 })
 
 describe('run directory', () => {
-  it('fault 14: is unique, even for two coordinators that begin in one second', () => {
-    const [first, second] = [1, 2].map(() => createRunDirectory(scratch, 'quick', 1_700_000_000_000))
-    assert.match(first!, /20231114T221320Z_quick$/)
-    assert.match(second!, /20231114T221320Z_quick-2$/)
+  it('fault 14: is unique, even for two coordinators that begin in one second', async () => {
+    const [first, second] = [
+      await createRunDirectory(scratch, 'quick', 1_700_000_000_000),
+      await createRunDirectory(scratch, 'quick', 1_700_000_000_000),
+    ]
+    assert.match(first, /20231114T221320Z_quick$/)
+    assert.match(second, /20231114T221320Z_quick-2$/)
   })
 
-  it('that cannot be written names the flag', () => {
+  it('that cannot be written names the flag', async () => {
     const file = path.join(scratch, 'a-file')
     writeFileSync(file, '')
-    assert.throws(
-      () => createRunDirectory(file, 'x', 0),
+    await assert.rejects(
+      createRunDirectory(file, 'x', 0),
       (error: ConvoyError) => /--runs-dir/.test(error.message) && error.exitStatus === 2,
     )
   })

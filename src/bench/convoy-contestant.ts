@@ -69,7 +69,6 @@ export async function startConvoy(
   const coordinator = await startCoordinator({
     ...reports,
     config,
-    data: 'cifar10',
     listen: '127.0.0.1:0',
     adminListen: '127.0.0.1:0',
     insecure: false,

@@ -4,17 +4,23 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { ClassLayout } from '../data/class-level.js'
 import { describeReadings } from '../data/class-level.js'
 import type { Dataset, DatasetInfo } from '../data/dataset.js'
+import { EMBEDDED_NAME } from '../data/dataset-names.js'
 import { MIN_SIZE } from '../data/decode-images.js'
-import { EMBEDDED_NAME } from '../data/embedded.js'
 import { fetchCifar10 } from '../data/fetch-cifar10.js'
 import { importDataset } from '../data/import-dataset.js'
 import type { ImportSummary } from '../data/import-summary.js'
-import { findDataset, openDataset } from '../data/open-dataset.js'
-import { listPackedDatasets, verifyPackedDataset } from '../data/packed-cache.js'
+import { findDataset, openFoundDataset } from '../data/open-dataset.js'
+import { verifyPackedDataset } from '../data/packed-cache.js'
 import { splitDataset } from '../data/split.js'
 import { ConvoyError } from '../shared/errors.js'
 import { printable, printableLines } from '../shared/log/printable.js'
+import { shellWord } from '../shared/shell-word.js'
+import { listCommand } from './data-list.js'
+import { removeCommand } from './data-remove.js'
 import { integer } from './flag-values.js'
+import { shapeOf } from './shape-of.js'
+
+const SOURCE = `name, fingerprint or path (default: the embedded ${EMBEDDED_NAME})`
 
 const report = (lines: string): void => {
   process.stderr.write(`${printableLines(lines)}\n`)
@@ -31,28 +37,12 @@ interface ImportFlags {
 export function dataCommand(): Command {
   const info = new Command('info')
     .description('show a data set: shape, classes, split')
-    .argument('[source]', 'name, fingerprint or path', EMBEDDED_NAME)
+    .argument('[source]', SOURCE)
     .option('--json', 'for machines')
-    .action(async (source: string, { json }: { json?: true }) => {
-      const description = describe(await openDataset(source, report))
+    .action(async (source: string | undefined, { json }: { json?: true }) => {
+      const { dataset, from } = await openFoundDataset(source, report, '')
+      const description = { ...describe(dataset), from }
       process.stdout.write(json ? `${JSON.stringify(description)}\n` : asTable(description))
-    })
-  const list = new Command('list')
-    .description('list the data sets of this machine')
-    .option('--json', 'for machines')
-    .action(async ({ json }: { json?: true }) => {
-      const known = await listPackedDatasets()
-      if (json) process.stdout.write(`${JSON.stringify(known)}\n`)
-      else {
-        const table = new Table({
-          head: ['name', 'images', 'shape', 'classes', 'fingerprint'],
-          style: { head: [], border: [] },
-        })
-        for (const { name, count, classNames, fingerprint, ...shape } of known) {
-          table.push([name, count, shapeOf(shape), classNames.length, fingerprint.slice(0, 16)])
-        }
-        process.stdout.write(`${table.toString()}\n`)
-      }
     })
   const fetch = new Command('fetch')
     .description('download a published data set')
@@ -91,24 +81,25 @@ export function dataCommand(): Command {
     })
   const verify = new Command('verify')
     .description('compare the cached bytes with the fingerprint')
-    .argument('[source]', 'name, fingerprint or path', EMBEDDED_NAME)
-    .action(async (source: string) => {
-      const fingerprint = await findDataset(source, report)
+    .argument('[source]', SOURCE)
+    .action(async (source: string | undefined) => {
+      const { fingerprint } = await findDataset(source, report, '')
       try {
         const { name, count } = await verifyPackedDataset(fingerprint)
-        process.stdout.write(`${name}: ${count} images, ${fingerprint}: sound.\n`)
+        process.stdout.write(`${printable(name)}: ${count} images, ${fingerprint}: sound.\n`)
       } catch (error) {
         if (!(error instanceof ConvoyError)) throw error
-        process.stderr.write(`✖ ${error.message}\n`)
+        process.stderr.write(`✖ ${printable(error.message)}\n`)
         process.exitCode = 1
       }
     })
   return new Command('data')
     .addCommand(info)
-    .addCommand(list)
+    .addCommand(listCommand())
     .addCommand(fetch)
     .addCommand(importing)
     .addCommand(verify)
+    .addCommand(removeCommand())
 }
 
 /** On a terminal, where somebody can answer. */
@@ -127,7 +118,8 @@ async function askLevel(source: string, layout: ClassLayout): Promise<number> {
 }
 
 function done({ name, count, fingerprint }: DatasetInfo): void {
-  process.stdout.write(`${name}: ${count} images, ${fingerprint}. Train on it with --data ${name}.\n`)
+  const shown = printable(name)
+  process.stdout.write(`${shown}: ${count} images, ${fingerprint}. Train on it with --data ${shellWord(shown)}.\n`)
 }
 
 function describe(dataset: Dataset) {
@@ -142,21 +134,18 @@ function describe(dataset: Dataset) {
   }
 }
 
-function asTable(description: ReturnType<typeof describe>): string {
-  const { name, fingerprint, count, classes, split } = description
+function asTable(description: ReturnType<typeof describe> & { from: string }): string {
+  const { name, fingerprint, from, count, classes, split } = description
   const table = new Table({ style: { head: [], border: [] } })
   table.push(
-    { name },
+    { name: printable(name) },
     { fingerprint },
+    { 'where from': printable(from) },
     { images: `${count}, ${shapeOf(description)}` },
     { split: `${split.train} train, ${split.validation} validation, ${split.test} test` },
-    ...classes.map((entry) => ({ [entry.name]: entry.samples })),
+    ...classes.map((entry) => ({ [printable(entry.name)]: entry.samples })),
   )
   return `${table.toString()}\n`
-}
-
-function shapeOf({ height, width, channels }: { height: number; width: number; channels: number }): string {
-  return `${height}x${width}x${channels}`
 }
 
 function size(text: string): { height: number; width: number } {

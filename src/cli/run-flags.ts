@@ -11,7 +11,7 @@ import { addRunConfigFlags, runConfigFrom } from './run-config-flags.js'
 
 /** How a run is carried out: nothing here changes its weights. */
 const runOptionsSchema = z.object({
-  data: z.string().min(1).default('cifar10'),
+  data: z.string().min(1).optional(),
   name: z
     .string()
     .regex(/^[\w.-]{1,64}$/, 'use 1 to 64 letters, digits, dots, dashes and underscores')
@@ -43,7 +43,7 @@ export function addRunFlags(
   defaults: { listen: string; adminListen: string; metricsListen: string },
 ): Command {
   return addRunConfigFlags(command)
-    .option('--data <name or path>', 'data set: a name, a fingerprint or a path', 'cifar10')
+    .option('--data <name or path>', 'data set: a name, a fingerprint or a path (default: the embedded cifar10)')
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
     .option('--runs-dir <directory>', 'where run directories lie', 'runs')
     .option('--listen <host:port>', 'where workers join; port 0 takes any free one', defaults.listen)

@@ -44,7 +44,7 @@ export async function runTraining(
   startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
 ): Promise<void> {
   const now = (): number => performance.now()
-  const runDirectory = createRunDirectory(options.runsDir, name, Date.now())
+  const runDirectory = await createRunDirectory(options.runsDir, name, Date.now())
   await writeProvenance(runDirectory, config, version())
 
   const display = createProgressDisplay(process.stderr, now)

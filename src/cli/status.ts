@@ -1,9 +1,10 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import { findRunningRun } from '../coordinator/run-announcement.js'
 import { printable } from '../shared/log/printable.js'
+import { isThere } from '../shared/path-access.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
 import { formatBytes, formatDuration, formatShare } from '../shared/units.js'
 import type { AdminTarget } from './admin-client.js'
@@ -68,8 +69,9 @@ async function pageOf(runsDir: string, run: string | undefined): Promise<string>
 
 /** Directories are named after the time when they were made. */
 function newestRun(runsDir: string): string | undefined {
-  const names = existsSync(runsDir) ? readdirSync(runsDir).sort() : []
-  return names.map((name) => path.join(runsDir, name)).findLast((run) => existsSync(path.join(run, 'metrics.jsonl')))
+  const entries = isThere(runsDir) ? readdirSync(runsDir, { withFileTypes: true }) : []
+  const directories = entries.filter((entry) => !entry.isFile()).map(({ name }) => path.join(runsDir, name))
+  return directories.sort().findLast((run) => isThere(path.join(run, 'metrics.jsonl')))
 }
 
 function describe(status: StatusReply): string {

@@ -56,6 +56,8 @@ export interface RunResult {
   readonly bestStep: number
   readonly dataset: string
   readonly datasetFingerprint: string
+  /** Where it came from, for people: such as the path that it was imported from. */
+  readonly datasetFrom?: string | undefined
   readonly classNames: readonly string[]
   readonly config: RunConfig
   /** Leases given again because a worker died, left or failed. */

@@ -1,5 +1,6 @@
 import * as grpc from '@grpc/grpc-js'
-import { openDataset } from '../data/open-dataset.js'
+import { describeDataset } from '../data/describe-dataset.js'
+import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/split.js'
 import { buildNetwork } from '../model/networks.js'
 import { describeModel } from '../model/describe-model.js'
@@ -38,8 +39,8 @@ import { WorkerPool } from './worker-pool.js'
 
 export interface CoordinatorOptions {
   readonly config: RunConfig
-  /** A data set's name, fingerprint or path. */
-  readonly data: string
+  /** A data set's name, fingerprint or path; undefined: the embedded CIFAR-10. */
+  readonly data?: string | undefined
   /** `host:port` for workers; port 0 takes any free one. */
   readonly listen: string
   /** `host:port` for `convoy status` and `convoy stop`. */
@@ -108,7 +109,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         'Use 127.0.0.1, or add --insecure on a network that you trust.',
     )
   }
-  const dataset = await openDataset(options.data)
+  const { dataset, from } = await openFoundDataset(options.data, log.module('run').info)
   const { pixels: _pixels, labels: _labels, ...header } = dataset
   const split = splitDataset(dataset, config.seed, config.stratified)
   const inputShape = [dataset.height, dataset.width, dataset.channels] as const
@@ -218,6 +219,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     await lanes.close()
     throw error
   }
+  info(describeDataset(header, from))
   const ticker = setInterval(() => {
     pool.tick()
     updateHealth()
@@ -244,6 +246,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         splitSizes,
         pool,
         board,
+        datasetFrom: from,
         describer: new WorkDescriber(config, split),
         observer,
         signal: AbortSignal.any([signal, failure.signal]),

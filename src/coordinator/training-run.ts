@@ -16,6 +16,8 @@ import type { WorkerPool } from './worker-pool.js'
 
 export interface TrainingRunOptions {
   readonly description: RunDescription
+  /** Where the data set came from, for the result. */
+  readonly datasetFrom?: string
   readonly splitSizes: Readonly<Record<SplitName, number>>
   readonly pool: WorkerPool
   readonly board: WeightsBoard
@@ -209,6 +211,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
       bestStep: best.step,
       dataset: dataset.name,
       datasetFingerprint: dataset.fingerprint,
+      datasetFrom: options.datasetFrom,
       classNames: dataset.classNames,
       config,
       reissued: pool.reissued,

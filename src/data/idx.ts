@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { ConvoyError } from '../shared/errors.js'
+import { isThere } from '../shared/path-access.js'
 import type { Dataset } from './dataset.js'
 import { isGzip } from './open-archive.js'
 import { checkPackedSize } from './packed-cache.js'
@@ -68,7 +68,7 @@ export async function readIdx(directory: string, name: string): Promise<Omit<Dat
 function find(directory: string, name: string): string | undefined {
   return spellings(name)
     .map((spelling) => path.join(directory, spelling))
-    .find((file) => existsSync(file))
+    .find((file) => isThere(file, 'data'))
 }
 
 /** Mirrors of MNIST write `train-images.idx3-ubyte` too. */

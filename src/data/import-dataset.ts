@@ -1,16 +1,14 @@
-import { createHash } from 'node:crypto'
-import { mkdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
-import writeFileAtomic from 'write-file-atomic'
-import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
+import { statIfThere } from '../shared/path-access.js'
 import type { ClassLayout } from './class-level.js'
 import type { DatasetInfo } from './dataset.js'
-import { EMBEDDED_NAME } from './embedded.js'
+import { checkDatasetName, deriveDatasetName } from './dataset-names.js'
 import { countClasses, describeSummary, describeWays } from './import-summary.js'
 import type { ImportSummary } from './import-summary.js'
-import { datasetsDirectory, hasPackedDataset, renamePackedDataset } from './packed-cache.js'
+import { hasPackedDataset } from './packed-cache.js'
 import { readSource } from './read-source.js'
+import { recallSource, rememberSource } from './source-memory.js'
 import { readSourceState } from './source-state.js'
 import { storeDataset } from './store-dataset.js'
 
@@ -34,8 +32,8 @@ export interface ImportOptions {
 /**
  * Decodes a data set into the cache: CIFAR-10's binary files (directory, tar or tar.gz), IDX files, or images in one directory per
  * class (directory, tar or tar.gz).
- * @throws ConvoyError('usage') when nothing of that is there, the name is taken or it is open which directories are the classes,
- * ConvoyError('data') for broken files
+ * @throws ConvoyError('usage') when nothing of that is there, the name cannot be used or it is open which directories are the
+ * classes, ConvoyError('data') for broken files
  */
 export async function importDataset(source: string, options: ImportOptions): Promise<DatasetInfo> {
   return importAgain(source, options, [])
@@ -44,17 +42,15 @@ export async function importDataset(source: string, options: ImportOptions): Pro
 /** @param reasons why it is imported again, for people */
 async function importAgain(source: string, options: ImportOptions, reasons: readonly string[]): Promise<DatasetInfo> {
   const { name, size, classLevel, skipBroken, report } = options
-  const found = await stat(source).catch(() => undefined)
-  if (found === undefined) throw new ConvoyError('usage', `${source}: there is no such file or directory.`)
-  const label = name ?? path.basename(path.resolve(source)).replace(/\.(tar|tgz|tar\.gz)$/i, '')
-  if (label === EMBEDDED_NAME) {
-    throw new ConvoyError(
-      'usage',
-      `${EMBEDDED_NAME} is the data set that ships with Convoy; choose another name with --name.`,
-    )
-  }
+  if ((await statIfThere(source)) === undefined)
+    throw new ConvoyError('usage', `${source}: there is no such file or directory.`)
+  const label = name === undefined ? deriveDatasetName(source) : checkDatasetName(name)
   const { state, content } = await readSource(source, label, options)
-  const stored = await storeDataset(content.decoded)
+  const stored = await storeDataset(content.decoded, {
+    nameIsChosen: name !== undefined,
+    path: path.resolve(source),
+    importedAt: new Date().toISOString(),
+  })
   await rememberSource(source, {
     state,
     fingerprint: stored.fingerprint,
@@ -69,7 +65,7 @@ async function importAgain(source: string, options: ImportOptions, reasons: read
   }
   report(describeSummary(source, summary))
   options.onSummary?.(summary)
-  return name === undefined ? stored : renamePackedDataset(stored.fingerprint, name)
+  return stored
 }
 
 /**
@@ -88,31 +84,11 @@ export async function importOnce(source: string, report: (lines: string) => void
   return (await importAgain(source, { ...ways, report }, reasons)).fingerprint
 }
 
-/** What a path held when it was imported last. */
-const sourceSchema = z.object({
-  state: z.string(),
-  fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
-  /** The options of that import. */
-  size: z.object({ height: z.int().min(1), width: z.int().min(1) }).optional(),
-  classLevel: z.int().min(1).optional(),
-  skipBroken: z.literal(true).optional(),
-})
-
-function sourceFile(source: string): string {
-  const key = createHash('sha256').update(path.resolve(source)).digest('hex').slice(0, 32)
-  return path.join(datasetsDirectory(), 'sources', `${key}.json`)
-}
-
-async function rememberSource(source: string, content: z.infer<typeof sourceSchema>): Promise<void> {
-  await mkdir(path.dirname(sourceFile(source)), { recursive: true })
-  await writeFileAtomic(sourceFile(source), `${JSON.stringify(content)}\n`)
-}
-
-/** Anything unreadable counts as never imported: the path is read again. */
-async function recallSource(source: string): Promise<z.infer<typeof sourceSchema> | undefined> {
-  try {
-    return sourceSchema.parse(JSON.parse(await readFile(sourceFile(source), 'utf8')))
-  } catch {
-    return undefined
-  }
+/** @returns the fingerprint of the last import, when no file of the path has changed since; it may not be in the cache any more */
+export async function unchangedImport(
+  source: string,
+  report: (line: string) => void = () => undefined,
+): Promise<string | undefined> {
+  const known = await recallSource(source)
+  return known?.state === (await readSourceState(source, report)).state ? known.fingerprint : undefined
 }

@@ -7,6 +7,7 @@ import { PhaseTimes } from '../../metrics/phases.js'
 import { runConfigSchema } from '../../model/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { printable } from '../../shared/log/printable.js'
+import { cannotBeRead, isMissing, isThere } from '../../shared/path-access.js'
 import { resultSchema, statusSchema } from './kept-status.js'
 import { metricsLineSchema } from './metrics-line.js'
 import { RunStory } from './run-story.js'
@@ -17,12 +18,17 @@ import { RunStory } from './run-story.js'
  * @throws ConvoyError('usage') when it is no run directory, or something in these files makes no sense
  */
 export function readStory(directory: string): Snapshot & { readonly status: RunStatus } {
+  if (!isThere(directory))
+    throw new ConvoyError(
+      'usage',
+      `${directory}: there is no such directory. Name one such as runs/20261123T193039Z_quick.`,
+    )
   const text = (name: string): string | undefined => {
     try {
       return readFileSync(path.join(directory, name), 'utf8')
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code!)) return undefined
-      throw new ConvoyError('usage', `${directory}: ${name}: ${(error as Error).message}`, { cause: error })
+      if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
+      throw cannotBeRead(path.join(directory, name), error)
     }
   }
   const lines = text('metrics.jsonl')

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { readFile, realpath, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from '../../shared/errors.js'
 import { createStaging, publish } from '../../shared/staging.js'
+import { isThere } from '../../shared/path-access.js'
 import { formatBytes } from '../../shared/units.js'
 import { checkCompiler, compileAddon, verifyAddon } from './compile-addon.js'
 import { surveyGpus } from './gpus.js'
@@ -134,7 +134,7 @@ async function locateInstalled(from: string): Promise<InstalledTensorflow> {
       'libtensorflow_cc.so.2',
       'libtensorflow_framework.so.2',
       path.join('include', 'tensorflow'),
-    ].every((part) => existsSync(path.join(candidate, part)))
+    ].every((part) => isThere(path.join(candidate, part)))
     if (!complete) continue
     const directory = await realpath(candidate)
     const { size, mtimeMs } = await stat(path.join(directory, 'libtensorflow_cc.so.2'))
