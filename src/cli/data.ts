@@ -1,4 +1,3 @@
-import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Dataset, DatasetInfo } from '../data/dataset.js'
 import { EMBEDDED_NAME } from '../data/embedded.js'
@@ -8,9 +7,12 @@ import { findDataset, openDataset } from '../data/open-dataset.js'
 import { listPackedDatasets, verifyPackedDataset } from '../data/packed-cache.js'
 import { splitDataset } from '../data/split.js'
 import { ConvoyError } from '../shared/errors.js'
+import { printable } from '../shared/log/printable.js'
+import { Table } from '../shared/table.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 
 const report = (line: string): void => {
-  process.stderr.write(`${line}\n`)
+  standardError.notice(line)
 }
 
 export function dataCommand(): Command {
@@ -20,23 +22,20 @@ export function dataCommand(): Command {
     .option('--json', 'for machines')
     .action(async (source: string, { json }: { json?: true }) => {
       const description = describe(await openDataset(source, report))
-      process.stdout.write(json ? `${JSON.stringify(description)}\n` : asTable(description))
+      standardOutput.print(json ? `${JSON.stringify(description)}\n` : asTable(description))
     })
   const list = new Command('list')
     .description('list the data sets of this machine')
     .option('--json', 'for machines')
     .action(async ({ json }: { json?: true }) => {
       const known = await listPackedDatasets()
-      if (json) process.stdout.write(`${JSON.stringify(known)}\n`)
+      if (json) standardOutput.print(`${JSON.stringify(known)}\n`)
       else {
-        const table = new Table({
-          head: ['name', 'images', 'shape', 'classes', 'fingerprint'],
-          style: { head: [], border: [] },
-        })
+        const table = new Table({ head: ['name', 'images', 'shape', 'classes', 'fingerprint'] })
         for (const { name, count, classNames, fingerprint, ...shape } of known) {
           table.push([name, count, shapeOf(shape), classNames.length, fingerprint.slice(0, 16)])
         }
-        process.stdout.write(`${table.toString()}\n`)
+        standardOutput.print(`${table.toString()}\n`)
       }
     })
   const fetch = new Command('fetch')
@@ -66,10 +65,10 @@ export function dataCommand(): Command {
       const fingerprint = await findDataset(source, report)
       try {
         const { name, count } = await verifyPackedDataset(fingerprint)
-        process.stdout.write(`${name}: ${count} images, ${fingerprint}: sound.\n`)
+        standardOutput.print(`${printable(name)}: ${count} images, ${fingerprint}: sound.\n`)
       } catch (error) {
         if (!(error instanceof ConvoyError)) throw error
-        process.stderr.write(`✖ ${error.message}\n`)
+        standardError.notice(`✖ ${error.message}`)
         process.exitCode = 1
       }
     })
@@ -82,7 +81,8 @@ export function dataCommand(): Command {
 }
 
 function done({ name, count, fingerprint }: DatasetInfo): void {
-  process.stdout.write(`${name}: ${count} images, ${fingerprint}. Train on it with --data ${name}.\n`)
+  const shown = printable(name)
+  standardOutput.print(`${shown}: ${count} images, ${fingerprint}. Train on it with --data ${shown}.\n`)
 }
 
 function describe(dataset: Dataset) {
@@ -99,7 +99,7 @@ function describe(dataset: Dataset) {
 
 function asTable(description: ReturnType<typeof describe>): string {
   const { name, fingerprint, count, classes, split } = description
-  const table = new Table({ style: { head: [], border: [] } })
+  const table = new Table()
   table.push(
     { name },
     { fingerprint },

@@ -1,8 +1,9 @@
-import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
+import { Table } from '../shared/table.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 import { formatShare } from '../shared/units.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
 import { findImages, predictImages } from '../worker/offline/predict-images.js'
@@ -30,17 +31,17 @@ export function predictCommand(): Command {
       const engine = await loadEngine(trained, device)
       const result = await predictImages(engine, trained.description, files, top)
       engine.close()
-      if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
+      if (json) standardOutput.print(`${JSON.stringify(result)}\n`)
       else {
-        const table = new Table({ head: ['image', 'prediction', ''], style: { head: [], border: [], compact: true } })
+        const table = new Table({ head: ['image', 'prediction', ''], compact: true })
         for (const { file, classes } of result.predictions) {
           classes.forEach(({ name, probability }, rank) =>
             table.push([rank === 0 ? file : '', name, formatShare(probability)]),
           )
         }
-        process.stdout.write(`${table.toString()}\n`)
+        standardOutput.print(`${table.toString()}\n`)
       }
-      for (const { reason } of result.unreadable) process.stderr.write(`✖ ${reason}\n`)
+      for (const { reason } of result.unreadable) standardError.notice(`✖ ${reason}`)
       if (result.unreadable.length > 0) process.exitCode = 1
     })
 }

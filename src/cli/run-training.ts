@@ -13,6 +13,7 @@ import { saveTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 import { version } from '../shared/version.js'
 import type { Log } from '../shared/log/log.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 import type { RunOptions } from './run-flags.js'
 import { onStopSignals } from './stop-signals.js'
 
@@ -47,7 +48,7 @@ export async function runTraining(
   const runDirectory = createRunDirectory(options.runsDir, name, Date.now())
   await writeProvenance(runDirectory, config, version())
 
-  const display = createProgressDisplay(process.stderr, now)
+  const display = createProgressDisplay(standardError, now)
   const interrupted = new AbortController()
   const reports = new RunReports({
     runDirectory,
@@ -149,7 +150,7 @@ export async function runTraining(
     await writeResult(runDirectory, result)
     await page.lookAtTest(result, notice)
     display.close()
-    process.stdout.write(
+    standardOutput.print(
       options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
     )
   } catch (thrown) {
