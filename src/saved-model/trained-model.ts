@@ -6,6 +6,8 @@ import { z } from 'zod'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import { encodeLayersModel } from './layers-model.js'
+import type { WeightsOrigin } from './model-metadata.js'
+import { asStrings, modelMetadata } from './model-metadata.js'
 import { decodeSafetensors, encodeSafetensors } from './safetensors.js'
 
 /** Weights of a run at a step, and all that is needed to use them. */
@@ -47,9 +49,15 @@ const SAFETENSORS = 'model.safetensors'
 /**
  * Saves `model.safetensors`, `layers-model/` (stock TensorFlow.js) and `convoy.json` (everything else, with hashes) as one
  * directory that appears by one rename, all synced; what was there before is replaced.
+ * What a program needs that does not know Convoy stands in the first two as well: {@link modelMetadata}.
  * @returns bytes written
  */
-export async function saveTrainedModel(directory: string, trained: TrainedModel, version: string): Promise<number> {
+export async function saveTrainedModel(
+  directory: string,
+  trained: TrainedModel,
+  version: string,
+  origin: WeightsOrigin = {},
+): Promise<number> {
   const { description, weights, step } = trained
   const { layout } = description.model
   const tensors = layout.tensors.map(({ name, shape, offset, size }) => ({
@@ -57,9 +65,10 @@ export async function saveTrainedModel(directory: string, trained: TrainedModel,
     shape,
     values: weights.subarray(offset, offset + size),
   }))
-  const layersModel = encodeLayersModel(description.model, weights, version)
+  const metadata = modelMetadata(description, step, origin, version)
+  const layersModel = encodeLayersModel(description.model, weights, metadata)
   const files: Record<string, Buffer | string> = {
-    [SAFETENSORS]: encodeSafetensors(tensors, { format: 'convoy', step: String(step) }),
+    [SAFETENSORS]: encodeSafetensors(tensors, { format: 'convoy', ...asStrings(metadata) }),
     'layers-model/model.json': layersModel.model,
     'layers-model/weights.bin': layersModel.weights,
   }
