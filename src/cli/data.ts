@@ -82,7 +82,7 @@ export function dataCommand(): Command {
 
 function done({ name, count, fingerprint }: DatasetInfo): void {
   const shown = printable(name)
-  standardOutput.print(`${shown}: ${count} images, ${fingerprint}. Train on it with --data ${shown}.\n`)
+  standardOutput.print(`${shown}: ${count} images, ${fingerprint}. Train on it: npx convoy train --data ${shown}\n`)
 }
 
 function describe(dataset: Dataset) {

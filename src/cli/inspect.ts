@@ -56,6 +56,6 @@ async function writeInspection(file: string, text: string): Promise<void> {
   try {
     await writeFileAtomic(file, text)
   } catch (error) {
-    throw new ConvoyError('usage', `--out ${file}: ${(error as Error).message}`, { cause: error })
+    throw new ConvoyError('usage', `${file} cannot be written: ${(error as Error).message}`, { cause: error })
   }
 }

@@ -32,7 +32,7 @@ export async function writeReport(run: string, out = path.join(run, 'report.html
   try {
     await writeFileAtomic(out, html)
   } catch (error) {
-    throw new ConvoyError('usage', `--out ${out}: ${(error as Error).message}`, { cause: error })
+    throw new ConvoyError('usage', `${out} cannot be written: ${(error as Error).message}`, { cause: error })
   }
   return path.resolve(out)
 }

@@ -88,7 +88,7 @@ async function decode(file: ImageFile, exact: boolean, height: number, width: nu
     if (info.height === height && info.width === width && info.channels === 3) return data
     throw new ConvoyError(
       'data',
-      `${file.path} is ${info.width}x${info.height} where the first image is ${width}x${height}; give one size with --size ${height}x${width}.`,
+      `${file.path} is ${info.height}x${info.width} (height x width) where the first image is ${height}x${width}; give one size: \`convoy data import <path> --size ${height}x${width}\`.`,
     )
   } catch (error) {
     if (error instanceof ConvoyError) throw error

@@ -34,7 +34,7 @@ export async function importDataset(source: string, { name, size, report }: Impo
   if (label === EMBEDDED_NAME) {
     throw new ConvoyError(
       'usage',
-      `${EMBEDDED_NAME} is the data set that ships with Convoy; choose another name with --name.`,
+      `${EMBEDDED_NAME} is the data set that ships with Convoy; choose another name: \`convoy data import <path> --name <name>\`.`,
     )
   }
   const state = await stateOf(source)

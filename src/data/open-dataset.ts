@@ -32,8 +32,8 @@ export async function findDataset(source: string, report: (line: string) => void
   throw new ConvoyError(
     'usage',
     matches.length > 1
-      ? `--data ${source} names ${matches.length} data sets; use a fingerprint from \`convoy data list\`.`
-      : `--data ${source}: there is no such data set or path; there are ${[...new Set(names)].join(', ')}.`,
+      ? `${source} names ${matches.length} data sets; use a fingerprint from \`convoy data list\`.`
+      : `${source}: there is no such data set or path; there are ${[...new Set(names)].join(', ')}.`,
   )
 }
 

@@ -33,7 +33,7 @@ export async function measureCaches(): Promise<CachePart[]> {
 export async function examineStorage(): Promise<Verdict[]> {
   return [
     await examineDirectory('cache', cacheDirectory(), 'set CONVOY_CACHE to a directory of yours with room'),
-    await examineDirectory('working directory', process.cwd(), 'choose another with --runs-dir'),
+    await examineDirectory('working directory', process.cwd(), 'choose another: `convoy train --runs-dir <directory>`'),
     healthy('CIFAR-10', hasEmbeddedDataset() ? 'decoded' : 'not decoded yet; the first training does it'),
   ]
 }

@@ -68,7 +68,8 @@ export function modelMetadata(
 
 /** The same for formats that hold strings only: what is no string becomes JSON. Half a character, which UTF-8 has not, is replaced. */
 export function asStrings(metadata: ModelMetadata): Record<string, string> {
-  const text = (value: unknown): string => (typeof value === 'string' ? Buffer.from(value).toString() : JSON.stringify(value))
+  const text = (value: unknown): string =>
+    typeof value === 'string' ? Buffer.from(value).toString() : JSON.stringify(value)
   return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, text(value)]))
 }
 

@@ -104,7 +104,7 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
     if (other !== undefined)
       throw new ConvoyError(
         'usage',
-        `${place} holds no ${which} weights: the run was interrupted. It holds the ${other} ones (--weights ${other}).`,
+        `${place} holds no ${which} weights: the run was interrupted. It holds the ${other} ones: \`convoy eval --weights ${other}\`, and predict and inspect alike.`,
       )
     throw new ConvoyError(
       'usage',
@@ -126,7 +126,7 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
   if (hashOf(bytes) !== manifest.sha256[SAFETENSORS]) {
     throw new ConvoyError(
       'data',
-      `${file} is damaged: its sha256 is not the one in ${MANIFEST}. Use the other weights (--weights best or last), or train again.`,
+      `${file} is damaged: its sha256 is not the one in ${MANIFEST}. Use the other weights of its run (\`convoy eval --weights ${which === 'best' ? 'last' : 'best'}\`, and predict and inspect alike), or train again.`,
     )
   }
   const { layout } = manifest.description.model
