@@ -85,9 +85,18 @@ async function step(name, isReady, work) {
   report(`Set-up: ${name} ready after ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
 
-/** Progress goes to stderr: standard output belongs to the command. */
-function report(line) {
-  process.stderr.write(`${line}\n`)
+/** What a terminal would obey, as src/shared/log/printable.ts has it: nothing is built yet that could be imported. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/gu
+
+/**
+ * Writes a text to stderr: standard output belongs to the command. Its lines are kept, and nothing in it moves the cursor.
+ * @param {string} text
+ */
+export function report(text) {
+  const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  const printable = (line) => line.replace(UNPRINTABLE, (character) => character.split('').map(escaped).join(''))
+  // eslint-disable-next-line no-restricted-properties -- the one place where set-up writes
+  process.stderr.write(`${text.split('\n').map(printable).join('\n')}\n`)
 }
 
 function load(module) {

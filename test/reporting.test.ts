@@ -11,6 +11,7 @@ import { RunLog } from '../src/coordinator/reporting/run-log.js'
 import { createRunDirectory, writeResult } from '../src/coordinator/reporting/run-directory.js'
 import { ProgressLine } from '../src/coordinator/reporting/progress-line.js'
 import { createProgressDisplay } from '../src/coordinator/reporting/terminal-progress.js'
+import { Terminal } from '../src/shared/terminal.js'
 import { RunProgress } from '../src/coordinator/run-progress.js'
 import type { RunEvent, RunResult } from '../src/coordinator/run-events.js'
 import type { ConvoyError } from '../src/shared/errors.js'
@@ -69,7 +70,7 @@ describe('progress', () => {
   it('on a pipe is plain lines: steps now and then, every evaluation and every worker', async () => {
     const stream = new PassThrough()
     let now = 0
-    const display = createProgressDisplay(stream as unknown as NodeJS.WriteStream, () => now)
+    const display = createProgressDisplay(new Terminal(stream as unknown as NodeJS.WriteStream), () => now)
     const log = new RunLog(scratch, 'info', display, () => undefined)
     for (const event of EVENTS) {
       display.observe(event)

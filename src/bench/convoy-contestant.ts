@@ -13,6 +13,7 @@ import { ConvoyError } from '../shared/errors.js'
 import { parseLogLevels } from '../shared/log/log-levels.js'
 import { Log } from '../shared/log/log.js'
 import { forPeople } from '../shared/log/people-format.js'
+import { standardError } from '../shared/terminal.js'
 import type { Contestant, Task } from './contestant.js'
 import { BATCH_SIZE } from './contestant.js'
 
@@ -63,7 +64,7 @@ export async function startConvoy(
   }
   const log = new Log({
     levels: parseLogLevels('warn'),
-    sinks: [(record) => process.stderr.write(`${forPeople(record)}\n`)],
+    sinks: [(record) => standardError.notice(forPeople(record))],
     now: Date.now,
   })
   const coordinator = await startCoordinator({

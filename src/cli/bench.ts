@@ -19,6 +19,7 @@ import { RECIPES } from '../model/recipes.js'
 import type { NetworkName } from '../model/run-config.js'
 import { NETWORK_NAMES, PRECISIONS } from '../model/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 import { deviceOption } from './device-option.js'
 import { integer, listOption } from './flag-values.js'
 
@@ -82,7 +83,7 @@ export function benchCommand(): Command {
       const text =
         `Three workers with ${coresEach.toFixed(2)} cores each: ${median(result.without).toFixed(0)} images/s. ` +
         `With a fourth that has a tenth of that: ${median(result.with).toFixed(0)} images/s, ${(100 * ratio).toFixed(1)} %.\n`
-      process.stdout.write(json ? `${JSON.stringify(result)}\n` : text)
+      standardOutput.print(json ? `${JSON.stringify(result)}\n` : text)
     })
   command
     .command('prediction')
@@ -97,7 +98,7 @@ export function benchCommand(): Command {
         const [real, foretold] = [measured, predicted].map((rates) => median(rates).toFixed(0))
         return `${workers} workers: ${real} images/s, predicted ${foretold}, ${(100 * ratio).toFixed(1)} %\n`
       })
-      process.stdout.write(json ? `${JSON.stringify(results)}\n` : lines.join(''))
+      standardOutput.print(json ? `${JSON.stringify(results)}\n` : lines.join(''))
     })
   command
     .command('reporting')
@@ -110,13 +111,13 @@ export function benchCommand(): Command {
       const result = await benchmarkReporting(workers, rounds, steps, notice)
       const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
       const text = `${conditions}; ${rounds} rounds of ${steps} steps.\n\n${reportingReport(result)}`
-      process.stdout.write(json ? `${JSON.stringify({ conditions, ...result })}\n` : text)
+      standardOutput.print(json ? `${JSON.stringify({ conditions, ...result })}\n` : text)
     })
   return command
 }
 
 function notice(text: string): void {
-  process.stderr.write(`${text}\n`)
+  standardError.notice(text)
 }
 
 async function compare(flags: EngineFlags): Promise<void> {
@@ -142,7 +143,7 @@ async function compare(flags: EngineFlags): Promise<void> {
   }
   const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
   const report = `${conditions}; ${flags.rounds} rounds of ${flags.steps} steps.\n\n${engineReport(all)}`
-  process.stdout.write(flags.json ? `${JSON.stringify({ conditions, tasks: all })}\n` : report)
+  standardOutput.print(flags.json ? `${JSON.stringify({ conditions, tasks: all })}\n` : report)
   if (flags.output !== undefined) writeFileSync(flags.output, report)
 }
 
@@ -176,14 +177,14 @@ async function profile({ network, device, json }: EngineFlags): Promise<void> {
       PROFILE_REPEATS,
     )
     if (json) {
-      process.stdout.write(`${JSON.stringify({ network: name, shardSize: SHARD, ops: times })}\n`)
+      standardOutput.print(`${JSON.stringify({ network: name, shardSize: SHARD, ops: times })}\n`)
       continue
     }
     const total = times.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
-    process.stdout.write(`${name}, float32: one shard of ${SHARD} images, ${total.toFixed(1)} ms in ops\n`)
+    standardOutput.print(`${name}, float32: one shard of ${SHARD} images, ${total.toFixed(1)} ms in ops\n`)
     for (const { op, calls, milliseconds } of times) {
       const share = ((100 * milliseconds) / total).toFixed(1)
-      process.stdout.write(
+      standardOutput.print(
         `${op.padEnd(32)}${milliseconds.toFixed(2).padStart(8)} ms ${share.padStart(5)} %  ${calls.toFixed(0).padStart(4)} calls\n`,
       )
     }

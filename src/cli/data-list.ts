@@ -1,9 +1,9 @@
-import Table from 'cli-table3'
 import { Command } from 'commander'
 import { importedFrom } from '../data/describe-dataset.js'
 import { EMBEDDED_FINGERPRINT } from '../data/embedded.js'
 import { listStoredDatasets } from '../data/stored-datasets.js'
-import { printable } from '../shared/log/printable.js'
+import { Table } from '../shared/table.js'
+import { standardOutput } from '../shared/terminal.js'
 import { shapeOf } from './shape-of.js'
 
 export function listCommand(): Command {
@@ -21,19 +21,16 @@ export function listCommand(): Command {
           importedAt: dataset.origin.importedAt,
         }))
         const broken = damaged.map(({ fingerprint, reason }) => ({ fingerprint, damaged: reason }))
-        process.stdout.write(`${JSON.stringify([...known, ...broken])}\n`)
+        standardOutput.print(`${JSON.stringify([...known, ...broken])}\n`)
         return
       }
-      const table = new Table({
-        head: ['name', 'images', 'shape', 'classes', 'fingerprint', 'where from'],
-        style: { head: [], border: [] },
-      })
+      const table = new Table({ head: ['name', 'images', 'shape', 'classes', 'fingerprint', 'where from'] })
       for (const dataset of datasets) {
         const { name, count, classNames, fingerprint, ...shape } = dataset.info
-        const from = printable(importedFrom(dataset))
-        table.push([printable(name), count, shapeOf(shape), classNames.length, fingerprint.slice(0, 16), from])
+        const from = importedFrom(dataset)
+        table.push([name, count, shapeOf(shape), classNames.length, fingerprint.slice(0, 16), from])
       }
-      process.stdout.write(`${table.toString()}\n`)
-      for (const { reason } of damaged) process.stdout.write(`${printable(reason)}\n`)
+      standardOutput.print(`${table.toString()}\n`)
+      for (const { reason } of damaged) standardOutput.notice(reason)
     })
 }

@@ -3,6 +3,7 @@ import { EMBEDDED_FINGERPRINT } from '../data/embedded.js'
 import { findRemovable } from '../data/find-removable.js'
 import { listStoredDatasets, removeStoredDataset } from '../data/stored-datasets.js'
 import { printable } from '../shared/log/printable.js'
+import { standardOutput } from '../shared/terminal.js'
 import { formatBytes } from '../shared/units.js'
 
 export function removeCommand(): Command {
@@ -16,12 +17,12 @@ export function removeCommand(): Command {
       const name = datasets.find(({ info }) => info.fingerprint === fingerprint)?.info.name
       const bytes = await removeStoredDataset(fingerprint)
       if (json) {
-        process.stdout.write(`${JSON.stringify({ fingerprint, name, bytes })}\n`)
+        standardOutput.print(`${JSON.stringify({ fingerprint, name, bytes })}\n`)
         return
       }
       const what = `${name === undefined ? 'a damaged data set' : printable(name)} (${fingerprint.slice(0, 16)})`
       const later =
         fingerprint === EMBEDDED_FINGERPRINT ? ' It ships with Convoy, and is decoded again when it is needed.' : ''
-      process.stdout.write(`Removed ${what} from the cache: ${formatBytes(bytes)} are free again.${later}\n`)
+      standardOutput.print(`Removed ${what} from the cache: ${formatBytes(bytes)} are free again.${later}\n`)
     })
 }

@@ -1,5 +1,3 @@
-import { createInterface } from 'node:readline/promises'
-import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import type { ClassLayout } from '../data/class-level.js'
 import { describeReadings } from '../data/class-level.js'
@@ -13,8 +11,10 @@ import { findDataset, openFoundDataset } from '../data/open-dataset.js'
 import { verifyPackedDataset } from '../data/packed-cache.js'
 import { splitDataset } from '../data/split.js'
 import { ConvoyError } from '../shared/errors.js'
-import { printable, printableLines } from '../shared/log/printable.js'
+import { printable } from '../shared/log/printable.js'
 import { shellWord } from '../shared/shell-word.js'
+import { Table } from '../shared/table.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 import { listCommand } from './data-list.js'
 import { removeCommand } from './data-remove.js'
 import { integer } from './flag-values.js'
@@ -23,7 +23,7 @@ import { shapeOf } from './shape-of.js'
 const SOURCE = `name, fingerprint or path (default: the embedded ${EMBEDDED_NAME})`
 
 const report = (lines: string): void => {
-  process.stderr.write(`${printableLines(lines)}\n`)
+  standardError.print(`${lines}\n`)
 }
 
 interface ImportFlags {
@@ -42,7 +42,7 @@ export function dataCommand(): Command {
     .action(async (source: string | undefined, { json }: { json?: true }) => {
       const { dataset, from } = await openFoundDataset(source, report, '')
       const description = { ...describe(dataset), from }
-      process.stdout.write(json ? `${JSON.stringify(description)}\n` : asTable(description))
+      standardOutput.print(json ? `${JSON.stringify(description)}\n` : asTable(description))
     })
   const fetch = new Command('fetch')
     .description('download a published data set')
@@ -74,9 +74,9 @@ export function dataCommand(): Command {
         ...options,
         report,
         onSummary: (made) => (summary = made),
-        ...(process.stdin.isTTY && process.stderr.isTTY && { chooseLevel: (layout) => askLevel(source, layout) }),
+        ...(standardError.canAsk && { chooseLevel: (layout) => askLevel(source, layout) }),
       })
-      if (json) process.stdout.write(`${JSON.stringify({ ...info, ...summary })}\n`)
+      if (json) standardOutput.print(`${JSON.stringify({ ...info, ...summary })}\n`)
       else done(info)
     })
   const verify = new Command('verify')
@@ -86,10 +86,10 @@ export function dataCommand(): Command {
       const { fingerprint } = await findDataset(source, report, '')
       try {
         const { name, count } = await verifyPackedDataset(fingerprint)
-        process.stdout.write(`${printable(name)}: ${count} images, ${fingerprint}: sound.\n`)
+        standardOutput.print(`${printable(name)}: ${count} images, ${fingerprint}: sound.\n`)
       } catch (error) {
         if (!(error instanceof ConvoyError)) throw error
-        process.stderr.write(`✖ ${printable(error.message)}\n`)
+        standardError.notice(`✖ ${error.message}`)
         process.exitCode = 1
       }
     })
@@ -105,21 +105,16 @@ export function dataCommand(): Command {
 /** On a terminal, where somebody can answer. */
 async function askLevel(source: string, layout: ClassLayout): Promise<number> {
   const levels = layout.readings.map(({ level }) => String(level))
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    for (;;) {
-      const question = `${describeReadings(source, layout)}. Which level? [${levels.join('/')}] `
-      const answer = (await terminal.question(printable(question))).trim()
-      if (levels.includes(answer)) return Number(answer)
-    }
-  } finally {
-    terminal.close()
+  for (;;) {
+    const question = `${describeReadings(source, layout)}. Which level? [${levels.join('/')}]`
+    const answer = await standardError.ask(question)
+    if (levels.includes(answer)) return Number(answer)
   }
 }
 
 function done({ name, count, fingerprint }: DatasetInfo): void {
   const shown = printable(name)
-  process.stdout.write(`${shown}: ${count} images, ${fingerprint}. Train on it with --data ${shellWord(shown)}.\n`)
+  standardOutput.print(`${shown}: ${count} images, ${fingerprint}. Train on it: npx convoy train --data ${shellWord(shown)}\n`)
 }
 
 function describe(dataset: Dataset) {
@@ -136,14 +131,14 @@ function describe(dataset: Dataset) {
 
 function asTable(description: ReturnType<typeof describe> & { from: string }): string {
   const { name, fingerprint, from, count, classes, split } = description
-  const table = new Table({ style: { head: [], border: [] } })
+  const table = new Table()
   table.push(
-    { name: printable(name) },
+    { name },
     { fingerprint },
-    { 'where from': printable(from) },
+    { 'where from': from },
     { images: `${count}, ${shapeOf(description)}` },
     { split: `${split.train} train, ${split.validation} validation, ${split.test} test` },
-    ...classes.map((entry) => ({ [printable(entry.name)]: entry.samples })),
+    ...classes.map((entry) => ({ [entry.name]: entry.samples })),
   )
   return `${table.toString()}\n`
 }

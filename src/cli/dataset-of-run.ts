@@ -20,7 +20,7 @@ export async function datasetOfRun({ dataset: trainedOn }: RunDescription, data?
   if (dataset === undefined) {
     throw new ConvoyError(
       'data',
-      `The data set ${trainedOn.name} of this run is not in the cache; give it with --data.`,
+      `The data set ${trainedOn.name} of this run is not in the cache; bring it back with \`convoy data import <path>\`.`,
     )
   }
   const shapeOf = ({ height, width, channels, classNames }: typeof trainedOn): string =>

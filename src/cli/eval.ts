@@ -5,6 +5,7 @@ import type { SplitName } from '../data/dataset.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
+import { standardOutput } from '../shared/terminal.js'
 import { formatShare } from '../shared/units.js'
 import { evaluateModel } from '../worker/offline/evaluate-model.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
@@ -34,12 +35,12 @@ export function evalCommand(): Command {
       const evaluation = evaluateModel(engine, trained.description.config, dataset, split, () => undefined)
       engine.close()
       if (json) {
-        process.stdout.write(`${JSON.stringify({ ...evaluation, step: trained.step, weights })}\n`)
+        standardOutput.print(`${JSON.stringify({ ...evaluation, step: trained.step, weights })}\n`)
         return
       }
       const { accuracy, loss, samples } = evaluation
-      process.stdout.write(`${classTable(evaluation, dataset.classNames)}\n`)
-      process.stdout.write(
+      standardOutput.print(`${classTable(evaluation, dataset.classNames)}\n`)
+      standardOutput.print(
         `${split}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} on ${samples} samples (${weights} weights, step ${trained.step})\n`,
       )
     })

@@ -7,6 +7,7 @@ import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
 import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
+import { standardOutput } from '../shared/terminal.js'
 import { inspectModel } from '../worker/offline/inspect-model.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
 import { datasetOfRun } from './dataset-of-run.js'
@@ -29,7 +30,7 @@ export function inspectCommand(): Command {
     .option('--out <file>', 'where to (default: standard output)')
     .action(async (run: string, { out, ...flags }: InspectFlags & { out?: string }) => {
       const text = `${JSON.stringify(await inspectRun(run, flags))}\n`
-      if (out === undefined) process.stdout.write(text)
+      if (out === undefined) standardOutput.print(text)
       else await writeInspection(out, text)
     })
 }
@@ -55,6 +56,6 @@ async function writeInspection(file: string, text: string): Promise<void> {
   try {
     await writeFileAtomic(file, text)
   } catch (error) {
-    throw new ConvoyError('usage', `--out ${file}: ${(error as Error).message}`, { cause: error })
+    throw new ConvoyError('usage', `${file} cannot be written: ${(error as Error).message}`, { cause: error })
   }
 }

@@ -1,10 +1,10 @@
-import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import { describeLeftOut } from '../data/left-out.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
-import { printable } from '../shared/log/printable.js'
+import { Table } from '../shared/table.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 import { formatShare } from '../shared/units.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
 import { findImages, predictImages } from '../worker/offline/predict-images.js'
@@ -19,7 +19,7 @@ interface PredictFlags {
 }
 
 const report = (line: string): void => {
-  process.stderr.write(`${printable(line)}\n`)
+  standardError.notice(line)
 }
 
 export function predictCommand(): Command {
@@ -37,15 +37,15 @@ export function predictCommand(): Command {
       const predicted = await predictImages(engine, trained.description, files, top)
       engine.close()
       const result = { ...predicted, unreadable: [...unreadable, ...predicted.unreadable], leftOut }
-      if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
+      if (json) standardOutput.print(`${JSON.stringify(result)}\n`)
       else {
-        const table = new Table({ head: ['image', 'prediction', ''], style: { head: [], border: [], compact: true } })
+        const table = new Table({ head: ['image', 'prediction', ''], compact: true })
         for (const { file, classes } of result.predictions) {
           classes.forEach(({ name, probability }, rank) =>
             table.push([rank === 0 ? file : '', name, formatShare(probability)]),
           )
         }
-        process.stdout.write(`${table.toString()}\n`)
+        standardOutput.print(`${table.toString()}\n`)
       }
       for (const line of describeLeftOut(leftOut)) report(line)
       for (const { reason } of result.unreadable) report(`✖ ${reason}`)

@@ -10,6 +10,8 @@ import type { Looking } from '../dashboard/page-state.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
 import { loadTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
+import { printable } from '../shared/log/printable.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 
 export function reportCommand(): Command {
   return new Command('report')
@@ -18,7 +20,7 @@ export function reportCommand(): Command {
     .option('--json', 'for machines')
     .action(async (run: string, { out, json }: { out?: string; json?: true }) => {
       const file = await writeReport(run, out)
-      process.stdout.write(json ? `${JSON.stringify({ file })}\n` : `${file}\n`)
+      standardOutput.print(`${json ? JSON.stringify({ file }) : printable(file)}\n`)
     })
 }
 
@@ -30,7 +32,7 @@ export async function writeReport(run: string, out = path.join(run, 'report.html
   try {
     await writeFileAtomic(out, html)
   } catch (error) {
-    throw new ConvoyError('usage', `--out ${out}: ${(error as Error).message}`, { cause: error })
+    throw new ConvoyError('usage', `${out} cannot be written: ${(error as Error).message}`, { cause: error })
   }
   return path.resolve(out)
 }
@@ -51,7 +53,7 @@ async function lookInside(run: string): Promise<Inside> {
     return { kernels, inspection: await inspectionOf(run, which, step), looking: { state: 'done' } }
   } catch (error) {
     const reason = ConvoyError.from(error).message
-    process.stderr.write(`The report shows no images: ${reason}\n`)
+    standardError.notice(`The report shows no images: ${reason}`)
     return { kernels, looking: { state: 'failed', reason } }
   }
 }

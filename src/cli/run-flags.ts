@@ -82,10 +82,7 @@ export function readRunFlags(flags: RunConfigFlags): { config: RunConfig; option
       : []),
   ]
   if (config === undefined || !parsed.success || all.length > 0) {
-    throw new ConvoyError(
-      'usage',
-      all.length === 1 ? all[0]! : `${all.length} settings cannot be used:\n  ${all.join('\n  ')}`,
-    )
+    throw new ConvoyError('usage', all.length === 1 ? all : [`${all.length} settings cannot be used:`, ...all])
   }
   return { config, options: parsed.data, name: parsed.data.name ?? recipe }
 }

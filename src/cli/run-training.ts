@@ -6,13 +6,15 @@ import { RunLog } from '../coordinator/reporting/run-log.js'
 import { createRunDirectory, writeProvenance, writeResult } from '../coordinator/reporting/run-directory.js'
 import { RunReports } from '../coordinator/reporting/run-reports.js'
 import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
-import type { RunObserver } from '../coordinator/run-events.js'
+import type { EvaluationResult, RunObserver } from '../coordinator/run-events.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
 import type { RunConfig } from '../model/run-config.js'
+import type { WeightsOrigin } from '../saved-model/model-metadata.js'
 import { saveTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 import { version } from '../shared/version.js'
 import type { Log } from '../shared/log/log.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 import type { RunOptions } from './run-flags.js'
 import { onStopSignals } from './stop-signals.js'
 
@@ -20,6 +22,13 @@ import { onStopSignals } from './stop-signals.js'
 export interface OwnWorkers {
   /** Settles when they are gone; the coordinator has told them that the run is over. */
   close(): Promise<void>
+}
+
+/** Weights to save, and how they were judged, if they were. */
+interface Saved {
+  readonly weights: Float32Array
+  readonly step: number
+  readonly validation?: Pick<EvaluationResult, 'accuracy'>
 }
 
 export interface WorkerPlace {
@@ -47,7 +56,7 @@ export async function runTraining(
   const runDirectory = await createRunDirectory(options.runsDir, name, Date.now())
   await writeProvenance(runDirectory, config, version())
 
-  const display = createProgressDisplay(process.stderr, now)
+  const display = createProgressDisplay(standardError, now)
   const interrupted = new AbortController()
   const reports = new RunReports({
     runDirectory,
@@ -102,8 +111,16 @@ export async function runTraining(
     notReady = coordinator.notReady
     closing.push(() => coordinator.close())
     const { address, adminAddress, description } = coordinator
-    const saveModel = async (directory: string, weights: Float32Array, step: number): Promise<number> =>
-      saveTrainedModel(directory, { description, weights, step }, version())
+    const saveModel = async (
+      directory: string,
+      weights: Float32Array,
+      step: number,
+      origin: WeightsOrigin = {},
+    ): Promise<number> =>
+      saveTrainedModel(directory, { description, weights, step }, version(), {
+        run: path.basename(path.resolve(runDirectory)),
+        ...origin,
+      })
     reports.watch(coordinator, saveModel)
     await announceRun(
       { pid: process.pid, address, adminAddress, metrics: metricsUrl, runDirectory: path.resolve(runDirectory) },
@@ -129,27 +146,30 @@ export async function runTraining(
     }
     closing.push(() => page.keepStatus())
 
-    const save = async (name: 'best' | 'last', weights: Float32Array, step: number): Promise<void> => {
+    const save = async (which: 'best' | 'last', { weights, step, validation }: Saved): Promise<void> => {
       const startedMs = now()
       try {
-        const bytes = await saveModel(path.join(runDirectory, 'model', name), weights, step)
+        const bytes = await saveModel(path.join(runDirectory, 'model', which), weights, step, {
+          which,
+          ...(validation && { validationAccuracy: validation.accuracy }),
+        })
         metrics.saved(Date.now() / 1000, bytes, (now() - startedMs) / 1000)
       } catch (error) {
         metrics.saveFailed()
         throw new ConvoyError(
           'environment',
-          `The ${name} weights cannot be saved: ${(error as Error).message}. Make room in ${runDirectory}.`,
+          `The ${which} weights cannot be saved: ${(error as Error).message}. Make room in ${runDirectory}.`,
           { cause: error },
         )
       }
     }
-    const { result, best, last } = await coordinator.train(async (weights, step) => save('last', weights, step))
-    await save('best', best.weights, best.step)
-    await save('last', last.weights, last.step)
+    const { result, best, last } = await coordinator.train(async (weights, step) => save('last', { weights, step }))
+    await save('best', best)
+    await save('last', last)
     await writeResult(runDirectory, result)
     await page.lookAtTest(result, notice)
     display.close()
-    process.stdout.write(
+    standardOutput.print(
       options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
     )
   } catch (thrown) {

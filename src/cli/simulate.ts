@@ -1,7 +1,8 @@
-import Table from 'cli-table3'
 import { Command } from 'commander'
 import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
+import { Table } from '../shared/table.js'
+import { standardOutput } from '../shared/terminal.js'
 import { formatShare } from '../shared/units.js'
 import { measuredCluster, readMeasuredRuns } from '../simulation/measured-cluster.js'
 import type { Prediction, WhatIf } from '../simulation/predict-throughput.js'
@@ -59,12 +60,12 @@ export function simulateCommand(): Command {
       const parsed = flagsSchema.safeParse(raw)
       if (!parsed.success) {
         const problems = parsed.error.issues.map(({ path: [flag], message }) => `--${kebab(String(flag))}: ${message}`)
-        throw new ConvoyError('usage', problems.join('\n  '))
+        throw new ConvoyError('usage', problems)
       }
       const { workers, ...flags } = parsed.data
       const predictions: Prediction[] = []
       for (const count of workers) predictions.push(await predictThroughput(whatIf(flags, count)))
-      process.stdout.write(json ? `${JSON.stringify(predictions)}\n` : describe(predictions))
+      standardOutput.print(json ? `${JSON.stringify(predictions)}\n` : describe(predictions))
     })
 }
 
@@ -86,7 +87,6 @@ function whatIf(flags: Omit<z.output<typeof flagsSchema>, 'workers'>, workers: n
 function describe(predictions: readonly Prediction[]): string {
   const table = new Table({
     head: ['workers', 'images/s', 'step', 'efficiency', 'goodput', 'bottleneck'],
-    style: { head: [], border: [] },
   })
   for (const { workers, samplesPerSecond, stepMs, efficiency, goodput, bottleneck } of predictions) {
     table.push([

@@ -1,11 +1,12 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import { findRunningRun } from '../coordinator/run-announcement.js'
 import { printable } from '../shared/log/printable.js'
 import { isThere } from '../shared/path-access.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
+import { Table } from '../shared/table.js'
+import { standardOutput } from '../shared/terminal.js'
 import { formatBytes, formatDuration, formatShare } from '../shared/units.js'
 import type { AdminTarget } from './admin-client.js'
 import { callAdmin } from './admin-client.js'
@@ -38,7 +39,7 @@ export function statusCommand(): Command {
         return
       }
       const show = json ? (status: StatusReply) => `${JSON.stringify(status)}\n` : describe
-      if (watch === undefined) process.stdout.write(show(await callAdmin('status', target, run)))
+      if (watch === undefined) standardOutput.print(show(await callAdmin('status', target, run)))
       else await watchStatus(target, run, 1000 * watch, show)
     })
 }
@@ -53,7 +54,7 @@ interface StatusFlags extends AdminTarget {
 async function openPage({ runsDir }: AdminTarget, run: string | undefined): Promise<void> {
   const page = await pageOf(runsDir, run)
   const isShown = await openInBrowser(page)
-  process.stdout.write(isShown ? `${page}\n` : `No browser can be started here; open ${page}\n`)
+  standardOutput.print(`${isShown ? '' : 'No browser can be started here; open '}${printable(page)}\n`)
 }
 
 async function pageOf(runsDir: string, run: string | undefined): Promise<string> {
@@ -80,14 +81,13 @@ function describe(status: StatusReply): string {
   const left = secondsLeft > 0 ? `, ${formatDuration(secondsLeft)} left` : ''
   const table = new Table({
     head: ['worker', 'name', 'state', 'device', 'shards', 'memory', 'tensors', 'slower', 'heard'],
-    style: { head: [], border: [] },
   })
   for (const worker of workers) {
     table.push([
       worker.worker,
-      printable(worker.name),
+      worker.name,
       worker.state,
-      printable(worker.device),
+      worker.device,
       worker.shardsDone,
       formatBytes(worker.residentBytes),
       worker.tensors,
@@ -96,7 +96,7 @@ function describe(status: StatusReply): string {
     ])
   }
   return (
-    `${runDirectory}: ${state}\n` +
+    `${printable(runDirectory)}: ${state}\n` +
     `step ${step} of ${totalSteps} (epoch ${epoch.toFixed(2)}), ` +
     `loss ${loss.toFixed(4)}, accuracy ${formatShare(accuracy)}, ${samplesPerSecond.toFixed(0)} images/s, ` +
     `${workers.length} workers${left}\n${table.toString()}\n`

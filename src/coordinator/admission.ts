@@ -47,7 +47,7 @@ export class Admission {
       throw new ConvoyError(
         'incompatible',
         `The worker computes on ${name} (TensorFlow ${tensorflowVersion}), whose bits may differ from those of the run's first worker. ` +
-          'Start the coordinator with --allow-mixed-devices to accept it; the weights then depend on who computes what.',
+          '`convoy coordinator --allow-mixed-devices` accepts it; the weights then depend on who computes what.',
       )
     }
     return {

@@ -102,13 +102,16 @@ export class Membership {
       if (other.incarnation !== applicant.incarnation) {
         throw new ConvoyError(
           'unavailable',
-          `A worker named ${applicant.name} takes part already. Give this one another --name, or wait until the other is gone.`,
+          `A worker named ${applicant.name} takes part already. Give this one another name (\`convoy worker --name\`), or wait until the other is gone.`,
         )
       }
       expel(id)
     }
     if (this.#members.size >= this.#maxWorkers)
-      throw new ConvoyError('unavailable', `The run has its ${this.#maxWorkers} workers; --max-workers allows more.`)
+      throw new ConvoyError(
+        'unavailable',
+        `The run has its ${this.#maxWorkers} workers; \`convoy coordinator --max-workers\` allows more.`,
+      )
     const member = new Member(this.#nextId++, applicant)
     this.#members.set(member.summary.id, member)
     return member

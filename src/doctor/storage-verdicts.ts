@@ -48,7 +48,7 @@ export async function examineStorage(): Promise<Verdict[]> {
     await examined('cache', async () =>
       examineDirectory('cache', cacheDirectory(), 'set CONVOY_CACHE to a directory of yours with room'),
     ),
-    await examineDirectory('working directory', process.cwd(), 'choose another with --runs-dir'),
+    await examineDirectory('working directory', process.cwd(), 'choose another: `convoy train --runs-dir <directory>`'),
     await examined('CIFAR-10', () =>
       healthy('CIFAR-10', hasEmbeddedDataset() ? 'decoded' : 'not decoded yet; the first training does it'),
     ),

@@ -8,6 +8,8 @@ import { makeDirectory } from '../shared/make-directory.js'
 import { cannotBeRead, isThere, statIfThere } from '../shared/path-access.js'
 import { makeUniqueDirectory } from '../shared/staging.js'
 import { encodeLayersModel } from './layers-model.js'
+import type { WeightsOrigin } from './model-metadata.js'
+import { asStrings, modelMetadata } from './model-metadata.js'
 import { decodeSafetensors, encodeSafetensors } from './safetensors.js'
 
 /** Weights of a run at a step, and all that is needed to use them. */
@@ -49,9 +51,15 @@ const SAFETENSORS = 'model.safetensors'
 /**
  * Saves `model.safetensors`, `layers-model/` (stock TensorFlow.js) and `convoy.json` (everything else, with hashes) as one
  * directory that appears by one rename, all synced; what was there before is replaced.
+ * What a program needs that does not know Convoy stands in the first two as well: {@link modelMetadata}.
  * @returns bytes written
  */
-export async function saveTrainedModel(directory: string, trained: TrainedModel, version: string): Promise<number> {
+export async function saveTrainedModel(
+  directory: string,
+  trained: TrainedModel,
+  version: string,
+  origin: WeightsOrigin = {},
+): Promise<number> {
   const { description, weights, step } = trained
   const { layout } = description.model
   const tensors = layout.tensors.map(({ name, shape, offset, size }) => ({
@@ -59,9 +67,10 @@ export async function saveTrainedModel(directory: string, trained: TrainedModel,
     shape,
     values: weights.subarray(offset, offset + size),
   }))
-  const layersModel = encodeLayersModel(description.model, weights, version)
+  const metadata = modelMetadata(description, step, origin, version)
+  const layersModel = encodeLayersModel(description.model, weights, metadata)
   const files: Record<string, Buffer | string> = {
-    [SAFETENSORS]: encodeSafetensors(tensors, { format: 'convoy', step: String(step) }),
+    [SAFETENSORS]: encodeSafetensors(tensors, { format: 'convoy', ...asStrings(metadata) }),
     'layers-model/model.json': layersModel.model,
     'layers-model/weights.bin': layersModel.weights,
   }
@@ -102,7 +111,7 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
     if (other !== undefined)
       throw new ConvoyError(
         'usage',
-        `${place} holds no ${which} weights: the run was interrupted. It holds the ${other} ones (--weights ${other}).`,
+        `${place} holds no ${which} weights: the run was interrupted. It holds the ${other} ones: \`convoy eval --weights ${other}\`, and predict and inspect alike.`,
       )
     throw new ConvoyError(
       'usage',
@@ -127,7 +136,7 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
   if (hashOf(bytes) !== manifest.sha256[SAFETENSORS]) {
     throw new ConvoyError(
       'data',
-      `${file} is damaged: its sha256 is not the one in ${MANIFEST}. Use the other weights (--weights best or last), or train again.`,
+      `${file} is damaged: its sha256 is not the one in ${MANIFEST}. Use the other weights of its run (\`convoy eval --weights ${which === 'best' ? 'last' : 'best'}\`, and predict and inspect alike), or train again.`,
     )
   }
   const { layout } = manifest.description.model

@@ -1,4 +1,4 @@
-import Table from 'cli-table3'
+import { Table } from '../../shared/table.js'
 import { formatDuration, formatShare } from '../../shared/units.js'
 import type { EvaluationResult, RunResult } from '../run-events.js'
 
@@ -7,7 +7,7 @@ const MOST_CLASSES_SHOWN = 20
 
 /** What people read at the end of a run. */
 export function finalTable(result: RunResult, runDirectory: string): string {
-  const summary = new Table({ style: { head: [], border: [] } })
+  const summary = new Table()
   summary.push(
     { 'test accuracy': formatShare(result.test.accuracy) },
     { 'test loss': result.test.loss.toFixed(4) },
@@ -27,14 +27,18 @@ export function classTable(
   classNames: readonly string[],
 ): string {
   const shown = classNames.length <= MOST_CLASSES_SHOWN
-  const short = classNames.map((name) => name.slice(0, 5))
-  const table = new Table({
-    head: [split, 'accuracy', ...(shown ? short : [])],
-    style: { head: [], border: [], compact: true },
-  })
+  const short = classNames.map((name) => firstCharacters(name, 5))
+  const table = new Table({ head: [split, 'accuracy', ...(shown ? short : [])], compact: true })
   confusion.forEach((row, label) => {
     const total = row.reduce((sum, count) => sum + count, 0)
-    table.push([classNames[label], formatShare(total === 0 ? 0 : row[label]! / total), ...(shown ? row : [])])
+    table.push([classNames[label]!, formatShare(total === 0 ? 0 : row[label]! / total), ...(shown ? row : [])])
   })
   return table.toString()
+}
+
+/** Whole characters as readers see them: half an emoji is none. */
+function firstCharacters(text: string, count: number): string {
+  return Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment)
+    .slice(0, count)
+    .join('')
 }
