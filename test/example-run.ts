@@ -17,13 +17,17 @@ const evaluation = (split: 'validation' | 'test'): EvaluationResult => ({
 })
 export const result: RunResult = {
   weightsSha256: 'ab'.repeat(32),
+  weights: {
+    best: { step: 2, sha256: 'ab'.repeat(32), validation: { accuracy: 0.75, loss: 1.25 } },
+    last: { step: 2, sha256: 'ab'.repeat(32), validation: { accuracy: 0.75, loss: 1.25 } },
+  },
   steps: 2,
   samplesSeen: 256,
   samplesPerSecond: 1234.5,
   workers: 2,
   seconds: 61,
-  validation: evaluation('validation'),
-  test: evaluation('test'),
+  validation: { ...evaluation('validation'), weights: 'best' },
+  test: { ...evaluation('test'), weights: 'best' },
   bestStep: 2,
   dataset: 'x',
   datasetFingerprint: '0',

@@ -7,15 +7,28 @@ const MOST_CLASSES_SHOWN = 20
 
 /** What people read at the end of a run. */
 export function finalTable(result: RunResult, runDirectory: string): string {
+  const { best, last } = result.weights
+  const ofBest = `(best, step ${best.step})`
   const summary = new Table({ style: { head: [], border: [] } })
   summary.push(
-    { 'test accuracy': formatShare(result.test.accuracy) },
-    { 'test loss': result.test.loss.toFixed(4) },
-    { 'validation accuracy': `${formatShare(result.validation.accuracy)} (best, after step ${result.bestStep})` },
+    { 'test accuracy': `${formatShare(result.test.accuracy)} ${ofBest}` },
+    { 'test loss': `${result.test.loss.toFixed(4)} ${ofBest}` },
+    ...Object.entries(result.weights).map(
+      ([
+        name,
+        {
+          step,
+          validation: { accuracy, loss },
+        },
+      ]) => ({
+        'validation accuracy': `${formatShare(accuracy)}, loss ${loss.toFixed(4)} (${name}, step ${step})`,
+      }),
+    ),
     { steps: `${result.steps} (${result.samplesSeen.toLocaleString('en')} samples)` },
     { speed: `${result.samplesPerSecond.toFixed(0)} images/s with ${result.workers} workers` },
     { time: formatDuration(result.seconds) },
-    { 'weights sha256': result.weightsSha256 },
+    { 'weights sha256': `${best.sha256} ${ofBest}` },
+    { 'weights sha256': `${last.sha256} (last, step ${last.step})` },
     { 'run directory': runDirectory },
   )
   return `${classTable(result.test, result.classNames)}\n${summary.toString()}\n`
