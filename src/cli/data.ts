@@ -6,7 +6,7 @@ import { fetchCifar10 } from '../data/fetch-cifar10.js'
 import { importDataset } from '../data/import-dataset.js'
 import { findDataset, openDataset } from '../data/open-dataset.js'
 import { listPackedDatasets, verifyPackedDataset } from '../data/packed-cache.js'
-import { splitDataset } from '../data/split.js'
+import { splitSizes } from '../data/split.js'
 import { ConvoyError } from '../shared/errors.js'
 
 const report = (line: string): void => {
@@ -89,11 +89,10 @@ function describe(dataset: Dataset) {
   const { pixels: _pixels, labels, classNames, ...header } = dataset
   const counts = new Array<number>(classNames.length).fill(0)
   for (const label of labels) counts[label]!++
-  const { train, validation, test } = splitDataset(dataset, 1, false)
   return {
     ...header,
     classes: classNames.map((name, label) => ({ name, samples: counts[label]! })),
-    split: { train: train.length, validation: validation.length, test: test.length },
+    split: splitSizes(dataset.count),
   }
 }
 
