@@ -81,6 +81,11 @@ export async function saveTrainedModel(directory: string, trained: TrainedModel,
   }
 }
 
+/** Whether a directory is a saved model itself, not a run that has some. */
+export function isSavedModel(directory: string): boolean {
+  return existsSync(path.join(directory, MANIFEST))
+}
+
 /**
  * Loads and verifies a saved model.
  * @param place a run directory (`model/best` or `model/last` in it), or the directory of a saved model itself
@@ -88,7 +93,7 @@ export async function saveTrainedModel(directory: string, trained: TrainedModel,
  */
 export async function loadTrainedModel(place: string, which: WeightsName): Promise<TrainedModel> {
   const inRun = path.join(place, 'model', which)
-  const directory = existsSync(path.join(place, MANIFEST)) ? place : inRun
+  const directory = isSavedModel(place) ? place : inRun
   const manifestFile = path.join(directory, MANIFEST)
   if (!existsSync(manifestFile)) {
     const other = WEIGHTS_NAMES.find((name) => existsSync(path.join(place, 'model', name, MANIFEST)))
