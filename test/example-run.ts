@@ -32,6 +32,7 @@ export const result: RunResult = {
   dataset: 'x',
   datasetFingerprint: '0',
   classNames: ['cat', 'dog'],
+  inputShape: [8, 8, 3],
   config,
   reissued: 0,
   timing: { shardMs: 50, resultMs: 0.2, betweenStepsMs: 1, vectorBytes: 100 },

@@ -71,6 +71,8 @@ export interface RunResult {
   readonly dataset: string
   readonly datasetFingerprint: string
   readonly classNames: readonly string[]
+  /** `[height, width, channel]` of an image. */
+  readonly inputShape: readonly [number, number, number]
   readonly config: RunConfig
   /** Leases given again because a worker died, left or failed. */
   readonly reissued: number

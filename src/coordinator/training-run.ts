@@ -212,6 +212,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
       dataset: dataset.name,
       datasetFingerprint: dataset.fingerprint,
       classNames: dataset.classNames,
+      inputShape: model.inputShape,
       config,
       reissued: pool.reissued,
       timing: {
