@@ -122,7 +122,7 @@ describe('classes of a data set', () => {
     ])
     const { stdout } = convoy(['eval', run, '--data', some])
     assert.match(stdout, /No image measured is of these classes of the model: cat\./)
-    assert.match(stdout, /│ cat  │ –  /)
+    assert.match(stdout, /│ cat +│ – +/)
   })
 
   it('that were renamed are refused, also where there are as many', async () => {

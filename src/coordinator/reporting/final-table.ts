@@ -55,7 +55,7 @@ export function classTable(
 function shortened(names: readonly string[]): string[] {
   const longest = names.reduce((most, name) => Math.max(most, name.length), MIN_CHARACTERS)
   for (let characters = MIN_CHARACTERS; ; characters++) {
-    const short = names.map((name) => [...name].slice(0, characters).join(''))
+    const short = names.map((name) => Array.from(name).slice(0, characters).join(''))
     if (characters >= longest || new Set(short).size === new Set(names).size) return short
   }
 }
