@@ -9,7 +9,7 @@ import { importDataset } from '../data/import-dataset.js'
 import type { ImportSummary } from '../data/import-summary.js'
 import { findDataset, openFoundDataset } from '../data/open-dataset.js'
 import { verifyPackedDataset } from '../data/packed-cache.js'
-import { splitDataset } from '../data/split.js'
+import { splitSizes } from '../data/split.js'
 import { ConvoyError } from '../shared/errors.js'
 import { printable } from '../shared/log/printable.js'
 import { shellWord } from '../shared/shell-word.js'
@@ -121,11 +121,10 @@ function describe(dataset: Dataset) {
   const { pixels: _pixels, labels, classNames, ...header } = dataset
   const counts = new Array<number>(classNames.length).fill(0)
   for (const label of labels) counts[label]!++
-  const { train, validation, test } = splitDataset(dataset, 1, false)
   return {
     ...header,
     classes: classNames.map((name, label) => ({ name, samples: counts[label]! })),
-    split: { train: train.length, validation: validation.length, test: test.length },
+    split: splitSizes(dataset.count),
   }
 }
 

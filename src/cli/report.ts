@@ -7,6 +7,7 @@ import type { Inspection, Kernels } from '../dashboard/inspection.js'
 import { kernelsOf } from '../dashboard/inspection.js'
 import { reportPage } from '../dashboard/page-files.js'
 import type { Looking } from '../dashboard/page-state.js'
+import { weightsSha256 as sha256Of } from '../model/weights-sha256.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
 import { loadTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -48,9 +49,10 @@ async function lookInside(run: string): Promise<Inside> {
   const which = existsSync(path.join(run, 'model', 'best')) ? 'best' : 'last'
   let kernels: Kernels | undefined
   try {
-    const { description, weights, step } = await loadTrainedModel(run, which)
+    const { description, weights } = await loadTrainedModel(run, which)
     kernels = kernelsOf(description.model.layout, weights)
-    return { kernels, inspection: await inspectionOf(run, which, step), looking: { state: 'done' } }
+    const made = { weightsSha256: sha256Of(weights), fingerprint: description.dataset.fingerprint }
+    return { kernels, inspection: await inspectionOf(run, which, made), looking: { state: 'done' } }
   } catch (error) {
     const reason = ConvoyError.from(error).message
     standardError.notice(`The report shows no images: ${reason}`)
@@ -58,11 +60,16 @@ async function lookInside(run: string): Promise<Inside> {
   }
 }
 
-/** As it was written down, or computed now. */
-async function inspectionOf(run: string, weights: WeightsName, step: number): Promise<Inspection> {
+/** As it was written down of these weights and the run's data set, or computed now. */
+async function inspectionOf(
+  run: string,
+  weights: WeightsName,
+  { weightsSha256, fingerprint }: { weightsSha256: string; fingerprint: string },
+): Promise<Inspection> {
   const file = path.join(run, 'inspection.json')
   const kept = readInspection(file)
-  if (kept?.step === step && kept.split === 'test') return kept
+  const isOfThese = kept?.weightsSha256 === weightsSha256 && kept.dataset?.fingerprint === fingerprint
+  if (isOfThese && kept.split === 'test') return kept
   // With TensorFlow, which takes a second to load.
   const { inspectRun } = await import('./inspect.js')
   const inspection = await inspectRun(run, { split: 'test', weights, device: 'cpu' })

@@ -27,6 +27,19 @@ export interface EvaluationResult {
   readonly durationMs: number
 }
 
+/** Weights that a run leaves behind, and how good they are. */
+export interface WeightsSummary {
+  /** Steps that made them. */
+  readonly step: number
+  /** sha256 (hex) of the flat float32 vector, little-endian. */
+  readonly sha256: string
+  /** Measured on the validation split. */
+  readonly validation: Pick<EvaluationResult, 'accuracy' | 'loss'>
+}
+
+/** An evaluation in a run's result, which says what weights it is of. */
+export type BestEvaluation = EvaluationResult & { readonly weights: 'best' }
+
 export interface RunTiming {
   /** Of a worker's computing thread, per training shard: the mean. 0: never measured. */
   readonly shardMs: number
@@ -40,8 +53,10 @@ export interface RunTiming {
 
 /** What a finished run leaves in `result.json`. */
 export interface RunResult {
-  /** sha256 (hex) of the last weights: the flat float32 vector, little-endian. */
+  /** Of the last weights, as `weights.last.sha256`: equal configurations end with equal ones. */
   readonly weightsSha256: string
+  /** Those that validation chose, and those after the last step: `model/best` and `model/last` in the run directory. */
+  readonly weights: { readonly best: WeightsSummary; readonly last: WeightsSummary }
   readonly steps: number
   readonly samplesSeen: number
   /** Training samples per second of training time (evaluation excluded), over the whole run. */
@@ -49,16 +64,17 @@ export interface RunResult {
   /** Most workers that computed at the same time. */
   readonly workers: number
   readonly seconds: number
-  /** Of the best weights, which the test accuracy is measured on as well. Absent when the run ended before an epoch did. */
-  readonly validation: EvaluationResult
-  readonly test: EvaluationResult
-  /** Step of the weights with the best validation accuracy. */
+  readonly validation: BestEvaluation
+  readonly test: BestEvaluation
+  /** `weights.best.step` */
   readonly bestStep: number
   readonly dataset: string
   readonly datasetFingerprint: string
   /** Where it came from, for people: such as the path that it was imported from. */
   readonly datasetFrom?: string | undefined
   readonly classNames: readonly string[]
+  /** `[height, width, channel]` of an image. */
+  readonly inputShape: readonly [number, number, number]
   readonly config: RunConfig
   /** Leases given again because a worker died, left or failed. */
   readonly reissued: number
@@ -103,6 +119,7 @@ export type RunEvent =
     }
   /** An evaluation begins, or a part of it is done. Samples. */
   | { readonly kind: 'evaluating'; readonly split: SplitName; readonly done: number; readonly total: number }
+  /** `best`: of the best weights so far, see isBetter. The test at the end is of the best weights of all. */
   | { readonly kind: 'evaluated'; readonly result: EvaluationResult; readonly epoch: number; readonly best: boolean }
   /** Shards were taken from a worker and given to others. */
   | {

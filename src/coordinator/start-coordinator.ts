@@ -6,6 +6,7 @@ import { buildNetwork } from '../model/networks.js'
 import { describeModel } from '../model/describe-model.js'
 import { gradientLength } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/run-config.js'
+import { runWarnings } from '../model/run-warnings.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { LogLevel } from '../shared/log/log-levels.js'
@@ -112,6 +113,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const { dataset, from } = await openFoundDataset(options.data, log.module('run').info)
   const { pixels: _pixels, labels: _labels, ...header } = dataset
   const split = splitDataset(dataset, config.seed, config.stratified)
+  const warnings = runWarnings(dataset, split, config)
   const inputShape = [dataset.height, dataset.width, dataset.channels] as const
   const network = buildNetwork(config.network, [...inputShape], dataset.classNames.length)
   const model = describeModel(network)
@@ -240,6 +242,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     workerPhases: () => pool.workerPhases(),
     traffic: () => traffic.counts(),
     train: async (onBrokenOff) => {
+      for (const warning of warnings) warn(warning)
       const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
       const training = trainingRun({
         description,

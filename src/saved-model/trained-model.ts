@@ -92,6 +92,11 @@ export async function saveTrainedModel(
   }
 }
 
+/** Whether a directory is a saved model itself, not a run that has some. */
+export function isSavedModel(directory: string): boolean {
+  return isThere(path.join(directory, MANIFEST))
+}
+
 /**
  * Loads and verifies a saved model.
  * @param place a run directory (`model/best` or `model/last` in it), or the directory of a saved model itself
@@ -104,7 +109,7 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
       'usage',
       `${place}: there is no such directory; give that of a run that has ended, such as one under runs/.`,
     )
-  const directory = isThere(path.join(place, MANIFEST)) ? place : inRun
+  const directory = isSavedModel(place) ? place : inRun
   const manifestFile = path.join(directory, MANIFEST)
   if (!isThere(manifestFile)) {
     const other = WEIGHTS_NAMES.find((name) => isThere(path.join(place, 'model', name, MANIFEST)))

@@ -35,7 +35,8 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'evaluated': {
       const { split, loss, accuracy, durationMs, step } = event.result
       const best = event.best && split === 'validation' ? ', best so far' : ''
-      return `${split} after step ${step} (epoch ${event.epoch.toFixed(2)}): accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} (${formatDuration(durationMs / 1000)}${best})`
+      const measured = split === 'test' ? `test of the best weights, step ${step}` : `${split} after step ${step}`
+      return `${measured} (epoch ${event.epoch.toFixed(2)}): accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} (${formatDuration(durationMs / 1000)}${best})`
     }
     case 'rescued':
       return `Worker ${event.workerId} computes ${shards(event)} that worker ${event.lateId} is late with.`
