@@ -206,11 +206,11 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
               ?.split(' ')[1],
           )
         }
-        const step = await value('convoy_step ')
-        const lost = await value('convoy_report_records_lost_total{report="metrics.jsonl"}')
+        const step = await value('convoy_step{')
+        const lost = await value('convoy_report_records_lost_total{report="metrics.jsonl"')
         assert.ok(lost > 0)
-        while ((await value('convoy_step ')) < step + 20) assert.equal(child.exitCode, null, said)
-        assert.ok((await value('convoy_report_records_lost_total{report="metrics.jsonl"}')) > lost)
+        while ((await value('convoy_step{')) < step + 20) assert.equal(child.exitCode, null, said)
+        assert.ok((await value('convoy_report_records_lost_total{report="metrics.jsonl"')) > lost)
         for (const report of ['metrics.jsonl', 'tensorboard'])
           assert.equal(said.split(`${report} cannot be written (ENOSPC`).length, 2, said)
 
