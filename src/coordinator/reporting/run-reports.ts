@@ -44,7 +44,7 @@ export class RunReports {
         isSaid = true
       }
     }
-    const tensorboard = new TensorboardReport(runDirectory, () => Date.now() / 1000, lossOf('tensorboard'))
+    const tensorboard = new TensorboardReport(runDirectory, identity, () => Date.now() / 1000, lossOf('tensorboard'))
     this.#signal = signal
     this.#onLastScrape = onLastScrape
     this.metrics = metrics
