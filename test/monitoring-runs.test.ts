@@ -35,7 +35,7 @@ interface Dashboard {
   readonly title: string
   readonly panels: readonly Panel[]
   readonly templating: { readonly list: readonly { readonly name: string; readonly query: string }[] }
-  readonly annotations: { readonly list: readonly { readonly name: string; readonly expr: string }[] }
+  readonly annotations?: { readonly list: readonly { readonly name: string; readonly expr: string }[] }
 }
 interface Series {
   readonly metric: Readonly<Record<string, string>>
@@ -155,7 +155,9 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
     const { version } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string }
     const infos = await query('convoy_run_info')
     for (const name of ['left', 'right']) {
-      const [{ metric }] = infos.filter(({ metric }) => metric['name'] === name) as [Series]
+      const [info] = infos.filter(({ metric }) => metric['name'] === name)
+      assert.ok(info !== undefined, `no run is called ${name}`)
+      const { metric } = info
       const { run, recipe, network, dataset, precision, seed } = metric
       assert.ok(runs.some((one) => one.name === run && run.endsWith(`_${name}`)))
       assert.deepEqual(
@@ -181,16 +183,17 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
     const ofStates = panels.filter(({ targets = [] }) => targets.some(({ expr }) => /_state\{/.test(expr)))
     assert.ok(ofStates.some(({ type }) => type === 'state-timeline'))
     for (const { title, targets, fieldConfig } of ofStates) {
-      const [mapping] = fieldConfig!.defaults.mappings!
+      const [mapping] = fieldConfig?.defaults.mappings ?? []
+      assert.ok(mapping !== undefined, `${title} shows numbers`)
       const metric = /convoy_(\w+_state)/.exec(targets![0]!.expr)![1]!
-      for (const { text, color } of Object.values(mapping!.options)) {
+      for (const { text, color } of Object.values(mapping.options)) {
         assert.equal(colors.get(`${metric} ${text}`) ?? color, color, `${title}: ${text}`)
         colors.set(`${metric} ${text}`, color)
       }
       // What Prometheus says is what the coordinator says.
       const numbers = await query(concrete(targets![0]!.expr, '.+'))
       assert.ok(numbers.length > 0)
-      for (const { value } of numbers) assert.ok(value[1] in mapping!.options, `${title}: ${value[1]}`)
+      for (const { value } of numbers) assert.ok(value[1] in mapping.options, `${title}: ${value[1]}`)
     }
     for (const state of ['waiting', 'training', 'evaluating', 'finished', 'failed'])
       assert.ok(colors.has(`run_state ${state}`), state)
@@ -199,10 +202,11 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
   it('mark each worker that joined, and the one that died, in its own run alone', async () => {
     const marks = async (name: string): Promise<[string, number][]> => {
       const [expr] = new Set(
-        dashboards.map(({ annotations }) => annotations.list.find((one) => one.name === name)!.expr),
+        dashboards.map(({ annotations }) => annotations?.list.find((one) => one.name === name)?.expr),
       )
+      assert.ok(expr !== undefined, `no dashboard marks: ${name}`)
       const range = { start: `${begunSeconds}`, end: `${Date.now() / 1000}`, step: '1s' }
-      const series = await ask('query_range', { query: concrete(expr!, '.+'), ...range })
+      const series = await ask('query_range', { query: concrete(expr, '.+'), ...range })
       return series.map(({ metric, values }) => [
         metric['run']!,
         values.reduce((sum, [, value]) => sum + Number(value), 0),

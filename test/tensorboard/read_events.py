@@ -17,9 +17,13 @@ tags = read.Tags()
 
 def strings(plugin):
     """The tensors of a plugin that are strings, by tag."""
+    try:
+        of_plugin = read.PluginTagToContent(plugin)
+    except KeyError:
+        return {}
     return {
         tag: [(event.step, list(event.tensor_proto.string_val)) for event in read.Tensors(tag)]
-        for tag in read.PluginTagToContent(plugin)
+        for tag in of_plugin
         if tag in tags["tensors"]
     }
 

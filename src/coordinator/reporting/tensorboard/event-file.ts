@@ -106,7 +106,9 @@ export class EventFile {
     if (this.#tags.has(value.tag)) return value
     this.#tags.add(value.tag)
     const { description, ...rest } = value
-    return { ...rest, metadata: { summaryDescription: description, ...classOf(value) } }
+    const shown = classOf(value)
+    // TensorBoard knows of a histogram by itself what shows it, and is confused by metadata that do not say.
+    return shown === undefined ? rest : { ...rest, metadata: { summaryDescription: description, ...shown } }
   }
 
   #append(event: object): void {
