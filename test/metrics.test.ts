@@ -18,6 +18,7 @@ import type { ConvoyError } from '../src/shared/errors.js'
 import { packageRoot } from '../src/shared/package-root.js'
 import type { Heartbeat } from '../src/shared/protocol/messages.js'
 import { parseGpu } from '../src/worker/gpu-readings.js'
+import { WorkerMetrics } from '../src/worker/worker-metrics.js'
 import { WorkerVitals } from '../src/worker/worker-vitals.js'
 import { until } from './chaos/until.js'
 import { EVENTS } from './example-run.js'
@@ -162,6 +163,33 @@ describe('metrics', () => {
     assert.equal(await metrics.render(), first)
     now = 300
     assert.ok((await metrics.render()).text.includes(line('convoy_step 1')))
+  })
+
+  it('have labels that end: a name of any length is cut, and quoted as Prometheus wants it', async () => {
+    const metrics = new PrometheusMetrics(() => 0, IDENTITY)
+    const [started] = EVENTS
+    assert.ok(started?.kind === 'started')
+    metrics.observe({ ...started, dataset: { ...started.dataset, name: `a"b\n${'x'.repeat(300)}` } })
+    const { text } = await metrics.render()
+    const [, dataset] = /^convoy_run_info\{.*dataset="(.*?)",precision=/m.exec(text)!
+    assert.equal(dataset, `a\\"b\\n${'x'.repeat(195)}…`)
+  })
+
+  it('of a worker that joins another run are series of that one, without what was measured in the first', async () => {
+    const metrics = new WorkerMetrics('w', () => 0)
+    const own = async (): Promise<string[]> =>
+      (await metrics.render()).text.split('\n').filter((one) => /^convoy_/.test(one))
+    assert.ok((await own()).every((one) => one.includes('component="worker"') && !one.includes('run=')))
+    for (const run of ['first', 'second']) {
+      metrics.joined(run)
+      assert.ok(!(await own()).some((one) => one.startsWith('convoy_worker_shards_total')))
+      metrics.observe(HEARTBEAT)
+      metrics.joined(run)
+      metrics.observe(HEARTBEAT)
+      const series = await own()
+      assert.ok(series.every((one) => one.includes(`run="${run}"`) && one.includes('worker="w"')))
+      assert.ok(series.includes(`convoy_worker_shards_total{worker="w",component="worker",run="${run}"} 3`))
+    }
   })
 
   it('in the documents are those of the code', () => {

@@ -64,6 +64,22 @@ describe('dashboards and alerts', () => {
     }
   })
 
+  it('keep runs apart in every selection, sum and match', () => {
+    for (const expr of expressions) {
+      for (const [selected] of expr.matchAll(/\bconvoy_\w+(\{[^}]*\})?/g))
+        assert.ok(selected.includes('run=~"$run", component="coordinator"'), `${selected} in ${expr}`)
+    }
+    for (const expr of [...expressions, ...ALERTS.map((alert) => alert.expr)]) {
+      for (const [, labels] of expr.matchAll(/\b(?:sum|avg|max|min|count) by \(([^)]*)\)/g))
+        assert.ok(labels!.split(', ').includes('run'), expr)
+      assert.doesNotMatch(expr, /\b(sum|avg|max|min|count|topk) \(/, 'a sum over all runs')
+    }
+    for (const { name, summary, labels } of ALERTS) {
+      assert.ok(summary.includes('{{ $labels.run }}'), name)
+      assert.ok('run' in labels, name)
+    }
+  })
+
   it('show every metric on some panel', () => {
     const shown = new Set(expressions.flatMap(metricsIn))
     assert.deepEqual(
