@@ -87,7 +87,7 @@ test('the messages that TypeScript knows have the fields of convoy.proto', () =>
   const line = { level: 'warn', module: 'worker', message: 'm', secondsAgo: 0.5 }
   const logs = { logs: { lines: [line], leftOut: 3 } }
   assert.deepEqual(work.requestDeserialize(work.requestSerialize(logs)), logs)
-  const reply = { worker: 1, session: 's', run: '{}', heartbeatMs: 750, logLevel: 'warn' }
+  const reply = { worker: 1, session: 's', run: '{}', heartbeatMs: 750, logLevel: 'warn', runName: 'r' }
   assert.deepEqual(join.responseDeserialize(join.responseSerialize(reply)), { ...reply, sharedFiles: null })
   const results = Data.service['Results']!
   assert.deepEqual(results.requestDeserialize(results.requestSerialize(chunks[2])), chunks[2])

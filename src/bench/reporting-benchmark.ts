@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { runNameOf } from '../coordinator/reporting/run-identity.js'
 import { RunReports } from '../coordinator/reporting/run-reports.js'
 import { ConvoyError } from '../shared/errors.js'
+import { version } from '../shared/version.js'
 import type { Task } from './contestant.js'
 import type { Reports } from './convoy-contestant.js'
 import { startConvoy } from './convoy-contestant.js'
@@ -113,6 +115,7 @@ async function reportEverything(
 ): Promise<Reports & { readonly url: string; landmarkMs(): number; close(): Promise<void> }> {
   const reports = new RunReports({
     runDirectory: directory,
+    identity: { run: runNameOf(directory), name: 'bench', recipe: TASK.network, version: version() },
     signal: new AbortController().signal,
     now: () => performance.now(),
     onLost: (report, { message }) => {

@@ -65,10 +65,15 @@ export function addRunFlags(
 
 /**
  * Checks everything that the user gave.
- * @returns also the name of the run: `--name`, or the recipe
+ * @returns also the recipe, and the name of the run: `--name`, or the recipe
  * @throws ConvoyError('usage') with all problems at once
  */
-export function readRunFlags(flags: RunConfigFlags): { config: RunConfig; options: RunOptions; name: string } {
+export function readRunFlags(flags: RunConfigFlags): {
+  config: RunConfig
+  options: RunOptions
+  name: string
+  recipe: string
+} {
   const { config, problems, recipe } = runConfigFrom(flags)
   const parsed = runOptionsSchema.safeParse(flags)
   const all = [
@@ -84,7 +89,7 @@ export function readRunFlags(flags: RunConfigFlags): { config: RunConfig; option
   if (config === undefined || !parsed.success || all.length > 0) {
     throw new ConvoyError('usage', all.length === 1 ? all : [`${all.length} settings cannot be used:`, ...all])
   }
-  return { config, options: parsed.data, name: parsed.data.name ?? recipe }
+  return { config, options: parsed.data, name: parsed.data.name ?? recipe, recipe }
 }
 
 function kebab(name: string): string {

@@ -4,6 +4,7 @@ import { announceRun } from '../coordinator/run-announcement.js'
 import { finalTable } from '../coordinator/reporting/final-table.js'
 import { RunLog } from '../coordinator/reporting/run-log.js'
 import { createRunDirectory, writeProvenance, writeResult } from '../coordinator/reporting/run-directory.js'
+import { runNameOf } from '../coordinator/reporting/run-identity.js'
 import { RunReports } from '../coordinator/reporting/run-reports.js'
 import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
 import type { EvaluationResult, RunObserver } from '../coordinator/run-events.js'
@@ -43,13 +44,13 @@ export interface WorkerPlace {
 /**
  * A whole run: directory, coordinator, workers, training, saved models, report. Returns after SIGTERM too, with the weights saved.
  * A user's mistake that shows before the coordinator listens leaves no directory behind.
- * @param name last part of the run directory's
+ * @param name the last part of the run directory's name, and the recipe
  * @param startWorkers starts the workers of this process's own; others may join as well
  */
 export async function runTraining(
   config: RunConfig,
   options: RunOptions,
-  name: string,
+  { name, recipe }: { readonly name: string; readonly recipe: string },
   startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
 ): Promise<void> {
   const now = (): number => performance.now()
@@ -60,6 +61,7 @@ export async function runTraining(
   const interrupted = new AbortController()
   const reports = new RunReports({
     runDirectory,
+    identity: { run: runNameOf(runDirectory), name, recipe, version: version() },
     signal: interrupted.signal,
     now,
     onLost: (report, { message }) => {

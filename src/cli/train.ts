@@ -18,13 +18,13 @@ export function trainCommand(): Command {
     .option('--workers <number>', 'worker processes (default: one per GPU, or one per core)')
     .option('--standalone', 'coordinator and one worker in a single process')
     .action(async (flags: RunConfigFlags) => {
-      const { config, options, name } = readRunFlags(flags)
+      const { config, options, name, recipe } = readRunFlags(flags)
       const { device } = options
       const gpus = chooseGpus(device)
       const count = options.workers ?? (gpus.length > 0 ? gpus.length : os.availableParallelism())
       const start = (place: WorkerPlace) =>
         options.standalone ? startInside(place, device) : startProcesses(place, count, device, options.logLevel, gpus)
-      await runTraining(config, options, name, start)
+      await runTraining(config, options, { name, recipe }, start)
     })
 }
 

@@ -23,6 +23,7 @@ import { Lanes } from './lanes/lanes.js'
 import { WorkDescriber } from './describe-work.js'
 import type { RunObserver } from './run-events.js'
 import { RunProgress } from './run-progress.js'
+import { runNameOf } from './reporting/run-identity.js'
 import { adminService } from './services/admin-service.js'
 import { controlService } from './services/control-service.js'
 import { addHealthAndReflection } from './services/health-service.js'
@@ -178,6 +179,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       run: JSON.stringify(description),
       heartbeatMs: DEFAULT_LIMITS.heartbeatMs,
       logLevel: workerLogs.level,
+      runName: runNameOf(runDirectory),
       ...(shared && { sharedFiles: shared.offer }),
     }),
   )

@@ -28,6 +28,7 @@ export interface JoinReply {
   heartbeatMs: number
   sharedFiles?: SharedFilesOffer | null
   logLevel: string
+  runName: string
 }
 
 export interface PhaseTimesMessage {
