@@ -272,7 +272,7 @@ describe('what a text advises', () => {
     const source = ts.createSourceFile(
       'src/x.ts',
       "fail(`a ${b} --on` + ' --other'); g('--third', ['--not'])",
-      99,
+      ts.ScriptTarget.Latest,
       true,
     )
     assert.deepEqual(
