@@ -38,7 +38,7 @@ after(() => {
 before(() => {
   mkdirSync(path.join(scratch, 'data', 'photos'), { recursive: true })
   writeFileSync(path.join(scratch, 'dead-mount.c'), DEAD_MOUNT)
-  const { status, stderr } = spawnSync('g++', [
+  const { status, stderr } = spawnSync('gcc', [
     ...['-x', 'c', '-shared', '-fPIC', '-o', library, path.join(scratch, 'dead-mount.c'), '-ldl'],
   ])
   assert.equal(status, 0, stderr.toString())

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import { describeDataset } from '../data/describe-dataset.js'
 import { announceRun } from '../coordinator/run-announcement.js'
 import { finalTable } from '../coordinator/reporting/final-table.js'
 import { RunLog } from '../coordinator/reporting/run-log.js'
@@ -130,6 +131,7 @@ export async function runTraining(
     )
     hasBegun = true
     notice(`Run directory ${runDirectory}; workers join at ${address}; watch it at ${new URL('/', metricsUrl).href}`)
+    notice(describeDataset(description.dataset, coordinator.datasetFrom))
     const workers = startWorkers({
       address,
       runDirectory,

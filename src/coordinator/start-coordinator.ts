@@ -1,5 +1,4 @@
 import * as grpc from '@grpc/grpc-js'
-import { describeDataset } from '../data/describe-dataset.js'
 import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/split.js'
 import { buildNetwork } from '../model/networks.js'
@@ -73,6 +72,8 @@ export interface Coordinator {
   readonly address: string
   readonly adminAddress: string
   readonly description: RunDescription
+  /** Where the data set came from, for people; workers do not learn it. */
+  readonly datasetFrom: string
   /** Workers that can compute or do so now. */
   readonly workerCount: number
   state(): RunState
@@ -223,7 +224,6 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     await lanes.close()
     throw error
   }
-  info(describeDataset(header, from))
   const ticker = setInterval(() => {
     pool.tick()
     updateHealth()
@@ -233,6 +233,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     address: listeners[0]!.address,
     adminAddress: listeners[1]!.address,
     description,
+    datasetFrom: from,
     get workerCount() {
       return pool.workerCount
     },
