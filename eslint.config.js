@@ -10,6 +10,12 @@ const inexact = INEXACT.map((property) => ({
 }))
 const random = { object: 'Math', property: 'random', message: 'Randomness is keyed: src/shared/philox.ts.' }
 
+/** `${n} workers` says "1 workers". */
+const bareCount = {
+  selector: 'TemplateElement[value.raw=/^ (workers|shards|steps|samples|epochs|rounds|lines|threads)\\b/]',
+  message: "A count may be one: counted(n, 'worker') of src/shared/units.ts.",
+}
+
 export default tseslint.config(
   { ignores: ['coverage/', 'dist/', 'node_modules/', 'runs/'] },
   js.configs.recommended,
@@ -52,6 +58,10 @@ export default tseslint.config(
       'no-console': 'error',
       'no-restricted-properties': ['error', random],
     },
+  },
+  {
+    files: ['src/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', bareCount] },
   },
   {
     files: ['src/{shared,model,data,coordinator,worker,engine}/**/*.ts'],

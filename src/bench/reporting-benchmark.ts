@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { RunReports } from '../coordinator/reporting/run-reports.js'
 import { ConvoyError } from '../shared/errors.js'
+import { counted } from '../shared/units.js'
 import type { Task } from './contestant.js'
 import type { Reports } from './convoy-contestant.js'
 import { startConvoy } from './convoy-contestant.js'
@@ -95,7 +96,7 @@ export function reportingReport(result: ReportingResult): string {
   const row = (name: string, rates: readonly number[]): string =>
     `| ${name} | ${median(rates).toFixed(0)} | ${Math.min(...rates).toFixed(0)} to ${Math.max(...rates).toFixed(0)} |`
   return [
-    `| ${TASK.network}, ${workers} workers | images/s, median of the rounds | range |`,
+    `| ${TASK.network}, ${counted(workers, 'worker')} | images/s, median of the rounds | range |`,
     '| --- | ---: | ---: |',
     row('nothing is reported', off),
     row('everything is reported', on),

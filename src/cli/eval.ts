@@ -5,7 +5,7 @@ import type { SplitName } from '../data/dataset.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
-import { formatShare } from '../shared/units.js'
+import { counted, formatShare } from '../shared/units.js'
 import { evaluateModel } from '../worker/offline/evaluate-model.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
 import { datasetOfRun } from './dataset-of-run.js'
@@ -40,7 +40,7 @@ export function evalCommand(): Command {
       const { accuracy, loss, samples } = evaluation
       process.stdout.write(`${classTable(evaluation, dataset.classNames)}\n`)
       process.stdout.write(
-        `${split}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} on ${samples} samples (${weights} weights, step ${trained.step})\n`,
+        `${split}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} on ${counted(samples, 'sample')} (${weights} weights, step ${trained.step})\n`,
       )
     })
 }

@@ -5,7 +5,7 @@ import { Command, Option } from 'commander'
 import { findRunningRun } from '../coordinator/run-announcement.js'
 import { printable } from '../shared/log/printable.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
-import { formatBytes, formatDuration, formatShare } from '../shared/units.js'
+import { counted, formatBytes, formatDuration, formatShare } from '../shared/units.js'
 import type { AdminTarget } from './admin-client.js'
 import { callAdmin } from './admin-client.js'
 import { integer } from './flag-values.js'
@@ -97,6 +97,6 @@ function describe(status: StatusReply): string {
     `${runDirectory}: ${state}\n` +
     `step ${step} of ${totalSteps} (epoch ${epoch.toFixed(2)}), ` +
     `loss ${loss.toFixed(4)}, accuracy ${formatShare(accuracy)}, ${samplesPerSecond.toFixed(0)} images/s, ` +
-    `${workers.length} workers${left}\n${table.toString()}\n`
+    `${counted(workers.length, 'worker')}${left}\n${table.toString()}\n`
   )
 }

@@ -1,5 +1,6 @@
 import { ConvoyError } from '../shared/errors.js'
 import { KeyedRandom, PURPOSE } from '../shared/philox.js'
+import { counted } from '../shared/units.js'
 import type { Dataset, Split } from './dataset.js'
 
 /**
@@ -20,7 +21,7 @@ export function splitDataset(
   const validationCount = Math.ceil((count - trainCount) / 2)
   const testCount = count - trainCount - validationCount
   if (trainCount === 0 || testCount === 0) {
-    throw new ConvoyError('data', `${count} samples are too few to split 70/15/15; give at least 4.`)
+    throw new ConvoyError('data', `${counted(count, 'sample')} cannot be split 70/15/15; give at least 4.`)
   }
   const split = {
     train: new Uint32Array(trainCount),

@@ -1,5 +1,5 @@
 import Table from 'cli-table3'
-import { formatDuration, formatShare } from '../../shared/units.js'
+import { counted, formatDuration, formatShare } from '../../shared/units.js'
 import type { EvaluationResult, RunResult } from '../run-events.js'
 
 /** Largest number of classes whose confusion matrix fits a terminal. */
@@ -12,8 +12,8 @@ export function finalTable(result: RunResult, runDirectory: string): string {
     { 'test accuracy': formatShare(result.test.accuracy) },
     { 'test loss': result.test.loss.toFixed(4) },
     { 'validation accuracy': `${formatShare(result.validation.accuracy)} (best, after step ${result.bestStep})` },
-    { steps: `${result.steps} (${result.samplesSeen.toLocaleString('en')} samples)` },
-    { speed: `${result.samplesPerSecond.toFixed(0)} images/s with ${result.workers} workers` },
+    { steps: `${result.steps} (${counted(result.samplesSeen, 'sample')})` },
+    { speed: `${result.samplesPerSecond.toFixed(0)} images/s with ${counted(result.workers, 'worker')}` },
     { time: formatDuration(result.seconds) },
     { 'weights sha256': result.weightsSha256 },
     { 'run directory': runDirectory },
