@@ -27,6 +27,12 @@ const otherWaysOut = [
   },
 ]
 
+/** `${n} workers` says "1 workers". */
+const bareCount = {
+  selector: 'TemplateElement[value.raw=/^ (workers|shards|steps|samples|epochs|rounds|lines|threads)\\b/]',
+  message: "A count may be one: counted(n, 'worker') of src/shared/units.ts.",
+}
+
 export default tseslint.config(
   { ignores: ['coverage/', 'dist/', 'node_modules/', 'runs/'] },
   js.configs.recommended,
@@ -75,7 +81,7 @@ export default tseslint.config(
     files: ['src/**/*.ts'],
     rules: {
       'no-restricted-properties': ['error', random, ...streams],
-      'no-restricted-syntax': ['error', ...otherWaysOut],
+      'no-restricted-syntax': ['error', ...otherWaysOut, bareCount],
     },
   },
   {

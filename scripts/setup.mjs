@@ -3,6 +3,7 @@
 // when nothing is to do, so a second call costs a few milliseconds; interrupted anywhere, the next call goes on.
 //
 //     node scripts/setup.mjs [--development]     (--development adds the tools that `npm test` needs)
+//     node scripts/setup.mjs --packages          the packages of --development alone, before a tool is run that needs them
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -75,6 +76,18 @@ export function nodeProblem(version, development = false) {
     ? "Convoy's tests run on Node 20.19+, 22.13+ or 24"
     : 'Convoy runs on Node 20.17+, 22.9+, 23 or 24'
   return `${wanted}, and this is ${version}: install Node 24.`
+}
+
+/**
+ * The packages of a development checkout, without build, runtime and data.
+ * @throws {SetupError} with one sentence that says what to do
+ */
+export async function ensureTools() {
+  const problem = nodeProblem(process.versions.node, true)
+  if (problem !== undefined) throw new SetupError(problem)
+  const packages = () => packagesReady(true)
+  if (!packages()) await alone(() => step('packages', packages, () => installPackages(true)))
+  linkCommand()
 }
 
 async function step(name, isReady, work) {
@@ -237,7 +250,10 @@ function run(command, args) {
 }
 
 if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  ensureSetup({ development: process.argv.includes('--development') }).catch((error) => {
+  const ready = process.argv.includes('--packages')
+    ? ensureTools()
+    : ensureSetup({ development: process.argv.includes('--development') })
+  ready.catch((error) => {
     report(isExpected(error) ? `✖ ${error.message}` : error.stack)
     process.exitCode = 1
   })

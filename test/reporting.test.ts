@@ -96,7 +96,7 @@ describe('progress', () => {
   it('on a terminal says that nobody works, and no speed that the first step would lie about', () => {
     const progress = new ProgressLine()
     for (const event of EVENTS.slice(0, 4)) progress.observe(event)
-    assert.equal(progress.within(80), '██████████░░░░░░░░░░  1/2  epoch 0.50  loss 2.000  accuracy 25.0 %  1 workers')
+    assert.equal(progress.within(80), '██████████░░░░░░░░░░  1/2  epoch 0.50  loss 2.000  accuracy 25.0 %  1 worker')
     progress.observe({ kind: 'waiting' })
     assert.equal(progress.within(80), '██████████░░░░░░░░░░  1/2  waiting for workers')
   })

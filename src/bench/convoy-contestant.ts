@@ -14,6 +14,7 @@ import { parseLogLevels } from '../shared/log/log-levels.js'
 import { Log } from '../shared/log/log.js'
 import { forPeople } from '../shared/log/people-format.js'
 import { standardError } from '../shared/terminal.js'
+import { counted } from '../shared/units.js'
 import type { Contestant, Task } from './contestant.js'
 import { BATCH_SIZE } from './contestant.js'
 
@@ -104,7 +105,7 @@ export async function startConvoy(
       gate.fail(ConvoyError.from(error))
     })
   return {
-    name: `Convoy, ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
+    name: `Convoy, ${counted(workers, 'worker')}`,
     maker: 'Convoy',
     get parameters() {
       return parameters

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { runNameOf } from '../coordinator/reporting/run-identity.js'
 import { RunReports } from '../coordinator/reporting/run-reports.js'
 import { ConvoyError } from '../shared/errors.js'
+import { counted } from '../shared/units.js'
 import { version } from '../shared/version.js'
 import type { Task } from './contestant.js'
 import type { Reports } from './convoy-contestant.js'
@@ -97,7 +98,7 @@ export function reportingReport(result: ReportingResult): string {
   const row = (name: string, rates: readonly number[]): string =>
     `| ${name} | ${median(rates).toFixed(0)} | ${Math.min(...rates).toFixed(0)} to ${Math.max(...rates).toFixed(0)} |`
   return [
-    `| ${TASK.network}, ${workers} workers | images/s, median of the rounds | range |`,
+    `| ${TASK.network}, ${counted(workers, 'worker')} | images/s, median of the rounds | range |`,
     '| --- | ---: | ---: |',
     row('nothing is reported', off),
     row('everything is reported', on),

@@ -20,6 +20,7 @@ import type { NetworkName } from '../model/run-config.js'
 import { NETWORK_NAMES, PRECISIONS } from '../model/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
+import { counted } from '../shared/units.js'
 import { deviceOption } from './device-option.js'
 import { integer, listOption } from './flag-values.js'
 
@@ -96,7 +97,7 @@ export function benchCommand(): Command {
       const results = await benchmarkPrediction(recipe, rounds, steps, notice)
       const lines = results.map(({ workers, measured, predicted, ratio }) => {
         const [real, foretold] = [measured, predicted].map((rates) => median(rates).toFixed(0))
-        return `${workers} workers: ${real} images/s, predicted ${foretold}, ${(100 * ratio).toFixed(1)} %\n`
+        return `${counted(workers, 'worker')}: ${real} images/s, predicted ${foretold}, ${(100 * ratio).toFixed(1)} %\n`
       })
       standardOutput.print(json ? `${JSON.stringify(results)}\n` : lines.join(''))
     })
@@ -110,7 +111,7 @@ export function benchCommand(): Command {
     .action(async ({ workers, rounds, steps, json }: ReportingFlags) => {
       const result = await benchmarkReporting(workers, rounds, steps, notice)
       const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
-      const text = `${conditions}; ${rounds} rounds of ${steps} steps.\n\n${reportingReport(result)}`
+      const text = `${conditions}; ${counted(rounds, 'round')} of ${counted(steps, 'step')}.\n\n${reportingReport(result)}`
       standardOutput.print(json ? `${JSON.stringify({ conditions, ...result })}\n` : text)
     })
   return command
@@ -142,7 +143,7 @@ async function compare(flags: EngineFlags): Promise<void> {
     }
   }
   const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
-  const report = `${conditions}; ${flags.rounds} rounds of ${flags.steps} steps.\n\n${engineReport(all)}`
+  const report = `${conditions}; ${counted(flags.rounds, 'round')} of ${counted(flags.steps, 'step')}.\n\n${engineReport(all)}`
   standardOutput.print(flags.json ? `${JSON.stringify({ conditions, tasks: all })}\n` : report)
   if (flags.output !== undefined) writeFileSync(flags.output, report)
 }

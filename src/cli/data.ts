@@ -114,7 +114,9 @@ async function askLevel(source: string, layout: ClassLayout): Promise<number> {
 
 function done({ name, count, fingerprint }: DatasetInfo): void {
   const shown = printable(name)
-  standardOutput.print(`${shown}: ${count} images, ${fingerprint}. Train on it: npx convoy train --data ${shellWord(shown)}\n`)
+  standardOutput.print(
+    `${shown}: ${count} images, ${fingerprint}. Train on it: npx convoy train --data ${shellWord(shown)}\n`,
+  )
 }
 
 function describe(dataset: Dataset) {

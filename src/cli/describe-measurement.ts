@@ -3,7 +3,7 @@ import type { ImageOverlap } from '../data/image-overlap.js'
 import { listed } from '../data/map-classes.js'
 import { smallSampleWarning } from '../model/run-warnings.js'
 import type { RunDescription } from '../model/run-description.js'
-import { formatShare } from '../shared/units.js'
+import { counted, formatShare } from '../shared/units.js'
 import type { Evaluation } from '../worker/offline/evaluate-model.js'
 
 /** What `convoy eval` measured, and on what. */
@@ -33,7 +33,7 @@ export function describeMeasurement(
   { dataset: trainedOn, config }: RunDescription,
 ): { readonly headline: string; readonly notes: string[]; readonly warnings: string[] } {
   const { name, fingerprint, isTrainedOn } = dataset
-  const images = samples === 1 ? '1 image' : `${samples} images`
+  const images = counted(samples, 'image')
   const headline =
     `${split}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} on ${images} of ${name} ` +
     `(fingerprint ${fingerprint.slice(0, SHOWN_DIGITS)}${isTrainedOn ? '' : ', not the data set of the run'})`

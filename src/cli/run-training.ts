@@ -24,6 +24,8 @@ import { onStopSignals } from './stop-signals.js'
 export interface OwnWorkers {
   /** Settles when they are gone; the coordinator has told them that the run is over. */
   close(): Promise<void>
+  /** Those that run, and have not run for so long that they should have joined. */
+  starting(): number
 }
 
 /** Weights to save, and how they were judged, if they were. */
@@ -95,6 +97,7 @@ export async function runTraining(
     async () => reports.close(),
   ]
   try {
+    let workers = undefined as OwnWorkers | undefined
     let notReady: () => string | undefined = () => 'the coordinator does not listen yet'
     const metricsUrl = await reports.serve(options.metricsListen, () => notReady())
     const coordinator = await startCoordinator({
@@ -110,6 +113,7 @@ export async function runTraining(
       onLandmark: reports.tensorboard.passed,
       signal: interrupted.signal,
       runDirectory,
+      startingWorkers: () => workers?.starting() ?? 0,
     })
     notReady = coordinator.notReady
     closing.push(() => coordinator.close())
@@ -121,7 +125,7 @@ export async function runTraining(
       origin: WeightsOrigin = {},
     ): Promise<number> =>
       saveTrainedModel(directory, { description, weights, step }, version(), {
-        run: path.basename(path.resolve(runDirectory)),
+        run: runNameOf(runDirectory),
         ...origin,
       })
     reports.watch(coordinator, saveModel)
@@ -132,7 +136,7 @@ export async function runTraining(
     hasBegun = true
     notice(`Run directory ${runDirectory}; workers join at ${address}; watch it at ${new URL('/', metricsUrl).href}`)
     notice(describeDataset(description.dataset, coordinator.datasetFrom))
-    const workers = startWorkers({
+    workers = startWorkers({
       address,
       runDirectory,
       log,
@@ -141,11 +145,12 @@ export async function runTraining(
           interrupted.abort(new ConvoyError('environment', `No worker is left: ${why}`))
       },
     })
-    if (workers) {
+    const own = workers
+    if (own) {
       // Workers go once the coordinator has told them: it closes first.
       closing.pop()
       closing.push(async () => {
-        await Promise.all([coordinator.close(), workers.close()])
+        await Promise.all([coordinator.close(), own.close()])
       })
     }
     closing.push(() => page.keepStatus())

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
 import { Table } from '../shared/table.js'
 import { standardOutput } from '../shared/terminal.js'
-import { formatShare } from '../shared/units.js'
+import { counted, formatShare } from '../shared/units.js'
 import { measuredCluster, readMeasuredRuns } from '../simulation/measured-cluster.js'
 import type { Prediction, WhatIf } from '../simulation/predict-throughput.js'
 import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughput.js'
@@ -19,7 +19,10 @@ const flagsSchema = z.object({
     .string()
     .regex(/^\d+(,\d+)*$/, 'give numbers with commas between them, such as 1,8,64')
     .transform((text) => text.split(',').map(Number))
-    .refine((counts) => counts.every((count) => count >= 1 && count <= MOST_WORKERS), `1 to ${MOST_WORKERS} workers`),
+    .refine(
+      (counts) => counts.every((count) => count >= 1 && count <= MOST_WORKERS),
+      `1 to ${counted(MOST_WORKERS, 'worker')}`,
+    ),
   cores: whole(1, 100_000).optional(),
   batchSize: whole(1, 1_048_576).optional(),
   shardSize: whole(1, 65_536).optional(),

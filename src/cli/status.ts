@@ -7,7 +7,7 @@ import { isThere } from '../shared/path-access.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
 import { Table } from '../shared/table.js'
 import { standardOutput } from '../shared/terminal.js'
-import { formatBytes, formatDuration, formatShare } from '../shared/units.js'
+import { counted, formatBytes, formatDuration, formatShare } from '../shared/units.js'
 import type { AdminTarget } from './admin-client.js'
 import { callAdmin } from './admin-client.js'
 import { integer } from './flag-values.js'
@@ -99,6 +99,6 @@ function describe(status: StatusReply): string {
     `${printable(runDirectory)}: ${state}\n` +
     `step ${step} of ${totalSteps} (epoch ${epoch.toFixed(2)}), ` +
     `loss ${loss.toFixed(4)}, accuracy ${formatShare(accuracy)}, ${samplesPerSecond.toFixed(0)} images/s, ` +
-    `${workers.length} workers${left}\n${table.toString()}\n`
+    `${counted(workers.length, 'worker')}${left}\n${table.toString()}\n`
   )
 }

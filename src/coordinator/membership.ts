@@ -2,6 +2,7 @@ import type { PhaseReport } from '../metrics/phases.js'
 import { PhaseTimes } from '../metrics/phases.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { FromCoordinator, Heartbeat, JoinRequest } from '../shared/protocol/messages.js'
+import { counted } from '../shared/units.js'
 import type { Applicant } from './admission.js'
 import { Admission, SessionSecret } from './admission.js'
 import type { WorkerView } from './core/worker-table.js'
@@ -110,7 +111,7 @@ export class Membership {
     if (this.#members.size >= this.#maxWorkers)
       throw new ConvoyError(
         'unavailable',
-        `The run has its ${this.#maxWorkers} workers; \`convoy coordinator --max-workers\` allows more.`,
+        `The run has its ${counted(this.#maxWorkers, 'worker')}; \`convoy coordinator --max-workers\` allows more.`,
       )
     const member = new Member(this.#nextId++, applicant)
     this.#members.set(member.summary.id, member)

@@ -83,7 +83,12 @@ export interface RunResult {
 }
 
 /** Why a worker left that was not lost. */
-export const LEFT_BY_ITSELF = 'it wanted to'
+export const LEFT_BY_ITSELF = 'on request'
+
+/** Whether a result is refused for an ordinary reason: another one of the same shards counted before. */
+export function isExpectedRefusal(reason: string): boolean {
+  return reason === 'stale' || reason === 'audited' || reason === 'abandoned'
+}
 
 /** Everything that a run tells the outside: the terminal, the logs, metrics.jsonl and Prometheus all read this stream. */
 export type RunEvent =
@@ -96,8 +101,15 @@ export type RunEvent =
       readonly stepsPerEpoch: number
       readonly parameterCount: number
     }
-  /** No worker is there; the run waits for one. Said once each time the last worker goes (and at the start). */
-  | { readonly kind: 'waiting' }
+  /**
+   * No worker can compute; the run waits for one. Emitted once each time the last worker goes, and at the start when none has come
+   * after a while.
+   */
+  | {
+      readonly kind: 'waiting'
+      /** Workers of this run's own that are starting: it is too early to worry. Absent: none. */
+      readonly starting?: number | undefined
+    }
   | { readonly kind: 'worker-joined'; readonly worker: WorkerSummary; readonly workers: number }
   | { readonly kind: 'worker-left'; readonly worker: WorkerSummary; readonly reason: string; readonly workers: number }
   | {
@@ -129,7 +141,7 @@ export type RunEvent =
       readonly cause: RetryCause
       readonly reason: string
     }
-  /** A worker's message was refused: stale, malformed, not finite. */
+  /** A worker's result does not count: stale, audited or abandoned are expected; malformed, not finite and absurd are not. */
   | { readonly kind: 'refused'; readonly reason: string; readonly worker: WorkerSummary }
   /** Somebody idle computes what another worker is late with; the first result counts. */
   | { readonly kind: 'rescued'; readonly workerId: number; readonly lateId: number; readonly shards: number }

@@ -64,6 +64,8 @@ export interface CoordinatorOptions {
   /** See TrainingRunOptions. */
   readonly beforeStep?: () => Promise<void>
   readonly runDirectory: string
+  /** See WorkerPoolOptions. */
+  readonly startingWorkers?: () => number
 }
 
 /** A coordinator that listens; nothing is computed before {@link Coordinator.train}. */
@@ -164,6 +166,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     auditEvery: options.auditEvery,
     maxWorkers: options.maxWorkers,
     allowMixedDevices: options.allowMixedDevices,
+    starting: options.startingWorkers ?? (() => 0),
     lanes,
     now,
     wakeAt: (ms) => {

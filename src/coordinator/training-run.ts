@@ -283,10 +283,7 @@ function summarise(
   ])
   const counted = confusion.flat().reduce((total, count) => total + count, 0)
   if (counted !== samples) {
-    throw new ConvoyError(
-      'internal',
-      `${counted} samples of the ${split} split were evaluated where there are ${samples}`,
-    )
+    throw new ConvoyError('internal', `${counted} of ${samples} in the ${split} split were evaluated`)
   }
   const correct = confusion.reduce((total, row, label) => total + row[label]!, 0)
   return {

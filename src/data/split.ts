@@ -1,5 +1,6 @@
 import { ConvoyError } from '../shared/errors.js'
 import { KeyedRandom, PURPOSE } from '../shared/philox.js'
+import { counted } from '../shared/units.js'
 import type { Dataset, Split, SplitName } from './dataset.js'
 
 /** Fewer leave no sample for the test. */
@@ -27,7 +28,10 @@ export function splitDataset(
   stratified: boolean,
 ): Split {
   if (count < MIN_SPLIT_SAMPLES) {
-    throw new ConvoyError('data', `${count} samples are too few to split 70/15/15; give at least ${MIN_SPLIT_SAMPLES}.`)
+    throw new ConvoyError(
+      'data',
+      `${counted(count, 'sample')} cannot be split 70/15/15; give at least ${MIN_SPLIT_SAMPLES}.`,
+    )
   }
   const { train: trainCount, validation: validationCount, test: testCount } = splitSizes(count)
   const split = {

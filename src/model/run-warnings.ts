@@ -2,7 +2,7 @@ import type { Dataset, Split } from '../data/dataset.js'
 import { SPLIT_NAMES } from '../data/dataset.js'
 import { classesWithout, listed } from '../data/map-classes.js'
 import { splitDataset } from '../data/split.js'
-import { formatShare } from '../shared/units.js'
+import { counted, formatShare } from '../shared/units.js'
 import type { RunConfig } from './run-config.js'
 
 /** With fewer images each one moves an accuracy by a percentage point or more. */
@@ -39,12 +39,12 @@ export function smallSampleWarning(count: number): string | undefined {
 
 function batchWarnings(trainCount: number, { batchSize, shardSize }: WarningConfig): string[] {
   if (batchSize <= trainCount) return []
-  const times = (batchSize / trainCount).toFixed(1)
+  const epochs = Number((batchSize / trainCount).toFixed(1))
   const shard = Math.min(shardSize, trainCount)
   const batch = Math.floor(trainCount / shard) * shard
   const flags = [`--batch-size ${batch}`, ...(shard < shardSize ? [`--shard-size ${shard}`] : [])].join(' ')
   return [
-    `A batch of ${batchSize} is more than the ${imagesOf(trainCount)} of the training split: every step is ${times} epochs` +
+    `A batch of ${batchSize} is more than the ${counted(trainCount, 'image')} of the training split: every step is ${counted(epochs, 'epoch')}` +
       (shardSize > trainCount ? `, and a shard of ${shardSize} holds images more than once` : '') +
       `. Use ${flags} or less.`,
   ]
@@ -54,7 +54,7 @@ function smallSplits(split: Split): string[] {
   const small = (['validation', 'test'] as const).filter((name) => split[name].length < MIN_MEASURED_SAMPLES)
   if (small.length === 0) return []
   const purpose = { validation: 'which chooses the best weights', test: 'which measures them' }
-  const parts = small.map((name) => `${imagesOf(split[name].length)} in the ${name} split, ${purpose[name]}`)
+  const parts = small.map((name) => `${counted(split[name].length, 'image')} in the ${name} split, ${purpose[name]}`)
   const fewest = Math.min(...small.map((name) => split[name].length))
   return [`Only ${parts.join(', and ')}: ${smallSampleWarning(fewest)!}`]
 }
@@ -74,8 +74,4 @@ function missingClasses(dataset: Dataset, split: Split, { seed, stratified }: Wa
           : 'Give more images of them.'
     return [`The ${TITLES[name]} split has no image of ${listed(classes)}${CONSEQUENCES[name]}. ${remedy}`]
   })
-}
-
-function imagesOf(count: number): string {
-  return count === 1 ? '1 image' : `${count} images`
 }

@@ -1,6 +1,6 @@
 import { printable } from '../../shared/log/printable.js'
 import { Table } from '../../shared/table.js'
-import { formatDuration, formatShare } from '../../shared/units.js'
+import { counted, formatDuration, formatShare } from '../../shared/units.js'
 import type { EvaluationResult, RunResult, WeightsSummary } from '../run-events.js'
 
 /** Largest number of classes whose confusion matrix fits a terminal. */
@@ -22,8 +22,8 @@ export function finalTable(result: RunResult, runDirectory: string): string {
     { 'test loss': `${result.test.loss.toFixed(4)} ${ofBest}` },
     { 'validation accuracy': `${validation(best)} ${ofBest}` },
     ...(isSame ? [] : [{ 'validation accuracy': `${validation(last)} ${ofLast}` }]),
-    { steps: `${result.steps} (${result.samplesSeen.toLocaleString('en')} samples)` },
-    { speed: `${result.samplesPerSecond.toFixed(0)} images/s with ${result.workers} workers` },
+    { steps: `${result.steps} (${counted(result.samplesSeen, 'sample')})` },
+    { speed: `${result.samplesPerSecond.toFixed(0)} images/s with ${counted(result.workers, 'worker')}` },
     { time: formatDuration(result.seconds) },
     { 'weights sha256': `${best.sha256} ${ofBest}` },
     ...(isSame ? [] : [{ 'weights sha256': `${last.sha256} ${ofLast}` }]),

@@ -62,7 +62,9 @@ export const METRICS_LINES = [
     stepsPerEpoch: z.number().positive().describe('not whole where batches straddle epochs'),
     parameterCount: count.describe('trainable parameters'),
   }),
-  line('waiting', 'No worker can compute; the run waits for one.', {}),
+  line('waiting', 'No worker can compute; the run waits for one.', {
+    starting: count.min(1).optional().describe("workers of the run's own that are starting; absent: none"),
+  }),
   line('worker-joined', 'A worker joined.', { worker, workers }),
   line('worker-left', 'A worker left or was lost.', { worker, reason, workers }),
   line('step', 'A step was applied.', {

@@ -1,6 +1,6 @@
 import type { InspectedImage, Inspection, Kernels } from '../inspection.js'
 import { bar, byId, element } from './dom.js'
-import { count, share } from './format.js'
+import { count, counted, share } from './format.js'
 import { bytesOf, featureMap, photograph, picture } from './pictures.js'
 
 const MOST_ANSWERS = 5
@@ -61,7 +61,7 @@ function columns(
       const values = all.subarray(offset, (offset += height * width))
       return featureMap(values, width, height, `${readable(block)}, channel ${channel}`)
     })
-    const about = `${height}×${width}, ${channels.length < channelCount ? `${channels.length} of ` : ''}${channelCount} channels`
+    const about = `${height}×${width}, ${channels.length < channelCount ? `${channels.length} of ` : ''}${counted(channelCount, 'channel')}`
     return column(readable(block), about, ...pictures)
   })
   const answers = probabilities

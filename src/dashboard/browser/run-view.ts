@@ -72,7 +72,8 @@ function timeLeft(steps: number, stepMs: number): string {
 }
 
 function sentence(state: string, { status, outcome }: Snapshot): string {
-  if (state === 'waiting') return 'Waiting: no worker takes part. Start one with: npx convoy worker --join …'
+  if (state === 'waiting')
+    return 'Waiting for a worker to join: one of its own that starts, or npx convoy worker --join …'
   if (state === 'finished' && outcome) return `Finished: ${share(outcome.testAccuracy)} on the test images.`
   if (state === 'failed') return 'Ended before it was finished.'
   if (state === 'unfinished') return 'Not finished when this report was written.'

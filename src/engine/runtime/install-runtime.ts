@@ -5,6 +5,7 @@ import { ConvoyError } from '../../shared/errors.js'
 import { createStaging, publish } from '../../shared/staging.js'
 import { isThere } from '../../shared/path-access.js'
 import { formatBytes } from '../../shared/units.js'
+import { compileAbslLink } from './absl-log-level.js'
 import { checkCompiler, compileAddon, verifyAddon } from './compile-addon.js'
 import { surveyGpus } from './gpus.js'
 import type { RuntimeKind } from './pinned-wheels.js'
@@ -51,6 +52,7 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
     else await symlink(installed.directory, path.join(staging, 'tensorflow'))
     await timed(report, "Compiling tfjs-node's addon against it", () => compileAddon(staging))
     const tensorflowVersion = await verifyAddon(staging)
+    compileAbslLink(staging)
     if (installed === undefined) await rm(path.join(staging, 'tensorflow', 'include'), { recursive: true })
     const manifest: RuntimeManifest = {
       kind,
