@@ -68,7 +68,7 @@ async function inspect(bytes: Buffer, where: string): Promise<boolean> {
     const {
       depth,
       space,
-      channels = 0,
+      channels,
       hasAlpha,
       pages = 1,
     } = await sharp(bytes, { limitInputPixels: MAX_PIXELS }).metadata()

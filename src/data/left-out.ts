@@ -48,10 +48,11 @@ export class LeftOutCounts {
     if (entry.examples.length < MAX_EXAMPLES) entry.examples.push(path)
   }
 
-  /** In the order of the reasons above. */
-  list(): LeftOut[] {
+  /** In the order of the reasons above. @param only these reasons */
+  list(only?: readonly LeftOutReason[]): LeftOut[] {
     const order = Object.keys(REASONS)
     return [...this.#counts.values()]
+      .filter(({ reason }) => only?.includes(reason) ?? true)
       .sort((a, b) => order.indexOf(a.reason) - order.indexOf(b.reason) || (a.format < b.format ? -1 : 1))
       .map(({ reason, format, count, examples }) => ({
         reason: REASONS[reason][count === 1 ? 1 : 0].replace('#', format),

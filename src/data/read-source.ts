@@ -67,8 +67,8 @@ export async function readSource(
       })
       return { decoded, notes, classLevel, leftOut: leftOut.list() }
     } catch (error) {
-      // What was left out may be why.
-      const lines = describeLeftOut(leftOut.list())
+      // Images that were left out may be why.
+      const lines = describeLeftOut(leftOut.list(['format', 'nameless']))
       if (error instanceof ConvoyError && lines.length > 0) report(lines.join('\n'))
       throw error
     }

@@ -94,15 +94,22 @@ export async function walkDirectory(root: string, report: (line: string) => void
 
   async function enter(where: string, { dev, ino }: BigIntStats): Promise<void> {
     const id = `${dev}:${ino}`
-    if (seen.has(id)) return pass(where, 'repeated', { isDirectory: true })
+    if (seen.has(id)) {
+      pass(where, 'repeated', { isDirectory: true })
+      return
+    }
     seen.add(id)
-    if (where.split('/').length > MAX_DEPTH) return pass(where, 'too-deep', { isDirectory: true })
+    if (where.split('/').length > MAX_DEPTH) {
+      pass(where, 'too-deep', { isDirectory: true })
+      return
+    }
     let found: Dirent<Buffer>[]
     try {
       found = await readdir(path.join(root, where), { withFileTypes: true, encoding: 'buffer' })
     } catch (error) {
       if (where === '') throwUnreadable(error)
-      return pass(where, 'unreadable', { detail: codeOf(error), isDirectory: true })
+      pass(where, 'unreadable', { detail: codeOf(error), isDirectory: true })
+      return
     }
     if (where !== '') directories.push(where)
     const inside: string[] = []
@@ -153,7 +160,9 @@ export async function walkDirectory(root: string, report: (line: string) => void
     const target = await realpath(path.join(root, link))
     const holders = [root, path.dirname(path.join(root, link))]
     for (const holder of holders) {
-      if (isWithin(await realpath(holder), target)) return pass(link, 'loop', { isDirectory: true })
+      if (!isWithin(await realpath(holder), target)) continue
+      pass(link, 'loop', { isDirectory: true })
+      return
     }
     await enter(link, stats)
   }

@@ -42,7 +42,7 @@ export async function findImages(paths: readonly string[], report: (line: string
   const unreadable: { file: string; reason: string }[] = []
   const leftOut: LeftOut[] = []
   for (const place of paths) {
-    const found = await stat(place).catch((error: NodeJS.ErrnoException) => error.code)
+    const found = await stat(place).catch((error: unknown) => (error as NodeJS.ErrnoException).code)
     if (found === 'ENOENT') throw new ConvoyError('usage', `${place}: there is no such file or directory.`)
     // Whatever else it is, decoding says.
     if (found === undefined || typeof found === 'string' || !found.isDirectory()) {
