@@ -1,38 +1,85 @@
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import writeFileAtomic from 'write-file-atomic'
 import { readStory } from '../coordinator/reporting/read-story.js'
+import { findRunningRun } from '../coordinator/run-announcement.js'
 import type { Inspection, Kernels } from '../dashboard/inspection.js'
 import { kernelsOf } from '../dashboard/inspection.js'
 import { reportPage } from '../dashboard/page-files.js'
-import type { Looking } from '../dashboard/page-state.js'
+import type { KeptWeights, Looking, Snapshot, WeightsByName } from '../dashboard/page-state.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
-import { loadTrainedModel } from '../saved-model/trained-model.js'
+import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
+import { bytesOf } from '../shared/protocol/chunks.js'
 
 export function reportCommand(): Command {
   return new Command('report')
     .argument('<run>', 'run directory')
     .option('--out <file>', 'where to (default: report.html in the run directory)')
-    .option('--json', 'for machines')
+    .option('--json', 'print the file and what the report says in numbers, for machines')
     .action(async (run: string, { out, json }: { out?: string; json?: true }) => {
-      const file = await writeReport(run, out)
-      process.stdout.write(json ? `${JSON.stringify({ file })}\n` : `${file}\n`)
+      const { file, story } = await writeReport(run, out)
+      process.stdout.write(json ? `${JSON.stringify({ file, ...summaryOf(story) })}\n` : `${file}\n`)
     })
 }
 
-/** @returns the file @throws ConvoyError('usage') when it is no run directory or the file cannot be written */
-export async function writeReport(run: string, out = path.join(run, 'report.html')): Promise<string> {
-  const { status, ...story } = readStory(run)
+/** @throws ConvoyError('usage') when it is no run directory or the file cannot be written */
+export async function writeReport(
+  run: string,
+  out = path.join(run, 'report.html'),
+): Promise<{ readonly file: string; readonly story: ReportStory }> {
+  const { status, ...read } = readStory(run)
+  const goesOn = status.end === undefined && (await isRunning(run))
   const { kernels, inspection, looking } = await lookInside(run)
-  const html = reportPage({ ...story, status: { ...status, ...(kernels && { kernels }) }, looking }, inspection)
+  const story = {
+    ...read,
+    weights: await withHashes(run, read.weights),
+    status: { ...status, ...(goesOn && { state: 'running' }), ...(kernels && { kernels }) },
+    looking,
+  }
+  const html = reportPage(story, inspection)
   try {
     await writeFileAtomic(out, html)
   } catch (error) {
     throw new ConvoyError('usage', `--out ${out}: ${(error as Error).message}`, { cause: error })
   }
-  return path.resolve(out)
+  return { file: path.resolve(out), story }
+}
+
+type ReportStory = Snapshot & Required<Pick<Snapshot, 'status'>>
+
+/** What a script asks of a report: how the run ended, its numbers, and what it was. */
+function summaryOf({ header, environment, outcome, weights, members, status }: ReportStory): object {
+  const { state, end } = status
+  return { state, end, outcome, weights, run: header, environment, workers: members }
+}
+
+/** Whether its coordinator lives on this machine. */
+async function isRunning(run: string): Promise<boolean> {
+  return findRunningRun('', run).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Hashes that were not written down, out of the saved weights. Weights that are damaged, or gone, have none. */
+async function withHashes(run: string, weights: WeightsByName = {}): Promise<WeightsByName> {
+  const hashed: Partial<Record<WeightsName, KeptWeights>> = { ...weights }
+  for (const name of WEIGHTS_NAMES) {
+    if (weights[name]?.sha256 !== undefined || !existsSync(path.join(run, 'model', name))) continue
+    try {
+      const saved = await loadTrainedModel(run, name)
+      const sha256 = createHash('sha256').update(bytesOf(saved.weights)).digest('hex')
+      // Weights of another step are not those that the result speaks of.
+      if ((weights[name]?.step ?? saved.step) === saved.step)
+        hashed[name] = { ...weights[name], step: saved.step, sha256 }
+    } catch {
+      // What is wrong with them stands where the images would be.
+    }
+  }
+  return hashed
 }
 
 interface Inside {

@@ -155,7 +155,9 @@ export async function runTraining(
   } catch (thrown) {
     const error = ConvoyError.from(thrown)
     isMistake = error.exitStatus === 2
-    if (error.code !== 'interrupted') throw runLog.failed(error)
+    const cause = error.code === 'interrupted' ? error : runLog.failed(error)
+    page.brokeOff(cause)
+    if (error.code !== 'interrupted') throw cause
     // Whoever supervises it asked for an end, and got a clean one.
     if (!isTerminated) throw error
     notice(error.message)

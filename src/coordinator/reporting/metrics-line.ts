@@ -59,7 +59,12 @@ export const METRICS_LINES = [
   }),
   line('waiting', 'No worker can compute; the run waits for one.', {}),
   line('worker-joined', 'A worker joined.', { worker, workers }),
-  line('worker-left', 'A worker left or was lost.', { worker, reason, workers }),
+  line('worker-left', 'A worker left or was lost.', {
+    worker,
+    reason,
+    workers,
+    samples: count.exactOptional().describe('training images of the worker whose gradients counted'),
+  }),
   line('step', 'A step was applied.', {
     step: count.describe('steps applied so far: 1 after the first'),
     epoch: z.number().min(0).describe('epochs of samples used so far'),
