@@ -155,9 +155,8 @@ export async function runTraining(
   } catch (thrown) {
     const error = ConvoyError.from(thrown)
     isMistake = error.exitStatus === 2
-    const cause = error.code === 'interrupted' ? error : runLog.failed(error)
-    page.brokeOff(cause)
-    if (error.code !== 'interrupted') throw cause
+    page.brokeOff(error)
+    if (error.code !== 'interrupted') throw runLog.failed(error)
     // Whoever supervises it asked for an end, and got a clean one.
     if (!isTerminated) throw error
     notice(error.message)

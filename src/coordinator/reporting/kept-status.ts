@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { RUN_END_KINDS } from '../../dashboard/page-state.js'
 import { PHASES } from '../../metrics/phases.js'
-import { printable } from '../../shared/log/printable.js'
+import { printable, printableLines } from '../../shared/log/printable.js'
 
 const number = z.number()
 const text = z.string().transform(printable)
@@ -29,7 +29,13 @@ export const statusSchema = z.object({
   coordinatorPhases: phases,
   workerPhases: phases,
   traffic: z.array(z.object({ kind: z.string(), direction: z.string(), path: z.string(), bytes: number })),
-  end: z.object({ kind: z.enum(RUN_END_KINDS), at: z.iso.datetime(), reason: text.exactOptional() }).exactOptional(),
+  end: z
+    .object({
+      kind: z.enum(RUN_END_KINDS),
+      at: z.iso.datetime(),
+      reason: z.string().transform(printableLines).exactOptional(),
+    })
+    .exactOptional(),
 })
 
 const weightsName = z.enum(['best', 'last'])

@@ -7,7 +7,7 @@ import type { LivePage } from '../../dashboard/serve-page.js'
 import { livePageOf } from '../../dashboard/serve-page.js'
 import type { PhaseReport } from '../../metrics/phases.js'
 import type { ConvoyError } from '../../shared/errors.js'
-import { printable } from '../../shared/log/printable.js'
+import { printableLines } from '../../shared/log/printable.js'
 import type { RunObserver, RunResult } from '../run-events.js'
 import type { Coordinator } from '../start-coordinator.js'
 import { environmentSchema } from './kept-status.js'
@@ -116,7 +116,7 @@ export class RunPage {
   }
 
   #ended(kind: RunEnd['kind'], reason?: string): void {
-    this.#end = { kind, at: new Date().toISOString(), ...(reason !== undefined && { reason: printable(reason) }) }
+    this.#end = { kind, at: new Date().toISOString(), ...(reason !== undefined && { reason: printableLines(reason) }) }
   }
 
   async #look(): Promise<void> {

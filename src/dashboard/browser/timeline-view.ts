@@ -12,7 +12,7 @@ export function showTimeline(run: Snapshot): void {
   if (header === undefined) return
   const start = header.startedSeconds
   const end = Math.max(
-    status?.timeSeconds ?? 0,
+    (status?.end ? Date.parse(status.end.at) / 1000 : status?.timeSeconds) ?? 0,
     points.at(-1)?.timeSeconds ?? 0,
     lines.at(-1)?.timeSeconds ?? 0,
     start + 1,
