@@ -147,6 +147,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
       if (line['kind'] === 'started') (line['dataset'] as Json)['classNames'] = HOSTILE_NAMES
       const worker = line['worker'] as Json | undefined
       if (worker) worker['name'] = `<b>${'worker'.repeat(20)}</b>`
+      return true
     })
     for (const run of [finished, strange]) {
       const page = await opened(run)
@@ -190,8 +191,8 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const stopped = train([...ENDLESS, '--json'])
     await stopped.untilMetrics(({ kind }) => kind === 'evaluated')
     await new Launch(['stop', '--admin', (await stopped.announcement()).adminAddress], tiny.environment).status()
-    const { runDirectory, steps } = await stopped.result()
-    const first = await opened(String(runDirectory))
+    const { runDirectory, steps } = (await stopped.result()) as { runDirectory: string; steps: number }
+    const first = await opened(runDirectory)
     assert.match(
       await wholeText(first),
       new RegExp(`Stopped early after ${steps} of [\\d,]+ steps: [\\d.]+ % on the test`),
@@ -199,7 +200,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     await first.close()
 
     const interrupted = train(ENDLESS)
-    await interrupted.untilMetrics(({ kind, split: _ }) => kind === 'evaluated')
+    await interrupted.untilMetrics(({ kind }) => kind === 'evaluated')
     interrupted.terminate()
     assert.equal(await interrupted.status(), 0)
     const second = await opened((await interrupted.announcement()).runDirectory)
@@ -326,11 +327,11 @@ function rewriteJson(directory: string, name: string, change: (value: Json) => J
   writeFileSync(path.join(directory, name), JSON.stringify(change(readJson(directory, name))))
 }
 
-/** Of metrics.jsonl. @param change false: the line goes */
-function rewriteLines(directory: string, change: (line: Json) => boolean | void): void {
+/** Of metrics.jsonl. @param change changes a line in place; false: the line goes */
+function rewriteLines(directory: string, change: (line: Json) => boolean): void {
   const file = path.join(directory, 'metrics.jsonl')
   const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean)
-  const kept = lines.map((line) => JSON.parse(line) as Json).filter((line) => change(line) !== false)
+  const kept = lines.map((line) => JSON.parse(line) as Json).filter((line) => change(line))
   writeFileSync(file, kept.map((line) => `${JSON.stringify(line)}\n`).join(''))
 }
 

@@ -14,10 +14,7 @@ export function hyperparameters({ config, parameterCount, totalSteps, splitSizes
     ['Optimizer', optimizer(config.optimizer)],
     ['Learning rate', schedule(config.schedule)],
     ['Epochs', `${count(epochs)} (${counted(planned, 'step')})`],
-    [
-      'Steps',
-      maxSteps === null ? count(totalSteps) : `${count(totalSteps)} (at most ${count(maxSteps)} were asked for)`,
-    ],
+    ['Steps', maxSteps === null ? count(totalSteps) : `${count(totalSteps)} (limited by maxSteps)`],
     ['Batch', `${counted(batchSize, 'image')} in ${counted(batchSize / shardSize, 'shard')} of ${count(shardSize)}`],
     ['Precision', precision === 'float32' ? precision : `${precision}; weights, statistics and sums in float32`],
     ['Weight regularisation', network.reg === 0 ? 'none' : `L2, ${plain(network.reg)} × sum of squares of the kernels`],
