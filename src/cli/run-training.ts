@@ -184,6 +184,7 @@ export async function runTraining(
   } catch (thrown) {
     const error = ConvoyError.from(thrown)
     isMistake = error.exitStatus === 2
+    page.brokeOff(error)
     if (error.code !== 'interrupted') throw runLog.failed(error)
     // Whoever supervises it asked for an end, and got a clean one.
     if (!isTerminated) throw error

@@ -64,7 +64,7 @@ async function pageOf(runsDir: string, run: string | undefined): Promise<string>
   } catch (error) {
     const over = run ?? newestRun(runsDir)
     if (over === undefined) throw error
-    return writeReport(over)
+    return (await writeReport(over)).file
   }
 }
 

@@ -111,7 +111,14 @@ export type RunEvent =
       readonly starting?: number | undefined
     }
   | { readonly kind: 'worker-joined'; readonly worker: WorkerSummary; readonly workers: number }
-  | { readonly kind: 'worker-left'; readonly worker: WorkerSummary; readonly reason: string; readonly workers: number }
+  | {
+      readonly kind: 'worker-left'
+      readonly worker: WorkerSummary
+      readonly reason: string
+      readonly workers: number
+      /** Training samples whose gradients counted. Absent in runs of older versions. */
+      readonly samples?: number
+    }
   | {
       readonly kind: 'step'
       /** Steps applied so far: 1 after the first. */

@@ -209,7 +209,8 @@ export class WorkerPool {
     this.#handle({ kind: 'gone', worker, reason: why }, () => {
       // After the run everybody goes; that is no news.
       if (!member.wasReady || this.#finished !== undefined) return
-      this.#options.observer({ kind: 'worker-left', worker: member.summary, reason: why, workers: this.workerCount })
+      const { summary, samples } = member
+      this.#options.observer({ kind: 'worker-left', worker: summary, reason: why, workers: this.workerCount, samples })
     })
     if (member.wasReady) this.#sayWaiting()
   }

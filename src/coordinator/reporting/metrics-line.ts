@@ -66,7 +66,12 @@ export const METRICS_LINES = [
     starting: count.min(1).optional().describe("workers of the run's own that are starting; absent: none"),
   }),
   line('worker-joined', 'A worker joined.', { worker, workers }),
-  line('worker-left', 'A worker left or was lost.', { worker, reason, workers }),
+  line('worker-left', 'A worker left or was lost.', {
+    worker,
+    reason,
+    workers,
+    samples: count.exactOptional().describe('training images of the worker whose gradients counted'),
+  }),
   line('step', 'A step was applied.', {
     step: count.describe('steps applied so far: 1 after the first'),
     epoch: z.number().min(0).describe('epochs of samples used so far'),

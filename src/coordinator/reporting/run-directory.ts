@@ -3,7 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { stringify } from 'yaml'
-import type { RunStatus } from '../../dashboard/page-state.js'
+import type { RunEnvironment, RunStatus } from '../../dashboard/page-state.js'
 import type { RunConfig } from '../../model/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { makeDirectory } from '../../shared/make-directory.js'
@@ -41,14 +41,15 @@ export async function createRunDirectory(root: string, name: string, now: number
  * @throws ConvoyError('environment') such as on a full disk
  */
 export async function writeProvenance(directory: string, config: RunConfig, version: string): Promise<void> {
-  const environment = {
+  const environment: Required<RunEnvironment> = {
     convoy: version,
     node: process.version,
     platform: `${os.platform()} ${os.release()} ${os.arch()}`,
-    cpu: os.cpus()[0]?.model,
+    cpu: os.cpus()[0]?.model.trim() || os.arch(),
     cores: os.availableParallelism(),
     memoryBytes: os.totalmem(),
     command: process.argv.slice(2),
+    startedAt: new Date().toISOString(),
   }
   try {
     await writeFileAtomic(path.join(directory, 'config.yaml'), stringify(config))

@@ -70,13 +70,17 @@ function columns(
     .slice(0, MOST_ANSWERS)
     .map(({ probability, index }) => bar(name(index), share(probability), probability, index === label ? 'right' : ''))
   return [
-    column(`image ${sample}`, name(label), photograph(bytesOf(pixels), imageShape, `Image ${sample}: ${name(label)}`)),
+    column(
+      `image ${sample}`,
+      element('bdi', {}, name(label)),
+      photograph(bytesOf(pixels), imageShape, `Image ${sample}: ${name(label)}`),
+    ),
     ...ofBlocks,
     column('answer', 'probabilities', ...answers),
   ]
 }
 
-function column(title: string, about: string, ...content: HTMLElement[]): HTMLElement {
+function column(title: string, about: string | Node, ...content: HTMLElement[]): HTMLElement {
   return element('li', {}, element('h4', {}, title), element('small', {}, about), ...content)
 }
 
