@@ -74,7 +74,7 @@ async function inspect(bytes: Buffer, where: string): Promise<boolean> {
     } = await sharp(bytes, { limitInputPixels: MAX_PIXELS }).metadata()
     // CIELAB of 16 bits is signed, and its scale is defined.
     if (depth !== 'uchar' && depth !== 'ushort' && space !== 'labs')
-      throw unsupported(where, `has ${SAMPLES[depth] ?? depth} samples`)
+      throw unsupported(where, `has ${SAMPLES[depth] ?? `samples of the type ${depth}`}`)
     const colours = space === 'cmyk' ? 4 : space === 'grey16' || space === 'b-w' ? 1 : 3
     if (channels - (hasAlpha ? 1 : 0) > colours) throw unsupported(where, `has ${channels} channels`)
     if (channels > colours && readTiffTag(bytes, EXTRA_SAMPLES) === 0)
@@ -89,14 +89,14 @@ async function inspect(bytes: Buffer, where: string): Promise<boolean> {
 /** 338; value 0: unspecified. */
 const EXTRA_SAMPLES = 338
 const SAMPLES: Readonly<Record<string, string>> = {
-  char: 'signed 8-bit',
-  short: 'signed 16-bit',
-  uint: '32-bit integer',
-  int: 'signed 32-bit integer',
-  float: 'floating-point',
-  double: 'floating-point',
-  complex: 'complex',
-  dpcomplex: 'complex',
+  char: 'signed 8-bit samples',
+  short: 'signed 16-bit samples',
+  uint: '32-bit integer samples',
+  int: 'signed 32-bit integer samples',
+  float: 'floating-point samples',
+  double: 'floating-point samples',
+  complex: 'complex samples',
+  dpcomplex: 'complex samples',
 }
 
 function unsupported(where: string, what: string): ConvoyError {
