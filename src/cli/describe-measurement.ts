@@ -1,8 +1,8 @@
 import type { SplitChoice } from '../data/choose-samples.js'
 import type { ImageOverlap } from '../data/image-overlap.js'
-import { listed } from '../data/map-classes.js'
 import { smallSampleWarning } from '../model/run-warnings.js'
 import type { RunDescription } from '../model/run-description.js'
+import { listed } from '../shared/log/listed.js'
 import { counted, formatShare } from '../shared/units.js'
 import type { Evaluation } from '../worker/offline/evaluate-model.js'
 

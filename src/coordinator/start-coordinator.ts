@@ -114,7 +114,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         'Use 127.0.0.1, or add --insecure on a network that you trust.',
     )
   }
-  const { dataset, from } = await openFoundDataset(options.data, log.module('run').info)
+  const { info, warn } = log.module('run')
+  const { dataset, from } = await openFoundDataset(options.data, (lines) => {
+    for (const line of lines.split('\n')) info(line)
+  })
   const { pixels: _pixels, labels: _labels, ...header } = dataset
   const split = splitDataset(dataset, config.seed, config.stratified)
   const warnings = runWarnings(dataset, split, config)
@@ -140,7 +143,6 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       failure.abort(error)
     },
   })
-  const { info, warn } = log.module('run')
   const shared = SharedFiles.create((why) => {
     info(`Vectors travel over the network, to workers of this machine too: ${why}.`)
   })

@@ -1,5 +1,5 @@
-import { printable } from '../shared/log/printable.js'
 import { ConvoyError } from '../shared/errors.js'
+import { listed } from '../shared/log/listed.js'
 import { shellWord } from '../shared/shell-word.js'
 import { MOST_CLASSES } from './dataset.js'
 
@@ -59,7 +59,7 @@ export function readLayout(paths: readonly string[], directories: readonly strin
 
 /** For the user who must choose. */
 export function describeReadings(source: string, { readings }: ClassLayout): string {
-  const shown = readings.map(({ level, classNames }) => `level ${level} (${listed(classNames)})`)
+  const shown = readings.map(({ level, classNames }) => `level ${level} (${listed(classNames, MAX_NAMES_SHOWN)})`)
   return `${source}: directories of ${shown.join(' or of ')} may be the classes`
 }
 
@@ -132,12 +132,6 @@ function isSplit(name: string): boolean {
 
 function distinct(names: readonly string[]): string[] {
   return [...new Set(names)].sort()
-}
-
-/** `cats, dogs and 3 more`. */
-export function listed(names: readonly string[]): string {
-  const shown = names.slice(0, MAX_NAMES_SHOWN).map(printable).join(', ')
-  return names.length > MAX_NAMES_SHOWN ? `${shown} and ${names.length - MAX_NAMES_SHOWN} more` : shown
 }
 
 function asciiOf(text: string): string {

@@ -1,4 +1,6 @@
+import { listed } from '../shared/log/listed.js'
 import { printable } from '../shared/log/printable.js'
+import { counted } from '../shared/units.js'
 import type { DatasetInfo } from './dataset.js'
 import { EMBEDDED_FINGERPRINT } from './embedded.js'
 import type { StoredDataset } from './stored-datasets.js'
@@ -10,11 +12,9 @@ const DIGITS = 16
 /** One line: which data set that is, with how many images of which classes. @param from where it came from */
 export function describeDataset(info: DatasetInfo, from: string): string {
   const { name, fingerprint, count, height, width, channels, classNames } = info
-  const shown = classNames.slice(0, MAX_CLASSES_SHOWN).map(printable).join(', ')
-  const more = classNames.length > MAX_CLASSES_SHOWN ? ` and ${classNames.length - MAX_CLASSES_SHOWN} more` : ''
   return (
-    `Data set ${printable(name)} (${fingerprint.slice(0, DIGITS)}), ${printable(from)}: ${count.toLocaleString('en')} images of ` +
-    `${height}x${width}x${channels}, ${classNames.length} classes (${shown}${more}).`
+    `Data set ${printable(name)} (${fingerprint.slice(0, DIGITS)}), ${printable(from)}: ${counted(count, 'image')} of ` +
+    `${height}x${width}x${channels}, ${counted(classNames.length, 'class', 'classes')} (${listed(classNames, MAX_CLASSES_SHOWN)}).`
   )
 }
 
@@ -28,5 +28,5 @@ export function importedFrom({ info, origin }: StoredDataset): string {
 /** To tell stored data sets apart that have one name. */
 export function describeStored(dataset: StoredDataset): string {
   const { name, fingerprint, count } = dataset.info
-  return `${printable(name)} ${fingerprint.slice(0, DIGITS)} (${count.toLocaleString('en')} images, ${printable(importedFrom(dataset))})`
+  return `${printable(name)} ${fingerprint.slice(0, DIGITS)} (${counted(count, 'image')}, ${printable(importedFrom(dataset))})`
 }

@@ -1,4 +1,6 @@
+import { listed } from '../shared/log/listed.js'
 import { printable } from '../shared/log/printable.js'
+import { counted } from '../shared/units.js'
 import type { Dataset } from './dataset.js'
 import type { LeftOut } from './left-out.js'
 import { describeLeftOut } from './left-out.js'
@@ -11,8 +13,6 @@ export interface ImportSummary {
   readonly notes: readonly string[]
 }
 
-const MAX_CLASSES_SHOWN = 20
-
 /** Samples of each class. */
 export function countClasses({ classNames, labels }: Pick<Dataset, 'classNames' | 'labels'>): ImportSummary['classes'] {
   const counts = new Array<number>(classNames.length).fill(0)
@@ -22,10 +22,9 @@ export function countClasses({ classNames, labels }: Pick<Dataset, 'classNames' 
 
 /** The classes with their counts, what was decided and what was left out: a line each. */
 export function describeSummary(source: string, { classes, leftOut, notes }: ImportSummary): string {
-  const shown = classes.slice(0, MAX_CLASSES_SHOWN).map(({ name, samples }) => `${printable(name)} (${samples})`)
-  const more = classes.length > MAX_CLASSES_SHOWN ? ` and ${classes.length - MAX_CLASSES_SHOWN} more` : ''
+  const counts = classes.map(({ name, samples }) => `${name} (${samples})`)
   const count = classes.reduce((sum, { samples }) => sum + samples, 0)
-  const first = `${source}: ${count.toLocaleString('en')} images of ${classes.length} classes: ${shown.join(', ')}${more}`
+  const first = `${source}: ${counted(count, 'image')} of ${counted(classes.length, 'class', 'classes')}: ${listed(counts)}`
   return [first, ...notes, ...describeLeftOut(leftOut)].map((line) => printable(line)).join('\n')
 }
 

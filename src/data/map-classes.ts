@@ -1,8 +1,8 @@
 import { ConvoyError } from '../shared/errors.js'
+import { listed } from '../shared/log/listed.js'
 import type { Dataset } from './dataset.js'
 
 /** Names in a message; more are counted. */
-const MAX_NAMES_SHOWN = 20
 
 /**
  * Gives a data set's samples a model's labels: classes are the same where their names are, in whatever order they stand. Names that
@@ -39,12 +39,6 @@ export function classesWithout(
 ): string[] {
   const seen = new Set(Array.from(samples, (sample) => labels[sample]!))
   return classNames.filter((_, label) => !seen.has(label))
-}
-
-/** `cat, dog`; of very many, `cat, dog, … and 3 more`. */
-export function listed(names: readonly string[]): string {
-  const shown = names.slice(0, MAX_NAMES_SHOWN).join(', ')
-  return names.length > MAX_NAMES_SHOWN ? `${shown} and ${names.length - MAX_NAMES_SHOWN} more` : shown
 }
 
 /** A file system may give a name back in another normalisation than it was given. */

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { ConvoyError } from '../shared/errors.js'
+import { listed } from '../shared/log/listed.js'
 import { printable } from '../shared/log/printable.js'
 import { statIfThere } from '../shared/path-access.js'
 import type { Dataset } from './dataset.js'
@@ -25,8 +26,6 @@ export interface FoundDataset {
 export type OpenedDataset = FoundDataset & { readonly dataset: Dataset }
 
 const FLAG = '--data '
-/** How many names a message lists. */
-const MAX_NAMES = 20
 
 /**
  * Opens a data set into memory, and reports which one that is.
@@ -152,13 +151,11 @@ function unknown(
   if (hurt) return new ConvoyError('data', hurt.reason)
   const names = [...new Set([EMBEDDED_NAME, ...datasets.map(({ info }) => info.name)])]
   const alike = names.find((name) => sameName(name.toLowerCase(), source.toLowerCase()))
-  const shown = names.slice(0, MAX_NAMES).map(printable).join(', ')
-  const more = names.length > MAX_NAMES ? `, and ${names.length - MAX_NAMES} more (convoy data list)` : ''
   return new ConvoyError(
     'usage',
     alike
       ? `${flag}${source}: there is no such data set or path; did you mean ${printable(alike)}?`
-      : `${flag}${source}: there is no such data set or path; there are ${shown}${more}.`,
+      : `${flag}${source}: there is no such data set or path; there are ${listed(names)} (convoy data list).`,
   )
 }
 

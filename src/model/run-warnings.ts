@@ -1,7 +1,8 @@
 import type { Dataset, Split } from '../data/dataset.js'
 import { SPLIT_NAMES } from '../data/dataset.js'
-import { classesWithout, listed } from '../data/map-classes.js'
+import { classesWithout } from '../data/map-classes.js'
 import { splitDataset } from '../data/split.js'
+import { listed } from '../shared/log/listed.js'
 import { counted, formatShare } from '../shared/units.js'
 import type { RunConfig } from './run-config.js'
 
