@@ -88,7 +88,7 @@ describe('convoy', () => {
     const runs = path.join(scratch, 'refused')
     const mistakes = [
       ['--data', path.join(scratch, 'nothing')],
-      ['--data', packageRoot],
+      ['--data', path.join(packageRoot, 'src')],
       ['--listen', 'nonsense'],
       ['--listen', inUse],
       ['--admin-listen', inUse],
