@@ -9,6 +9,29 @@ const inexact = INEXACT.map((property) => ({
   message: 'Its last bit may differ between versions of V8: the same weights everywhere forbid it here.',
 }))
 const random = { object: 'Math', property: 'random', message: 'Randomness is keyed: src/shared/philox.ts.' }
+/** Names that others chose hold escape sequences: src/shared/terminal.ts shows them, and moves no cursor. */
+const streams = ['stdout', 'stderr'].map((property) => ({
+  object: 'process',
+  property,
+  message: 'Write through standardOutput or standardError of src/shared/terminal.ts (in scripts: report of setup.mjs).',
+}))
+/** The same by other names. */
+const otherWaysOut = [
+  {
+    selector: 'ImportDeclaration[source.value=/^(node:)?(process|console|tty)$/]',
+    message: 'Standard output and standard error are written through src/shared/terminal.ts.',
+  },
+  {
+    selector: 'CallExpression[callee.name=/^writev?(Sync)?$/]:matches([arguments.0.value=1], [arguments.0.value=2])',
+    message: 'Standard output and standard error are written through src/shared/terminal.ts.',
+  },
+]
+
+/** `${n} workers` says "1 workers". */
+const bareCount = {
+  selector: 'TemplateElement[value.raw=/^ (workers|shards|steps|samples|epochs|rounds|lines|threads)\\b/]',
+  message: "A count may be one: counted(n, 'worker') of src/shared/units.ts.",
+}
 
 export default tseslint.config(
   { ignores: ['coverage/', 'dist/', 'node_modules/', 'runs/'] },
@@ -25,6 +48,7 @@ export default tseslint.config(
         setTimeout: 'readonly',
       },
     },
+    rules: { 'no-console': 'error', 'no-restricted-properties': ['error', ...streams] },
   },
   {
     files: ['src/**/*.ts', 'test/**/*.ts'],
@@ -54,7 +78,18 @@ export default tseslint.config(
     },
   },
   {
+    files: ['src/**/*.ts'],
+    rules: {
+      'no-restricted-properties': ['error', random, ...streams],
+      'no-restricted-syntax': ['error', ...otherWaysOut, bareCount],
+    },
+  },
+  {
     files: ['src/{shared,model,data,coordinator,worker,engine}/**/*.ts'],
+    rules: { 'no-restricted-properties': ['error', random, ...streams, ...inexact] },
+  },
+  {
+    files: ['src/shared/terminal.ts'],
     rules: { 'no-restricted-properties': ['error', random, ...inexact] },
   },
   {

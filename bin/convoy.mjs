@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --single-threaded-gc
 // `convoy …`: makes the checkout ready if it is not, then runs the command.
-import { ensureSetup, isExpected } from '../scripts/setup.mjs'
+import { ensureSetup, isExpected, report } from '../scripts/setup.mjs'
 
 /** Commands that compute, and so need TensorFlow and the data. */
 const COMPUTING = new Set(['train', 'bench', 'coordinator', 'worker', 'eval', 'predict'])
@@ -12,6 +12,6 @@ try {
   const { main } = await import('../dist/src/cli/main.js')
   await main(process.argv)
 } catch (error) {
-  process.stderr.write(`${isExpected(error) ? `✖ ${error.message}` : error.stack}\n`)
+  report(isExpected(error) ? `✖ ${error.message}` : error.stack)
   process.exitCode = error.exitStatus ?? 1
 }

@@ -9,6 +9,7 @@ import { readdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { report } from './setup.mjs'
 
 const FILE_TIMEOUT_MS = 10 * 60 * 1000
 
@@ -21,7 +22,7 @@ const files = readdirSync(path.join(root, 'test'), { recursive: true })
   .sort()
   .map((name) => path.join('dist', 'test', name.replace(/\.ts$/, '.js')))
 if (files.length === 0) {
-  process.stderr.write(`✖ No test file has ${words.join(' or ')} in its name.\n`)
+  report(`✖ No test file has ${words.join(' or ')} in its name.`)
   process.exit(2)
 }
 
@@ -45,7 +46,7 @@ const { status, signal } = spawnSync(process.execPath, whole ? [...coverage, ...
   stdio: 'inherit',
 })
 rmSync(path.join(root, 'coverage', 'tmp'), { recursive: true, force: true })
-if (signal !== null) process.stderr.write(`✖ The tests were ended by ${signal}.\n`)
+if (signal !== null) report(`✖ The tests were ended by ${signal}.`)
 process.exitCode = status ?? 1
 
 /** A flag's value is the argument after it, unless it holds one (`--flag=value`). */

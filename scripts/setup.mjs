@@ -3,6 +3,7 @@
 // when nothing is to do, so a second call costs a few milliseconds; interrupted anywhere, the next call goes on.
 //
 //     node scripts/setup.mjs [--development]     (--development adds the tools that `npm test` needs)
+//     node scripts/setup.mjs --packages          the packages of --development alone, before a tool is run that needs them
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -19,7 +20,25 @@ export class SetupError extends Error {}
  * @param {{ development?: boolean, runtime?: boolean }} options `runtime: false` stops after the build
  * @throws {SetupError} with one sentence that says what to do
  */
-export async function ensureSetup({ development = false, runtime = true } = {}) {
+export async function ensureSetup(options = {}) {
+  try {
+    await makeReady(options)
+  } catch (error) {
+    throw explained(error)
+  }
+}
+
+/** What the system refuses, as one sentence; a bug stays one. */
+function explained(error) {
+  if (isExpected(error) || error.syscall === undefined || error.code === undefined) return error
+  const where = error.path ?? root
+  const remedy = ['ENOSPC', 'EDQUOT'].includes(error.code)
+    ? 'make room there'
+    : 'this user must be able to read and write it; a checkout of another user is made ready by that one (npm run setup)'
+  return new SetupError(`Set-up cannot use ${where} (${error.code}): ${remedy}.`)
+}
+
+async function makeReady({ development = false, runtime = true }) {
   // A container's image was made ready when it was built, and holds no sources to do it again.
   if (!existsSync(at('src', 'tsconfig.json')) && existsSync(at('dist', 'src', 'cli', 'main.js'))) return
   const problem = nodeProblem(process.versions.node, development)
@@ -59,6 +78,18 @@ export function nodeProblem(version, development = false) {
   return `${wanted}, and this is ${version}: install Node 24.`
 }
 
+/**
+ * The packages of a development checkout, without build, runtime and data.
+ * @throws {SetupError} with one sentence that says what to do
+ */
+export async function ensureTools() {
+  const problem = nodeProblem(process.versions.node, true)
+  if (problem !== undefined) throw new SetupError(problem)
+  const packages = () => packagesReady(true)
+  if (!packages()) await alone(() => step('packages', packages, () => installPackages(true)))
+  linkCommand()
+}
+
 async function step(name, isReady, work) {
   if (isReady()) return
   report(`Set-up: ${name} …`)
@@ -67,9 +98,18 @@ async function step(name, isReady, work) {
   report(`Set-up: ${name} ready after ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
 
-/** Progress goes to stderr: standard output belongs to the command. */
-function report(line) {
-  process.stderr.write(`${line}\n`)
+/** What a terminal would obey, as src/shared/log/printable.ts has it: nothing is built yet that could be imported. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/gu
+
+/**
+ * Writes a text to stderr: standard output belongs to the command. Its lines are kept, and nothing in it moves the cursor.
+ * @param {string} text
+ */
+export function report(text) {
+  const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  const printable = (line) => line.replace(UNPRINTABLE, (character) => character.split('').map(escaped).join(''))
+  // eslint-disable-next-line no-restricted-properties -- the one place where set-up writes
+  process.stderr.write(`${text.split('\n').map(printable).join('\n')}\n`)
 }
 
 function load(module) {
@@ -98,6 +138,12 @@ async function installPackages(asked) {
   const { status, output } = await run('npm', development ? args : [...args, '--omit=dev'])
   if (status === 127)
     throw new SetupError('npm is missing: install Node with npm (Node 22 or 24 from your system or a version manager).')
+  if (status !== 0 && /uv_os_homedir|npm error code (EACCES|EPERM|EROFS)/.test(output)) {
+    const where = /npm error path (.*)/.exec(output)?.[1]
+    throw new SetupError(
+      `npm cannot write ${where ?? 'into a home directory, which this user lacks'}: set HOME to a directory that can be written, and run set-up as the owner of ${root}.`,
+    )
+  }
   if (status !== 0) {
     const reason = output.split('\n').find((line) => line.startsWith('npm error')) ?? output.trim().split('\n').at(-1)
     throw new SetupError(
@@ -204,7 +250,10 @@ function run(command, args) {
 }
 
 if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  ensureSetup({ development: process.argv.includes('--development') }).catch((error) => {
+  const ready = process.argv.includes('--packages')
+    ? ensureTools()
+    : ensureSetup({ development: process.argv.includes('--development') })
+  ready.catch((error) => {
     report(isExpected(error) ? `✖ ${error.message}` : error.stack)
     process.exitCode = 1
   })

@@ -100,17 +100,18 @@ async function placeInChart(page: Page, share: number): Promise<{ readonly x: nu
 
 /** What the first chart's legend says of a place: the step, and the first line's value there. */
 export async function readChart(page: Page, share: number): Promise<readonly [number, number]> {
-  const legend = (isThere: boolean): Promise<unknown> =>
+  // The pointer's own line is there while the legend speaks of its place; otherwise it speaks of the last step.
+  const pointed = (isThere: boolean): Promise<unknown> =>
     page.waitForFunction(
-      (wanted) => (document.querySelector('#charts .u-value')!.textContent !== '--') === wanted,
+      (wanted) => !document.querySelector('#charts .u-cursor-x')!.classList.contains('u-off') === wanted,
       { timeout: 10_000 },
       isThere,
     )
   const { x, y } = await placeInChart(page, share)
   await page.mouse.move(0, 0)
-  await legend(false)
+  await pointed(false)
   await page.mouse.move(x, y)
-  await legend(true)
+  await pointed(true)
   const texts = await page.$$eval('#charts figure:first-child .u-value', (all) => all.map((one) => one.textContent))
   const [step, value] = texts.map((text) => Number(text.replaceAll(',', '')))
   return [step!, value!]

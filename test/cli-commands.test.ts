@@ -88,7 +88,7 @@ describe('convoy', () => {
     const runs = path.join(scratch, 'refused')
     const mistakes = [
       ['--data', path.join(scratch, 'nothing')],
-      ['--data', packageRoot],
+      ['--data', path.join(packageRoot, 'src')],
       ['--listen', 'nonsense'],
       ['--listen', inUse],
       ['--admin-listen', inUse],
@@ -146,7 +146,7 @@ describe('a run from beginning to end', () => {
     })
     await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 3 && line['workers'] === 2)
     const { runDirectory, metrics } = await launch.announcement()
-    assert.match(await (await fetch(metrics)).text(), /^convoy_workers 2$/m)
+    assert.match(await (await fetch(metrics)).text(), /^convoy_workers\{.*\} 2$/m)
     const status = JSON.parse(convoy('status', runDirectory, '--json').stdout) as { state: string; workers: unknown[] }
     assert.equal(status.workers.length, 2)
     assert.equal(convoy('stop', runDirectory).status, 0)

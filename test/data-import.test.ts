@@ -29,11 +29,11 @@ import {
   datasetsDirectory,
   fingerprintOf,
   hasPackedDataset,
-  listPackedDatasets,
   readPackedDataset,
   verifyPackedDataset,
   writePackedDataset,
 } from '../src/data/packed-cache.js'
+import { listStoredDatasets } from '../src/data/stored-datasets.js'
 import type { ConvoyError } from '../src/shared/errors.js'
 
 let scratch: string
@@ -476,7 +476,18 @@ describe('packed cache', () => {
     rmSync(path.join(directory, 'packed.bin'))
     await assert.rejects(readPackedDataset(fingerprint), failsWith('data', /packed\.bin is missing/))
     writeFileSync(path.join(directory, 'info.json'), '{')
-    await assert.rejects(listPackedDatasets(), failsWith('data', new RegExp(`${fingerprint} is damaged: info\\.json`)))
+    const other = await importDataset(directoryOf({ 'a/1.png': await image(113), 'b/1.png': await image(114) }), {
+      report,
+    })
+    const { datasets, damaged } = await listStoredDatasets()
+    assert.match(
+      damaged.find((entry) => entry.fingerprint === fingerprint)!.reason,
+      new RegExp(`${fingerprint} is damaged: info\\.json .*convoy data remove ${fingerprint.slice(0, 16)}`),
+    )
+    assert.ok(
+      datasets.some(({ info }) => info.fingerprint === other.fingerprint),
+      'it is not in the way of others',
+    )
     rmSync(path.join(directory, 'info.json'))
     await importDataset(source, { report })
     await verifyPackedDataset(fingerprint)

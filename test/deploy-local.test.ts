@@ -52,7 +52,7 @@ describe('deploy/local', () => {
     const recipe = ['--recipe', 'quick', '--max-steps', '120', '--seed', '7']
     const runs = path.join(scratch, 'runs')
     const up = await local('up', '1', ...recipe, ...PORTS, '--runs-dir', runs)
-    assert.match(up, /1 workers/)
+    assert.match(up, / 1 worker\b/)
     await assert.rejects(local('up', '1'), /A local run is going on/)
     await until('the first steps', async () => ((await status())?.step ?? 0) >= 3 || undefined)
     await local('scale', '3')

@@ -74,9 +74,10 @@ describe('looking inside a model', () => {
     }
   })
 
-  const inspection = inspectModel(engine, { description, step: 5 }, dataset, 'test')
-  const { samples, mistakes, blocks, imageShape } = inspection
   const test = splitDataset(dataset, config.seed, config.stratified).test
+  const measured = { dataset, split: 'test', samples: test } as const
+  const inspection = inspectModel(engine, { description, step: 5 }, measured)
+  const { samples, mistakes, blocks, imageShape } = inspection
 
   it('counts what the evaluation counts', () => {
     const samples = [...test]
@@ -134,7 +135,7 @@ describe('looking inside a model', () => {
   })
 
   it('gives the same again', () => {
-    assert.deepEqual(inspectModel(engine, { description, step: 5 }, dataset, 'test'), inspection)
+    assert.deepEqual(inspectModel(engine, { description, step: 5 }, measured), inspection)
   })
 
   it('finds blocks and kernels in every network', () => {

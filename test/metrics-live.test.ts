@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { METRICS, fullName } from '../src/metrics/definitions.js'
@@ -31,7 +32,8 @@ describe('a coordinator with two workers', () => {
     const run = [...RUN, '--epochs', '60']
     const undisturbed = await new Launch(['train', ...run, ...LOCAL, '--workers', '2'], tiny.environment).result()
     const coordinator = new Launch(['coordinator', ...run, ...LOCAL], tiny.environment)
-    const { address, metrics } = await coordinator.announcement()
+    const { address, metrics, runDirectory } = await coordinator.announcement()
+    const runName = path.basename(runDirectory)
     const names = ['first', 'second']
     const workers = names.map(
       (name) =>
@@ -47,19 +49,24 @@ describe('a coordinator with two workers', () => {
         return response.text()
       }),
     )
-    assert.ok(scrapes.every((scrape) => scrape.includes('convoy_step ')))
+    assert.ok(scrapes.every((scrape) => scrape.includes('convoy_step{')))
     const text = await (await fetch(metrics)).text()
 
     const series = (Object.keys(METRICS) as MetricName[]).filter((name) => !text.includes(`\n${fullName(name)}`))
     assert.deepEqual(series.sort(), ABSENT)
     for (const name of names)
       for (const series of [
-        `worker_shards_total{worker="${name}"}`,
-        `worker_samples_total{worker="${name}"}`,
-        `worker_traffic_bytes_total{worker="${name}",kind="results",direction="received"}`,
+        `worker_shards_total{worker="${name}"`,
+        `worker_samples_total{worker="${name}"`,
+        `worker_traffic_bytes_total{worker="${name}",kind="results",direction="received"`,
       ])
         assert.ok(
-          text.split('\n').some((line) => line.startsWith(`convoy_${series} `) && !line.endsWith(' 0')),
+          text
+            .split('\n')
+            .some(
+              (line) =>
+                line.startsWith(`convoy_${series},component="coordinator",run="${runName}"} `) && !line.endsWith(' 0'),
+            ),
           series,
         )
     const seen = PHASES.filter((phase) => text.includes(`phase="${phase}"`))
@@ -68,17 +75,17 @@ describe('a coordinator with two workers', () => {
       PHASES.filter((phase) => phase !== 'checkpoint'),
     )
     for (const kind of ['weights', 'results'])
-      assert.match(text, new RegExp(`^convoy_traffic_bytes_total\\{kind="${kind}",.*path="memory"\\} [1-9]`, 'm'))
+      assert.match(text, new RegExp(`^convoy_traffic_bytes_total\\{kind="${kind}",.*path="memory",.*\\} [1-9]`, 'm'))
     // It evaluates after every few steps.
-    assert.match(text, /^convoy_run_state\{state="(training|evaluating)"\} 1$/m)
-    assert.equal(text.match(/^convoy_run_state\{state="\w+"\} 1$/gm)?.length, 1)
+    assert.match(text, /^convoy_run_state\{state="(training|evaluating)",.*\} 1$/m)
+    assert.equal(text.match(/^convoy_run_state\{state="\w+",.*\} 1$/gm)?.length, 1)
     assert.match(text, /^convoy_nodejs_gc_duration_seconds_count/m)
-    assert.match(text, /^convoy_process_open_fds /m)
+    assert.match(text, /^convoy_process_open_fds\{/m)
 
     const own = /Metrics at (\S+)/.exec(workers[0]!.stderr)![1]!
     const ownText = await (await fetch(own)).text()
-    assert.match(ownText, /^convoy_worker_shards_total\{worker="first"\} [1-9]/m)
-    assert.match(ownText, /^convoy_phase_duration_seconds_count\{role="worker",phase="forward_backward"\} [1-9]/m)
+    assert.match(ownText, /^convoy_worker_shards_total\{worker="first",.*\} [1-9]/m)
+    assert.match(ownText, /^convoy_phase_duration_seconds_count\{role="worker",phase="forward_backward",.*\} [1-9]/m)
 
     await t.test('promtool check metrics', { skip: !hasPromtool() && 'promtool is not installed' }, () => {
       for (const input of [text, ownText]) {
@@ -90,13 +97,13 @@ describe('a coordinator with two workers', () => {
 
     workers[1]!.kill()
     await coordinator.untilMetrics((line) => line['kind'] === 'worker-left')
-    const later = await untilScrape(metrics, /^convoy_worker_departures_total 1$/m)
+    const later = await untilScrape(metrics, /^convoy_worker_departures_total\{cause="lost",.*\} 1$/m)
     assert.doesNotMatch(later, /worker="second"/)
     assert.match(later, /worker="first"/)
 
     const last = await lastScrape(metrics)
-    assert.match(last, /^convoy_run_state\{state="finished"\} 1$/m)
-    assert.match(last, /^convoy_saved_model_bytes [1-9]/m)
+    assert.match(last, /^convoy_run_state\{state="finished",.*\} 1$/m)
+    assert.match(last, /^convoy_saved_model_bytes\{.*\} [1-9]/m)
     assert.equal((await coordinator.result())['weightsSha256'], undisturbed['weightsSha256'])
   })
 })

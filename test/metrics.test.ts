@@ -7,6 +7,7 @@ import path from 'node:path'
 import { text as readAll } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { RunIdentity } from '../src/coordinator/reporting/run-identity.js'
 import type { MetricsSource } from '../src/coordinator/reporting/prometheus-metrics.js'
 import { PrometheusMetrics } from '../src/coordinator/reporting/prometheus-metrics.js'
 import { readHeartbeat } from '../src/coordinator/worker-report.js'
@@ -17,6 +18,7 @@ import type { ConvoyError } from '../src/shared/errors.js'
 import { packageRoot } from '../src/shared/package-root.js'
 import type { Heartbeat } from '../src/shared/protocol/messages.js'
 import { parseGpu } from '../src/worker/gpu-readings.js'
+import { WorkerMetrics } from '../src/worker/worker-metrics.js'
 import { WorkerVitals } from '../src/worker/worker-vitals.js'
 import { until } from './chaos/until.js'
 import { EVENTS } from './example-run.js'
@@ -35,25 +37,33 @@ const NOBODY: MetricsSource = {
   ...{ state: () => 'waiting', workerCount: 0, workers: () => [], workerPhases: () => [], traffic: () => [] },
 }
 
+const IDENTITY: RunIdentity = { run: '20261128T163434Z_x', name: 'x', recipe: 'quick', version: '1.2.3' }
+
+/** A line of the text format, with the labels of every series. */
+function line(series: string): string {
+  const [, name, own, value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(series)!
+  return `${name}{${own === undefined ? '' : `${own},`}component="coordinator",run="${IDENTITY.run}"} ${value}\n`
+}
+
 const NOTHING = { text: '', contentType: 'text/plain' }
 
 describe('metrics', () => {
   it('are served as the events said, and nothing else is', async () => {
-    const metrics = new PrometheusMetrics(() => performance.now())
+    const metrics = new PrometheusMetrics(() => performance.now(), IDENTITY)
     for (const event of EVENTS) metrics.observe(event)
     let reason: string | undefined = 'the run is over: failed'
     const server = await serveMetrics(metrics.render, '127.0.0.1:0', '--metrics-listen', () => reason)
     const text = await (await fetch(server.url)).text()
-    for (const line of [
+    for (const series of [
       'convoy_step 2',
       'convoy_samples_total 256',
       'convoy_shards_reissued_total{reason="lost"} 4',
       'convoy_results_refused_total{reason="stale"} 1',
-      'convoy_worker_departures_total 1',
+      'convoy_worker_departures_total{cause="lost"} 1',
       'convoy_evaluation_accuracy_ratio{split="validation"} 0.75',
       'convoy_step_duration_seconds_count 2',
     ]) {
-      assert.ok(text.includes(`${line}\n`), line)
+      assert.ok(text.includes(line(series)), series)
     }
     assert.equal((await fetch(server.url.replace('metrics', 'livez'))).status, 200)
     const readiness = async (): Promise<[number, string]> => {
@@ -73,7 +83,7 @@ describe('metrics', () => {
   })
 
   it('are served on, whatever a peer asks for', async () => {
-    const metrics = new PrometheusMetrics(() => performance.now())
+    const metrics = new PrometheusMetrics(() => performance.now(), IDENTITY)
     const server = await serveMetrics(metrics.render, '127.0.0.1:0', '--metrics-listen', () => undefined)
     const { hostname, port } = new URL(server.url)
     for (const target of ['//', 'http://[', '*', '/%00', `/${'x'.repeat(10_000)}`]) {
@@ -86,12 +96,12 @@ describe('metrics', () => {
   })
 
   it('say that nothing was done yet from the beginning: an alert on what is not there is never raised', async () => {
-    const metrics = new PrometheusMetrics(() => 0)
+    const metrics = new PrometheusMetrics(() => 0, IDENTITY)
     metrics.watch(NOBODY)
     metrics.observe(EVENTS[0]!)
     const { text } = await metrics.render()
-    for (const line of ['convoy_step 0', 'convoy_epoch 0', 'convoy_workers 0', 'convoy_samples_total 0'])
-      assert.ok(text.includes(`${line}\n`), line)
+    for (const series of ['convoy_step 0', 'convoy_epoch 0', 'convoy_workers 0', 'convoy_samples_total 0'])
+      assert.ok(text.includes(line(series)), series)
   })
 
   it('are there until who scrapes regularly has seen the end, and not for who does not or has gone', async () => {
@@ -128,12 +138,12 @@ describe('metrics', () => {
   })
 
   it('tell of saved models', async () => {
-    const metrics = new PrometheusMetrics(() => 0)
+    const metrics = new PrometheusMetrics(() => 0, IDENTITY)
     metrics.watch(NOBODY)
     metrics.saved(1.7e9, 300_000, 0.05)
     metrics.saveFailed()
     const { text } = await metrics.render()
-    for (const line of [
+    for (const series of [
       'convoy_saved_model_timestamp_seconds 1700000000',
       'convoy_saved_model_bytes 300000',
       'convoy_model_save_failures_total 1',
@@ -141,18 +151,45 @@ describe('metrics', () => {
       'convoy_phase_duration_seconds_bucket{role="coordinator",phase="checkpoint",le="0.1"} 1',
       'convoy_phase_duration_seconds_sum{role="coordinator",phase="checkpoint"} 0.05',
     ])
-      assert.ok(text.includes(`${line}\n`), line)
+      assert.ok(text.includes(line(series)), series)
   })
 
   it('are rendered once for all who ask within a quarter of a second', async () => {
     let now = 0
-    const metrics = new PrometheusMetrics(() => now)
+    const metrics = new PrometheusMetrics(() => now, IDENTITY)
     const first = await metrics.render()
     metrics.observe(EVENTS.find(({ kind }) => kind === 'step')!)
     now = 200
     assert.equal(await metrics.render(), first)
     now = 300
-    assert.match((await metrics.render()).text, /^convoy_step 1$/m)
+    assert.ok((await metrics.render()).text.includes(line('convoy_step 1')))
+  })
+
+  it('have labels that end: a name of any length is cut, and quoted as Prometheus wants it', async () => {
+    const metrics = new PrometheusMetrics(() => 0, IDENTITY)
+    const [started] = EVENTS
+    assert.ok(started?.kind === 'started')
+    metrics.observe({ ...started, dataset: { ...started.dataset, name: `a"b\n${'x'.repeat(300)}` } })
+    const { text } = await metrics.render()
+    const [, dataset] = /^convoy_run_info\{.*dataset="(.*?)",precision=/m.exec(text)!
+    assert.equal(dataset, `a\\"b\\n${'x'.repeat(195)}…`)
+  })
+
+  it('of a worker that joins another run are series of that one, without what was measured in the first', async () => {
+    const metrics = new WorkerMetrics('w', () => 0)
+    const own = async (): Promise<string[]> =>
+      (await metrics.render()).text.split('\n').filter((one) => /^convoy_/.test(one))
+    assert.ok((await own()).every((one) => one.includes('component="worker"') && !one.includes('run=')))
+    for (const run of ['first', 'second']) {
+      metrics.joined(run)
+      assert.ok(!(await own()).some((one) => one.startsWith('convoy_worker_shards_total')))
+      metrics.observe(HEARTBEAT)
+      metrics.joined(run)
+      metrics.observe(HEARTBEAT)
+      const series = await own()
+      assert.ok(series.every((one) => one.includes(`run="${run}"`) && one.includes('worker="w"')))
+      assert.ok(series.includes(`convoy_worker_shards_total{worker="w",component="worker",run="${run}"} 3`))
+    }
   })
 
   it('in the documents are those of the code', () => {

@@ -18,7 +18,7 @@ after(() => {
 })
 
 /** Panels without data here: no GPU, and a model is saved when a run ends. */
-const ABSENT = ['Model saved', "Model's size", 'Utilisation', 'Memory', 'Temperature', 'Power']
+const ABSENT = ['Model saved', 'Model size', 'Utilization', 'Memory', 'Temperature', 'Power']
 const NATIVE = path.join(packageRoot, 'deploy', 'monitoring', 'native')
 
 interface Result {
@@ -44,7 +44,9 @@ describe('Prometheus with a live run', { skip: !hasPrometheus() && 'prometheus i
     new Launch(['worker', '--join', address, '--name', 'third'], tiny.environment)
 
     const port = await freePort()
-    const prometheus = spawn(NATIVE, [new URL(metrics).host, `${port}`], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const prometheus = spawn(NATIVE, [`${new URL(metrics).host},[::1]:9`, `${port}`], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
     let said = ''
     prometheus.stderr.on('data', (text: Buffer) => (said += text.toString()))
     try {
@@ -88,6 +90,8 @@ describe('Prometheus with a live run', { skip: !hasPrometheus() && 'prometheus i
   it('says what is wrong with its arguments', () => {
     for (const [args, said] of [
       [['7702'], /host:port/],
+      [['127.0.0.1:7702,'], /host:port/],
+      [['127.0.0.1:7702,x'], /host:port.* not x/],
       [['127.0.0.1:7702', '70000'], /1 to 65535/],
     ] as const) {
       const { status, stderr } = spawnSync(NATIVE, args, { encoding: 'utf8' })

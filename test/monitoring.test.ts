@@ -17,6 +17,9 @@ const monitoring = path.join(packageRoot, 'deploy', 'monitoring')
 const panels = DASHBOARDS.flatMap(({ rows }) => rows.flatMap((row) => row.panels))
 const expressions = panels.flatMap(({ queries }) => queries.map(({ expr }) => expr))
 
+/** See ConstantLabels. */
+const OF_EVERY_SERIES = ['run', 'component']
+
 /** Metrics of prom-client. */
 const OF_PROCESS = /^convoy_(process|nodejs)_/
 
@@ -37,7 +40,7 @@ describe('dashboards and alerts', () => {
   })
 
   it('ask for nothing of a process that prom-client does not tell', async () => {
-    const { text } = await new Metrics(() => 0).render()
+    const { text } = await new Metrics(() => 0, { component: 'coordinator' }).render()
     for (const expr of [...expressions, ...ALERTS.map((alert) => alert.expr)])
       for (const [name] of expr.matchAll(/\bconvoy_(?:process|nodejs)_\w+/g))
         assert.ok(text.includes(`# TYPE ${name.replace(/_sum$/, '')} `), `${name} in ${expr}`)
@@ -50,7 +53,7 @@ describe('dashboards and alerts', () => {
         if (name === undefined) continue
         const labels: Readonly<Record<string, readonly string[] | 'open'>> = METRICS[name].labels
         for (const [, label, operator, wanted] of matchers!.matchAll(/(\w+)(=~|=)"([^"]*)"/g)) {
-          if (label === 'instance' || label === 'job') continue
+          if (['instance', 'job', ...OF_EVERY_SERIES].includes(label!)) continue
           const values = labels[label!]
           assert.ok(values !== undefined, `${full} has no label ${label}`)
           if (values === 'open') continue
@@ -58,6 +61,22 @@ describe('dashboards and alerts', () => {
           for (const one of named) assert.ok(values.includes(one), `${label} of ${full} is never ${one}`)
         }
       }
+    }
+  })
+
+  it('keep runs apart in every selection, sum and match', () => {
+    for (const expr of expressions) {
+      for (const [selected] of expr.matchAll(/\bconvoy_\w+(\{[^}]*\})?/g))
+        assert.ok(selected.includes('run=~"$run", component="coordinator"'), `${selected} in ${expr}`)
+    }
+    for (const expr of [...expressions, ...ALERTS.map((alert) => alert.expr)]) {
+      for (const [, labels] of expr.matchAll(/\b(?:sum|avg|max|min|count) by \(([^)]*)\)/g))
+        assert.ok(labels!.split(', ').includes('run'), expr)
+      assert.doesNotMatch(expr, /\b(sum|avg|max|min|count|topk) \(/, 'a sum over all runs')
+    }
+    for (const { name, summary, labels } of ALERTS) {
+      assert.ok(summary.includes('{{ $labels.run }}'), name)
+      assert.ok('run' in labels, name)
     }
   })
 

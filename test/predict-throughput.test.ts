@@ -22,27 +22,32 @@ describe('convoy simulate', () => {
   })
 
   /** The directory of a run. */
-  function run(name: string, network: string, workers: number, shardMs: number): string {
+  function run(name: string, network: string, workers: number, shardMs: number, side = 32): string {
     const directory = path.join(scratch, name)
     const settings = { network: { name: network }, augmentation: {}, optimizer: { kind: 'sgd' }, epochs: 1 }
     const config = runConfigSchema.parse({ ...settings, schedule: { kind: 'cosine', peak: 0.1 }, batchSize: 128 })
     const timing = { shardMs, resultMs: 1, betweenStepsMs: 2, vectorBytes: 1_000_000 }
     mkdirSync(directory)
-    writeFileSync(path.join(directory, 'result.json'), JSON.stringify({ workers, config, timing }))
+    writeFileSync(
+      path.join(directory, 'result.json'),
+      JSON.stringify({ workers, config, timing, inputShape: [side, side, 3] }),
+    )
     return directory
   }
 
   test('runs with other numbers of workers tell how much cores slow each other; runs of other models are refused', () => {
-    const [one, four, short, other] = [
+    const [one, four, short, other, large] = [
       run('one', 'resnet20', 1, 50),
       run('four', 'resnet20', 4, 80),
       run('short', 'resnet20', 1, 0),
       run('other', 'resnet8', 2, 20),
+      run('large', 'resnet20', 2, 200, 64),
     ] as const
     const shardMs = (cores: number): number => measuredCluster(readMeasuredRuns([one, four]), 64, cores).shardMs
     assert.deepEqual([1, 2, 4, 8].map(shardMs), [50, 60, 80, 80])
     for (const [bad, what] of [
       [other, /other: this run's shards are not those of/],
+      [large, /large: this run's shards are not those of .*image size/],
       [short, /short: this run was too short/],
       [scratch, /there is no result of a finished run/],
     ] as const) {

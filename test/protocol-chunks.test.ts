@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bytesOf, chunksOf, sharedChunk, VectorAssembly, verifyChunk } from '../src/shared/protocol/chunks.js'
+import { repliesLike } from '../src/shared/protocol/checksum.js'
 import type { Chunk } from '../src/shared/protocol/messages.js'
-import { Control, Data } from '../src/shared/protocol/services.js'
+import { Admin, Control, Data } from '../src/shared/protocol/services.js'
 
 const vector = Float32Array.from({ length: 700_000 }, (_, index) => Math.fround(index / 3))
 const chunks = [...chunksOf(9, bytesOf(vector))]
@@ -49,6 +50,39 @@ test('a flipped bit that makes another chunk or lease of a well-formed one is fo
   }
 })
 
+test('a request of another client is taken without a checksum by Admin alone, and by nobody with a wrong one', () => {
+  const status = Admin.service['Status']!
+  const request = status.requestDeserialize(Buffer.alloc(0)) as object
+  assert.deepEqual(request, {})
+  const own = status.requestSerialize({})
+  assert.equal(own.length, 5)
+  for (let bit = 8; bit < own.length * 8; bit++) {
+    const damaged = Buffer.from(own)
+    damaged[bit >> 3]! ^= 1 << (bit & 7)
+    assert.throws(() => void status.requestDeserialize(damaged), /damaged on its way/)
+  }
+  // A right checksum that is not at the end covers nothing of what follows; and a cut one is none.
+  for (const wrong of [Buffer.concat([own, Buffer.from([8, 1])]), own.subarray(0, 3)])
+    assert.throws(() => void status.requestDeserialize(wrong))
+
+  // Who sends none would show field 15 as unknown; who sends one checks the reply's.
+  const reply = { state: 'training', step: 3 }
+  assert.ok(
+    status.responseSerialize(repliesLike(status.requestDeserialize(own) as object, { ...reply })).includes(0x7d),
+  )
+  const bare = status.responseSerialize(repliesLike(request, { ...reply }))
+  assert.equal(bare.includes(0x7d), false)
+  assert.throws(() => void status.responseDeserialize(bare), /damaged on its way/)
+
+  for (const method of [
+    Control.service['Join']!,
+    Control.service['Work']!,
+    Data.service['Weights']!,
+    Data.service['Samples']!,
+  ])
+    assert.throws(() => void method.requestDeserialize(Buffer.alloc(0)), /damaged on its way/, method.path)
+})
+
 test('a peer cannot decide how much is allocated', () => {
   assert.throws(() => assemble([{ ...chunks[0]!, total: 2 ** 40 }]), /bytes are expected|are expected/)
 })
@@ -88,7 +122,7 @@ test('the messages that TypeScript knows have the fields of convoy.proto', () =>
   const line = { level: 'warn', module: 'worker', message: 'm', secondsAgo: 0.5 }
   const logs = { logs: { lines: [line], leftOut: 3 } }
   assert.deepEqual(work.requestDeserialize(work.requestSerialize(logs)), logs)
-  const reply = { worker: 1, session: 's', run: '{}', heartbeatMs: 750, logLevel: 'warn' }
+  const reply = { worker: 1, session: 's', run: '{}', heartbeatMs: 750, logLevel: 'warn', runName: 'r' }
   assert.deepEqual(join.responseDeserialize(join.responseSerialize(reply)), { ...reply, sharedFiles: null })
   const results = Data.service['Results']!
   assert.deepEqual(results.requestDeserialize(results.requestSerialize(chunks[2])), chunks[2])

@@ -57,6 +57,11 @@ export class PseudoTerminal {
     await until(`${wanted}`, () => wanted.test(this.raw))
   }
 
+  /** What somebody types; `\r` is the return key. */
+  type(text: string): void {
+    this.#child.stdin!.write(text)
+  }
+
   /** Presses Ctrl-C. */
   interrupt(): void {
     this.#child.stdin!.write('\u0003')

@@ -11,6 +11,7 @@ import { RunLog } from '../src/coordinator/reporting/run-log.js'
 import { createRunDirectory, writeResult } from '../src/coordinator/reporting/run-directory.js'
 import { ProgressLine } from '../src/coordinator/reporting/progress-line.js'
 import { createProgressDisplay } from '../src/coordinator/reporting/terminal-progress.js'
+import { Terminal } from '../src/shared/terminal.js'
 import { RunProgress } from '../src/coordinator/run-progress.js'
 import type { RunEvent, RunResult } from '../src/coordinator/run-events.js'
 import type { ConvoyError } from '../src/shared/errors.js'
@@ -22,17 +23,20 @@ after(() => {
 })
 
 describe('run directory', () => {
-  it('fault 14: is unique, even for two coordinators that begin in one second', () => {
-    const [first, second] = [1, 2].map(() => createRunDirectory(scratch, 'quick', 1_700_000_000_000))
-    assert.match(first!, /20231114T221320Z_quick$/)
-    assert.match(second!, /20231114T221320Z_quick-2$/)
+  it('fault 14: is unique, even for two coordinators that begin in one second', async () => {
+    const [first, second] = [
+      await createRunDirectory(scratch, 'quick', 1_700_000_000_000),
+      await createRunDirectory(scratch, 'quick', 1_700_000_000_000),
+    ]
+    assert.match(first, /20231114T221320Z_quick$/)
+    assert.match(second, /20231114T221320Z_quick-2$/)
   })
 
-  it('that cannot be written names the flag', () => {
+  it('that cannot be written names the flag', async () => {
     const file = path.join(scratch, 'a-file')
     writeFileSync(file, '')
-    assert.throws(
-      () => createRunDirectory(file, 'x', 0),
+    await assert.rejects(
+      createRunDirectory(file, 'x', 0),
       (error: ConvoyError) => /--runs-dir/.test(error.message) && error.exitStatus === 2,
     )
   })
@@ -66,7 +70,7 @@ describe('progress', () => {
   it('on a pipe is plain lines: steps now and then, every evaluation and every worker', async () => {
     const stream = new PassThrough()
     let now = 0
-    const display = createProgressDisplay(stream as unknown as NodeJS.WriteStream, () => now)
+    const display = createProgressDisplay(new Terminal(stream as unknown as NodeJS.WriteStream), () => now)
     const log = new RunLog(scratch, 'info', display, () => undefined)
     for (const event of EVENTS) {
       display.observe(event)
@@ -92,7 +96,7 @@ describe('progress', () => {
   it('on a terminal says that nobody works, and no speed that the first step would lie about', () => {
     const progress = new ProgressLine()
     for (const event of EVENTS.slice(0, 4)) progress.observe(event)
-    assert.equal(progress.within(80), '██████████░░░░░░░░░░  1/2  epoch 0.50  loss 2.000  accuracy 25.0 %  1 workers')
+    assert.equal(progress.within(80), '██████████░░░░░░░░░░  1/2  epoch 0.50  loss 2.000  accuracy 25.0 %  1 worker')
     progress.observe({ kind: 'waiting' })
     assert.equal(progress.within(80), '██████████░░░░░░░░░░  1/2  waiting for workers')
   })

@@ -94,8 +94,9 @@ describe('the story of a run', () => {
     })
     const story = storyOf([join(1), join(2), leave(2)])
     const [first, second] = story.snapshot().members
-    assert.deepEqual(first, { id: 1, name: worker.name, joinedSeconds: 0 })
-    assert.deepEqual(second, { id: 2, name: worker.name, joinedSeconds: 1, leftSeconds: 2 })
+    const hardware = { device: 'a CPU', deviceKind: 'cpu', tensorflowVersion: '2' }
+    assert.deepEqual(first, { ...hardware, id: 1, name: worker.name, joinedSeconds: 0 })
+    assert.deepEqual(second, { ...hardware, id: 2, name: worker.name, joinedSeconds: 1, leftSeconds: 2 })
     for (let id = 3; id < 1_000; id++) for (const event of [join(id), leave(id)]) story.observe(event, id)
     const { members } = story.snapshot()
     assert.equal(members.length, 512)

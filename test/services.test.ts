@@ -34,7 +34,7 @@ describe('the coordinator says why a worker left', () => {
   before(async () => {
     server.addService(
       Control.service,
-      controlService(pool, { run: '{}', heartbeatMs: DEFAULT_LIMITS.heartbeatMs, logLevel: 'warn' }),
+      controlService(pool, { run: '{}', heartbeatMs: DEFAULT_LIMITS.heartbeatMs, logLevel: 'warn', runName: 'r' }),
     )
     server.addService(
       Data.service,

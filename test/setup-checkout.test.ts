@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -131,5 +140,82 @@ describe('the set-up of a checkout', () => {
     const failed = await setUp(root, { PATH: path.join(root, 'src') })
     assert.equal(failed.status, 1)
     assert.match(failed.lines.at(-1)!, /^npm is missing: install Node with npm/)
+  })
+})
+
+describe('a command for developers in a checkout that was only started', () => {
+  const { scripts } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
+  const TOOLS = ['prettier', 'eslint', 'depcruise', 'knip']
+
+  /** As makeCheckout, with this repository's scripts and a development package: tools, and types that the tests import. */
+  function makePlainCheckout(): string {
+    const root = makeCheckout()
+    const tools = path.join(root, 'tools')
+    mkdirSync(tools)
+    const bin = Object.fromEntries(TOOLS.map((tool) => [tool, 'tool.mjs']))
+    writeFileSync(
+      path.join(tools, 'package.json'),
+      JSON.stringify({ name: 'tools', version: '1.0.0', type: 'module', types: 'index.d.ts', bin }),
+    )
+    writeFileSync(path.join(tools, 'tool.mjs'), "#!/usr/bin/env node\nprocess.stdout.write('the tool ran\\n')\n")
+    chmodSync(path.join(tools, 'tool.mjs'), 0o755)
+    writeFileSync(path.join(tools, 'index.d.ts'), 'export type Count = number\n')
+    const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as Record<string, unknown>
+    const withScripts = { ...manifest, type: 'module', scripts, devDependencies: { tools: 'file:tools' } }
+    writeFileSync(path.join(root, 'package.json'), JSON.stringify(withScripts))
+    for (const program of [
+      'simulation/main.ts',
+      'simulation/mutation-main.ts',
+      'chaos/main.ts',
+      'containers/main.ts',
+    ]) {
+      mkdirSync(path.dirname(path.join(root, 'test', program)), { recursive: true })
+      writeFileSync(
+        path.join(root, 'test', program),
+        "import type { Count } from 'tools'\nconst one: Count = 1\nconsole.log(`program ${one}`)\n",
+      )
+    }
+    const compilerOptions = {
+      composite: true,
+      rootDir: '.',
+      outDir: '../dist/test',
+      module: 'nodenext',
+      lib: ['es2023', 'dom'],
+    }
+    const config = { compilerOptions: { ...compilerOptions, types: [] }, include: ['.'] }
+    writeFileSync(path.join(root, 'test', 'tsconfig.json'), JSON.stringify(config))
+    const lock = spawnSync('npm', ['install', '--package-lock-only', '--offline', '--ignore-scripts'], { cwd: root })
+    assert.equal(lock.status, 0, lock.stderr.toString())
+    return root
+  }
+
+  it('completes its own set-up', async () => {
+    const root = makePlainCheckout()
+    const plain = await setUp(root)
+    assert.equal(plain.status, 0, plain.lines.join('\n'))
+    assert.equal(existsSync(path.join(root, 'node_modules', 'tools')), false)
+    for (const [command, output] of [
+      ['chaos', 'program 1\n'],
+      ['lint', 'the tool ran\n'],
+    ] as const) {
+      const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', command], { cwd: root, encoding: 'utf8' })
+      assert.equal(status, 0, `${command}: ${stdout}${stderr}`)
+      assert.equal(stdout, output, command)
+      // As npm start left it.
+      rmSync(path.join(root, 'node_modules'), { recursive: true })
+      assert.equal((await setUp(root)).status, 0)
+    }
+  })
+
+  it('is any of package.json: each begins with the set-up, or with one that does', () => {
+    for (const [name, script] of Object.entries(scripts)) {
+      // `start` sets up what it needs by itself; `check` is the body of `test`.
+      if (name === 'start' || name === 'check') continue
+      assert.match(script, /^(node scripts\/setup\.mjs --|npm run --silent build && )/, name)
+      const [, first] = /^npm run --silent (\S+)/.exec(script) ?? []
+      if (first !== undefined) assert.match(scripts[first]!, /^node scripts\/setup\.mjs --/, name)
+    }
   })
 })

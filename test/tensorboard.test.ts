@@ -10,11 +10,11 @@ import { crc32c } from '../src/coordinator/reporting/tensorboard/crc32c.js'
 import { histogramOf } from '../src/coordinator/reporting/tensorboard/histogram.js'
 import { confusionImage, kernelsImage } from '../src/coordinator/reporting/tensorboard/images.js'
 import type { Inspection } from '../src/dashboard/inspection.js'
-import type { RunEvent } from '../src/coordinator/run-events.js'
 import { TensorboardReport } from '../src/coordinator/reporting/tensorboard/tensorboard-report.js'
 import { packageRoot } from '../src/shared/package-root.js'
 import { tinyDataset } from './chaos/tiny-dataset.js'
 import { until } from './chaos/until.js'
+import { EVENTS } from './example-run.js'
 import type { Json } from './launch.js'
 import { killLaunches, Launch } from './launch.js'
 import { eventReader } from './tensorboard/event-reader.js'
@@ -32,10 +32,10 @@ after(() => {
 
 const RUN = ['--recipe', 'quick', '--data', tiny.directory, '--workers', '2']
 
-/** The directory of a launch's event file, and the file. */
-function eventsOf(launch: Launch): { directory: string; file: string } {
+/** The directory of a launch's event file of a split, and the file. */
+function eventsOf(launch: Launch, split: string): { directory: string; file: string } {
   const [run] = readdirSync(launch.runsDirectory)
-  const directory = path.join(launch.runsDirectory, run!, 'tensorboard')
+  const directory = path.join(launch.runsDirectory, run!, 'tensorboard', split)
   const [name] = readdirSync(directory)
   return { directory, file: path.join(directory, name!) }
 }
@@ -44,7 +44,11 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
   it('has what metrics.jsonl has, histograms of all weights and gradients, and images', async () => {
     const launch = new Launch(['train', ...RUN, '--epochs', '3', '--json'], tiny.environment, true)
     await launch.result()
-    const { scalars, histograms, images, served } = read!(eventsOf(launch).directory)
+    const { scalars, histograms, images, served } = read!(eventsOf(launch, 'train').directory)
+    const evaluations = {
+      validation: read!(eventsOf(launch, 'validation').directory),
+      test: read!(eventsOf(launch, 'test').directory),
+    }
     const lines = await launch.metrics()
     launch.remove()
 
@@ -52,8 +56,8 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
     assert.ok(steps.length > 3)
     const single = (value: unknown): number => Math.fround(value as number)
     for (const [tag, field] of [
-      ['train/loss', 'loss'],
-      ['train/accuracy', 'accuracy'],
+      ['loss', 'loss'],
+      ['accuracy', 'accuracy'],
       ['run/learning_rate', 'learningRate'],
       ['run/gradient_norm', 'gradientNorm'],
       ['run/epoch', 'epoch'],
@@ -70,16 +74,16 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
       assert.equal(value, single((1000 * 128) / (steps[index]!['durationMs'] as number)))
     }
     const results = lines.filter(({ kind }) => kind === 'evaluated').map(({ result }) => result as Json)
-    for (const split of ['validation', 'test']) {
+    for (const split of ['validation', 'test'] as const) {
       const ofSplit = results.filter((result) => result['split'] === split)
       for (const field of ['loss', 'accuracy']) {
         assert.deepEqual(
-          scalars[`${split}/${field}`]!.map(([, step, value]) => [step, value]),
+          evaluations[split].scalars[field]!.map(([, step, value]) => [step, value]),
           ofSplit.map((result) => [result['step'], single(result[field])]),
         )
       }
       assert.deepEqual(
-        images[`${split}/confusion`]!.map(({ step }) => step),
+        evaluations[split].images['confusion']!.map(({ step }) => step),
         ofSplit.map(({ step }) => step),
       )
     }
@@ -111,7 +115,7 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
       images['first_layer']!.map(({ step }) => step),
       landmarks,
     )
-    for (const { width, height, png } of Object.values(images).flat()) {
+    for (const { width, height, png } of Object.values({ ...images, ...evaluations.test.images }).flat()) {
       const decoded = await sharp(Buffer.from(png, 'hex')).metadata()
       assert.deepEqual([decoded.format, decoded.width, decoded.height], ['png', width, height])
     }
@@ -119,44 +123,64 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
       assert.equal(served[tag], points.length, `${tag} is not served`)
   })
 
-  it('takes images of mistakes, under tags that say what was taken for what', async () => {
+  it('has the mistakes of all inspections under one tag, an image each, and a table that says what was taken for what', async () => {
     const directory = mkdtempSync(path.join(scratch, 'mistakes-'))
+    const identity = { run: 'r', name: 'r', recipe: 'quick', version: '1' }
     const report = new TensorboardReport(
       directory,
+      identity,
       () => 1,
       (_records, reason) => {
         throw reason
       },
     )
-    const pixels = Uint8Array.of(255, 0, 0, 0, 255, 0)
-    report.observe({ kind: 'started', dataset: { classNames: ['cat', 'dog'] }, config: {} } as unknown as RunEvent)
-    const image = { label: 0, pixels: Buffer.from(pixels).toString('base64'), probabilities: [0.1, 0.9] }
-    report.inspected({ step: 7, imageShape: [1, 2, 3], mistakes: [image] } as unknown as Inspection)
+    const started = EVENTS.find((event) => event.kind === 'started')!
+    report.observe({ ...started, dataset: { ...started.dataset, classNames: ['cat|*kitten*', 'dog'] } })
+    const pixels = [Uint8Array.of(255, 0, 0, 0, 255, 0), Uint8Array.of(0, 0, 255, 255, 255, 255)]
+    const mistakes = pixels.map((bytes, sample) => ({
+      ...{ label: 0, sample, pixels: Buffer.from(bytes).toString('base64'), probabilities: [0.1, 0.9] },
+    }))
+    for (const step of [7, 9])
+      report.inspected({ split: 'validation', step, imageShape: [1, 2, 3], mistakes } as unknown as Inspection)
     await report.close()
-    const [written] = read!(path.join(directory, 'tensorboard')).images['mistakes/1: cat taken for dog']!
-    assert.equal(written!.step, 7)
-    const { data, info } = await sharp(Buffer.from(written!.png, 'hex')).raw().toBuffer({ resolveWithObject: true })
-    assert.deepEqual([info.width, info.height], [320, 160])
-    assert.deepEqual([...data.subarray(0, 3), ...data.subarray(-3)], [...pixels])
+    const { batches, texts } = read!(path.join(directory, 'tensorboard', 'validation'))
+    assert.deepEqual(Object.keys(batches), ['mistakes'])
+    assert.deepEqual(
+      batches['mistakes']!.map(({ step, width, height }) => [step, width, height]),
+      [
+        [7, 320, 160],
+        [9, 320, 160],
+      ],
+    )
+    for (const [index, png] of batches['mistakes']![1]!.pngs.entries()) {
+      const { data, info } = await sharp(Buffer.from(png, 'hex')).raw().toBuffer({ resolveWithObject: true })
+      assert.deepEqual([info.width, info.height], [320, 160])
+      assert.deepEqual([...data.subarray(0, 3), ...data.subarray(-3)], [...pixels[index]!])
+    }
+    assert.equal(texts['mistakes/classes']!.length, 2)
+    assert.match(texts['mistakes/classes']![0]!, /\n\| 2 \| cat\\\|\\\*kitten\\\* \| dog \| 90\.0 % \| 1 \|$/)
   })
 
   it('can be read while the run goes on, after its coordinator was killed, and wherever a crash cut it off', async () => {
     const launch = new Launch(['train', ...RUN, '--epochs', '100000'], tiny.environment, true)
     await launch.untilMetrics((line) => line['kind'] === 'evaluated')
     await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 40)
-    const { directory, file } = eventsOf(launch)
-    const live = read!(directory).scalars['train/loss']!
+    const { directory, file } = eventsOf(launch, 'train')
+    const live = read!(directory).scalars['loss']!
     assert.ok(live.length > 0)
     launch.kill()
     await launch.status()
-    const whole = read!(directory).scalars['train/loss']!
+    const whole = read!(directory).scalars['loss']!
     assert.deepEqual(whole.slice(0, live.length), live)
+    const { texts, served } = read!(path.dirname(directory))
+    assert.match(texts['settings']![0]!, /\| network\.name \| resnet8 \|/)
+    assert.ok('_hparams_/session_start_info' in served && !('_hparams_/session_end_info' in served))
     const bytes = statSync(file).size
     for (const cut of [1, 3, 5, 17, 200]) {
       const copy = path.join(scratch, `cut-${cut}`)
       cpSync(directory, copy, { recursive: true })
       truncateSync(path.join(copy, path.basename(file)), bytes - cut)
-      const rest = read!(copy).scalars['train/loss']!
+      const rest = read!(copy).scalars['loss']!
       assert.ok(rest.length > 0)
       assert.deepEqual(rest, whole.slice(0, rest.length))
     }
@@ -206,11 +230,11 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
               ?.split(' ')[1],
           )
         }
-        const step = await value('convoy_step ')
-        const lost = await value('convoy_report_records_lost_total{report="metrics.jsonl"}')
+        const step = await value('convoy_step{')
+        const lost = await value('convoy_report_records_lost_total{report="metrics.jsonl"')
         assert.ok(lost > 0)
-        while ((await value('convoy_step ')) < step + 20) assert.equal(child.exitCode, null, said)
-        assert.ok((await value('convoy_report_records_lost_total{report="metrics.jsonl"}')) > lost)
+        while ((await value('convoy_step{')) < step + 20) assert.equal(child.exitCode, null, said)
+        assert.ok((await value('convoy_report_records_lost_total{report="metrics.jsonl"')) > lost)
         for (const report of ['metrics.jsonl', 'tensorboard'])
           assert.equal(said.split(`${report} cannot be written (ENOSPC`).length, 2, said)
 
@@ -227,8 +251,8 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
           rmSync(path.join(runDirectory, name))
         await until('lines after those that were lost', () => lastStep() > before)
         const copy = path.join(scratch, 'full')
-        cpSync(path.join(runDirectory, 'tensorboard'), copy, { recursive: true })
-        assert.ok(read!(copy).scalars['train/loss']!.length > 0)
+        cpSync(path.join(runDirectory, 'tensorboard', 'train'), copy, { recursive: true })
+        assert.ok(read!(copy).scalars['loss']!.length > 0)
       } finally {
         child.kill('SIGKILL')
         await once(child, 'close')

@@ -49,8 +49,8 @@ describe('progress on a terminal', { skip: noTerminal }, () => {
     assert.ok(terminal.raw.split('\r').filter((part) => part.includes('░')).length > 3)
     const events = lines.slice(0, lines.indexOf(bars[0]!))
     for (const wanted of [
-      /^Worker [12] \(.*\) joined; 1 now\.$/,
-      /^Worker [12] \(.*\) joined; 2 now\.$/,
+      /^Worker [12] \(.*\) joined; 1 worker now\.$/,
+      /^Worker [12] \(.*\) joined; 2 workers now\.$/,
       /^validation after step 7 \(epoch 1\.07\): accuracy \d+\.\d %, loss \d+\.\d{4} \(\d+ s(, best so far)?\)$/,
     ])
       assert.equal(events.filter((line) => wanted.test(line)).length, 1, `${wanted}:\n${lines.join('\n')}`)

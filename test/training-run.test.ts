@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { DEFAULT_LIMITS } from '../src/coordinator/core/limits.js'
 import { WorkDescriber } from '../src/coordinator/describe-work.js'
+import { describeEvent } from '../src/coordinator/reporting/describe-event.js'
+import { finalTable } from '../src/coordinator/reporting/final-table.js'
 import type { RunEvent } from '../src/coordinator/run-events.js'
+import type { TrainingOutcome } from '../src/coordinator/training-run.js'
 import { trainingRun } from '../src/coordinator/training-run.js'
 import { WeightsBoard } from '../src/coordinator/weights-board.js'
 import { WorkerPool } from '../src/coordinator/worker-pool.js'
@@ -13,44 +17,135 @@ import { TinyProblem } from '../src/simulation/tiny-problem.js'
 
 const DEVICE = { kind: 'cpu', name: 'none', tensorflowVersion: '0', fingerprint: 'f' }
 
+interface Run {
+  readonly outcome: TrainingOutcome
+  readonly events: readonly RunEvent[]
+}
+
+/** What a validation measures: how many of 20 samples were right, and the mean loss. */
+interface Measured {
+  readonly right: number
+  readonly loss: number
+}
+
+/**
+ * Trains on 7 samples in batches of 3, with a worker whose gradients are all ones.
+ * @param measured by the first evaluation, the second and so on; the last goes on for ever
+ */
+async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
+  const { description, split } = new TinyProblem(1, 1)
+  const { layout, classCount } = description.model
+  const settings = { ...description.config, batchSize: 3, shardSize: 3, epochs: 30, maxSteps: steps }
+  const config = runConfigSchema.parse({ ...settings, evaluationShardSize: 100 })
+  const events: RunEvent[] = []
+  const observer = (event: RunEvent): void => {
+    events.push(event)
+  }
+  const pool = new WorkerPool({
+    ...{ observer, limits: DEFAULT_LIMITS, auditEvery: 0, maxWorkers: 1, allowMixedDevices: false },
+    ...{ now: () => performance.now(), wakeAt: () => undefined },
+  })
+  const { worker } = pool.join({ protocol: PROTOCOL_VERSION, name: 'a', device: DEVICE, incarnation: 'a', host: 'h' })
+  let evaluations = 0
+  pool.connect(worker, {
+    send: ({ lease }) => {
+      if (lease === undefined) return
+      const isGradient = lease.work === 'WORK_GRADIENT'
+      const vector = new Float32Array(isGradient ? gradientLength(layout) : evaluationLength(classCount))
+      if (isGradient) vector.fill(1)
+      else {
+        const { right, loss } = measured[Math.min(evaluations++, measured.length - 1)]!
+        vector.set([right, 20 - right])
+        vector[classCount * classCount] = 20 * loss
+      }
+      setImmediate(() => pool.result(worker, lease.lease, vector))
+    },
+    drop: () => undefined,
+  })
+  pool.receive(worker, { ready: {} })
+  const { signal } = new AbortController()
+  const outcome = await trainingRun({
+    ...{ description: { ...description, config }, pool, board: new WeightsBoard(), observer, signal },
+    splitSizes: { train: 7, validation: 20, test: 20 },
+    describer: new WorkDescriber(config, split),
+    stopSignal: signal,
+    onBrokenOff: async () => Promise.resolve(),
+    now: () => performance.now(),
+  })
+  return { outcome, events }
+}
+
+/** Steps of validations, and of those that were the best so far. */
+function validations(events: readonly RunEvent[]): { all: number[]; best: number[] } {
+  const evaluated = events.filter((event) => event.kind === 'evaluated')
+  const ofSplit = evaluated.filter(({ result }) => result.split === 'validation')
+  return {
+    all: ofSplit.map(({ result }) => result.step),
+    best: ofSplit.filter(({ best }) => best).map(({ result }) => result.step),
+  }
+}
+
+function sha256Of(weights: Float32Array): string {
+  return createHash('sha256')
+    .update(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength))
+    .digest('hex')
+}
+
 describe('a training run', () => {
   it('validates when an epoch ends, with batches that straddle epochs', async () => {
-    const { description, split } = new TinyProblem(1, 1)
-    const { layout, classCount } = description.model
-    const [trainSamples, batchSize, steps] = [7, 3, 70]
-    const settings = { ...description.config, batchSize, shardSize: 3, epochs: 30, maxSteps: steps }
-    const config = runConfigSchema.parse({ ...settings, evaluationShardSize: 100 })
-    const validated: number[] = []
-    const observer = (event: RunEvent): void => {
-      if (event.kind === 'evaluated' && event.result.split === 'validation') validated.push(event.result.step)
-    }
-    const pool = new WorkerPool({
-      ...{ observer, limits: DEFAULT_LIMITS, auditEvery: 0, maxWorkers: 1, allowMixedDevices: false },
-      ...{ now: () => performance.now(), wakeAt: () => undefined },
+    const { events } = await run(70, [{ right: 20, loss: 0 }])
+    const epochEnds = Array.from({ length: 30 }, (_, epoch) => Math.ceil(((epoch + 1) * 7) / 3))
+    assert.deepEqual(validations(events).all, epochEnds)
+  })
+
+  // It validates after the steps 3, 5, 7 and 8.
+  for (const [name, measured, best] of [
+    ['the highest accuracy, whatever its loss', [10, 1, 12, 9, 11, 0.5, 10, 1], [3, 5]],
+    ['of equal accuracies the lowest loss', [10, 3, 10, 1, 10, 2, 10, 2], [3, 5]],
+    ['of equal losses too the latest step', [10, 2, 10, 2, 10, 2, 9, 1], [3, 5, 7]],
+  ] as const) {
+    it(`takes for the best weights ${name}`, async () => {
+      const pairs = Array.from({ length: 4 }, (_, index) => ({
+        right: measured[2 * index]!,
+        loss: measured[2 * index + 1]!,
+      }))
+      const { outcome, events } = await run(8, pairs)
+      assert.deepEqual(validations(events), { all: [3, 5, 7, 8], best })
+      assert.equal(outcome.best.step, best.at(-1))
+      assert.equal(outcome.result.bestStep, best.at(-1))
     })
-    // A worker whose gradients are zero and who takes every image for the first class.
-    const { worker } = pool.join({ protocol: PROTOCOL_VERSION, name: 'a', device: DEVICE, incarnation: 'a', host: 'h' })
-    pool.connect(worker, {
-      send: ({ lease }) => {
-        if (lease === undefined) return
-        const isGradient = lease.work === 'WORK_GRADIENT'
-        const vector = new Float32Array(isGradient ? gradientLength(layout) : evaluationLength(classCount))
-        if (!isGradient) vector[0] = 20
-        setImmediate(() => pool.result(worker, lease.lease, vector))
-      },
-      drop: () => undefined,
+  }
+
+  it('says of every number in its result which weights it belongs to', async () => {
+    const better = { right: 15, loss: 0.5 }
+    const { outcome, events } = await run(8, [better, better, { right: 12, loss: 1 }, { right: 11, loss: 1 }])
+    const { result, best, last } = outcome
+    assert.deepEqual([best.step, last.step], [5, 8])
+    assert.notEqual(sha256Of(best.weights), sha256Of(last.weights))
+    assert.deepEqual(result.weights, {
+      best: { step: 5, sha256: sha256Of(best.weights), validation: { accuracy: 0.75, loss: 0.5 } },
+      last: { step: 8, sha256: sha256Of(last.weights), validation: { accuracy: 0.55, loss: 1 } },
     })
-    pool.receive(worker, { ready: {} })
-    const { signal } = new AbortController()
-    await trainingRun({
-      ...{ description: { ...description, config }, pool, board: new WeightsBoard(), observer, signal },
-      splitSizes: { train: trainSamples, validation: 20, test: 20 },
-      describer: new WorkDescriber(config, split),
-      stopSignal: signal,
-      onBrokenOff: async () => Promise.resolve(),
-      now: () => performance.now(),
-    })
-    const epochEnds = Array.from({ length: 30 }, (_, epoch) => Math.ceil(((epoch + 1) * trainSamples) / batchSize))
-    assert.deepEqual(validated, epochEnds)
+    assert.equal(result.weightsSha256, result.weights.last.sha256)
+    assert.deepEqual(
+      [result.validation, result.test].map(({ weights, step }) => [weights, step]),
+      [
+        ['best', 5],
+        ['best', 5],
+      ],
+    )
+    const test = events.find((event) => event.kind === 'evaluated' && event.result.split === 'test')!
+    assert.match(describeEvent(test)!, /^test of the best weights, step 5 /)
+
+    const table = finalTable(result, 'runs/x')
+    for (const line of [
+      /test accuracy +│ 55\.0 % \(best, step 5\)/,
+      /test loss +│ 1\.0000 \(best, step 5\)/,
+      /validation accuracy +│ 75\.0 %, loss 0\.5000 \(best, step 5\)/,
+      /validation accuracy +│ 55\.0 %, loss 1\.0000 \(last, step 8\)/,
+      new RegExp(`weights sha256 +│ ${sha256Of(best.weights)} \\(best, step 5\\)`),
+      new RegExp(`weights sha256 +│ ${sha256Of(last.weights)} \\(last, step 8\\)`),
+    ])
+      assert.match(table, line)
   })
 })

@@ -13,6 +13,8 @@ import { ConvoyError } from '../shared/errors.js'
 import { parseLogLevels } from '../shared/log/log-levels.js'
 import { Log } from '../shared/log/log.js'
 import { forPeople } from '../shared/log/people-format.js'
+import { standardError } from '../shared/terminal.js'
+import { counted } from '../shared/units.js'
 import type { Contestant, Task } from './contestant.js'
 import { BATCH_SIZE } from './contestant.js'
 
@@ -63,13 +65,12 @@ export async function startConvoy(
   }
   const log = new Log({
     levels: parseLogLevels('warn'),
-    sinks: [(record) => process.stderr.write(`${forPeople(record)}\n`)],
+    sinks: [(record) => standardError.notice(forPeople(record))],
     now: Date.now,
   })
   const coordinator = await startCoordinator({
     ...reports,
     config,
-    data: 'cifar10',
     listen: '127.0.0.1:0',
     adminListen: '127.0.0.1:0',
     insecure: false,
@@ -104,7 +105,7 @@ export async function startConvoy(
       gate.fail(ConvoyError.from(error))
     })
   return {
-    name: `Convoy, ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
+    name: `Convoy, ${counted(workers, 'worker')}`,
     maker: 'Convoy',
     get parameters() {
       return parameters

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import type { RunResult } from '../coordinator/run-events.js'
 import { packageRoot } from '../shared/package-root.js'
+import { counted } from '../shared/units.js'
 import { measuredCluster } from '../simulation/measured-cluster.js'
 import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughput.js'
 import { median } from './engine-benchmark.js'
@@ -47,7 +48,7 @@ export async function benchmarkPrediction(
       predicted.push((await predictThroughput(whatIf)).samplesPerSecond)
     }
     const latest = rates.map(({ workers, measured, predicted }) => {
-      return `${workers} workers ${measured.at(-1)!.toFixed(0)} (predicted ${predicted.at(-1)!.toFixed(0)})`
+      return `${counted(workers, 'worker')} ${measured.at(-1)!.toFixed(0)} (predicted ${predicted.at(-1)!.toFixed(0)})`
     })
     notice(`Round ${round + 1} of ${rounds}: ${latest.join(', ')} images/s`)
   }

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { runProgram } from '../engine/runtime/run-program.js'
 import { cacheDirectory } from '../shared/cache-directory.js'
 import { ConvoyError } from '../shared/errors.js'
+import { makeDirectory } from '../shared/make-directory.js'
+import { isThere } from '../shared/path-access.js'
 
 /**
  * A Python environment in the per-user cache with what a requirements file names, made when it is not there.
@@ -21,11 +23,11 @@ export async function pythonEnvironment(
   const directory = path.join(cacheDirectory(), purpose, version)
   const python = path.join(directory, 'bin', 'python')
   const stamp = path.join(directory, 'complete')
-  if (existsSync(stamp)) return python
+  if (isThere(stamp, 'environment')) return python
 
   onInstall(directory)
   rmSync(directory, { recursive: true, force: true })
-  mkdirSync(path.dirname(directory), { recursive: true })
+  await makeDirectory(path.dirname(directory))
   for (const [program, ...args] of [
     ['python3', '-m', 'venv', directory],
     [python, '-m', 'pip', 'install', '--quiet', '--no-compile', '--requirement', requirements],

@@ -3,8 +3,11 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { runNameOf } from '../coordinator/reporting/run-identity.js'
 import { RunReports } from '../coordinator/reporting/run-reports.js'
 import { ConvoyError } from '../shared/errors.js'
+import { counted } from '../shared/units.js'
+import { version } from '../shared/version.js'
 import type { Task } from './contestant.js'
 import type { Reports } from './convoy-contestant.js'
 import { startConvoy } from './convoy-contestant.js'
@@ -95,7 +98,7 @@ export function reportingReport(result: ReportingResult): string {
   const row = (name: string, rates: readonly number[]): string =>
     `| ${name} | ${median(rates).toFixed(0)} | ${Math.min(...rates).toFixed(0)} to ${Math.max(...rates).toFixed(0)} |`
   return [
-    `| ${TASK.network}, ${workers} workers | images/s, median of the rounds | range |`,
+    `| ${TASK.network}, ${counted(workers, 'worker')} | images/s, median of the rounds | range |`,
     '| --- | ---: | ---: |',
     row('nothing is reported', off),
     row('everything is reported', on),
@@ -113,6 +116,7 @@ async function reportEverything(
 ): Promise<Reports & { readonly url: string; landmarkMs(): number; close(): Promise<void> }> {
   const reports = new RunReports({
     runDirectory: directory,
+    identity: { run: runNameOf(directory), name: 'bench', recipe: TASK.network, version: version() },
     signal: new AbortController().signal,
     now: () => performance.now(),
     onLost: (report, { message }) => {

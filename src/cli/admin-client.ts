@@ -39,7 +39,7 @@ export async function callAdmin(method: 'status' | 'stop', target: AdminTarget, 
       case grpc.status.UNIMPLEMENTED:
         throw new ConvoyError(
           'usage',
-          `--admin ${address}: no commands are taken there. The address is the coordinator's --admin-listen (127.0.0.1:7701 by default).`,
+          `--admin ${address}: no commands are taken there. Give the address of \`convoy coordinator --admin-listen\` (127.0.0.1:7701 by default).`,
           { cause: error },
         )
       default:

@@ -19,6 +19,8 @@ import { RECIPES } from '../model/recipes.js'
 import type { NetworkName } from '../model/run-config.js'
 import { NETWORK_NAMES, PRECISIONS } from '../model/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
+import { counted } from '../shared/units.js'
 import { deviceOption } from './device-option.js'
 import { integer, listOption } from './flag-values.js'
 
@@ -82,7 +84,7 @@ export function benchCommand(): Command {
       const text =
         `Three workers with ${coresEach.toFixed(2)} cores each: ${median(result.without).toFixed(0)} images/s. ` +
         `With a fourth that has a tenth of that: ${median(result.with).toFixed(0)} images/s, ${(100 * ratio).toFixed(1)} %.\n`
-      process.stdout.write(json ? `${JSON.stringify(result)}\n` : text)
+      standardOutput.print(json ? `${JSON.stringify(result)}\n` : text)
     })
   command
     .command('prediction')
@@ -95,9 +97,9 @@ export function benchCommand(): Command {
       const results = await benchmarkPrediction(recipe, rounds, steps, notice)
       const lines = results.map(({ workers, measured, predicted, ratio }) => {
         const [real, foretold] = [measured, predicted].map((rates) => median(rates).toFixed(0))
-        return `${workers} workers: ${real} images/s, predicted ${foretold}, ${(100 * ratio).toFixed(1)} %\n`
+        return `${counted(workers, 'worker')}: ${real} images/s, predicted ${foretold}, ${(100 * ratio).toFixed(1)} %\n`
       })
-      process.stdout.write(json ? `${JSON.stringify(results)}\n` : lines.join(''))
+      standardOutput.print(json ? `${JSON.stringify(results)}\n` : lines.join(''))
     })
   command
     .command('reporting')
@@ -109,14 +111,14 @@ export function benchCommand(): Command {
     .action(async ({ workers, rounds, steps, json }: ReportingFlags) => {
       const result = await benchmarkReporting(workers, rounds, steps, notice)
       const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
-      const text = `${conditions}; ${rounds} rounds of ${steps} steps.\n\n${reportingReport(result)}`
-      process.stdout.write(json ? `${JSON.stringify({ conditions, ...result })}\n` : text)
+      const text = `${conditions}; ${counted(rounds, 'round')} of ${counted(steps, 'step')}.\n\n${reportingReport(result)}`
+      standardOutput.print(json ? `${JSON.stringify({ conditions, ...result })}\n` : text)
     })
   return command
 }
 
 function notice(text: string): void {
-  process.stderr.write(`${text}\n`)
+  standardError.notice(text)
 }
 
 async function compare(flags: EngineFlags): Promise<void> {
@@ -141,8 +143,8 @@ async function compare(flags: EngineFlags): Promise<void> {
     }
   }
   const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
-  const report = `${conditions}; ${flags.rounds} rounds of ${flags.steps} steps.\n\n${engineReport(all)}`
-  process.stdout.write(flags.json ? `${JSON.stringify({ conditions, tasks: all })}\n` : report)
+  const report = `${conditions}; ${counted(flags.rounds, 'round')} of ${counted(flags.steps, 'step')}.\n\n${engineReport(all)}`
+  standardOutput.print(flags.json ? `${JSON.stringify({ conditions, tasks: all })}\n` : report)
   if (flags.output !== undefined) writeFileSync(flags.output, report)
 }
 
@@ -176,14 +178,14 @@ async function profile({ network, device, json }: EngineFlags): Promise<void> {
       PROFILE_REPEATS,
     )
     if (json) {
-      process.stdout.write(`${JSON.stringify({ network: name, shardSize: SHARD, ops: times })}\n`)
+      standardOutput.print(`${JSON.stringify({ network: name, shardSize: SHARD, ops: times })}\n`)
       continue
     }
     const total = times.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
-    process.stdout.write(`${name}, float32: one shard of ${SHARD} images, ${total.toFixed(1)} ms in ops\n`)
+    standardOutput.print(`${name}, float32: one shard of ${SHARD} images, ${total.toFixed(1)} ms in ops\n`)
     for (const { op, calls, milliseconds } of times) {
       const share = ((100 * milliseconds) / total).toFixed(1)
-      process.stdout.write(
+      standardOutput.print(
         `${op.padEnd(32)}${milliseconds.toFixed(2).padStart(8)} ms ${share.padStart(5)} %  ${calls.toFixed(0).padStart(4)} calls\n`,
       )
     }

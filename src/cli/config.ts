@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { RECIPES } from '../model/recipes.js'
 import { runConfigSchema } from '../model/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
+import { standardOutput } from '../shared/terminal.js'
 import type { RunConfigFlags } from './run-config-flags.js'
 import { addRunConfigFlags, runConfigFrom } from './run-config-flags.js'
 
@@ -13,15 +14,15 @@ export function configCommand(): Command {
     .option('--json', 'for machines')
     .action((flags: RunConfigFlags & { json?: true }) => {
       const { config, problems } = runConfigFrom(flags)
-      if (config === undefined) throw new ConvoyError('usage', problems.join('\n  '))
-      process.stdout.write(flags.json ? `${JSON.stringify(config)}\n` : stringify(config))
+      if (config === undefined) throw new ConvoyError('usage', problems)
+      standardOutput.print(flags.json ? `${JSON.stringify(config)}\n` : stringify(config))
     })
   const recipes = new Command('recipes').description('list the recipes').action(() => {
     for (const [name, { description }] of Object.entries(RECIPES))
-      process.stdout.write(`${name.padEnd(10)} ${description}\n`)
+      standardOutput.print(`${name.padEnd(10)} ${description}\n`)
   })
   const schema = new Command('schema').description('print the JSON schema of configurations').action(() => {
-    process.stdout.write(`${JSON.stringify(z.toJSONSchema(runConfigSchema, { io: 'input' }), null, 2)}\n`)
+    standardOutput.print(`${JSON.stringify(z.toJSONSchema(runConfigSchema, { io: 'input' }), null, 2)}\n`)
   })
   return new Command('config').addCommand(show).addCommand(recipes).addCommand(schema)
 }

@@ -9,7 +9,7 @@ export function coordinatorCommand(): Command {
     adminListen: '127.0.0.1:7701',
     metricsListen: '127.0.0.1:7702',
   }).action(async (flags: RunConfigFlags) => {
-    const { config, options, name } = readRunFlags(flags)
-    await runTraining(config, options, name, () => undefined)
+    const { config, options, name, recipe } = readRunFlags(flags)
+    await runTraining(config, options, { name, recipe }, () => undefined)
   })
 }

@@ -1,43 +1,48 @@
-import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
+import type { ClassLayout } from '../data/class-level.js'
+import { describeReadings } from '../data/class-level.js'
 import type { Dataset, DatasetInfo } from '../data/dataset.js'
-import { EMBEDDED_NAME } from '../data/embedded.js'
+import { EMBEDDED_NAME } from '../data/dataset-names.js'
+import { MIN_SIZE } from '../data/decode-images.js'
 import { fetchCifar10 } from '../data/fetch-cifar10.js'
 import { importDataset } from '../data/import-dataset.js'
-import { findDataset, openDataset } from '../data/open-dataset.js'
-import { listPackedDatasets, verifyPackedDataset } from '../data/packed-cache.js'
-import { splitDataset } from '../data/split.js'
+import type { ImportSummary } from '../data/import-summary.js'
+import { findDataset, openFoundDataset } from '../data/open-dataset.js'
+import { verifyPackedDataset } from '../data/packed-cache.js'
+import { splitSizes } from '../data/split.js'
 import { ConvoyError } from '../shared/errors.js'
+import { printable } from '../shared/log/printable.js'
+import { shellWord } from '../shared/shell-word.js'
+import { Table } from '../shared/table.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
+import { listCommand } from './data-list.js'
+import { removeCommand } from './data-remove.js'
+import { integer } from './flag-values.js'
+import { shapeOf } from './shape-of.js'
 
-const report = (line: string): void => {
-  process.stderr.write(`${line}\n`)
+const SOURCE = `name, fingerprint or path (default: the embedded ${EMBEDDED_NAME})`
+
+const report = (lines: string): void => {
+  standardError.print(`${lines}\n`)
+}
+
+interface ImportFlags {
+  name?: string
+  size?: { height: number; width: number }
+  classLevel?: number
+  skipBroken?: true
+  json?: true
 }
 
 export function dataCommand(): Command {
   const info = new Command('info')
     .description('show a data set: shape, classes, split')
-    .argument('[source]', 'name, fingerprint or path', EMBEDDED_NAME)
+    .argument('[source]', SOURCE)
     .option('--json', 'for machines')
-    .action(async (source: string, { json }: { json?: true }) => {
-      const description = describe(await openDataset(source, report))
-      process.stdout.write(json ? `${JSON.stringify(description)}\n` : asTable(description))
-    })
-  const list = new Command('list')
-    .description('list the data sets of this machine')
-    .option('--json', 'for machines')
-    .action(async ({ json }: { json?: true }) => {
-      const known = await listPackedDatasets()
-      if (json) process.stdout.write(`${JSON.stringify(known)}\n`)
-      else {
-        const table = new Table({
-          head: ['name', 'images', 'shape', 'classes', 'fingerprint'],
-          style: { head: [], border: [] },
-        })
-        for (const { name, count, classNames, fingerprint, ...shape } of known) {
-          table.push([name, count, shapeOf(shape), classNames.length, fingerprint.slice(0, 16)])
-        }
-        process.stdout.write(`${table.toString()}\n`)
-      }
+    .action(async (source: string | undefined, { json }: { json?: true }) => {
+      const { dataset, from } = await openFoundDataset(source, report, '')
+      const description = { ...describe(dataset), from }
+      standardOutput.print(json ? `${JSON.stringify(description)}\n` : asTable(description))
     })
   const fetch = new Command('fetch')
     .description('download a published data set')
@@ -56,53 +61,82 @@ export function dataCommand(): Command {
     )
     .option('--name <name>', 'how to call it (default: the base name of the path)')
     .option('--size <height x width>', 'scale every image to it', size)
-    .action(async (source: string, flags: { name?: string; size?: { height: number; width: number } }) => {
-      done(await importDataset(source, { ...flags, report }))
+    .option(
+      '--class-level <level>',
+      'which level of directories is the class; 1 is the first (default: found)',
+      integer(1, 64),
+    )
+    .option('--skip-broken', 'leave out images that cannot be read or decoded, and count them')
+    .option('--json', 'for machines')
+    .action(async (source: string, { json, ...options }: ImportFlags) => {
+      let summary: ImportSummary | undefined
+      const info = await importDataset(source, {
+        ...options,
+        report,
+        onSummary: (made) => (summary = made),
+        ...(standardError.canAsk && { chooseLevel: (layout) => askLevel(source, layout) }),
+      })
+      if (json) standardOutput.print(`${JSON.stringify({ ...info, ...summary })}\n`)
+      else done(info)
     })
   const verify = new Command('verify')
     .description('compare the cached bytes with the fingerprint')
-    .argument('[source]', 'name, fingerprint or path', EMBEDDED_NAME)
-    .action(async (source: string) => {
-      const fingerprint = await findDataset(source, report)
+    .argument('[source]', SOURCE)
+    .action(async (source: string | undefined) => {
+      const { fingerprint } = await findDataset(source, report, '')
       try {
         const { name, count } = await verifyPackedDataset(fingerprint)
-        process.stdout.write(`${name}: ${count} images, ${fingerprint}: sound.\n`)
+        standardOutput.print(`${printable(name)}: ${count} images, ${fingerprint}: sound.\n`)
       } catch (error) {
         if (!(error instanceof ConvoyError)) throw error
-        process.stderr.write(`✖ ${error.message}\n`)
+        standardError.notice(`✖ ${error.message}`)
         process.exitCode = 1
       }
     })
   return new Command('data')
     .addCommand(info)
-    .addCommand(list)
+    .addCommand(listCommand())
     .addCommand(fetch)
     .addCommand(importing)
     .addCommand(verify)
+    .addCommand(removeCommand())
+}
+
+/** On a terminal, where somebody can answer. */
+async function askLevel(source: string, layout: ClassLayout): Promise<number> {
+  const levels = layout.readings.map(({ level }) => String(level))
+  for (;;) {
+    const question = `${describeReadings(source, layout)}. Which level? [${levels.join('/')}]`
+    const answer = await standardError.ask(question)
+    if (levels.includes(answer)) return Number(answer)
+  }
 }
 
 function done({ name, count, fingerprint }: DatasetInfo): void {
-  process.stdout.write(`${name}: ${count} images, ${fingerprint}. Train on it with --data ${name}.\n`)
+  const shown = printable(name)
+  standardOutput.print(
+    `${shown}: ${count} images, ${fingerprint}. Train on it: npx convoy train --data ${shellWord(shown)}\n`,
+  )
 }
 
 function describe(dataset: Dataset) {
   const { pixels: _pixels, labels, classNames, ...header } = dataset
   const counts = new Array<number>(classNames.length).fill(0)
   for (const label of labels) counts[label]!++
-  const { train, validation, test } = splitDataset(dataset, 1, false)
   return {
     ...header,
     classes: classNames.map((name, label) => ({ name, samples: counts[label]! })),
-    split: { train: train.length, validation: validation.length, test: test.length },
+    split: splitSizes(dataset.count),
   }
 }
 
-function asTable(description: ReturnType<typeof describe>): string {
-  const { name, fingerprint, count, classes, split } = description
-  const table = new Table({ style: { head: [], border: [] } })
+function asTable(description: ReturnType<typeof describe> & { from: string }): string {
+  const { name, fingerprint, from, count, classes, split } = description
+  const table = new Table()
   table.push(
     { name },
     { fingerprint },
+    { 'where from': from },
     { images: `${count}, ${shapeOf(description)}` },
     { split: `${split.train} train, ${split.validation} validation, ${split.test} test` },
     ...classes.map((entry) => ({ [entry.name]: entry.samples })),
@@ -110,14 +144,10 @@ function asTable(description: ReturnType<typeof describe>): string {
   return `${table.toString()}\n`
 }
 
-function shapeOf({ height, width, channels }: { height: number; width: number; channels: number }): string {
-  return `${height}x${width}x${channels}`
-}
-
 function size(text: string): { height: number; width: number } {
   const match = /^(\d{1,4})x(\d{1,4})$/.exec(text)
   const [height, width] = [Number(match?.[1]), Number(match?.[2])]
-  if (!(height >= 8 && width >= 8))
-    throw new InvalidArgumentError('write height x width in pixels, such as 32x32 (8 or more each).')
+  if (!(height >= MIN_SIZE && width >= MIN_SIZE))
+    throw new InvalidArgumentError(`write height x width in pixels, such as 32x48 (${MIN_SIZE} or more each).`)
   return { height, width }
 }

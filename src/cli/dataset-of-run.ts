@@ -1,28 +1,87 @@
-import type { Dataset } from '../data/dataset.js'
+import { chooseSamples } from '../data/choose-samples.js'
+import type { SplitChoice } from '../data/choose-samples.js'
+import type { Dataset, DatasetInfo } from '../data/dataset.js'
+import type { ImageOverlap } from '../data/image-overlap.js'
+import { findOverlap } from '../data/image-overlap.js'
+import { mapClasses } from '../data/map-classes.js'
 import { openDataset, openDatasetByFingerprint } from '../data/open-dataset.js'
+import { splitDataset } from '../data/split.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
+import { standardError } from '../shared/terminal.js'
+
+/** Samples that a trained model is measured on. */
+export interface MeasuredSamples {
+  /** With the model's classes: labels index its outputs. */
+  readonly dataset: Dataset
+  /** Whether the run trained on this data set: its content, whatever its name. */
+  readonly isTrainedOn: boolean
+  readonly split: SplitChoice
+  /** Sample indices, ascending. */
+  readonly samples: Uint32Array
+}
 
 /**
- * The data set that a model was trained on, or another of the same shape.
+ * Samples of the data set that a model was trained on, or of another one of the same shape and classes.
  * @param data what `--data` says
+ * @param split what `--split` says. @default the test split of the run's data set; all of another one, which the run split never
  * @throws ConvoyError('data') when it is not in the cache, ConvoyError('usage') when another one does not fit the model
  */
-export async function datasetOfRun({ dataset: trainedOn }: RunDescription, data?: string): Promise<Dataset> {
-  const dataset = data === undefined ? await openDatasetByFingerprint(trainedOn.fingerprint) : await openDataset(data)
+export async function samplesForModel(
+  { dataset: trainedOn, config }: RunDescription,
+  { data, split }: { readonly data?: string | undefined; readonly split?: SplitChoice | undefined },
+): Promise<MeasuredSamples> {
+  const dataset =
+    data === undefined ? await openDatasetByFingerprint(trainedOn.fingerprint) : await openDataset(data, report)
   if (dataset === undefined) {
     throw new ConvoyError(
       'data',
-      `The data set ${trainedOn.name} of this run is not in the cache; give it with --data.`,
+      `The data set ${trainedOn.name} of this run is not in the cache; bring it back with \`convoy data import <path>\`.`,
     )
   }
-  const shapeOf = ({ height, width, channels, classNames }: typeof trainedOn): string =>
-    `${height}x${width}x${channels} with ${classNames.length} classes`
-  if (shapeOf(dataset) !== shapeOf(trainedOn)) {
-    throw new ConvoyError(
-      'usage',
-      `--data ${data}: it holds ${shapeOf(dataset)}, and the model takes ${shapeOf(trainedOn)}.`,
-    )
+  const isTrainedOn = dataset.fingerprint === trainedOn.fingerprint
+  checkImages(dataset, trainedOn, `--data ${data}`)
+  const choice = split ?? (isTrainedOn ? 'test' : 'all')
+  return {
+    dataset: isTrainedOn ? dataset : mapClasses(dataset, trainedOn.classNames, `--data ${data}`),
+    isTrainedOn,
+    split: choice,
+    // Of its own labels: a stratified split depends on their order.
+    samples: chooseSamples(dataset, choice, config),
   }
-  return dataset
+}
+
+/**
+ * How many of the samples the run has trained on or validated with, by content.
+ * @returns undefined when the run's data set is not in the cache
+ */
+export async function overlapWithRun(
+  { dataset: trainedOn, config }: RunDescription,
+  { dataset, samples, isTrainedOn }: MeasuredSamples,
+): Promise<ImageOverlap | undefined> {
+  const own = isTrainedOn ? dataset : await openDatasetByFingerprint(trainedOn.fingerprint)
+  if (own === undefined) return undefined
+  return findOverlap(dataset, samples, { dataset: own, split: splitDataset(own, config.seed, config.stratified) })
+}
+
+type ImageShape = Pick<DatasetInfo, 'height' | 'width' | 'channels'>
+
+function checkImages(dataset: ImageShape, model: ImageShape, source: string): void {
+  if (shapeOf(dataset) === shapeOf(model)) return
+  throw new ConvoyError(
+    'usage',
+    `${source}: its images are ${shapeOf(dataset)}, and the model takes ${shapeOf(model)}. ` +
+      (dataset.channels === model.channels
+        ? `Import them in that size: convoy data import <path> --size ${model.height}x${model.width}`
+        : 'Train a model on this data set.'),
+  )
+}
+
+function shapeOf({ height, width, channels }: ImageShape): string {
+  return `${height} high and ${width} wide, ${channels === 1 ? 'grey' : 'RGB'}`
+}
+
+/** Standard output belongs to the result. */
+function report(lines: string): void {
+  standardError.print(`${lines}\n`)
 }

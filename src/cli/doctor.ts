@@ -1,13 +1,15 @@
 import { Command } from 'commander'
 import type { Examination } from '../doctor/examine.js'
 import { examine } from '../doctor/examine.js'
+import { printable } from '../shared/log/printable.js'
+import { standardOutput } from '../shared/terminal.js'
 import { formatBytes } from '../shared/units.js'
 import { coordinatorCommand } from './coordinator.js'
 
 export function doctorCommand(): Command {
   return new Command('doctor').option('--json', 'for machines').action(async ({ json }: { json?: true }) => {
     const examination = await examine(defaultAddresses())
-    process.stdout.write(json ? `${JSON.stringify(examination)}\n` : describe(examination))
+    standardOutput.print(json ? `${JSON.stringify(examination)}\n` : describe(examination))
     if (!examination.verdicts.every(({ ok }) => ok)) process.exitCode = 1
   })
 }
@@ -37,5 +39,5 @@ function describe({ machine, caches, verdicts }: Examination): string {
   const lines = verdicts.map(({ check, ok, found, remedy }) =>
     ok ? `✔ ${check}: ${found}` : `✖ ${check}: ${found}; ${remedy}`,
   )
-  return `${facts.join('\n')}\n\n${lines.join('\n')}\n`
+  return `${facts.map(printable).join('\n')}\n\n${lines.map(printable).join('\n')}\n`
 }

@@ -1,19 +1,21 @@
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { classTable } from '../coordinator/reporting/final-table.js'
-import { SPLIT_NAMES } from '../data/dataset.js'
-import type { SplitName } from '../data/dataset.js'
+import type { SplitChoice } from '../data/choose-samples.js'
+import { classesWithout } from '../data/map-classes.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
-import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
-import { formatShare } from '../shared/units.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 import { evaluateModel } from '../worker/offline/evaluate-model.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
-import { datasetOfRun } from './dataset-of-run.js'
+import { overlapWithRun, samplesForModel } from './dataset-of-run.js'
+import { describeMeasurement } from './describe-measurement.js'
 import { deviceOption } from './device-option.js'
+import { dataOption, splitOption } from './measured-data-options.js'
+import { describeWeights, loadChosenModel, weightsOption } from './weights-option.js'
 
 interface EvalFlags {
-  split: SplitName
-  weights: WeightsName
+  split?: SplitChoice
+  weights?: WeightsName
   data?: string
   device: DeviceChoice
   json?: true
@@ -22,25 +24,36 @@ interface EvalFlags {
 export function evalCommand(): Command {
   return new Command('eval')
     .argument('<run>', 'run directory, or the directory of a saved model')
-    .addOption(new Option('--split <name>', 'which samples').choices(SPLIT_NAMES).default('test'))
-    .addOption(new Option('--weights <which>', 'which weights of the run').choices(WEIGHTS_NAMES).default('best'))
-    .option('--data <name or path>', 'another data set of the same shape and classes (default: the one of the run)')
+    .addOption(splitOption())
+    .addOption(weightsOption())
+    .addOption(dataOption())
     .addOption(deviceOption())
     .option('--json', 'for machines')
     .action(async (run: string, { split, weights, data, device, json }: EvalFlags) => {
-      const trained = await loadTrainedModel(run, weights)
-      const dataset = await datasetOfRun(trained.description, data)
+      const { trained, used } = await loadChosenModel(run, weights)
+      const { description } = trained
+      const measured = await samplesForModel(description, { data, split })
+      const { dataset, samples, isTrainedOn } = measured
+      const { name, fingerprint, classNames } = dataset
       const engine = await loadEngine(trained, device)
-      const evaluation = evaluateModel(engine, trained.description.config, dataset, split, () => undefined)
+      const evaluation = evaluateModel(engine, description.config, dataset, samples, () => undefined)
       engine.close()
+      const result = {
+        split: measured.split,
+        ...evaluation,
+        classNames,
+        dataset: { name, fingerprint, isTrainedOn },
+        classesWithoutSamples: classesWithout(dataset, samples),
+        overlap: (await overlapWithRun(description, measured)) ?? null,
+        ...used,
+      }
+      const { headline, notes, warnings } = describeMeasurement(result, description)
+      for (const warning of warnings) standardError.notice(`⚠ ${warning}`)
       if (json) {
-        process.stdout.write(`${JSON.stringify({ ...evaluation, step: trained.step, weights })}\n`)
+        standardOutput.print(`${JSON.stringify(result)}\n`)
         return
       }
-      const { accuracy, loss, samples } = evaluation
-      process.stdout.write(`${classTable(evaluation, dataset.classNames)}\n`)
-      process.stdout.write(
-        `${split}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} on ${samples} samples (${weights} weights, step ${trained.step})\n`,
-      )
+      const lines = [classTable(result, classNames), headline, describeWeights(used, run), ...notes]
+      standardOutput.print(`${lines.join('\n')}\n`)
     })
 }

@@ -1,20 +1,21 @@
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import writeFileAtomic from 'write-file-atomic'
 import type { Inspection } from '../dashboard/inspection.js'
-import type { SplitName } from '../data/dataset.js'
-import { SPLIT_NAMES } from '../data/dataset.js'
+import type { SplitChoice } from '../data/choose-samples.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
-import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
+import { standardOutput } from '../shared/terminal.js'
 import { inspectModel } from '../worker/offline/inspect-model.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
-import { datasetOfRun } from './dataset-of-run.js'
+import { samplesForModel } from './dataset-of-run.js'
 import { deviceOption } from './device-option.js'
+import { dataOption, splitOption } from './measured-data-options.js'
+import { loadChosenModel, weightsOption } from './weights-option.js'
 
 export interface InspectFlags {
-  readonly split: SplitName
-  readonly weights: WeightsName
+  readonly split?: SplitChoice
+  readonly weights?: WeightsName
   readonly data?: string
   readonly device: DeviceChoice
 }
@@ -22,22 +23,26 @@ export interface InspectFlags {
 export function inspectCommand(): Command {
   return new Command('inspect')
     .argument('<run>', 'run directory, or the directory of a saved model')
-    .addOption(new Option('--split <name>', 'which samples').choices(SPLIT_NAMES).default('test'))
-    .addOption(new Option('--weights <which>', 'which weights of the run').choices(WEIGHTS_NAMES).default('best'))
-    .option('--data <name or path>', 'another data set of the same shape and classes (default: the one of the run)')
+    .addOption(splitOption())
+    .addOption(weightsOption())
+    .addOption(dataOption())
     .addOption(deviceOption())
     .option('--out <file>', 'where to (default: standard output)')
     .action(async (run: string, { out, ...flags }: InspectFlags & { out?: string }) => {
       const text = `${JSON.stringify(await inspectRun(run, flags))}\n`
-      if (out === undefined) process.stdout.write(text)
+      if (out === undefined) standardOutput.print(text)
       else await writeInspection(out, text)
     })
 }
 
 /** @throws errors of the model, the data set and the runtime */
 export async function inspectRun(run: string, { split, weights, data, device }: InspectFlags): Promise<Inspection> {
-  const { description, ...rest } = await loadTrainedModel(run, weights)
-  const dataset = await datasetOfRun(description, data)
+  const {
+    trained: { description, ...rest },
+    used,
+  } = await loadChosenModel(run, weights)
+  const measured = await samplesForModel(description, { data, split })
+  const { name, fingerprint, classNames } = measured.dataset
   // It runs on any CPU, and nobody sees the difference in a picture.
   const trained = {
     ...rest,
@@ -45,7 +50,8 @@ export async function inspectRun(run: string, { split, weights, data, device }: 
   }
   const engine = await loadEngine(trained, device)
   try {
-    return inspectModel(engine, trained, dataset, split)
+    const { weightsSha256 } = used
+    return { ...inspectModel(engine, trained, measured), weightsSha256, dataset: { name, fingerprint }, classNames }
   } finally {
     engine.close()
   }
@@ -55,6 +61,6 @@ async function writeInspection(file: string, text: string): Promise<void> {
   try {
     await writeFileAtomic(file, text)
   } catch (error) {
-    throw new ConvoyError('usage', `--out ${file}: ${(error as Error).message}`, { cause: error })
+    throw new ConvoyError('usage', `${file} cannot be written: ${(error as Error).message}`, { cause: error })
   }
 }

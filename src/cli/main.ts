@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { ConvoyError } from '../shared/errors.js'
-import { printableLines } from '../shared/log/printable.js'
+import { printable } from '../shared/log/printable.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 import { version } from '../shared/version.js'
 
 interface Entry {
@@ -77,11 +78,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
  * @param argv as process.argv
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  // A reader that has seen enough, such as `head`, is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-    throw error
-  })
+  standardOutput.exitWhenUnread()
   try {
     const program = new Command('convoy')
       .description('Distributed data-parallel training for TensorFlow.js on Node')
@@ -103,8 +100,8 @@ export async function main(argv: readonly string[]): Promise<void> {
 function report(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
   const error = ConvoyError.from(thrown)
-  process.stderr.write(`✖ ${printableLines(error.message)}\n`)
-  if (!error.isExpected) process.stderr.write(`${(error.cause as Error | undefined)?.stack ?? error.stack}\n`)
+  standardError.print(`✖ ${error.lines.map(printable).join('\n  ')}\n`)
+  if (!error.isExpected) standardError.print(`${(error.cause as Error | undefined)?.stack ?? error.stack}\n`)
   return error.exitStatus
 }
 
@@ -112,8 +109,15 @@ function report(thrown: unknown): number {
 function exitByThrowing(command: Command): void {
   command.exitOverride()
   command.configureOutput({
-    outputError: (text, write) => {
-      write(printableLines(text.replace(/^error: /, '✖ ')))
+    writeOut: (text) => {
+      standardOutput.print(text)
+    },
+    writeErr: (text) => {
+      standardError.print(text)
+    },
+    outputError: (text) => {
+      const [, message, suggestion = ''] = /^(?:error: )?(.*?)(\n\(Did you mean [^\n]*)?\n?$/s.exec(text)!
+      standardError.print(`✖ ${printable(message!)}${suggestion}\n`)
     },
   })
   for (const child of command.commands) exitByThrowing(child)

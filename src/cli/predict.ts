@@ -1,19 +1,25 @@
-import Table from 'cli-table3'
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
+import { describeLeftOut } from '../data/left-out.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
-import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
+import { Table } from '../shared/table.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 import { formatShare } from '../shared/units.js'
 import { loadEngine } from '../worker/offline/load-engine.js'
 import { findImages, predictImages } from '../worker/offline/predict-images.js'
 import { deviceOption } from './device-option.js'
 import { integer } from './flag-values.js'
+import { describeWeights, loadChosenModel, weightsOption } from './weights-option.js'
 
 interface PredictFlags {
   top: number
-  weights: WeightsName
+  weights?: WeightsName
   device: DeviceChoice
   json?: true
+}
+
+const report = (line: string): void => {
+  standardError.notice(line)
 }
 
 export function predictCommand(): Command {
@@ -21,26 +27,28 @@ export function predictCommand(): Command {
     .argument('<run>', 'run directory, or the directory of a saved model')
     .argument('<images...>', 'image files, or directories to search for them')
     .option('--top <number>', 'how many classes to show for each image', integer(1, 1000), 3)
-    .addOption(new Option('--weights <which>', 'which weights of the run').choices(WEIGHTS_NAMES).default('best'))
+    .addOption(weightsOption())
     .addOption(deviceOption())
     .option('--json', 'for machines')
     .action(async (run: string, images: string[], { top, weights, device, json }: PredictFlags) => {
-      const trained = await loadTrainedModel(run, weights)
-      const files = await findImages(images)
+      const { trained, used } = await loadChosenModel(run, weights)
+      const { files, unreadable, leftOut } = await findImages(images, report)
       const engine = await loadEngine(trained, device)
-      const result = await predictImages(engine, trained.description, files, top)
+      const predicted = await predictImages(engine, trained.description, files, top)
       engine.close()
-      if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
+      const result = { ...predicted, unreadable: [...unreadable, ...predicted.unreadable], leftOut, ...used }
+      if (json) standardOutput.print(`${JSON.stringify(result)}\n`)
       else {
-        const table = new Table({ head: ['image', 'prediction', ''], style: { head: [], border: [], compact: true } })
+        const table = new Table({ head: ['image', 'prediction', ''], compact: true })
         for (const { file, classes } of result.predictions) {
           classes.forEach(({ name, probability }, rank) =>
             table.push([rank === 0 ? file : '', name, formatShare(probability)]),
           )
         }
-        process.stdout.write(`${table.toString()}\n`)
+        standardOutput.print(`${table.toString()}\n${describeWeights(used, run)}\n`)
       }
-      for (const { reason } of result.unreadable) process.stderr.write(`✖ ${reason}\n`)
+      for (const line of describeLeftOut(leftOut)) report(line)
+      for (const { reason } of result.unreadable) report(`✖ ${reason}`)
       if (result.unreadable.length > 0) process.exitCode = 1
     })
 }

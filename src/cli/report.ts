@@ -1,38 +1,87 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import writeFileAtomic from 'write-file-atomic'
 import { readStory } from '../coordinator/reporting/read-story.js'
+import { findRunningRun } from '../coordinator/run-announcement.js'
 import type { Inspection, Kernels } from '../dashboard/inspection.js'
 import { kernelsOf } from '../dashboard/inspection.js'
 import { reportPage } from '../dashboard/page-files.js'
-import type { Looking } from '../dashboard/page-state.js'
+import type { KeptWeights, Looking, Snapshot, WeightsByName } from '../dashboard/page-state.js'
+import { weightsSha256 as sha256Of } from '../model/weights-sha256.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
-import { loadTrainedModel } from '../saved-model/trained-model.js'
+import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
+import { printable } from '../shared/log/printable.js'
+import { isThere } from '../shared/path-access.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 
 export function reportCommand(): Command {
   return new Command('report')
     .argument('<run>', 'run directory')
     .option('--out <file>', 'where to (default: report.html in the run directory)')
-    .option('--json', 'for machines')
+    .option('--json', 'print the file and what the report says in numbers, for machines')
     .action(async (run: string, { out, json }: { out?: string; json?: true }) => {
-      const file = await writeReport(run, out)
-      process.stdout.write(json ? `${JSON.stringify({ file })}\n` : `${file}\n`)
+      const { file, story } = await writeReport(run, out)
+      standardOutput.print(json ? `${JSON.stringify({ file, ...summaryOf(story) })}\n` : `${printable(file)}\n`)
     })
 }
 
-/** @returns the file @throws ConvoyError('usage') when it is no run directory or the file cannot be written */
-export async function writeReport(run: string, out = path.join(run, 'report.html')): Promise<string> {
-  const { status, ...story } = readStory(run)
+/** @throws ConvoyError('usage') when it is no run directory or the file cannot be written */
+export async function writeReport(
+  run: string,
+  out = path.join(run, 'report.html'),
+): Promise<{ readonly file: string; readonly story: ReportStory }> {
+  const { status, ...read } = readStory(run)
+  const goesOn = status.end === undefined && (await isRunning(run))
   const { kernels, inspection, looking } = await lookInside(run)
-  const html = reportPage({ ...story, status: { ...status, ...(kernels && { kernels }) }, looking }, inspection)
+  const story = {
+    ...read,
+    weights: await withHashes(run, read.weights),
+    status: { ...status, ...(goesOn && { state: 'running' }), ...(kernels && { kernels }) },
+    looking,
+  }
+  const html = reportPage(story, inspection)
   try {
     await writeFileAtomic(out, html)
   } catch (error) {
-    throw new ConvoyError('usage', `--out ${out}: ${(error as Error).message}`, { cause: error })
+    throw new ConvoyError('usage', `${out} cannot be written: ${(error as Error).message}`, { cause: error })
   }
-  return path.resolve(out)
+  return { file: path.resolve(out), story }
+}
+
+type ReportStory = Snapshot & Required<Pick<Snapshot, 'status'>>
+
+/** What a script asks of a report: how the run ended, its numbers, and what it was. */
+function summaryOf({ header, environment, outcome, weights, members, status }: ReportStory): object {
+  const { state, end } = status
+  return { state, end, outcome, weights, run: header, environment, workers: members }
+}
+
+/** Whether its coordinator lives on this machine. */
+async function isRunning(run: string): Promise<boolean> {
+  return findRunningRun('', run).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Hashes that were not written down, out of the saved weights. Weights that are damaged, or gone, have none. */
+async function withHashes(run: string, weights: WeightsByName = {}): Promise<WeightsByName> {
+  const hashed: Partial<Record<WeightsName, KeptWeights>> = { ...weights }
+  for (const name of WEIGHTS_NAMES) {
+    if (weights[name]?.sha256 !== undefined || !isThere(path.join(run, 'model', name))) continue
+    try {
+      const saved = await loadTrainedModel(run, name)
+      const sha256 = sha256Of(saved.weights)
+      // Weights of another step are not those that the result speaks of.
+      if ((weights[name]?.step ?? saved.step) === saved.step)
+        hashed[name] = { ...weights[name], step: saved.step, sha256 }
+    } catch {
+      // What is wrong with them stands where the images would be.
+    }
+  }
+  return hashed
 }
 
 interface Inside {
@@ -43,24 +92,30 @@ interface Inside {
 
 /** What is inside of the best weights, or the last of a run that was interrupted. A report is one without it, too; it says why. */
 async function lookInside(run: string): Promise<Inside> {
-  const which = existsSync(path.join(run, 'model', 'best')) ? 'best' : 'last'
+  const which = isThere(path.join(run, 'model', 'best')) ? 'best' : 'last'
   let kernels: Kernels | undefined
   try {
-    const { description, weights, step } = await loadTrainedModel(run, which)
+    const { description, weights } = await loadTrainedModel(run, which)
     kernels = kernelsOf(description.model.layout, weights)
-    return { kernels, inspection: await inspectionOf(run, which, step), looking: { state: 'done' } }
+    const made = { weightsSha256: sha256Of(weights), fingerprint: description.dataset.fingerprint }
+    return { kernels, inspection: await inspectionOf(run, which, made), looking: { state: 'done' } }
   } catch (error) {
     const reason = ConvoyError.from(error).message
-    process.stderr.write(`The report shows no images: ${reason}\n`)
+    standardError.notice(`The report shows no images: ${reason}`)
     return { kernels, looking: { state: 'failed', reason } }
   }
 }
 
-/** As it was written down, or computed now. */
-async function inspectionOf(run: string, weights: WeightsName, step: number): Promise<Inspection> {
+/** As it was written down of these weights and the run's data set, or computed now. */
+async function inspectionOf(
+  run: string,
+  weights: WeightsName,
+  { weightsSha256, fingerprint }: { weightsSha256: string; fingerprint: string },
+): Promise<Inspection> {
   const file = path.join(run, 'inspection.json')
   const kept = readInspection(file)
-  if (kept?.step === step && kept.split === 'test') return kept
+  const isOfThese = kept?.weightsSha256 === weightsSha256 && kept.dataset?.fingerprint === fingerprint
+  if (isOfThese && kept.split === 'test') return kept
   // With TensorFlow, which takes a second to load.
   const { inspectRun } = await import('./inspect.js')
   const inspection = await inspectRun(run, { split: 'test', weights, device: 'cpu' })

@@ -1,10 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { parse as parseYaml } from 'yaml'
 import type { Assignment, Resolved } from '../model/resolve-run-config.js'
 import { resolveRunConfig } from '../model/resolve-run-config.js'
 import { DEFAULT_RECIPE, RECIPES } from '../model/recipes.js'
 import { NETWORK_NAMES, PRECISIONS } from '../model/run-config.js'
+import { cannotBeRead, isMissing } from '../shared/path-access.js'
 
 /** Flags for the settings that people change most; `--set` reaches all. Each has a twin in the environment: CONVOY_BATCH_SIZE. */
 const FLAGS: readonly { readonly flag: string; readonly path: string; readonly help: string }[] = [
@@ -108,12 +109,17 @@ function fromText(path: string, text: string, origin: string): Assignment {
 
 function readConfigFile(file: string | undefined, problems: string[]): Record<string, unknown> {
   if (file === undefined) return {}
-  if (!existsSync(file)) {
-    problems.push(`--config ${file}: there is no such file.`)
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    problems.push(
+      `--config ${isMissing(error) ? `${file}: there is no such file.` : cannotBeRead(file, error).message}`,
+    )
     return {}
   }
   try {
-    const content: unknown = parseYaml(readFileSync(file, 'utf8'))
+    const content: unknown = parseYaml(text)
     if (typeof content === 'object' && content !== null && !Array.isArray(content))
       return content as Record<string, unknown>
     problems.push(`--config ${file}: it holds no settings; write lines such as \`epochs: 10\`.`)

@@ -11,7 +11,7 @@ import { addRunConfigFlags, runConfigFrom } from './run-config-flags.js'
 
 /** How a run is carried out: nothing here changes its weights. */
 const runOptionsSchema = z.object({
-  data: z.string().min(1).default('cifar10'),
+  data: z.string().min(1).optional(),
   name: z
     .string()
     .regex(/^[\w.-]{1,64}$/, 'use 1 to 64 letters, digits, dots, dashes and underscores')
@@ -43,7 +43,7 @@ export function addRunFlags(
   defaults: { listen: string; adminListen: string; metricsListen: string },
 ): Command {
   return addRunConfigFlags(command)
-    .option('--data <name or path>', 'data set: a name, a fingerprint or a path', 'cifar10')
+    .option('--data <name or path>', 'data set: a name, a fingerprint or a path (default: the embedded cifar10)')
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
     .option('--runs-dir <directory>', 'where run directories lie', 'runs')
     .option('--listen <host:port>', 'where workers join; port 0 takes any free one', defaults.listen)
@@ -65,10 +65,15 @@ export function addRunFlags(
 
 /**
  * Checks everything that the user gave.
- * @returns also the name of the run: `--name`, or the recipe
+ * @returns also the recipe, and the name of the run: `--name`, or the recipe
  * @throws ConvoyError('usage') with all problems at once
  */
-export function readRunFlags(flags: RunConfigFlags): { config: RunConfig; options: RunOptions; name: string } {
+export function readRunFlags(flags: RunConfigFlags): {
+  config: RunConfig
+  options: RunOptions
+  name: string
+  recipe: string
+} {
   const { config, problems, recipe } = runConfigFrom(flags)
   const parsed = runOptionsSchema.safeParse(flags)
   const all = [
@@ -82,12 +87,9 @@ export function readRunFlags(flags: RunConfigFlags): { config: RunConfig; option
       : []),
   ]
   if (config === undefined || !parsed.success || all.length > 0) {
-    throw new ConvoyError(
-      'usage',
-      all.length === 1 ? all[0]! : `${all.length} settings cannot be used:\n  ${all.join('\n  ')}`,
-    )
+    throw new ConvoyError('usage', all.length === 1 ? all : [`${all.length} settings cannot be used:`, ...all])
   }
-  return { config, options: parsed.data, name: parsed.data.name ?? recipe }
+  return { config, options: parsed.data, name: parsed.data.name ?? recipe, recipe }
 }
 
 function kebab(name: string): string {

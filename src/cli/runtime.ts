@@ -2,6 +2,8 @@ import { Command, Option } from 'commander'
 import { ensureRuntime } from '../engine/runtime/install-runtime.js'
 import { findRuntime } from '../engine/runtime/runtime-directory.js'
 import { ConvoyError } from '../shared/errors.js'
+import { printable } from '../shared/log/printable.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 
 interface InstallFlags {
   gpu?: true
@@ -22,15 +24,15 @@ function installCommand(): Command {
     .action(async ({ gpu, cpu, from }: InstallFlags) => {
       const kind = gpu ? 'gpu' : cpu ? 'cpu' : undefined
       const report = (line: string): void => {
-        process.stderr.write(`${line}\n`)
+        standardError.notice(line)
       }
       const runtime = await ensureRuntime({
         ...(kind === undefined ? {} : { kind }),
         ...(from === undefined ? {} : { from }),
         report,
       })
-      process.stdout.write(
-        `TensorFlow ${runtime.tensorflowVersion} for ${runtime.kind} is in use: ${runtime.directory}\n`,
+      standardOutput.print(
+        `TensorFlow ${runtime.tensorflowVersion} for ${runtime.kind} is in use: ${printable(runtime.directory)}\n`,
       )
     })
 }
@@ -49,6 +51,6 @@ function showCommand(): Command {
         `made of     ${runtime.source}`,
         `lies in     ${runtime.directory}`,
       ]
-      process.stdout.write(json ? `${JSON.stringify(runtime)}\n` : `${lines.join('\n')}\n`)
+      standardOutput.print(json ? `${JSON.stringify(runtime)}\n` : `${lines.map(printable).join('\n')}\n`)
     })
 }

@@ -1,8 +1,9 @@
-import Table from 'cli-table3'
 import { Command } from 'commander'
 import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
-import { formatShare } from '../shared/units.js'
+import { Table } from '../shared/table.js'
+import { standardOutput } from '../shared/terminal.js'
+import { counted, formatShare } from '../shared/units.js'
 import { measuredCluster, readMeasuredRuns } from '../simulation/measured-cluster.js'
 import type { Prediction, WhatIf } from '../simulation/predict-throughput.js'
 import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughput.js'
@@ -18,7 +19,10 @@ const flagsSchema = z.object({
     .string()
     .regex(/^\d+(,\d+)*$/, 'give numbers with commas between them, such as 1,8,64')
     .transform((text) => text.split(',').map(Number))
-    .refine((counts) => counts.every((count) => count >= 1 && count <= MOST_WORKERS), `1 to ${MOST_WORKERS} workers`),
+    .refine(
+      (counts) => counts.every((count) => count >= 1 && count <= MOST_WORKERS),
+      `1 to ${counted(MOST_WORKERS, 'worker')}`,
+    ),
   cores: whole(1, 100_000).optional(),
   batchSize: whole(1, 1_048_576).optional(),
   shardSize: whole(1, 65_536).optional(),
@@ -59,12 +63,12 @@ export function simulateCommand(): Command {
       const parsed = flagsSchema.safeParse(raw)
       if (!parsed.success) {
         const problems = parsed.error.issues.map(({ path: [flag], message }) => `--${kebab(String(flag))}: ${message}`)
-        throw new ConvoyError('usage', problems.join('\n  '))
+        throw new ConvoyError('usage', problems)
       }
       const { workers, ...flags } = parsed.data
       const predictions: Prediction[] = []
       for (const count of workers) predictions.push(await predictThroughput(whatIf(flags, count)))
-      process.stdout.write(json ? `${JSON.stringify(predictions)}\n` : describe(predictions))
+      standardOutput.print(json ? `${JSON.stringify(predictions)}\n` : describe(predictions))
     })
 }
 
@@ -86,7 +90,6 @@ function whatIf(flags: Omit<z.output<typeof flagsSchema>, 'workers'>, workers: n
 function describe(predictions: readonly Prediction[]): string {
   const table = new Table({
     head: ['workers', 'images/s', 'step', 'efficiency', 'goodput', 'bottleneck'],
-    style: { head: [], border: [] },
   })
   for (const { workers, samplesPerSecond, stepMs, efficiency, goodput, bottleneck } of predictions) {
     table.push([

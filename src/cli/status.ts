@@ -1,11 +1,13 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import { findRunningRun } from '../coordinator/run-announcement.js'
 import { printable } from '../shared/log/printable.js'
+import { isThere } from '../shared/path-access.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
-import { formatBytes, formatDuration, formatShare } from '../shared/units.js'
+import { Table } from '../shared/table.js'
+import { standardOutput } from '../shared/terminal.js'
+import { counted, formatBytes, formatDuration, formatShare } from '../shared/units.js'
 import type { AdminTarget } from './admin-client.js'
 import { callAdmin } from './admin-client.js'
 import { integer } from './flag-values.js'
@@ -37,7 +39,7 @@ export function statusCommand(): Command {
         return
       }
       const show = json ? (status: StatusReply) => `${JSON.stringify(status)}\n` : describe
-      if (watch === undefined) process.stdout.write(show(await callAdmin('status', target, run)))
+      if (watch === undefined) standardOutput.print(show(await callAdmin('status', target, run)))
       else await watchStatus(target, run, 1000 * watch, show)
     })
 }
@@ -52,7 +54,7 @@ interface StatusFlags extends AdminTarget {
 async function openPage({ runsDir }: AdminTarget, run: string | undefined): Promise<void> {
   const page = await pageOf(runsDir, run)
   const isShown = await openInBrowser(page)
-  process.stdout.write(isShown ? `${page}\n` : `No browser can be started here; open ${page}\n`)
+  standardOutput.print(`${isShown ? '' : 'No browser can be started here; open '}${printable(page)}\n`)
 }
 
 async function pageOf(runsDir: string, run: string | undefined): Promise<string> {
@@ -62,14 +64,15 @@ async function pageOf(runsDir: string, run: string | undefined): Promise<string>
   } catch (error) {
     const over = run ?? newestRun(runsDir)
     if (over === undefined) throw error
-    return writeReport(over)
+    return (await writeReport(over)).file
   }
 }
 
 /** Directories are named after the time when they were made. */
 function newestRun(runsDir: string): string | undefined {
-  const names = existsSync(runsDir) ? readdirSync(runsDir).sort() : []
-  return names.map((name) => path.join(runsDir, name)).findLast((run) => existsSync(path.join(run, 'metrics.jsonl')))
+  const entries = isThere(runsDir) ? readdirSync(runsDir, { withFileTypes: true }) : []
+  const directories = entries.filter((entry) => !entry.isFile()).map(({ name }) => path.join(runsDir, name))
+  return directories.sort().findLast((run) => isThere(path.join(run, 'metrics.jsonl')))
 }
 
 function describe(status: StatusReply): string {
@@ -78,14 +81,13 @@ function describe(status: StatusReply): string {
   const left = secondsLeft > 0 ? `, ${formatDuration(secondsLeft)} left` : ''
   const table = new Table({
     head: ['worker', 'name', 'state', 'device', 'shards', 'memory', 'tensors', 'slower', 'heard'],
-    style: { head: [], border: [] },
   })
   for (const worker of workers) {
     table.push([
       worker.worker,
-      printable(worker.name),
+      worker.name,
       worker.state,
-      printable(worker.device),
+      worker.device,
       worker.shardsDone,
       formatBytes(worker.residentBytes),
       worker.tensors,
@@ -94,9 +96,9 @@ function describe(status: StatusReply): string {
     ])
   }
   return (
-    `${runDirectory}: ${state}\n` +
+    `${printable(runDirectory)}: ${state}\n` +
     `step ${step} of ${totalSteps} (epoch ${epoch.toFixed(2)}), ` +
     `loss ${loss.toFixed(4)}, accuracy ${formatShare(accuracy)}, ${samplesPerSecond.toFixed(0)} images/s, ` +
-    `${workers.length} workers${left}\n${table.toString()}\n`
+    `${counted(workers.length, 'worker')}${left}\n${table.toString()}\n`
   )
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { standardOutput } from '../shared/terminal.js'
 import type { AdminTarget } from './admin-client.js'
 import { callAdmin } from './admin-client.js'
 
@@ -9,6 +10,6 @@ export function stopCommand(): Command {
     .option('--runs-dir <directory>', 'where run directories lie', 'runs')
     .action(async (run: string | undefined, target: AdminTarget) => {
       await callAdmin('stop', target, run)
-      process.stdout.write('The run ends after the step it is in; evaluation and saving follow.\n')
+      standardOutput.print('The run ends after the step it is in; evaluation and saving follow.\n')
     })
 }

@@ -1,6 +1,6 @@
 import os from 'node:os'
 import { Command } from 'commander'
-import { LocalWorkers } from '../coordinator/local-workers.js'
+import { LocalWorkers, MAX_START_MS } from '../coordinator/local-workers.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { chooseGpus } from '../engine/runtime/device-choice.js'
 import { runWorker } from '../worker/run-worker.js'
@@ -18,13 +18,13 @@ export function trainCommand(): Command {
     .option('--workers <number>', 'worker processes (default: one per GPU, or one per core)')
     .option('--standalone', 'coordinator and one worker in a single process')
     .action(async (flags: RunConfigFlags) => {
-      const { config, options, name } = readRunFlags(flags)
+      const { config, options, name, recipe } = readRunFlags(flags)
       const { device } = options
       const gpus = chooseGpus(device)
       const count = options.workers ?? (gpus.length > 0 ? gpus.length : os.availableParallelism())
       const start = (place: WorkerPlace) =>
         options.standalone ? startInside(place, device) : startProcesses(place, count, device, options.logLevel, gpus)
-      await runTraining(config, options, name, start)
+      await runTraining(config, options, { name, recipe }, start)
     })
 }
 
@@ -52,6 +52,8 @@ function startProcesses(
 /** A worker in this process; it talks gRPC over loopback like any other. */
 function startInside({ address, log, onNoneLeft }: WorkerPlace, device: DeviceChoice): OwnWorkers {
   const leave = new AbortController()
+  const startedMs = performance.now()
+  let isThere = true
   const ended = runWorker({
     address,
     patienceMs: 10_000,
@@ -60,6 +62,7 @@ function startInside({ address, log, onNoneLeft }: WorkerPlace, device: DeviceCh
     log,
     leaveSignal: leave.signal,
   }).catch((error: unknown) => {
+    isThere = false
     if (!leave.signal.aborted) onNoneLeft(`the worker of this process ended: ${(error as Error).message}`)
   })
   return {
@@ -67,5 +70,6 @@ function startInside({ address, log, onNoneLeft }: WorkerPlace, device: DeviceCh
       leave.abort()
       await ended
     },
+    starting: () => (isThere && performance.now() - startedMs < MAX_START_MS ? 1 : 0),
   }
 }

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { findRunningRun } from '../coordinator/run-announcement.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
-import { canRedraw } from '../shared/terminal.js'
+import { standardError, standardOutput } from '../shared/terminal.js'
 import type { AdminTarget } from './admin-client.js'
 import { callAdmin } from './admin-client.js'
 import { onStopSignals } from './stop-signals.js'
@@ -22,7 +22,10 @@ export async function watchStatus(
   const restoreSignals = onStopSignals(() => process.exit(130))
   // Looked up once: it may not become another run on the way.
   const admin = target.admin ?? (await findRunningRun(target.runsDir, run)).adminAddress
-  const write = canRedraw(process.stdout) ? redrawer(process.stdout) : (text: string) => process.stdout.write(text)
+  const write = (text: string): void => {
+    if (standardOutput.canRedraw) standardOutput.redrawBlock(text)
+    else standardOutput.print(text)
+  }
   let status = await callAdmin('status', { ...target, admin })
   for (;;) {
     write(show(status))
@@ -33,7 +36,7 @@ export async function watchStatus(
     } catch (error) {
       if (!hasGone(error)) throw error
       // It ended between two looks, or died: who was there last cannot say which.
-      process.stderr.write(`The coordinator at ${admin} has gone.\n`)
+      standardError.notice(`The coordinator at ${admin} has gone.`)
       break
     }
   }
@@ -43,24 +46,4 @@ export async function watchStatus(
 /** Nobody listens there any more: the run is over. A coordinator that is there and does not answer is another matter. */
 function hasGone(error: unknown): boolean {
   return error instanceof ConvoyError && (error.cause as ServiceError | undefined)?.code === grpcStatus.UNAVAILABLE
-}
-
-/** Of a terminal that does not know its size. */
-const USUAL_ROWS = 24
-
-/** The terminal cuts off what is too long for a line: it knows how wide each character is. */
-const [CUT, WRAP] = ['\u001b[?7l', '\u001b[?7h']
-
-/** Writes over what it wrote before. What does not fit the terminal is cut off. */
-function redrawer(stream: NodeJS.WriteStream): (text: string) => void {
-  let shownLines = 0
-  return (text) => {
-    const lines = text
-      .trimEnd()
-      .split('\n')
-      .slice(0, Math.max(1, (stream.rows || USUAL_ROWS) - 1))
-    const up = shownLines > 0 ? `\u001b[${shownLines}A` : ''
-    stream.write(`${up}\r\u001b[J${CUT}${lines.join('\n')}${WRAP}\n`)
-    shownLines = lines.length
-  }
 }

@@ -6,6 +6,7 @@ import type { LogSink } from '../shared/log/log.js'
 import { Log } from '../shared/log/log.js'
 import { forPeople } from '../shared/log/people-format.js'
 import { parseAddress } from '../shared/protocol/listen.js'
+import { standardError } from '../shared/terminal.js'
 import { nameFault } from '../shared/worker-name.js'
 import { LogRelay } from '../worker/log-relay.js'
 import { runWorker } from '../worker/run-worker.js'
@@ -50,9 +51,9 @@ export function workerCommand(): Command {
       parseAddress(flags.join, '--join')
       const leave = new AbortController()
       const relay = new LogRelay(Date.now)
-      const writePeople: LogSink = (record) => process.stderr.write(`${forPeople(record)}\n`)
+      const writePeople: LogSink = (record) => standardError.notice(forPeople(record))
       const restore = onStopSignals(() => {
-        process.stderr.write('Leaving after the work in hand. Once more to leave at once.\n')
+        standardError.notice('Leaving after the work in hand. Once more to leave at once.')
         leave.abort()
       })
       if (flags.supervised) {
@@ -70,7 +71,7 @@ export function workerCommand(): Command {
           leaveSignal: leave.signal,
           ...(flags.metricsListen === undefined ? {} : { metricsListen: flags.metricsListen }),
         })
-        process.stderr.write(`Done: ${reason}.\n`)
+        standardError.notice(`Done: ${reason}.`)
       } finally {
         restore()
         process.stdin.pause()

@@ -5,6 +5,7 @@ import path from 'node:path'
 import type { Logger } from '../shared/log/log.js'
 import { RotatingFile } from '../shared/log/rotating-file.js'
 import { packageRoot } from '../shared/package-root.js'
+import { counted } from '../shared/units.js'
 
 export interface LocalWorkersOptions {
   readonly count: number
@@ -46,6 +47,9 @@ const MOST_RESTARTS = 3
 const RESTART_AFTER_MS = 1_000
 const CLOSE_AFTER_MS = 5_000
 
+/** From its start to its join: loading TensorFlow takes seconds, on a busy machine or with a GPU many. */
+export const MAX_START_MS = 60_000
+
 /** Of a worker's output: a full file is kept until the next is full too. */
 const MOST_LOG_BYTES = 16 * 1024 * 1024
 const MOST_LOG_FILES = 2
@@ -55,6 +59,7 @@ export class LocalWorkers {
   readonly #options: LocalWorkersOptions
   readonly #files: readonly RotatingFile[]
   readonly #children = new Map<number, ChildProcess>()
+  readonly #startedMs = new Map<ChildProcess, number>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #closed = false
 
@@ -73,6 +78,13 @@ export class LocalWorkers {
   /** Process ids of the workers that run now. */
   get pids(): number[] {
     return [...this.#children.values()].flatMap((child) => child.pid ?? [])
+  }
+
+  /** Those that will be started again in a moment, and those that run for less than {@link MAX_START_MS}. */
+  starting(): number {
+    const nowMs = performance.now()
+    const young = [...this.#children.values()].filter((child) => nowMs - this.#startedMs.get(child)! < MAX_START_MS)
+    return young.length + this.#timers.size
   }
 
   /** Ends all workers: they were told to finish; who does not go by itself is killed. */
@@ -118,11 +130,13 @@ export class LocalWorkers {
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)
     this.#children.set(index, child)
+    this.#startedMs.set(child, performance.now())
     child.on('error', (error) => {
       log.error(`Worker ${index} cannot be started: ${error.message}.`)
     })
     child.on('close', (status, signal) => {
       this.#children.delete(index)
+      this.#startedMs.delete(child)
       if (this.#closed || status === 0) return
       const how = signal === null ? `with status ${status}` : `by ${signal}`
       const lines = lastWords.trim().split('\n')
@@ -131,7 +145,7 @@ export class LocalWorkers {
       const words = (lines.findLast((line) => line.startsWith('✖ ')) ?? lastLine).replace(/^✖ /, '')
       const again = restarts < MOST_RESTARTS
       log.warn(
-        `Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${again ? 'it is started again' : `it ended ${restarts + 1} times and stays away`}.`,
+        `Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${again ? 'it is started again' : `exited ${counted(restarts + 1, 'time')}; not restarted`}.`,
         { index, status, signal },
       )
       if (!again) {

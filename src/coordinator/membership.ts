@@ -2,6 +2,7 @@ import type { PhaseReport } from '../metrics/phases.js'
 import { PhaseTimes } from '../metrics/phases.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { FromCoordinator, Heartbeat, JoinRequest } from '../shared/protocol/messages.js'
+import { counted } from '../shared/units.js'
 import type { Applicant } from './admission.js'
 import { Admission, SessionSecret } from './admission.js'
 import type { WorkerView } from './core/worker-table.js'
@@ -137,11 +138,14 @@ export class Membership {
     if (placed.some(({ applicant }) => applicant.name === name)) {
       throw new ConvoyError(
         'unavailable',
-        `A worker named ${name} takes part already. Give this one another --name, or wait until the other is gone.`,
+        `A worker named ${name} takes part already. Give this one another name (\`convoy worker --name\`), or wait until the other is gone.`,
       )
     }
     if (placed.length >= this.#maxWorkers)
-      throw new ConvoyError('unavailable', `The run has its ${this.#maxWorkers} workers; --max-workers allows more.`)
+      throw new ConvoyError(
+        'unavailable',
+        `The run has its ${counted(this.#maxWorkers, 'worker')}; \`convoy coordinator --max-workers\` allows more.`,
+      )
   }
 
   remove({ summary, report }: Member): void {

@@ -3,6 +3,7 @@ import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
+import { cannotBeRead, isMissing, statIfThere } from '../shared/path-access.js'
 import { isProcessAlive } from '../shared/is-process-alive.js'
 
 const announcementSchema = z.object({
@@ -44,31 +45,43 @@ export async function announceRun(announcement: RunAnnouncement, alsoTo?: string
 
 /**
  * The run in that directory or, without one, the newest under `root` whose coordinator lives on this machine.
- * @throws ConvoyError('usage') when there is none, or its announcement is damaged
+ * @throws ConvoyError('usage') when there is none, or a directory or an announcement is damaged or cannot be read
  */
 export async function findRunningRun(root: string, runDirectory?: string): Promise<RunAnnouncement> {
-  const candidates =
-    runDirectory === undefined
-      ? (await readdir(root).catch(() => []))
-          .sort()
-          .reverse()
-          .map((name) => path.join(root, name))
-      : [runDirectory]
-  for (const candidate of candidates) {
-    const announcement = await readAnnouncement(candidate)
+  if (runDirectory !== undefined) {
+    if ((await statIfThere(runDirectory)) === undefined)
+      throw new ConvoyError('usage', `${runDirectory}: there is no such directory.`)
+    const announcement = await readAnnouncement(runDirectory)
     if (announcement !== undefined && isProcessAlive(announcement.pid)) return announcement
+    throw new ConvoyError('usage', `No run is going on in ${runDirectory}.`)
+  }
+  const names = await readdir(root).catch((error: unknown) => {
+    if (isMissing(error)) return []
+    throw cannotBeRead(root, error)
+  })
+  let unread: string | undefined
+  for (const name of names.sort().reverse()) {
+    try {
+      const announcement = await readAnnouncement(path.join(root, name))
+      if (announcement !== undefined && isProcessAlive(announcement.pid)) return announcement
+    } catch (error) {
+      // Files beside the runs, and runs of others, are in nobody's way; one that may be the run is mentioned.
+      if (((error as ConvoyError).cause as NodeJS.ErrnoException | undefined)?.code !== 'ENOTDIR')
+        unread ??= (error as ConvoyError).message
+    }
   }
   throw new ConvoyError(
     'usage',
-    runDirectory === undefined
-      ? `No run is going on under ${root}. Name its directory, or the coordinator's address with --admin host:port.`
-      : `No run is going on in ${runDirectory}.`,
+    `No run is going on under ${root}. Name its directory, or the coordinator's address with --admin host:port.${unread === undefined ? '' : ` (${unread})`}`,
   )
 }
 
 async function readAnnouncement(directory: string): Promise<RunAnnouncement | undefined> {
   const file = path.join(directory, FILE)
-  const text = await readFile(file, 'utf8').catch(() => undefined)
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (isMissing(error)) return undefined
+    throw cannotBeRead(file, error)
+  })
   if (text === undefined) return undefined
   try {
     return announcementSchema.parse(JSON.parse(text))

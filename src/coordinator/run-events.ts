@@ -27,6 +27,19 @@ export interface EvaluationResult {
   readonly durationMs: number
 }
 
+/** Weights that a run leaves behind, and how good they are. */
+export interface WeightsSummary {
+  /** Steps that made them. */
+  readonly step: number
+  /** sha256 (hex) of the flat float32 vector, little-endian. */
+  readonly sha256: string
+  /** Measured on the validation split. */
+  readonly validation: Pick<EvaluationResult, 'accuracy' | 'loss'>
+}
+
+/** An evaluation in a run's result, which says what weights it is of. */
+export type BestEvaluation = EvaluationResult & { readonly weights: 'best' }
+
 export interface RunTiming {
   /** Of a worker's computing thread, per training shard: the mean. 0: never measured. */
   readonly shardMs: number
@@ -40,8 +53,10 @@ export interface RunTiming {
 
 /** What a finished run leaves in `result.json`. */
 export interface RunResult {
-  /** sha256 (hex) of the last weights: the flat float32 vector, little-endian. */
+  /** Of the last weights, as `weights.last.sha256`: equal configurations end with equal ones. */
   readonly weightsSha256: string
+  /** Those that validation chose, and those after the last step: `model/best` and `model/last` in the run directory. */
+  readonly weights: { readonly best: WeightsSummary; readonly last: WeightsSummary }
   readonly steps: number
   readonly samplesSeen: number
   /** Training samples per second of training time (evaluation excluded), over the whole run. */
@@ -49,14 +64,17 @@ export interface RunResult {
   /** Most workers that computed at the same time. */
   readonly workers: number
   readonly seconds: number
-  /** Of the best weights, which the test accuracy is measured on as well. Absent when the run ended before an epoch did. */
-  readonly validation: EvaluationResult
-  readonly test: EvaluationResult
-  /** Step of the weights with the best validation accuracy. */
+  readonly validation: BestEvaluation
+  readonly test: BestEvaluation
+  /** `weights.best.step` */
   readonly bestStep: number
   readonly dataset: string
   readonly datasetFingerprint: string
+  /** Where it came from, for people: such as the path that it was imported from. */
+  readonly datasetFrom?: string | undefined
   readonly classNames: readonly string[]
+  /** `[height, width, channel]` of an image. */
+  readonly inputShape: readonly [number, number, number]
   readonly config: RunConfig
   /** Leases given again because a worker died, left or failed. */
   readonly reissued: number
@@ -65,7 +83,12 @@ export interface RunResult {
 }
 
 /** Why a worker left that was not lost. */
-export const LEFT_BY_ITSELF = 'it wanted to'
+export const LEFT_BY_ITSELF = 'on request'
+
+/** Whether a result is refused for an ordinary reason: another one of the same shards counted before. */
+export function isExpectedRefusal(reason: string): boolean {
+  return reason === 'stale' || reason === 'audited' || reason === 'abandoned'
+}
 
 /** Everything that a run tells the outside: the terminal, the logs, metrics.jsonl and Prometheus all read this stream. */
 export type RunEvent =
@@ -78,10 +101,24 @@ export type RunEvent =
       readonly stepsPerEpoch: number
       readonly parameterCount: number
     }
-  /** No worker is there; the run waits for one. Said once each time the last worker goes (and at the start). */
-  | { readonly kind: 'waiting' }
+  /**
+   * No worker can compute; the run waits for one. Emitted once each time the last worker goes, and at the start when none has come
+   * after a while.
+   */
+  | {
+      readonly kind: 'waiting'
+      /** Workers of this run's own that are starting: it is too early to worry. Absent: none. */
+      readonly starting?: number | undefined
+    }
   | { readonly kind: 'worker-joined'; readonly worker: WorkerSummary; readonly workers: number }
-  | { readonly kind: 'worker-left'; readonly worker: WorkerSummary; readonly reason: string; readonly workers: number }
+  | {
+      readonly kind: 'worker-left'
+      readonly worker: WorkerSummary
+      readonly reason: string
+      readonly workers: number
+      /** Training samples whose gradients counted. Absent in runs of older versions. */
+      readonly samples?: number
+    }
   | {
       readonly kind: 'step'
       /** Steps applied so far: 1 after the first. */
@@ -101,6 +138,7 @@ export type RunEvent =
     }
   /** An evaluation begins, or a part of it is done. Samples. */
   | { readonly kind: 'evaluating'; readonly split: SplitName; readonly done: number; readonly total: number }
+  /** `best`: of the best weights so far, see isBetter. The test at the end is of the best weights of all. */
   | { readonly kind: 'evaluated'; readonly result: EvaluationResult; readonly epoch: number; readonly best: boolean }
   /** Shards were taken from a worker and given to others. */
   | {
@@ -110,7 +148,7 @@ export type RunEvent =
       readonly cause: RetryCause
       readonly reason: string
     }
-  /** A worker's message was refused: stale, malformed, not finite. */
+  /** A worker's result does not count: stale, audited or abandoned are expected; malformed, not finite and absurd are not. */
   | { readonly kind: 'refused'; readonly reason: string; readonly worker: WorkerSummary }
   /** Somebody idle computes what another worker is late with; the first result counts. */
   | { readonly kind: 'rescued'; readonly workerId: number; readonly lateId: number; readonly shards: number }

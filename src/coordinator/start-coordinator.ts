@@ -1,10 +1,11 @@
 import * as grpc from '@grpc/grpc-js'
-import { openDataset } from '../data/open-dataset.js'
+import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/split.js'
 import { buildNetwork } from '../model/networks.js'
 import { describeModel } from '../model/describe-model.js'
 import { gradientLength } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/run-config.js'
+import { runWarnings } from '../model/run-warnings.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { LogLevel } from '../shared/log/log-levels.js'
@@ -21,6 +22,7 @@ import { Lanes } from './lanes/lanes.js'
 import { WorkDescriber } from './describe-work.js'
 import type { RunObserver } from './run-events.js'
 import { RunProgress } from './run-progress.js'
+import { runNameOf } from './reporting/run-identity.js'
 import { adminService } from './services/admin-service.js'
 import { controlService } from './services/control-service.js'
 import { addHealthAndReflection } from './services/health-service.js'
@@ -38,8 +40,8 @@ import { WorkerPool } from './worker-pool.js'
 
 export interface CoordinatorOptions {
   readonly config: RunConfig
-  /** A data set's name, fingerprint or path. */
-  readonly data: string
+  /** A data set's name, fingerprint or path; undefined: the embedded CIFAR-10. */
+  readonly data?: string | undefined
   /** `host:port` for workers; port 0 takes any free one. */
   readonly listen: string
   /** `host:port` for `convoy status` and `convoy stop`. */
@@ -62,6 +64,8 @@ export interface CoordinatorOptions {
   /** See TrainingRunOptions. */
   readonly beforeStep?: () => Promise<void>
   readonly runDirectory: string
+  /** See WorkerPoolOptions. */
+  readonly startingWorkers?: () => number
 }
 
 /** A coordinator that listens; nothing is computed before {@link Coordinator.train}. */
@@ -70,6 +74,8 @@ export interface Coordinator {
   readonly address: string
   readonly adminAddress: string
   readonly description: RunDescription
+  /** Where the data set came from, for people; workers do not learn it. */
+  readonly datasetFrom: string
   /** Workers that can compute or do so now. */
   readonly workerCount: number
   state(): RunState
@@ -108,9 +114,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         'Use 127.0.0.1, or add --insecure on a network that you trust.',
     )
   }
-  const dataset = await openDataset(options.data)
+  const { info, warn } = log.module('run')
+  const { dataset, from } = await openFoundDataset(options.data, (lines) => {
+    for (const line of lines.split('\n')) info(line)
+  })
   const { pixels: _pixels, labels: _labels, ...header } = dataset
   const split = splitDataset(dataset, config.seed, config.stratified)
+  const warnings = runWarnings(dataset, split, config)
   const inputShape = [dataset.height, dataset.width, dataset.channels] as const
   const network = buildNetwork(config.network, [...inputShape], dataset.classNames.length)
   const model = describeModel(network)
@@ -133,7 +143,6 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       failure.abort(error)
     },
   })
-  const { info, warn } = log.module('run')
   const shared = SharedFiles.create((why) => {
     info(`Vectors travel over the network, to workers of this machine too: ${why}.`)
   })
@@ -159,6 +168,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     auditEvery: options.auditEvery,
     maxWorkers: options.maxWorkers,
     allowMixedDevices: options.allowMixedDevices,
+    starting: options.startingWorkers ?? (() => 0),
     lanes,
     now,
     wakeAt: (ms) => {
@@ -175,6 +185,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       run: JSON.stringify(description),
       heartbeatMs: DEFAULT_LIMITS.heartbeatMs,
       logLevel: workerLogs.level,
+      runName: runNameOf(runDirectory),
       ...(shared && { sharedFiles: shared.offer }),
     }),
   )
@@ -227,6 +238,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     address: listeners[0]!.address,
     adminAddress: listeners[1]!.address,
     description,
+    datasetFrom: from,
     get workerCount() {
       return pool.workerCount
     },
@@ -238,12 +250,14 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     workerPhases: () => pool.workerPhases(),
     traffic: () => traffic.counts(),
     train: async (onBrokenOff) => {
+      for (const warning of warnings) warn(warning)
       const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
       const training = trainingRun({
         description,
         splitSizes,
         pool,
         board,
+        datasetFrom: from,
         describer: new WorkDescriber(config, split),
         observer,
         signal: AbortSignal.any([signal, failure.signal]),

@@ -1,21 +1,23 @@
-import { createHash } from 'node:crypto'
 import type { DatasetInfo, SplitName } from '../data/dataset.js'
 import type { ParameterLayout } from '../model/parameter-layout.js'
 import { evaluationLength, gradientLength } from '../model/parameter-layout.js'
 import { initialWeights } from '../model/initial-weights.js'
 import type { RunDescription } from '../model/run-description.js'
+import { weightsSha256 } from '../model/weights-sha256.js'
 import { ConvoyError } from '../shared/errors.js'
-import { bytesOf } from '../shared/protocol/chunks.js'
 import { applyGradient } from './apply-gradient.js'
+import { isBetter } from './best-weights.js'
 import type { WorkDescriber } from './describe-work.js'
 import { evaluationPart, gradientPart } from './describe-work.js'
 import { createOptimizer } from './optimizer.js'
-import type { EvaluationResult, RunObserver, RunResult } from './run-events.js'
+import type { EvaluationResult, RunObserver, RunResult, WeightsSummary } from './run-events.js'
 import type { WeightsBoard } from './weights-board.js'
 import type { WorkerPool } from './worker-pool.js'
 
 export interface TrainingRunOptions {
   readonly description: RunDescription
+  /** Where the data set came from, for the result. */
+  readonly datasetFrom?: string
   readonly splitSizes: Readonly<Record<SplitName, number>>
   readonly pool: WorkerPool
   readonly board: WeightsBoard
@@ -197,19 +199,23 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
     const test = await evaluate('test', best.step)
     observer({ kind: 'evaluated', result: test, epoch: epochsAfter(best.step), best: true })
 
+    const summaries = { best: summaryOf(best), last: summaryOf(last) }
     const result: RunResult = {
-      weightsSha256: createHash('sha256').update(bytesOf(weights)).digest('hex'),
+      weightsSha256: summaries.last.sha256,
+      weights: summaries,
       steps: step,
       samplesSeen: step * batchSize,
       samplesPerSecond: trainingMs > 0 ? (steadySteps * batchSize) / (trainingMs / 1000) : 0,
       workers: pool.peakWorkers,
       seconds: (now() - startedMs) / 1000,
-      validation: best.validation,
-      test,
+      validation: { ...best.validation, weights: 'best' },
+      test: { ...test, weights: 'best' },
       bestStep: best.step,
       dataset: dataset.name,
       datasetFingerprint: dataset.fingerprint,
+      datasetFrom: options.datasetFrom,
       classNames: dataset.classNames,
+      inputShape: model.inputShape,
       config,
       reissued: pool.reissued,
       timing: {
@@ -225,7 +231,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
 
   async function validate(): Promise<void> {
     const validation = await evaluate('validation', step)
-    const isBest = best === undefined || validation.accuracy > best.validation.accuracy
+    const isBest = isBetter(validation, best?.validation)
     last = { step, weights: weights.slice(), validation }
     if (isBest) best = last
     observer({ kind: 'evaluated', result: validation, epoch: epochsAfter(step), best: isBest })
@@ -258,6 +264,10 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
   }
 }
 
+function summaryOf({ step, weights, validation: { accuracy, loss } }: Snapshot): WeightsSummary {
+  return { step, sha256: weightsSha256(weights), validation: { accuracy, loss } }
+}
+
 /** Reads an evaluation vector: `[confusion[label][prediction] … | loss sum]`. */
 function summarise(
   sum: Float32Array,
@@ -273,10 +283,7 @@ function summarise(
   ])
   const counted = confusion.flat().reduce((total, count) => total + count, 0)
   if (counted !== samples) {
-    throw new ConvoyError(
-      'internal',
-      `${counted} samples of the ${split} split were evaluated where there are ${samples}`,
-    )
+    throw new ConvoyError('internal', `${counted} of ${samples} in the ${split} split were evaluated`)
   }
   const correct = confusion.reduce((total, row, label) => total + row[label]!, 0)
   return {

@@ -5,6 +5,7 @@ import type { LogLevel } from '../shared/log/log-levels.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { LogLineMessage, LogLines } from '../shared/protocol/messages.js'
 import { LONGEST_LOG_LINE, MOST_LOG_LINES } from '../shared/protocol/messages.js'
+import { counted } from '../shared/units.js'
 import type { WorkerSummary } from './run-events.js'
 
 /** Of one worker; and of all together, so that a crowd of them cannot fill the disk or the terminal either. */
@@ -45,7 +46,7 @@ export class WorkerLogs {
         continue
       }
       if (limit.leftOut > 0) {
-        const message = `${limit.leftOut} lines of it were left out: too many at once.`
+        const message = `${counted(limit.leftOut, 'line')} of it ${limit.leftOut === 1 ? 'was' : 'were'} left out: too many at once.`
         this.#log.write({ timeMs: nowMs, level: 'info', module: 'worker', worker: worker.name, message })
         limit.leftOut = 0
       }

@@ -31,6 +31,8 @@ export interface WorkerPoolOptions {
   readonly allowMixedDevices: boolean
   /** One lease in so many is computed by two workers and compared; 0: none. */
   readonly auditEvery: number
+  /** Workers of this run's own that are starting. @default none */
+  readonly starting?: () => number
   /** @default on this thread alone */
   readonly lanes?: Lanes
   /** Monotonic milliseconds. */
@@ -73,8 +75,8 @@ export class WorkerPool {
   #effects: Effect[] = []
   #isCarryingOut = false
   #finished: string | undefined
-  /** Whether people know that nobody is there. */
-  #saidWaiting = false
+  /** Whether the `waiting` event was emitted since the last worker went, and for which reason. */
+  #waiting: 'starting' | 'none' | undefined
   #wakeMs = Infinity
   #reissued = 0
   #reduceMs = 0
@@ -206,7 +208,8 @@ export class WorkerPool {
     this.#handle({ kind: 'gone', worker, reason: why, isOwnFault }, () => {
       // After the run everybody goes; that is no news.
       if (!member.wasReady || this.#finished !== undefined) return
-      this.#options.observer({ kind: 'worker-left', worker: member.summary, reason: why, workers: this.workerCount })
+      const { summary, samples } = member
+      this.#options.observer({ kind: 'worker-left', worker: summary, reason: why, workers: this.workerCount, samples })
     })
     if (member.wasReady) this.#sayWaiting()
   }
@@ -290,7 +293,7 @@ export class WorkerPool {
   /** Lets time pass. Call a few times per second, and when {@link WorkerPoolOptions.wakeAt} asks for it. */
   tick(): void {
     this.#handle({ kind: 'tick' })
-    if (this.workerCount > 0) this.#saidWaiting = false
+    if (this.workerCount > 0) this.#waiting = undefined
     else if (this.#options.now() - this.#createdMs > FIRST_WORKER_MS) this.#sayWaiting()
   }
 
@@ -398,16 +401,18 @@ export class WorkerPool {
 
   #welcome(member: Member): void {
     member.wasReady = true
-    this.#saidWaiting = false
+    this.#waiting = undefined
     this.#peakWorkers = Math.max(this.#peakWorkers, this.workerCount)
     this.#options.observer({ kind: 'worker-joined', worker: member.summary, workers: this.workerCount })
   }
 
-  /** Said once each time that the last worker goes, and when none has come after a while. */
+  /** Emits `waiting` once each time that the last worker goes, and when none has come after a while: first for those that start. */
   #sayWaiting(): void {
-    if (this.workerCount > 0 || this.#finished !== undefined || this.#saidWaiting) return
-    this.#saidWaiting = true
-    this.#options.observer({ kind: 'waiting' })
+    if (this.workerCount > 0 || this.#finished !== undefined || this.#waiting === 'none') return
+    const starting = this.#peakWorkers === 0 ? (this.#options.starting?.() ?? 0) : 0
+    if (starting > 0 && this.#waiting === 'starting') return
+    this.#waiting = starting > 0 ? 'starting' : 'none'
+    this.#options.observer({ kind: 'waiting', ...(starting > 0 && { starting }) })
   }
 }
 

@@ -36,6 +36,10 @@ export interface InspectedBlock {
 /** What the weights of a step do with images. Made by inspectModel. */
 export interface Inspection {
   readonly step: number
+  /** Of the weights, their data set and its classes. Absent in those of earlier versions. */
+  readonly weightsSha256?: string
+  readonly dataset?: { readonly name: string; readonly fingerprint: string }
+  readonly classNames?: readonly string[]
   readonly split: string
   /** Images of the split that were classified, and that there are. */
   readonly examined: number

@@ -35,6 +35,7 @@ export function livePage(): { readonly html: string; readonly policy: string } {
   const html = page({
     styles: '<link rel="stylesheet" href="./uplot.css"><link rel="stylesheet" href="./page.css">',
     scripts: `<script type="importmap">${IMPORT_MAP}</script><script type="module" src="./main.js"></script>`,
+    noscript: 'This page needs JavaScript. The same numbers are at <a href="/metrics">/metrics</a>.',
   })
   return {
     html,
@@ -69,6 +70,7 @@ export function reportPage(snapshot: Snapshot, inspection?: Inspection): string 
       embedded('snapshot', snapshot) +
       (inspection === undefined ? '' : embedded('inspection', inspection)) +
       `<script type="importmap">${importMap}</script><script type="module">${start}</script>`,
+    noscript: 'This report needs JavaScript. Its numbers are in result.json and metrics.jsonl of the run directory.',
   })
 }
 
@@ -81,9 +83,10 @@ function hashOf(text: string): string {
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 }
 
-function page(parts: { styles: string; scripts: string }): string {
+function page(parts: { styles: string; scripts: string; noscript: string }): string {
   return readFileSync(source('page.html'), 'utf8')
     .replace('<!-- styles -->', () => parts.styles)
+    .replace('<!-- noscript -->', () => parts.noscript)
     .replace('<!-- scripts -->', () => parts.scripts)
 }
 

@@ -1,4 +1,5 @@
 import type { Phase } from '../metrics/phases.js'
+import type { RunConfig } from '../model/run-config.js'
 import type { Kernels } from './inspection.js'
 
 /** What the page knows of a run before its first step. Sizes in images. */
@@ -6,15 +7,34 @@ export interface RunHeader {
   readonly runDirectory: string
   readonly startedSeconds: number
   readonly network: string
+  readonly config: RunConfig
   readonly dataset: string
+  /** sha256 over shape, class names, labels and pixels. */
+  readonly datasetFingerprint: string
+  /** `[height, width, channels]` */
+  readonly imageShape: readonly [number, number, number]
   readonly classNames: readonly string[]
   readonly splitSizes: Readonly<Record<string, number>>
-  readonly seed: number
-  readonly precision: string
-  readonly batchSize: number
-  readonly shardSize: number
   readonly totalSteps: number
+  readonly stepsPerEpoch: number
   readonly parameterCount: number
+}
+
+/** `environment.json`: what was run, with what, and where. Runs of older versions lack fields. */
+export interface RunEnvironment {
+  /** Version of Convoy. */
+  readonly convoy?: string
+  /** Version of Node. */
+  readonly node?: string
+  /** Operating system, release and architecture of the coordinator's machine. */
+  readonly platform?: string
+  readonly cpu?: string
+  readonly cores?: number
+  readonly memoryBytes?: number
+  /** Arguments of `convoy`. */
+  readonly command?: readonly string[]
+  /** ISO 8601, UTC. */
+  readonly startedAt?: string
 }
 
 /** A step, or the mean over several of them; `step` and `epoch` are the last one's. Times in seconds since 1970. */
@@ -58,6 +78,12 @@ export interface Membership {
   readonly name: string
   readonly joinedSeconds: number
   readonly leftSeconds?: number
+  /** CPU or GPU model. */
+  readonly device: string
+  readonly deviceKind: string
+  readonly tensorflowVersion: string
+  /** Training samples whose gradients counted, of one that left. */
+  readonly samples?: number
 }
 
 export interface PageWorker {
@@ -66,6 +92,8 @@ export interface PageWorker {
   readonly device: string
   readonly state: string
   readonly shardsDone: number
+  /** Training samples whose gradients counted. */
+  readonly samples?: number
   /** Time for a shard, relative to the fastest worker; undefined: not measured yet. */
   readonly score?: number
   readonly silentSeconds: number
@@ -84,6 +112,21 @@ export interface PhaseSeconds {
 export type Looking =
   { readonly state: 'never' | 'running' | 'done' } | { readonly state: 'failed'; readonly reason: string }
 
+/**
+ * finished: all steps are done. stopped: asked to end early, with a result. interrupted, failed: without a result.
+ * unknown: without a result, and a version that did not record why.
+ */
+export const RUN_END_KINDS = ['finished', 'stopped', 'interrupted', 'failed', 'unknown'] as const
+
+/** When a run ended, and how. */
+export interface RunEnd {
+  readonly kind: (typeof RUN_END_KINDS)[number]
+  /** ISO 8601, UTC. */
+  readonly at: string
+  /** Why it failed, for people. */
+  readonly reason?: string
+}
+
 /** How things stand now. Counts since the beginning. */
 export interface RunStatus {
   readonly timeSeconds: number
@@ -99,14 +142,32 @@ export interface RunStatus {
   }[]
   /** Of the weights now. */
   readonly kernels?: Kernels
+  /** Absent while the run goes on, and in directories of older versions. */
+  readonly end?: RunEnd
 }
 
+/** Weights that the run keeps: those with the best validation, or those after the last step. */
+export interface KeptWeights {
+  readonly step: number
+  /** Of the flat float32 vector, little-endian. */
+  readonly sha256?: string
+  readonly validation?: { readonly accuracy: number; readonly loss: number }
+}
+
+export type WeightsByName = Readonly<Partial<Record<'best' | 'last', KeptWeights>>>
+
+/** The result of a run that came to its test. Runs of older versions lack fields. */
 export interface RunOutcome {
-  readonly weightsSha256: string
+  readonly steps?: number
   readonly seconds: number
   readonly samplesPerSecond: number
+  /** Most workers that computed at the same time. */
+  readonly workers?: number
   readonly testAccuracy: number
   readonly testLoss: number
+  readonly testSamples?: number
+  /** Whose accuracy and loss the test's are. */
+  readonly testWeights: 'best' | 'last'
 }
 
 /** What is added from one update to the next. */
@@ -119,11 +180,14 @@ export interface Update {
   readonly status?: RunStatus
   readonly looking?: Looking
   readonly outcome?: RunOutcome
+  /** Known at the end. */
+  readonly weights?: WeightsByName
 }
 
 /** All of it: what a page begins with, again after each break of its connection. */
 export interface Snapshot extends Update {
   readonly header?: RunHeader
+  readonly environment?: RunEnvironment
   /** Steps that a point stands for. */
   readonly stepsPerPoint: number
   readonly members: readonly Membership[]

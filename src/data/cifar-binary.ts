@@ -1,11 +1,9 @@
-import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { createGunzip } from 'node:zlib'
 import tar from 'tar-stream'
 import { ConvoyError } from '../shared/errors.js'
 import type { Dataset } from './dataset.js'
+import { archiveKind, unpackArchive } from './open-archive.js'
 
 /** The official binary edition of CIFAR-10: one label byte and 3 planes of 32x32 bytes (red, green, blue) a record. */
 const SIZE = 32
@@ -49,7 +47,7 @@ export async function readCifarDirectory(directory: string, name: string): Promi
   return decodeBatches(files, directory, name)
 }
 
-/** Reads the six batch files from the official tar.gz. @throws ConvoyError('data') naming the file and the offset */
+/** Reads the six batch files from the official tar.gz, or from the tar inside. @throws ConvoyError('data') naming the file and the offset */
 export async function readCifarArchive(archive: string, name: string): Promise<Omit<Dataset, 'fingerprint'>> {
   const files = new Map<string, Buffer>()
   const extract = tar.extract()
@@ -66,9 +64,9 @@ export async function readCifarArchive(archive: string, name: string): Promise<O
     }
   }
   try {
-    await Promise.all([pipeline(createReadStream(archive), createGunzip(), extract), collect()])
+    await Promise.all([unpackArchive(archive, await archiveKind(archive), extract), collect()])
   } catch (error) {
-    throw new ConvoyError('data', `${archive} is not a readable tar.gz (${(error as Error).message}).`, {
+    throw new ConvoyError('data', `${archive} is not a readable tar or tar.gz (${(error as Error).message}).`, {
       cause: error,
     })
   }

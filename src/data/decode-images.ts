@@ -1,127 +1,154 @@
+import { readFile, stat } from 'node:fs/promises'
 import os from 'node:os'
-import sharp from 'sharp'
 import { ConvoyError } from '../shared/errors.js'
+import { shellWord } from '../shared/shell-word.js'
 import type { Dataset } from './dataset.js'
 import { MOST_CLASSES } from './dataset.js'
-import type { ImageFile } from './image-archive.js'
+import { decodePixels, sizeOfImage } from './decode-pixels.js'
+import type { ImageFile } from './image-collection.js'
+import { andMore } from './image-collection.js'
 import { checkPackedSize } from './packed-cache.js'
 
-// Small images in parallel: threads and caches inside one image only cost.
-sharp.concurrency(1)
-sharp.cache(false)
+/** The least that `--size` takes, of height and of width. */
+export const MIN_SIZE = 8
+/** A photo's own size is hardly one to train with. */
+const MAX_PROPOSED_SIZE = 256
+const PROPOSED_SIZE = { height: 64, width: 64 }
+/** Of one file. */
+const MAX_FILE_BYTES = 2 ** 30
 
-/** Largest image that is decoded: 64 megapixels. Anything larger is a mistake or an attack. */
-const MOST_PIXELS = 64 * 2 ** 20
+export interface DecodeOptions {
+  readonly name: string
+  /** The folder or archive, for messages. */
+  readonly source: string
+  /** What messages call the file of a path. */
+  readonly placeOf: (path: string) => string
+  /** NFC, sorted. */
+  readonly classNames: readonly string[]
+  /** Of each file. */
+  readonly classes: readonly string[]
+  /** Every image is scaled to it, and cut at the centre; undefined takes the first image's and wants all to have it. */
+  readonly size?: { readonly height: number; readonly width: number } | undefined
+  /** Where it is there, it takes the paths of images that cannot be decoded, and these are left out. */
+  readonly onBroken?: ((path: string) => void) | undefined
+  readonly onProgress: (done: number, total: number) => void
+}
+
+export interface DecodedImages {
+  readonly decoded: Omit<Dataset, 'fingerprint'>
+  /** Of how many images other frames or pages were left out. */
+  readonly firstOfSeveral: number
+}
 
 /**
- * Decodes image files, one directory per class (`…/<class>/<file>`), to RGB of one size. Classes are sorted by name; images
- * with the same class in several directories (`train/cat`, `test/cat`) are pooled.
- *
- * @param size height and width; undefined takes the first image's and wants all to have it
+ * Decodes image files to RGB of one size.
  * @throws ConvoyError('data') naming the file that cannot be decoded or has another size, or when there are no two classes
  */
 export async function decodeImages(
   files: readonly ImageFile[],
-  name: string,
-  size: { height: number; width: number } | undefined,
-  onProgress: (done: number, total: number) => void,
-): Promise<Omit<Dataset, 'fingerprint'>> {
-  const classNames = [...new Set(files.map(classOf))].sort()
+  { name, source, placeOf, classNames, classes, size, onBroken, onProgress }: DecodeOptions,
+): Promise<DecodedImages> {
   if (classNames.length < 2 || classNames.length > MOST_CLASSES) {
     throw new ConvoyError(
       'data',
-      `${name}: ${classNames.length} classes found; put the images of each class into a directory of its own (2 to ${MOST_CLASSES}).`,
+      `${source}: ${classNames.length} classes found; put the images of each class into a directory of its own (2 to ${MOST_CLASSES}).`,
     )
   }
-  const { height, width } = size ?? (await sizeOf(files[0]!))
-  const shape = { count: files.length, height, width, channels: 3 }
-  checkPackedSize(name, shape)
+  const { height, width, example } = size === undefined ? await firstSize() : { ...size, example: '' }
+  checkPackedSize(name, { count: files.length, height, width, channels: 3 })
   const imageBytes = height * width * 3
   const pixels = new Uint8Array(files.length * imageBytes)
-  const labelOf = new Map(classNames.map((className, label) => [className, label]))
-  const labels = Uint16Array.from(files, (file) => labelOf.get(classOf(file))!)
+  const broken = new Set<number>()
+  let firstOfSeveral = 0
 
   let next = 0
   const decodeNext = async (): Promise<void> => {
     for (let index = next++; index < files.length; index = next++) {
-      const file = files[index]!
       try {
-        pixels.set(await decode(file, size === undefined, height, width), index * imageBytes)
+        await decode(index)
       } catch (error) {
         // The others stop at their next image.
         next = files.length
         throw error
       }
-      if (index % 1000 === 0) onProgress(index, files.length)
+      if (index % 100 === 0) onProgress(index, files.length)
     }
   }
   await Promise.all(Array.from({ length: os.availableParallelism() * 2 }, decodeNext))
-  return { ...shape, name, classNames, pixels, labels }
-}
 
-function classOf({ path }: ImageFile): string {
-  const parts = path.split('/')
-  const directory = parts.at(-2)
-  if (directory === undefined || directory === '.') {
-    throw new ConvoyError(
-      'data',
-      `${path} lies in no class directory; put the images of each class into a directory of its own.`,
-    )
+  const kept = [...files.keys()].filter((index) => !broken.has(index))
+  kept.forEach((from, to) => {
+    if (from !== to) pixels.copyWithin(to * imageBytes, from * imageBytes, (from + 1) * imageBytes)
+  })
+  const labelOf = new Map(classNames.map((className, label) => [className, label]))
+  const decoded = {
+    ...{ name, count: kept.length, height, width, channels: 3, classNames },
+    pixels: pixels.subarray(0, kept.length * imageBytes),
+    labels: Uint16Array.from(kept, (index) => labelOf.get(classes[index]!)!),
   }
-  return directory
-}
+  return { decoded, firstOfSeveral }
 
-async function sizeOf(file: ImageFile): Promise<{ height: number; width: number }> {
-  try {
-    const { autoOrient } = await sharp(file.bytes, { limitInputPixels: MOST_PIXELS }).metadata()
-    return autoOrient
-  } catch (error) {
-    throw unreadable(file, error)
-  }
-}
-
-async function decode(file: ImageFile, exact: boolean, height: number, width: number): Promise<Uint8Array> {
-  try {
-    const image = sharp(file.bytes, { limitInputPixels: MOST_PIXELS, failOn: 'error' }).autoOrient()
-    if (!exact) image.resize(width, height, { fit: 'cover', kernel: 'lanczos3' })
-    const { data, info } = await image.flatten().toColourspace('srgb').raw().toBuffer({ resolveWithObject: true })
-    if (info.height === height && info.width === width && info.channels === 3) return data
-    throw new ConvoyError(
-      'data',
-      `${file.path} is ${info.width}x${info.height} where the first image is ${width}x${height}; give one size with --size ${height}x${width}.`,
+  async function decode(index: number): Promise<void> {
+    const file = files[index]!
+    const image = await decodePixels(file.bytes, placeOf(file.path), 3, size).catch(
+      failed(file, () => broken.add(index)),
     )
-  } catch (error) {
-    if (error instanceof ConvoyError) throw error
-    throw unreadable(file, error)
+    if (image === undefined) return
+    if (image.height !== height || image.width !== width) {
+      const proposed = Math.max(height, width) > MAX_PROPOSED_SIZE ? PROPOSED_SIZE : { height, width }
+      throw new ConvoyError(
+        'data',
+        `${placeOf(file.path)} is ${image.height}x${image.width} where ${example} is ${height}x${width} (height x width). Scale all to one size, ` +
+          `for example: convoy data import ${shellWord(source)} --size ${Math.max(MIN_SIZE, proposed.height)}x${Math.max(MIN_SIZE, proposed.width)}.`,
+      )
+    }
+    if (image.hasMore) firstOfSeveral++
+    pixels.set(image.pixels, index * imageBytes)
+  }
+
+  async function firstSize(): Promise<{ height: number; width: number; example: string }> {
+    for (const file of files) {
+      const found = await sizeOfImage(file.bytes, placeOf(file.path)).catch(failed(file, () => undefined))
+      if (found !== undefined) return { ...found, example: file.path }
+    }
+    throw new ConvoyError('data', `${source}: none of the ${files.length} images can be decoded.`)
+  }
+
+  function failed(file: ImageFile, leaveOut: () => unknown): (error: unknown) => undefined {
+    return (error) => {
+      if (!(error instanceof ConvoyError)) throw error
+      if (onBroken === undefined)
+        throw new ConvoyError(error.code, `${error.message}${andMore(source, 0)}`, { cause: error })
+      if (leaveOut() !== undefined) onBroken(file.path)
+      return undefined
+    }
   }
 }
 
 /**
  * Decodes one image file to a model's input: scaled, and cut at the centre where the ratio of the sides differs.
  * @returns uint8, `[height, width, channels]`; channels 1 is grey, 3 is RGB
- * @throws ConvoyError('data') when it cannot be decoded
+ * @throws ConvoyError('data') when it cannot be read or decoded, or is no regular file
  */
 export async function decodeImageFile(
   file: string,
   { height, width, channels }: { height: number; width: number; channels: number },
 ): Promise<Uint8Array> {
-  try {
-    return await sharp(file, { limitInputPixels: MOST_PIXELS, failOn: 'error' })
-      .autoOrient()
-      .resize(width, height, { fit: 'cover', kernel: 'lanczos3' })
-      .flatten()
-      .toColourspace(channels === 1 ? 'b-w' : 'srgb')
-      .raw()
-      .toBuffer()
-  } catch (error) {
-    throw unreadable({ path: file, bytes: Buffer.alloc(0) }, error)
-  }
+  const { pixels } = await decodePixels(await readRegularFile(file), file, channels, { height, width })
+  return pixels
 }
 
-function unreadable(file: ImageFile, error: unknown): ConvoyError {
-  return new ConvoyError(
-    'data',
-    `${file.path} cannot be decoded as an image: ${(error as Error).message.split('\n')[0]}.`,
-    { cause: error },
-  )
+/** A pipe or a device may have no end: it is not opened. */
+async function readRegularFile(file: string): Promise<Buffer> {
+  try {
+    const found = await stat(file)
+    if (!found.isFile()) throw new ConvoyError('data', `${file} is no regular file; give an image file.`)
+    if (found.size <= MAX_FILE_BYTES) return await readFile(file)
+  } catch (error) {
+    if (error instanceof ConvoyError) throw error
+    throw new ConvoyError('data', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
+      cause: error,
+    })
+  }
+  throw new ConvoyError('data', `${file} has more than the ${MAX_FILE_BYTES} bytes that an image may have.`)
 }

@@ -4,14 +4,14 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from '../shared/errors.js'
 import { packageRoot } from '../shared/package-root.js'
+import { checkCacheCanBeWritten } from '../shared/staging.js'
+import { EMBEDDED_NAME } from './dataset-names.js'
 import { readImageArchive } from './image-archive.js'
-import { hasPackedDataset } from './packed-cache.js'
+import { datasetsDirectory, hasPackedDataset } from './packed-cache.js'
 import { storeDataset } from './store-dataset.js'
 
-/** The data set that ships with Convoy. */
-export const EMBEDDED_NAME = 'cifar10'
 /** What {@link ensureEmbeddedDataset} makes of the archive. */
-const EMBEDDED_FINGERPRINT = '92e717cb0d7787b235f05e3256299dc22211cbfca66cdbf2bbca42a07d1d8670'
+export const EMBEDDED_FINGERPRINT = '92e717cb0d7787b235f05e3256299dc22211cbfca66cdbf2bbca42a07d1d8670'
 const ARCHIVE = path.join(packageRoot, 'datasets', 'cifar10-jpeg.tar.gz')
 
 export function hasEmbeddedDataset(): boolean {
@@ -26,14 +26,19 @@ export function hasEmbeddedDataset(): boolean {
  */
 export async function ensureEmbeddedDataset(report: (line: string) => void): Promise<string> {
   if (hasEmbeddedDataset()) return EMBEDDED_FINGERPRINT
+  await checkCacheCanBeWritten(datasetsDirectory())
   await verifyArchive()
-  const files = await readImageArchive(ARCHIVE)
+  const collection = await readImageArchive(ARCHIVE)
   // Loading the image decoder costs 0.2 s, which every command would pay for nothing.
-  const { decodeImages } = await import('./decode-images.js')
-  const decoded = await decodeImages(files, EMBEDDED_NAME, undefined, (done, total) => {
-    if (done % 20_000 === 0) report(`Decoding ${EMBEDDED_NAME}: ${done} of ${total} images`)
+  const { decodeCollection } = await import('./decode-collection.js')
+  const { decoded } = await decodeCollection(collection, {
+    name: EMBEDDED_NAME,
+    source: ARCHIVE,
+    onProgress: (done, total) => {
+      if (done % 20_000 === 0) report(`Decoding ${EMBEDDED_NAME}: ${done} of ${total} images`)
+    },
   })
-  const { fingerprint } = await storeDataset(decoded)
+  const { fingerprint } = await storeDataset(decoded, { nameIsChosen: true })
   if (fingerprint !== EMBEDDED_FINGERPRINT) {
     throw new ConvoyError(
       'data',

@@ -10,13 +10,13 @@ import { createStaging } from '../shared/staging.js'
 import { formatBytes } from '../shared/units.js'
 import { readCifarArchive } from './cifar-binary.js'
 import type { DatasetInfo } from './dataset.js'
+import { OFFICIAL_NAME } from './dataset-names.js'
 import { datasetsDirectory } from './packed-cache.js'
 import { storeDataset } from './store-dataset.js'
 
 /** The authors' page, https://www.cs.toronto.edu/~kriz/cifar.html, states archive and MD5. */
 const ADDRESS = 'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz'
 const MD5 = 'c32a1d4ab5d03f1284b67883e8d87530'
-export const OFFICIAL_NAME = 'cifar10-official'
 const TIMEOUT_MS = 30 * 60_000
 const MOST_BYTES = 400e6
 
@@ -43,7 +43,10 @@ export async function fetchCifar10(report: (line: string) => void, address = ADD
       )
     }
     report('Decoding it')
-    return await storeDataset(await readCifarArchive(archive, OFFICIAL_NAME))
+    return await storeDataset(await readCifarArchive(archive, OFFICIAL_NAME), {
+      nameIsChosen: true,
+      importedAt: new Date().toISOString(),
+    })
   } finally {
     await rm(directory, { recursive: true, force: true })
   }

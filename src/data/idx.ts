@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { ConvoyError } from '../shared/errors.js'
+import { isThere } from '../shared/path-access.js'
 import type { Dataset } from './dataset.js'
+import { isGzip } from './open-archive.js'
 import { checkPackedSize } from './packed-cache.js'
 
 /** IDX, the format of MNIST and Fashion-MNIST (yann.lecun.com/exdb/mnist): big-endian header, then bytes. */
@@ -67,7 +68,7 @@ export async function readIdx(directory: string, name: string): Promise<Omit<Dat
 function find(directory: string, name: string): string | undefined {
   return spellings(name)
     .map((spelling) => path.join(directory, spelling))
-    .find((file) => existsSync(file))
+    .find((file) => isThere(file, 'data'))
 }
 
 /** Mirrors of MNIST write `train-images.idx3-ubyte` too. */
@@ -90,7 +91,8 @@ async function readBytes(
     })
   })
   try {
-    if (file.endsWith('.gz')) bytes = gunzipSync(bytes, { maxOutputLength: MOST_BYTES })
+    // By its first bytes: a download may be unpacked on the way and keep its name.
+    if (isGzip(bytes)) bytes = gunzipSync(bytes, { maxOutputLength: MOST_BYTES })
   } catch (error) {
     throw new ConvoyError('data', `${file} is not a sound gzip file: ${(error as Error).message}.`, { cause: error })
   }

@@ -1,39 +1,161 @@
-import { existsSync } from 'node:fs'
+import path from 'node:path'
 import { ConvoyError } from '../shared/errors.js'
+import { listed } from '../shared/log/listed.js'
+import { printable } from '../shared/log/printable.js'
+import { statIfThere } from '../shared/path-access.js'
 import type { Dataset } from './dataset.js'
-import { EMBEDDED_NAME, ensureEmbeddedDataset } from './embedded.js'
-import { listPackedDatasets, loadPackedDataset } from './packed-cache.js'
+import { EMBEDDED_NAME, isFingerprint, isPath, sameName } from './dataset-names.js'
+import { describeDataset, describeStored, importedFrom } from './describe-dataset.js'
+import { EMBEDDED_FINGERPRINT, ensureEmbeddedDataset } from './embedded.js'
+import { loadPackedDataset } from './packed-cache.js'
+import type { DamagedDataset, StoredDataset } from './stored-datasets.js'
+import { datasetsCalled, listStoredDatasets } from './stored-datasets.js'
 
-/**
- * Opens a data set into memory.
- * @param source `cifar10`, a name from `convoy data list`, (the first eight digits or more of) a fingerprint, or a path, which
- *   is imported when it was not yet
- * @param report lines for people
- * @throws ConvoyError('usage') when nothing has that name; ConvoyError('data') when a path cannot be imported
- */
-export async function openDataset(source: string, report: (line: string) => void = () => undefined): Promise<Dataset> {
-  return (await loadPackedDataset(await findDataset(source, report)))!
+/** What `--data` stands for. */
+export type DatasetSource =
+  | { readonly kind: 'embedded' }
+  | { readonly kind: 'stored'; readonly dataset: StoredDataset }
+  | { readonly kind: 'path' }
+
+export interface FoundDataset {
+  readonly fingerprint: string
+  /** Where it came from, for people; it may hold a path of this machine. */
+  readonly from: string
 }
 
-/** As {@link openDataset}, without loading it. @returns its fingerprint */
-export async function findDataset(source: string, report: (line: string) => void): Promise<string> {
-  if (source === EMBEDDED_NAME) return ensureEmbeddedDataset(report)
-  const known = await listPackedDatasets()
-  const matches = known.filter(
-    ({ name, fingerprint }) => name === source || (source.length >= 8 && fingerprint.startsWith(source)),
-  )
-  if (matches.length === 1) return matches[0]!.fingerprint
-  if (matches.length === 0 && existsSync(source)) {
-    // With the image decoder, which takes 0.2 s to load and workers never need.
-    const { importOnce } = await import('./import-dataset.js')
-    return importOnce(source, report)
+export type OpenedDataset = FoundDataset & { readonly dataset: Dataset }
+
+const FLAG = '--data '
+
+/**
+ * Opens a data set into memory, and reports which one that is.
+ * @param source as {@link findSource} takes it; a path is imported when it was not yet, or has changed
+ * @param report lines for people
+ * @throws errors of {@link findSource}; ConvoyError('data') when a path cannot be imported
+ */
+export async function openDataset(
+  source: string | undefined,
+  report: (line: string) => void = () => undefined,
+): Promise<Dataset> {
+  const { dataset, from } = await openFoundDataset(source, report)
+  report(describeDataset(dataset, from))
+  return dataset
+}
+
+/** As {@link openDataset}, and leaves it to the caller to report which one that is. @returns also where it came from */
+export async function openFoundDataset(
+  source: string | undefined,
+  report: (line: string) => void,
+  flag = FLAG,
+): Promise<OpenedDataset> {
+  const found = await findDataset(source, report, flag)
+  return { ...found, dataset: (await loadPackedDataset(found.fingerprint))! }
+}
+
+/** As {@link openDataset}, without loading it. */
+export async function findDataset(
+  source: string | undefined,
+  report: (line: string) => void,
+  flag = FLAG,
+): Promise<FoundDataset> {
+  const found = await findSource(source, report, flag)
+  switch (found.kind) {
+    case 'embedded':
+      return { fingerprint: await ensureEmbeddedDataset(report), from: 'part of Convoy' }
+    case 'stored':
+      return { fingerprint: found.dataset.info.fingerprint, from: importedFrom(found.dataset) }
+    case 'path': {
+      // With the image decoder, which takes 0.2 s to load and workers never need.
+      const { importOnce } = await import('./import-dataset.js')
+      return { fingerprint: await importOnce(source!, report), from: `from ${path.resolve(source!)}` }
+    }
   }
-  const names = [EMBEDDED_NAME, ...known.map(({ name }) => name)]
-  throw new ConvoyError(
+}
+
+/**
+ * What is in front of the user wins: a word is the path of that name, and only where there is none, a stored name or a fingerprint. A
+ * name that somebody gave, or Convoy's own, never stands back in silence: with a path of that name, it is refused as ambiguous.
+ * @param source `cifar10`, a name from `convoy data list`, (the first eight digits or more of) a fingerprint, or a path; undefined:
+ *   the embedded CIFAR-10
+ * @param report hears of damaged data sets, which are skipped
+ * @param flag what stands before the source where the user wrote it: nothing when it is an argument
+ * @throws ConvoyError('usage') when nothing or more than one thing has that name
+ */
+export async function findSource(
+  source: string | undefined,
+  report: (line: string) => void,
+  flag = FLAG,
+): Promise<DatasetSource> {
+  if (source === undefined) return { kind: 'embedded' }
+  if (source === '') throw new ConvoyError('usage', `${flag}"": give a name, a fingerprint or a path.`)
+  const isHere = (await statIfThere(source)) !== undefined
+  if (isPath(source)) {
+    if (isHere) return { kind: 'path' }
+    throw new ConvoyError('usage', `${flag}${source}: there is no such file or directory.`)
+  }
+  const { datasets, damaged } = await listStoredDatasets()
+  for (const { reason } of damaged) report(`Skipped: ${reason}`)
+  if (source === EMBEDDED_NAME || isEmbeddedFingerprint(source)) {
+    if (isHere && !(await holds(source, [EMBEDDED_FINGERPRINT])))
+      throw ambiguous(flag, source, 'the CIFAR-10 that ships with Convoy', EMBEDDED_FINGERPRINT)
+    return { kind: 'embedded' }
+  }
+  const called = datasetsCalled(source, datasets)
+  if (isHere) {
+    const chosen = called.filter(({ info, origin }) => origin.nameIsChosen || !sameName(info.name, source))
+    if (chosen.length === 0) return { kind: 'path' }
+    const same = chosen.length === 1 && (await holds(source, [chosen[0]!.info.fingerprint]))
+    if (same) return { kind: 'stored', dataset: chosen[0]! }
+    throw ambiguous(flag, source, describeStored(chosen[0]!), chosen[0]!.info.fingerprint)
+  }
+  if (called.length === 1) return { kind: 'stored', dataset: called[0]! }
+  throw called.length > 1 ? several(flag, source, called) : unknown(flag, source, datasets, damaged)
+}
+
+function isEmbeddedFingerprint(source: string): boolean {
+  return isFingerprint(source) && EMBEDDED_FINGERPRINT.startsWith(source.toLowerCase())
+}
+
+/** Whether one of these was imported from that path, which has not changed since. */
+async function holds(source: string, fingerprints: readonly string[]): Promise<boolean> {
+  const { unchangedImport } = await import('./import-dataset.js')
+  const known = await unchangedImport(source)
+  return known !== undefined && fingerprints.includes(known)
+}
+
+function ambiguous(flag: string, source: string, what: string, fingerprint: string): ConvoyError {
+  // Digits that are no path here, whatever was typed.
+  const digits = fingerprint.slice(0, source === fingerprint.slice(0, 16) ? 20 : 16)
+  return new ConvoyError(
     'usage',
-    matches.length > 1
-      ? `--data ${source} names ${matches.length} data sets; use a fingerprint from \`convoy data list\`.`
-      : `--data ${source}: there is no such data set or path; there are ${[...new Set(names)].join(', ')}.`,
+    `${flag}${source} can mean ./${source} here and ${what}. Write ./${source} for the first, ${digits} for the second.`,
+  )
+}
+
+/** For people whose word names several data sets. */
+export function several(flag: string, source: string, called: readonly StoredDataset[]): ConvoyError {
+  const lines = called.map((dataset) => `\n  ${describeStored(dataset)}`)
+  return new ConvoyError(
+    'usage',
+    `${flag}${source} names ${called.length} data sets; use a fingerprint from \`convoy data list\`:${lines.join('')}`,
+  )
+}
+
+function unknown(
+  flag: string,
+  source: string,
+  datasets: readonly StoredDataset[],
+  damaged: readonly DamagedDataset[],
+): ConvoyError {
+  const hurt = damaged.find(({ fingerprint }) => isFingerprint(source) && fingerprint.startsWith(source.toLowerCase()))
+  if (hurt) return new ConvoyError('data', hurt.reason)
+  const names = [...new Set([EMBEDDED_NAME, ...datasets.map(({ info }) => info.name)])]
+  const alike = names.find((name) => sameName(name.toLowerCase(), source.toLowerCase()))
+  return new ConvoyError(
+    'usage',
+    alike
+      ? `${flag}${source}: there is no such data set or path; did you mean ${printable(alike)}?`
+      : `${flag}${source}: there is no such data set or path; there are ${listed(names)} (convoy data list).`,
   )
 }
 

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
-import { open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createReadStream, readFileSync, statSync } from 'node:fs'
+import { open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { cacheDirectory } from '../shared/cache-directory.js'
 import { ConvoyError } from '../shared/errors.js'
-import { createStaging, publish } from '../shared/staging.js'
+import { cannotBeRead, isMissing } from '../shared/path-access.js'
+import { cacheNotWritten, createStaging, publish } from '../shared/staging.js'
 import { formatBytes } from '../shared/units.js'
 import type { Dataset, DatasetInfo } from './dataset.js'
 import { MOST_CLASSES } from './dataset.js'
@@ -15,6 +16,7 @@ import { MOST_CLASSES } from './dataset.js'
  * Decoded data sets under `<cache>/datasets/<fingerprint>/`, published by one rename:
  *
  *     info.json     DatasetInfo
+ *     origin.json   who named it and where it came from, see dataset-origin.ts
  *     packed.bin    [ labels: uint16 little-endian, count | pixels: uint8, count · height · width · channels ]
  *
  * The fingerprint is the sha256 of {@link headerOf} and of packed.bin.
@@ -39,7 +41,8 @@ export function datasetsDirectory(): string {
   return path.join(cacheDirectory(), 'datasets')
 }
 
-function directoryOf(fingerprint: string): string {
+/** @throws ConvoyError('data') for anything but 64 hexadecimal digits, whoever sent it */
+export function directoryOf(fingerprint: string): string {
   if (!/^[0-9a-f]{64}$/.test(fingerprint)) {
     throw new ConvoyError('data', `${JSON.stringify(fingerprint)} is no fingerprint: 64 hexadecimal digits.`)
   }
@@ -88,8 +91,21 @@ export function checkPackedSize(
   )
 }
 
+/**
+ * Whether a data set is there whose header makes sense and whose bytes are as many as it tells. A damaged one is not: it is stored
+ * again, over the ruins.
+ * @throws ConvoyError('environment') when it cannot be read: it may be as good as any
+ */
 export function hasPackedDataset(fingerprint: string): boolean {
-  return existsSync(path.join(directoryOf(fingerprint), 'info.json'))
+  const directory = directoryOf(fingerprint)
+  try {
+    const info = parseInfo(fingerprint, readFileSync(path.join(directory, 'info.json'), 'utf8'))
+    return info !== undefined && statSync(path.join(directory, 'packed.bin')).size === packedBytes(info)
+  } catch (error) {
+    // A file in the place of a directory, or the reverse, is in nobody's way.
+    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code!)) return false
+    throw cannotBeRead(directory, error, 'environment')
+  }
 }
 
 type Blocks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
@@ -109,8 +125,8 @@ export async function writePackedDataset(info: DatasetInfo, blocks: Blocks): Pro
   try {
     await storeBlocks(info, blocks)
   } catch (error) {
-    const { syscall, code } = error as NodeJS.ErrnoException
-    if (syscall === undefined) throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw cacheNotWritten(datasetsDirectory(), error)
     throw new ConvoyError(
       'environment',
       `${datasetsDirectory()} cannot be written (${code}): make room for ${formatBytes(packedBytes(info))}, or set CONVOY_CACHE to another directory.`,
@@ -185,8 +201,10 @@ async function readWhole(file: string, length: number): Promise<Uint8Array<Array
 /** The file of packed bytes, which has the length that the header tells. */
 async function packedFile(info: DatasetInfo): Promise<string> {
   const file = path.join(directoryOf(info.fingerprint), 'packed.bin')
-  const found = await stat(file).catch(() => undefined)
-  if (found === undefined) throw damaged(info.fingerprint, 'packed.bin is missing')
+  const found = await stat(file).catch((error: unknown) => {
+    if (isMissing(error)) throw damaged(info.fingerprint, 'packed.bin is missing')
+    throw cannotBeRead(file, error, 'environment')
+  })
   if (found.size !== packedBytes(info)) {
     throw damaged(info.fingerprint, `packed.bin has ${found.size} bytes where ${packedBytes(info)} are expected`)
   }
@@ -198,7 +216,7 @@ const OTHER_BYTES = 'packed.bin does not hold the bytes that the fingerprint nam
 function damaged(fingerprint: string, how: string): ConvoyError {
   return new ConvoyError(
     'data',
-    `${directoryOf(fingerprint)} is damaged: ${how}. Delete that directory; the data set is decoded or imported again.`,
+    `${directoryOf(fingerprint)} is damaged: ${how}. Remove it (convoy data remove ${fingerprint.slice(0, 16)}); the data set is decoded or imported again.`,
   )
 }
 
@@ -233,30 +251,39 @@ export async function verifyPackedDataset(fingerprint: string): Promise<DatasetI
   return info
 }
 
-/** Headers of all data sets in the cache, by name. */
-export async function listPackedDatasets(): Promise<DatasetInfo[]> {
-  const names = await readdir(datasetsDirectory()).catch(() => [])
-  const infos = await Promise.all(names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map(readInfo))
-  return infos.filter((info) => info !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
 /** Gives a data set of the cache another name. @returns its header, renamed */
 export async function renamePackedDataset(fingerprint: string, name: string): Promise<DatasetInfo> {
   const info = await readInfo(fingerprint)
   if (info === undefined)
     throw new ConvoyError('data', `The data set ${fingerprint} is not in the cache of this machine.`)
+  if (info.name === name) return info
   const renamed = { ...info, name }
   await writeFileAtomic(path.join(directoryOf(fingerprint), 'info.json'), JSON.stringify(renamed, null, 2) + '\n')
   return renamed
 }
 
-/** @throws ConvoyError('data') when info.json is there and damaged */
+/**
+ * @returns undefined when it is not in the cache
+ * @throws ConvoyError('data') when info.json is there and damaged, ConvoyError('environment') when it cannot be read
+ */
 export async function readInfo(fingerprint: string): Promise<DatasetInfo | undefined> {
-  const text = await readFile(path.join(directoryOf(fingerprint), 'info.json'), 'utf8').catch(() => undefined)
-  if (text === undefined) return undefined
+  const file = path.join(directoryOf(fingerprint), 'info.json')
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw cannotBeRead(file, error, 'environment')
+  }
+  const info = parseInfo(fingerprint, text)
+  if (info === undefined) throw damaged(fingerprint, 'info.json is not a header of that data set')
+  return info
+}
+
+/** @returns undefined when that is no header of this data set */
+function parseInfo(fingerprint: string, text: string): DatasetInfo | undefined {
   const parsed = infoSchema.safeParse(parseJson(text))
-  if (parsed.success && parsed.data.fingerprint === fingerprint) return parsed.data
-  throw damaged(fingerprint, 'info.json is not a header of that data set')
+  return parsed.success && parsed.data.fingerprint === fingerprint ? parsed.data : undefined
 }
 
 function parseJson(text: string): unknown {

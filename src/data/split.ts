@@ -1,6 +1,18 @@
 import { ConvoyError } from '../shared/errors.js'
 import { KeyedRandom, PURPOSE } from '../shared/philox.js'
-import type { Dataset, Split } from './dataset.js'
+import { counted } from '../shared/units.js'
+import type { Dataset, Split, SplitName } from './dataset.js'
+
+/** Fewer leave no sample for the test. */
+export const MIN_SPLIT_SAMPLES = 4
+
+/** Sizes of the splits of so many samples; some are 0 below {@link MIN_SPLIT_SAMPLES}. */
+export function splitSizes(count: number): Record<SplitName, number> {
+  // Integer arithmetic: 0.7 · n is not exact.
+  const train = Math.floor((count * 7) / 10)
+  const validation = Math.ceil((count - train) / 2)
+  return { train, validation, test: count - train - validation }
+}
 
 /**
  * Splits the pooled samples 70/15/15: 70:30 first, then the 30 halved. Of n samples, floor(0.7 n) train, the rest is halved
@@ -15,13 +27,13 @@ export function splitDataset(
   seed: number,
   stratified: boolean,
 ): Split {
-  // Integer arithmetic: 0.7 · n is not exact.
-  const trainCount = Math.floor((count * 7) / 10)
-  const validationCount = Math.ceil((count - trainCount) / 2)
-  const testCount = count - trainCount - validationCount
-  if (trainCount === 0 || testCount === 0) {
-    throw new ConvoyError('data', `${count} samples are too few to split 70/15/15; give at least 4.`)
+  if (count < MIN_SPLIT_SAMPLES) {
+    throw new ConvoyError(
+      'data',
+      `${counted(count, 'sample')} cannot be split 70/15/15; give at least ${MIN_SPLIT_SAMPLES}.`,
+    )
   }
+  const { train: trainCount, validation: validationCount, test: testCount } = splitSizes(count)
   const split = {
     train: new Uint32Array(trainCount),
     validation: new Uint32Array(validationCount),

@@ -1,5 +1,6 @@
 import { describeDevice } from '../engine/runtime/describe-device.js'
 import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
+import { standardOutput } from '../shared/terminal.js'
 
 /**
  * A program of its own, since a TensorFlow that does not fit the machine may end the process: multiplies two matrices of
@@ -16,7 +17,7 @@ const exact = fill((row, column) => {
   for (let inner = 0; inner < SIZE; inner++) sum += left[row * SIZE + inner]! * right[inner * SIZE + column]!
   return sum
 })
-process.stdout.write(
+standardOutput.print(
   JSON.stringify({ ...describeDevice(loaded), exact: exact.every((value, index) => value === product[index]) }),
 )
 

@@ -1,11 +1,13 @@
 import { constants } from 'node:fs'
-import { access, lstat, readdir, statfs } from 'node:fs/promises'
+import { access, readdir, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { hasEmbeddedDataset } from '../data/embedded.js'
+import { bytesUnder } from '../shared/bytes-under.js'
 import { cacheDirectory } from '../shared/cache-directory.js'
+import { isMissing } from '../shared/path-access.js'
 import { formatBytes } from '../shared/units.js'
 import type { Verdict } from './verdict.js'
-import { healthy, wrong } from './verdict.js'
+import { examined, healthy, wrong } from './verdict.js'
 
 /** A run's models, logs and a decoded data set fit into it. */
 const LEAST_FREE_BYTES = 1e9
@@ -19,8 +21,10 @@ export interface CachePart {
 /** What lies in the per-user cache: each runtime and each data set. */
 export async function measureCaches(): Promise<CachePart[]> {
   const parts: CachePart[] = []
+  const cache = cacheIfAny()
+  if (cache === undefined) return []
   for (const kind of ['runtime', 'datasets']) {
-    const directory = path.join(cacheDirectory(), kind)
+    const directory = path.join(cache, kind)
     for (const name of await directoriesIn(directory)) {
       const part = path.join(directory, name)
       parts.push({ path: part, bytes: await bytesUnder(part) })
@@ -29,12 +33,25 @@ export async function measureCaches(): Promise<CachePart[]> {
   return parts
 }
 
+/** {@link examineStorage} says why there is none. */
+function cacheIfAny(): string | undefined {
+  try {
+    return cacheDirectory()
+  } catch {
+    return undefined
+  }
+}
+
 /** Whether the cache and the working directory can be written and have room, and whether the data is decoded. */
 export async function examineStorage(): Promise<Verdict[]> {
   return [
-    await examineDirectory('cache', cacheDirectory(), 'set CONVOY_CACHE to a directory of yours with room'),
-    await examineDirectory('working directory', process.cwd(), 'choose another with --runs-dir'),
-    healthy('CIFAR-10', hasEmbeddedDataset() ? 'decoded' : 'not decoded yet; the first training does it'),
+    await examined('cache', async () =>
+      examineDirectory('cache', cacheDirectory(), 'set CONVOY_CACHE to a directory of yours with room'),
+    ),
+    await examineDirectory('working directory', process.cwd(), 'choose another: `convoy train --runs-dir <directory>`'),
+    await examined('CIFAR-10', () =>
+      healthy('CIFAR-10', hasEmbeddedDataset() ? 'decoded' : 'not decoded yet; the first training does it'),
+    ),
   ]
 }
 
@@ -54,7 +71,8 @@ async function nearestExisting(directory: string): Promise<string> {
   for (let at = directory; ; at = path.dirname(at)) {
     const exists = await access(at).then(
       () => true,
-      () => false,
+      // What cannot be looked at is there.
+      (error: unknown) => !isMissing(error),
     )
     if (exists || at === path.dirname(at)) return at
   }
@@ -63,13 +81,4 @@ async function nearestExisting(directory: string): Promise<string> {
 async function directoriesIn(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])
   return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
-}
-
-/** Without what links point to. */
-async function bytesUnder(file: string): Promise<number> {
-  const found = await lstat(file)
-  if (!found.isDirectory()) return found.size
-  let bytes = 0
-  for (const name of await readdir(file)) bytes += await bytesUnder(path.join(file, name))
-  return bytes
 }

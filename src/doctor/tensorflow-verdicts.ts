@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import type { DeviceDescription } from '../engine/engine.js'
 import { runProgram } from '../engine/runtime/run-program.js'
 import { findRuntime } from '../engine/runtime/runtime-directory.js'
+import { ConvoyError } from '../shared/errors.js'
 import type { Verdict } from './verdict.js'
 import { healthy, wrong } from './verdict.js'
 
@@ -12,7 +13,13 @@ const INSTALL = 'npx convoy runtime install'
  * @param gpuCount GPUs that the driver sees
  */
 export async function examineTensorflow(gpuCount: number): Promise<Verdict[]> {
-  const runtime = findRuntime()
+  let runtime
+  try {
+    runtime = findRuntime()
+  } catch (error) {
+    const { message } = ConvoyError.from(error)
+    return [wrong('native TensorFlow', message, 'set CONVOY_CACHE to a directory that this user may read')]
+  }
   if (runtime === undefined) {
     return [wrong('native TensorFlow', 'not installed', `run \`${INSTALL}\``), ...(await examineTools())]
   }

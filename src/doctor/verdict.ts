@@ -1,3 +1,5 @@
+import { ConvoyError } from '../shared/errors.js'
+
 /** The outcome of one check. */
 export interface Verdict {
   readonly check: string
@@ -10,6 +12,19 @@ export interface Verdict {
 
 export function healthy(check: string, found: string): Verdict {
   return { check, ok: true, found }
+}
+
+/** What a check that throws comes to: its message says what to do. */
+export async function examined(check: string, work: () => Verdict | Promise<Verdict>): Promise<Verdict> {
+  try {
+    return await work()
+  } catch (error) {
+    return wrong(
+      check,
+      ConvoyError.from(error).message,
+      'set CONVOY_CACHE to a directory that this user may read and write',
+    )
+  }
 }
 
 export function wrong(check: string, found: string, remedy: string): Verdict {

@@ -29,7 +29,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   if (precision === 'bfloat16' && !hasBfloat16(loaded)) {
     throw new ConvoyError(
       'incompatible',
-      `${describeDevice(loaded).name} has no instructions for bfloat16 and would be slower with it; use --precision float32.`,
+      `${describeDevice(loaded).name} has no instructions for bfloat16 and would be slower with it; use another machine, or train with \`convoy train --precision float32\`.`,
     )
   }
   const [height, width, channel] = model.inputShape

@@ -1,8 +1,9 @@
+import { PRECISIONS } from '../model/run-config.js'
 import { PHASE_BUCKETS, PHASES } from './phases.js'
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram'
 
-/** The values that a label may have; `open`: any, in numbers that are limited elsewhere. */
+/** The values that a label may have; `open`: any; how many there can be is limited elsewhere, and how long they are by Metrics. */
 export type LabelValues = readonly string[] | 'open'
 
 export interface MetricDefinition {
@@ -17,7 +18,7 @@ export const RUN_STATES = ['waiting', 'training', 'evaluating', 'finished', 'fai
 export const WORKER_STATES = [
   ...(['joining', 'syncing', 'ready', 'busy', 'suspect', 'quarantined', 'draining'] as const),
 ] as const
-/** Why shards were given out again: their worker was lost, could not compute them, or sent a result that cannot be right. */
+/** Why shards were given to another worker: theirs was lost, could not compute them, or sent an invalid result. */
 export const RETRIES = ['lost', 'failed', 'bad_result'] as const
 export const REFUSALS = ['stale', 'malformed', 'not_finite', 'absurd', 'audited', 'abandoned'] as const
 export const REPORTS = ['metrics.jsonl', 'tensorboard'] as const
@@ -27,96 +28,117 @@ const STEP_BUCKETS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30] as const
 const RPC_BUCKETS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600] as const
 const NONE = {} as const
 const WORKER = { worker: 'open' } as const
-const GPU = 'Of the GPU that the worker computes on, by nvidia-smi.'
+const GPU = 'as nvidia-smi reports it for the GPU that the worker computes on.'
 
 /**
- * Every metric of Convoy. The full name is `convoy_<key>`, and `convoy_<key>_total` for counters. docs/metrics.md, dashboards and
- * alerts come from here or are checked against it.
+ * Every metric of Convoy. The full name is `convoy_<key>`, and `convoy_<key>_total` for counters. Beside the labels here every series
+ * has those of ConstantLabels. docs/metrics.md, dashboards and alerts come from here or are checked against it.
  */
 export const METRICS = {
   // The run
-  run_info: gauge('Always 1; the labels say what runs.', { network: 'open', dataset: 'open', seed: 'open' }),
-  run_state: gauge('1 for the state that the run is in, 0 for the others.', { state: RUN_STATES }),
+  run_info: gauge('Always 1; the labels describe the run.', {
+    name: 'open',
+    version: 'open',
+    recipe: 'open',
+    network: 'open',
+    dataset: 'open',
+    precision: PRECISIONS,
+    seed: 'open',
+  }),
+  run_state: gauge('1 for the current state of the run, 0 for the other states.', { state: RUN_STATES }),
   step: gauge('Steps applied so far.'),
-  planned_steps: gauge('Steps of the whole run.'),
-  epoch: gauge('Epochs of samples used so far.'),
+  planned_steps: gauge('Number of steps that the run will take.'),
+  epoch: gauge('Epochs done so far, with fraction.'),
   samples: counter('Training samples used.'),
-  loss: gauge('Mean loss of the last batch, label smoothing included.'),
+  loss: gauge('Mean loss of the last batch, with label smoothing.'),
   accuracy_ratio: gauge('Accuracy on the last batch, 0 to 1.'),
   learning_rate: gauge('Learning rate of the last step.'),
   gradient_norm: gauge('L2 norm of the averaged gradient before clipping.'),
-  nonfinite_gradients: counter('Gradients that held NaN, an infinity or an absurd value; none of them was applied.'),
-  step_duration_seconds: histogram('From the first lease of a step to its published weights.', STEP_BUCKETS),
+  nonfinite_gradients: counter('Gradients rejected because a value was NaN, infinite or absurdly large.'),
+  step_duration_seconds: histogram('Duration of a step, from its first lease to its published weights.', STEP_BUCKETS),
   phase_duration_seconds: histogram(
-    'Time in each phase of a step, on the coordinator and summed over all workers (docs/metrics.md tells the phases).',
+    'Duration of each phase of a step, on the coordinator and over all workers (docs/metrics.md explains the phases).',
     PHASE_BUCKETS,
     { role: ['coordinator', 'worker'] as const, phase: PHASES },
   ),
-  evaluation_loss: gauge('Mean cross-entropy of the last evaluation.', { split: ['validation', 'test'] as const }),
-  evaluation_accuracy_ratio: gauge('Accuracy of the last evaluation, 0 to 1.', {
+  evaluation_loss: gauge('Mean cross-entropy of the last evaluation. test: of the best weights.', {
+    split: ['validation', 'test'] as const,
+  }),
+  evaluation_accuracy_ratio: gauge('Accuracy of the last evaluation, 0 to 1. test: of the best weights.', {
     split: ['validation', 'test'] as const,
   }),
   evaluation_duration_seconds: gauge('Duration of the last evaluation.', { split: ['validation', 'test'] as const }),
 
   // Membership and faults
-  workers: gauge('Workers that take part now.'),
+  workers: gauge('Workers taking part now.'),
   worker_joins: counter('Workers that joined.'),
-  worker_departures: counter('Workers that left or were lost.'),
-  shards_reissued: counter('Shards taken from a worker that was lost or failed, and given to others.', {
+  worker_departures: counter(
+    'Workers that left. left: on request. lost: their process died or their connection broke.',
+    {
+      cause: ['left', 'lost'] as const,
+    },
+  ),
+  shards_reissued: counter('Shards taken from a lost or failed worker and given to another.', {
     reason: RETRIES,
   }),
   shards_rescued: counter('Shards computed a second time because their worker was late.'),
-  results_refused: counter('Results that did not count, by reason.', { reason: REFUSALS }),
+  results_refused: counter('Results that were rejected, by reason.', { reason: REFUSALS }),
   quarantines: counter('Times that a worker was put in quarantine.'),
   audits: counter('Blocks computed twice and compared, by outcome.', {
     outcome: ['agreed', 'mismatch', 'unverified', 'disputed'] as const,
   }),
 
   // Each worker
-  worker_state: gauge('1 for the state that the worker is in.', { ...WORKER, state: WORKER_STATES }),
+  worker_state: gauge('1 for the current state of the worker, 0 for the other states.', {
+    ...WORKER,
+    state: WORKER_STATES,
+  }),
   worker_shards: counter('Shards computed since the worker joined.', WORKER),
-  worker_samples: counter('Training samples of the worker whose gradients counted.', WORKER),
-  worker_straggler_ratio: gauge('Time for a shard, relative to the fastest worker.', WORKER),
-  worker_heartbeat_age_seconds: gauge('Since the worker was heard last.', WORKER),
-  worker_leases: gauge('Leases that the worker holds.', WORKER),
-  worker_results_refused: counter('Results of the worker that did not count.', WORKER),
-  worker_shards_reissued: counter('Shards of the worker that were given to others.', {
+  worker_samples: counter('Training samples of the worker that were used.', WORKER),
+  worker_straggler_ratio: gauge('Time per shard, divided by that of the fastest worker.', WORKER),
+  worker_heartbeat_age_seconds: gauge('Time since the last heartbeat of the worker.', WORKER),
+  worker_leases: gauge('Leases held by the worker.', WORKER),
+  worker_results_refused: counter('Results of the worker that were rejected.', WORKER),
+  worker_shards_reissued: counter('Shards of the worker that were given to another.', {
     ...WORKER,
     // One that is lost has no series any more.
     reason: ['failed', 'bad_result'] as const,
   }),
-  worker_traffic_bytes: counter('Bytes to and from the worker; of weights only those that went over the network.', {
+  worker_traffic_bytes: counter('Bytes sent to and received from the worker; of weights only those over the network.', {
     ...WORKER,
     kind: ['weights', 'results', 'samples'] as const,
     direction: ['sent', 'received'] as const,
   }),
-  worker_resident_bytes: gauge('Memory of the worker process.', WORKER),
-  worker_tensors: gauge('Tensors that TensorFlow.js holds in the worker.', WORKER),
-  worker_tensor_bytes: gauge('Bytes of these tensors.', WORKER),
-  worker_event_loop_delay_seconds: gauge(
-    'The longest time that the thread that talks stood still since the last heartbeat.',
-    WORKER,
-  ),
-  worker_gpu_utilization_ratio: gauge(`Busy share of the time, 0 to 1. ${GPU}`, WORKER),
-  worker_gpu_memory_used_bytes: gauge(`Memory in use. ${GPU}`, WORKER),
-  worker_gpu_memory_bytes: gauge(`Memory. ${GPU}`, WORKER),
-  worker_gpu_temperature_celsius: gauge(`Temperature. ${GPU}`, WORKER),
-  worker_gpu_power_watts: gauge(`Power drawn. ${GPU}`, WORKER),
+  worker_resident_bytes: gauge('Resident memory of the worker process.', WORKER),
+  worker_tensors: gauge('Tensors held by TensorFlow.js in the worker.', WORKER),
+  worker_tensor_bytes: gauge('Bytes of the tensors held by TensorFlow.js in the worker.', WORKER),
+  worker_event_loop_delay_seconds: gauge("Longest delay of the worker's event loop since the last heartbeat.", WORKER),
+  worker_gpu_utilization_ratio: gauge(`Utilization, 0 to 1, ${GPU}`, WORKER),
+  worker_gpu_memory_used_bytes: gauge(`Memory in use, ${GPU}`, WORKER),
+  worker_gpu_memory_bytes: gauge(`Total memory, ${GPU}`, WORKER),
+  worker_gpu_temperature_celsius: gauge(`Temperature, ${GPU}`, WORKER),
+  worker_gpu_power_watts: gauge(`Power draw, ${GPU}`, WORKER),
 
   // The wire and the disk
-  traffic_bytes: counter('Bytes between coordinator and workers, through connections or through shared memory.', {
+  traffic_bytes: counter('Bytes between coordinator and workers, over the network or through shared memory.', {
     kind: ['weights', 'results', 'samples', 'control'] as const,
     direction: ['sent', 'received'] as const,
     path: ['network', 'memory'] as const,
   }),
-  rpc_duration_seconds: histogram('Calls that ended. Streams last as long as a worker takes part.', RPC_BUCKETS, {
-    method: ['Join', 'Work', 'Weights', 'Results', 'Samples', 'Status', 'Stop', 'other'] as const,
-    code: 'open',
-  }),
-  saved_model_timestamp_seconds: gauge('When a model was saved last, in seconds since 1970.'),
-  saved_model_bytes: gauge('Size of the model that was saved last.'),
+  rpc_duration_seconds: histogram(
+    'Duration of gRPC calls that ended. A stream lasts as long as its worker takes part.',
+    RPC_BUCKETS,
+    {
+      method: ['Join', 'Work', 'Weights', 'Results', 'Samples', 'Status', 'Stop', 'other'] as const,
+      code: 'open',
+    },
+  ),
+  saved_model_timestamp_seconds: gauge('Unix time of the last saved model.'),
+  saved_model_bytes: gauge('Size of the last saved model.'),
   model_save_failures: counter('Models that could not be saved.'),
-  report_records_lost: counter('Records that a report lacks, such as for a full disk.', { report: REPORTS }),
+  report_records_lost: counter('Records that could not be written to a report, for example on a full disk.', {
+    report: REPORTS,
+  }),
 } as const satisfies Record<string, MetricDefinition>
 
 export type MetricName = keyof typeof METRICS

@@ -12,6 +12,21 @@ export interface Sample<Name extends MetricName> {
 
 type Primitive = Counter | Gauge | Histogram
 
+/** The part of Convoy that serves the metrics. Both serve those of workers, and of their processes. */
+export type Component = 'coordinator' | 'worker'
+
+/** Labels of every series that a process serves. */
+export interface ConstantLabels {
+  readonly component: Component
+  /** See runNameOf. Absent: a worker that has not joined a run yet. */
+  readonly run?: string
+  /** Of a worker's own metrics. */
+  readonly worker?: string
+}
+
+/** As long as a worker's name may be. Names of data sets may be longer. */
+const MAX_LABEL_CHARACTERS = 200
+
 /** What is rendered serves everybody who asks within this time: a thousand scrapes at once cost as much as one. */
 const FRESH_MS = 250
 
@@ -29,10 +44,17 @@ export class Metrics {
   #rendered: { readonly atMs: number; readonly reply: Promise<{ text: string; contentType: string }> } | undefined
 
   /** @param now monotonic milliseconds */
-  constructor(now: () => number) {
+  constructor(now: () => number, constant: ConstantLabels) {
     this.#now = now
+    this.label(constant)
     collectDefaultMetrics({ register: this.#registry, prefix: 'convoy_' })
     for (const name of MISNAMED) this.#registry.removeSingleMetric(name)
+  }
+
+  /** Replaces the labels that every series has. Prometheus then ends the old series and begins new ones. */
+  label(constant: ConstantLabels): void {
+    this.#registry.setDefaultLabels(bounded({ ...constant }))
+    this.#rendered = undefined
   }
 
   /** A counter that stands at 0 for each of its labels until something happens: what has no series cannot raise an alert. */
@@ -47,20 +69,20 @@ export class Metrics {
   }
 
   increase<Name extends NameOf<'counter'>>(name: Name, labels: LabelsOf<Name>, by = 1): void {
-    ;(this.#primitive(name) as Counter).inc(labels, by)
+    ;(this.#primitive(name) as Counter).inc(bounded(labels), by)
   }
 
   set<Name extends NameOf<'gauge'>>(name: Name, labels: LabelsOf<Name>, value: number): void {
-    ;(this.#primitive(name) as Gauge).set(labels, value)
+    ;(this.#primitive(name) as Gauge).set(bounded(labels), value)
   }
 
   observe<Name extends NameOf<'histogram'>>(name: Name, labels: LabelsOf<Name>, value: number): void {
-    ;(this.#primitive(name) as Histogram).observe(labels, value)
+    ;(this.#primitive(name) as Histogram).observe(bounded(labels), value)
   }
 
   /** A metric whose values are asked for at each scrape: what is no longer there has no value any more. */
   collect<Name extends NameOf<'counter' | 'gauge'>>(name: Name, samples: () => readonly Sample<Name>[]): void {
-    this.#register(name, () => samples().map(({ labels, value }) => ({ labels, value })))
+    this.#register(name, () => samples().map(({ labels, value }) => ({ labels: bounded(labels), value })))
   }
 
   /** The phases of coordinator and workers, from what they added up. */
@@ -123,4 +145,11 @@ export class Metrics {
     }
     this.#registry.registerMetric(collector as unknown as Counter)
   }
+}
+
+/** Labels whose values are not longer than {@link MAX_LABEL_CHARACTERS}. */
+function bounded(labels: Readonly<Record<string, string>>): Record<string, string> {
+  const short = (value: string): string =>
+    value.length > MAX_LABEL_CHARACTERS ? `${value.slice(0, MAX_LABEL_CHARACTERS - 1)}…` : value
+  return Object.fromEntries(Object.entries(labels).map(([label, value]) => [label, short(value)]))
 }

@@ -18,12 +18,15 @@ export function alertRules(): string {
   return GENERATED + stringify({ groups: [{ name: 'convoy', rules }] }, { lineWidth: 0 })
 }
 
-/** Tests of the rules for `promtool test rules`: each alert once raised and once not. @param rules path of the rules file */
+/**
+ * Tests of the rules for `promtool test rules`: each alert raised for one run of several, and not raised.
+ * @param rules path of the rules file
+ */
 export function alertRulesTest(rules: string): string {
   const tests = ALERTS.flatMap((alert) => {
     const { name, raisedBy, notBy } = alert
     return [
-      { name: `${name} is raised`, ...test(name, raisedBy, [expected(alert)]) },
+      { name: `${name} is raised for one run of several`, ...test(name, [...raisedBy, ...notBy], [expected(alert)]) },
       { name: `${name} is not raised`, ...test(name, notBy, []) },
     ]
   })

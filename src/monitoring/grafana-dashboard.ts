@@ -5,8 +5,11 @@ import * as prometheus from '@grafana/grafana-foundation-sdk/prometheus'
 import * as stat from '@grafana/grafana-foundation-sdk/stat'
 import * as timeline from '@grafana/grafana-foundation-sdk/statetimeline'
 import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries'
+import type { Annotation } from './annotations.js'
+import { ANNOTATIONS } from './annotations.js'
 import type { Dashboard, Panel } from './panels.js'
-import { heightOf } from './panels.js'
+import { heightOf, isPerRun, legendOf } from './panels.js'
+import type { StateMetric } from './states.js'
 
 const SOURCE = { type: 'prometheus', uid: '${datasource}' }
 const GREEN_AT_FIRST = { value: null, color: 'green' }
@@ -24,9 +27,12 @@ export function grafanaDashboard({ id, title, description, hasWorkers, rows }: D
     .tooltip(dashboard.DashboardCursorSync.Crosshair)
     .link(new dashboard.DashboardLinkBuilder('Convoy').type(dashboard.DashboardLinkType.Dashboards).tags(['convoy']))
     .withVariable(new dashboard.DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
-    .withVariable(choice('run', 'Coordinator', 'label_values(convoy_run_info, instance)'))
+    // The newest first: their names begin with the time.
+    .withVariable(choice('run', 'Run', 'label_values(convoy_run_info, run)', dashboard.VariableSort.AlphabeticalDesc))
+    .annotations(ANNOTATIONS.map(annotationQuery))
   if (hasWorkers) {
-    made.withVariable(choice('worker', 'Worker', 'label_values(convoy_worker_state{instance=~"$run"}, worker)'))
+    const workers = 'label_values(convoy_worker_state{run=~"$run"}, worker)'
+    made.withVariable(choice('worker', 'Worker', workers, dashboard.VariableSort.NaturalAsc))
   }
   for (const { title: row, panels } of rows) {
     made.withRow(new dashboard.RowBuilder(row))
@@ -37,23 +43,54 @@ export function grafanaDashboard({ id, title, description, hasWorkers, rows }: D
 
 /* eslint-enable @typescript-eslint/no-deprecated */
 
-function choice(name: string, label: string, query: string): dashboard.QueryVariableBuilder {
-  return new dashboard.QueryVariableBuilder(name)
-    .label(label)
-    .query(query)
+function annotationQuery({ name, expr, color }: Annotation): dashboard.AnnotationQueryBuilder {
+  return new dashboard.AnnotationQueryBuilder()
+    .name(name)
     .datasource(SOURCE)
-    .refresh(dashboard.VariableRefresh.OnTimeRangeChanged)
-    .multi(true)
-    .includeAll(true)
-    .current({ selected: true, text: ['All'], value: ['$__all'] })
+    .enable(true)
+    .iconColor(color)
+    .expr(expr)
+    .titleFormat(name)
+    .textFormat('{{run}}')
+    .tagKeys('run')
+}
+
+/** A variable of which all values are chosen at first. */
+function choice(
+  name: string,
+  label: string,
+  query: string,
+  sort: dashboard.VariableSort,
+): dashboard.QueryVariableBuilder {
+  return (
+    new dashboard.QueryVariableBuilder(name)
+      .label(label)
+      .query(query)
+      .datasource(SOURCE)
+      .refresh(dashboard.VariableRefresh.OnTimeRangeChanged)
+      .multi(true)
+      .sort(sort)
+      .includeAll(true)
+      // Those that begin after the dashboard was loaded, too.
+      .allValue('.+')
+      .current({ selected: true, text: ['All'], value: ['$__all'] })
+  )
 }
 
 type PanelBuilder = timeseries.PanelBuilder | stat.PanelBuilder | timeline.PanelBuilder | heatmap.PanelBuilder
 
 function grafanaPanel(panel: Panel): PanelBuilder {
-  const { title, description, unit, width, queries, limits } = panel
+  const { title, description, unit, width, queries, limits, states } = panel
   const made = visual(panel)
-  made.title(title).description(description).unit(unit).span(width).height(heightOf(panel)).datasource(SOURCE)
+  made
+    .title(isPerRun(panel) ? `${title}: $run` : title)
+    .description(description)
+    .unit(unit)
+    .span(width)
+    .height(heightOf(panel))
+    .datasource(SOURCE)
+  if (isPerRun(panel)) made.repeat('run').repeatDirection('v')
+  if (states !== undefined) made.mappings([stateMapping(states)])
   if (limits !== undefined) {
     made.thresholds(
       new dashboard.ThresholdsConfigBuilder()
@@ -61,16 +98,25 @@ function grafanaPanel(panel: Panel): PanelBuilder {
         .steps([GREEN_AT_FIRST, { value: limits.warn, color: 'orange' }, { value: limits.bad, color: 'red' }]),
     )
   }
-  for (const [index, { expr, legend }] of queries.entries()) {
-    const query = new prometheus.DataqueryBuilder()
+  for (const [index, query] of queries.entries()) {
+    const target = new prometheus.DataqueryBuilder()
       .refId(String.fromCharCode(65 + index))
-      .expr(expr)
-      .legendFormat(legend)
-    if (panel.kind === 'heat') query.format(prometheus.PromQueryFormat.Heatmap)
-    if (panel.kind === 'number' || panel.kind === 'label') query.instant()
-    made.withTarget(query)
+      .expr(query.expr)
+      .legendFormat(legendOf(panel, query))
+    if (panel.kind === 'heat') target.format(prometheus.PromQueryFormat.Heatmap)
+    if (panel.kind === 'number' || panel.kind === 'label' || panel.kind === 'state') target.instant()
+    made.withTarget(target)
   }
   return made
+}
+
+/** What the number of a state is called, and its colour. */
+function stateMapping({ states }: StateMetric): dashboard.ValueMapping {
+  const options = states.map(({ state, color }, index) => [`${index + 1}`, { text: state, color, index }])
+  return {
+    type: dashboard.MappingType.ValueToText,
+    options: Object.fromEntries(options) as Record<string, dashboard.ValueMappingResult>,
+  }
 }
 
 function visual({ kind, limits }: Panel): PanelBuilder {
@@ -99,13 +145,17 @@ function visual({ kind, limits }: Panel): PanelBuilder {
     }
     case 'number':
     case 'label':
-      return new stat.PanelBuilder()
-        .graphMode(common.BigValueGraphMode.None)
-        .colorMode(common.BigValueColorMode.None)
-        .textMode(kind === 'label' ? common.BigValueTextMode.Name : common.BigValueTextMode.Value)
-        .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']))
+    case 'state':
+      return (
+        new stat.PanelBuilder()
+          .graphMode(common.BigValueGraphMode.None)
+          .colorMode(kind === 'state' ? common.BigValueColorMode.Background : common.BigValueColorMode.None)
+          // Auto: with the run's name where there are several.
+          .textMode(kind === 'label' ? common.BigValueTextMode.Name : common.BigValueTextMode.Auto)
+          .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']))
+      )
     case 'states':
-      return new timeline.PanelBuilder().showValue(common.VisibilityMode.Never).mergeValues(true)
+      return new timeline.PanelBuilder().showValue(common.VisibilityMode.Auto).mergeValues(true)
     case 'heat':
       return new heatmap.PanelBuilder().calculate(false)
   }

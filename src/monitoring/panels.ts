@@ -1,7 +1,10 @@
+import { stateNumber } from './queries.js'
+import type { StateMetric } from './states.js'
+
 /** One query of a panel. */
 export interface Query {
   readonly expr: string
-  /** How its series are called; `{{label}}` stands for a label's value. */
+  /** What tells its series apart within a run; `{{label}}` stands for a label's value. Empty: there is one. See {@link legendOf}. */
   readonly legend: string
 }
 
@@ -10,14 +13,14 @@ export type Unit =
   'none' | 'short' | 'percentunit' | 's' | 'bytes' | 'Bps' | 'ops' | 'celsius' | 'watt' | 'dateTimeAsIso' | 'img/s'
 
 /**
- * lines: over time. stack: lines on top of each other. number: what it stands at now. label: the name of the series that is there now.
- * states: over time, which of its series each thing is in. heat: a histogram over time.
+ * lines: over time. stack: lines on top of each other, a chart for each run. number: the current value. label: the legend of the current
+ * series. state: the current state. states: the state over time. heat: a histogram over time, one for each run.
  */
-export type PanelKind = 'lines' | 'stack' | 'number' | 'label' | 'states' | 'heat'
+export type PanelKind = 'lines' | 'stack' | 'number' | 'label' | 'state' | 'states' | 'heat'
 
 export interface Panel {
   readonly title: string
-  /** What it shows, and what bad looks like. */
+  /** What it shows, and which values are bad. */
   readonly description: string
   readonly kind: PanelKind
   readonly unit: Unit
@@ -26,6 +29,8 @@ export interface Panel {
   readonly queries: readonly Query[]
   /** From these values on it is worrying, and bad. */
   readonly limits?: { readonly warn: number; readonly bad: number }
+  /** Of the kinds state and states: what the numbers stand for. */
+  readonly states?: StateMetric
 }
 
 export interface Dashboard {
@@ -43,7 +48,18 @@ export const CHART_HEIGHT = 8
 
 /** Rows of the grid that a panel takes. */
 export function heightOf({ kind }: Panel): number {
-  return kind === 'number' || kind === 'label' ? NUMBER_HEIGHT : CHART_HEIGHT
+  return kind === 'number' || kind === 'label' || kind === 'state' ? NUMBER_HEIGHT : CHART_HEIGHT
+}
+
+/** Whether what it draws of two runs cannot share a chart: each run gets one. */
+export function isPerRun({ kind }: Panel): boolean {
+  return kind === 'stack' || kind === 'heat'
+}
+
+/** What Grafana calls the series of a query: the run, and what tells them apart within it. Buckets of a histogram are their bounds. */
+export function legendOf({ kind }: Panel, { legend }: Query): string {
+  if (kind === 'heat') return legend
+  return legend === '' ? '{{run}}' : `{{run}} ${legend}`
 }
 
 type Common = Pick<Panel, 'title' | 'description' | 'unit'> & Partial<Pick<Panel, 'width' | 'limits'>>
@@ -60,5 +76,15 @@ export function stack(panel: Common, ...queries: Query[]): Panel {
 
 /** One number that says it all. */
 export function number(panel: Common, expr: string): Panel {
-  return { kind: 'number', width: 4, queries: [{ expr, legend: panel.title }], ...panel }
+  return { kind: 'number', width: 4, queries: [{ expr, legend: '' }], ...panel }
+}
+
+/** The current state of each run. */
+export function currentState(panel: Common, states: StateMetric): Panel {
+  return { kind: 'state', width: 4, queries: [{ expr: stateNumber(states), legend: '' }], states, ...panel }
+}
+
+/** The states over time: a row for each run, or for each worker. */
+export function stateTimeline(panel: Common, states: StateMetric, legend: string): Panel {
+  return { kind: 'states', width: 24, queries: [{ expr: stateNumber(states), legend }], states, ...panel }
 }

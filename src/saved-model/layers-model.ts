@@ -1,4 +1,5 @@
 import type { ModelDescription } from '../model/parameter-layout.js'
+import type { ModelMetadata } from './model-metadata.js'
 
 /** Files of a LayersModel directory. */
 export interface LayersModelFiles {
@@ -11,16 +12,18 @@ export interface LayersModelFiles {
 /**
  * The model as stock TensorFlow.js loads it: `tf.loadLayersModel('file://…/model.json')`.
  * @param weights float32, `[layout.weightCount]`
+ * @param metadata what `model.getUserDefinedMetadata()` gives there
  */
 export function encodeLayersModel(
   { topology, layout }: ModelDescription,
   weights: Float32Array,
-  version: string,
+  metadata: ModelMetadata,
 ): LayersModelFiles {
   const model = {
     format: 'layers-model',
-    generatedBy: `convoy ${version}`,
+    generatedBy: `convoy ${metadata.convoy}`,
     convertedBy: null,
+    userDefinedMetadata: metadata,
     modelTopology: topology,
     weightsManifest: [
       {

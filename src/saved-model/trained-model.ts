@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
+import { makeDirectory } from '../shared/make-directory.js'
+import { cannotBeRead, isThere, statIfThere } from '../shared/path-access.js'
+import { makeUniqueDirectory } from '../shared/staging.js'
 import { encodeLayersModel } from './layers-model.js'
+import type { WeightsOrigin } from './model-metadata.js'
+import { asStrings, modelMetadata } from './model-metadata.js'
 import { decodeSafetensors, encodeSafetensors } from './safetensors.js'
 
 /** Weights of a run at a step, and all that is needed to use them. */
@@ -47,9 +51,15 @@ const SAFETENSORS = 'model.safetensors'
 /**
  * Saves `model.safetensors`, `layers-model/` (stock TensorFlow.js) and `convoy.json` (everything else, with hashes) as one
  * directory that appears by one rename, all synced; what was there before is replaced.
+ * What a program needs that does not know Convoy stands in the first two as well: {@link modelMetadata}.
  * @returns bytes written
  */
-export async function saveTrainedModel(directory: string, trained: TrainedModel, version: string): Promise<number> {
+export async function saveTrainedModel(
+  directory: string,
+  trained: TrainedModel,
+  version: string,
+  origin: WeightsOrigin = {},
+): Promise<number> {
   const { description, weights, step } = trained
   const { layout } = description.model
   const tensors = layout.tensors.map(({ name, shape, offset, size }) => ({
@@ -57,9 +67,10 @@ export async function saveTrainedModel(directory: string, trained: TrainedModel,
     shape,
     values: weights.subarray(offset, offset + size),
   }))
-  const layersModel = encodeLayersModel(description.model, weights, version)
+  const metadata = modelMetadata(description, step, origin, version)
+  const layersModel = encodeLayersModel(description.model, weights, metadata)
   const files: Record<string, Buffer | string> = {
-    [SAFETENSORS]: encodeSafetensors(tensors, { format: 'convoy', step: String(step) }),
+    [SAFETENSORS]: encodeSafetensors(tensors, { format: 'convoy', ...asStrings(metadata) }),
     'layers-model/model.json': layersModel.model,
     'layers-model/weights.bin': layersModel.weights,
   }
@@ -67,8 +78,8 @@ export async function saveTrainedModel(directory: string, trained: TrainedModel,
   const manifest: Manifest = { convoy: version, step, description, sha256 }
   files[MANIFEST] = `${JSON.stringify(manifest, null, 2)}\n`
 
-  await mkdir(path.dirname(directory), { recursive: true })
-  const staging = await mkdtemp(path.join(path.dirname(directory), `.${path.basename(directory)}-`))
+  await makeDirectory(path.dirname(directory))
+  const staging = await makeUniqueDirectory(path.join(path.dirname(directory), `.${path.basename(directory)}-`))
   try {
     await mkdir(path.join(staging, 'layers-model'))
     for (const [name, content] of Object.entries(files)) await writeSynced(path.join(staging, name), content)
@@ -81,30 +92,43 @@ export async function saveTrainedModel(directory: string, trained: TrainedModel,
   }
 }
 
+/** Whether a directory is a saved model itself, not a run that has some. */
+export function isSavedModel(directory: string): boolean {
+  return isThere(path.join(directory, MANIFEST))
+}
+
 /**
  * Loads and verifies a saved model.
  * @param place a run directory (`model/best` or `model/last` in it), or the directory of a saved model itself
- * @throws ConvoyError('usage') when there is none, ConvoyError('data') when it is damaged
+ * @throws ConvoyError('usage') when there is none or it cannot be read, ConvoyError('data') when it is damaged
  */
 export async function loadTrainedModel(place: string, which: WeightsName): Promise<TrainedModel> {
   const inRun = path.join(place, 'model', which)
-  const directory = existsSync(path.join(place, MANIFEST)) ? place : inRun
+  if ((await statIfThere(place)) === undefined)
+    throw new ConvoyError(
+      'usage',
+      `${place}: there is no such directory; give that of a run that has ended, such as one under runs/.`,
+    )
+  const directory = isSavedModel(place) ? place : inRun
   const manifestFile = path.join(directory, MANIFEST)
-  if (!existsSync(manifestFile)) {
-    const other = WEIGHTS_NAMES.find((name) => existsSync(path.join(place, 'model', name, MANIFEST)))
+  if (!isThere(manifestFile)) {
+    const other = WEIGHTS_NAMES.find((name) => isThere(path.join(place, 'model', name, MANIFEST)))
     if (other !== undefined)
       throw new ConvoyError(
         'usage',
-        `${place} holds no ${which} weights: the run was interrupted. It holds the ${other} ones (--weights ${other}).`,
+        `${place} holds no ${which} weights: the run was interrupted. It holds the ${other} ones: \`convoy eval --weights ${other}\`, and predict and inspect alike.`,
       )
     throw new ConvoyError(
       'usage',
       `${place} holds no trained model (no ${path.join('model', which, MANIFEST)}); give the directory of a run that has ended.`,
     )
   }
+  const text = await readFile(manifestFile, 'utf8').catch((error: unknown) => {
+    throw cannotBeRead(manifestFile, error)
+  })
   let manifest: Manifest
   try {
-    manifest = manifestSchema.parse(JSON.parse(await readFile(manifestFile, 'utf8'))) as unknown as Manifest
+    manifest = manifestSchema.parse(JSON.parse(text)) as unknown as Manifest
   } catch (error) {
     const wrong = error instanceof z.ZodError ? error.issues[0] : undefined
     const why = wrong ? `${wrong.path.join('.')}: ${wrong.message}` : (error as Error).message
@@ -112,12 +136,12 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
   }
   const file = path.join(directory, SAFETENSORS)
   const bytes = await readFile(file).catch((error: unknown) => {
-    throw new ConvoyError('data', `${file} cannot be read: ${(error as Error).message}.`, { cause: error })
+    throw cannotBeRead(file, error, 'data')
   })
   if (hashOf(bytes) !== manifest.sha256[SAFETENSORS]) {
     throw new ConvoyError(
       'data',
-      `${file} is damaged: its sha256 is not the one in ${MANIFEST}. Use the other weights (--weights best or last), or train again.`,
+      `${file} is damaged: its sha256 is not the one in ${MANIFEST}. Use the other weights of its run (\`convoy eval --weights ${which === 'best' ? 'last' : 'best'}\`, and predict and inspect alike), or train again.`,
     )
   }
   const { layout } = manifest.description.model
@@ -161,7 +185,7 @@ async function syncDirectory(directory: string): Promise<void> {
 /** A rename cannot replace a directory with content: the old one steps aside first. */
 async function replaceDirectory(staging: string, target: string): Promise<void> {
   const aside = `${staging}-old`
-  const replaces = existsSync(target)
+  const replaces = isThere(target)
   if (replaces) await rename(target, aside)
   await rename(staging, target)
   await syncDirectory(path.dirname(target))

@@ -50,12 +50,21 @@ const REMEDIES: Readonly<Record<string, string>> = {
 /** The one error type that crosses a border inside Convoy. `message` says what, where, and what to do about it. */
 export class ConvoyError extends Error {
   readonly code: ErrorCode
+  /** The message, line by line: a name in it may hold a newline, and begins no line when it is shown. */
+  readonly lines: readonly string[]
   readonly details: Readonly<Record<string, unknown>>
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+  /** @param message lines, where it is more than one: those after the first are indented */
+  constructor(
+    code: ErrorCode,
+    message: string | readonly string[],
+    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+  ) {
+    const lines = typeof message === 'string' ? [message] : message
+    super(lines.join('\n  '), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'ConvoyError'
     this.code = code
+    this.lines = lines
     this.details = options.details ?? {}
   }
 

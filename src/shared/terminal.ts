@@ -1,21 +1,103 @@
+import { createInterface } from 'node:readline/promises'
 import { styleText } from 'node:util'
+import { printable, printableLines } from './log/printable.js'
 
 const USUAL_COLUMNS = 80
+/** Of a terminal that does not know its size. */
+const USUAL_ROWS = 24
 
-/** Whether that is a terminal where the cursor can be moved. */
-export function canRedraw(stream: NodeJS.WriteStream): boolean {
-  return stream.isTTY && process.env['TERM'] !== 'dumb'
+const TO_LINE_START = '\r'
+const CLEAR_LINE = '\u001b[K'
+const CLEAR_BELOW = '\u001b[J'
+/** The terminal cuts off what is too long for a line: it knows how wide each character is. */
+const [CUT, WRAP] = ['\u001b[?7l', '\u001b[?7h']
+
+/**
+ * The one way out to standard output and standard error (lint forbids others). Whatever a text holds, nothing in it moves the
+ * cursor, changes colours or hides: only the control characters of this file pass. A name that is put into a text of several
+ * lines goes through {@link printable} first, so that it cannot begin a line; cells of a table do so by themselves.
+ */
+export class Terminal {
+  readonly #stream: NodeJS.WriteStream
+  #blockLines = 0
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream
+  }
+
+  /** Whether this is a terminal where the cursor can be moved. */
+  get canRedraw(): boolean {
+    return this.#stream.isTTY && process.env['TERM'] !== 'dumb'
+  }
+
+  /** Whether somebody can answer a question. */
+  get canAsk(): boolean {
+    return process.stdin.isTTY && this.#stream.isTTY
+  }
+
+  /** Asks a question, where {@link canAsk} says that somebody can answer. @returns the answer, trimmed */
+  async ask(question: string): Promise<string> {
+    const terminal = createInterface({ input: process.stdin, output: this.#stream })
+    try {
+      return (await terminal.question(`${printable(question)} `)).trim()
+    } finally {
+      terminal.close()
+    }
+  }
+
+  /** Columns that a line may fill without making the terminal begin another one. */
+  get columns(): number {
+    return (this.#stream.columns || USUAL_COLUMNS) - 1
+  }
+
+  /** Writes a text whose lines are meant; it ends them itself. JSON stays JSON with the same content. */
+  print(text: string): void {
+    this.#stream.write(printableLines(text))
+  }
+
+  /** Writes one line, in yellow when it is a fault. */
+  notice(line: string, isFault = false): void {
+    this.#stream.write(`${this.#line(line, isFault)}\n`)
+  }
+
+  /** As {@link notice}, in place of the line that was drawn last. */
+  noticeOver(line: string, isFault = false): void {
+    this.#stream.write(`${TO_LINE_START}${CLEAR_LINE}${this.#line(line, isFault)}\n`)
+  }
+
+  /** Draws a line over the one that was drawn last. */
+  redraw(line: string): void {
+    this.#stream.write(`${TO_LINE_START}${printable(line)}${CLEAR_LINE}`)
+  }
+
+  /** Writes a text over the one that was written so before. What does not fit the terminal is cut off. */
+  redrawBlock(text: string): void {
+    const rows = Math.max(1, (this.#stream.rows || USUAL_ROWS) - 1)
+    const lines = text.trimEnd().split('\n').slice(0, rows)
+    const up = this.#blockLines > 0 ? `\u001b[${this.#blockLines}A` : ''
+    this.#stream.write(`${up}${TO_LINE_START}${CLEAR_BELOW}${CUT}${lines.map(printable).join('\n')}${WRAP}\n`)
+    this.#blockLines = lines.length
+  }
+
+  /** Ends the process when nobody reads any more, such as `head` that has seen enough: no error. */
+  exitWhenUnread(): void {
+    this.#stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0)
+      throw error
+    })
+  }
+
+  /** NO_COLOR, FORCE_COLOR and TERM are read as Node reads them. */
+  #line(line: string, isFault: boolean): string {
+    const stream = this.#stream
+    const forced = process.env['FORCE_COLOR']
+    const shows = stream.isTTY ? stream.hasColors() : forced !== undefined && !['0', 'false'].includes(forced)
+    // Newer versions of Node would look at standard output otherwise.
+    return isFault && shows ? styleText('yellow', printable(line), { validateStream: false }) : printable(line)
+  }
 }
 
-/** Columns that a line may fill without making the terminal begin another one. */
-export function columnsOf(stream: NodeJS.WriteStream): number {
-  return (stream.columns || USUAL_COLUMNS) - 1
-}
-
-/** Yellow where the stream shows colours: NO_COLOR, FORCE_COLOR and TERM are read as Node reads them. */
-export function highlighted(text: string, stream: NodeJS.WriteStream): string {
-  const forced = process.env['FORCE_COLOR']
-  const shows = stream.isTTY ? stream.hasColors() : forced !== undefined && !['0', 'false'].includes(forced)
-  // Newer versions of Node would look at standard output otherwise.
-  return shows ? styleText('yellow', text, { validateStream: false }) : text
-}
+/** For results. */
+export const standardOutput = new Terminal(process.stdout)
+/** For progress, notices and errors. */
+export const standardError = new Terminal(process.stderr)

@@ -1,3 +1,8 @@
+/** `1 worker`, `1,200 workers`: every count in a message comes from here (lint knows). @param many where it is not one with an s */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? one : many}`
+}
+
 /** `1.5 GB`: decimal units. @param bytes at least 0 */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -8,6 +8,8 @@ import type { WhatIf } from './predict-throughput.js'
 
 const resultSchema = z.object({
   workers: z.int().positive(),
+  /** Results of earlier versions lack it. */
+  inputShape: z.tuple([z.number(), z.number(), z.number()]).exactOptional(),
   config: runConfigSchema,
   timing: z.object({
     shardMs: z.number(),
@@ -18,7 +20,7 @@ const resultSchema = z.object({
 }) satisfies z.ZodType<MeasuredRun>
 
 /** Of a finished run: what tells how long a shard takes. */
-type MeasuredRun = Pick<RunResult, 'workers' | 'config' | 'timing'>
+type MeasuredRun = Pick<RunResult, 'workers' | 'config' | 'timing'> & Partial<Pick<RunResult, 'inputShape'>>
 
 /**
  * What finished runs of one model measured.
@@ -31,15 +33,15 @@ export function readMeasuredRuns(directories: readonly string[]): MeasuredRun[] 
   if (other > 0)
     throw new ConvoyError(
       'usage',
-      `--from ${directories[other]}: this run's shards are not those of ${directories[0]} (network, precision, shard size, augmentation)`,
+      `--from ${directories[other]}: this run's shards are not those of ${directories[0]} (network, precision, shard size, augmentation, image size)`,
     )
   return runs
 }
 
-/** Whatever decides how long a shard takes. */
-function modelOf({ config, timing }: MeasuredRun): string {
+/** Whatever decides how long a shard takes. The weights of a convolution are as many for images of any size. */
+function modelOf({ config, timing, inputShape }: MeasuredRun): string {
   const { network, precision, shardSize, augmentation } = config
-  return JSON.stringify([network, precision, shardSize, augmentation, timing.vectorBytes])
+  return JSON.stringify([network, precision, shardSize, augmentation, timing.vectorBytes, inputShape])
 }
 
 function readMeasuredRun(directory: string): MeasuredRun {

@@ -276,8 +276,8 @@ class FaultSimulation {
 
   #checkOutcome({ result }: TrainingOutcome): void {
     const { steps } = this.#scenario
-    if (result.steps !== steps) this.#violate(`${result.steps} steps of ${steps}`)
-    if (this.#step !== steps) this.#violate(`${this.#step} steps were reported, ${steps} are in the result`)
+    if (result.steps !== steps) this.#violate(`the result has ${result.steps} of ${steps}`)
+    if (this.#step !== steps) this.#violate(`step ${this.#step} was the last one reported, and the result has ${steps}`)
     if (!result.weightsSha256.startsWith(this.#expected[steps]!)) this.#violate('the result names other weights')
   }
 

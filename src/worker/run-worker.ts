@@ -65,6 +65,7 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
         const { observe: onHeartbeat } = metrics
         return await session({
           ...{ address, name, incarnation, device, thread, sharedMemory, log, relay, leaveSignal, onHeartbeat },
+          onJoined: metrics.joined,
           onReady: () => {
             isReady = true
           },

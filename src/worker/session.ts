@@ -49,6 +49,8 @@ export interface SessionOptions {
   readonly relay: LogRelay | undefined
   /** Fires when the worker shall leave: the lease in work is finished first. */
   readonly leaveSignal: AbortSignal
+  /** Told the name of the run that it joined, before the first heartbeat. */
+  readonly onJoined: (run: string) => void
   /** Sees each heartbeat that is sent. */
   readonly onHeartbeat: (heartbeat: Heartbeat) => void
   /** Leases may come from now on. */
@@ -74,6 +76,7 @@ export async function session(options: SessionOptions): Promise<string> {
   try {
     const reply = await join(control, options)
     relay?.setLevel(reply.logLevel)
+    options.onJoined(reply.runName)
     const metadata = new grpc.Metadata()
     metadata.set(WORKER_KEY, String(reply.worker))
     metadata.set(SESSION_KEY, reply.session)

@@ -27,6 +27,19 @@ export interface ReadEvents {
       readonly { readonly step: number; readonly width: number; readonly height: number; readonly png: string }[]
     >
   >
+  /** Images that one value of a tag has together. */
+  readonly batches: Readonly<
+    Record<
+      string,
+      readonly {
+        readonly step: number
+        readonly width: number
+        readonly height: number
+        readonly pngs: readonly string[]
+      }[]
+    >
+  >
+  readonly texts: Readonly<Record<string, readonly string[]>>
   /** How often its server shows each tag. */
   readonly served: Readonly<Record<string, number>>
 }

@@ -13,6 +13,21 @@ everything = {"scalars": 0, "histograms": 0, "images": 0, "tensors": 0}
 read = EventAccumulator(directory, size_guidance=everything)
 read.Reload()
 tags = read.Tags()
+
+
+def strings(plugin):
+    """The tensors of a plugin that are strings, by tag."""
+    try:
+        of_plugin = read.PluginTagToContent(plugin)
+    except KeyError:
+        return {}
+    return {
+        tag: [(event.step, list(event.tensor_proto.string_val)) for event in read.Tensors(tag)]
+        for tag in of_plugin
+        if tag in tags["tensors"]
+    }
+
+
 # What the web page is served from: old and new summaries alike become tensors.
 served = PluginEventAccumulator(directory, size_guidance=everything)
 served.Reload()
@@ -41,6 +56,22 @@ json.dump(
                 for event in read.Images(tag)
             ]
             for tag in tags["images"]
+        },
+        "batches": {
+            tag: [
+                {
+                    "step": step,
+                    "width": int(width),
+                    "height": int(height),
+                    "pngs": [png.hex() for png in pngs],
+                }
+                for step, (width, height, *pngs) in values
+            ]
+            for tag, values in strings("images").items()
+        },
+        "texts": {
+            tag: [text.decode() for _, (text,) in values]
+            for tag, values in strings("text").items()
         },
         "served": {tag: len(served.Tensors(tag)) for tag in served.Tags()["tensors"]},
     },

@@ -1,11 +1,8 @@
 import type { LogLevel, LogModule } from '../../shared/log/log-levels.js'
 import type { Log, Logger } from '../../shared/log/log.js'
 import type { RunEvent, RunObserver } from '../run-events.js'
-import { LEFT_BY_ITSELF } from '../run-events.js'
+import { isExpectedRefusal, LEFT_BY_ITSELF } from '../run-events.js'
 import { describeEvent } from './describe-event.js'
-
-/** Refusals that follow from a fault that was told already. */
-const HARMLESS = ['stale', 'audited', 'abandoned']
 
 /** Writes a run's events to its log, as far as people want to know of them. */
 export function eventLog(log: Log): RunObserver {
@@ -29,8 +26,12 @@ export function levelOf(event: RunEvent): LogLevel {
     case 'worker-left':
       return event.reason === LEFT_BY_ITSELF ? 'info' : 'warn'
     case 'refused':
-      return HARMLESS.includes(event.reason) ? 'info' : 'warn'
+      return isExpectedRefusal(event.reason) ? 'debug' : 'warn'
+    // Ordinary whenever somebody is slow for a moment: metrics count them.
+    case 'rescued':
+      return 'debug'
     case 'waiting':
+      return event.starting === undefined ? 'warn' : 'info'
     case 'reissued':
     case 'quarantined':
       return 'warn'

@@ -1,7 +1,10 @@
 import { z } from 'zod'
+import { RUN_END_KINDS } from '../../dashboard/page-state.js'
 import { PHASES } from '../../metrics/phases.js'
+import { printable, printableLines } from '../../shared/log/printable.js'
 
 const number = z.number()
+const text = z.string().transform(printable)
 const phases = z.array(z.object({ phase: z.enum(PHASES), seconds: number }))
 
 /** A RunStatus in `status.json`. */
@@ -15,6 +18,7 @@ export const statusSchema = z.object({
       device: z.string(),
       state: z.string(),
       shardsDone: number,
+      samples: number.exactOptional(),
       score: number.exactOptional(),
       silentSeconds: number,
       residentBytes: number,
@@ -25,12 +29,45 @@ export const statusSchema = z.object({
   coordinatorPhases: phases,
   workerPhases: phases,
   traffic: z.array(z.object({ kind: z.string(), direction: z.string(), path: z.string(), bytes: number })),
+  end: z
+    .object({
+      kind: z.enum(RUN_END_KINDS),
+      at: z.iso.datetime(),
+      reason: z.string().transform(printableLines).exactOptional(),
+    })
+    .exactOptional(),
 })
 
-/** What the page shows of `result.json`. */
+const weightsName = z.enum(['best', 'last'])
+const validation = z.object({ accuracy: number, loss: number })
+const keptWeights = z.object({ step: number, sha256: z.string(), validation })
+
+/** What the page shows of `result.json`. Optional is what older versions did not write. */
 export const resultSchema = z.object({
   weightsSha256: z.string(),
+  weights: z.object({ best: keptWeights, last: keptWeights }).exactOptional(),
+  steps: number.exactOptional(),
+  bestStep: number.exactOptional(),
   seconds: number,
   samplesPerSecond: number,
-  test: z.object({ accuracy: number, loss: number }),
+  workers: number.exactOptional(),
+  validation: validation.exactOptional(),
+  test: z.object({
+    accuracy: number,
+    loss: number,
+    samples: number.exactOptional(),
+    weights: weightsName.exactOptional(),
+  }),
+})
+
+/** What the page shows of `environment.json`. */
+export const environmentSchema = z.object({
+  convoy: text.exactOptional(),
+  node: text.exactOptional(),
+  platform: text.exactOptional(),
+  cpu: text.exactOptional(),
+  cores: number.exactOptional(),
+  memoryBytes: number.exactOptional(),
+  command: z.array(text).exactOptional(),
+  startedAt: z.iso.datetime().exactOptional(),
 })

@@ -34,7 +34,7 @@ function compact(event: Exclude<RunEvent, { kind: 'evaluating' }>): Untimed<Metr
       return rest
     }
     case 'finished':
-      return { kind: event.kind, weightsSha256: event.result.weightsSha256 }
+      return { kind: event.kind, weightsSha256: event.result.weightsSha256, weights: event.result.weights }
     default:
       return event
   }

@@ -15,7 +15,7 @@ const workers = count.describe('workers that take part now')
 const worker = z
   .strictObject({
     id: workerId,
-    name: z.string().describe('host name and process id, or `--name`'),
+    name: z.string().describe('host name and process id, or the name given with `convoy worker --name`'),
     device: z.strictObject({
       kind: z.enum(['cpu', 'gpu']),
       name: z.string().describe('CPU or GPU model'),
@@ -26,6 +26,11 @@ const worker = z
   .describe('the worker')
 const reason = z.string().describe('why, for people')
 const split = z.enum(SPLIT_NAMES)
+const weights = z.strictObject({
+  step: count.describe('steps that made them'),
+  sha256: sha256.describe('of the flat float32 vector, little-endian'),
+  validation: z.strictObject({ accuracy: share, loss: number }).describe('measured on the validation split'),
+})
 
 /** A line of metrics.jsonl: what every line has, and what its kind has. */
 function line<Kind extends string, Shape extends z.core.$ZodLooseShape>(kind: Kind, meaning: string, shape: Shape) {
@@ -57,9 +62,16 @@ export const METRICS_LINES = [
     stepsPerEpoch: z.number().positive().describe('not whole where batches straddle epochs'),
     parameterCount: count.describe('trainable parameters'),
   }),
-  line('waiting', 'No worker can compute; the run waits for one.', {}),
+  line('waiting', 'No worker can compute; the run waits for one.', {
+    starting: count.min(1).optional().describe("workers of the run's own that are starting; absent: none"),
+  }),
   line('worker-joined', 'A worker joined.', { worker, workers }),
-  line('worker-left', 'A worker left or was lost.', { worker, reason, workers }),
+  line('worker-left', 'A worker left or was lost.', {
+    worker,
+    reason,
+    workers,
+    samples: count.exactOptional().describe('training images of the worker whose gradients counted'),
+  }),
   line('step', 'A step was applied.', {
     step: count.describe('steps applied so far: 1 after the first'),
     epoch: z.number().min(0).describe('epochs of samples used so far'),
@@ -84,7 +96,11 @@ export const METRICS_LINES = [
       durationMs: milliseconds,
     }),
     epoch: z.number().min(0).describe('of the weights'),
-    best: z.boolean().describe('no validation before was better; true for the test'),
+    best: z
+      .boolean()
+      .describe(
+        'of the best weights so far: higher validation accuracy, else lower loss, else later; true for the test',
+      ),
   }),
   line('reissued', 'Shards were taken from a worker and given to others.', {
     workerId,
@@ -110,6 +126,13 @@ export const METRICS_LINES = [
   }),
   line('finished', 'The run is over. `result.json` has the result.', {
     weightsSha256: sha256.describe('of the last weights'),
+    weights: z
+      .strictObject({
+        best: weights.describe('that validation chose, and the test is of'),
+        last: weights.describe('after the last step'),
+      })
+      .exactOptional()
+      .describe('that the run leaves behind (absent in runs of earlier versions)'),
   }),
 ] as const
 

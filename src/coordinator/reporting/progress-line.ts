@@ -1,4 +1,4 @@
-import { formatDuration, formatShare } from '../../shared/units.js'
+import { counted, formatDuration, formatShare } from '../../shared/units.js'
 import type { RunEvent } from '../run-events.js'
 
 const BAR_CELLS = 20
@@ -42,7 +42,7 @@ export class ProgressLine {
         { text: `loss ${loss.toFixed(3)}`, rank: 2 },
         { text: `accuracy ${formatShare(accuracy)}`, rank: 3 },
         ...(isTimed ? [{ text: `${rate.toFixed(0)} images/s`, rank: 4 }] : []),
-        { text: `${workers} workers`, rank: 5 },
+        { text: counted(workers, 'worker'), rank: 5 },
         ...(isTimed ? [{ text: `${left} left`, rank: 1 }] : []),
       ]
     }

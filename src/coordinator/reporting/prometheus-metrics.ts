@@ -5,8 +5,10 @@ import type { PhaseReport } from '../../metrics/phases.js'
 import { PhaseTimes } from '../../metrics/phases.js'
 import { WORKER_VALUES } from '../../metrics/worker-values.js'
 import type { RunEvent, RunObserver } from '../run-events.js'
+import { LEFT_BY_ITSELF } from '../run-events.js'
 import type { Coordinator } from '../start-coordinator.js'
 import type { WorkerStatusView } from '../membership.js'
+import type { RunIdentity } from './run-identity.js'
 
 /** Workers with series of their own; of more than that the first are shown. */
 const MOST_WORKERS = 256
@@ -34,12 +36,14 @@ const OF_WORKERS = {
 /** The run's Prometheus metrics: events count, states are read when somebody scrapes. */
 export class PrometheusMetrics {
   readonly #metrics: Metrics
+  readonly #identity: RunIdentity
   readonly #times = new PhaseTimes()
   #batchSize = 0
 
   /** @param now monotonic milliseconds */
-  constructor(now: () => number) {
-    this.#metrics = new Metrics(now)
+  constructor(now: () => number, identity: RunIdentity) {
+    this.#identity = identity
+    this.#metrics = new Metrics(now, { component: 'coordinator', run: identity.run })
     for (const name of EVENT_COUNTERS) this.#metrics.startAtZero(name)
   }
 
@@ -117,8 +121,10 @@ export class PrometheusMetrics {
     const metrics = this.#metrics
     switch (event.kind) {
       case 'started': {
-        const { network, seed, batchSize } = event.config
-        metrics.set('run_info', { network: network.name, dataset: event.dataset.name, seed: `${seed}` }, 1)
+        const { network, seed, precision, batchSize } = event.config
+        const { name, recipe, version } = this.#identity
+        const labels = { name, version, recipe, network: network.name, dataset: event.dataset.name, precision }
+        metrics.set('run_info', { ...labels, seed: `${seed}` }, 1)
         metrics.set('planned_steps', {}, event.totalSteps)
         // A run that never gets beyond its first step has to be noticed too.
         metrics.set('step', {}, 0)
@@ -133,7 +139,7 @@ export class PrometheusMetrics {
         metrics.increase('worker_joins', {})
         break
       case 'worker-left':
-        metrics.increase('worker_departures', {})
+        metrics.increase('worker_departures', { cause: event.reason === LEFT_BY_ITSELF ? 'left' : 'lost' })
         break
       case 'reissued':
         metrics.increase('shards_reissued', { reason: event.cause }, event.shards)

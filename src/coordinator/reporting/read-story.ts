@@ -2,27 +2,34 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse } from 'yaml'
 import type { z } from 'zod'
-import type { RunOutcome, RunStatus, Snapshot } from '../../dashboard/page-state.js'
+import type { RunEnd, RunStatus, Snapshot } from '../../dashboard/page-state.js'
 import { PhaseTimes } from '../../metrics/phases.js'
 import { runConfigSchema } from '../../model/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { printable } from '../../shared/log/printable.js'
-import { resultSchema, statusSchema } from './kept-status.js'
+import { cannotBeRead, isMissing, isThere } from '../../shared/path-access.js'
+import { environmentSchema, resultSchema, statusSchema } from './kept-status.js'
 import { metricsLineSchema } from './metrics-line.js'
+import type { KeptResult } from './run-outcome.js'
 import { RunStory } from './run-story.js'
 
 /**
- * What the page shows of a run, from its directory: `metrics.jsonl`, `config.yaml` and, when it ended well, `status.json` and
- * `result.json`.
+ * What the page shows of a run, from its directory: `metrics.jsonl`, `config.yaml`, `environment.json` and, when it ended by
+ * itself, `status.json` and `result.json`.
  * @throws ConvoyError('usage') when it is no run directory, or something in these files makes no sense
  */
 export function readStory(directory: string): Snapshot & { readonly status: RunStatus } {
+  if (!isThere(directory))
+    throw new ConvoyError(
+      'usage',
+      `${directory}: there is no such directory. Name one such as runs/20261123T193039Z_quick.`,
+    )
   const text = (name: string): string | undefined => {
     try {
       return readFileSync(path.join(directory, name), 'utf8')
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code!)) return undefined
-      throw new ConvoyError('usage', `${directory}: ${name}: ${(error as Error).message}`, { cause: error })
+      if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
+      throw cannotBeRead(path.join(directory, name), error)
     }
   }
   const lines = text('metrics.jsonl')
@@ -51,10 +58,12 @@ export function readStory(directory: string): Snapshot & { readonly status: RunS
   }
   const result = kept(resultSchema, 'result.json')
   const status = kept(statusSchema, 'status.json')
+  const environment = kept(environmentSchema, 'environment.json')
 
   const story = new RunStory(directory)
   const phases = new PhaseTimes()
   let timeSeconds = 0
+  let totalSteps = 0
   // What follows the last end of a line was cut off with the process.
   for (const [index, line] of lines.split('\n').slice(0, -1).entries()) {
     const { time, ...event } = checked(metricsLineSchema, `metrics.jsonl, line ${index + 1},`, () => JSON.parse(line))
@@ -62,23 +71,37 @@ export function readStory(directory: string): Snapshot & { readonly status: RunS
     if (event.kind === 'step')
       for (const [phase, spent] of Object.entries(event.phaseSeconds))
         phases.record(phase as keyof typeof event.phaseSeconds, spent)
+    if (event.kind === 'started') totalSteps = event.totalSteps
     if (event.kind === 'started')
       story.observe({ ...event, config: checked(runConfigSchema, 'config.yaml', () => parse(config)) }, time)
     // The line has the hash alone; the result is in its own file.
     else if (event.kind !== 'finished') story.observe(event, time)
   }
-  const state = result === undefined ? 'unfinished' : 'finished'
+  if (result) story.finish(result)
+  const at = new Date(1000 * (status?.timeSeconds ?? timeSeconds)).toISOString()
+  const kind = endKindOf(result, totalSteps, status?.state)
+  const end: RunEnd | undefined = status?.end ?? (kind && { kind, at })
   const coordinatorPhases = phases.report().map(({ phase, seconds }) => ({ phase, seconds }))
   return {
     ...story.snapshot(),
-    ...(result && { outcome: outcomeOf(result) }),
+    ...(environment && { environment }),
     // A coordinator that was killed, or goes on, has not written its status.
-    status: { workers: [], workerPhases: [], traffic: [], coordinatorPhases, ...status, timeSeconds, state },
+    status: {
+      ...{ timeSeconds, workers: [], workerPhases: [], traffic: [], coordinatorPhases, ...status },
+      state: end?.kind ?? 'unfinished',
+      ...(end && { end }),
+    },
   }
 }
 
-function outcomeOf({ test, ...rest }: z.output<typeof resultSchema>): RunOutcome {
-  return { ...rest, testAccuracy: test.accuracy, testLoss: test.loss }
+/** How a run ended whose version did not write it down; undefined: it goes on, or was killed. */
+function endKindOf(
+  result: KeptResult | undefined,
+  totalSteps: number,
+  state: string | undefined,
+): RunEnd['kind'] | undefined {
+  if (result) return (result.steps ?? totalSteps) < totalSteps ? 'stopped' : 'finished'
+  return state === 'failed' ? 'unknown' : undefined
 }
 
 /** Of a value that is not as it should be, what is wrong first. */

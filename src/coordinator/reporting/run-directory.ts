@@ -1,26 +1,27 @@
-import { mkdirSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { stringify } from 'yaml'
-import type { RunStatus } from '../../dashboard/page-state.js'
+import type { RunEnvironment, RunStatus } from '../../dashboard/page-state.js'
 import type { RunConfig } from '../../model/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
+import { makeDirectory } from '../../shared/make-directory.js'
 import type { RunResult } from '../run-events.js'
 
 /**
  * Makes `<root>/<utc>_<name>/`, such as `runs/20261123T183000Z_quick`; a number is added when two runs begin in one second.
  * @param now milliseconds since 1970
- * @throws ConvoyError('usage') when the directory cannot be written
+ * @throws ConvoyError('usage') when the directory cannot be written, or its file system does not answer
  */
-export function createRunDirectory(root: string, name: string, now: number): string {
+export async function createRunDirectory(root: string, name: string, now: number): Promise<string> {
   const stamp = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '')
   try {
-    mkdirSync(root, { recursive: true })
+    await makeDirectory(root)
     for (let attempt = 1; ; attempt++) {
       const directory = path.join(root, `${stamp}_${name}${attempt === 1 ? '' : `-${attempt}`}`)
       try {
-        mkdirSync(directory)
+        await mkdir(directory)
         return directory
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
@@ -29,7 +30,7 @@ export function createRunDirectory(root: string, name: string, now: number): str
   } catch (error) {
     throw new ConvoyError(
       'usage',
-      `--runs-dir ${root}: ${(error as Error).message}. Choose a directory that can be written.`,
+      `--runs-dir ${root}: ${(error as Error).message.replace(/\.$/, '')}. Choose a directory that can be written.`,
       { cause: error },
     )
   }
@@ -40,14 +41,15 @@ export function createRunDirectory(root: string, name: string, now: number): str
  * @throws ConvoyError('environment') such as on a full disk
  */
 export async function writeProvenance(directory: string, config: RunConfig, version: string): Promise<void> {
-  const environment = {
+  const environment: Required<RunEnvironment> = {
     convoy: version,
     node: process.version,
     platform: `${os.platform()} ${os.release()} ${os.arch()}`,
-    cpu: os.cpus()[0]?.model,
+    cpu: os.cpus()[0]?.model.trim() || os.arch(),
     cores: os.availableParallelism(),
     memoryBytes: os.totalmem(),
     command: process.argv.slice(2),
+    startedAt: new Date().toISOString(),
   }
   try {
     await writeFileAtomic(path.join(directory, 'config.yaml'), stringify(config))

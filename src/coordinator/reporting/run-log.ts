@@ -60,7 +60,8 @@ export class RunLog {
     const stack = error.isExpected ? {} : { stack: error.stack }
     const message = this.#faults.describe(error.message)
     this.log.module('run').error(error.message, { code: error.code, faults, ...stack })
-    return new ConvoyError(error.code, message, { cause: error.cause ?? error })
+    const lines = faults.length === 0 ? error.lines : message.split('\n  ')
+    return new ConvoyError(error.code, lines, { cause: error.cause ?? error })
   }
 
   /** Everything is in the file when this settles. */

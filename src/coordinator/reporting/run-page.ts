@@ -1,12 +1,16 @@
+import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Inspection } from '../../dashboard/inspection.js'
-import type { RunStatus } from '../../dashboard/page-state.js'
+import type { RunEnd, RunEnvironment, RunStatus } from '../../dashboard/page-state.js'
 import type { LivePage } from '../../dashboard/serve-page.js'
 import { livePageOf } from '../../dashboard/serve-page.js'
 import type { PhaseReport } from '../../metrics/phases.js'
+import type { ConvoyError } from '../../shared/errors.js'
+import { printableLines } from '../../shared/log/printable.js'
 import type { RunObserver, RunResult } from '../run-events.js'
 import type { Coordinator } from '../start-coordinator.js'
+import { environmentSchema } from './kept-status.js'
 import { LookInside } from './look-inside.js'
 import { writeStatus } from './run-directory.js'
 import { runStatus } from './run-status.js'
@@ -33,6 +37,8 @@ export class RunPage {
   readonly #page: LivePage
   #watched: Watched | undefined
   #lastStatus: RunStatus | undefined
+  #end: RunEnd | undefined
+  #totalSteps = 0
   #isOver = false
 
   /**
@@ -43,8 +49,9 @@ export class RunPage {
     this.#runDirectory = runDirectory
     this.#story = new RunStory(runDirectory)
     this.#inside = new LookInside(path.join(runDirectory, 'inspection.json'), signal, onInspection)
+    const environment = readEnvironment(runDirectory)
     this.#page = livePageOf({
-      snapshot: () => this.#story.snapshot(),
+      snapshot: () => ({ ...this.#story.snapshot(), ...(environment && { environment }) }),
       takeUpdate: () => this.#story.takeUpdate(),
       status: () => this.#status(),
       looking: () => this.#inside.looking,
@@ -59,6 +66,8 @@ export class RunPage {
 
   readonly observe: RunObserver = (event) => {
     this.#story.observe(event, wallSeconds())
+    if (event.kind === 'started') this.#totalSteps = event.totalSteps
+    if (event.kind === 'finished') this.#ended(event.result.steps < this.#totalSteps ? 'stopped' : 'finished')
   }
 
   /** A line that no event says. @param timeSeconds since 1970 */
@@ -84,6 +93,12 @@ export class RunPage {
     await this.#inside.look({ model: async () => this.#runDirectory, split: 'test', isBesideTraining: false })
   }
 
+  /** The run broke off, or its result could not be saved. @param error why */
+  brokeOff({ code, message }: ConvoyError): void {
+    if (code === 'interrupted') this.#ended('interrupted')
+    else this.#ended('failed', message)
+  }
+
   /** Writes down how the run stands, for `convoy report`. The page goes on showing it when the workers go. */
   async keepStatus(): Promise<void> {
     this.#lastStatus = this.#status()
@@ -97,7 +112,11 @@ export class RunPage {
 
   #status(): RunStatus | undefined {
     if (this.#lastStatus) return this.#lastStatus
-    return this.#watched && runStatus(this.#watched.coordinator, this.#watched.phases(), wallSeconds())
+    return this.#watched && runStatus(this.#watched.coordinator, this.#watched.phases(), wallSeconds(), this.#end)
+  }
+
+  #ended(kind: RunEnd['kind'], reason?: string): void {
+    this.#end = { kind, at: new Date().toISOString(), ...(reason !== undefined && { reason: printableLines(reason) }) }
   }
 
   async #look(): Promise<void> {
@@ -113,6 +132,15 @@ export class RunPage {
     await this.#inside.look({ model, split: 'validation', isBesideTraining: true })
     // What stays behind when this fails is written over by the next one.
     await rm(directory, { recursive: true, force: true }).catch(() => undefined)
+  }
+}
+
+/** What the run directory says of it; undefined: nothing. */
+function readEnvironment(runDirectory: string): RunEnvironment | undefined {
+  try {
+    return environmentSchema.parse(JSON.parse(readFileSync(path.join(runDirectory, 'environment.json'), 'utf8')))
+  } catch {
+    return undefined
   }
 }
 

@@ -6,11 +6,13 @@ import type { Coordinator } from '../start-coordinator.js'
 import { MetricsFile } from './metrics-file.js'
 import { PrometheusMetrics } from './prometheus-metrics.js'
 import type { LossObserver } from './report-file.js'
+import type { RunIdentity } from './run-identity.js'
 import { RunPage } from './run-page.js'
 import { TensorboardReport } from './tensorboard/tensorboard-report.js'
 
 export interface RunReportsOptions {
   readonly runDirectory: string
+  readonly identity: RunIdentity
   /** Ends the run, and with it what the page has others compute. */
   readonly signal: AbortSignal
   /** Monotonic milliseconds. */
@@ -32,8 +34,8 @@ export class RunReports {
   #isFinished = false
   #server: MetricsServer | undefined
 
-  constructor({ runDirectory, signal, now, onLost, onLastScrape }: RunReportsOptions) {
-    const metrics = new PrometheusMetrics(now)
+  constructor({ runDirectory, identity, signal, now, onLost, onLastScrape }: RunReportsOptions) {
+    const metrics = new PrometheusMetrics(now, identity)
     const lossOf = (report: Report): LossObserver => {
       let isSaid = false
       return (records, reason) => {
@@ -42,7 +44,7 @@ export class RunReports {
         isSaid = true
       }
     }
-    const tensorboard = new TensorboardReport(runDirectory, () => Date.now() / 1000, lossOf('tensorboard'))
+    const tensorboard = new TensorboardReport(runDirectory, identity, () => Date.now() / 1000, lossOf('tensorboard'))
     this.#signal = signal
     this.#onLastScrape = onLastScrape
     this.metrics = metrics

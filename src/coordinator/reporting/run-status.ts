@@ -1,15 +1,16 @@
 import { kernelsOf } from '../../dashboard/inspection.js'
-import type { PageWorker, PhaseSeconds, RunStatus } from '../../dashboard/page-state.js'
+import type { PageWorker, PhaseSeconds, RunEnd, RunStatus } from '../../dashboard/page-state.js'
 import type { PhaseReport } from '../../metrics/phases.js'
 import { printable } from '../../shared/log/printable.js'
 import type { WorkerStatusView } from '../membership.js'
 import type { Coordinator } from '../start-coordinator.js'
 
-/** How a run stands now, for the page. @param timeSeconds since 1970 */
+/** How a run stands now, for the page. @param timeSeconds since 1970 @param end of a run that is over */
 export function runStatus(
   coordinator: Coordinator,
   coordinatorPhases: readonly PhaseReport[],
   timeSeconds: number,
+  end?: RunEnd,
 ): RunStatus {
   const kernels = kernelsOf(coordinator.description.model.layout, coordinator.weights())
   return {
@@ -20,13 +21,23 @@ export function runStatus(
     workerPhases: coordinator.workerPhases().map(inSeconds),
     traffic: coordinator.traffic().map(({ labels, value }) => ({ ...labels, bytes: value })),
     ...(kernels && { kernels }),
+    ...(end && { end }),
   }
 }
 
 function pageWorker(worker: WorkerStatusView): PageWorker {
-  const { id, name, device, state, shardsDone, score, silentMs, residentBytes, tensors, gpu } = worker
+  const { id, name, device, state, shardsDone, samples, score, silentMs, residentBytes, tensors, gpu } = worker
   return {
-    ...{ id, name: printable(name), device: printable(device.name), state, shardsDone, residentBytes, tensors },
+    ...{
+      id,
+      name: printable(name),
+      device: printable(device.name),
+      state,
+      shardsDone,
+      samples,
+      residentBytes,
+      tensors,
+    },
     silentSeconds: silentMs / 1000,
     ...(score && { score: score.toFastest }),
     ...(gpu && { gpu }),

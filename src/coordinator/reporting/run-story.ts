@@ -7,11 +7,14 @@ import type {
   StepPoint,
   StoryLine,
   Update,
+  WeightsByName,
 } from '../../dashboard/page-state.js'
 import { printable } from '../../shared/log/printable.js'
-import type { RunEvent } from '../run-events.js'
+import type { RunEvent, WorkerSummary } from '../run-events.js'
 import { describeEvent } from './describe-event.js'
 import { levelOf } from './event-log.js'
+import type { KeptResult } from './run-outcome.js'
+import { outcomeOf, weightsOf } from './run-outcome.js'
 
 /** More points than a screen has columns; then two become one. */
 const MOST_POINTS = 4_096
@@ -34,23 +37,25 @@ export class RunStory {
   #lines: StoryLine[] = []
   #members = new Map<number, Membership>()
   #outcome: RunOutcome | undefined
+  #weights: WeightsByName | undefined
   #fresh = nothing()
   #isRewritten = false
 
   constructor(runDirectory: string) {
-    this.#runDirectory = runDirectory
+    this.#runDirectory = printable(runDirectory)
   }
 
   /** @param timeSeconds since 1970 */
   observe(event: RunEvent, timeSeconds: number): void {
     switch (event.kind) {
       case 'started': {
-        const { config, dataset, splitSizes, totalSteps, parameterCount } = event
-        const { network, seed, precision, batchSize, shardSize } = config
+        const { config, dataset, splitSizes, totalSteps, stepsPerEpoch, parameterCount } = event
+        const { height, width, channels } = dataset
         this.#header = {
-          ...{ runDirectory: this.#runDirectory, startedSeconds: timeSeconds, network: network.name },
-          ...{ dataset: dataset.name, classNames: dataset.classNames, splitSizes, seed, precision },
-          ...{ batchSize, shardSize, totalSteps, parameterCount },
+          ...{ runDirectory: this.#runDirectory, startedSeconds: timeSeconds, network: config.network.name, config },
+          ...{ dataset: printable(dataset.name), datasetFingerprint: dataset.fingerprint },
+          ...{ imageShape: [height, width, channels], classNames: dataset.classNames.map(printable) },
+          ...{ splitSizes, totalSteps, stepsPerEpoch, parameterCount },
         }
         this.#isRewritten = true
         break
@@ -71,19 +76,18 @@ export class RunStory {
         break
       }
       case 'worker-joined': {
-        const { id, name } = event.worker
-        this.#member({ id, name: printable(name), joinedSeconds: timeSeconds })
+        this.#member({ ...memberOf(event.worker), joinedSeconds: timeSeconds })
         break
       }
       case 'worker-left': {
-        const { id, name } = event.worker
-        const joinedSeconds = this.#members.get(id)?.joinedSeconds ?? timeSeconds
-        this.#member({ id, name: printable(name), joinedSeconds, leftSeconds: timeSeconds })
+        const { worker, samples } = event
+        const joinedSeconds = this.#members.get(worker.id)?.joinedSeconds ?? timeSeconds
+        const member = { ...memberOf(worker), joinedSeconds, leftSeconds: timeSeconds }
+        this.#member({ ...member, ...(samples !== undefined && { samples }) })
         break
       }
       case 'finished': {
-        const { weightsSha256, seconds, samplesPerSecond, test } = event.result
-        this.#outcome = { weightsSha256, seconds, samplesPerSecond, testAccuracy: test.accuracy, testLoss: test.loss }
+        this.finish(event.result)
         break
       }
     }
@@ -100,10 +104,16 @@ export class RunStory {
     this.#limitNews()
   }
 
+  /** @param result in memory, or read from `result.json` */
+  finish(result: KeptResult): void {
+    this.#outcome = outcomeOf(result)
+    this.#weights = weightsOf(result, this.#evaluations)
+  }
+
   snapshot(): Snapshot {
     return {
       ...(this.#header !== undefined && { header: this.#header }),
-      ...(this.#outcome !== undefined && { outcome: this.#outcome }),
+      ...this.#ending(),
       stepsPerPoint: this.#stepsPerPoint,
       points: this.#points,
       evaluations: this.#evaluations,
@@ -114,12 +124,17 @@ export class RunStory {
 
   /** What came since it was asked for last; undefined when what was shown has changed: show {@link snapshot} instead. */
   takeUpdate(): Update | undefined {
-    const update = this.#isRewritten
-      ? undefined
-      : { ...this.#fresh, ...(this.#outcome !== undefined && { outcome: this.#outcome }) }
+    const update = this.#isRewritten ? undefined : { ...this.#fresh, ...this.#ending() }
     this.#fresh = nothing()
     this.#isRewritten = false
     return update
+  }
+
+  #ending(): Pick<Update, 'outcome' | 'weights'> {
+    return {
+      ...(this.#outcome !== undefined && { outcome: this.#outcome }),
+      ...(this.#weights !== undefined && { weights: this.#weights }),
+    }
   }
 
   #limitNews(): void {
@@ -168,6 +183,11 @@ function nothing(): News {
 /** Only the newest is shown, and with a thousand classes it has a million numbers. */
 function withoutConfusion({ confusion: _, ...rest }: EvaluationPoint): EvaluationPoint {
   return rest
+}
+
+function memberOf({ id, name, device }: WorkerSummary): Omit<Membership, 'joinedSeconds'> {
+  const { kind, name: model, tensorflowVersion } = device
+  return { id, name: printable(name), device: printable(model), deviceKind: kind, tensorflowVersion }
 }
 
 function kindOf(event: RunEvent): StoryLine['kind'] {

@@ -1,4 +1,4 @@
-import { canRedraw, columnsOf, highlighted } from '../../shared/terminal.js'
+import type { Terminal } from '../../shared/terminal.js'
 import type { RunObserver } from '../run-events.js'
 import { ProgressLine } from './progress-line.js'
 
@@ -13,21 +13,21 @@ export interface ProgressDisplay {
 const PLAIN_EVERY_MS = 10_000
 const BAR_EVERY_MS = 125
 
-/** A bar on a terminal, plain lines elsewhere; all on that stream (standard output belongs to results). */
-export function createProgressDisplay(stream: NodeJS.WriteStream, now: () => number): ProgressDisplay {
-  return canRedraw(stream) ? barDisplay(stream, now) : plainDisplay(stream, now)
+/** A bar on a terminal, plain lines elsewhere; all on that one (standard output belongs to results). */
+export function createProgressDisplay(terminal: Terminal, now: () => number): ProgressDisplay {
+  return terminal.canRedraw ? barDisplay(terminal, now) : plainDisplay(terminal, now)
 }
 
-function barDisplay(stream: NodeJS.WriteStream, now: () => number): ProgressDisplay {
+function barDisplay(terminal: Terminal, now: () => number): ProgressDisplay {
   const progress = new ProgressLine()
   let isShown = false
   let shownMs = -Infinity
   const draw = (): void => {
     shownMs = now()
-    stream.write(`\r${progress.within(columnsOf(stream))}\u001b[K`)
+    terminal.redraw(progress.within(terminal.columns))
   }
   const notice = (text: string, isFault = false): void => {
-    stream.write(`\r\u001b[K${isFault ? highlighted(text, stream) : text}\n`)
+    terminal.noticeOver(text, isFault)
     if (isShown) draw()
   }
   return {
@@ -40,25 +40,24 @@ function barDisplay(stream: NodeJS.WriteStream, now: () => number): ProgressDisp
     close: () => {
       if (!isShown) return
       draw()
-      stream.write('\n')
+      terminal.print('\n')
       isShown = false
     },
   }
 }
 
-function plainDisplay(stream: NodeJS.WriteStream, now: () => number): ProgressDisplay {
+function plainDisplay(terminal: Terminal, now: () => number): ProgressDisplay {
   const progress = new ProgressLine()
   let shownMs = -Infinity
-  const notice = (text: string, isFault = false): void => {
-    stream.write(`${isFault ? highlighted(text, stream) : text}\n`)
-  }
   return {
-    notice,
+    notice: (text, isFault) => {
+      terminal.notice(text, isFault)
+    },
     observe: (event) => {
       progress.observe(event)
       if (event.kind !== 'step' || now() - shownMs < PLAIN_EVERY_MS) return
       shownMs = now()
-      notice(progress.plain())
+      terminal.notice(progress.plain())
     },
     close: () => undefined,
   }

@@ -1,4 +1,5 @@
 import type * as grpc from '@grpc/grpc-js'
+import { repliesLike } from '../../shared/protocol/checksum.js'
 import type { StatusReply } from '../../shared/protocol/messages.js'
 import { toStatus } from './caller.js'
 
@@ -13,10 +14,10 @@ export function adminService(actions: AdminActions): grpc.UntypedServiceImplemen
   return { status: unary(() => actions.status()), stop: unary(() => (actions.stop(), {})) }
 }
 
-function unary<Reply>(answer: () => Reply) {
-  return (_call: unknown, reply: grpc.sendUnaryData<Reply>): void => {
+function unary<Reply extends object>(answer: () => Reply) {
+  return ({ request }: { readonly request: object }, reply: grpc.sendUnaryData<Reply>): void => {
     try {
-      reply(null, answer())
+      reply(null, repliesLike(request, answer()))
     } catch (error) {
       reply(toStatus(error))
     }

@@ -1,9 +1,10 @@
 import type * as grpc from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
+import type { PackageDefinition } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation, protoPath } from 'grpc-health-check'
-import { definition } from '../../shared/protocol/services.js'
+import { ADMIN_SERVICE, PROTO_FILE } from '../../shared/protocol/services.js'
 import { toStatus } from './caller.js'
+import { describeProtoFile } from './describe-proto-file.js'
 
 /**
  * What the health service answers for.
@@ -13,7 +14,6 @@ import { toStatus } from './caller.js'
  * - convoy.run: SERVING while workers compute
  */
 const ACCEPTING = ['', 'convoy.v1.Control', 'convoy.v1.Data']
-const ADMIN = 'convoy.v1.Admin'
 const RUN = 'convoy.run'
 
 /** How a run stands, for the health service. */
@@ -40,16 +40,22 @@ export function addHealthAndReflection(server: grpc.Server, health: () => Health
     for (const service of ACCEPTING) tell(service, accepts)
     tell(RUN, accepts && computes)
   }
-  tell(ADMIN, true)
+  tell(ADMIN_SERVICE, true)
   update()
   const guarded = guardedServer(server)
   implementation.addToServer(guarded)
-  new ReflectionService({ ...definition, ...loadSync(protoPath) }, { services: REFLECTED }).addToServer(guarded)
+  const files = [
+    describeProtoFile(PROTO_FILE, 'convoy.proto'),
+    describeProtoFile(protoPath, 'grpc/health/v1/health.proto'),
+  ]
+  // The package reads nothing else of a definition.
+  const definition = { files: { fileDescriptorProtos: files } } as unknown as PackageDefinition
+  new ReflectionService(definition, { services: REFLECTED }).addToServer(guarded)
   return update
 }
 
 /** What the admin listener has; Control and Data are elsewhere. */
-const REFLECTED = [ADMIN, 'grpc.health.v1.Health']
+const REFLECTED = [ADMIN_SERVICE, 'grpc.health.v1.Health']
 
 type Handler = (call: unknown, reply: grpc.sendUnaryData<unknown> | undefined) => void
 

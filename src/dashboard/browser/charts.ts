@@ -14,19 +14,23 @@ interface Series {
 
 interface ChartDefinition {
   readonly title: string
+  /** What the vertical axis measures, with its unit. */
+  readonly measures: string
   readonly series: readonly Series[]
 }
 
 const CHARTS: readonly ChartDefinition[] = [
   {
     title: 'Loss',
+    measures: 'cross-entropy (nats)',
     series: [
       { label: 'batch', color: '--main', of: smoothed(({ loss }) => loss) },
       { label: 'validation', color: '--warn', of: evaluated(({ loss }) => loss) },
     ],
   },
   {
-    title: 'Accuracy, %',
+    title: 'Accuracy',
+    measures: 'right answers (%)',
     series: [
       { label: 'batch', color: '--main', of: smoothed(({ accuracy }) => 100 * accuracy) },
       { label: 'validation', color: '--warn', of: evaluated(({ accuracy }) => 100 * accuracy) },
@@ -34,16 +38,18 @@ const CHARTS: readonly ChartDefinition[] = [
   },
   {
     title: 'Learning rate',
+    measures: 'learning rate',
     series: [{ label: 'rate', color: '--main', of: exact(({ learningRate }) => learningRate) }],
   },
   {
-    title: 'Images per second',
+    title: 'Speed',
+    measures: 'training images per second',
     series: [
       {
         label: 'images/s',
         color: '--main',
         of: (run, smoothing) =>
-          smoothed(({ durationMs }) => (1000 * (run.header?.batchSize ?? 0)) / durationMs)(run, smoothing),
+          smoothed(({ durationMs }) => (1000 * (run.header?.config.batchSize ?? 0)) / durationMs)(run, smoothing),
       },
     ],
   },
@@ -120,18 +126,20 @@ export class Charts {
       const isWhole = before.length === 0 || (min <= before[0]! && max >= before.at(-1)!)
       const isZoomed = !isWhole && (min !== chart.range.min || max !== chart.range.max)
       plot.setData([steps, ...values], false)
+      plot.setLegend({})
       if (reset || !isZoomed) plot.setScale('x', (chart.range = range))
       else plot.redraw()
       const newest = definition.series.map(({ label }, index) => {
         const value = values[index]?.findLast((candidate) => candidate !== null)
         return `${label} ${value === undefined || value === null ? 'not measured' : value.toPrecision(4)}`
       })
-      plot.root.setAttribute('aria-label', `${definition.title}: ${newest.join(', ')}`)
+      plot.root.setAttribute('aria-label', `${definition.title}, ${definition.measures}, by step: ${newest.join(', ')}`)
     }
   }
 
   #create(definition: ChartDefinition): Chart {
-    const figure = element('figure', {}, element('figcaption', {}, definition.title))
+    const caption = element('figcaption', {}, definition.title)
+    const figure = element('figure', {}, caption, element('div', { class: 'axis-name' }, `↑ ${definition.measures}`))
     byId('charts').append(figure)
     // What the property means in this colour scheme: a canvas does not know var() and light-dark().
     const probe = element('span', { hidden: '' })
@@ -164,9 +172,10 @@ export class Charts {
           { ...axis, size: widthOf },
         ],
         series: [
-          { label: 'step' },
+          { label: 'step', value: legendValue },
           ...definition.series.map(({ label, color: property }, index) => ({
             label,
+            value: legendValue,
             stroke: color(property),
             width: 1.5,
             spanGaps: true,
@@ -178,8 +187,17 @@ export class Charts {
       figure,
     )
     plot.root.setAttribute('role', 'img')
+    plot.root.querySelector('.u-wrap')!.after(element('div', { class: 'axis-name across' }, 'step →'))
     // The canvas keeps its colours until it is drawn again.
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot.redraw())
+    for (const query of ['(prefers-color-scheme: dark)', 'print'])
+      matchMedia(query).addEventListener('change', () => plot.redraw())
     return { definition, figure, plot, range: { min: 0, max: 1 } }
   }
+}
+
+/** What the legend says of a series: the value under the pointer or before it; the newest while no pointer is there. */
+function legendValue({ data }: uPlot, value: number | null, series: number, index: number | null): string {
+  const values = data[series] as readonly (number | null)[] | undefined
+  const known = value ?? values?.slice(0, (index ?? values.length) + 1).findLast((candidate) => candidate !== null)
+  return known?.toLocaleString('en', { maximumSignificantDigits: 5 }) ?? 'none yet'
 }

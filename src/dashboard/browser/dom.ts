@@ -32,7 +32,7 @@ export function bar(name: string, value: string, share: number, kind = ''): HTML
   return element(
     'div',
     { class: `measure ${kind}` },
-    element('span', {}, name),
+    element('bdi', {}, name),
     element('span', {}, value),
     element('div', { class: 'bar', 'aria-hidden': 'true' }, fill),
   )

@@ -1,6 +1,7 @@
 import type { EvaluationPoint, Snapshot } from '../page-state.js'
 import { bar, byId, element, table } from './dom.js'
-import { count, share } from './format.js'
+import { count, counted, share } from './format.js'
+import { weightsAt } from './result-view.js'
 
 /** A table of more classes is no picture any more. */
 const MOST_CLASSES = 20
@@ -10,7 +11,8 @@ const MOST_ROWS = 20
 export class EvaluationView {
   #shown: EvaluationPoint | undefined
 
-  show({ evaluations, header }: Snapshot): void {
+  show(run: Snapshot): void {
+    const { evaluations, header } = run
     const measured = evaluations.filter(({ confusion }) => confusion !== undefined)
     const newest = measured.findLast(({ split }) => split === 'test') ?? measured.at(-1)
     byId('evaluation').hidden = newest === undefined
@@ -18,8 +20,12 @@ export class EvaluationView {
     this.#shown = newest
     const { split, step, accuracy, loss, confusion = [] } = newest
     const name = (index: number): string => header.classNames[index] ?? `${index}`
+    const images = counted(
+      confusion.flat().reduce((sum, cell) => sum + cell, 0),
+      `${split} image`,
+    )
     byId('evaluated').textContent =
-      `${split} after step ${count(step)}: ${share(accuracy)} right, loss ${loss.toFixed(3)}.`
+      `${images} after step ${count(step)}${weightsAt(run, step)}: ${share(accuracy)} right, loss ${loss.toFixed(4)}.`
     byId('confusion').replaceChildren(
       confusion.length <= MOST_CLASSES ? square(confusion, name) : worstPairs(confusion, name),
     )
@@ -34,15 +40,15 @@ function square(confusion: Confusion, name: NameOf): HTMLTableElement {
   const head = element(
     'tr',
     {},
-    element('td', {}, 'is ↓  taken for →'),
-    ...confusion.map((_, index) => element('th', { scope: 'col' }, name(index))),
+    element('td', {}, 'actual ↓  predicted →'),
+    ...confusion.map((_, index) => element('th', { scope: 'col' }, element('bdi', {}, name(index)))),
   )
   const rows = confusion.map((row, label) => {
     const total = Math.max(1, sumOf(row))
     return element(
       'tr',
       {},
-      element('th', { scope: 'row' }, name(label)),
+      element('th', { scope: 'row' }, element('bdi', {}, name(label))),
       ...row.map((images, prediction) => {
         const cell = element('td', { class: 'cell' }, count(images))
         const color = label === prediction ? '--good-ground' : '--bad-ground'
@@ -61,8 +67,8 @@ function worstPairs(confusion: Confusion, name: NameOf): HTMLTableElement {
   )
   return table(
     [
-      { title: 'Is', of: ({ label }) => name(label) },
-      { title: 'Taken for', of: ({ prediction }) => name(prediction), style: () => 'words' },
+      { title: 'Actual', of: ({ label }) => name(label) },
+      { title: 'Predicted', of: ({ prediction }) => name(prediction), style: () => 'words' },
       { title: 'Images', of: ({ images }) => count(images) },
     ],
     pairs.toSorted((a, b) => b.images - a.images).slice(0, MOST_ROWS),

@@ -25,12 +25,30 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en')
 }
 
-/** `1 worker`, `1,200 workers` */
-export function counted(value: number, what: string): string {
-  return `${count(value)} ${what}${value === 1 ? '' : 's'}`
+/** `1 worker`, `1,200 workers`, `2 classes` */
+export function counted(value: number, what: string, plural = `${what}s`): string {
+  return `${count(value)} ${value === 1 ? what : plural}`
 }
 
-/** Time of day. @param seconds since 1970 */
-export function clock(seconds: number): string {
-  return new Date(1000 * seconds).toLocaleTimeString('en-GB')
+/** `0.08`, `1e-8`: of any size, without digits that rounding left behind. */
+export function plain(value: number): string {
+  if (value !== 0 && Math.abs(value) < 1e-4) return `${Number(value.toPrecision(6))}`
+  return value.toLocaleString('en', { maximumSignificantDigits: 6 })
+}
+
+/** Time of day, with the date when it is another than that of `since`. @param seconds since 1970 */
+export function clock(seconds: number, since = seconds): string {
+  const [time, start] = [new Date(1000 * seconds), new Date(1000 * since)]
+  const day = time.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })
+  const isSameDay = time.toDateString() === start.toDateString()
+  return `${isSameDay ? '' : `${day}, `}${time.toLocaleTimeString('en-GB')}`
+}
+
+/** `28 Nov 2026, 17:04:05 UTC`, in the reader's time zone. @param time seconds since 1970, or ISO 8601 */
+export function moment(time: number | string): string {
+  const parts = { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' } as const
+  return new Date(typeof time === 'number' ? 1000 * time : time).toLocaleString('en-GB', {
+    ...parts,
+    ...{ second: '2-digit', timeZoneName: 'short' },
+  })
 }

@@ -1,6 +1,6 @@
 import type { InspectedImage, Inspection, Kernels } from '../inspection.js'
 import { bar, byId, element } from './dom.js'
-import { count, share } from './format.js'
+import { count, counted, share } from './format.js'
 import { bytesOf, featureMap, photograph, picture } from './pictures.js'
 
 const MOST_ANSWERS = 5
@@ -61,7 +61,7 @@ function columns(
       const values = all.subarray(offset, (offset += height * width))
       return featureMap(values, width, height, `${readable(block)}, channel ${channel}`)
     })
-    const about = `${height}×${width}, ${channels.length < channelCount ? `${channels.length} of ` : ''}${channelCount} channels`
+    const about = `${height}×${width}, ${channels.length < channelCount ? `${channels.length} of ` : ''}${counted(channelCount, 'channel')}`
     return column(readable(block), about, ...pictures)
   })
   const answers = probabilities
@@ -70,13 +70,17 @@ function columns(
     .slice(0, MOST_ANSWERS)
     .map(({ probability, index }) => bar(name(index), share(probability), probability, index === label ? 'right' : ''))
   return [
-    column(`image ${sample}`, name(label), photograph(bytesOf(pixels), imageShape, `Image ${sample}: ${name(label)}`)),
+    column(
+      `image ${sample}`,
+      element('bdi', {}, name(label)),
+      photograph(bytesOf(pixels), imageShape, `Image ${sample}: ${name(label)}`),
+    ),
     ...ofBlocks,
     column('answer', 'probabilities', ...answers),
   ]
 }
 
-function column(title: string, about: string, ...content: HTMLElement[]): HTMLElement {
+function column(title: string, about: string | Node, ...content: HTMLElement[]): HTMLElement {
   return element('li', {}, element('h4', {}, title), element('small', {}, about), ...content)
 }
 

@@ -8,7 +8,8 @@ const STYLES: Readonly<Record<StoryLine['kind'], string>> = { joined: 'good', le
 export class LogView {
   #shown: readonly StoryLine[] = []
 
-  show(lines: readonly StoryLine[]): void {
+  /** @param since when the run began, seconds since 1970 */
+  show(lines: readonly StoryLine[], since: number | undefined): void {
     if (lines === this.#shown) return
     const log = byId('log')
     const isAtEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8
@@ -20,7 +21,7 @@ export class LogView {
     log.replaceChildren(
       ...kept,
       ...fresh.map(({ timeSeconds, kind, text }) =>
-        element('li', { class: STYLES[kind] }, element('time', {}, clock(timeSeconds)), ` ${text}`),
+        element('li', { class: STYLES[kind] }, element('time', {}, clock(timeSeconds, since)), ` ${text}`),
       ),
     )
     this.#shown = lines

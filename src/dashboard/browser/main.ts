@@ -1,6 +1,7 @@
 import type { Inspection } from '../inspection.js'
 import type { Snapshot } from '../page-state.js'
 import { Charts } from './charts.js'
+import { byId } from './dom.js'
 import { EvaluationView } from './evaluation-view.js'
 import { follow } from './follow.js'
 import { InsideView } from './inside-view.js'
@@ -8,9 +9,12 @@ import { LogView } from './log-view.js'
 import { showLooking } from './looking-view.js'
 import { showPhases } from './phase-view.js'
 import { PredictionView } from './prediction-view.js'
+import { isOver, showResult, weightsAt } from './result-view.js'
 import { showRun } from './run-view.js'
+import { showSettings } from './settings-view.js'
 import { showTimeline } from './timeline-view.js'
-import { WorkerView } from './worker-view.js'
+import { showWorkerHistory } from './worker-history.js'
+import { showTraffic, WorkerView } from './worker-view.js'
 
 const charts = new Charts()
 const workers = new WorkerView()
@@ -21,6 +25,11 @@ const predictions = new PredictionView((image) => {
   draw()
 })
 const log = new LogView()
+
+// A report brings everything along; reportPage writes these elements.
+const storyElement = document.getElementById('snapshot')
+const inspectionElement = document.getElementById('inspection')
+const isReport = storyElement !== null
 
 let run: Snapshot | undefined
 let inspection: Inspection | undefined
@@ -34,25 +43,30 @@ function draw(): void {
   requestAnimationFrame(() => {
     isDrawn = true
     if (run === undefined) return
+    const story = run
     showRun(run, isConnected)
+    showResult(run)
+    showSettings(run)
     charts.show(run)
     evaluation.show(run)
     const classNames = run.header?.classNames ?? []
-    predictions.show(inspection, classNames)
+    predictions.show(inspection, classNames, (step) => weightsAt(story, step))
     inside.show(inspection, run.status?.kernels, classNames)
     showLooking(run, inspection, isConnected)
     if (run.status) {
       showPhases(run.status)
-      workers.show(run.header?.runDirectory ?? '', run.status, isConnected)
+      if (isReport || isOver(run)) {
+        showWorkerHistory(run)
+        showTraffic(run.status)
+      } else workers.show(run.header?.runDirectory ?? '', run.status, isConnected)
     }
     showTimeline(run)
-    log.show(run.lines)
+    log.show(run.lines, run.header?.startedSeconds)
   })
 }
 
-// A report brings everything along; reportPage writes these elements.
-const [storyElement, inspectionElement] = ['snapshot', 'inspection'].map((id) => document.getElementById(id))
 if (storyElement) {
+  arrangeReport()
   run = JSON.parse(storyElement.textContent) as Snapshot
   if (inspectionElement) inspection = JSON.parse(inspectionElement.textContent) as Inspection
   draw()
@@ -71,4 +85,10 @@ if (storyElement) {
       draw()
     },
   })
+}
+
+/** Settings are open, and what was learnt comes before how the workers did it. */
+function arrangeReport(): void {
+  ;(byId('about') as HTMLDetailsElement).open = true
+  byId('happened').before(byId('work'), byId('phase-section'))
 }

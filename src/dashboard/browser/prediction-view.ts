@@ -13,7 +13,8 @@ export class PredictionView {
     this.#onChoice = onChoice
   }
 
-  show(inspection: Inspection | undefined, classNames: readonly string[]): void {
+  /** @param whose which weights those of a step are */
+  show(inspection: Inspection | undefined, classNames: readonly string[], whose: (step: number) => string): void {
     if (inspection === this.#shown) return
     this.#shown = inspection
     byId('predictions').hidden = inspection === undefined
@@ -21,7 +22,7 @@ export class PredictionView {
     const { step, split, examined, splitSize, samples, mistakes, mistakeCount, accuracy, imageShape } = inspection
     const part = examined < splitSize ? `${count(examined)} of the ${count(splitSize)}` : count(examined)
     byId('predicted').textContent =
-      `${part} ${split} images after step ${count(step)}: ${share(accuracy)} right, ${counted(mistakeCount, 'mistake')}. ` +
+      `${part} ${split} images after step ${count(step)}${whose(step)}: ${share(accuracy)} right, ${counted(mistakeCount, 'mistake')}. ` +
       'Choose an image to see inside.'
     const grid = (images: readonly InspectedImage[]): HTMLElement[] =>
       images.map((image) => this.#button(image, imageShape, classNames))
@@ -40,13 +41,13 @@ export class PredictionView {
       'button',
       { type: 'button', class: 'photograph', 'aria-pressed': 'false', 'data-sample': `${sample}` },
       photograph(bytesOf(pixels), shape, `Image ${sample}`),
-      element('span', {}, name(answer)),
+      element('bdi', {}, name(answer)),
       element(
         'span',
         { class: isRight ? 'good' : 'bad' },
         `${isRight ? '✓' : '✗'} ${share(probabilities[answer] ?? 0)}`,
       ),
-      ...(isRight ? [] : [element('span', {}, `is ${name(label)}`)]),
+      ...(isRight ? [] : [element('span', {}, 'actual: ', element('bdi', {}, name(label)))]),
     )
     button.addEventListener('click', () => this.#choose(image))
     return button

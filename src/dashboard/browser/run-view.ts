@@ -1,81 +1,128 @@
-import type { RunStatus, Snapshot } from '../page-state.js'
+import type { RunEnd, RunStatus, Snapshot } from '../page-state.js'
 import { byId, element, say } from './dom.js'
-import { clock, count, counted, duration, share } from './format.js'
+import type { Fact } from './facts.js'
+import { described } from './facts.js'
+import { count, counted, duration, moment, share } from './format.js'
+import { isOver } from './result-view.js'
 
 /** Steps that the present rate is the mean of. */
 const RECENT_STEPS = 50
 
-/** Name, value if there is one, and what it means if that could be asked. */
-type Fact = readonly [string, string | undefined, (string | undefined)?]
-
-/** What runs, how far it is, and how fast. @param connected whether the numbers are live */
+/** What runs, how far it is, and how fast; of a run that is over, what it did. @param connected whether the numbers are live */
 export function showRun(run: Snapshot, connected: boolean): void {
-  const { header, points, evaluations, outcome, status } = run
+  const { header, points, status } = run
+  const over = isOver(run)
+  const progress = byId('progress') as HTMLProgressElement
+  progress.hidden = over || header === undefined || (!connected && points.length === 0)
   if (header === undefined) {
-    say('state', status?.state === 'unfinished' ? 'Not begun when this report was written.' : 'Starting …')
+    say('state', stateWithoutHeader(status))
     return
   }
   const last = points.at(-1)
-  byId('title').textContent = `${header.network} on ${header.dataset}`
-  const state = outcome === undefined ? (status?.state ?? 'starting') : 'finished'
+  byId('title').replaceChildren(`${header.network} on `, element('bdi', {}, header.dataset))
+  const state = status?.end?.kind ?? (run.outcome ? 'finished' : (status?.state ?? 'starting'))
   document.title = `${last === undefined ? '' : `${share(last.step / header.totalSteps)} `}${state} · Convoy`
+  byId('state').className = STATE_STYLES[state] ?? ''
   say('state', sentence(state, run))
-  const progress = byId('progress') as HTMLProgressElement
   progress.max = header.totalSteps
   progress.value = last?.step ?? 0
-
-  const recent = points.slice(-RECENT_STEPS)
-  const stepMs = recent.reduce((sum, { durationMs }) => sum + durationMs, 0) / Math.max(1, recent.length)
-  const best = evaluations.filter(({ split }) => split === 'validation').map(({ accuracy }) => accuracy)
-  const facts: Fact[] = [
-    [
-      'Time left',
-      last && outcome === undefined && connected ? timeLeft(header.totalSteps - last.step, stepMs) : undefined,
-    ],
-    ['Took', outcome && duration(outcome.seconds)],
-    ['Step', last && `${count(last.step)} of ${count(header.totalSteps)}`],
-    ['Epoch', last?.epoch.toFixed(2)],
-    ['Images/s', last && count(outcome?.samplesPerSecond ?? (1000 * header.batchSize) / stepMs)],
-    [
-      'Efficiency',
-      status && efficiency(status),
-      "The share of the workers' time that goes into forward and backward passes",
-    ],
-    ['Loss', last?.loss.toFixed(4)],
-    ['Batch accuracy', last && share(last.accuracy)],
-    ['Best validation', best.length > 0 ? share(Math.max(...best)) : undefined],
-    ['Test accuracy', outcome && share(outcome.testAccuracy)],
-  ]
-  const settings: Fact[] = [
-    ['Parameters', count(header.parameterCount)],
-    ['Batch', `${header.batchSize} in shards of ${header.shardSize}`],
-    ['Precision', header.precision],
-    ['Seed', `${header.seed}`],
-    ['Started', clock(header.startedSeconds)],
-    ['Weights (sha256)', outcome && `${outcome.weightsSha256.slice(0, 12)}…`, outcome?.weightsSha256],
-    ['Run directory', header.runDirectory],
-  ]
-  byId('facts').replaceChildren(...described(facts))
-  byId('settings').replaceChildren(...described(settings))
+  byId('facts').replaceChildren(...described(over ? pastFacts(run, header) : presentFacts(run, header, connected)))
 }
 
-function described(facts: readonly Fact[]): HTMLElement[] {
-  return facts.flatMap(([name, value, hint]) =>
-    value === undefined
-      ? []
-      : [element('div', hint === undefined ? {} : { title: hint }, element('dt', {}, name), element('dd', {}, value))],
-  )
+const STATE_STYLES: Readonly<Record<string, string>> = {
+  finished: 'good',
+  stopped: 'warn',
+  interrupted: 'warn',
+  failed: 'bad',
+  unknown: 'bad',
+  unfinished: 'warn',
+}
+
+function presentFacts(run: Snapshot, header: NonNullable<Snapshot['header']>, connected: boolean): Fact[] {
+  const { points, evaluations, status } = run
+  const last = points.at(-1)
+  const best = evaluations.filter(({ split }) => split === 'validation').map(({ accuracy }) => accuracy)
+  const stepMs = recentStepMs(run)
+  return [
+    ['Started', moment(header.startedSeconds)],
+    ['Time left', last && connected ? timeLeft(header.totalSteps - last.step, stepMs) : undefined],
+    ['Step', last && `${count(last.step)} of ${count(header.totalSteps)}`],
+    ['Epoch', last && `${last.epoch.toFixed(2)} of ${count(header.config.epochs)}`],
+    ['Images/s', last && count((1000 * header.config.batchSize) / stepMs)],
+    ['Efficiency', status && efficiency(status), EFFICIENCY],
+    ['Loss of the batch', last?.loss.toFixed(4)],
+    ['Accuracy of the batch', last && share(last.accuracy)],
+    ['Best validation', best.length > 0 ? share(Math.max(...best)) : undefined, 'Accuracy of the best weights so far'],
+  ]
+}
+
+function pastFacts(run: Snapshot, header: NonNullable<Snapshot['header']>): Fact[] {
+  const { points, status, outcome, members } = run
+  const last = points.at(-1)
+  const end = status?.end
+  const seconds = outcome?.seconds ?? (end && Date.parse(end.at) / 1000 - header.startedSeconds)
+  const rate = outcome?.samplesPerSecond ?? (last && (1000 * header.config.batchSize) / recentStepMs(run))
+  return [
+    ['Started', moment(header.startedSeconds)],
+    ['Ended', end && moment(end.at)],
+    ['Duration', seconds === undefined ? undefined : duration(seconds)],
+    ['Steps', `${count(last?.step ?? 0)} of ${count(header.totalSteps)}`],
+    ['Epochs', `${(last?.epoch ?? 0).toFixed(2)} of ${count(header.config.epochs)}`],
+    [
+      'Speed',
+      rate === undefined || rate <= 0 ? undefined : `${count(rate)} images/s`,
+      'Training images; evaluation excluded',
+    ],
+    ['Workers', took(outcome?.workers, members.length)],
+    ['Efficiency', status && efficiency(status), EFFICIENCY],
+  ]
+}
+
+/** @param peak most workers at once, when that is known */
+function took(peak: number | undefined, all: number): string {
+  return peak === undefined || peak === all ? count(all) : `${count(all)}, ${count(peak)} at once`
+}
+
+const EFFICIENCY = "The share of the workers' time that goes into forward and backward passes"
+
+function recentStepMs({ points }: Snapshot): number {
+  const recent = points.slice(-RECENT_STEPS)
+  return recent.reduce((sum, { durationMs }) => sum + durationMs, 0) / Math.max(1, recent.length)
 }
 
 function timeLeft(steps: number, stepMs: number): string {
   return steps > 0 ? duration((steps * stepMs) / 1000) : 'evaluating'
 }
 
-function sentence(state: string, { status, outcome }: Snapshot): string {
-  if (state === 'waiting') return 'Waiting: no worker takes part. Start one with: npx convoy worker --join …'
-  if (state === 'finished' && outcome) return `Finished: ${share(outcome.testAccuracy)} on the test images.`
-  if (state === 'failed') return 'Ended before it was finished.'
-  if (state === 'unfinished') return 'Not finished when this report was written.'
+function stateWithoutHeader(status: RunStatus | undefined): string {
+  if (status?.end) return `${ENDINGS[status.end.kind]}: it ended before it began to train.${because(status.end)}`
+  return status?.state === 'unfinished' ? 'Not begun when this report was written.' : 'Starting …'
+}
+
+const ENDINGS: Readonly<Record<RunEnd['kind'], string>> = {
+  finished: 'Finished',
+  stopped: 'Stopped early',
+  interrupted: 'Interrupted',
+  failed: 'Failed',
+  unknown: 'Ended without a result',
+}
+
+function because({ kind, reason }: RunEnd): string {
+  if (reason !== undefined) return ` ${reason}`
+  return kind === 'failed' || kind === 'unknown' ? ' Why was not recorded.' : ''
+}
+
+function sentence(state: string, { header, points, status, outcome }: Snapshot): string {
+  const end = status?.end ?? (outcome && ({ kind: 'finished', at: '' } satisfies RunEnd))
+  const steps = `${count(points.at(-1)?.step ?? 0)} of ${counted(header?.totalSteps ?? 0, 'step')}`
+  if (end && outcome && end.kind !== 'failed')
+    return `${ENDINGS[end.kind]} after ${steps}: ${share(outcome.testAccuracy)} on the test images.`
+  if (end) return `${ENDINGS[end.kind]} after ${steps}.${because(end)}`
+  if (state === 'waiting')
+    return 'Waiting for a worker to join: one of its own that starts, or npx convoy worker --join …'
+  if (state === 'running') return `Still running when this report was written: ${steps} done.`
+  if (state === 'unfinished')
+    return `No end was recorded after ${steps}: the coordinator was killed, or runs on another machine.`
   return `${state.charAt(0).toUpperCase()}${state.slice(1)}${status ? ` with ${counted(status.workers.length, 'worker')}` : ''}.`
 }
 

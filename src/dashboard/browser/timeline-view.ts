@@ -1,16 +1,18 @@
 import type { Membership, Snapshot, StoryLine } from '../page-state.js'
 import { byId, element } from './dom.js'
 import { clock, counted, duration } from './format.js'
+import { isOver } from './result-view.js'
 
 /** Workers that came last. */
 const MOST_ROWS = 32
 
 /** Who took part when, and what went wrong with whom. */
-export function showTimeline({ lines, header, status, points, members }: Snapshot): void {
+export function showTimeline(run: Snapshot): void {
+  const { lines, header, status, points, members } = run
   if (header === undefined) return
   const start = header.startedSeconds
   const end = Math.max(
-    status?.timeSeconds ?? 0,
+    (status?.end ? Date.parse(status.end.at) / 1000 : status?.timeSeconds) ?? 0,
     points.at(-1)?.timeSeconds ?? 0,
     lines.at(-1)?.timeSeconds ?? 0,
     start + 1,
@@ -21,7 +23,7 @@ export function showTimeline({ lines, header, status, points, members }: Snapsho
     row(
       member,
       faults.filter(({ workerId }) => workerId === member.id),
-      end,
+      { start, end, isEnded: isOver(run) },
       place,
     ),
   )
@@ -35,25 +37,33 @@ export function showTimeline({ lines, header, status, points, members }: Snapsho
       'p',
       { class: 'axis', 'aria-hidden': 'true' },
       element('span', {}, clock(start)),
-      element('span', {}, clock(end)),
+      element('span', {}, clock(end, start)),
     ),
     ...(hidden > 0 ? [element('p', { class: 'hint' }, `and ${counted(hidden, 'worker')} before these`)] : []),
   )
 }
 
+/** Of the run. Seconds since 1970. */
+interface Span {
+  readonly start: number
+  readonly end: number
+  readonly isEnded: boolean
+}
+
 function row(
   { name, joinedSeconds, leftSeconds }: Membership,
   faults: readonly StoryLine[],
-  end: number,
+  { start, end, isEnded }: Span,
   place: (seconds: number) => string,
 ): HTMLElement {
   const presence = element('span', { class: leftSeconds === undefined ? 'present' : 'present gone' })
   presence.style.left = place(joinedSeconds)
   presence.style.right = `calc(100% - ${place(leftSeconds ?? end)})`
   const stay = duration((leftSeconds ?? end) - joinedSeconds)
-  const ended = leftSeconds === undefined ? 'takes part' : `left at ${clock(leftSeconds)}`
+  const ended =
+    leftSeconds === undefined ? (isEnded ? 'stayed to the end' : 'takes part') : `left at ${clock(leftSeconds, start)}`
   const wrong = faults.length === 0 ? '' : `, ${counted(faults.length, 'fault')}`
-  const said = `joined at ${clock(joinedSeconds)}, ${ended}, ${stay} in all${wrong}`
+  const said = `joined at ${clock(joinedSeconds, start)}, ${ended}, ${stay} in all${wrong}`
   presence.title = `${name} ${said}`
   return line(name, said, presence, ...faults.map((fault) => mark(fault, place)))
 }
@@ -62,7 +72,7 @@ function line(name: string, said: string, ...marks: HTMLElement[]): HTMLElement 
   return element(
     'li',
     {},
-    element('span', { class: 'name', title: name }, name),
+    element('bdi', { class: 'name' }, name),
     element('span', { class: 'unseen' }, said),
     element('div', { class: 'track', 'aria-hidden': 'true' }, ...marks),
   )

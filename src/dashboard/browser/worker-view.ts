@@ -11,12 +11,12 @@ const BAD_STATES = ['suspect', 'quarantined']
 /** That rates are the mean of. */
 const RECENT_SECONDS = 5
 
-/** Workers as they are, with their rates of the last seconds. */
+/** Workers of a run that goes on, with their rates of the last seconds. */
 export class WorkerView {
   /** The newest at the end, all of one run. */
   #recent: { readonly run: string; readonly status: RunStatus }[] = []
 
-  /** @param isLive whether the numbers are of now; of a run that is over there are no rates */
+  /** @param isLive whether the numbers are of now; otherwise there are no rates */
   show(run: string, status: RunStatus, isLive: boolean): void {
     if (status !== this.#recent.at(-1)?.status) this.#recent.push({ run, status })
     this.#recent = this.#recent.filter(
@@ -48,7 +48,7 @@ export class WorkerView {
       { title: 'Tensors', of: ({ tensors }) => count(tensors) },
       {
         title: 'Heard',
-        hint: 'when its last word came',
+        hint: 'when its last message came',
         of: ({ silentSeconds }) => `${silentSeconds.toFixed(1)} s ago`,
         style: ({ silentSeconds }) => (silentSeconds > SILENT_SECONDS ? 'bad' : ''),
       },
@@ -65,40 +65,46 @@ export class WorkerView {
     const hasGpu = status.workers.some(({ gpu }) => gpu !== undefined)
     byId('workers').replaceChildren(
       status.workers.length === 0
-        ? element('p', {}, isLive ? 'None takes part.' : 'No numbers of its workers were kept.')
+        ? element('p', {}, 'No worker takes part.')
         : table(
             columns.filter(({ title }) => title !== 'GPU' || hasGpu),
             status.workers,
           ),
     )
-    this.#showTraffic(status, before?.traffic ?? [], seconds, isLive)
+    showTraffic(status, before?.traffic ?? [], seconds, isLive)
   }
+}
 
-  #showTraffic({ traffic }: RunStatus, before: RunStatus['traffic'], seconds: number, isLive: boolean): void {
-    const rows = traffic
-      .filter((row) => row.bytes > 0)
-      .map((row) => {
-        const earlier = before.find(
-          ({ kind, direction, path }) => kind === row.kind && direction === row.direction && path === row.path,
-        )
-        return { ...row, perSecond: seconds > 0 ? (row.bytes - (earlier?.bytes ?? 0)) / seconds : 0 }
-      })
-    byId('traffic-title').hidden = rows.length === 0
-    if (rows.length === 0) return
-    byId('traffic').replaceChildren(
-      table(
-        [
-          { title: 'What', of: ({ kind, direction }) => `${kind} ${direction}` },
-          {
-            title: 'Through',
-            of: ({ path }) => (path === 'memory' ? 'shared memory' : 'the network'),
-            style: () => 'words',
-          },
-          ...(isLive ? [{ title: 'Now', of: ({ perSecond }: (typeof rows)[number]) => `${bytes(perSecond)}/s` }] : []),
-          { title: 'In all', of: ({ bytes: all }) => bytes(all) },
-        ],
-        rows,
-      ),
-    )
-  }
+/** Bytes between coordinator and workers. @param isLive whether a rate of the last seconds makes sense */
+export function showTraffic(
+  { traffic }: RunStatus,
+  before: RunStatus['traffic'] = [],
+  seconds = 0,
+  isLive = false,
+): void {
+  const rows = traffic
+    .filter((row) => row.bytes > 0)
+    .map((row) => {
+      const earlier = before.find(
+        ({ kind, direction, path }) => kind === row.kind && direction === row.direction && path === row.path,
+      )
+      return { ...row, perSecond: seconds > 0 ? (row.bytes - (earlier?.bytes ?? 0)) / seconds : 0 }
+    })
+  byId('traffic-title').hidden = rows.length === 0
+  if (rows.length === 0) return
+  byId('traffic').replaceChildren(
+    table(
+      [
+        { title: 'What', of: ({ kind, direction }) => `${kind} ${direction}` },
+        {
+          title: 'Through',
+          of: ({ path }) => (path === 'memory' ? 'shared memory' : 'the network'),
+          style: () => 'words',
+        },
+        ...(isLive ? [{ title: 'Now', of: ({ perSecond }: (typeof rows)[number]) => `${bytes(perSecond)}/s` }] : []),
+        { title: 'In all', of: ({ bytes: all }) => bytes(all) },
+      ],
+      rows,
+    ),
+  )
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { readFile, realpath, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from '../../shared/errors.js'
 import { createStaging, publish } from '../../shared/staging.js'
+import { isThere } from '../../shared/path-access.js'
 import { formatBytes } from '../../shared/units.js'
+import { compileAbslLink } from './absl-log-level.js'
 import { checkCompiler, compileAddon, verifyAddon } from './compile-addon.js'
 import { surveyGpus } from './gpus.js'
 import type { RuntimeKind } from './pinned-wheels.js'
@@ -51,6 +52,7 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
     else await symlink(installed.directory, path.join(staging, 'tensorflow'))
     await timed(report, "Compiling tfjs-node's addon against it", () => compileAddon(staging))
     const tensorflowVersion = await verifyAddon(staging)
+    compileAbslLink(staging)
     if (installed === undefined) await rm(path.join(staging, 'tensorflow', 'include'), { recursive: true })
     const manifest: RuntimeManifest = {
       kind,
@@ -134,7 +136,7 @@ async function locateInstalled(from: string): Promise<InstalledTensorflow> {
       'libtensorflow_cc.so.2',
       'libtensorflow_framework.so.2',
       path.join('include', 'tensorflow'),
-    ].every((part) => existsSync(path.join(candidate, part)))
+    ].every((part) => isThere(path.join(candidate, part)))
     if (!complete) continue
     const directory = await realpath(candidate)
     const { size, mtimeMs } = await stat(path.join(directory, 'libtensorflow_cc.so.2'))

@@ -3,6 +3,7 @@ import nodeUtil from 'node:util'
 import { ConvoyError } from '../../shared/errors.js'
 import type { TensorFlow } from '../native-backend.js'
 import { nativeBackend } from '../native-backend.js'
+import { setAbslLogLevel } from './absl-log-level.js'
 import type { DeviceChoice } from './device-choice.js'
 import { checkDevice, hideGpus } from './device-choice.js'
 import type { InstalledRuntime } from './runtime-directory.js'
@@ -42,9 +43,10 @@ export function loadTensorflow(device: DeviceChoice = 'auto'): LoadedTensorflow 
   const nodeRequire = createRequire(require.resolve('@tensorflow/tfjs-node-gpu'))
   const preBinding = nodeRequire('@mapbox/node-pre-gyp/lib/pre-binding.js') as { find: () => string }
   preBinding.find = () => runtime.addonPath
-  restoreRemovedUtil()
+  replaceOldUtil()
   let tf: TensorFlow
   try {
+    setAbslLogLevel(runtime.directory)
     tf = require('@tensorflow/tfjs-node-gpu') as TensorFlow
   } catch (error) {
     throw new ConvoyError(
@@ -59,8 +61,9 @@ export function loadTensorflow(device: DeviceChoice = 'auto'): LoadedTensorflow 
   return loaded
 }
 
-/** tfjs-node calls util.isNullOrUndefined, which Node 23 removed. */
-function restoreRemovedUtil(): void {
+/** Two functions that tfjs-node calls: Node 22 warns of them on standard error, and Node 23 removed one. */
+function replaceOldUtil(): void {
   const util = nodeUtil as unknown as Record<string, unknown>
-  util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined
+  util['isArray'] = Array.isArray
+  util['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined
 }

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync, renameSync } from 'node:fs'
 import path from 'node:path'
 import { cacheDirectory } from '../../shared/cache-directory.js'
+import { cannotBeRead, isMissing } from '../../shared/path-access.js'
 import type { RuntimeKind } from './pinned-wheels.js'
 
 /** The tfjs-node whose addon is compiled; its C++ sources and its JavaScript belong together. */
@@ -32,25 +33,39 @@ export function runtimesDirectory(environment?: NodeJS.ProcessEnv): string {
   return path.join(cacheDirectory(environment), 'runtime')
 }
 
-/** The runtime in use; two small reads. @returns undefined when none is installed, or one of another tfjs-node */
+/**
+ * The runtime in use; two small reads.
+ * @returns undefined when none is installed, or one of another tfjs-node
+ * @throws ConvoyError('environment') when it cannot be read, such as another user's
+ */
 export function findRuntime(environment?: NodeJS.ProcessEnv): InstalledRuntime | undefined {
-  try {
-    const name = readFileSync(path.join(runtimesDirectory(environment), 'current'), 'utf8').trim()
-    return readRuntime(path.join(runtimesDirectory(environment), name))
-  } catch {
-    return undefined
-  }
+  const name = readIfThere(path.join(runtimesDirectory(environment), 'current'))?.trim()
+  return name ? readRuntime(path.join(runtimesDirectory(environment), name)) : undefined
 }
 
-/** @returns undefined when there is no complete runtime in that directory */
+/**
+ * @returns undefined when there is no complete runtime in that directory
+ * @throws ConvoyError('environment') when it cannot be read
+ */
 export function readRuntime(directory: string): InstalledRuntime | undefined {
+  const text = readIfThere(path.join(directory, 'runtime.json'))
+  if (text === undefined) return undefined
   try {
-    const manifest = JSON.parse(readFileSync(path.join(directory, 'runtime.json'), 'utf8')) as RuntimeManifest
+    const manifest = JSON.parse(text) as RuntimeManifest
     const { tfjsVersion, ...known } = manifest
     if (tfjsVersion !== TFJS_VERSION) return undefined
     return { ...known, directory, addonPath: path.join(directory, 'addon', 'tfjs_binding.node') }
   } catch {
     return undefined
+  }
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw cannotBeRead(file, error, 'environment')
   }
 }
 

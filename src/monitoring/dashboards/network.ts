@@ -1,15 +1,13 @@
 import type { Dashboard } from '../panels.js'
 import { lines, stack } from '../panels.js'
-import { frequency, quantile, rate } from '../queries.js'
+import { frequency, quantile, rate, sumOfRates } from '../queries.js'
 
-const BY_NETWORK = 'path="network"'
-const BY_KIND = (direction: string): string =>
-  `sum by (kind) (${rate('traffic_bytes', BY_NETWORK, `direction="${direction}"`)})`
+const OVER_NETWORK = 'path="network"'
 
 export const NETWORK: Dashboard = {
   id: 'convoy-network',
   title: 'Convoy: network',
-  description: 'What passes between coordinator and workers?',
+  description: 'How much data passes between the coordinator and its workers?',
   hasWorkers: true,
   rows: [
     {
@@ -18,34 +16,35 @@ export const NETWORK: Dashboard = {
         stack(
           {
             title: 'Sent over the network',
-            description: 'By the coordinator. Bad: at the limit of its link.',
+            description: 'Bytes per second sent by the coordinator. A rate at the limit of its link is bad.',
             unit: 'Bps',
           },
-          { expr: BY_KIND('sent'), legend: '{{kind}}' },
+          { expr: sumOfRates('traffic_bytes', 'kind', OVER_NETWORK, 'direction="sent"'), legend: '{{kind}}' },
         ),
         stack(
           {
             title: 'Received over the network',
-            description: 'By the coordinator. Bad: at the limit of its link.',
+            description: 'Bytes per second received by the coordinator. A rate at the limit of its link is bad.',
             unit: 'Bps',
           },
-          { expr: BY_KIND('received'), legend: '{{kind}}' },
+          { expr: sumOfRates('traffic_bytes', 'kind', OVER_NETWORK, 'direction="received"'), legend: '{{kind}}' },
         ),
         stack(
           {
             title: 'Through shared memory',
-            description: 'Workers on the same machine. Bad: nothing here although they are (--no-shared-memory).',
+            description:
+              'Bytes per second to and from workers on the same machine. 0 although there are some means --no-shared-memory.',
             unit: 'Bps',
           },
           {
-            expr: `sum by (kind, direction) (${rate('traffic_bytes', 'path="memory"')})`,
+            expr: sumOfRates('traffic_bytes', 'kind, direction', 'path="memory"'),
             legend: '{{kind}} {{direction}}',
           },
         ),
         lines(
           {
             title: 'By worker',
-            description: 'Results from each worker, weights and samples to it. Bad: one alone is slow.',
+            description: 'Results from each worker; weights and samples to it. One slow worker points to its link.',
             unit: 'Bps',
           },
           { expr: rate('worker_traffic_bytes'), legend: '{{worker}} {{kind}}' },
@@ -57,20 +56,20 @@ export const NETWORK: Dashboard = {
       panels: [
         lines(
           {
-            title: 'Calls that ended',
-            description: 'Per second. Bad: codes other than OK and CANCELLED.',
+            title: 'Finished calls',
+            description: 'gRPC calls per second. Codes other than OK and CANCELLED are bad.',
             unit: 'ops',
           },
           { expr: frequency('rpc_duration_seconds', 'method, code'), legend: '{{method}} {{code}}' },
         ),
         lines(
           {
-            title: 'Duration of calls, 99 %',
+            title: 'Call duration, 99th percentile',
             description:
-              'Streams (Work, Weights, Results) last as long as their worker takes part: short ones are bad.',
+              'Streams (Work, Weights, Results) last as long as their worker takes part; short ones are bad.',
             unit: 's',
           },
-          { expr: quantile(0.99, 'rpc_duration_seconds', 'method, '), legend: '{{method}}' },
+          { expr: quantile(0.99, 'rpc_duration_seconds', 'method'), legend: '{{method}}' },
         ),
       ],
     },

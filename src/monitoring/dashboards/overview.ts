@@ -1,71 +1,87 @@
 import type { Dashboard } from '../panels.js'
-import { lines, number } from '../panels.js'
-import { rate, steadyMean, value } from '../queries.js'
+import { currentState, lines, number, stateTimeline } from '../panels.js'
+import { ON_RUN, rate, steadyMean, value } from '../queries.js'
+import { RUN_STATE } from '../states.js'
 
-const PER_STEP = steadyMean('step_duration_seconds', 'instance')
+const PER_STEP = steadyMean('step_duration_seconds')
 
 export const OVERVIEW: Dashboard = {
   id: 'convoy-overview',
   title: 'Convoy: overview',
-  description: 'Is the run going on, does it learn, and what went wrong?',
+  description: 'Does the run make progress, does it learn, and what went wrong?',
   hasWorkers: false,
   rows: [
     {
-      title: 'The run',
+      title: 'Run',
       panels: [
+        currentState(
+          {
+            title: 'State',
+            description: 'Current state of the run. A long wait (no workers) and failed are bad.',
+            unit: 'none',
+          },
+          RUN_STATE,
+        ),
         {
           kind: 'label',
-          title: 'State',
-          description: 'What the coordinator does. Bad: waiting for long (no worker), failed.',
-          unit: 'none',
-          width: 4,
-          queries: [{ expr: `${value('run_state')} == 1`, legend: '{{state}}' }],
-        },
-        {
-          kind: 'label',
-          title: 'What runs',
-          description: 'Network, data set and seed.',
+          title: 'Settings',
+          description: 'Recipe, network, data set, precision, seed and version of Convoy.',
           unit: 'none',
           width: 8,
-          queries: [{ expr: value('run_info'), legend: '{{network}} on {{dataset}}, seed {{seed}}' }],
+          queries: [
+            {
+              expr: value('run_info'),
+              legend: '({{recipe}}): {{network}} on {{dataset}}, {{precision}}, seed {{seed}}, Convoy {{version}}',
+            },
+          ],
         },
         number(
-          { title: 'Done', description: 'Steps done of those planned.', unit: 'percentunit' },
+          { title: 'Progress', description: 'Share of the planned steps that are done.', unit: 'percentunit' },
           `${value('step')} / ${value('planned_steps')}`,
         ),
         number(
           {
             title: 'Time left',
-            description: 'Steps left, at the mean time for a step of the last ten minutes; evaluations are not in it.',
+            description: 'Remaining steps times the mean step duration of the last ten minutes, without evaluations.',
             unit: 's',
           },
-          `(${value('planned_steps')} - ${value('step')}) * on (instance) (${PER_STEP})`,
+          `(${value('planned_steps')} - ${value('step')}) * ${ON_RUN} (${PER_STEP})`,
         ),
-        number({ title: 'Workers', description: 'That take part now. Bad: 0.', unit: 'none' }, value('workers')),
+        number({ title: 'Workers', description: 'Workers taking part now; 0 is bad.', unit: 'none' }, value('workers')),
         number({ title: 'Step', description: 'Steps applied so far.', unit: 'none' }, value('step')),
-        number(
-          { title: 'Epoch', description: 'How often the training samples were used.', unit: 'none' },
-          value('epoch'),
-        ),
+        number({ title: 'Epoch', description: 'Epochs done so far.', unit: 'none' }, value('epoch')),
         number(
           {
             title: 'Throughput',
-            description: 'Training images per second. Bad: far below what convoy bench measures for so many workers.',
+            description: 'Training images per second. Far below the result of convoy bench for as many workers is bad.',
             unit: 'img/s',
           },
           rate('samples'),
         ),
         number(
-          { title: 'Validation accuracy', description: 'Of the last evaluation.', unit: 'percentunit' },
+          {
+            title: 'Validation accuracy',
+            description: 'Validation accuracy at the last evaluation.',
+            unit: 'percentunit',
+          },
           value('evaluation_accuracy_ratio', 'split="validation"'),
         ),
         number(
-          { title: 'Model saved', description: 'When a model was saved last.', unit: 'dateTimeAsIso' },
+          { title: 'Model saved', description: 'Time at which a model was last saved.', unit: 'dateTimeAsIso' },
           `${value('saved_model_timestamp_seconds')} * 1000`,
         ),
         number(
-          { title: "Model's size", description: 'Of the model that was saved last.', unit: 'bytes' },
+          { title: 'Model size', description: 'Size of the last saved model.', unit: 'bytes' },
           value('saved_model_bytes'),
+        ),
+        stateTimeline(
+          {
+            title: 'States of the runs',
+            description: 'A row for each run. A long wait (no workers) and failed are bad.',
+            unit: 'none',
+          },
+          RUN_STATE,
+          '',
         ),
       ],
     },
@@ -76,7 +92,8 @@ export const OVERVIEW: Dashboard = {
           {
             title: 'Loss',
             description:
-              'Of each batch and of the evaluations. Bad: it rises for long, or evaluations rise while batches fall (overfitting).',
+              'Loss of each batch and each evaluation; test is of the best weights. A long rise is bad. Validation loss that rises while ' +
+              'batch loss falls is overfitting.',
             unit: 'none',
           },
           { expr: value('loss'), legend: 'batch' },
@@ -85,52 +102,57 @@ export const OVERVIEW: Dashboard = {
         lines(
           {
             title: 'Accuracy',
-            description: 'Of each batch and of the evaluations. Bad: it stays at chance.',
+            description:
+              'Accuracy of each batch and each evaluation; test is of the best weights. No better than chance is bad.',
             unit: 'percentunit',
           },
           { expr: value('accuracy_ratio'), legend: 'batch' },
           { expr: value('evaluation_accuracy_ratio'), legend: '{{split}}' },
         ),
         lines(
-          { title: 'Learning rate', description: 'As the schedule says.', unit: 'none' },
-          { expr: value('learning_rate'), legend: 'learning rate' },
+          { title: 'Learning rate', description: 'Learning rate of each step.', unit: 'none' },
+          { expr: value('learning_rate'), legend: '' },
         ),
         lines(
           {
             title: 'Gradient norm',
             description:
-              'L2 norm before clipping. Bad: it jumps by orders of magnitude; lower the learning rate or clip.',
+              'L2 norm before clipping. A jump by orders of magnitude is bad: lower the learning rate, or clip.',
             unit: 'none',
           },
-          { expr: value('gradient_norm'), legend: 'L2 norm' },
+          { expr: value('gradient_norm'), legend: '' },
         ),
         lines(
           {
             title: 'Throughput',
-            description: 'Training images per second. Bad: steps down that no worker explains.',
+            description: 'Training images per second. A drop while no worker left is bad.',
             unit: 'img/s',
           },
-          { expr: rate('samples'), legend: 'images/s' },
+          { expr: rate('samples'), legend: '' },
         ),
         lines(
-          { title: 'Evaluation', description: 'How long the last evaluation took.', unit: 's' },
+          { title: 'Evaluation', description: 'Duration of the last evaluation.', unit: 's' },
           { expr: value('evaluation_duration_seconds'), legend: '{{split}}' },
         ),
       ],
     },
     {
-      title: 'What goes wrong',
+      title: 'Problems',
       panels: [
         lines(
-          { title: 'Joins and departures', description: 'Per second. Bad: workers come and go.', unit: 'ops' },
+          {
+            title: 'Joins and departures',
+            description: 'Workers per second. Workers that keep coming and going are bad.',
+            unit: 'ops',
+          },
           { expr: rate('worker_joins'), legend: 'joined' },
-          { expr: rate('worker_departures'), legend: 'left or lost' },
+          { expr: rate('worker_departures'), legend: '{{cause}}' },
         ),
         lines(
           {
-            title: 'Work done again',
+            title: 'Recomputed shards',
             description:
-              'Shards per second. lost, failed, bad_result: what their worker did. rescued: it was late. Bad: all the time.',
+              'Shards per second. The worker was lost, failed, sent a bad result (bad_result) or was late (rescued). A constant rate is bad.',
             unit: 'ops',
           },
           { expr: rate('shards_reissued'), legend: 'reissued: {{reason}}' },
@@ -138,24 +160,24 @@ export const OVERVIEW: Dashboard = {
         ),
         lines(
           {
-            title: 'Results refused',
-            description:
-              'Per second. stale and abandoned are harmless after a fault; everything else is a fault of its own.',
+            title: 'Rejected results',
+            description: 'Results per second. stale and abandoned are harmless; all other reasons are bad.',
             unit: 'ops',
           },
           { expr: rate('results_refused'), legend: '{{reason}}' },
-          { expr: rate('nonfinite_gradients'), legend: 'not finite or absurd, in all' },
+          { expr: rate('nonfinite_gradients'), legend: 'not finite or absurd, total' },
         ),
         lines(
           {
             title: 'Audits, quarantines, failed saves and reports',
-            description: 'Per second. Bad: any mismatch (a machine computes wrongly), quarantine, failed save or loss.',
+            description:
+              'Events per second. All but audits that agreed are bad; a mismatch means that a machine computes wrongly.',
             unit: 'ops',
           },
           { expr: rate('audits'), legend: 'audit: {{outcome}}' },
           { expr: rate('quarantines'), legend: 'quarantine' },
           { expr: rate('model_save_failures'), legend: 'model not saved' },
-          { expr: rate('report_records_lost'), legend: 'lost to {{report}}' },
+          { expr: rate('report_records_lost'), legend: 'records lost: {{report}}' },
         ),
       ],
     },

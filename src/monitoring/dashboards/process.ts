@@ -4,8 +4,8 @@ import { ofProcess, processRate } from '../queries.js'
 
 export const PROCESS: Dashboard = {
   id: 'convoy-process',
-  title: "Convoy: the coordinator's process",
-  description: 'Does the coordinator itself have enough of everything?',
+  title: 'Convoy: coordinator process',
+  description: 'Does the coordinator have enough CPU, memory and descriptors?',
   hasWorkers: false,
   rows: [
     {
@@ -14,7 +14,7 @@ export const PROCESS: Dashboard = {
         lines(
           {
             title: 'CPU',
-            description: 'Cores in use. Bad: 1 and more for long, when workers wait for it.',
+            description: 'Cores in use. 1 or more for a long time is bad: workers wait for the coordinator.',
             unit: 'none',
             limits: { warn: 0.8, bad: 1 },
           },
@@ -22,13 +22,17 @@ export const PROCESS: Dashboard = {
           { expr: processRate('process_cpu_system_seconds_total'), legend: 'system' },
         ),
         lines(
-          { title: 'Memory', description: 'Bad: it grows from epoch to epoch.', unit: 'bytes' },
+          { title: 'Memory', description: 'Growth from epoch to epoch is bad.', unit: 'bytes' },
           { expr: ofProcess('process_resident_memory_bytes'), legend: 'resident' },
           { expr: ofProcess('nodejs_heap_size_used_bytes'), legend: 'heap in use' },
           { expr: ofProcess('nodejs_external_memory_bytes'), legend: 'buffers' },
         ),
         lines(
-          { title: 'Descriptors', description: 'Bad: open ones come near to the limit (ulimit -n).', unit: 'none' },
+          {
+            title: 'File descriptors',
+            description: 'A number of open descriptors close to the limit (ulimit -n) is bad.',
+            unit: 'none',
+          },
           { expr: ofProcess('process_open_fds'), legend: 'open' },
           { expr: ofProcess('process_max_fds'), legend: 'limit' },
         ),
@@ -40,21 +44,21 @@ export const PROCESS: Dashboard = {
         lines(
           {
             title: 'Event loop delay',
-            description: 'Bad: 99 % above 0.1 s; workers wait for answers as long.',
+            description: 'A 99th percentile above 0.1 s is bad: workers wait that long for answers.',
             unit: 's',
             limits: { warn: 0.1, bad: 0.5 },
           },
           { expr: ofProcess('nodejs_eventloop_lag_p50_seconds'), legend: 'median' },
-          { expr: ofProcess('nodejs_eventloop_lag_p99_seconds'), legend: '99 %' },
+          { expr: ofProcess('nodejs_eventloop_lag_p99_seconds'), legend: '99th percentile' },
         ),
         lines(
           {
             title: 'Garbage collection',
-            description: 'Seconds per second, by kind. Bad: above 5 %.',
+            description: 'Share of the time, by kind. Above 5 % is bad.',
             unit: 'percentunit',
             limits: { warn: 0.05, bad: 0.1 },
           },
-          { expr: `sum by (kind) (${processRate('nodejs_gc_duration_seconds_sum')})`, legend: '{{kind}}' },
+          { expr: processRate('nodejs_gc_duration_seconds_sum', 'kind'), legend: '{{kind}}' },
         ),
       ],
     },

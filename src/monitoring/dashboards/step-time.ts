@@ -16,19 +16,19 @@ export const STEP_TIME: Dashboard = {
       panels: [
         lines(
           {
-            title: 'Step',
+            title: 'Step duration',
             description:
-              'From the first lease to the published weights. Bad: the 99th percentile far above the median.',
+              'From the first lease to the published weights. A 99th percentile far above the median is bad.',
             unit: 's',
           },
           { expr: quantile(0.5, 'step_duration_seconds'), legend: 'median' },
-          { expr: quantile(0.9, 'step_duration_seconds'), legend: '90 %' },
-          { expr: quantile(0.99, 'step_duration_seconds'), legend: '99 %' },
+          { expr: quantile(0.9, 'step_duration_seconds'), legend: '90th percentile' },
+          { expr: quantile(0.99, 'step_duration_seconds'), legend: '99th percentile' },
         ),
         {
           kind: 'heat',
           title: 'Steps by duration',
-          description: 'Bad: two bands (some steps wait for somebody), or a band that climbs.',
+          description: 'Two bands are bad: some steps wait for a slow worker. So is a band that climbs.',
           unit: 's',
           width: 12,
           queries: [{ expr: buckets('step_duration_seconds'), legend: '{{le}}' }],
@@ -36,13 +36,13 @@ export const STEP_TIME: Dashboard = {
       ],
     },
     {
-      title: 'Phases (docs/metrics.md says what each is)',
+      title: 'Phases (explained in docs/metrics.md)',
       panels: [
         stack(
           {
             title: 'Coordinator',
             description:
-              'Seconds per second. Mostly wait is right: the workers compute. Bad: reduce, apply and publish grow.',
+              'Share of the time in each phase. Mostly wait is good: the workers compute. Growing reduce, apply or publish is bad.',
             unit: 'percentunit',
           },
           { expr: busy('phase_duration_seconds', 'phase', COORDINATOR), legend: '{{phase}}' },
@@ -51,17 +51,25 @@ export const STEP_TIME: Dashboard = {
           {
             title: 'Workers',
             description:
-              'Seconds per second, of all workers: the top is their number. Mostly forward_backward is right. Bad: wait grows.',
+              'Workers in each phase; the total is the number of workers. Mostly forward_backward is good. Growing wait is bad.',
             unit: 'none',
           },
           { expr: busy('phase_duration_seconds', 'phase', OF_WORKERS), legend: '{{phase}}' },
         ),
         lines(
-          { title: 'Mean of each phase, coordinator', description: 'Bad: one that jumps.', unit: 's' },
+          {
+            title: 'Mean duration of each phase, coordinator',
+            description: 'A jump is bad.',
+            unit: 's',
+          },
           { expr: mean('phase_duration_seconds', 'phase', COORDINATOR), legend: '{{phase}}' },
         ),
         lines(
-          { title: 'Mean of each phase, workers', description: 'Bad: one that jumps.', unit: 's' },
+          {
+            title: 'Mean duration of each phase, workers',
+            description: 'A jump is bad.',
+            unit: 's',
+          },
           { expr: mean('phase_duration_seconds', 'phase', OF_WORKERS), legend: '{{phase}}' },
         ),
       ],

@@ -1,30 +1,33 @@
 import type { Dashboard } from '../panels.js'
-import { lines } from '../panels.js'
+import { lines, stateTimeline } from '../panels.js'
 import { rate, value } from '../queries.js'
+import { WORKER_STATE } from '../states.js'
 
 const BY_WORKER = '{{worker}}'
 
 export const WORKERS: Dashboard = {
   id: 'convoy-workers',
   title: 'Convoy: workers and stragglers',
-  description: 'Who computes how much, who is slow, and who fails?',
+  description: 'How much does each worker compute, which are slow, and which fail?',
   hasWorkers: true,
   rows: [
     {
       title: 'States and speed',
       panels: [
-        {
-          kind: 'states',
-          title: 'States',
-          description: 'Bad: suspect (silent), quarantined (failed too often), joining for long.',
-          unit: 'none',
-          width: 24,
-          queries: [{ expr: `${value('worker_state')} == 1`, legend: '{{worker}} {{state}}' }],
-        },
+        stateTimeline(
+          {
+            title: 'States of the workers',
+            description:
+              'A row for each worker; it ends when the worker leaves. suspect (silent), quarantined (failed too often) and a long joining are bad.',
+            unit: 'none',
+          },
+          WORKER_STATE,
+          BY_WORKER,
+        ),
         lines(
           {
             title: 'Shards per second',
-            description: 'What each worker computes. Even on equal machines; Convoy gives slow workers less.',
+            description: 'Shards computed by each worker. Slow workers get fewer; similar machines should be equal.',
             unit: 'ops',
           },
           { expr: rate('worker_shards'), legend: BY_WORKER },
@@ -32,7 +35,7 @@ export const WORKERS: Dashboard = {
         lines(
           {
             title: 'Images per second',
-            description: 'Training images of each worker that counted. Bad: one far below the others of its kind.',
+            description: 'Training images of each worker that were used. A worker far below similar ones is bad.',
             unit: 'img/s',
           },
           { expr: rate('worker_samples'), legend: BY_WORKER },
@@ -40,8 +43,7 @@ export const WORKERS: Dashboard = {
         lines(
           {
             title: 'Straggler score',
-            description:
-              'Time for a shard, relative to the fastest worker: 1 is the fastest. Bad: 2 and more for long.',
+            description: 'Time per shard, divided by that of the fastest worker. 2 or more for a long time is bad.',
             unit: 'none',
             limits: { warn: 1.5, bad: 2 },
           },
@@ -50,7 +52,7 @@ export const WORKERS: Dashboard = {
         lines(
           {
             title: 'Heartbeat age',
-            description: 'Since each worker was heard last. Bad: more than 1.5 s; after 3 s it is given up.',
+            description: 'Time since the last heartbeat. More than 1.5 s is bad; after 3 s the worker counts as lost.',
             unit: 's',
             limits: { warn: 1.5, bad: 3 },
           },
@@ -59,7 +61,7 @@ export const WORKERS: Dashboard = {
         lines(
           {
             title: 'Leases',
-            description: 'That each worker holds. Bad: 0 while the run trains and others have some.',
+            description: 'Leases held by each worker. 0 is bad while the run trains and other workers hold some.',
             unit: 'none',
           },
           { expr: value('worker_leases'), legend: BY_WORKER },
@@ -71,17 +73,18 @@ export const WORKERS: Dashboard = {
       panels: [
         lines(
           {
-            title: 'Results refused',
-            description: 'Per second, of each worker. Bad: one worker alone (its machine), or all (model or data).',
+            title: 'Rejected results',
+            description:
+              'Results per second. One worker alone points to its machine, all workers to the model or the data.',
             unit: 'ops',
           },
           { expr: rate('worker_results_refused'), legend: BY_WORKER },
         ),
         lines(
           {
-            title: 'Shards taken away',
+            title: 'Reissued shards',
             description:
-              'Per second. failed: the worker said so; bad_result: it cannot be right. Bad: the same worker again and again.',
+              'Shards per second. failed: the worker reported an error. bad_result: its result was invalid. Many from one worker are bad.',
             unit: 'ops',
           },
           { expr: rate('worker_shards_reissued'), legend: '{{worker}} {{reason}}' },
@@ -89,31 +92,35 @@ export const WORKERS: Dashboard = {
       ],
     },
     {
-      title: 'The processes',
+      title: 'Processes',
       panels: [
         lines(
           {
             title: 'Memory',
-            description: 'Resident, of each process. Bad: it grows from epoch to epoch.',
+            description: 'Resident memory of each process. Growth from epoch to epoch is bad.',
             unit: 'bytes',
           },
           { expr: value('worker_resident_bytes'), legend: BY_WORKER },
         ),
         lines(
           {
-            title: 'Event loop standing still',
-            description: 'The longest time between two heartbeats. Bad: 2 s, when others believe that it froze.',
+            title: 'Event loop delay',
+            description: 'Longest delay between two heartbeats. 2 s or more is bad: the worker looks frozen.',
             unit: 's',
             limits: { warn: 1, bad: 2 },
           },
           { expr: value('worker_event_loop_delay_seconds'), legend: BY_WORKER },
         ),
         lines(
-          { title: 'Tensors', description: 'Held by TensorFlow.js. Bad: it grows (a leak).', unit: 'short' },
+          { title: 'Tensors', description: 'Tensors held by TensorFlow.js. Growth is bad: a leak.', unit: 'short' },
           { expr: value('worker_tensors'), legend: BY_WORKER },
         ),
         lines(
-          { title: 'Bytes of tensors', description: 'Held by TensorFlow.js. Bad: it grows (a leak).', unit: 'bytes' },
+          {
+            title: 'Tensor memory',
+            description: 'Bytes of the tensors held by TensorFlow.js. Growth is bad: a leak.',
+            unit: 'bytes',
+          },
           { expr: value('worker_tensor_bytes'), legend: BY_WORKER },
         ),
       ],

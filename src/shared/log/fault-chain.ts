@@ -53,6 +53,6 @@ export class FaultChain {
     if (root === undefined) return end
     const left = consequences.length - MOST_TOLD
     const told = left > 0 ? [...consequences.slice(0, MOST_TOLD), `${left} more faults`] : consequences
-    return [`First: ${root}`, ...[...told, end].map((text) => `  then: ${text}`)].join('\n')
+    return [`First: ${root}`, ...[...told, printable(end)].map((text) => `  then: ${text}`)].join('\n')
   }
 }

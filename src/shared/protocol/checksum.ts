@@ -1,23 +1,42 @@
 import { crc32 } from 'node:zlib'
 import type * as grpc from '@grpc/grpc-js'
+import protobuf from 'protobufjs'
 import { ConvoyError } from '../errors.js'
 
 /** Field 15, fixed32: other readers of the proto file skip it. */
-const TAG = (15 << 3) | 5
+const FIELD = 15
+const TAG = (FIELD << 3) | 5
 const TRAILER_BYTES = 5
 
 type Method = grpc.MethodDefinition<unknown, unknown>
+
+/**
+ * - required: a message without a checksum is refused
+ * - optional: a request may come without one, as other clients (grpcurl, grpcio) send it; a wrong one is refused all the same
+ */
+export type ChecksumRule = 'required' | 'optional'
+
+/** Requests without a checksum, and the replies to them: other clients would show field 15 as an unknown field. */
+const bare = new WeakSet<object>()
 
 /**
  * Ends every message with a CRC-32 of what is before it. A bit that flips in a lease or in the reply to a join makes a message
  * that is as well-formed as the one that was sent, and other weights. TCP's 16-bit sum lets one damaged segment in 65,536 through.
  * Chunks have a checksum of their own (chunks.ts): a second one would cost a copy.
  */
-export function withChecksums(service: grpc.ServiceDefinition): grpc.ServiceDefinition {
-  return Object.fromEntries(Object.entries(service).map(([name, method]) => [name, withChecksum(method as Method)]))
+export function withChecksums(service: grpc.ServiceDefinition, rule: ChecksumRule): grpc.ServiceDefinition {
+  return Object.fromEntries(
+    Object.entries(service).map(([name, method]) => [name, withChecksum(method as Method, rule)]),
+  )
 }
 
-function withChecksum(method: Method): Method {
+/** The same reply, to be sent without a checksum when its request came without one. */
+export function repliesLike<Reply extends object>(request: object, reply: Reply): Reply {
+  if (bare.has(request)) bare.add(reply)
+  return reply
+}
+
+function withChecksum(method: Method, rule: ChecksumRule): Method {
   const { requestSerialize, requestDeserialize, responseSerialize, responseDeserialize } = method
   const checksRequest = !isChunk(method, 'requestType')
   const checksResponse = !isChunk(method, 'responseType')
@@ -25,10 +44,18 @@ function withChecksum(method: Method): Method {
     ...method,
     ...(checksRequest && {
       requestSerialize: (message: unknown) => sealed(requestSerialize(message)),
-      requestDeserialize: (bytes: Buffer) => requestDeserialize(unsealed(bytes)),
+      requestDeserialize: (bytes: Buffer) => {
+        if (rule === 'required' || hasChecksum(bytes)) return requestDeserialize(unsealed(bytes))
+        const request = requestDeserialize(bytes)
+        bare.add(request as object)
+        return request
+      },
     }),
     ...(checksResponse && {
-      responseSerialize: (message: unknown) => sealed(responseSerialize(message)),
+      responseSerialize: (message: unknown) => {
+        const bytes = responseSerialize(message)
+        return bare.has(message as object) ? bytes : sealed(bytes)
+      },
       responseDeserialize: (bytes: Buffer) => responseDeserialize(unsealed(bytes)),
     }),
   }
@@ -44,6 +71,17 @@ function sealed(message: Buffer): Buffer {
   bytes.writeUInt8(TAG, message.length)
   bytes.writeUInt32LE(crc32(message), message.length + 1)
   return bytes
+}
+
+/** Whether the message has field 15, wherever it stands. @throws RangeError when these bytes are no message */
+function hasChecksum(bytes: Buffer): boolean {
+  const reader = protobuf.Reader.create(bytes)
+  while (reader.pos < reader.len) {
+    const tag = reader.uint32()
+    if (tag >>> 3 === FIELD) return true
+    reader.skipType(tag & 7)
+  }
+  return false
 }
 
 /** @throws ConvoyError('protocol') when the message is not what was sent */

@@ -29,6 +29,7 @@ export interface JoinReply {
   heartbeatMs: number
   sharedFiles?: SharedFilesOffer | null
   logLevel: string
+  runName: string
 }
 
 export interface PhaseTimesMessage {

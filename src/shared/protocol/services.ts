@@ -15,7 +15,10 @@ import type {
   WeightsRequest,
 } from './messages.js'
 
-const PROTO_FILE = path.join(packageRoot, 'proto', 'convoy.proto')
+export const PROTO_FILE = path.join(packageRoot, 'proto', 'convoy.proto')
+
+/** The service of operators and of their tools; the others are for workers. */
+export const ADMIN_SERVICE = 'convoy.v1.Admin'
 
 type Unary<Request, Reply> = (
   request: Request,
@@ -53,14 +56,15 @@ interface ConvoyPackage {
 
 type Definition = Parameters<typeof grpc.loadPackageDefinition>[0]
 
-/** All of proto/convoy.proto, as reflection tells it. */
-export const definition = loadSync(PROTO_FILE, { longs: Number, enums: String, defaults: true, oneofs: false })
+const definition = loadSync(PROTO_FILE, { longs: Number, enums: String, defaults: true, oneofs: false })
 
 function load(): ConvoyPackage {
   // Types have a format, services do not.
   const checked = Object.entries(definition).map(([name, value]) => [
     name,
-    'format' in value ? value : withChecksums(value as grpc.ServiceDefinition),
+    'format' in value
+      ? value
+      : withChecksums(value as grpc.ServiceDefinition, name === ADMIN_SERVICE ? 'optional' : 'required'),
   ])
   const root = grpc.loadPackageDefinition(Object.fromEntries(checked) as Definition) as unknown as {
     convoy: { v1: ConvoyPackage }

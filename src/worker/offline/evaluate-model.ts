@@ -1,11 +1,9 @@
-import type { Dataset, SplitName } from '../../data/dataset.js'
-import { splitDataset } from '../../data/split.js'
+import type { Dataset } from '../../data/dataset.js'
 import type { Engine } from '../../engine/engine.js'
 import { evaluationLength } from '../../model/parameter-layout.js'
 import type { RunConfig } from '../../model/run-config.js'
 
 export interface Evaluation {
-  readonly split: SplitName
   readonly samples: number
   /** Mean cross-entropy per sample, natural logarithm. */
   readonly loss: number
@@ -16,19 +14,18 @@ export interface Evaluation {
 }
 
 /**
- * Measures the engine's weights on a split, each sample once.
- * @param config of the run: its seed decides which samples a split holds
+ * Measures the engine's weights on samples of a data set with the model's classes, each sample once.
+ * @param samples indices, at least one
  * @param onProgress samples done so far
  */
 export function evaluateModel(
   engine: Engine,
-  config: RunConfig,
+  config: Pick<RunConfig, 'evaluationShardSize'>,
   dataset: Dataset,
-  split: SplitName,
+  samples: Uint32Array,
   onProgress: (done: number, total: number) => void,
 ): Evaluation {
   const { pixels, labels, height, width, channels, classNames } = dataset
-  const samples = splitDataset(dataset, config.seed, config.stratified)[split]
   const imageBytes = height * width * channels
   const classes = classNames.length
   const sum = new Float64Array(evaluationLength(classes))
@@ -47,7 +44,6 @@ export function evaluateModel(
   ])
   const correct = confusion.reduce((total, row, label) => total + row[label]!, 0)
   return {
-    split,
     samples: samples.length,
     loss: sum.at(-1)! / samples.length,
     accuracy: correct / samples.length,

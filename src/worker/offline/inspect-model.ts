@@ -1,6 +1,6 @@
 import type { InspectedBlock, InspectedImage, Inspection } from '../../dashboard/inspection.js'
-import type { Dataset, SplitName } from '../../data/dataset.js'
-import { splitDataset } from '../../data/split.js'
+import type { SplitChoice } from '../../data/choose-samples.js'
+import type { Dataset } from '../../data/dataset.js'
 import type { Engine } from '../../engine/engine.js'
 import { blockOutputs } from '../../model/networks.js'
 import type { TrainedModel } from '../../saved-model/trained-model.js'
@@ -19,14 +19,15 @@ const BATCH = 250
  * Looks at what a model does with a split: some images, the mistakes that it is most sure of, and what its blocks see in them.
  * The same model and data give the same images.
  * @param engine with the model's weights
+ * @param measured samples of a data set with the model's classes, at least one
  */
 export function inspectModel(
   engine: Engine,
   { description, step }: Pick<TrainedModel, 'description' | 'step'>,
-  dataset: Dataset,
-  split: SplitName,
+  measured: { dataset: Dataset; split: SplitChoice; samples: Uint32Array },
 ): Inspection {
-  const { config, model } = description
+  const { model } = description
+  const { dataset, split, samples: all } = measured
   const classes = model.classCount
   const imageBytes = model.inputShape.reduce((product, size) => product * size, 1)
   const pixelsOf = (samples: readonly number[]): Uint8Array => {
@@ -37,7 +38,6 @@ export function inspectModel(
     return pixels
   }
 
-  const all = splitDataset(dataset, config.seed, config.stratified)[split]
   const examined = evenly(all, MOST_EXAMINED)
   const wrong: { sample: number; probability: number }[] = []
   for (let first = 0; first < examined.length; first += BATCH) {

@@ -1,10 +1,14 @@
-import { readdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
-import { IMAGE_NAME } from '../../data/image-archive.js'
 import { decodeImageFile } from '../../data/decode-images.js'
+import { sortWalk } from '../../data/image-folder.js'
+import { IMAGE_FORMATS } from '../../data/image-names.js'
+import type { LeftOut } from '../../data/left-out.js'
+import { describeLeftOut } from '../../data/left-out.js'
 import type { Engine } from '../../engine/engine.js'
 import type { RunDescription } from '../../model/run-description.js'
 import { ConvoyError } from '../../shared/errors.js'
+import { walkDirectory } from '../../shared/walk-directory.js'
 
 export interface Prediction {
   readonly file: string
@@ -18,29 +22,46 @@ export interface Predictions {
   readonly unreadable: readonly { readonly file: string; readonly reason: string }[]
 }
 
+export interface FoundImages {
+  readonly files: readonly string[]
+  /** What may be images and cannot be read. */
+  readonly unreadable: Predictions['unreadable']
+  /** What the directories hold besides, counted by reason. */
+  readonly leftOut: readonly LeftOut[]
+}
+
 const BATCH = 64
 
-/** Image files among the paths; directories are searched through, in the order of their names. @throws ConvoyError('usage') */
-export async function findImages(paths: readonly string[]): Promise<string[]> {
+/**
+ * Image files among the paths; directories are searched through, in the order of their names, by the same rules as at import.
+ * @param report a line for people, of a long search
+ * @throws ConvoyError('usage') when a path or all images are missing
+ */
+export async function findImages(paths: readonly string[], report: (line: string) => void): Promise<FoundImages> {
   const files: string[] = []
+  const unreadable: { file: string; reason: string }[] = []
+  const leftOut: LeftOut[] = []
   for (const place of paths) {
-    const found = await stat(place).catch(() => undefined)
-    if (found === undefined) throw new ConvoyError('usage', `${place}: there is no such file or directory.`)
-    if (!found.isDirectory()) {
+    const found = await stat(place).catch((error: unknown) => (error as NodeJS.ErrnoException).code)
+    if (found === 'ENOENT') throw new ConvoyError('usage', `${place}: there is no such file or directory.`)
+    // Whatever else it is, decoding says.
+    if (found === undefined || typeof found === 'string' || !found.isDirectory()) {
       files.push(place)
       continue
     }
-    const entries = await readdir(place, { recursive: true })
-    files.push(
-      ...entries
-        .filter((name) => IMAGE_NAME.test(name))
-        .sort()
-        .map((name) => path.join(place, name)),
-    )
+    const sorted = await sortWalk(place, await walkDirectory(place, report))
+    files.push(...sorted.images.map((image) => path.join(place, image.path)))
+    for (const problem of sorted.problems) {
+      if (problem.reason === 'repeated') sorted.leftOut.add('repeated', problem.path)
+      else unreadable.push({ file: path.join(place, problem.path), reason: problem.message })
+    }
+    leftOut.push(...sorted.leftOut.list())
   }
-  if (files.length === 0)
-    throw new ConvoyError('usage', `${paths.join(', ')}: no images (jpg, png, webp, gif, tiff, avif) are there.`)
-  return files
+  if (files.length === 0 && unreadable.length === 0) {
+    const others = leftOut.length === 0 ? '' : ` ${describeLeftOut(leftOut).join('. ')}.`
+    throw new ConvoyError('usage', `${paths.join(', ')}: no images (${IMAGE_FORMATS}) are there.${others}`)
+  }
+  return { files, unreadable, leftOut }
 }
 
 /**

@@ -1,0 +1,78 @@
+import type { SplitChoice } from '../data/choose-samples.js'
+import type { ImageOverlap } from '../data/image-overlap.js'
+import { smallSampleWarning } from '../model/run-warnings.js'
+import type { RunDescription } from '../model/run-description.js'
+import { listed } from '../shared/log/listed.js'
+import { counted, formatShare } from '../shared/units.js'
+import type { Evaluation } from '../worker/offline/evaluate-model.js'
+
+/** What `convoy eval` measured, and on what. */
+export interface Measurement extends Evaluation {
+  readonly split: SplitChoice
+  readonly classNames: readonly string[]
+  readonly dataset: {
+    readonly name: string
+    readonly fingerprint: string
+    /** Whether the run trained on this data set: its content, whatever its name. */
+    readonly isTrainedOn: boolean
+  }
+  readonly classesWithoutSamples: readonly string[]
+  /** null: the run's data set is not in the cache. */
+  readonly overlap: ImageOverlap | null
+}
+
+/** Digits of a fingerprint that people read; `--data` takes them. */
+const SHOWN_DIGITS = 16
+
+/**
+ * The result for people: what was measured, how it came about, and what makes the number worth less than it looks.
+ * @param run whose model was measured
+ */
+export function describeMeasurement(
+  { split, accuracy, loss, samples, classNames, dataset, classesWithoutSamples, overlap }: Measurement,
+  { dataset: trainedOn, config }: RunDescription,
+): { readonly headline: string; readonly notes: string[]; readonly warnings: string[] } {
+  const { name, fingerprint, isTrainedOn } = dataset
+  const images = counted(samples, 'image')
+  const headline =
+    `${split}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} on ${images} of ${name} ` +
+    `(fingerprint ${fingerprint.slice(0, SHOWN_DIGITS)}${isTrainedOn ? '' : ', not the data set of the run'})`
+  const notes = [
+    ...(isTrainedOn || split === 'all'
+      ? []
+      : [
+          `The ${split} split is one of ${name}, made with the run's seed ${config.seed}; --split all measures all of it.`,
+        ]),
+    ...(classesWithoutSamples.length > 0
+      ? [`No image measured is of these classes of the model: ${listed(classesWithoutSamples)}.`]
+      : []),
+  ]
+  const small = smallSampleWarning(samples)
+  const warnings = [
+    ...(small === undefined ? [] : [`Measured on ${images}: ${small}`]),
+    ...(!isTrainedOn && classNames.every((className, label) => className === String(label))
+      ? ['Classes are numbers here: that the same number means the same in both data sets cannot be checked.']
+      : []),
+    ...overlapWarnings(),
+  ]
+  return { headline, notes, warnings }
+
+  function overlapWarnings(): string[] {
+    if (overlap === null) {
+      return [
+        `Overlap with the training images could not be checked: the data set ${trainedOn.name} of the run ` +
+          `(fingerprint ${trainedOn.fingerprint.slice(0, SHOWN_DIGITS)}) is not in the cache.`,
+      ]
+    }
+    const { training, validation } = overlap
+    const isOwn = (part: SplitChoice): boolean => isTrainedOn && split === part
+    return [
+      ...(training > 0 && !isOwn('train')
+        ? [`${training} of the ${images} are in the run's training split too (equal pixels): the model knows them.`]
+        : []),
+      ...(validation > 0 && !isOwn('validation')
+        ? [`${validation} of the ${images} are in the run's validation split too, which chose the best weights.`]
+        : []),
+    ]
+  }
+}

@@ -1,0 +1,45 @@
+import { Option } from 'commander'
+import { weightsSha256 } from '../model/weights-sha256.js'
+import type { TrainedModel, WeightsName } from '../saved-model/trained-model.js'
+import { isSavedModel, loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
+import { ConvoyError } from '../shared/errors.js'
+
+/** Which weights numbers and predictions are of, for `--json`. */
+export interface UsedWeights {
+  /** Of a run; null: of a saved model that was named by its own directory. */
+  readonly weights: WeightsName | null
+  /** Steps that made them. */
+  readonly step: number
+  readonly weightsSha256: string
+}
+
+/** `--weights`; see {@link loadChosenModel}. */
+export function weightsOption(): Option {
+  return new Option('--weights <which>', 'which weights of the run (default: best)').choices(WEIGHTS_NAMES)
+}
+
+/**
+ * Loads the weights of a run that `--weights` names, or those of a saved model's directory, which holds no others.
+ * @throws as loadTrainedModel; ConvoyError('usage') when weights are named in a directory of a saved model
+ */
+export async function loadChosenModel(
+  place: string,
+  chosen: WeightsName | undefined,
+): Promise<{ readonly trained: TrainedModel; readonly used: UsedWeights }> {
+  const isModel = isSavedModel(place)
+  if (isModel && chosen !== undefined) {
+    throw new ConvoyError(
+      'usage',
+      `--weights ${chosen}: ${place} is a saved model and holds one set of weights. Name the run's directory, or leave --weights out.`,
+    )
+  }
+  const which = chosen ?? 'best'
+  const trained = await loadTrainedModel(place, which)
+  const sha256 = weightsSha256(trained.weights)
+  return { trained, used: { weights: isModel ? null : which, step: trained.step, weightsSha256: sha256 } }
+}
+
+/** One line for people. */
+export function describeWeights({ weights, step, weightsSha256: sha256 }: UsedWeights, place: string): string {
+  return `weights: ${weights ?? place}, step ${step}, sha256 ${sha256}`
+}

@@ -1,0 +1,17 @@
+import type { EvaluationResult } from './run-events.js'
+
+/** A validation of some weights, as far as it decides which are the best. */
+export type Validation = Pick<EvaluationResult, 'step' | 'accuracy' | 'loss'>
+
+/**
+ * Whether weights are better than the best so far: the higher validation accuracy; of equals the lower loss; of these the later step.
+ * A loss that is not a number is worse than any other, whatever the accuracy: such weights answer nothing.
+ */
+export function isBetter(validation: Validation, best: Validation | undefined): boolean {
+  if (best === undefined) return true
+  const [isNumber, wasNumber] = [!Number.isNaN(validation.loss), !Number.isNaN(best.loss)]
+  if (isNumber !== wasNumber) return isNumber
+  if (validation.accuracy !== best.accuracy) return validation.accuracy > best.accuracy
+  if (isNumber && validation.loss !== best.loss) return validation.loss < best.loss
+  return validation.step > best.step
+}

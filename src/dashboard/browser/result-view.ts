@@ -1,0 +1,89 @@
+import type { RunEnd, Snapshot } from '../page-state.js'
+import { byId, element } from './dom.js'
+import { count, counted, share } from './format.js'
+
+/** Whether no step will follow. */
+export function isOver({ outcome, status }: Snapshot): boolean {
+  return outcome !== undefined || status?.end !== undefined
+}
+
+/** Which weights those of a step are, such as ` (best weights)`; empty when they are no more than one step's. */
+export function weightsAt({ weights, evaluations, outcome }: Snapshot, step: number): string {
+  const best = weights?.best?.step ?? evaluations.findLast((one) => one.split === 'validation' && one.best)?.step
+  const names = [
+    ...(best === step ? [outcome === undefined ? 'best so far' : 'best'] : []),
+    ...(weights?.last?.step === step ? ['last'] : []),
+  ]
+  return names.length === 0 ? '' : ` (${names.join(' and ')} weights)`
+}
+
+/** The numbers that people look for first: the test, validation and loss of the best weights. */
+export function showResult(run: Snapshot): void {
+  const place = byId('result')
+  place.hidden = !isOver(run)
+  if (place.hidden) return
+  place.replaceChildren(...(run.outcome === undefined ? untested(run) : tested(run, run.outcome)))
+}
+
+function tested(run: Snapshot, outcome: NonNullable<Snapshot['outcome']>): HTMLElement[] {
+  const { testAccuracy, testLoss, testSamples, testWeights } = outcome
+  const { best, last } = run.weights ?? {}
+  const measured = run.weights?.[testWeights]
+  const whose = `${testWeights} weights${measured ? `, after step ${count(measured.step)}` : ''}`
+  const right =
+    testSamples === undefined
+      ? 'number of images not recorded'
+      : `${count(testAccuracy * testSamples)} of ${counted(testSamples, 'test image')} right`
+  return [
+    number('Test accuracy', share(testAccuracy), `${right}; ${whose}`, 'main'),
+    ...(best?.validation ? [validationTile(run, best.validation.accuracy, best.step)] : []),
+    number('Test loss', testLoss.toFixed(4), `mean cross-entropy in nats; ${whose}`),
+    ...(last?.validation && last.step !== best?.step
+      ? [
+          number(
+            'Last weights, validation',
+            share(last.validation.accuracy),
+            `after step ${count(last.step)}; not tested`,
+          ),
+        ]
+      : []),
+  ]
+}
+
+function untested(run: Snapshot): HTMLElement[] {
+  const best = run.evaluations.findLast(({ split, best: isBest }) => split === 'validation' && isBest)
+  const why = WHY_UNTESTED[run.status?.end?.kind ?? 'unknown']
+  return [
+    number('Test accuracy', 'not measured', why, 'main missing'),
+    best
+      ? validationTile(run, best.accuracy, best.step)
+      : number('Best validation accuracy', 'not measured', 'it ended before the first validation', 'missing'),
+    ...(best
+      ? [number('Validation loss', best.loss.toFixed(4), `mean cross-entropy in nats; after step ${count(best.step)}`)]
+      : []),
+  ]
+}
+
+const WHY_UNTESTED: Readonly<Record<RunEnd['kind'], string>> = {
+  finished: 'the result was not recorded',
+  stopped: 'the result was not recorded',
+  interrupted: 'the run was interrupted before its test',
+  failed: 'the run failed before its test',
+  unknown: 'the run ended before its test',
+}
+
+function validationTile({ header }: Snapshot, accuracy: number, step: number): HTMLElement {
+  const images = header?.splitSizes['validation']
+  const of = images === undefined ? '' : `${count(accuracy * images)} of ${counted(images, 'validation image')} right; `
+  return number('Best validation accuracy', share(accuracy), `${of}best weights, after step ${count(step)}`)
+}
+
+function number(name: string, value: string, about: string, kind = ''): HTMLElement {
+  return element(
+    'div',
+    { class: kind },
+    element('dt', {}, name),
+    element('dd', { class: 'value' }, value),
+    element('dd', { class: 'about' }, about),
+  )
+}

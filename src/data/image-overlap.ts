@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+import type { Dataset, Split } from './dataset.js'
+
+/** How many images of a measurement a run has used before. An image of both splits counts as one of the training split. */
+export interface ImageOverlap {
+  /** In the run's training split. */
+  readonly training: number
+  /** In its validation split, which chose the best weights. */
+  readonly validation: number
+}
+
+/**
+ * Finds images with equal pixels, wherever they stand and whatever their labels are: of one data set, or of two with images of one
+ * shape. Costs a sha256 of each image, 1 s for 60,000 images of 32 x 32.
+ * @param samples of `dataset`, that are measured
+ * @param trained the run's data set and its split
+ */
+export function findOverlap(
+  dataset: Dataset,
+  samples: Uint32Array,
+  trained: { readonly dataset: Dataset; readonly split: Split },
+): ImageOverlap {
+  const train = hashesOf(trained.dataset, trained.split.train)
+  const validation = hashesOf(trained.dataset, trained.split.validation)
+  const overlap = { training: 0, validation: 0 }
+  for (const sample of samples) {
+    const hash = hashOf(dataset, sample)
+    if (train.has(hash)) overlap.training++
+    else if (validation.has(hash)) overlap.validation++
+  }
+  return overlap
+}
+
+function hashesOf(dataset: Dataset, samples: Uint32Array): Set<string> {
+  return new Set(Array.from(samples, (sample) => hashOf(dataset, sample)))
+}
+
+function hashOf({ pixels, height, width, channels }: Dataset, sample: number): string {
+  const bytes = height * width * channels
+  return createHash('sha256')
+    .update(`${height} ${width} ${channels}\n`)
+    .update(pixels.subarray(sample * bytes, (sample + 1) * bytes))
+    .digest('base64')
+}

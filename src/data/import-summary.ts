@@ -1,0 +1,43 @@
+import { listed } from '../shared/log/listed.js'
+import { printable } from '../shared/log/printable.js'
+import { counted } from '../shared/units.js'
+import type { Dataset } from './dataset.js'
+import type { LeftOut } from './left-out.js'
+import { describeLeftOut } from './left-out.js'
+
+/** What an import made of a folder or an archive. */
+export interface ImportSummary {
+  readonly classes: readonly { readonly name: string; readonly samples: number }[]
+  readonly leftOut: readonly LeftOut[]
+  /** What was decided on the way, for people. */
+  readonly notes: readonly string[]
+}
+
+/** Samples of each class. */
+export function countClasses({ classNames, labels }: Pick<Dataset, 'classNames' | 'labels'>): ImportSummary['classes'] {
+  const counts = new Array<number>(classNames.length).fill(0)
+  for (const label of labels) counts[label]!++
+  return classNames.map((name, label) => ({ name, samples: counts[label]! }))
+}
+
+/** The classes with their counts, what was decided and what was left out: a line each. */
+export function describeSummary(source: string, { classes, leftOut, notes }: ImportSummary): string {
+  const counts = classes.map(({ name, samples }) => `${name} (${samples})`)
+  const count = classes.reduce((sum, { samples }) => sum + samples, 0)
+  const first = `${source}: ${counted(count, 'image')} of ${counted(classes.length, 'class', 'classes')}: ${listed(counts)}`
+  return [first, ...notes, ...describeLeftOut(leftOut)].map((line) => printable(line)).join('\n')
+}
+
+/** ` with --size 8x8 --class-level 1`, or nothing. */
+export function describeWays(ways: {
+  readonly size?: { readonly height: number; readonly width: number } | undefined
+  readonly classLevel?: number | undefined
+  readonly skipBroken?: boolean | undefined
+}): string {
+  const flags = [
+    ways.size === undefined ? '' : `--size ${ways.size.height}x${ways.size.width}`,
+    ways.classLevel === undefined ? '' : `--class-level ${ways.classLevel}`,
+    ways.skipBroken ? '--skip-broken' : '',
+  ].filter(Boolean)
+  return flags.length === 0 ? '' : ` (with ${flags.join(' ')})`
+}

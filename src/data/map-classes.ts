@@ -1,0 +1,76 @@
+import { ConvoyError } from '../shared/errors.js'
+import { listed } from '../shared/log/listed.js'
+import type { Dataset } from './dataset.js'
+
+/** Names in a message; more are counted. */
+
+/**
+ * Gives a data set's samples a model's labels: classes are the same where their names are, in whatever order they stand. Names that
+ * differ by Unicode normalisation alone are the same. A data set may lack classes of the model.
+ * @param source of the data set, as it was given; begins the messages
+ * @returns the data set with the model's class names, and labels that index them
+ * @throws ConvoyError('usage') for classes that the model does not know and for names that stand for two classes
+ */
+export function mapClasses(dataset: Dataset, modelClasses: readonly string[], source: string): Dataset {
+  const labelOf = indexOf(modelClasses, `${source}: the model`)
+  indexOf(dataset.classNames, `${source}: the data set`)
+  const labels = dataset.classNames.map((name) => labelOf.get(sameName(name)))
+  const unknown = dataset.classNames.filter((_, index) => labels[index] === undefined)
+  if (unknown.length > 0) {
+    const isOne = unknown.length === 1
+    throw new ConvoyError(
+      'usage',
+      `${source}: the model does not know ${isOne ? 'the class' : `${unknown.length} of the classes:`} ` +
+        `${listed(unknown.map((name) => withGuess(name, modelClasses)))}. Its classes are ${listed(modelClasses)}. ` +
+        'Give the class directories its names, or train a model on this data set.',
+    )
+  }
+  return {
+    ...dataset,
+    classNames: modelClasses,
+    labels: Uint16Array.from(dataset.labels, (label) => labels[label]!),
+  }
+}
+
+/** Classes that none of these samples has, in the order of their labels. */
+export function classesWithout(
+  { classNames, labels }: Pick<Dataset, 'classNames' | 'labels'>,
+  samples: Uint32Array,
+): string[] {
+  const seen = new Set(Array.from(samples, (sample) => labels[sample]!))
+  return classNames.filter((_, label) => !seen.has(label))
+}
+
+/** A file system may give a name back in another normalisation than it was given. */
+function sameName(name: string): string {
+  return name.normalize('NFC')
+}
+
+function indexOf(classNames: readonly string[], whose: string): Map<string, number> {
+  const labelOf = new Map<string, number>()
+  for (const [label, name] of classNames.entries()) {
+    const other = labelOf.get(sameName(name))
+    if (other !== undefined) {
+      throw new ConvoyError(
+        'usage',
+        `${whose} has two classes ${JSON.stringify(sameName(name))} (numbers ${other} and ${label}), so that labels cannot be ` +
+          'matched by name. Rename one of them and import the data set again.',
+      )
+    }
+    labelOf.set(sameName(name), label)
+  }
+  return labelOf
+}
+
+/** Names are compared exactly: `Polish` and `polish` may be two classes. But who wrote one may have meant the other. */
+function withGuess(name: string, modelClasses: readonly string[]): string {
+  const guess = modelClasses.find((candidate) => roughly(candidate) === roughly(name))
+  return guess === undefined ? name : `${name} (did you mean ${JSON.stringify(guess)}?)`
+}
+
+function roughly(name: string): string {
+  return name
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[\s_-]+/g, '')
+}

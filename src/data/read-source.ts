@@ -1,0 +1,87 @@
+import { readdir, stat } from 'node:fs/promises'
+import { ConvoyError } from '../shared/errors.js'
+import { progressEverySecond } from '../shared/progress.js'
+import { isCifarBinary, readCifarArchive, readCifarDirectory } from './cifar-binary.js'
+import type { Dataset } from './dataset.js'
+import { decodeCollection } from './decode-collection.js'
+import type { CollectionOptions } from './decode-collection.js'
+import { isIdx, readIdx } from './idx.js'
+import { listArchive, readImageArchive } from './image-archive.js'
+import type { ImageCollection } from './image-collection.js'
+import { readImageFolder } from './image-folder.js'
+import { IMAGE_FORMATS } from './image-names.js'
+import type { LeftOut } from './left-out.js'
+import { describeLeftOut } from './left-out.js'
+import { readSourceState } from './source-state.js'
+
+export type ReadOptions = Pick<CollectionOptions, 'size' | 'classLevel' | 'skipBroken' | 'chooseLevel'> & {
+  readonly report: (lines: string) => void
+}
+
+export interface SourceContent {
+  readonly decoded: Omit<Dataset, 'fingerprint'>
+  readonly leftOut: readonly LeftOut[]
+  readonly notes: readonly string[]
+  /** Of images: the level that was given or chosen. */
+  readonly classLevel?: number | undefined
+}
+
+/**
+ * Reads whatever data set lies at a path.
+ * @param name what it is called
+ * @returns it, and the state of the path before it was read
+ * @throws ConvoyError('usage') when there is none, or it is open which directories are the classes; ConvoyError('data') for broken files
+ */
+export async function readSource(
+  source: string,
+  name: string,
+  { report, ...options }: ReadOptions,
+): Promise<{ state: string; content: SourceContent }> {
+  const found = await stat(source)
+  // A pipe or a device may have no end.
+  if (!found.isDirectory() && !found.isFile())
+    throw new ConvoyError('usage', `${source} is neither a file nor a directory; give one of these.`)
+  const { state, walk } = await readSourceState(source, report)
+  if (walk === undefined) return { state, content: await readArchive() }
+  const names = await readdir(source)
+  if (isCifarBinary(names)) return { state, content: whole(await readCifarDirectory(source, name)) }
+  if (isIdx(names)) return { state, content: whole(await readIdx(source, name)) }
+  return { state, content: await decode(await readImageFolder(source, walk, report)) }
+
+  async function readArchive(): Promise<SourceContent> {
+    const collection = await readImageArchive(source, report)
+    // By what it holds: names of archives change.
+    if (collection.images.length === 0 && isCifarBinary(await listArchive(source)))
+      return whole(await readCifarArchive(source, name))
+    return decode(collection)
+  }
+
+  async function decode(collection: ImageCollection): Promise<SourceContent> {
+    const { images, leftOut, problems } = collection
+    try {
+      if (images.length === 0 && problems.length === 0) throw nothingKnown(source)
+      const progress = progressEverySecond(report)
+      const { decoded, notes, classLevel } = await decodeCollection(collection, {
+        ...{ ...options, name, source },
+        onProgress: (done, total) => progress(() => `Decoding ${name}: ${done} of ${total} images`),
+      })
+      return { decoded, notes, classLevel, leftOut: leftOut.list() }
+    } catch (error) {
+      // Images that were left out may be why.
+      const lines = describeLeftOut(leftOut.list(['format', 'nameless']))
+      if (error instanceof ConvoyError && lines.length > 0) report(lines.join('\n'))
+      throw error
+    }
+  }
+}
+
+function whole(decoded: Omit<Dataset, 'fingerprint'>): SourceContent {
+  return { decoded, leftOut: [], notes: [] }
+}
+
+function nothingKnown(source: string): ConvoyError {
+  return new ConvoyError(
+    'usage',
+    `${source} holds no data set that Convoy knows: CIFAR-10's binary batches, IDX files (MNIST), or images (${IMAGE_FORMATS}) in one directory per class.`,
+  )
+}

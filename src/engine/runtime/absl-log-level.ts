@@ -1,0 +1,87 @@
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+
+/** absl's numbers: 0 info, 1 warning, 2 error, 3 fatal. */
+const ERROR = 2
+
+/** One function, by the name that it has in this build of TensorFlow: absl's names hold its version, and its headers are not kept. */
+const source = (symbol: string): string => `
+  #include <node_api.h>
+  extern "C" void setMinLogLevel(int) __asm__("${symbol}");
+  static napi_value set(napi_env env, napi_callback_info info) {
+    size_t count = 1;
+    napi_value argument;
+    int32_t level = ${ERROR};
+    napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+    napi_get_value_int32(env, argument, &level);
+    setMinLogLevel(level);
+    return nullptr;
+  }
+  NAPI_MODULE_INIT() {
+    napi_value function;
+    napi_create_function(env, "setMinLogLevel", NAPI_AUTO_LENGTH, set, nullptr, &function);
+    napi_set_named_property(env, exports, "setMinLogLevel", function);
+    return exports;
+  }`
+
+/**
+ * Makes absl, through which half of TensorFlow logs, obey TF_CPP_MIN_LOG_LEVEL too: nothing else but a call can. Errors are shown
+ * whatever it says. Call it before TensorFlow is loaded, with that variable set. Where the link to absl cannot be compiled (no g++,
+ * a cache that cannot be written, a TensorFlow without that function), the lines stay: they are no reason to fail.
+ * @param runtime its directory
+ */
+export function setAbslLogLevel(runtime: string, environment: NodeJS.ProcessEnv = process.env): void {
+  const link = compileAbslLink(runtime)
+  if (link === undefined) return
+  const asked = Number(environment['TF_CPP_MIN_LOG_LEVEL'])
+  try {
+    const { setMinLogLevel } = createRequire(import.meta.url)(link) as { setMinLogLevel: (level: number) => void }
+    setMinLogLevel(Number.isInteger(asked) ? Math.min(asked, ERROR) : ERROR)
+  } catch {
+    // What keeps it from loading keeps tfjs-node's addon too, and that one says why.
+  }
+}
+
+/**
+ * Compiles the link beside tfjs-node's addon, unless it is there: half a second, once. A runtime of an earlier version has none.
+ * @returns its path; undefined when it cannot be made
+ */
+export function compileAbslLink(runtime: string): string | undefined {
+  const directory = path.join(runtime, 'addon')
+  const link = path.join(directory, 'absl_log_level.node')
+  if (existsSync(link)) return link
+  const tensorflow = path.join(runtime, 'tensorflow')
+  try {
+    mkdirSync(directory, { recursive: true })
+    accessSync(directory, constants.W_OK)
+    const symbol = findSymbol(readFileSync(path.join(tensorflow, 'libtensorflow_framework.so.2')))
+    if (symbol === undefined) return undefined
+    const headers = (createRequire(import.meta.url)('node-api-headers') as { include_dir: string }).include_dir
+    const unfinished = `${link}.${process.pid}`
+    const { status } = spawnSync(
+      'g++',
+      [
+        ...['-std=c++17', '-O2', '-fPIC', '-shared', '-w', '-DNAPI_VERSION=8', `-I${headers}`, '-x', 'c++', '-'],
+        ...['-o', unfinished, `-L${tensorflow}`, '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../tensorflow'],
+      ],
+      { input: source(symbol), stdio: ['pipe', 'ignore', 'ignore'] },
+    )
+    if (status !== 0) return undefined
+    renameSync(unfinished, link)
+    return link
+  } catch {
+    return undefined
+  }
+}
+
+/** The mangled name of `absl::SetMinLogLevel(absl::LogSeverityAtLeast)`, such as `_ZN4absl12lts_20250127…`. */
+function findSymbol(library: Buffer): string | undefined {
+  for (let at = 0; (at = library.indexOf('14SetMinLogLevelE', at)) >= 0; at++) {
+    const start = library.lastIndexOf(0, at) + 1
+    const name = library.toString('latin1', start, library.indexOf(0, at))
+    if (/^_ZN4absl\w*14SetMinLogLevelENS\w*_18LogSeverityAtLeastE$/.test(name)) return name
+  }
+  return undefined
+}

@@ -1,0 +1,79 @@
+import type { DatasetInfo } from '../data/dataset.js'
+import type { ModelDescription } from '../model/parameter-layout.js'
+import type { RunDescription } from '../model/run-description.js'
+
+/** Where the weights come from; absent where nobody knows, such as of weights that are saved for a look. */
+export interface WeightsOrigin {
+  /** Name of the run directory. */
+  readonly run?: string
+  /** Which weights of the run. */
+  readonly which?: 'best' | 'last'
+  /** Of these weights, 0 to 1. */
+  readonly validationAccuracy?: number
+}
+
+/** What a program that knows nothing of Convoy needs to use a model: how to make its input, and what its output means. */
+export interface ModelMetadata {
+  /** In the order of the output. */
+  readonly classNames: readonly string[]
+  readonly input: {
+    readonly height: number
+    readonly width: number
+    /** 1 is grey, 3 is RGB. */
+    readonly channels: number
+    /** Of the tensor: `[batch, height, width, channel]`. */
+    readonly layout: 'NHWC'
+    readonly colours: 'RGB' | 'grey'
+    /** Of a pixel before it is scaled. */
+    readonly pixelRange: readonly [0, 255]
+    /** What each pixel is multiplied by; nothing is added. */
+    readonly scale: number
+    /** An image of another size is scaled until it covers the input, and cut at the centre. Transparent pixels lie on black. */
+    readonly resize: { readonly fit: 'cover'; readonly crop: 'centre'; readonly kernel: 'lanczos3' }
+  }
+  /** What the last layer gives: numbers that sum to 1, or what a softmax still has to be applied to. */
+  readonly output: 'probabilities' | 'logits'
+  readonly weights?: 'best' | 'last'
+  /** Steps that made the weights. */
+  readonly step: number
+  readonly run?: string
+  readonly validationAccuracy?: number
+  readonly dataset: Pick<DatasetInfo, 'name' | 'fingerprint'>
+  /** Version of Convoy. */
+  readonly convoy: string
+}
+
+export function modelMetadata(
+  { model, dataset }: RunDescription,
+  step: number,
+  { run, which, validationAccuracy }: WeightsOrigin,
+  version: string,
+): ModelMetadata {
+  const [height, width, channels] = model.inputShape
+  return {
+    classNames: dataset.classNames,
+    input: {
+      ...{ height, width, channels, layout: 'NHWC', colours: channels === 1 ? 'grey' : 'RGB' },
+      ...{ pixelRange: [0, 255], scale: 1 / 255, resize: { fit: 'cover', crop: 'centre', kernel: 'lanczos3' } },
+    },
+    output: outputOf(model),
+    ...(which !== undefined && { weights: which }),
+    step,
+    ...(run !== undefined && { run }),
+    ...(validationAccuracy !== undefined && { validationAccuracy }),
+    dataset: { name: dataset.name, fingerprint: dataset.fingerprint },
+    convoy: version,
+  }
+}
+
+/** The same for formats that hold strings only: what is no string becomes JSON. Half a character, which UTF-8 has not, is replaced. */
+export function asStrings(metadata: ModelMetadata): Record<string, string> {
+  const text = (value: unknown): string =>
+    typeof value === 'string' ? Buffer.from(value).toString() : JSON.stringify(value)
+  return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, text(value)]))
+}
+
+function outputOf({ topology }: ModelDescription): ModelMetadata['output'] {
+  const { config } = topology as { config: { layers: { config: { activation?: string } }[] } }
+  return config.layers.at(-1)?.config.activation === 'softmax' ? 'probabilities' : 'logits'
+}

@@ -1,0 +1,72 @@
+import type { Stats } from 'node:fs'
+import { lstatSync, readlinkSync, statSync } from 'node:fs'
+import { lstat, readlink, stat } from 'node:fs/promises'
+import type { ErrorCode } from './errors.js'
+import { ConvoyError } from './errors.js'
+
+/** What hinders a reader, and the remedy. */
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not read it; check the permissions of it and of the directories above',
+  EPERM: 'this user may not read it; check the permissions of it and of the directories above',
+  EIO: 'the disk or its server reports an error; check the mount',
+  ELOOP: 'its links lead in a circle; point them elsewhere',
+  ENOTDIR: 'a part of the path is no directory; check the path',
+  EISDIR: 'it is a directory where a file is expected; check the path',
+  ENAMETOOLONG: 'the name is longer than file systems take; check the path',
+  ESTALE: 'its server does not know it any more; mount it again',
+  ENOTCONN: 'its server does not answer; mount it again',
+}
+
+/** Whether the system says that nothing of that name exists. Every other error leaves that open. */
+export function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT'
+}
+
+/** "Cannot be read", which is another sentence than "is not there". @param error of the system; others are thrown as they are */
+export function cannotBeRead(file: string, error: unknown, code: ErrorCode = 'usage'): ConvoyError {
+  const { code: reason, syscall } = error as NodeJS.ErrnoException
+  if (reason === undefined || syscall === undefined) throw error
+  return new ConvoyError(code, `${file} cannot be read (${reason}): ${REASONS[reason] ?? 'check the path'}.`, {
+    cause: error,
+  })
+}
+
+/**
+ * @returns undefined when nothing is there
+ * @throws ConvoyError when that cannot be found out, or a link is there that points to nothing: an unplugged disk is not an empty one
+ */
+export async function statIfThere(file: string, code: ErrorCode = 'usage'): Promise<Stats | undefined> {
+  try {
+    const found = await lstat(file)
+    return found.isSymbolicLink() ? await stat(file) : found
+  } catch (error) {
+    if (!isMissing(error)) throw cannotBeRead(file, error, code)
+    const goal = await readlink(file).catch(() => undefined)
+    if (goal === undefined) return undefined
+    throw pointsNowhere(file, goal, code)
+  }
+}
+
+/** As {@link statIfThere}, at once. */
+export function isThere(file: string, code: ErrorCode = 'usage'): boolean {
+  try {
+    const found = lstatSync(file)
+    if (!found.isSymbolicLink()) return true
+  } catch (error) {
+    if (isMissing(error)) return false
+    throw cannotBeRead(file, error, code)
+  }
+  try {
+    statSync(file)
+    return true
+  } catch (error) {
+    throw isMissing(error) ? pointsNowhere(file, readlinkSync(file), code) : cannotBeRead(file, error, code)
+  }
+}
+
+function pointsNowhere(file: string, goal: string, code: ErrorCode): ConvoyError {
+  return new ConvoyError(
+    code,
+    `${file} is a link to ${goal}, which is not there; mount or restore that, or remove the link.`,
+  )
+}
