@@ -15,7 +15,8 @@ export async function checkCompiler(): Promise<void> {
 
 /** How g++ compiles and links an addon in `<runtime>/addon`, with the stable Node API: one binary for every version of Node. */
 export function addonFlags(runtime: string): { readonly compile: string[]; readonly link: string[] } {
-  const headers = (createRequire(import.meta.url)('node-api-headers') as { include_dir: string }).include_dir
+  const require = createRequire(import.meta.url)
+  const headers = (require('node-api-headers') as { include_dir: string }).include_dir
   return {
     compile: ['-std=c++17', '-O2', '-fPIC', '-shared', '-w', '-DNAPI_VERSION=8', `-I${headers}`],
     link: [
