@@ -26,7 +26,10 @@ describe('the class of an image', () => {
       const { status, stderr } = sources.convoy(['data', 'import', root])
       assert.equal(status, 2, stderr)
       assert.ok(stderr.includes(first.join(', ')) && stderr.includes(second.join(', ')), stderr)
-      assert.match(stderr, new RegExp(`convoy data import ${root} --class-level 1, or --class-level 2`))
+      assert.match(
+        stderr,
+        new RegExp(`convoy data import ${root} --class-level 1 or convoy data import ${root} --class-level 2`),
+      )
       assert.deepEqual(sources.import(root, '--class-level', '1').classNames, first)
       assert.deepEqual(sources.import(root, '--class-level', '2').classNames, second)
     })

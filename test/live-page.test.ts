@@ -68,7 +68,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.match(await textOf(page, '#phases'), /forward backward \d/)
     for (const part of [/Score.*Memory/, /ada.*MB/, /bob.*MB/]) assert.match(await textOf(page, '#workers'), part)
     assert.match(await textOf(page, '#traffic'), /weights sent[\s\S]*shared memory/)
-    assert.match(await textOf(page, '#log'), /\(ada, .*\) joined; \d now/)
+    assert.match(await textOf(page, '#log'), /\(ada, .*\) joined; \d workers? now/)
 
     // A part that somebody zoomed in on stays there, whatever comes.
     await zoomChart(page, 0.5, 0.9)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, truncateSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { promisify } from 'node:util'
@@ -42,13 +42,16 @@ function logOf(runDirectory: string): Json[] {
     .map((line) => JSON.parse(line) as Json)
 }
 
-/** What the workers of a run read, cut to half. The coordinator has read it already. */
+/** Flips bits of what the workers of a run read. The coordinator has read it already. */
 function damage({ environment }: TinyDataset, runDirectory: string): void {
   const config = JSON.parse(readFileSync(path.join(runDirectory, 'metrics.jsonl'), 'utf8').split('\n')[0]!) as {
     dataset: { fingerprint: string }
   }
   const { fingerprint } = config.dataset
-  truncateSync(path.join(environment['CONVOY_CACHE']!, 'datasets', fingerprint, 'packed.bin'), 1_000)
+  const file = path.join(environment['CONVOY_CACHE']!, 'datasets', fingerprint, 'packed.bin')
+  const bytes = readFileSync(file)
+  for (let at = bytes.length - 1_000; at < bytes.length; at++) bytes[at]! ^= 1
+  writeFileSync(file, bytes)
 }
 
 function convoy(args: string[], environment: NodeJS.ProcessEnv = {}) {

@@ -29,16 +29,27 @@ const BY_WIRE: Readonly<Record<string, readonly string[]>> = {
 /** Where fewer commands show a text than load its module: those that the flag was given to, or that call the function. */
 const SHOWN_BY: Readonly<Record<string, readonly string[]>> = {
   'src/cli/dataset-of-run.ts --data': ['eval', 'inspect'],
+  'src/data/open-dataset.ts --data': ['train', 'coordinator', 'eval', 'inspect'],
+  'src/data/stored-datasets.ts --name': ['data'],
+  // An evaluation takes one line of these, which has no flag.
+  'src/model/run-warnings.ts --batch-size': ['train', 'coordinator'],
+  'src/model/run-warnings.ts --shard-size': ['train', 'coordinator'],
+  'src/model/run-warnings.ts --stratified': ['train', 'coordinator'],
+  // A report gives neither flag.
+  'src/cli/weights-option.ts --weights': ['eval', 'predict', 'inspect'],
+  'src/data/choose-samples.ts --split': ['eval', 'inspect'],
   'src/cli/run-flags.ts --standalone': ['train'],
   'src/cli/run-flags.ts --workers': ['train'],
   'src/coordinator/run-announcement.ts --admin': ['status', 'stop'],
   'src/coordinator/run-announcement.ts --announce': ['train', 'coordinator'],
+  'src/data/dataset-names.ts --name': ['data'],
   // Without it no GPU is insisted on.
   'src/engine/runtime/device-choice.ts --device': ['train', 'worker', 'eval', 'predict', 'inspect'],
 }
 /** The subcommands that take settings or files, where the others take nothing that could be wrong. */
 const LEAVES: Readonly<Record<string, readonly string[]>> = { config: ['show'] }
-const FLAG = /(?<!var\()(?<=^|[\s`'"(/])--[a-z][a-z-]*/g
+/** `tar --zstd` is not ours. */
+const FLAG = /(?<!var\()(?<!\btar )(?<=^|[\s`'"(/])--[a-z][a-z-]*/g
 const COMMAND = /(?<![\w./-])(`?)(?:npx )?convoy (?=[a-z])([^`]*)/g
 const SCRIPT = /npm run (?:--silent )?([\w:-]+)/g
 const PLACE = /(?<![\w./-])(?:deploy|docs|scripts)\/[\w./-]*[\w/]/g

@@ -60,6 +60,11 @@ start_worker() {
   fi
 }
 
+# `1 worker`, `2 workers`.
+counted() {
+  if (($1 == 1)); then echo "1 worker"; else echo "$1 workers"; fi
+}
+
 # Adds or takes away workers until there are that many. The last to come is the first to go, after the work in hand.
 scale_to() {
   local wanted=$1 number=0 running

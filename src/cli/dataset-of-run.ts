@@ -4,7 +4,7 @@ import type { Dataset, DatasetInfo } from '../data/dataset.js'
 import type { ImageOverlap } from '../data/image-overlap.js'
 import { findOverlap } from '../data/image-overlap.js'
 import { mapClasses } from '../data/map-classes.js'
-import { openDataset, openDatasetByFingerprint } from '../data/open-dataset.js'
+import { openDatasetByFingerprint, openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/split.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -14,6 +14,8 @@ import { standardError } from '../shared/terminal.js'
 export interface MeasuredSamples {
   /** With the model's classes: labels index its outputs. */
   readonly dataset: Dataset
+  /** Where another data set than the run's came from, for people. */
+  readonly from?: string | undefined
   /** Whether the run trained on this data set: its content, whatever its name. */
   readonly isTrainedOn: boolean
   readonly split: SplitChoice
@@ -31,8 +33,10 @@ export async function samplesForModel(
   { dataset: trainedOn, config }: RunDescription,
   { data, split }: { readonly data?: string | undefined; readonly split?: SplitChoice | undefined },
 ): Promise<MeasuredSamples> {
-  const dataset =
-    data === undefined ? await openDatasetByFingerprint(trainedOn.fingerprint) : await openDataset(data, report)
+  const { dataset, from } =
+    data === undefined
+      ? { dataset: await openDatasetByFingerprint(trainedOn.fingerprint) }
+      : await openFoundDataset(data, report)
   if (dataset === undefined) {
     throw new ConvoyError(
       'data',
@@ -44,6 +48,7 @@ export async function samplesForModel(
   const choice = split ?? (isTrainedOn ? 'test' : 'all')
   return {
     dataset: isTrainedOn ? dataset : mapClasses(dataset, trainedOn.classNames, `--data ${data}`),
+    from,
     isTrainedOn,
     split: choice,
     // Of its own labels: a stratified split depends on their order.

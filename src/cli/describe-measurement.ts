@@ -13,6 +13,8 @@ export interface Measurement extends Evaluation {
   readonly dataset: {
     readonly name: string
     readonly fingerprint: string
+    /** Where another data set than the run's came from. */
+    readonly from?: string | undefined
     /** Whether the run trained on this data set: its content, whatever its name. */
     readonly isTrainedOn: boolean
   }
@@ -32,11 +34,11 @@ export function describeMeasurement(
   { split, accuracy, loss, samples, classNames, dataset, classesWithoutSamples, overlap }: Measurement,
   { dataset: trainedOn, config }: RunDescription,
 ): { readonly headline: string; readonly notes: string[]; readonly warnings: string[] } {
-  const { name, fingerprint, isTrainedOn } = dataset
+  const { name, fingerprint, from, isTrainedOn } = dataset
   const images = counted(samples, 'image')
   const headline =
     `${split}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} on ${images} of ${name} ` +
-    `(fingerprint ${fingerprint.slice(0, SHOWN_DIGITS)}${isTrainedOn ? '' : ', not the data set of the run'})`
+    `(fingerprint ${fingerprint.slice(0, SHOWN_DIGITS)}${isTrainedOn ? '' : ', not the data set of the run'}${from === undefined ? '' : `; ${from}`})`
   const notes = [
     ...(isTrainedOn || split === 'all'
       ? []

@@ -33,7 +33,7 @@ export function evalCommand(): Command {
       const { trained, used } = await loadChosenModel(run, weights)
       const { description } = trained
       const measured = await samplesForModel(description, { data, split })
-      const { dataset, samples, isTrainedOn } = measured
+      const { dataset, samples, from, isTrainedOn } = measured
       const { name, fingerprint, classNames } = dataset
       const engine = await loadEngine(trained, device)
       const evaluation = evaluateModel(engine, description.config, dataset, samples, () => undefined)
@@ -42,7 +42,7 @@ export function evalCommand(): Command {
         split: measured.split,
         ...evaluation,
         classNames,
-        dataset: { name, fingerprint, isTrainedOn },
+        dataset: { name, fingerprint, from, isTrainedOn },
         classesWithoutSamples: classesWithout(dataset, samples),
         overlap: (await overlapWithRun(description, measured)) ?? null,
         ...used,

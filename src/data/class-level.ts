@@ -65,11 +65,10 @@ export function describeReadings(source: string, { readings }: ClassLayout): str
 
 /** @throws ConvoyError('usage') with the remedy */
 export function refuseAmbiguity(source: string, layout: ClassLayout): never {
-  const [{ level }, ...others] = layout.readings as [ClassReading, ...ClassReading[]]
+  const commands = layout.readings.map(({ level }) => `convoy data import ${shellWord(source)} --class-level ${level}`)
   throw new ConvoyError(
     'usage',
-    `${describeReadings(source, layout)}. Say which: convoy data import ${shellWord(source)} --class-level ${level}, ` +
-      `or --class-level ${others.map((other) => other.level).join(' or ')}. A later --data ${shellWord(source)} takes the same.`,
+    `${describeReadings(source, layout)}. Say which: ${commands.join(' or ')}. From then on every command reads it in that way.`,
   )
 }
 

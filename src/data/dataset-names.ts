@@ -56,11 +56,11 @@ function problemOf(name: string): string | undefined {
   if (bytes > MAX_NAME_BYTES) return `a name has at most ${MAX_NAME_BYTES} bytes, and this one has ${bytes}`
   if (name !== name.trim()) return 'a name neither begins nor ends with a space'
   if (name.search(INVISIBLE) !== -1) return 'a name has no control characters or other invisible ones'
-  if (isPath(name)) return '--data would take it for a path; use a name without slashes'
+  if (isPath(name)) return 'it would be taken for a path; use a name without slashes'
   if (name.startsWith('-')) return 'it would be taken for a flag; begin with another character'
-  if (isFingerprint(name)) return '--data would take it for a fingerprint; use a name that is no hexadecimal number'
+  if (isFingerprint(name)) return 'it would be taken for a fingerprint; use a name that is no hexadecimal number'
   if ([EMBEDDED_NAME, OFFICIAL_NAME].includes(name.toLowerCase()))
-    return `that is the name of ${name.toLowerCase() === EMBEDDED_NAME ? 'the data set that ships with Convoy' : 'what `convoy data fetch cifar10` stores'}; choose another name with --name`
+    return `that is the name of ${name.toLowerCase() === EMBEDDED_NAME ? 'the data set that ships with Convoy' : 'what `convoy data fetch cifar10` stores'}; choose another`
   return undefined
 }
 

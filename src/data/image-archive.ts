@@ -63,7 +63,7 @@ export async function readImageArchive(
     const goal = entries.resolve(where)
     if (goal === undefined) {
       if (matters)
-        fail(where, 'dangling', 'is a link out of the archive, or to nothing; pack it again with tar --dereference.')
+        fail(where, 'dangling', 'is a link out of the archive, or to nothing; pack the files themselves (tar -h).')
       else leftOut.add('dangling', where)
     } else if (goal.entry.kind === 'directory') {
       if (`${path.posix.dirname(where)}/`.startsWith(`${goal.path}/`) || goal.path === '') leftOut.add('loop', where)

@@ -65,9 +65,7 @@ function problemOf(root: string, { path: where, reason, detail, isDirectory }: P
     case 'unreadable':
       return matters ? `${place} cannot be read (${detail}); allow it with chmod, or remove it.` : undefined
     case 'not-utf8':
-      return matters
-        ? `${place}: this name is not UTF-8; rename it, for example with convmv -f latin1 -t utf-8 --notest -r ${root}.`
-        : undefined
+      return matters ? `${place}: this name is not UTF-8; rename it, for example with convmv.` : undefined
     case 'too-deep':
       return `${place} lies more directories deep than are searched; give a directory further down.`
   }

@@ -28,16 +28,16 @@ export function describeSummary(source: string, { classes, leftOut, notes }: Imp
   return [first, ...notes, ...describeLeftOut(leftOut)].map((line) => printable(line)).join('\n')
 }
 
-/** ` with --size 8x8 --class-level 1`, or nothing. */
+/** ` (in size 8x8, with class level 1)`, or nothing. */
 export function describeWays(ways: {
   readonly size?: { readonly height: number; readonly width: number } | undefined
   readonly classLevel?: number | undefined
   readonly skipBroken?: boolean | undefined
 }): string {
-  const flags = [
-    ways.size === undefined ? '' : `--size ${ways.size.height}x${ways.size.width}`,
-    ways.classLevel === undefined ? '' : `--class-level ${ways.classLevel}`,
-    ways.skipBroken ? '--skip-broken' : '',
+  const words = [
+    ways.size === undefined ? '' : `in size ${ways.size.height}x${ways.size.width}`,
+    ways.classLevel === undefined ? '' : `with class level ${ways.classLevel}`,
+    ways.skipBroken ? 'without broken images' : '',
   ].filter(Boolean)
-  return flags.length === 0 ? '' : ` (with ${flags.join(' ')})`
+  return words.length === 0 ? '' : ` (${words.join(', ')})`
 }

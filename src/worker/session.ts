@@ -157,6 +157,8 @@ async function member(
           info(`Fetching the data set ${description.dataset.name} from the coordinator.`)
           const samples = data.samples({ fingerprint: description.dataset.fingerprint }, metadata)
           streams.push(samples as never)
+          // At once: it may be refused before anything is read from it.
+          samples.on('error', fail)
           await writePackedDataset(description.dataset, blocksOf(samples))
           over.throwIfAborted()
         }

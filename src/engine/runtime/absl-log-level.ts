@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import { addonFlags } from './compile-addon.js'
 
 /** absl's numbers: 0 info, 1 warning, 2 error, 3 fatal. */
 const ERROR = 2
@@ -52,22 +53,17 @@ export function compileAbslLink(runtime: string): string | undefined {
   const directory = path.join(runtime, 'addon')
   const link = path.join(directory, 'absl_log_level.node')
   if (existsSync(link)) return link
-  const tensorflow = path.join(runtime, 'tensorflow')
   try {
     mkdirSync(directory, { recursive: true })
     accessSync(directory, constants.W_OK)
-    const symbol = findSymbol(readFileSync(path.join(tensorflow, 'libtensorflow_framework.so.2')))
+    const symbol = findSymbol(readFileSync(path.join(runtime, 'tensorflow', 'libtensorflow_framework.so.2')))
     if (symbol === undefined) return undefined
-    const headers = (createRequire(import.meta.url)('node-api-headers') as { include_dir: string }).include_dir
     const unfinished = `${link}.${process.pid}`
-    const { status } = spawnSync(
-      'g++',
-      [
-        ...['-std=c++17', '-O2', '-fPIC', '-shared', '-w', '-DNAPI_VERSION=8', `-I${headers}`, '-x', 'c++', '-'],
-        ...['-o', unfinished, `-L${tensorflow}`, '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../tensorflow'],
-      ],
-      { input: source(symbol), stdio: ['pipe', 'ignore', 'ignore'] },
-    )
+    const flags = addonFlags(runtime)
+    const { status } = spawnSync('g++', [...flags.compile, '-x', 'c++', '-', '-o', unfinished, ...flags.link], {
+      input: source(symbol),
+      stdio: ['pipe', 'ignore', 'ignore'],
+    })
     if (status !== 0) return undefined
     renameSync(unfinished, link)
     return link

@@ -13,22 +13,33 @@ export async function checkCompiler(): Promise<void> {
   )
 }
 
+/** How g++ compiles and links an addon in `<runtime>/addon`, with the stable Node API: one binary for every version of Node. */
+export function addonFlags(runtime: string): { readonly compile: string[]; readonly link: string[] } {
+  const require = createRequire(import.meta.url)
+  const headers = (require('node-api-headers') as { include_dir: string }).include_dir
+  return {
+    compile: ['-std=c++17', '-O2', '-fPIC', '-shared', '-w', '-DNAPI_VERSION=8', `-I${headers}`],
+    link: [
+      `-L${path.join(runtime, 'tensorflow')}`,
+      '-l:libtensorflow_framework.so.2',
+      '-Wl,-rpath,$ORIGIN/../tensorflow',
+    ],
+  }
+}
+
 /**
- * Compiles tfjs-node's addon against `<runtime>/tensorflow`, with the stable Node API: one binary for every version of Node.
+ * Compiles tfjs-node's addon against `<runtime>/tensorflow`.
  * @throws ConvoyError('environment') when g++ fails
  */
 export async function compileAddon(runtime: string): Promise<void> {
   const require = createRequire(import.meta.url)
   const tfjs = path.dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'))
-  const headers = (require('node-api-headers') as { include_dir: string }).include_dir
-  const tensorflow = path.join(runtime, 'tensorflow')
+  const { compile, link } = addonFlags(runtime)
   await mkdir(path.join(runtime, 'addon'), { recursive: true })
   const { status, stderr } = await runProgram('g++', [
-    ...['-std=c++17', '-O2', '-fPIC', '-shared', '-w', '-DNAPI_VERSION=8'],
-    ...[`-I${tfjs}`, `-I${headers}`, `-I${path.join(tensorflow, 'include')}`],
+    ...[...compile, `-I${tfjs}`, `-I${path.join(runtime, 'tensorflow', 'include')}`],
     ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => path.join(tfjs, 'binding', file)),
-    ...['-o', path.join(runtime, 'addon', 'tfjs_binding.node'), `-L${tensorflow}`],
-    ...['-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../tensorflow'],
+    ...['-o', path.join(runtime, 'addon', 'tfjs_binding.node'), ...link, '-l:libtensorflow_cc.so.2'],
   ])
   if (status !== 0) {
     const reason = stderr.split('\n').find((line) => line.includes('error')) ?? stderr.trim().split('\n').at(-1)
