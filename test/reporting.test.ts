@@ -8,7 +8,7 @@ import { checkRunTransition } from '../src/coordinator/core/run-states.js'
 import { finalTable } from '../src/coordinator/reporting/final-table.js'
 import { MetricsFile } from '../src/coordinator/reporting/metrics-file.js'
 import { RunLog } from '../src/coordinator/reporting/run-log.js'
-import { createRunDirectory, writeResult } from '../src/coordinator/reporting/run-directory.js'
+import { createRunDirectory, isRunGoingOn, writeResult } from '../src/coordinator/reporting/run-directory.js'
 import { ProgressLine } from '../src/coordinator/reporting/progress-line.js'
 import { createProgressDisplay } from '../src/coordinator/reporting/terminal-progress.js'
 import { Terminal } from '../src/shared/terminal.js'
@@ -24,12 +24,15 @@ after(() => {
 
 describe('run directory', () => {
   it('fault 14: is unique, even for two coordinators that begin in one second', async () => {
-    const [first, second] = [
+    const [{ runDirectory: first, lock }, { runDirectory: second }] = [
       await createRunDirectory(scratch, 'quick', 1_700_000_000_000),
       await createRunDirectory(scratch, 'quick', 1_700_000_000_000),
     ]
     assert.match(first, /20231114T221320Z_quick$/)
     assert.match(second, /20231114T221320Z_quick-2$/)
+    assert.equal(isRunGoingOn(first), true)
+    lock!.release()
+    assert.equal(isRunGoingOn(first), false)
   })
 
   it('that cannot be written names the flag', async () => {

@@ -57,7 +57,7 @@ export async function runTraining(
   startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
 ): Promise<void> {
   const now = (): number => performance.now()
-  const runDirectory = await createRunDirectory(options.runsDir, name, Date.now())
+  const { runDirectory, lock } = await createRunDirectory(options.runsDir, name, Date.now())
   await writeProvenance(runDirectory, config, version())
 
   const display = createProgressDisplay(standardError, now)
@@ -92,6 +92,7 @@ export async function runTraining(
     interrupted.abort(new ConvoyError('interrupted', `Interrupted. What was done is in ${runDirectory}.`))
   })
   const closing: (() => void | Promise<void>)[] = [
+    () => lock?.release(),
     async () => runLog.close(),
     restoreSignals,
     async () => reports.close(),
