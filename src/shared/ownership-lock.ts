@@ -75,7 +75,7 @@ export function ownerOf(file: string): Owner {
  * @returns why that does not work; undefined: it works
  */
 export function whyNoLocks(place: string): string | undefined {
-  const descriptor = fs.openSync(place, READ)
+  const descriptor = fs.openSync(place, 'r')
   try {
     return tryFlock('-s', descriptor).problem
   } finally {
