@@ -5,7 +5,7 @@ import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
 import { cannotBeRead, isMissing, statIfThere } from '../shared/path-access.js'
-import { isRunGoingOn } from './reporting/run-directory.js'
+import { isRunGoingOn } from './run-lock.js'
 
 const announcementSchema = z.object({
   /** For people and supervisors: in another PID namespace it is somebody else's. */

@@ -7,10 +7,9 @@ import type { RunEnvironment, RunStatus } from '../../dashboard/page-state.js'
 import type { RunConfig } from '../../model/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { makeDirectory } from '../../shared/make-directory.js'
-import { OwnershipLock, ownerOf } from '../../shared/ownership-lock.js'
+import type { OwnershipLock } from '../../shared/ownership-lock.js'
 import type { RunResult } from '../run-events.js'
-
-const LOCK = 'running.lock'
+import { lockRun } from '../run-lock.js'
 
 /** A run directory as its coordinator has it. */
 interface OwnRunDirectory {
@@ -33,7 +32,7 @@ export async function createRunDirectory(root: string, name: string, now: number
       const runDirectory = path.join(root, `${stamp}_${name}${attempt === 1 ? '' : `-${attempt}`}`)
       try {
         await mkdir(runDirectory)
-        return { runDirectory, lock: OwnershipLock.take(path.join(runDirectory, LOCK)) }
+        return { runDirectory, lock: lockRun(runDirectory) }
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       }
@@ -45,12 +44,6 @@ export async function createRunDirectory(root: string, name: string, now: number
       { cause: error },
     )
   }
-}
-
-/** Whether the process of that run lives, on whatever machine; where this cannot be found out, whether it may. */
-export function isRunGoingOn(runDirectory: string): boolean {
-  const owner = ownerOf(path.join(runDirectory, LOCK))
-  return owner === 'alive' || owner === 'unknown'
 }
 
 /**
