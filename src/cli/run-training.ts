@@ -50,7 +50,7 @@ export async function runTraining(
   startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
 ): Promise<void> {
   const now = (): number => performance.now()
-  const runDirectory = await createRunDirectory(options.runsDir, name, Date.now())
+  const { runDirectory, lock } = await createRunDirectory(options.runsDir, name, Date.now())
   await writeProvenance(runDirectory, config, version())
 
   const display = createProgressDisplay(standardError, now)
@@ -82,6 +82,7 @@ export async function runTraining(
   let unsaved: unknown
   endings.watch(log.module('run'))
   const closing: (() => void | Promise<void>)[] = [
+    () => lock?.release(),
     async () => runLog.close(),
     () => {
       endings.close()

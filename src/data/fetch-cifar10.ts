@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -31,8 +30,8 @@ export async function fetchCifar10(report: (line: string) => void, address = ADD
       'usage',
       `--from ${address}: give an http or https address; \`convoy data import\` takes files.`,
     )
-  const directory = await createStaging(datasetsDirectory())
-  const archive = path.join(directory, 'cifar-10-binary.tar.gz')
+  const staging = await createStaging(datasetsDirectory())
+  const archive = path.join(staging.directory, 'cifar-10-binary.tar.gz')
   try {
     report(`Downloading ${address}`)
     const md5 = await download(address, archive, report)
@@ -48,7 +47,7 @@ export async function fetchCifar10(report: (line: string) => void, address = ADD
       importedAt: new Date().toISOString(),
     })
   } finally {
-    await rm(directory, { recursive: true, force: true })
+    await staging.remove()
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmod, lstat, readdir, rename, rm } from 'node:fs/promises'
+import { chmod, lstat, readdir, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { bytesUnder } from '../shared/bytes-under.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -135,10 +135,10 @@ export async function removeStoredDataset(fingerprint: string): Promise<number> 
   const bytes = await bytesUnder(directory)
   const staging = await createStaging(datasetsDirectory())
   try {
-    await rename(directory, path.join(staging, 'removed'))
-    await rm(staging, { recursive: true, force: true })
+    await rename(directory, path.join(staging.directory, 'removed'))
+    await staging.remove()
   } catch (error) {
-    await rm(staging, { recursive: true, force: true }).catch(() => undefined)
+    await staging.remove().catch(() => undefined)
     throw cacheNotWritten(directory, error)
   }
   await forgetSources(fingerprint)

@@ -46,7 +46,8 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
 
   await checkCompiler()
   if (installed === undefined) await checkPip()
-  const staging = await createStaging(root)
+  const unfinished = await createStaging(root)
+  const staging = unfinished.directory
   try {
     if (installed === undefined) await fetchTensorflow(kind, staging, report)
     else await symlink(installed.directory, path.join(staging, 'tensorflow'))
@@ -63,7 +64,7 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
     await writeFile(path.join(staging, 'runtime.json'), JSON.stringify(manifest, null, 2) + '\n')
     await publish(staging, target, () => readRuntime(target) !== undefined)
   } finally {
-    await rm(staging, { recursive: true, force: true })
+    await unfinished.remove()
   }
   selectRuntime(target)
   return readRuntime(target)!
