@@ -3,6 +3,7 @@ import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/split.js'
 import { buildNetwork } from '../model/networks.js'
 import { describeModel } from '../model/describe-model.js'
+import { leastWorkerBytes, memoryShortage } from '../model/memory-need.js'
 import { gradientLength } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/run-config.js'
 import { runWarnings } from '../model/run-warnings.js'
@@ -118,12 +119,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const { dataset, from } = await openFoundDataset(options.data, (lines) => {
     for (const line of lines.split('\n')) info(line)
   })
-  const { pixels: _pixels, labels: _labels, ...header } = dataset
+  const { pixels, labels: _labels, ...header } = dataset
   const split = splitDataset(dataset, config.seed, config.stratified)
   const warnings = runWarnings(dataset, split, config)
   const inputShape = [dataset.height, dataset.width, dataset.channels] as const
   const network = buildNetwork(config.network, [...inputShape], dataset.classNames.length)
   const model = describeModel(network)
+  const workerBytes = leastWorkerBytes(network, pixels.length, config.shardSize)
   network.dispose()
   const description: RunDescription = { config, model, dataset: header }
 
@@ -251,6 +253,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     traffic: () => traffic.counts(),
     train: async (onBrokenOff) => {
       for (const warning of warnings) warn(warning)
+      const workers = options.startingWorkers?.() ?? 0
+      const shortage = workers > 0 ? memoryShortage(workers, workerBytes) : undefined
+      if (shortage) warn(`${shortage.found}: workers will be killed. To run, ${shortage.remedy}.`)
       const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
       const training = trainingRun({
         description,
