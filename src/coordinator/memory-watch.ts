@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { BASE_WORKER_BYTES } from '../model/memory-need.js'
 import type { MemoryCounters } from '../shared/memory-limits.js'
 import { readMemoryCounters } from '../shared/memory-limits.js'
+import { FULL_HEAP, MEMORY_REFUSED, MORE_HEAP } from '../shared/own-shortage.js'
 import { formatBytes } from '../shared/units.js'
 
 /** How a child ended. */
@@ -29,11 +30,6 @@ const KILLED_STATUS = 128 + 9
 
 const SMALLER = 'Use fewer workers (--workers) or smaller shards (--shard-size), or allow more memory.'
 
-/** What a process prints that ends itself for want of memory: Node's heap limit, and what the system refuses to give. */
-const FULL_HEAP = /(?:JavaScript|JS) heap out of memory/
-const REFUSED =
-  /std::bad_alloc|Fatal process (?:OOM|out of memory)|cannot allocate memory|failed to map segment|\bENOMEM\b/i
-
 /**
  * Knows why a child of this process was killed: watches what the children hold and what the kernel counts for the cgroup that they
  * share with this process. A second's sample costs 0.4 ms, and 0.03 ms for each child.
@@ -59,12 +55,9 @@ export class MemoryWatch {
     if (signal === 'SIGKILL' || status === KILLED_STATUS) return this.#explainKill()
     if (signal === null && status === 0) return undefined
     if (FULL_HEAP.test(output)) {
-      return {
-        cause: 'its JavaScript heap was full',
-        details: 'Allow it more with NODE_OPTIONS=--max-old-space-size=<MB>, or none of it to let Node choose.',
-      }
+      return { cause: 'out of memory: its JavaScript heap was full', details: `To run, ${MORE_HEAP}.` }
     }
-    if (!REFUSED.test(output)) return undefined
+    if (!MEMORY_REFUSED.test(output)) return undefined
     const limit = addressSpaceLimit()
     const limited = limit === undefined ? '' : ` Its address space is limited to ${formatBytes(limit)} (ulimit -v).`
     return { cause: 'out of memory', details: `The system gave it no more.${limited} ${this.#need()} ${SMALLER}` }

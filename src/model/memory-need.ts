@@ -1,4 +1,5 @@
 import type { LayersModel } from '@tensorflow/tfjs'
+import type { DatasetInfo } from '../data/dataset.js'
 import { tightestLimit } from '../shared/memory-limits.js'
 import { counted, formatBytes } from '../shared/units.js'
 
@@ -40,4 +41,16 @@ export function memoryShortage(
     found: `${counted(workers, 'worker')} and the coordinator hold at least ${formatBytes(needBytes)}, and ${place} allows ${formatBytes(bytes)}`,
     remedy: `${fit > 0 ? `use \`--workers ${fit}\`, or ` : ''}allow at least ${formatBytes(needBytes)}`,
   }
+}
+
+/**
+ * Whether the memory that this process may use is clearly too small for one worker.
+ * @param dataset decoded, without its labels
+ * @returns sentences with the remedy; undefined when nothing speaks against it
+ */
+export function workerShortage({ count, height, width, channels }: DatasetInfo): string | undefined {
+  const { bytes, place } = tightestLimit()
+  const needBytes = BASE_WORKER_BYTES + count * height * width * channels
+  if (needBytes <= bytes) return undefined
+  return `This worker holds at least ${formatBytes(needBytes)}, and ${place} allows ${formatBytes(bytes)}: it will be killed. Allow more memory.`
 }

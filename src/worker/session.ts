@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import * as grpc from '@grpc/grpc-js'
 import { hasPackedDataset, writePackedDataset } from '../data/packed-cache.js'
 import type { DeviceDescription } from '../engine/engine.js'
+import { workerShortage } from '../model/memory-need.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import { NO_ROOM } from '../shared/shared-files.js'
@@ -135,6 +136,9 @@ async function member(
         if (logs) work.write({ logs })
       }
       thread.listen({ onMessage: () => undefined, onBroken: fail })
+      // With the first heartbeat: who is killed says nothing any more.
+      const shortage = workerShortage(description.dataset)
+      if (shortage) warn(shortage)
       beat()
       heartbeats = setInterval(beat, heartbeatMs)
       work.on('error', fail)
