@@ -53,14 +53,14 @@ export class MemoryWatch {
   /** @returns undefined when it did not end for memory, and was not killed either */
   explain({ status, signal, output }: ProcessEnd): MemoryVerdict | undefined {
     if (signal === 'SIGKILL' || status === KILLED_STATUS) return this.#explainKill()
-    if (signal === null && status === 0) return undefined
     if (FULL_HEAP.test(output)) {
       return { cause: 'out of memory: its JavaScript heap was full', details: `To run, ${MORE_HEAP}.` }
     }
     if (!MEMORY_REFUSED.test(output)) return undefined
     const limit = addressSpaceLimit()
     const limited = limit === undefined ? '' : ` Its address space is limited to ${formatBytes(limit)} (ulimit -v).`
-    return { cause: 'out of memory', details: `The system gave it no more.${limited} ${this.#need()} ${SMALLER}` }
+    const remedy = limit === undefined ? SMALLER : 'Allow more.'
+    return { cause: 'out of memory', details: `The system gave it no more.${limited} ${this.#need()} ${remedy}` }
   }
 
   close(): void {

@@ -15,7 +15,7 @@ import type { Listener } from '../shared/protocol/listen.js'
 import { isLoopback, listen, parseAddress } from '../shared/protocol/listen.js'
 import type { WorkerStatus } from '../shared/protocol/messages.js'
 import { Admin, Control, Data, SERVER_OPTIONS } from '../shared/protocol/services.js'
-import { NO_ROOM, SharedFiles } from '../shared/shared-files.js'
+import { SharedFiles } from '../shared/shared-files.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import { DEFAULT_LIMITS } from './core/limits.js'
 import type { RunState } from './core/run-states.js'
@@ -149,13 +149,17 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     info(`Vectors travel over the network, to workers of this machine too: ${why}.`)
   })
   const traffic = new Traffic()
-  let saidNoRoom = false
-  const board = new WeightsBoard(shared?.files, (bytes) => {
-    traffic.add('weights', 'sent', 'memory', bytes)
-    if (bytes > 0 || saidNoRoom) return
-    saidNoRoom = true
-    warn(`${shared!.files.directory} has no room for the weights: ${NO_ROOM}`)
-  })
+  let isNotSharedSaid = false
+  const board = new WeightsBoard(
+    shared?.files,
+    (bytes) => {
+      traffic.add('weights', 'sent', 'memory', bytes)
+    },
+    (why) => {
+      if (!isNotSharedSaid) warn(`Weights travel over the network, to workers of this machine too: ${why}`)
+      isNotSharedSaid = true
+    },
+  )
   const wake = new WakeTimer(now, () => {
     pool.tick()
   })

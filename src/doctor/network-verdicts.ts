@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { shortageRemedy } from '../shared/own-shortage.js'
+import { shortageIn } from '../shared/own-shortage.js'
 import { parseAddress } from '../shared/protocol/listen.js'
 import { CHANNEL_OPTIONS } from '../shared/protocol/services.js'
 import type { Verdict } from './verdict.js'
@@ -40,8 +40,8 @@ async function examinePort({ flag, address }: DefaultAddress): Promise<Verdict> 
     await once(server.listen(port, host), 'listening')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    const lacking = shortageRemedy(message)
-    if (lacking) return wrong(check, message, lacking)
+    const lacking = shortageIn(message)
+    if (lacking) return wrong(check, message, lacking.remedy)
     const reason = code === 'EADDRINUSE' ? 'in use' : message
     return wrong(check, `${address} ${reason}`, `choose another port with ${flag}, or see who has it: ss -ltnp`)
   }
@@ -86,7 +86,7 @@ async function echo(): Promise<Verdict> {
     return wrong(
       check,
       message,
-      shortageRemedy(message) ?? 'let processes of this machine talk over 127.0.0.1 (firewall, sandbox)',
+      shortageIn(message)?.remedy ?? 'let processes of this machine talk over 127.0.0.1 (firewall, sandbox)',
     )
   } finally {
     client?.close()

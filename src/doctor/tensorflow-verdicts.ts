@@ -3,7 +3,7 @@ import type { DeviceDescription } from '../engine/engine.js'
 import { runProgram } from '../engine/runtime/run-program.js'
 import { findRuntime } from '../engine/runtime/runtime-directory.js'
 import { ConvoyError } from '../shared/errors.js'
-import { shortageRemedy } from '../shared/own-shortage.js'
+import { shortageIn } from '../shared/own-shortage.js'
 import type { Verdict } from './verdict.js'
 import { healthy, wrong } from './verdict.js'
 
@@ -43,7 +43,9 @@ async function multiply(kind: 'cpu' | 'gpu', directory: string): Promise<Verdict
   if (status !== 0) {
     const reason = stderr.split('\n').find((line) => /error/i.test(line)) ?? `status ${status}`
     const isKilled = stderr.endsWith('ended by SIGKILL')
-    const lacking = isKilled ? 'see in the log of the kernel (dmesg) whether memory was short' : shortageRemedy(stderr)
+    const lacking = isKilled
+      ? 'see in the log of the kernel (dmesg) whether memory was short'
+      : shortageIn(stderr)?.remedy
     const remedy = lacking ?? `delete ${directory} and run \`${INSTALL}\``
     return wrong(check, `TensorFlow fails: ${isKilled ? 'ended by SIGKILL' : reason.trim()}`, remedy)
   }

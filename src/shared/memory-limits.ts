@@ -56,8 +56,8 @@ export function readMemoryCounters(root = '/'): MemoryCounters {
     const [place, hits] = [path.join(directory, version.limit), readNumber(directory, version.hits)]
     const bytes = Number(readIfThere(place))
     if (bytes > 0 && bytes < NO_LIMIT_BYTES) limits.push({ place, bytes, hits: hits ?? 0 })
-    // Of the innermost: the others count those of strangers too.
-    if (directory === cgroup!.directories[0]) kills = readNumber(directory, version.kills)
+    // Of the innermost that is there: those around it count the processes of strangers too.
+    kills ??= readNumber(directory, version.kills)
   }
   // The root of version 2 counts nothing: the whole machine does.
   return { kills: kills ?? lineOf(readIfThere(path.join(root, 'proc/vmstat')), 'oom_kill'), limits }
@@ -86,8 +86,8 @@ function findCgroup(root: string): { version: Version; directories: string[] } |
     )
   if (membership === undefined || mount === undefined) return undefined
   const top = path.join(root, mount.at)
+  // A container may see its own cgroup as the root and yet be told its place on the host, which is not there.
   const inside = path.relative(mount.root, membership.path)
-  // A container may see its own cgroup as the root and yet be told its place on the host.
   const parts = inside === '' || inside.startsWith('..') ? [] : inside.split('/')
   const directories = [...parts.keys(), parts.length].map((depth) => path.join(top, ...parts.slice(0, depth)))
   return { version: first ? VERSION_1 : VERSION_2, directories: directories.reverse() }

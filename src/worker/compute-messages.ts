@@ -28,11 +28,12 @@ export type FromCompute =
   | { readonly kind: 'progress'; readonly shardsDone: number; readonly tensors: number; readonly tensorBytes: number }
   /** What phases took since `prepare`; told after each lease. */
   | { readonly kind: 'phases'; readonly phases: readonly PhaseReport[] }
-  /** Without a vector it lies in a shared file. */
+  /** Without a vector it lies in a shared file. `whyNotShared`: it should, and could not be written there. */
   | {
       readonly kind: 'result'
       readonly lease: number
       readonly bytes: number
       readonly vector?: Float32Array<ArrayBuffer>
+      readonly whyNotShared?: string
     }
   | { readonly kind: 'failed'; readonly lease: number; readonly reason: string }

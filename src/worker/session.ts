@@ -8,7 +8,6 @@ import type { DeviceDescription } from '../engine/engine.js'
 import { workerShortage } from '../model/memory-need.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
-import { NO_ROOM } from '../shared/shared-files.js'
 import { bytesOf, chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
 import type { Log } from '../shared/log/log.js'
 import type {
@@ -197,7 +196,7 @@ async function member(
 
         // Results wait for each other: the next one's chunks must not mix with this one's.
         let sending = Promise.resolve()
-        let saidNoRoom = false
+        let isNotSharedSaid = false
         const onMessage = (message: FromCompute): void => {
           switch (message.kind) {
             case 'progress':
@@ -210,9 +209,9 @@ async function member(
               weights.write({ haveVersion: message.haveVersion, shared: false })
               break
             case 'result':
-              if (shared && message.vector && !saidNoRoom) {
-                saidNoRoom = true
-                warn(`${sharedFiles!.directory} has no room for results: ${NO_ROOM}`)
+              if (message.whyNotShared !== undefined && !isNotSharedSaid) {
+                isNotSharedSaid = true
+                warn(`Results travel over the network: ${message.whyNotShared}`)
               }
               sending = sending.then(() => send(results, message, vitals)).catch(fail)
               break

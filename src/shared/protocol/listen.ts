@@ -3,7 +3,7 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
 import { ConvoyError } from '../errors.js'
-import { shortageRemedy } from '../own-shortage.js'
+import { shortageIn } from '../own-shortage.js'
 
 /** A server that listens. */
 export interface Listener {
@@ -66,7 +66,7 @@ export async function bind(server: Server, address: string, flag: string): Promi
     await once(server, 'listening')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    if (shortageRemedy(message) !== undefined) throw ConvoyError.from(error)
+    if (shortageIn(message)) throw ConvoyError.from(error)
     throw new ConvoyError(
       'usage',
       `Cannot listen on ${address}: ${code === 'EADDRINUSE' ? 'the port is in use' : message}. Choose another with ${flag} (port 0 takes any free one).`,
