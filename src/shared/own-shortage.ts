@@ -1,3 +1,5 @@
+import { ConvoyError } from './errors.js'
+
 /** What Node prints when it ends itself because its heap is full. */
 export const FULL_HEAP = /(?:JavaScript|JS) heap out of memory/
 
@@ -31,4 +33,21 @@ export function shortageIn(message: string): Shortage | undefined {
   if (/\b(?:EMFILE|ENFILE)\b|too many open files/i.test(message))
     return { of: 'open files', remedy: 'allow more open files (ulimit -n)' }
   return undefined
+}
+
+/** Why a coordinator was not reached. @param details of the gRPC status @returns a sentence */
+export function whyNotReached(address: string, details: string): string {
+  const lacking = shortageIn(details)
+  if (lacking === undefined) return `No coordinator answers at ${address}.`
+  return `No connection can be made to ${address}: this process lacks ${lacking.of}; ${lacking.remedy}.`
+}
+
+const SHORTAGES = ['EMFILE', 'ENFILE', 'ENOMEM']
+
+/**
+ * Before a file, its permissions or a peer are blamed for an error of the system.
+ * @throws ConvoyError('environment') when this process lacks descriptors or memory; every other error is left to the caller
+ */
+export function throwShortage(error: unknown): void {
+  if (SHORTAGES.includes((error as NodeJS.ErrnoException).code!)) throw ConvoyError.from(error)
 }

@@ -2,6 +2,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { ConvoyError } from './errors.js'
+import { shortageIn } from './own-shortage.js'
 import { isProcessAlive } from './is-process-alive.js'
 
 /** Memory that looks like a directory (tmpfs); Linux has it, some containers hide it or keep it small. */
@@ -60,8 +61,14 @@ export class SharedFiles {
     }
   }
 
-  /** @returns undefined when the directory is not to be had here: another machine, container or user */
-  static open({ directory, proof }: SharedFilesOffer): SharedFiles | undefined {
+  /**
+   * @param say hears why, when this process could not look
+   * @returns undefined when the directory is not to be had here: another machine, container or user
+   */
+  static open(
+    { directory, proof }: SharedFilesOffer,
+    say: (why: string) => void = () => undefined,
+  ): SharedFiles | undefined {
     if (path.dirname(directory) !== MEMORY || !path.basename(directory).startsWith(PREFIX)) return undefined
     try {
       const found = Buffer.from(fs.readFileSync(path.join(directory, PROOF_FILE), 'utf8'), 'hex')
@@ -69,7 +76,9 @@ export class SharedFiles {
       return found.length === expected.length && timingSafeEqual(found, expected)
         ? new SharedFiles(directory)
         : undefined
-    } catch {
+    } catch (error) {
+      const { message } = ConvoyError.from(error)
+      if (shortageIn(message)) say(message)
       return undefined
     }
   }

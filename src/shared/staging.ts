@@ -6,6 +6,7 @@ import path from 'node:path'
 import { ConvoyError } from './errors.js'
 import { isProcessAlive } from './is-process-alive.js'
 import { makeDirectory } from './make-directory.js'
+import { throwShortage } from './own-shortage.js'
 
 /** Of a process on another machine that shares the cache: nobody can tell from here whether it lives. */
 const STALE_AFTER_MS = 24 * 3600 * 1000
@@ -42,8 +43,9 @@ export async function checkCacheCanBeWritten(root: string): Promise<void> {
   }
 }
 
-/** @param error of the system; others are returned as they are */
+/** @param error of the system; others are returned as they are @throws what {@link throwShortage} throws */
 export function cacheNotWritten(directory: string, error: unknown): Error {
+  throwShortage(error)
   const { syscall, code } = error as NodeJS.ErrnoException
   if (syscall === undefined) return error as Error
   return new ConvoyError(

@@ -21,8 +21,8 @@ export type ToCompute =
 export type FromCompute =
   /** TensorFlow is loaded. */
   | { readonly kind: 'device'; readonly device: DeviceDescription }
-  /** Data set and engine are there for the run that `prepare` described. */
-  | { readonly kind: 'prepared'; readonly shared: boolean }
+  /** Data set and engine are there for the run that `prepare` described. `whyNotShared`: the shared files could not even be looked at. */
+  | { readonly kind: 'prepared'; readonly shared: boolean; readonly whyNotShared?: string }
   /** Newer weights than these are wanted over the network. */
   | { readonly kind: 'want-weights'; readonly haveVersion: number }
   | { readonly kind: 'progress'; readonly shardsDone: number; readonly tensors: number; readonly tensorBytes: number }

@@ -53,9 +53,14 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
   times = new PhaseTimes()
   idleSinceMs = undefined
   computer = new ShardComputer(config, dataset, built, times)
-  const files = sharedFiles && SharedFiles.open(sharedFiles)
+  let whyNotShared: string | undefined
+  const files =
+    sharedFiles &&
+    SharedFiles.open(sharedFiles, (why) => {
+      whyNotShared = why
+    })
   prepared = { worker, weights: new Float32Array(model.layout.weightCount), sharedFiles: files }
-  tell({ kind: 'prepared', shared: files !== undefined })
+  tell({ kind: 'prepared', shared: files !== undefined, ...(whyNotShared && { whyNotShared }) })
 }
 
 /** Through a shared file where there is one and it can be written. */

@@ -73,7 +73,9 @@ export class ComputeThread {
    * @returns whether shared files can be used
    * @throws ConvoyError('data') when the data set is not in this machine's cache
    */
-  async prepare(message: Omit<Extract<ToCompute, { kind: 'prepare' }>, 'kind'>): Promise<{ shared: boolean }> {
+  async prepare(
+    message: Omit<Extract<ToCompute, { kind: 'prepare' }>, 'kind'>,
+  ): Promise<{ shared: boolean; whyNotShared?: string }> {
     const prepared = this.#preparing.then(async () => {
       const answer = this.#next('prepared')
       this.send({ kind: 'prepare', ...message })

@@ -8,6 +8,7 @@ import type { DeviceDescription } from '../engine/engine.js'
 import { workerShortage } from '../model/memory-need.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
+import { whyNotReached } from '../shared/own-shortage.js'
 import { bytesOf, chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
 import type { Log } from '../shared/log/log.js'
 import type {
@@ -166,10 +167,11 @@ async function member(
           over.throwIfAborted()
         }
         const offer = options.sharedMemory && sharedFiles ? sharedFiles : undefined
-        const { shared } = await thread.prepare({ description, worker, sharedFiles: offer })
+        const { shared, whyNotShared } = await thread.prepare({ description, worker, sharedFiles: offer })
         // The thread may have another listener by now.
         over.throwIfAborted()
-        if (offer && !shared)
+        if (whyNotShared !== undefined) warn(`Vectors travel over the network: ${whyNotShared}`)
+        else if (offer && !shared)
           info('The coordinator runs elsewhere or for another user: vectors travel over the network.')
 
         const weights = data.weights(metadata)
@@ -288,7 +290,7 @@ function fromStatus(thrown: unknown, address: string): ConvoyError {
     case grpc.status.UNAVAILABLE:
     case grpc.status.DEADLINE_EXCEEDED:
     case grpc.status.CANCELLED:
-      return new ConvoyError('unavailable', `No coordinator answers at ${address}.`, { cause: thrown })
+      return new ConvoyError('unavailable', whyNotReached(address, details), { cause: thrown })
     default:
       return new ConvoyError('unavailable', `The coordinator at ${address} broke off: ${details || String(thrown)}`, {
         cause: thrown,
