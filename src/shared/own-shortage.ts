@@ -27,7 +27,7 @@ export interface Shortage {
 export function shortageIn(message: string): Shortage | undefined {
   if (FULL_HEAP.test(message)) return { of: 'memory', remedy: MORE_HEAP }
   // TensorFlow's own, which on a GPU is the GPU's.
-  if (/OOM when allocating/.test(message)) return { of: 'memory', remedy: 'use smaller shards (--shard-size)' }
+  if (/OOM when allocating/.test(message)) return { of: 'memory', remedy: 'use smaller shards' }
   if (MEMORY_REFUSED.test(message))
     return { of: 'memory', remedy: 'free some memory, or allow this process more (ulimit -v)' }
   if (/\b(?:EMFILE|ENFILE)\b|too many open files/i.test(message))
