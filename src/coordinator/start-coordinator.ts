@@ -3,6 +3,7 @@ import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/split.js'
 import { buildNetwork } from '../model/networks.js'
 import { describeModel } from '../model/describe-model.js'
+import { leastWorkerBytes, memoryShortage } from '../model/memory-need.js'
 import { gradientLength } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/run-config.js'
 import { runWarnings } from '../model/run-warnings.js'
@@ -14,7 +15,7 @@ import type { Listener } from '../shared/protocol/listen.js'
 import { isLoopback, listen, parseAddress } from '../shared/protocol/listen.js'
 import type { WorkerStatus } from '../shared/protocol/messages.js'
 import { Admin, Control, Data, SERVER_OPTIONS } from '../shared/protocol/services.js'
-import { NO_ROOM, SharedFiles } from '../shared/shared-files.js'
+import { SharedFiles } from '../shared/shared-files.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import { DEFAULT_LIMITS } from './core/limits.js'
 import type { RunState } from './core/run-states.js'
@@ -119,12 +120,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const { dataset, from } = await openFoundDataset(options.data, (lines) => {
     for (const line of lines.split('\n')) info(line)
   })
-  const { pixels: _pixels, labels: _labels, ...header } = dataset
+  const { pixels, labels: _labels, ...header } = dataset
   const split = splitDataset(dataset, config.seed, config.stratified)
   const warnings = runWarnings(dataset, split, config)
   const inputShape = [dataset.height, dataset.width, dataset.channels] as const
   const network = buildNetwork(config.network, [...inputShape], dataset.classNames.length)
   const model = describeModel(network)
+  const workerBytes = leastWorkerBytes(network, pixels.length, config.shardSize)
   network.dispose()
   const description: RunDescription = { config, model, dataset: header }
 
@@ -148,13 +150,17 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     info(`Vectors travel over the network, to workers of this machine too: ${why}.`)
   })
   const traffic = new Traffic()
-  let saidNoRoom = false
-  const board = new WeightsBoard(shared?.files, (bytes) => {
-    traffic.add('weights', 'sent', 'memory', bytes)
-    if (bytes > 0 || saidNoRoom) return
-    saidNoRoom = true
-    warn(`${shared!.files.directory} has no room for the weights: ${NO_ROOM}`)
-  })
+  let isNotSharedSaid = false
+  const board = new WeightsBoard(
+    shared?.files,
+    (bytes) => {
+      traffic.add('weights', 'sent', 'memory', bytes)
+    },
+    (why) => {
+      if (!isNotSharedSaid) warn(`Weights travel over the network, to workers of this machine too: ${why}`)
+      isNotSharedSaid = true
+    },
+  )
   const wake = new WakeTimer(now, () => {
     pool.tick()
   })
@@ -252,6 +258,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     traffic: () => traffic.counts(),
     train: async (saving) => {
       for (const warning of warnings) warn(warning)
+      const workers = options.startingWorkers?.() ?? 0
+      const shortage = workers > 0 ? memoryShortage(workers, workerBytes) : undefined
+      if (shortage) warn(`${shortage.found}: workers will be killed. To run, ${shortage.remedy}.`)
       const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
       const training = trainingRun({
         description,

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
+import { throwShortage } from '../shared/own-shortage.js'
 import { directoryOf } from './packed-cache.js'
 
 /**
@@ -18,11 +19,12 @@ const originSchema = z.object({
 })
 export type DatasetOrigin = Readonly<z.infer<typeof originSchema>>
 
-/** Nothing that can be understood counts as nothing known. */
+/** What cannot be read or understood counts as nothing known. @throws what {@link throwShortage} throws */
 export async function readOrigin(fingerprint: string): Promise<DatasetOrigin> {
   try {
     return originSchema.parse(JSON.parse(await readFile(originFile(fingerprint), 'utf8')))
-  } catch {
+  } catch (error) {
+    throwShortage(error)
     return { nameIsChosen: false }
   }
 }

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import os from 'node:os'
 import { ConvoyError } from '../shared/errors.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { shellWord } from '../shared/shell-word.js'
 import type { Dataset } from './dataset.js'
 import { MOST_CLASSES } from './dataset.js'
@@ -146,6 +147,7 @@ async function readRegularFile(file: string): Promise<Buffer> {
     if (found.size <= MAX_FILE_BYTES) return await readFile(file)
   } catch (error) {
     if (error instanceof ConvoyError) throw error
+    throwShortage(error)
     throw new ConvoyError('data', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
       cause: error,
     })

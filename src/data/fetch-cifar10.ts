@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { ConvoyError } from '../shared/errors.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { createStaging } from '../shared/staging.js'
 import { formatBytes } from '../shared/units.js'
 import { readCifarArchive } from './cifar-binary.js'
@@ -70,6 +71,7 @@ async function download(address: string, file: string, report: (line: string) =>
     }
     await pipeline(body, watch, createWriteStream(file))
   } catch (error) {
+    throwShortage((error as Error).cause ?? error)
     const { message, cause } = error as Error
     const reason = cause instanceof Error ? cause.message : message
     throw new ConvoyError(

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { ConvoyError } from '../shared/errors.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { isThere } from '../shared/path-access.js'
 import type { Dataset } from './dataset.js'
 import { isGzip } from './open-archive.js'
@@ -86,6 +87,7 @@ async function readBytes(
   const file = find(directory, name)
   if (file === undefined) throw new ConvoyError('data', `${path.join(directory, name)} (or .gz) is missing.`)
   let bytes = await readFile(file).catch((error: unknown) => {
+    throwShortage(error)
     throw new ConvoyError('data', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
       cause: error,
     })

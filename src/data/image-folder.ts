@@ -1,6 +1,7 @@
 import { open, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from '../shared/errors.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { progressEverySecond } from '../shared/progress.js'
 import type { FoundFile, PassedOver, Walk } from '../shared/walk-directory.js'
 import type { ImageCollection, ImageFile, Problem } from './image-collection.js'
@@ -80,7 +81,8 @@ async function firstBytes(file: string): Promise<Buffer> {
     } finally {
       await handle.close()
     }
-  } catch {
+  } catch (error) {
+    throwShortage(error)
     return Buffer.alloc(0)
   }
 }
@@ -112,6 +114,7 @@ export async function readImageFolder(
     try {
       images.push({ path: where, bytes: await readFile(file) })
     } catch (error) {
+      throwShortage(error)
       const { code } = error as NodeJS.ErrnoException
       const message = `${file} cannot be read (${code}); allow it with chmod, or remove it.`
       problems.push({ path: where, reason: 'unreadable', message })

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import type { Extract } from 'tar-stream'
 import { ConvoyError } from '../shared/errors.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { shellWord } from '../shared/shell-word.js'
 
 const TAR_HEADER_BYTES = 512
@@ -56,6 +57,7 @@ async function firstBytes(file: string): Promise<Buffer> {
       await handle.close()
     }
   } catch (error) {
+    throwShortage(error)
     throw new ConvoyError('data', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
       cause: error,
     })

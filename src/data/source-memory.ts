@@ -4,6 +4,7 @@ import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { makeDirectory } from '../shared/make-directory.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { datasetsDirectory } from './packed-cache.js'
 
 /** What a path held when it was imported last, in `<cache>/datasets/sources/`. */
@@ -37,7 +38,7 @@ export async function rememberSource(source: string, memory: SourceMemory): Prom
   }
 }
 
-/** Anything unreadable counts as never imported: the path is read again. */
+/** Anything unreadable counts as never imported: the path is read again. @throws what {@link throwShortage} throws */
 export async function recallSource(source: string): Promise<SourceMemory | undefined> {
   return readMemory(memoryFile(source))
 }
@@ -54,7 +55,8 @@ export async function forgetSources(fingerprint: string): Promise<void> {
 async function readMemory(file: string): Promise<SourceMemory | undefined> {
   try {
     return memorySchema.parse(JSON.parse(await readFile(file, 'utf8')))
-  } catch {
+  } catch (error) {
+    throwShortage(error)
     return undefined
   }
 }

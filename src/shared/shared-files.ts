@@ -2,6 +2,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { ConvoyError } from './errors.js'
+import { shortageIn } from './own-shortage.js'
 import { OwnershipLock, ownerOf } from './ownership-lock.js'
 
 /** Memory that looks like a directory (tmpfs); Linux has it, some containers hide it or keep it small. */
@@ -17,8 +18,8 @@ const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 const MISSING = ['ENOENT', 'ELOOP', 'ENXIO']
 const WRITE = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK
 
-/** What happens where the memory is full, and the remedy. */
-export const NO_ROOM = 'they travel over the network. Make /dev/shm larger (containers: --shm-size).'
+/** The memory is full, as far as this user may fill it. */
+const FULL = ['ENOSPC', 'EDQUOT']
 
 /** What a worker needs to know to find the directory and to see that it is the same one. */
 export interface SharedFilesOffer {
@@ -66,8 +67,14 @@ export class SharedFiles {
     }
   }
 
-  /** @returns undefined when the directory is not to be had here: another machine, container or user */
-  static open({ directory, proof }: SharedFilesOffer): SharedFiles | undefined {
+  /**
+   * @param say hears why, when this process could not look
+   * @returns undefined when the directory is not to be had here: another machine, container or user
+   */
+  static open(
+    { directory, proof }: SharedFilesOffer,
+    say: (why: string) => void = () => undefined,
+  ): SharedFiles | undefined {
     if (path.dirname(directory) !== MEMORY || !path.basename(directory).startsWith(PREFIX)) return undefined
     try {
       const found = Buffer.from(fs.readFileSync(path.join(directory, PROOF_FILE), 'utf8'), 'hex')
@@ -75,7 +82,9 @@ export class SharedFiles {
       return found.length === expected.length && timingSafeEqual(found, expected)
         ? new SharedFiles(directory)
         : undefined
-    } catch {
+    } catch (error) {
+      const { message } = ConvoyError.from(error)
+      if (shortageIn(message)) say(message)
       return undefined
     }
   }
@@ -83,9 +92,10 @@ export class SharedFiles {
   /**
    * Writes over what the file holds, in place: new pages would cost as much again as the copy. A new file appears whole, because
    * somebody may look for it already.
-   * @returns false when the memory is full; nothing is left then
+   * @param say hears why it could not, with the remedy: the memory is full, or this process lacks something
+   * @returns false when it could not; nothing is left then
    */
-  write(name: string, bytes: Uint8Array): boolean {
+  write(name: string, bytes: Uint8Array, say: (why: string) => void = () => undefined): boolean {
     const file = path.join(this.directory, name)
     const isNew = !fs.existsSync(file)
     const target = isNew ? `${file}.new` : file
@@ -100,7 +110,13 @@ export class SharedFiles {
       }
       if (isNew) fs.renameSync(target, file)
       return true
-    } catch {
+    } catch (error) {
+      const isFull = FULL.includes((error as NodeJS.ErrnoException).code!)
+      say(
+        isFull
+          ? `${this.directory} is full: make /dev/shm larger (containers: --shm-size).`
+          : ConvoyError.from(error).message,
+      )
       this.remove(path.basename(target))
       return false
     }

@@ -4,6 +4,7 @@ import { access, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from './errors.js'
 import { makeDirectory } from './make-directory.js'
+import { throwShortage } from './own-shortage.js'
 import { OwnershipLock, ownerOf } from './ownership-lock.js'
 
 const PREFIX = '.staging-'
@@ -55,8 +56,9 @@ export async function checkCacheCanBeWritten(root: string): Promise<void> {
   }
 }
 
-/** @param error of the system; others are returned as they are */
+/** @param error of the system; others are returned as they are @throws what {@link throwShortage} throws */
 export function cacheNotWritten(directory: string, error: unknown): Error {
+  throwShortage(error)
   const { syscall, code } = error as NodeJS.ErrnoException
   if (syscall === undefined) return error as Error
   return new ConvoyError(

@@ -3,6 +3,7 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
 import { ConvoyError } from '../errors.js'
+import { shortageIn } from '../own-shortage.js'
 
 /** A server that listens. */
 export interface Listener {
@@ -55,7 +56,8 @@ export async function listen(server: grpc.Server, address: string, flag: string)
 /**
  * Binds a server to `host:port`; port 0 takes any free one.
  * @returns `host:port` with the port that it got
- * @throws ConvoyError('usage') when the address cannot be bound, with the flag that chose it
+ * @throws ConvoyError('usage') when the address cannot be bound, with the flag that chose it; ConvoyError('environment') when this
+ * process may open no more files
  */
 export async function bind(server: Server, address: string, flag: string): Promise<string> {
   const { host, port } = parseAddress(address, flag)
@@ -64,6 +66,7 @@ export async function bind(server: Server, address: string, flag: string): Promi
     await once(server, 'listening')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
+    if (shortageIn(message)) throw ConvoyError.from(error)
     throw new ConvoyError(
       'usage',
       `Cannot listen on ${address}: ${code === 'EADDRINUSE' ? 'the port is in use' : message}. Choose another with ${flag} (port 0 takes any free one).`,
