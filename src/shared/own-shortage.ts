@@ -49,5 +49,5 @@ const SHORTAGES = ['EMFILE', 'ENFILE', 'ENOMEM']
  * @throws ConvoyError('environment') when this process lacks descriptors or memory; every other error is left to the caller
  */
 export function throwShortage(error: unknown): void {
-  if (SHORTAGES.includes((error as NodeJS.ErrnoException).code!)) throw ConvoyError.from(error)
+  if (SHORTAGES.includes((error as NodeJS.ErrnoException | undefined)?.code ?? '')) throw ConvoyError.from(error)
 }

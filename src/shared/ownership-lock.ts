@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
+import { throwShortage } from './own-shortage.js'
 import { isMissing } from './path-access.js'
 import { standardError } from './terminal.js'
 
@@ -31,18 +32,22 @@ export class OwnershipLock {
   /**
    * @param file a name that no other process takes. The file appears locked: nobody can see it before.
    * @returns undefined where files cannot be locked, which is said once; there is no lock file then, and nobody clears up without one
-   * @throws the system's error when the file cannot be made
+   * @throws the system's error when the file cannot be made, and what {@link throwShortage} throws
    */
   static take(file: string): OwnershipLock | undefined {
     const unfinished = `${file}.new`
     const descriptor = fs.openSync(unfinished, 'wx+')
-    if (flock('-x', descriptor) !== true) {
-      fs.closeSync(descriptor)
-      fs.rmSync(unfinished)
-      return undefined
+    try {
+      if (flock('-x', descriptor) === true) {
+        fs.renameSync(unfinished, file)
+        return new OwnershipLock(file, descriptor)
+      }
+    } catch (error) {
+      discard(unfinished, descriptor)
+      throw error
     }
-    fs.renameSync(unfinished, file)
-    return new OwnershipLock(file, descriptor)
+    discard(unfinished, descriptor)
+    return undefined
   }
 
   /** Removes the file too. Whatever it stands for is over, or removed. */
@@ -54,7 +59,15 @@ export class OwnershipLock {
   }
 }
 
-/** Looks at a lock without disturbing its owner, or others who look. It costs some milliseconds where the file exists. */
+function discard(file: string, descriptor: number): void {
+  fs.closeSync(descriptor)
+  fs.rmSync(file, { force: true })
+}
+
+/**
+ * Looks at a lock without disturbing its owner, or others who look. It costs some milliseconds where the file exists.
+ * @throws what {@link throwShortage} throws
+ */
 export function ownerOf(file: string): Owner {
   let descriptor: number
   try {
@@ -105,6 +118,7 @@ function tryFlock(kind: '-x' | '-s', descriptor: number): { isLocked: boolean; p
     stdio: ['ignore', 'ignore', 'pipe', descriptor],
     encoding: 'utf8',
   })
+  throwShortage(error)
   if (error !== undefined) return { isLocked: false, problem: error.message }
   if (status === 0) return { isLocked: true }
   // Somebody else's lock is no error: nothing is written about it.
