@@ -72,7 +72,7 @@ export function plannedEnding(seed: number, run: number): PlannedEnding {
   const ending = ENDINGS[(seed + run) % ENDINGS.length]!
   const isOnTerminal = ending === 'a terminal that vanishes'
   const conditions: Condition[] = []
-  for (let count = draws.below(MAX_CONDITIONS + 1); count > 0; count--) {
+  for (let count = 1 + draws.below(MAX_CONDITIONS); count > 0; count--) {
     const condition = draws.pick(CONDITIONS)
     const topic = topicOf(condition)
     if (conditions.some((other) => topicOf(other) === topic)) continue

@@ -53,7 +53,8 @@ const POLL_MS = 50
 /** Setting up, computing and evaluating, on a busy machine. */
 const MAX_WORK_MS = 240_000
 const DISK_MIB = 32
-const LAST_STEP = 60
+/** An epoch has few steps: weights are announced often. */
+const LAST_STEP = 25
 const LISTEN = ['--listen', '--admin-listen', '--metrics-listen'].flatMap((flag) => [flag, '127.0.0.1:0'])
 
 /** Where each output goes, as bash has it; `$out` and `$err` are files. */
@@ -146,7 +147,7 @@ class EndingRun {
     const { command, ending } = this.#plan
     const { data, help } = this.#options
     const args = [command, '--recipe', 'quick', '--seed', '7', '--data', data.directory, '--epochs', '1000']
-    args.push('--batch-size', '32', '--shard-size', '4', ...LISTEN, '--runs-dir', this.#runs)
+    args.push('--batch-size', '128', '--shard-size', '16', ...LISTEN, '--runs-dir', this.#runs)
     args.push(...(command === 'train' ? ['--workers', '2'] : []))
     args.push(...(ending === 'its last step' ? ['--max-steps', `${LAST_STEP}`] : []))
     args.push(...rescueFlags(help, path.join(this.#scratch, 'rescue')))
