@@ -14,6 +14,7 @@ import type { Log } from '../shared/log/log.js'
 import type { Listener } from '../shared/protocol/listen.js'
 import { isLoopback, listen, parseAddress } from '../shared/protocol/listen.js'
 import type { WorkerStatus } from '../shared/protocol/messages.js'
+import { OpenConnections } from '../shared/protocol/open-connections.js'
 import { Admin, Control, Data, SERVER_OPTIONS } from '../shared/protocol/services.js'
 import { SharedFiles } from '../shared/shared-files.js'
 import type { PhaseReport } from '../metrics/phases.js'
@@ -184,8 +185,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   })
 
   const { onCall } = options
-  const serverOptions = { ...SERVER_OPTIONS, ...(onCall && { interceptors: [timeCalls(onCall)] }) }
-  const server = new grpc.Server(serverOptions)
+  const connections = {
+    workers: new OpenConnections({ isInUse: (peer) => pool.isCaller(peer), report: warn }),
+    admin: new OpenConnections({ report: warn }),
+  }
+  const newServer = ({ interceptor }: OpenConnections): grpc.Server =>
+    new grpc.Server({ ...SERVER_OPTIONS, interceptors: [interceptor, ...(onCall ? [timeCalls(onCall)] : [])] })
+  const server = newServer(connections.workers)
   server.addService(
     traffic.counted(Control.service),
     controlService(pool, {
@@ -202,7 +208,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       traffic.add('results', 'received', 'memory', bytes)
     }),
   )
-  const admin = new grpc.Server(serverOptions)
+  const admin = newServer(connections.admin)
   admin.addService(
     Admin.service,
     adminService({
@@ -228,8 +234,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   }))
   const listeners: Listener[] = []
   try {
-    listeners.push(await listen(server, options.listen, '--listen'))
-    listeners.push(await listen(admin, options.adminListen, '--admin-listen'))
+    listeners.push(await listen(server, options.listen, '--listen', connections.workers))
+    listeners.push(await listen(admin, options.adminListen, '--admin-listen', connections.admin))
   } catch (error) {
     for (const listener of listeners) listener.close()
     shared?.files.close()
