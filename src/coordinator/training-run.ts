@@ -48,7 +48,7 @@ export interface Landmark {
   readonly layout: ParameterLayout
   /** Float32, `[layout.weightCount]`. */
   readonly weights: Float32Array
-  /** What the optimizer got: averaged, with L2, clipped. Float32, at least `[layout.trainableCount]`. */
+  /** Averaged, with L2, before clipping, which the optimizer applies as it reads. Float32, at least `[layout.trainableCount]`. */
   readonly gradient: Float32Array
 }
 
