@@ -1,9 +1,10 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
 import { cannotBeRead, isMissing, statIfThere } from '../shared/path-access.js'
+import { MAX_CONFIG_BYTES, readTextIfThere } from '../shared/read-file.js'
 import { isProcessAlive } from '../shared/is-process-alive.js'
 
 const announcementSchema = z.object({
@@ -51,7 +52,7 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
   if (runDirectory !== undefined) {
     if ((await statIfThere(runDirectory)) === undefined)
       throw new ConvoyError('usage', `${runDirectory}: there is no such directory.`)
-    const announcement = await readAnnouncement(runDirectory)
+    const announcement = readAnnouncement(runDirectory)
     if (announcement !== undefined && isProcessAlive(announcement.pid)) return announcement
     throw new ConvoyError('usage', `No run is going on in ${runDirectory}.`)
   }
@@ -62,7 +63,7 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
   let unread: string | undefined
   for (const name of names.sort().reverse()) {
     try {
-      const announcement = await readAnnouncement(path.join(root, name))
+      const announcement = readAnnouncement(path.join(root, name))
       if (announcement !== undefined && isProcessAlive(announcement.pid)) return announcement
     } catch (error) {
       // Files beside the runs, and runs of others, are in nobody's way; one that may be the run is mentioned.
@@ -76,12 +77,9 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
   )
 }
 
-async function readAnnouncement(directory: string): Promise<RunAnnouncement | undefined> {
+function readAnnouncement(directory: string): RunAnnouncement | undefined {
   const file = path.join(directory, FILE)
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (isMissing(error)) return undefined
-    throw cannotBeRead(file, error)
-  })
+  const text = readTextIfThere(file, MAX_CONFIG_BYTES)
   if (text === undefined) return undefined
   try {
     return announcementSchema.parse(JSON.parse(text))

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
+import { MAX_CONFIG_BYTES, readRegularFile } from '../shared/read-file.js'
 import { directoryOf } from './packed-cache.js'
 
 /**
@@ -19,9 +19,9 @@ const originSchema = z.object({
 export type DatasetOrigin = Readonly<z.infer<typeof originSchema>>
 
 /** Nothing that can be understood counts as nothing known. */
-export async function readOrigin(fingerprint: string): Promise<DatasetOrigin> {
+export function readOrigin(fingerprint: string): DatasetOrigin {
   try {
-    return originSchema.parse(JSON.parse(await readFile(originFile(fingerprint), 'utf8')))
+    return originSchema.parse(JSON.parse(readRegularFile(originFile(fingerprint), MAX_CONFIG_BYTES).toString()))
   } catch {
     return { nameIsChosen: false }
   }

@@ -43,8 +43,8 @@ export async function listStoredDatasets(): Promise<StoredDatasets> {
   const damaged: DamagedDataset[] = []
   for (const fingerprint of names.filter((name) => /^[0-9a-f]{64}$/.test(name)).sort()) {
     try {
-      const info = await readInfo(fingerprint)
-      if (info !== undefined) datasets.push({ info, origin: await readOrigin(fingerprint) })
+      const info = readInfo(fingerprint)
+      if (info !== undefined) datasets.push({ info, origin: readOrigin(fingerprint) })
       else
         damaged.push({
           fingerprint,
@@ -99,7 +99,7 @@ export async function checkNameIsFree(name: string, fingerprint: string, origin:
  * @throws ConvoyError('environment') when it cannot get the name
  */
 export async function recordOrigin(fingerprint: string, name: string, origin: DatasetOrigin): Promise<DatasetInfo> {
-  const before = await readOrigin(fingerprint)
+  const before = readOrigin(fingerprint)
   try {
     if (origin.nameIsChosen || !before.nameIsChosen) await writeOrigin(fingerprint, origin)
     if (!origin.nameIsChosen) return (await readInfo(fingerprint))!
