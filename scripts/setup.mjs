@@ -109,7 +109,10 @@ export function report(text) {
   const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
   const printable = (line) => line.replace(UNPRINTABLE, (character) => character.split('').map(escaped).join(''))
   // eslint-disable-next-line no-restricted-properties -- the one place where set-up writes
-  process.stderr.write(`${text.split('\n').map(printable).join('\n')}\n`)
+  const { stderr } = process
+  // Nobody reads it any more: set-up goes on.
+  if (stderr.listenerCount('error') === 0) stderr.on('error', () => undefined)
+  stderr.write(`${text.split('\n').map(printable).join('\n')}\n`)
 }
 
 function load(module) {

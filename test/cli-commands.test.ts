@@ -202,7 +202,7 @@ describe('a run from beginning to end', () => {
     }
     assert.ok(manifest.step >= 3)
     assert.match(launch.stderr, /Interrupted/)
-    assert.match(convoy('eval', runDirectory).stderr, /holds no best weights.*--weights last/)
+    assert.match(convoy('eval', runDirectory, '--weights', 'best').stderr, /holds no best weights.*--weights last/)
   })
 
   it('ends although its status cannot be written', async () => {

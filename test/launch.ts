@@ -24,13 +24,24 @@ export function killLaunches(): void {
 /** One `convoy …` process of a test, with a directory for its runs. */
 export class Launch {
   readonly child: ChildProcess
-  readonly runsDirectory = mkdtempSync(path.join(os.tmpdir(), 'convoy-test-'))
+  readonly runsDirectory: string
   stdout = ''
   stderr = ''
   readonly #ended: Promise<number | null>
 
-  /** @param keep leaves the runs to {@link remove} when the process ends; @param node the binary that runs it */
-  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}, keep = false, node = process.execPath) {
+  /**
+   * @param keep leaves the runs to {@link remove} when the process ends
+   * @param node the binary that runs it
+   * @param runsDirectory where the runs go
+   */
+  constructor(
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
+    keep = false,
+    node = process.execPath,
+    runsDirectory = mkdtempSync(path.join(os.tmpdir(), 'convoy-test-')),
+  ) {
+    this.runsDirectory = runsDirectory
     const runsDir = args[0] === 'train' || args[0] === 'coordinator' ? ['--runs-dir', this.runsDirectory] : []
     this.child = spawn(node, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args, ...runsDir], {
       env: { ...process.env, ...environment },

@@ -127,7 +127,7 @@ describe('the state of a run', () => {
       ...['training', 'training', 'waiting', 'training', 'evaluating'],
       ...['waiting', 'evaluating', 'finished', 'finished'],
     ])
-    progress.failed()
+    progress.brokeOff('failed')
     assert.equal(progress.summary.state, 'finished')
   })
 
@@ -136,7 +136,7 @@ describe('the state of a run', () => {
       checkRunTransition('training', 'finished')
     }, /a run cannot become finished: it is training/)
     const failed = new RunProgress()
-    failed.failed()
+    failed.brokeOff('failed')
     failed.observe(joined)
     assert.equal(failed.summary.state, 'failed')
   })

@@ -69,7 +69,6 @@ async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
     splitSizes: { train: 7, validation: 20, test: 20 },
     describer: new WorkDescriber(config, split),
     stopSignal: signal,
-    onBrokenOff: async () => Promise.resolve(),
     now: () => performance.now(),
   })
   return { outcome, events }

@@ -99,11 +99,9 @@ export async function startConvoy(
       abort.abort(new ConvoyError('environment', `No worker is left: ${why}`))
     },
   })
-  const ended = coordinator
-    .train(async () => undefined)
-    .catch((error: unknown) => {
-      gate.fail(ConvoyError.from(error))
-    })
+  const ended = coordinator.train().catch((error: unknown) => {
+    gate.fail(ConvoyError.from(error))
+  })
   return {
     name: `Convoy, ${counted(workers, 'worker')}`,
     maker: 'Convoy',

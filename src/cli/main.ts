@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { ConvoyError } from '../shared/errors.js'
 import { printable } from '../shared/log/printable.js'
-import { standardError, standardOutput } from '../shared/terminal.js'
+import { describeLoss, standardError, standardOutput } from '../shared/terminal.js'
 import { version } from '../shared/version.js'
 
 interface Entry {
@@ -78,7 +78,9 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
  * @param argv as process.argv
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  standardOutput.exitWhenUnread()
+  standardOutput.whenLost(endUnread)
+  // Nobody reads the errors: the exit status remains.
+  standardError.whenLost(() => undefined)
   try {
     const program = new Command('convoy')
       .description('Distributed data-parallel training for TensorFlow.js on Node')
@@ -94,6 +96,13 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = report(error)
   }
+}
+
+/** A reader that has seen enough, such as `head`, is no fault. */
+function endUnread(loss: NodeJS.ErrnoException): never {
+  if (loss.code === 'EPIPE') process.exit(0)
+  standardError.print(`✖ Standard output cannot be written: ${describeLoss(loss)}.\n`)
+  process.exit(1)
 }
 
 /** Says what went wrong. @returns the exit status */

@@ -9,12 +9,15 @@ import { reportPage } from '../dashboard/page-files.js'
 import type { KeptWeights, Looking, Snapshot, WeightsByName } from '../dashboard/page-state.js'
 import { weightsSha256 as sha256Of } from '../model/weights-sha256.js'
 import type { WeightsName } from '../saved-model/trained-model.js'
-import { loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
+import { loadTrainedModel, modelIn, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 import { printable } from '../shared/log/printable.js'
+<<<<<<< HEAD
 import { isThere } from '../shared/path-access.js'
 import { readTextIfThere } from '../shared/read-file.js'
 import { replaceFile } from '../shared/replace-file.js'
+=======
+>>>>>>> main
 import { standardError, standardOutput } from '../shared/terminal.js'
 
 export function reportCommand(): Command {
@@ -75,7 +78,7 @@ async function isRunning(run: string): Promise<boolean> {
 async function withHashes(run: string, weights: WeightsByName = {}): Promise<WeightsByName> {
   const hashed: Partial<Record<WeightsName, KeptWeights>> = { ...weights }
   for (const name of WEIGHTS_NAMES) {
-    if (weights[name]?.sha256 !== undefined || !isThere(path.join(run, 'model', name))) continue
+    if (weights[name]?.sha256 !== undefined || modelIn(run, name) === undefined) continue
     try {
       const saved = await loadTrainedModel(run, name)
       const sha256 = sha256Of(saved.weights)
@@ -97,7 +100,7 @@ interface Inside {
 
 /** What is inside of the best weights, or the last of a run that was interrupted. A report is one without it, too; it says why. */
 async function lookInside(run: string): Promise<Inside> {
-  const which = isThere(path.join(run, 'model', 'best')) ? 'best' : 'last'
+  const which = modelIn(run, 'best') !== undefined || modelIn(run, 'last') === undefined ? 'best' : 'last'
   let kernels: Kernels | undefined
   try {
     const { description, weights } = await loadTrainedModel(run, which)

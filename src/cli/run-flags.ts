@@ -17,6 +17,8 @@ const runOptionsSchema = z.object({
     .regex(/^[\w.-]{1,64}$/, 'use 1 to 64 letters, digits, dots, dashes and underscores')
     .optional(),
   runsDir: z.string().min(1).default('runs'),
+  rescueDir: z.string().min(1).optional(),
+  rescueWait: z.coerce.number().min(0).max(86_400).default(60),
   listen: z.string(),
   adminListen: z.string(),
   metricsListen: z.string(),
@@ -46,6 +48,14 @@ export function addRunFlags(
     .option('--data <name or path>', 'data set: a name, a fingerprint or a path (default: the embedded cifar10)')
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
     .option('--runs-dir <directory>', 'where run directories lie', 'runs')
+    .option(
+      '--rescue-dir <directory>',
+      'where the weights go when --runs-dir cannot be written (default: the temporary directory)',
+    )
+    .option(
+      '--rescue-wait <seconds>',
+      'how long the end of a run waits for room on a full disk before that (default: 60)',
+    )
     .option('--listen <host:port>', 'where workers join; port 0 takes any free one', defaults.listen)
     .option('--admin-listen <host:port>', 'where `convoy status` and `convoy stop` ask', defaults.adminListen)
     .option('--metrics-listen <host:port>', 'where Prometheus scrapes /metrics', defaults.metricsListen)

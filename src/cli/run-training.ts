@@ -8,17 +8,17 @@ import { createRunDirectory, writeProvenance, writeResult } from '../coordinator
 import { runNameOf } from '../coordinator/reporting/run-identity.js'
 import { RunReports } from '../coordinator/reporting/run-reports.js'
 import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
-import type { EvaluationResult, RunObserver } from '../coordinator/run-events.js'
+import type { RunObserver } from '../coordinator/run-events.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
 import type { RunConfig } from '../model/run-config.js'
-import type { WeightsOrigin } from '../saved-model/model-metadata.js'
+import { RunModels } from '../saved-model/run-models.js'
 import { saveTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 import { version } from '../shared/version.js'
 import type { Log } from '../shared/log/log.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
+import { RunEndings } from './run-endings.js'
 import type { RunOptions } from './run-flags.js'
-import { onStopSignals } from './stop-signals.js'
 
 /** Workers that this process is responsible for. */
 export interface OwnWorkers {
@@ -26,13 +26,6 @@ export interface OwnWorkers {
   close(): Promise<void>
   /** Those that run, and have not run for so long that they should have joined. */
   starting(): number
-}
-
-/** Weights to save, and how they were judged, if they were. */
-interface Saved {
-  readonly weights: Float32Array
-  readonly step: number
-  readonly validation?: Pick<EvaluationResult, 'accuracy'>
 }
 
 export interface WorkerPlace {
@@ -61,17 +54,18 @@ export async function runTraining(
   await writeProvenance(runDirectory, config, version())
 
   const display = createProgressDisplay(standardError, now)
-  const interrupted = new AbortController()
+  const endings = new RunEndings(runDirectory)
+  const run = runNameOf(runDirectory)
   const reports = new RunReports({
     runDirectory,
-    identity: { run: runNameOf(runDirectory), name, recipe, version: version() },
-    signal: interrupted.signal,
+    identity: { run, name, recipe, version: version() },
+    signal: endings.signal,
     now,
     onLost: (report, { message }) => {
       warn(`${report} cannot be written (${message}). The run goes on.`)
     },
     onLastScrape: (seconds) => {
-      notice(`The run is over; Prometheus may read its result for ${seconds.toFixed(0)} s (Ctrl-C: not).`)
+      notice(`The run is over; waiting up to ${seconds.toFixed(0)} s for a last scrape by Prometheus (Ctrl-C to skip).`)
     },
   })
   const { metrics, page } = reports
@@ -83,17 +77,15 @@ export async function runTraining(
     display.observe(event)
     runLog.observe(event)
   }
-  let isTerminated = false
   let hasBegun = false
   let isMistake = false
-  const restoreSignals = onStopSignals((signal) => {
-    notice('Stopping; the weights so far are saved. Once more to stop at once.')
-    isTerminated = signal === 'SIGTERM'
-    interrupted.abort(new ConvoyError('interrupted', `Interrupted. What was done is in ${runDirectory}.`))
-  })
+  let unsaved: unknown
+  endings.watch(log.module('run'))
   const closing: (() => void | Promise<void>)[] = [
     async () => runLog.close(),
-    restoreSignals,
+    () => {
+      endings.close()
+    },
     async () => reports.close(),
   ]
   try {
@@ -111,24 +103,29 @@ export async function runTraining(
         runLog.call(method, code, seconds, details)
       },
       onLandmark: reports.tensorboard.passed,
-      signal: interrupted.signal,
+      signal: endings.signal,
       runDirectory,
       startingWorkers: () => workers?.starting() ?? 0,
     })
     notReady = coordinator.notReady
     closing.push(() => coordinator.close())
     const { address, adminAddress, description } = coordinator
-    const saveModel = async (
-      directory: string,
-      weights: Float32Array,
-      step: number,
-      origin: WeightsOrigin = {},
-    ): Promise<number> =>
-      saveTrainedModel(directory, { description, weights, step }, version(), {
-        run: runNameOf(runDirectory),
-        ...origin,
-      })
-    reports.watch(coordinator, saveModel)
+    const models = await RunModels.prepare({
+      ...{ runDirectory, run, description, version: version(), log: log.module('run') },
+      rescueDirectory: options.rescueDir,
+      waitMs: options.rescueWait * 1000,
+      signal: endings.signal,
+      onSaved: (bytes, seconds) => {
+        metrics.saved(Date.now() / 1000, bytes, seconds)
+      },
+      onFailed: () => {
+        metrics.saveFailed()
+      },
+    })
+    closing.push(async () => models.close())
+    reports.watch(coordinator, async (directory, weights, step) =>
+      saveTrainedModel(directory, { description, weights, step }, version(), { run }),
+    )
     await announceRun(
       { pid: process.pid, address, adminAddress, metrics: metricsUrl, runDirectory: path.resolve(runDirectory) },
       options.announce,
@@ -141,53 +138,42 @@ export async function runTraining(
       runDirectory,
       log,
       onNoneLeft: (why) => {
-        if (coordinator.workerCount === 0)
-          interrupted.abort(new ConvoyError('environment', `No worker is left: ${why}`))
+        if (coordinator.workerCount === 0) endings.fail(new ConvoyError('environment', `No worker is left: ${why}`))
       },
     })
     const own = workers
     if (own) {
-      // Workers go once the coordinator has told them: it closes first.
-      closing.pop()
+      // Workers go once the coordinator has told them.
       closing.push(async () => {
         await Promise.all([coordinator.close(), own.close()])
       })
     }
     closing.push(() => page.keepStatus())
 
-    const save = async (which: 'best' | 'last', { weights, step, validation }: Saved): Promise<void> => {
-      const startedMs = now()
-      try {
-        const bytes = await saveModel(path.join(runDirectory, 'model', which), weights, step, {
-          which,
-          ...(validation && { validationAccuracy: validation.accuracy }),
+    const { result } = await coordinator.train({
+      onValidated: async (snapshot, isBest) => models.keep({ last: snapshot, ...(isBest && { best: snapshot }) }),
+      onBrokenOff: async (weights, step) => {
+        await models.finish({ last: { weights, step } }).catch((error: unknown) => {
+          unsaved = error
         })
-        metrics.saved(Date.now() / 1000, bytes, (now() - startedMs) / 1000)
-      } catch (error) {
-        metrics.saveFailed()
-        throw new ConvoyError(
-          'environment',
-          `The ${which} weights cannot be saved: ${(error as Error).message}. Make room in ${runDirectory}.`,
-          { cause: error },
-        )
-      }
-    }
-    const { result, best, last } = await coordinator.train(async (weights, step) => save('last', { weights, step }))
-    await save('best', best)
-    await save('last', last)
-    await writeResult(runDirectory, result)
-    await page.lookAtTest(result, notice)
+      },
+    })
     display.close()
+    // First: whatever becomes of the disk, the result is there.
     standardOutput.print(
       options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
     )
+    await models.finish({}, async (directory) => writeResult(directory, result))
+    await page.lookAtTest(result, notice)
   } catch (thrown) {
-    const error = ConvoyError.from(thrown)
+    const error = ConvoyError.from(unsaved ?? thrown)
+    if (unsaved !== undefined && endings.kind === 'failed') log.module('run').error((thrown as Error).message)
     isMistake = error.exitStatus === 2
-    page.brokeOff(error)
-    if (error.code !== 'interrupted') throw runLog.failed(error)
+    const isStopped = error.code === 'interrupted'
+    reports.brokeOff(isStopped ? endings.kind : 'failed', endings.reason(error))
+    if (!isStopped) throw runLog.failed(error)
     // Whoever supervises it asked for an end, and got a clean one.
-    if (!isTerminated) throw error
+    if (endings.kind === 'interrupted') throw error
     notice(error.message)
   } finally {
     display.close()

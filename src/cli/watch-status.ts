@@ -29,7 +29,7 @@ export async function watchStatus(
   let status = await callAdmin('status', { ...target, admin })
   for (;;) {
     write(show(status))
-    if (status.state === 'finished' || status.state === 'failed') break
+    if (['finished', 'stopped', 'failed'].includes(status.state)) break
     await delay(everyMs)
     try {
       status = await callAdmin('status', { ...target, admin })

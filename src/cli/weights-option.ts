@@ -1,8 +1,9 @@
 import { Option } from 'commander'
 import { weightsSha256 } from '../model/weights-sha256.js'
 import type { TrainedModel, WeightsName } from '../saved-model/trained-model.js'
-import { isSavedModel, loadTrainedModel, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
+import { isSavedModel, loadTrainedModel, modelIn, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
+import { standardError } from '../shared/terminal.js'
 
 /** Which weights numbers and predictions are of, for `--json`. */
 export interface UsedWeights {
@@ -15,7 +16,10 @@ export interface UsedWeights {
 
 /** `--weights`; see {@link loadChosenModel}. */
 export function weightsOption(): Option {
-  return new Option('--weights <which>', 'which weights of the run (default: best)').choices(WEIGHTS_NAMES)
+  return new Option(
+    '--weights <which>',
+    'which weights of the run (default: best; last where no validation chose any)',
+  ).choices(WEIGHTS_NAMES)
 }
 
 /**
@@ -33,10 +37,17 @@ export async function loadChosenModel(
       `--weights ${chosen}: ${place} is a saved model and holds one set of weights. Name the run's directory, or leave --weights out.`,
     )
   }
-  const which = chosen ?? 'best'
+  const which = chosen ?? defaultOf(place)
   const trained = await loadTrainedModel(place, which)
   const sha256 = weightsSha256(trained.weights)
   return { trained, used: { weights: isModel ? null : which, step: trained.step, weightsSha256: sha256 } }
+}
+
+/** The best. A run that ended before its first validation has only the last ones. */
+function defaultOf(run: string): WeightsName {
+  if (modelIn(run, 'best') !== undefined || modelIn(run, 'last') === undefined) return 'best'
+  standardError.notice(`${run} ended before a validation chose weights; these are its last ones.`)
+  return 'last'
 }
 
 /** One line for people. */

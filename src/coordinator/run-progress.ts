@@ -1,6 +1,6 @@
 import type { StatusReply } from '../shared/protocol/messages.js'
 import type { RunState } from './core/run-states.js'
-import { checkRunTransition } from './core/run-states.js'
+import { checkRunTransition, isOver } from './core/run-states.js'
 import type { RunEvent } from './run-events.js'
 
 /** How much the newest step weighs in the rate that people see. */
@@ -48,7 +48,7 @@ export class RunProgress {
         this.#become((this.#activity = 'evaluating'))
         break
       case 'finished':
-        this.#become('finished')
+        this.#become(event.result.steps < this.#totalSteps ? 'stopped' : 'finished')
         break
       default:
         break
@@ -56,8 +56,8 @@ export class RunProgress {
   }
 
   /** The run ended without a result. */
-  failed(): void {
-    this.#become('failed')
+  brokeOff(state: 'stopped' | 'failed'): void {
+    this.#become(state)
   }
 
   get summary(): Omit<StatusReply, 'runDirectory' | 'workers'> & { state: RunState } {
@@ -76,7 +76,7 @@ export class RunProgress {
 
   #become(state: RunState): void {
     // Workers come and go after the end too.
-    if (state === this.#state || this.#state === 'finished' || this.#state === 'failed') return
+    if (state === this.#state || isOver(this.#state)) return
     checkRunTransition(this.#state, state)
     this.#state = state
   }

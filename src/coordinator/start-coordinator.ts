@@ -18,6 +18,7 @@ import { NO_ROOM, SharedFiles } from '../shared/shared-files.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import { DEFAULT_LIMITS } from './core/limits.js'
 import type { RunState } from './core/run-states.js'
+import { isOver } from './core/run-states.js'
 import { Lanes } from './lanes/lanes.js'
 import { WorkDescriber } from './describe-work.js'
 import type { RunObserver } from './run-events.js'
@@ -89,8 +90,8 @@ export interface Coordinator {
   /** Phases of all workers that ever took part, added up. */
   workerPhases(): PhaseReport[]
   traffic(): TrafficCount[]
-  /** The whole run. Workers may come and go from now on. See {@link TrainingRunOptions} for `onBrokenOff`. */
-  train(onBrokenOff: TrainingRunOptions['onBrokenOff']): Promise<TrainingOutcome>
+  /** The whole run. Workers may come and go from now on. */
+  train(saving?: Pick<TrainingRunOptions, 'onValidated' | 'onBrokenOff'>): Promise<TrainingOutcome>
   /** Tells workers to go home and closes every listener. */
   close(): Promise<void>
 }
@@ -212,7 +213,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   )
   const notReady = (): string | undefined => {
     const { state } = progress.summary
-    if (state === 'failed' || state === 'finished') return `the run is over: ${state}`
+    if (isOver(state)) return `the run is over: ${state}`
     return stop.signal.aborted || signal.aborted ? 'the run is ending: it was asked to stop' : undefined
   }
   const updateHealth = addHealthAndReflection(admin, () => ({
@@ -249,7 +250,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     workers: () => pool.statuses(),
     workerPhases: () => pool.workerPhases(),
     traffic: () => traffic.counts(),
-    train: async (onBrokenOff) => {
+    train: async (saving) => {
       for (const warning of warnings) warn(warning)
       const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
       const training = trainingRun({
@@ -262,14 +263,14 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         observer,
         signal: AbortSignal.any([signal, failure.signal]),
         stopSignal: stop.signal,
-        onBrokenOff,
+        ...saving,
         onLandmark: options.onLandmark,
         beforeStep: options.beforeStep,
         soon: setImmediate,
         now,
       })
       return training.catch((error: unknown) => {
-        progress.failed()
+        progress.brokeOff(ConvoyError.from(error).code === 'interrupted' ? 'stopped' : 'failed')
         throw error
       })
     },

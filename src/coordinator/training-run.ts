@@ -24,8 +24,10 @@ export interface TrainingRunOptions {
   readonly observer: RunObserver
   /** Ends the run at once; nothing is evaluated any more. */
   readonly signal: AbortSignal
+  /** Awaited after each validation, before it is announced: what is announced as best so far is saved. */
+  readonly onValidated?: (snapshot: Snapshot, isBest: boolean) => Promise<void>
   /** Called with the weights and the steps in them when the run breaks off after at least one step. */
-  readonly onBrokenOff: (weights: Float32Array, step: number) => Promise<void>
+  readonly onBrokenOff?: (weights: Float32Array, step: number) => Promise<void>
   /** Awaited before each step; holds the run while it does not settle. */
   readonly beforeStep?: (() => Promise<void>) | undefined
   /** Called after the first step, the last of each epoch, and the last of all. */
@@ -75,7 +77,7 @@ export function plannedSteps(epochs: number, trainSamples: number, batchSize: nu
  * @throws ConvoyError('training') when loss or gradient are not finite; the signal's reason when it fires
  */
 export async function trainingRun(options: TrainingRunOptions): Promise<TrainingOutcome> {
-  const { description, splitSizes, pool, board, observer, signal, stopSignal, describer, now, onBrokenOff } = options
+  const { description, splitSizes, pool, board, observer, signal, stopSignal, describer, now } = options
   const { config, model, dataset } = description
   const { layout } = model
   const { batchSize, shardSize } = config
@@ -120,7 +122,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
     return await train()
   } catch (error) {
     tell()
-    if (step > 0 && !isApplying) await onBrokenOff(weights, step)
+    if (step > 0 && !isApplying) await options.onBrokenOff?.(weights, step)
     throw error
   }
 
@@ -234,6 +236,7 @@ export async function trainingRun(options: TrainingRunOptions): Promise<Training
     const isBest = isBetter(validation, best?.validation)
     last = { step, weights: weights.slice(), validation }
     if (isBest) best = last
+    await options.onValidated?.(last, isBest)
     observer({ kind: 'evaluated', result: validation, epoch: epochsAfter(step), best: isBest })
   }
 

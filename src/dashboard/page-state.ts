@@ -113,7 +113,8 @@ export type Looking =
   { readonly state: 'never' | 'running' | 'done' } | { readonly state: 'failed'; readonly reason: string }
 
 /**
- * finished: all steps are done. stopped: asked to end early, with a result. interrupted, failed: without a result.
+ * finished: all steps are done. stopped: asked to end early, by `convoy stop` with a result, by a signal without one.
+ * interrupted: by Ctrl-C, without a result. failed: by an error.
  * unknown: without a result, and a version that did not record why.
  */
 export const RUN_END_KINDS = ['finished', 'stopped', 'interrupted', 'failed', 'unknown'] as const
@@ -123,7 +124,7 @@ export interface RunEnd {
   readonly kind: (typeof RUN_END_KINDS)[number]
   /** ISO 8601, UTC. */
   readonly at: string
-  /** Why it failed, for people. */
+  /** Why it failed, or the signal that ended it, for people. */
   readonly reason?: string
 }
 

@@ -14,7 +14,7 @@ export interface MetricDefinition {
   readonly buckets?: readonly number[]
 }
 
-export const RUN_STATES = ['waiting', 'training', 'evaluating', 'finished', 'failed'] as const
+export const RUN_STATES = ['waiting', 'training', 'evaluating', 'finished', 'stopped', 'failed'] as const
 export const WORKER_STATES = [
   ...(['joining', 'syncing', 'ready', 'busy', 'suspect', 'quarantined', 'draining'] as const),
 ] as const

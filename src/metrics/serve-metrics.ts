@@ -16,8 +16,9 @@ export interface MetricsServer {
    * where it would take much longer than a quarter of a minute.
    * @param signal ends the waiting
    * @param onWait told how long it may take at most, when it begins
+   * @param maxMs it takes no longer than that
    */
-  lastScrape(signal: AbortSignal, onWait: (seconds: number) => void): Promise<void>
+  lastScrape(signal: AbortSignal, onWait: (seconds: number) => void, maxMs?: number): Promise<void>
   close(): void
 }
 
@@ -84,9 +85,9 @@ export async function serveMetrics(
   const bound = await bind(server, address, flag)
   return {
     url: `http://${bound}/metrics`,
-    lastScrape: async (signal, onWait) => {
+    lastScrape: async (signal, onWait, maxMs = Infinity) => {
       // Who has missed one is gone.
-      const patienceMs = 2 * intervalMs - (now() - scrapedMs)
+      const patienceMs = Math.min(maxMs, 2 * intervalMs - (now() - scrapedMs))
       if (intervalMs > LONGEST_INTERVAL_MS || patienceMs <= 0 || signal.aborted) return
       onWait(patienceMs / 1000)
       const scraped = new Promise<void>((resolve) => {

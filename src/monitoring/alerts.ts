@@ -49,21 +49,21 @@ export const ALERTS: readonly Alert[] = [
     name: 'ConvoyDown',
     severity: 'critical',
     expr:
-      `last_over_time(${STATE}{state="finished"}[1d]) == 0 ` +
+      `max without (state) (last_over_time(${STATE}{state=~"finished|stopped"}[1d])) == 0 ` +
       // One listens there after the other: the last is meant.
       `and on (run, instance, job) topk by (instance, job) (1, last_over_time(${STARTED}{${SERVED}}[1d])) ` +
       'and on (instance, job) up{job="convoy"} == 0',
     holds: '1m',
     summary:
-      'Run {{ $labels.run }}: the coordinator at {{ $labels.instance }} does not answer, and there is no result.',
+      'Run {{ $labels.run }}: the coordinator at {{ $labels.instance }} does not answer, and its run was neither finished nor stopped.',
     meaning:
-      'The run failed, was interrupted or killed, or Prometheus cannot reach it. A run that ends with a result waits for the scrape that ' +
-      'sees it (if scrapes are at most 15 s apart) and raises no alert. The alert ends after a day.',
+      'The run failed or was killed, or Prometheus cannot reach it. A run that finishes waits for the scrape that sees it (if scrapes are at ' +
+      'most 15 s apart), one that is stopped by `convoy stop` or a signal for 6 s at most; then there is no alert. The alert ends after a day.',
     remedy: [
       '`convoy.log` in the run directory ends with the reason, the step and the remedy, unless the process was killed.',
       'If it was killed: `dmesg` shows whether it was for lack of memory. Start the coordinator again.',
       'If it is running: check that Prometheus can reach its `--metrics-listen` address.',
-      'If it was interrupted on purpose: remove it from the targets of Prometheus, or silence the alert.',
+      'If it was stopped on purpose, and Prometheus scrapes less often than every 5 s: remove it from the targets of Prometheus, or silence the alert.',
     ],
     raisedBy: [
       { series: `up${braces({ instance: 'c', job: 'convoy' })}`, values: '1 1 1 1 0x20' },
@@ -73,12 +73,16 @@ export const ALERTS: readonly Alert[] = [
       { series: finished({ ...COORDINATOR, run: 'before' }), values: '0 1 stale' },
       { series: started({ ...COORDINATOR, run: 'before' }), values: '1000 1000 stale' },
     ],
-    labels: { ...COORDINATOR, state: 'finished' },
-    // One has its result; one was there a moment ago; one was killed, and then finished in a second attempt.
+    labels: COORDINATOR,
+    // One has its result; one was stopped; one was there a moment ago; one was killed, and then finished in a second attempt.
     notBy: [
       { series: `up${braces({ instance: 'healthy', job: 'convoy' })}`, values: '1 1 0x20' },
       { series: finished(HEALTHY), values: '0 1 stale' },
       { series: started(HEALTHY), values: '1000 1000 stale' },
+      { series: `up${braces({ instance: 'ended', job: 'convoy' })}`, values: '1 1 0x20' },
+      { series: finished({ ...HEALTHY, instance: 'ended' }), values: '0 0 stale' },
+      { series: `${STATE}${braces({ ...HEALTHY, instance: 'ended', state: 'stopped' })}`, values: '0 1 stale' },
+      { series: started({ ...HEALTHY, instance: 'ended' }), values: '1000 1000 stale' },
       { series: `up${braces({ instance: 'nearly', job: 'convoy' })}`, values: '1x9 0' },
       { series: finished(NEARLY), values: '0x9 stale' },
       { series: started(NEARLY), values: '1000x9 stale' },

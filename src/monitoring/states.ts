@@ -6,6 +6,7 @@ const RUN_COLORS: Readonly<Record<(typeof RUN_STATES)[number], string>> = {
   training: 'green',
   evaluating: 'blue',
   finished: 'purple',
+  stopped: 'light-purple',
   failed: 'red',
 }
 const WORKER_COLORS: Readonly<Record<(typeof WORKER_STATES)[number], string>> = {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import type { RunDescription } from '../model/run-description.js'
@@ -53,7 +53,7 @@ const MAX_WEIGHTS_BYTES = 2e9
 
 /**
  * Saves `model.safetensors`, `layers-model/` (stock TensorFlow.js) and `convoy.json` (everything else, with hashes) as one
- * directory that appears by one rename, all synced; what was there before is replaced.
+ * directory that appears by one rename, all synced; what was there before is replaced. What a save that was killed left is removed.
  * What a program needs that does not know Convoy stands in the first two as well: {@link modelMetadata}.
  * @returns bytes written
  */
@@ -82,7 +82,10 @@ export async function saveTrainedModel(
   files[MANIFEST] = `${JSON.stringify(manifest, null, 2)}\n`
 
   await makeDirectory(path.dirname(directory))
-  const staging = await makeUniqueDirectory(path.join(path.dirname(directory), `.${path.basename(directory)}-`))
+  const prefix = `.${path.basename(directory)}-new-`
+  for (const name of await readdir(path.dirname(directory)))
+    if (name.startsWith(prefix)) await rm(path.join(path.dirname(directory), name), { recursive: true, force: true })
+  const staging = await makeUniqueDirectory(path.join(path.dirname(directory), prefix))
   try {
     await mkdir(path.join(staging, 'layers-model'))
     for (const [name, content] of Object.entries(files)) await writeSynced(path.join(staging, name), content)
@@ -93,6 +96,18 @@ export async function saveTrainedModel(
   } finally {
     await rm(staging, { recursive: true, force: true })
   }
+}
+
+/** About what {@link saveTrainedModel} writes: the weights twice, and their description. */
+export function savedBytes({ model, dataset }: RunDescription): number {
+  return 8 * model.layout.weightCount + 4 * JSON.stringify({ model, dataset }).length + 64 * 1024
+}
+
+/** Where a run keeps those weights; undefined: it has none yet. */
+export function modelIn(run: string, which: WeightsName): string | undefined {
+  const directory = path.join(run, 'model', which)
+  // A process that was killed between two renames left the weights of before.
+  return [directory, replacedBy(directory)].find((place) => isThere(path.join(place, MANIFEST)))
 }
 
 /** Whether a directory is a saved model itself, not a run that has some. */
@@ -106,26 +121,25 @@ export function isSavedModel(directory: string): boolean {
  * @throws ConvoyError('usage') when there is none or it cannot be read, ConvoyError('data') when it is damaged
  */
 export async function loadTrainedModel(place: string, which: WeightsName): Promise<TrainedModel> {
-  const inRun = path.join(place, 'model', which)
   if ((await statIfThere(place)) === undefined)
     throw new ConvoyError(
       'usage',
       `${place}: there is no such directory; give that of a run that has ended, such as one under runs/.`,
     )
-  const directory = isSavedModel(place) ? place : inRun
-  const manifestFile = path.join(directory, MANIFEST)
-  if (!isThere(manifestFile)) {
-    const other = WEIGHTS_NAMES.find((name) => isThere(path.join(place, 'model', name, MANIFEST)))
+  const directory = isSavedModel(place) ? place : modelIn(place, which)
+  if (directory === undefined) {
+    const other = WEIGHTS_NAMES.find((name) => modelIn(place, name) !== undefined)
     if (other !== undefined)
       throw new ConvoyError(
         'usage',
-        `${place} holds no ${which} weights: the run was interrupted. It holds the ${other} ones: \`convoy eval --weights ${other}\`, and predict and inspect alike.`,
+        `${place} holds no ${which} weights: no validation chose any before it ended. It holds the ${other} ones: \`convoy eval --weights ${other}\`, and predict and inspect alike.`,
       )
     throw new ConvoyError(
       'usage',
       `${place} holds no trained model (no ${path.join('model', which, MANIFEST)}); give the directory of a run that has ended.`,
     )
   }
+  const manifestFile = path.join(directory, MANIFEST)
   const text = readRegularFile(manifestFile, MAX_JSON_BYTES).toString()
   let manifest: Manifest
   try {
@@ -181,12 +195,18 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** A rename cannot replace a directory with content: the old one steps aside first. */
+/** What is replaced lies there for the moment between two renames: a directory with content cannot be replaced by one. */
+function replacedBy(target: string): string {
+  return path.join(path.dirname(target), `.${path.basename(target)}-replaced`)
+}
+
 async function replaceDirectory(staging: string, target: string): Promise<void> {
-  const aside = `${staging}-old`
-  const replaces = isThere(target)
-  if (replaces) await rename(target, aside)
+  const aside = replacedBy(target)
+  if (isThere(target)) {
+    await rm(aside, { recursive: true, force: true })
+    await rename(target, aside)
+  }
   await rename(staging, target)
   await syncDirectory(path.dirname(target))
-  if (replaces) await rm(aside, { recursive: true, force: true })
+  await rm(aside, { recursive: true, force: true })
 }

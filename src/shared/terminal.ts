@@ -12,6 +12,21 @@ const CLEAR_BELOW = '\u001b[J'
 /** The terminal cuts off what is too long for a line: it knows how wide each character is. */
 const [CUT, WRAP] = ['\u001b[?7l', '\u001b[?7h']
 
+/** Why a stream cannot be written any more, by the system's code. */
+const LOSSES: Readonly<Record<string, string>> = {
+  EPIPE: 'nobody reads it any more',
+  EIO: 'its terminal is gone',
+  ENOSPC: 'its disk is full',
+}
+
+/** Of progress and notices, which are in the log file too. */
+const MAX_UNREAD_BYTES = 8 * 1024 * 1024
+
+/** Why nothing more can be written, in a few words. */
+export function describeLoss({ code = '', message }: NodeJS.ErrnoException): string {
+  return LOSSES[code] === undefined ? message : `${LOSSES[code]} (${code})`
+}
+
 /**
  * The one way out to standard output and standard error (lint forbids others). Whatever a text holds, nothing in it moves the
  * cursor, changes colours or hides: only the control characters of this file pass. A name that is put into a text of several
@@ -19,15 +34,24 @@ const [CUT, WRAP] = ['\u001b[?7l', '\u001b[?7h']
  */
 export class Terminal {
   readonly #stream: NodeJS.WriteStream
+  readonly #maxUnreadBytes: number
   #blockLines = 0
+  #lostTo: NodeJS.ErrnoException | undefined
+  #onLost: ((error: NodeJS.ErrnoException) => void) | undefined
 
-  constructor(stream: NodeJS.WriteStream) {
+  /** @param maxUnreadBytes while a reader that stands still has left so much unread, further texts are dropped */
+  constructor(stream: NodeJS.WriteStream, maxUnreadBytes = Infinity) {
     this.#stream = stream
+    this.#maxUnreadBytes = maxUnreadBytes
+  }
+
+  get isTerminal(): boolean {
+    return this.#stream.isTTY
   }
 
   /** Whether this is a terminal where the cursor can be moved. */
   get canRedraw(): boolean {
-    return this.#stream.isTTY && process.env['TERM'] !== 'dumb'
+    return this.isTerminal && process.env['TERM'] !== 'dumb'
   }
 
   /** Whether somebody can answer a question. */
@@ -52,22 +76,22 @@ export class Terminal {
 
   /** Writes a text whose lines are meant; it ends them itself. JSON stays JSON with the same content. */
   print(text: string): void {
-    this.#stream.write(printableLines(text))
+    this.#write(printableLines(text))
   }
 
   /** Writes one line, in yellow when it is a fault. */
   notice(line: string, isFault = false): void {
-    this.#stream.write(`${this.#line(line, isFault)}\n`)
+    this.#write(`${this.#line(line, isFault)}\n`)
   }
 
   /** As {@link notice}, in place of the line that was drawn last. */
   noticeOver(line: string, isFault = false): void {
-    this.#stream.write(`${TO_LINE_START}${CLEAR_LINE}${this.#line(line, isFault)}\n`)
+    this.#write(`${TO_LINE_START}${CLEAR_LINE}${this.#line(line, isFault)}\n`)
   }
 
   /** Draws a line over the one that was drawn last. */
   redraw(line: string): void {
-    this.#stream.write(`${TO_LINE_START}${printable(line)}${CLEAR_LINE}`)
+    this.#write(`${TO_LINE_START}${printable(line)}${CLEAR_LINE}`)
   }
 
   /** Writes a text over the one that was written so before. What does not fit the terminal is cut off. */
@@ -75,16 +99,28 @@ export class Terminal {
     const rows = Math.max(1, (this.#stream.rows || USUAL_ROWS) - 1)
     const lines = text.trimEnd().split('\n').slice(0, rows)
     const up = this.#blockLines > 0 ? `\u001b[${this.#blockLines}A` : ''
-    this.#stream.write(`${up}${TO_LINE_START}${CLEAR_BELOW}${CUT}${lines.map(printable).join('\n')}${WRAP}\n`)
+    this.#write(`${up}${TO_LINE_START}${CLEAR_BELOW}${CUT}${lines.map(printable).join('\n')}${WRAP}\n`)
     this.#blockLines = lines.length
   }
 
-  /** Ends the process when nobody reads any more, such as `head` that has seen enough: no error. */
-  exitWhenUnread(): void {
-    this.#stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0)
-      throw error
-    })
+  /**
+   * Says what to do when nothing can be written any more: the reader is gone, the terminal vanished, the disk is full. Without it, such
+   * an error ends the process. The last `react` counts; it is called once. Texts are dropped from then on.
+   */
+  whenLost(react: (error: NodeJS.ErrnoException) => void): void {
+    if (this.#onLost === undefined) this.#stream.on('error', this.#lost)
+    this.#onLost = react
+    if (this.#lostTo) react(this.#lostTo)
+  }
+
+  readonly #lost = (error: NodeJS.ErrnoException): void => {
+    if (this.#lostTo) return
+    this.#lostTo = error
+    this.#onLost?.(error)
+  }
+
+  #write(text: string): void {
+    if (this.#lostTo === undefined && !(this.#stream.writableLength > this.#maxUnreadBytes)) this.#stream.write(text)
   }
 
   /** NO_COLOR, FORCE_COLOR and TERM are read as Node reads them. */
@@ -100,4 +136,4 @@ export class Terminal {
 /** For results. */
 export const standardOutput = new Terminal(process.stdout)
 /** For progress, notices and errors. */
-export const standardError = new Terminal(process.stderr)
+export const standardError = new Terminal(process.stderr, MAX_UNREAD_BYTES)

@@ -80,7 +80,6 @@ export class SimulatedCoordinator {
       splitSizes: { train: split.train.length, validation: split.validation.length, test: split.test.length },
       describer: new WorkDescriber(description.config, split),
       stopSignal: new AbortController().signal,
-      onBrokenOff: async () => Promise.resolve(),
       now: () => time.nowMs,
       ...(beforeStep && { beforeStep }),
     })

@@ -5,21 +5,28 @@ import { ConvoyError } from '../../shared/errors.js'
  * - training: steps are computed
  * - evaluating: a split is evaluated
  * - finished: the result is there
- * - failed: ended without a result, by an error or an interruption
+ * - stopped: ended before its last step on request: by `convoy stop`, with a result, or by a signal
+ * - failed: ended without a result, by an error
  */
-export type RunState = 'waiting' | 'training' | 'evaluating' | 'finished' | 'failed'
+export type RunState = 'waiting' | 'training' | 'evaluating' | 'finished' | 'stopped' | 'failed'
 
 /**
- *     waiting <──> training <──> evaluating ──> finished      any of the first three ──> failed
+ *     waiting <──> training <──> evaluating ──> finished      any of the first three ──> stopped, failed
  *        ^                         ^    ^
  *        └─────────────────────────┘    └── the last worker may go just before the end: waiting ──> finished
  */
 const NEXT: Readonly<Record<RunState, readonly RunState[]>> = {
-  waiting: ['training', 'evaluating', 'finished', 'failed'],
-  training: ['waiting', 'evaluating', 'failed'],
-  evaluating: ['waiting', 'training', 'finished', 'failed'],
+  waiting: ['training', 'evaluating', 'finished', 'stopped', 'failed'],
+  training: ['waiting', 'evaluating', 'stopped', 'failed'],
+  evaluating: ['waiting', 'training', 'finished', 'stopped', 'failed'],
   finished: [],
+  stopped: [],
   failed: [],
+}
+
+/** Whether nothing comes after it. */
+export function isOver(state: RunState): boolean {
+  return NEXT[state].length === 0
 }
 
 /** @throws ConvoyError('internal') for a transition that the diagram does not have */

@@ -5,7 +5,6 @@ import type { RunEnd, RunEnvironment, RunStatus } from '../../dashboard/page-sta
 import type { LivePage } from '../../dashboard/serve-page.js'
 import { livePageOf } from '../../dashboard/serve-page.js'
 import type { PhaseReport } from '../../metrics/phases.js'
-import type { ConvoyError } from '../../shared/errors.js'
 import { printableLines } from '../../shared/log/printable.js'
 import { MAX_JSON_BYTES, readRegularFile } from '../../shared/read-file.js'
 import type { RunObserver, RunResult } from '../run-events.js'
@@ -93,10 +92,9 @@ export class RunPage {
     await this.#inside.look({ model: async () => this.#runDirectory, split: 'test', isBesideTraining: false })
   }
 
-  /** The run broke off, or its result could not be saved. @param error why */
-  brokeOff({ code, message }: ConvoyError): void {
-    if (code === 'interrupted') this.#ended('interrupted')
-    else this.#ended('failed', message)
+  /** The run broke off, or its result could not be saved. */
+  brokeOff(kind: 'stopped' | 'interrupted' | 'failed', reason: string): void {
+    this.#ended(kind, reason)
   }
 
   /** Writes down how the run stands, for `convoy report`. The page goes on showing it when the workers go. */

@@ -23,6 +23,9 @@ export interface RunReportsOptions {
   readonly onLastScrape: (seconds: number) => void
 }
 
+/** Whoever stops a run may kill it soon; Prometheus as this project sets it up comes every 5 s. */
+const MAX_STOPPED_WAIT_MS = 6_000
+
 /** Everything that tells of a run, terminal and log aside: `metrics.jsonl`, TensorBoard, Prometheus and the page. */
 export class RunReports {
   readonly metrics: PrometheusMetrics
@@ -31,7 +34,7 @@ export class RunReports {
   readonly #metricsFile: MetricsFile
   readonly #signal: AbortSignal
   readonly #onLastScrape: (seconds: number) => void
-  #isFinished = false
+  #end: 'finished' | 'stopped' | 'interrupted' | 'failed' | undefined
   #server: MetricsServer | undefined
 
   constructor({ runDirectory, identity, signal, now, onLost, onLastScrape }: RunReportsOptions) {
@@ -58,7 +61,13 @@ export class RunReports {
     this.metrics.observe(event)
     this.tensorboard.observe(event)
     this.page.observe(event)
-    if (event.kind === 'finished') this.#isFinished = true
+    if (event.kind === 'finished') this.#end = 'finished'
+  }
+
+  /** The run broke off, or its result could not be saved. @param kind stopped, interrupted: on request */
+  brokeOff(kind: 'stopped' | 'interrupted' | 'failed', reason: string): void {
+    this.page.brokeOff(kind, reason)
+    this.#end = kind
   }
 
   /**
@@ -81,12 +90,15 @@ export class RunReports {
     this.page.watch({ coordinator, phases: () => this.metrics.phases(), save })
   }
 
-  /** Everything is written, and Prometheus has read the result of a run that has one, when this settles. */
+  /** Everything is written, and Prometheus has seen how a run ended that did not fail, when this settles. */
   async close(): Promise<void> {
     await this.page.close()
     await this.tensorboard.close()
     await this.#metricsFile.close()
-    if (this.#isFinished) await this.#server?.lastScrape(this.#signal, this.#onLastScrape)
+    if (this.#end === 'finished') await this.#server?.lastScrape(this.#signal, this.#onLastScrape)
+    // The signal has fired already; the next one ends the process.
+    else if (this.#end !== undefined && this.#end !== 'failed')
+      await this.#server?.lastScrape(new AbortController().signal, this.#onLastScrape, MAX_STOPPED_WAIT_MS)
     this.#server?.close()
   }
 }

@@ -66,7 +66,7 @@ function untested(run: Snapshot): HTMLElement[] {
 
 const WHY_UNTESTED: Readonly<Record<RunEnd['kind'], string>> = {
   finished: 'the result was not recorded',
-  stopped: 'the result was not recorded',
+  stopped: 'the run was stopped before its test',
   interrupted: 'the run was interrupted before its test',
   failed: 'the run failed before its test',
   unknown: 'the run ended before its test',

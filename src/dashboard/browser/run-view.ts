@@ -108,7 +108,7 @@ const ENDINGS: Readonly<Record<RunEnd['kind'], string>> = {
 }
 
 function because({ kind, reason }: RunEnd): string {
-  if (reason !== undefined) return ` ${reason}`
+  if (reason !== undefined) return kind === 'failed' ? ` ${reason}` : ` By ${reason}.`
   return kind === 'failed' || kind === 'unknown' ? ' Why was not recorded.' : ''
 }
 
