@@ -1,4 +1,6 @@
-import type { Command, CommanderError } from 'commander'
+import type { EventEmitter } from 'node:events'
+import type { CommanderError } from 'commander'
+import { Command } from 'commander'
 import { ConvoyError } from '../shared/errors.js'
 
 /** What is wrong with a command's flags, in the order in which commander found it. */
@@ -28,22 +30,21 @@ export function gatherFlagProblems(command: Command): void {
   command.error = refuse as Command['error']
 
   // Commander sets an option's value by emitting an event, and throws out of it what it has told `error` of already.
-  const emit = command.emit.bind(command)
-  command.emit = (event, ...values: unknown[]) => {
+  const emitter = command as unknown as EventEmitter
+  const emit = emitter.emit.bind(emitter)
+  emitter.emit = (event: string, ...values: unknown[]) => {
     try {
       if (!lacksValue) return emit(event, ...values)
       lacksValue = false
     } catch (error) {
-            if (error instanceof ConvoyError && error.exitStatus === 2) problems.push(...error.lines)
+      if (error instanceof ConvoyError && error.exitStatus === 2) problems.push(...error.lines)
       else if ((error as CommanderError).code !== 'commander.invalidArgument') throw error
     }
     return true
   }
   command.hook('preAction', () => {
     // It speaks of the first one only.
-    const others = hasUnknown ? command.args.filter(isFlag).slice(1) : []
-    const { unknownOption } = command as unknown as { unknownOption: (flag: string) => void }
-    for (const flag of others) unknownOption.call(command, flag)
+    if (hasUnknown) command.args.filter(isFlag).slice(1).forEach(unknownOptionOf(command))
     if (!reporters.has(command)) throwProblems(problems)
   })
 }
@@ -74,6 +75,26 @@ export async function problemsOf(check: () => unknown): Promise<string[]> {
   } catch (error) {
     if (error instanceof ConvoyError && error.exitStatus === 2) return [...error.lines]
     throw error
+  }
+}
+
+/** The word among these that a misspelt one most resembles, by commander's measure; undefined: none does. */
+export function similarWord(word: string, words: readonly string[]): string | undefined {
+  const command = new Command().helpOption(false)
+  for (const one of words) command.option(`--${one}`)
+  let similar: string | undefined
+  command.error = ((message: string) => {
+    similar = /Did you mean (?:one of )?--([\w-]+)/.exec(message)?.[1]
+  }) as Command['error']
+  unknownOptionOf(command)(`--${word}`)
+  return similar
+}
+
+/** What commander calls with a flag that it does not know; not declared. */
+function unknownOptionOf(command: Command): (flag: string) => void {
+  const { unknownOption } = command as unknown as { unknownOption: (flag: string) => void }
+  return (flag) => {
+    unknownOption.call(command, flag)
   }
 }
 

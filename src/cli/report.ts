@@ -12,12 +12,8 @@ import type { WeightsName } from '../saved-model/trained-model.js'
 import { loadTrainedModel, modelIn, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 import { printable } from '../shared/log/printable.js'
-<<<<<<< HEAD
-import { isThere } from '../shared/path-access.js'
 import { readTextIfThere } from '../shared/read-file.js'
 import { replaceFile } from '../shared/replace-file.js'
-=======
->>>>>>> main
 import { standardError, standardOutput } from '../shared/terminal.js'
 
 export function reportCommand(): Command {

@@ -102,14 +102,14 @@ export async function recordOrigin(fingerprint: string, name: string, origin: Da
   const before = readOrigin(fingerprint)
   try {
     if (origin.nameIsChosen || !before.nameIsChosen) await writeOrigin(fingerprint, origin)
-    if (!origin.nameIsChosen) return (await readInfo(fingerprint))!
+    if (!origin.nameIsChosen) return readInfo(fingerprint)!
     for (const owner of await ownersOf(name, fingerprint))
       await writeOrigin(owner.info.fingerprint, { ...owner.origin, nameIsChosen: false })
     return await renamePackedDataset(fingerprint, name)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     // In another user's cache, an origin that nobody chose need not be known.
-    if (!origin.nameIsChosen && ['EACCES', 'EPERM', 'EROFS'].includes(code!)) return (await readInfo(fingerprint))!
+    if (!origin.nameIsChosen && ['EACCES', 'EPERM', 'EROFS'].includes(code!)) return readInfo(fingerprint)!
     throw cacheNotWritten(directoryOf(fingerprint), error)
   }
 }

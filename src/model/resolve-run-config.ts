@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { RECIPES } from './recipes.js'
+import { DEFAULT_RECIPE, RECIPES } from './recipes.js'
 import type { RunConfig } from './run-config.js'
 import { runConfigSchema } from './run-config.js'
 
@@ -29,15 +29,12 @@ export function resolveRunConfig(
   { name, origin: recipeOrigin }: { readonly name: string; readonly origin: string },
   assignments: readonly Assignment[],
 ): Resolved {
-  if (!Object.hasOwn(RECIPES, name)) {
-    return {
-      config: undefined,
-      problems: [`${recipeOrigin}: there is no recipe "${name}"; use ${Object.keys(RECIPES).join(', ')}.`],
-    }
-  }
-  const tree = structuredClone(RECIPES[name]!.config) as Tree
+  const isKnown = Object.hasOwn(RECIPES, name)
+  const tree = structuredClone(RECIPES[isKnown ? name : DEFAULT_RECIPE]!.config) as Tree
   const origins = new Map<string, string>()
   const problems: string[] = []
+  if (!isKnown)
+    problems.push(`${recipeOrigin}: there is no recipe "${name}"; use ${Object.keys(RECIPES).join(', ')}.`)
   for (const { path, value, origin } of assignments) {
     // It would become the tree's prototype, which the schema does not see.
     if (path.includes('__proto__')) {
@@ -48,7 +45,9 @@ export function resolveRunConfig(
     origins.set(resolvePath(tree, path).join('.'), origin)
   }
   const parsed = runConfigSchema.safeParse(tree)
-  problems.push(...(parsed.error?.issues ?? []).flatMap((issue) => describe(issue, origins)))
+  // How values fit together cannot be known without the recipe that was meant.
+  const issues = (parsed.error?.issues ?? []).filter(({ code }) => isKnown || code !== 'custom')
+  problems.push(...issues.flatMap((issue) => describe(issue, origins)))
   return { config: problems.length === 0 ? parsed.data : undefined, problems }
 }
 
