@@ -128,7 +128,8 @@ async function readConfigFile(file: string | undefined, problems: string[]): Pro
 
 /** Every value of a nested object, `kind` before what depends on it. */
 function leaves(value: unknown, file: string, path: readonly string[] = []): Assignment[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  const isEmpty = path.length > 0 && Object.keys(value ?? {}).length === 0
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isEmpty) {
     return [{ path, value, origin: `${file}: ${path.join('.')}` }]
   }
   return Object.entries(value)

@@ -27,9 +27,9 @@ export function readRegularFile(file: string, maxBytes: number, code: ErrorCode 
   try {
     const descriptor = openSync(file, READ)
     try {
-      const { size } = checked(file, fstatSync(descriptor), code)
-      if (size > maxBytes) throw tooLarge(file, maxBytes, code)
-      return readAll(descriptor, size)
+      const stats = checked(file, fstatSync(descriptor), code)
+      if (stats.isFile() && stats.size > maxBytes) throw tooLarge(file, maxBytes, code)
+      return readAll(descriptor, stats.size)
     } finally {
       closeSync(descriptor)
     }
