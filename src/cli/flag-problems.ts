@@ -73,7 +73,7 @@ export async function problemsOf(check: () => unknown): Promise<string[]> {
     await check()
     return []
   } catch (error) {
-    if (error instanceof ConvoyError && error.exitStatus === 2) return [...error.lines]
+    if (error instanceof ConvoyError && error.exitStatus === 2) return [error.lines.join(' ')]
     throw error
   }
 }
