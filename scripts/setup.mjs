@@ -4,9 +4,22 @@
 //
 //     node scripts/setup.mjs [--development]     (--development adds the tools that `npm test` needs)
 //     node scripts/setup.mjs --packages          the packages of --development alone, before a tool is run that needs them
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -197,43 +210,36 @@ async function compile(development) {
   writeFileSync(BUILD_STAMP, stamp)
 }
 
-// One set-up at a time in a checkout: the lock names the process that holds it, and dies with that process.
+// One set-up at a time in a checkout: the file stays, its lock is dropped with the process that holds it (docs/decisions/008-ownership-locks.md).
 
 const LOCK = at('dist', '.convoy-setup')
 const LOCK_POLL_MS = 200
 
 async function alone(work) {
   mkdirSync(path.dirname(LOCK), { recursive: true })
-  for (let waiting = false; !takeLock(); waiting = true) {
-    if (!waiting) report(`Set-up: waiting for the one of process ${read(LOCK)} (if there is none, delete ${LOCK}) …`)
-    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS))
-  }
+  const lock = openSync(LOCK, 'a+')
   try {
+    for (let waiting = false; !takeLock(lock); waiting = true) {
+      if (!waiting) report(`Set-up: waiting for the one of process ${read(LOCK)} …`)
+      await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS))
+    }
+    // For whoever waits.
+    ftruncateSync(lock)
+    writeSync(lock, String(process.pid))
     await work()
   } finally {
-    rmSync(LOCK, { force: true })
+    closeSync(lock)
   }
 }
 
-function takeLock() {
-  try {
-    writeFileSync(LOCK, String(process.pid), { flag: 'wx' })
-    return true
-  } catch (error) {
-    if (error.code !== 'EEXIST') throw error
-    const holder = read(LOCK)
-    if (holder !== undefined && !isRunning(Number(holder))) rmSync(LOCK, { force: true })
-    return false
-  }
-}
-
-function isRunning(pid) {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error.code === 'EPERM'
-  }
+function takeLock(lock) {
+  // It belongs to the open file of this process, and stays when the command has ended.
+  const stdio = ['ignore', 'ignore', 'pipe', lock]
+  const { status, stderr, error } = spawnSync('flock', ['-x', '-n', '3'], { stdio, encoding: 'utf8' })
+  if (status === 0) return true
+  if (status === 1 && stderr === '') return false
+  report(`Set-up: ${LOCK} cannot be locked (${error?.message ?? stderr.trim()}): run one set-up at a time here.`)
+  return true
 }
 
 function read(file) {

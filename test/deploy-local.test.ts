@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { packageRoot } from '../src/shared/package-root.js'
+import { inPidNamespace, whyNoPidNamespace } from './chaos/pid-namespace.js'
 import { killLaunches, train } from './launch.js'
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-local-'))
@@ -15,9 +17,21 @@ const PORTS = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--me
 
 /** Runs a script of deploy/local. @returns its output; rejects with it when the script fails */
 async function local(script: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(path.join(packageRoot, 'deploy', 'local', script), args, {
-    env: environment,
-  })
+  return said(scriptAt(script), ...args)
+}
+
+/** As {@link local}, in a PID namespace of its own. */
+async function beside(script: string, ...args: string[]): Promise<string> {
+  const [program, ...words] = inPidNamespace(scriptAt(script), ...args)
+  return said(program!, ...words)
+}
+
+function scriptAt(name: string): string {
+  return path.join(packageRoot, 'deploy', 'local', name)
+}
+
+async function said(program: string, ...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(program, args, { env: environment })
   return stdout
 }
 
@@ -76,6 +90,61 @@ describe('deploy/local', () => {
     assert.equal(result['weightsSha256'], undisturbed['weightsSha256'])
     assert.equal(result['workers'], 3)
     await until('the end', async () => /over/.test(await local('status')) || undefined)
+  })
+
+  it(
+    'fault 66: is seen in another PID namespace, and not ended from there',
+    { skip: whyNoPidNamespace() },
+    async () => {
+      await local(
+        'up',
+        '1',
+        '--recipe',
+        'quick',
+        '--epochs',
+        '100000',
+        ...PORTS,
+        '--runs-dir',
+        path.join(scratch, 'long'),
+      )
+      const first = await until('the first step', async () => (await status())?.step || undefined)
+      await assert.rejects(beside('up', '1'), /A local run is going on/)
+      assert.ok((JSON.parse(await beside('status', '--json')) as Status).step >= first)
+      await assert.rejects(beside('down'), /The coordinator runs, but .* another container, PID namespace or user/)
+      await assert.rejects(beside('scale', '0'), /The worker-0 runs, but .* another container, PID namespace or user/)
+      await until('a step after that', async () => ((await status())?.step ?? 0) > first || undefined)
+      assert.equal((await status())?.workers.length, 1)
+      assert.match(await local('down'), /^Down\.$/m)
+      assert.match(await local('status'), /^The run is over/)
+    },
+  )
+
+  it('signals no process that has the number of one that was killed', async () => {
+    const state = environment.CONVOY_LOCAL_STATE
+    await local('up', '0', '--recipe', 'quick', ...PORTS, '--runs-dir', path.join(scratch, 'killed'))
+    const pidFile = path.join(state, 'coordinator.pid')
+    process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL')
+    await until('its end', async () =>
+      // In between it still has its lock, and does not answer.
+      local('status').then(
+        (text) => text.startsWith('The run is over') || undefined,
+        () => undefined,
+      ),
+    )
+    const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', 'convoy.mjs'])
+    writeFileSync(pidFile, `${bystander.pid}\n`)
+    await local('down')
+    // Whatever it was sent comes before this.
+    bystander.kill('SIGUSR2')
+    const [, signal] = (await once(bystander, 'exit')) as [number | null, string]
+    assert.equal(signal, 'SIGUSR2')
+  })
+
+  it('does not pretend to have ended a run of an earlier version', async () => {
+    const pidFile = path.join(environment.CONVOY_LOCAL_STATE, 'worker-7.pid')
+    writeFileSync(pidFile, `${process.pid}\n`)
+    await assert.rejects(local('down'), new RegExp(`worker-7\\.pid was written by an earlier version.*${process.pid}`))
+    rmSync(pidFile)
   })
 
   it('says what is wrong with a number of workers', async () => {

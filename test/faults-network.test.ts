@@ -155,7 +155,7 @@ describe('a network that delays, loses, cuts and damages', () => {
       assert.equal(await launch.status(), 2)
       assert.match(launch.stderr, new RegExp(`Cannot listen on ${taken}: the port is in use.*${flag}`))
       assert.deepEqual(
-        readdirSync('/dev/shm').filter((name) => name.startsWith(`convoy-${launch.child.pid}-`)),
+        readdirSync('/dev/shm').filter((name) => name.startsWith(`convoy-coordinator-${launch.child.pid}-`)),
         [],
       )
     }

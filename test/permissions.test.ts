@@ -137,8 +137,9 @@ describe('what is published', () => {
       try {
         const root = path.join(scratch, `runtime-${umask}`)
         const staging = await createStaging(root)
-        writeFileSync(path.join(staging, 'runtime.json'), '{}')
-        await publish(staging, path.join(root, 'published'), () => true)
+        writeFileSync(path.join(staging.directory, 'runtime.json'), '{}')
+        await publish(staging.directory, path.join(root, 'published'), () => true)
+        await staging.remove()
         assert.deepEqual(modesIn(root), { directories: [directories], files: [files] })
       } finally {
         process.umask(before)

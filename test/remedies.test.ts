@@ -33,6 +33,8 @@ const SHOWN_BY: Readonly<Record<string, readonly string[]>> = {
   'src/cli/dataset-of-run.ts --data': ['eval', 'inspect'],
   'src/data/open-dataset.ts --data': ['train', 'coordinator', 'eval', 'inspect'],
   'src/data/stored-datasets.ts --name': ['data'],
+  // The workers of a coordinator start by themselves.
+  'src/model/memory-need.ts --workers': ['train'],
   // An evaluation takes one line of these, which has no flag.
   'src/model/run-warnings.ts --batch-size': ['train', 'coordinator'],
   'src/model/run-warnings.ts --shard-size': ['train', 'coordinator'],

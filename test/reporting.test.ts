@@ -12,6 +12,7 @@ import { createRunDirectory, writeResult } from '../src/coordinator/reporting/ru
 import { ProgressLine } from '../src/coordinator/reporting/progress-line.js'
 import { createProgressDisplay } from '../src/coordinator/reporting/terminal-progress.js'
 import { Terminal } from '../src/shared/terminal.js'
+import { isRunGoingOn } from '../src/coordinator/run-lock.js'
 import { RunProgress } from '../src/coordinator/run-progress.js'
 import type { RunEvent, RunResult } from '../src/coordinator/run-events.js'
 import type { ConvoyError } from '../src/shared/errors.js'
@@ -24,12 +25,15 @@ after(() => {
 
 describe('run directory', () => {
   it('fault 14: is unique, even for two coordinators that begin in one second', async () => {
-    const [first, second] = [
+    const [{ runDirectory: first, lock }, { runDirectory: second }] = [
       await createRunDirectory(scratch, 'quick', 1_700_000_000_000),
       await createRunDirectory(scratch, 'quick', 1_700_000_000_000),
     ]
     assert.match(first, /20231114T221320Z_quick$/)
     assert.match(second, /20231114T221320Z_quick-2$/)
+    assert.equal(isRunGoingOn(first), true)
+    lock!.release()
+    assert.equal(isRunGoingOn(first), false)
   })
 
   it('that cannot be written names the flag', async () => {

@@ -187,6 +187,24 @@ describe('weights that were announced', () => {
     }
   })
 
+  it('and all steps so far, when a fault that nothing catches ends it', async () => {
+    const sign = path.join(scratch, 'sign')
+    const fault = `import { existsSync } from 'node:fs'
+      const look = () => { if (existsSync(${JSON.stringify(sign)})) { clearInterval(timer); throw new Error('planted') } }
+      const timer = process.argv.includes('train') ? setInterval(look, 100) : undefined`
+    const planted = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(fault)}` }
+    const launch = new Launch(ENDLESS, { ...tiny.environment, ...planted }, true)
+    await launch.untilMetrics(isStep)
+    const { runDirectory } = await launch.announcement()
+    writeFileSync(sign, '')
+    assert.equal(await launch.status(), 1, launch.stderr)
+    assert.match(messagesOf(runDirectory), /Stopping after a fault that nothing caught: planted/)
+    const steps = linesOf(runDirectory, 'metrics.jsonl').filter(isStep).length
+    assert.equal((await loadTrainedModel(runDirectory, 'last')).step, steps)
+    assert.equal(statusOf(runDirectory).state, 'failed')
+    launch.remove()
+  })
+
   it('are used by predict and eval when the run was stopped before a validation chose any', async () => {
     const launch = new Launch([...ENDLESS, '--set', 'batchSize=840', '--set', 'shardSize=40'], tiny.environment, true)
     const { runDirectory } = await launch.announcement()

@@ -65,6 +65,21 @@ describe('the doctor', () => {
     assert.match(runtime.remedy!, /runtime install --gpu/)
   })
 
+  it('tells where files cannot be locked', async () => {
+    const verdictOf = async (): Promise<Verdict> => (await examineStorage()).find(({ check }) => check === 'locks')!
+    assert.equal((await verdictOf()).ok, true)
+    const { PATH } = process.env
+    process.env['PATH'] = '/nowhere'
+    try {
+      const { ok, found, remedy } = await verdictOf()
+      assert.equal(ok, false)
+      assert.match(found, /^flock does not work in .*ENOENT/)
+      assert.match(remedy!, /util-linux/)
+    } finally {
+      process.env['PATH'] = PATH
+    }
+  })
+
   it('tells of a cache that cannot be written', async () => {
     const [cache] = await withCache('/proc/convoy', examineStorage)
     assert.equal(cache?.ok, false)

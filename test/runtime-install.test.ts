@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -178,14 +188,40 @@ describe('an installed runtime', () => {
 describe('the staging directory of an installation', () => {
   it('is removed by the next installation when its process was killed, and kept while it lives', async () => {
     const root = fresh()
-    const dead = spawnSync(process.execPath, ['-e', '']).pid
-    const abandoned = path.join(root, `.staging-${os.hostname()}-${dead}-abcdef`)
-    mkdirSync(path.join(abandoned, 'wheels'), { recursive: true })
-    const elsewhere = path.join(root, '.staging-another-machine-1-abcdef')
-    mkdirSync(elsewhere)
+    const abandoned = leftBehind(root)
+    assert.ok(existsSync(abandoned))
     const mine = await createStaging(root)
     const second = await createStaging(root)
     assert.equal(existsSync(abandoned), false)
-    for (const kept of [mine, second, elsewhere]) assert.ok(existsSync(kept), kept)
+    for (const { directory } of [mine, second]) assert.ok(existsSync(directory), directory)
+    for (const staging of [mine, second]) await staging.remove()
+    assert.deepEqual(readdirSync(root), [])
+  })
+
+  it('stays for a day when it has no lock, or one of another machine: nobody can tell whether it is in use', async () => {
+    const root = fresh()
+    const dead = spawnSync(process.execPath, ['-e', '']).pid
+    const earlier = path.join(root, `.staging-${os.hostname()}-${dead}-abcdef`)
+    const elsewhere = path.join(root, '.staging-00000000-abcdefabcdef')
+    for (const directory of [earlier, elsewhere]) mkdirSync(directory)
+    // Some network file systems say this of a lock that is held on another machine.
+    writeFileSync(`${elsewhere}.lock`, '')
+    await (await createStaging(root)).remove()
+    assert.deepEqual([earlier, elsewhere].map(existsSync), [true, true])
+    const twoDaysAgo = Date.now() / 1000 - 2 * 24 * 3600
+    for (const name of readdirSync(root)) utimesSync(path.join(root, name), twoDaysAgo, twoDaysAgo)
+    await (await createStaging(root)).remove()
+    assert.deepEqual(readdirSync(root), [])
   })
 })
+
+/** Begins an installation in a process that is killed. @returns its staging directory */
+function leftBehind(root: string): string {
+  const module = new URL('../src/shared/staging.js', import.meta.url).href
+  const script =
+    `const { createStaging } = await import('${module}')\n` +
+    "const { writeSync } = await import('node:fs')\n" +
+    'writeSync(1, (await createStaging(process.argv[1])).directory)\n' +
+    "process.kill(process.pid, 'SIGKILL')"
+  return spawnSync(process.execPath, ['--input-type=module', '-e', script, root], { encoding: 'utf8' }).stdout
+}

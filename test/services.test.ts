@@ -14,6 +14,7 @@ import type { Listener } from '../src/shared/protocol/listen.js'
 import { listen } from '../src/shared/protocol/listen.js'
 import type { JoinReply, JoinRequest } from '../src/shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../src/shared/protocol/messages.js'
+import { OpenConnections } from '../src/shared/protocol/open-connections.js'
 import { Control, Data, SESSION_KEY, WORKER_KEY } from '../src/shared/protocol/services.js'
 import { until } from './chaos/until.js'
 
@@ -28,7 +29,8 @@ describe('the coordinator says why a worker left', () => {
     ...{ allowMixedDevices: false, now: () => performance.now(), wakeAt: () => undefined },
   })
   const stop = new AbortController()
-  const server = new grpc.Server()
+  const connections = new OpenConnections({ isInUse: (peer) => pool.isCaller(peer), report: () => undefined })
+  const server = new grpc.Server({ interceptors: [connections.interceptor] })
   let listener: Listener
   const clients: grpc.Client[] = []
   before(async () => {
@@ -40,7 +42,7 @@ describe('the coordinator says why a worker left', () => {
       Data.service,
       dataService(pool, new WeightsBoard(), 'a'.repeat(64), undefined, () => undefined),
     )
-    listener = await listen(server, '127.0.0.1:0', '--listen')
+    listener = await listen(server, '127.0.0.1:0', '--listen', connections)
     // Something to compute, so that leases are given.
     pool
       .compute(

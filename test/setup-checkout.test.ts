@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
   copyFileSync,
@@ -15,6 +16,7 @@ import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { packageRoot } from '../src/shared/package-root.js'
+import { inPidNamespace, whyNoPidNamespace } from './chaos/pid-namespace.js'
 
 const SETUP = path.join(packageRoot, 'scripts', 'setup.mjs')
 
@@ -45,10 +47,11 @@ function makeCheckout(): string {
   return root
 }
 
-/** Runs the set-up of packages and build. */
+/** Runs the set-up of packages and build. @param onLine hears that it has said something */
 async function setUp(
   root: string,
   environment: NodeJS.ProcessEnv = {},
+  onLine: () => void = () => undefined,
 ): Promise<{ status: number; lines: string[]; ms: number }> {
   const url = pathToFileURL(path.join(root, 'scripts', 'setup.mjs')).href
   const program =
@@ -57,7 +60,11 @@ async function setUp(
   const started = performance.now()
   const child = spawn(process.execPath, ['-e', program], { env: { ...process.env, ...environment } })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()))
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (text: Buffer) => {
+      output += text.toString()
+      onLine()
+    })
   const status = await new Promise<number>((resolve) =>
     child.once('close', (code) => {
       resolve(code ?? 128)
@@ -124,7 +131,6 @@ describe('the set-up of a checkout', () => {
     )
     const lines = both.flatMap((one) => one.lines).filter((line) => line.includes('ready after'))
     assert.equal(lines.length, 2, lines.join('\n'))
-    assert.equal(existsSync(path.join(root, 'dist', '.convoy-setup')), false)
   })
 
   it('is not held up by one that was killed', async () => {
@@ -133,6 +139,21 @@ describe('the set-up of a checkout', () => {
     const dead = spawnSync(process.execPath, ['-e', '']).pid
     writeFileSync(path.join(root, 'dist', '.convoy-setup'), String(dead))
     assert.equal((await setUp(root)).status, 0)
+  })
+
+  it('fault 66: waits for one in another PID namespace', { skip: whyNoPidNamespace() }, async () => {
+    const root = makeCheckout()
+    const lock = path.join(root, 'dist', '.convoy-setup')
+    mkdirSync(path.dirname(lock))
+    // A process id that is free here.
+    writeFileSync(lock, String(spawnSync(process.execPath, ['-e', '']).pid))
+    const [program, ...args] = inPidNamespace('flock', '-x', lock, 'sh', '-c', 'echo locked; cat')
+    const other = spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    await once(other.stdout, 'data')
+    const { status, lines } = await setUp(root, {}, () => other.stdin.end())
+    assert.equal(status, 0, lines.join('\n'))
+    assert.match(lines[0]!, /^Set-up: waiting for the one of process \d+ …$/)
+    assertLines(lines.slice(1), [...PACKAGES, ...BUILD])
   })
 
   it('without npm, says so', async () => {

@@ -1,16 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -94,30 +85,43 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
   })
 
   it('of a coordinator that was killed are cleared away by the next', () => {
-    const { pid } = spawnSync(process.execPath, ['-e', ''])
-    const leftover = `/dev/shm/convoy-${pid}-abcdef`
-    mkdirSync(leftover)
+    const leftover = leftBehind()
+    assert.equal(existsSync(path.join(leftover, 'proof')), true)
     // What is none of ours is no reason to do without.
-    const strange = `/dev/shm/convoy-${pid}-link`
+    const strange = '/dev/shm/convoy-coordinator-0-link.lock'
     symlinkSync('/dev/shm/nowhere', strange)
     const next = SharedFiles.create()!
+    rmSync(strange)
     assert.equal(existsSync(leftover), false)
     assert.equal(existsSync(files.directory), true)
     next.files.close()
-    rmSync(strange)
+    const rest = [leftover, next.files.directory].map((directory) => path.basename(directory))
     assert.deepEqual(
-      readdirSync('/dev/shm').filter((name) => name === path.basename(next.files.directory)),
+      readdirSync('/dev/shm').filter((name) => rest.some((directory) => name.startsWith(directory))),
       [],
     )
   })
 
-  it('of a killed coordinator with the number of this process are cleared away, and those of this process stay', () => {
-    const leftover = `/dev/shm/convoy-${process.pid}-abcdef`
-    mkdirSync(leftover)
-    const beforeThisProcess = Date.now() / 1000 - process.uptime() - 1
-    utimesSync(leftover, beforeThisProcess, beforeThisProcess)
-    SharedFiles.create()!.files.close()
-    assert.equal(existsSync(leftover), false)
-    assert.equal(existsSync(files.directory), true)
+  it('of a version without locks stay: nobody can tell whether they are in use', () => {
+    const { pid } = spawnSync(process.execPath, ['-e', ''])
+    const earlier = [`/dev/shm/convoy-${pid}-abcdef`, `/dev/shm/convoy-coordinator-${pid}-abcdef`]
+    try {
+      for (const directory of earlier) mkdirSync(directory)
+      SharedFiles.create()!.files.close()
+      for (const directory of earlier) assert.ok(existsSync(directory), directory)
+    } finally {
+      for (const directory of earlier) rmSync(directory, { recursive: true, force: true })
+    }
   })
 })
+
+/** Makes shared files in a process that is killed. @returns their directory */
+function leftBehind(): string {
+  const module = new URL('../src/shared/shared-files.js', import.meta.url).href
+  const script =
+    `const { SharedFiles } = await import('${module}')\n` +
+    "const { writeSync } = await import('node:fs')\n" +
+    'writeSync(1, SharedFiles.create().files.directory)\n' +
+    "process.kill(process.pid, 'SIGKILL')"
+  return spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }).stdout
+}

@@ -1,4 +1,7 @@
-# Sourced by the scripts beside it: where a local run keeps its process ids and logs.
+# Sourced by the scripts beside it: where a local run keeps its locks, process ids and logs.
+#
+# A process of the run holds the lock of its file, NAME.lock, open as descriptor 9, for as long as it lives: containers and PID namespaces
+# that share this directory see that too. NAME.pid says whom to signal. It goes when the process is told to end. Lock files stay.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -16,23 +19,47 @@ read_count() {
   count=$((10#$1))
 }
 
-# True when the process of a pid file is alive and ours: pids are used again.
+command -v flock >/dev/null || fail "flock is missing: install util-linux."
+
+# True when a process of that name runs and has not been told to end.
 alive() {
-  local pid
-  pid=$(cat "$state/$1.pid" 2>/dev/null) || return 1
-  grep -q convoy.mjs "/proc/$pid/cmdline" 2>/dev/null
+  [[ -e $state/$1.pid ]] && held "$1"
+}
+
+# True when a process of that name runs.
+held() {
+  local status=0
+  [[ -e $state/$1.lock ]] || return 1
+  flock --shared --nonblock "$state/$1.lock" true || status=$?
+  ((status <= 1)) || fail "$state/$1.lock cannot be locked: check its permissions."
+  ((status == 1))
+}
+
+# Signals the process of that name. Its process id may mean another one here: the open lock file tells.
+signal() {
+  local name=$1 signal=$2 pid
+  pid=$(cat "$state/$name.pid")
+  if [[ /proc/$pid/fd/9 -ef $state/$name.lock ]]; then
+    kill "-$signal" "$pid" 2>/dev/null || true
+  elif held "$name"; then
+    fail "The $name runs, but not where this command can signal it: it belongs to another container, PID namespace or user. Run the command there."
+  fi
 }
 
 field() {
   node -p 'JSON.parse(require("fs").readFileSync(process.argv[1]))[process.argv[2]]' "$state/coordinator.json" "$1"
 }
 
-# Starts the command after the name, in the background and in a session of its own.
+# Starts the command after the name, in the background and in a session of its own. It inherits the lock; Node lets nobody inherit it further.
 launch() {
   local name=$1
   shift
+  exec 9>"$state/$name.lock"
+  # One that was told to end may take a moment.
+  flock --timeout 20 9 || fail "The $name of before has not ended: see $state/$name.log."
   setsid nohup "$@" </dev/null >>"$state/$name.log" 2>&1 &
   echo $! >"$state/$name.pid"
+  exec 9>&-
 }
 
 # Workers that are alive, by number.
@@ -40,7 +67,7 @@ workers() {
   local file name
   for file in "$state"/worker-*.pid; do
     name=$(basename "$file" .pid)
-    if alive "$name"; then echo "${name#worker-}"; else rm -f "$file"; fi
+    if alive "$name"; then echo "${name#worker-}"; fi
   done | sort -n
 }
 
@@ -71,7 +98,7 @@ scale_to() {
   running=($(workers))
   while ((${#running[@]} > wanted)); do
     number=${running[-1]}
-    kill -TERM "$(cat "$state/worker-$number.pid")" 2>/dev/null || true
+    signal "worker-$number" TERM
     rm -f "$state/worker-$number.pid"
     unset 'running[-1]'
   done

@@ -1,7 +1,10 @@
+import os from 'node:os'
+import path from 'node:path'
 import * as grpc from '@grpc/grpc-js'
 import { findRunningRun } from '../coordinator/run-announcement.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
+import { whyNotReached } from '../shared/own-shortage.js'
 import { parsePeerAddress } from '../shared/protocol/listen.js'
 import { Admin, CHANNEL_OPTIONS } from '../shared/protocol/services.js'
 
@@ -14,13 +17,34 @@ export interface AdminTarget {
 const DEADLINE_MS = 5_000
 
 /**
+ * The admin address of a coordinator, from the announcement in its run directory unless the target names one. That of a run in another
+ * container or on another machine may lead nowhere from here, or to another coordinator: the answer is compared.
+ * @throws ConvoyError('usage') when no run is found, ConvoyError('unavailable') when it cannot be reached from here
+ */
+export async function adminAddressOf(target: AdminTarget, run?: string): Promise<string> {
+  if (target.admin !== undefined) return target.admin
+  const { adminAddress, runDirectory, host = 'another host' } = await findRunningRun(target.runsDir, run)
+  const isElsewhere = (found: string, cause?: unknown): ConvoyError =>
+    new ConvoyError(
+      'unavailable',
+      `${found} at ${adminAddress}; that of ${runDirectory} is on ${host}. Run this command there, or give an address with --admin host:port.`,
+      { cause },
+    )
+  const status = await callAdmin('status', { ...target, admin: adminAddress }).catch((error: unknown) => {
+    throw host === os.hostname() ? error : isElsewhere('No coordinator answers', error)
+  })
+  if (path.basename(status.runDirectory) === path.basename(runDirectory)) return adminAddress
+  throw isElsewhere(`The coordinator of ${status.runDirectory} answers`)
+}
+
+/**
  * Calls a coordinator's Admin service.
  * @throws ConvoyError('usage') when no run is found or another server answers, ConvoyError('unavailable') when none does
  */
 export async function callAdmin(method: 'status', target: AdminTarget, run?: string): Promise<StatusReply>
 export async function callAdmin(method: 'stop', target: AdminTarget, run?: string): Promise<void>
 export async function callAdmin(method: 'status' | 'stop', target: AdminTarget, run?: string): Promise<unknown> {
-  const address = target.admin ?? (await findRunningRun(target.runsDir, run)).adminAddress
+  const address = await adminAddressOf(target, run)
   parsePeerAddress(address, '--admin')
   const client = new Admin(address, grpc.credentials.createInsecure(), CHANNEL_OPTIONS)
   try {
@@ -35,7 +59,7 @@ export async function callAdmin(method: 'status' | 'stop', target: AdminTarget, 
     switch (code) {
       case grpc.status.UNAVAILABLE:
       case grpc.status.DEADLINE_EXCEEDED:
-        throw new ConvoyError('unavailable', `No coordinator answers at ${address}.`, { cause: error })
+        throw new ConvoyError('unavailable', whyNotReached(address, details), { cause: error })
       case grpc.status.UNIMPLEMENTED:
         throw new ConvoyError(
           'usage',

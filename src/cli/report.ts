@@ -62,7 +62,7 @@ function summaryOf({ header, environment, outcome, weights, members, status }: R
   return { state, end, outcome, weights, run: header, environment, workers: members }
 }
 
-/** Whether its coordinator lives on this machine. */
+/** Whether its coordinator lives. */
 async function isRunning(run: string): Promise<boolean> {
   return findRunningRun('', run).then(
     () => true,

@@ -61,7 +61,7 @@ export async function runTraining(
   ]
   const early = new Log({ levels: parseLogLevels(options.logLevel), sinks, now: Date.now })
   const planned = await planRun(config, options.data, early.module('run').info)
-  const runDirectory = await createRunDirectory(options.runsDir, name, Date.now())
+  const { runDirectory, lock } = await createRunDirectory(options.runsDir, name, Date.now())
   await writeProvenance(runDirectory, config, version())
 
   const display = createProgressDisplay(standardError, now)
@@ -93,6 +93,7 @@ export async function runTraining(
   let unsaved: unknown
   endings.watch(log.module('run'))
   const closing: (() => void | Promise<void>)[] = [
+    () => lock?.release(),
     async () => runLog.close(),
     () => {
       endings.close()

@@ -1,12 +1,11 @@
 import { status as grpcStatus } from '@grpc/grpc-js'
 import type { ServiceError } from '@grpc/grpc-js'
 import { setTimeout as delay } from 'node:timers/promises'
-import { findRunningRun } from '../coordinator/run-announcement.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
 import type { AdminTarget } from './admin-client.js'
-import { callAdmin } from './admin-client.js'
+import { adminAddressOf, callAdmin } from './admin-client.js'
 import { onStopSignals } from './stop-signals.js'
 
 /**
@@ -21,7 +20,7 @@ export async function watchStatus(
 ): Promise<void> {
   const restoreSignals = onStopSignals(() => process.exit(130))
   // Looked up once: it may not become another run on the way.
-  const admin = target.admin ?? (await findRunningRun(target.runsDir, run)).adminAddress
+  const admin = await adminAddressOf(target, run)
   const write = (text: string): void => {
     if (standardOutput.canRedraw) standardOutput.redrawBlock(text)
     else standardOutput.print(text)

@@ -1,11 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type { Logger } from '../shared/log/log.js'
 import { RotatingFile } from '../shared/log/rotating-file.js'
 import { packageRoot } from '../shared/package-root.js'
 import { counted } from '../shared/units.js'
+import { MemoryWatch } from './memory-watch.js'
 
 export interface LocalWorkersOptions {
   readonly count: number
@@ -54,6 +56,12 @@ export const MAX_START_MS = 60_000
 const MOST_LOG_BYTES = 16 * 1024 * 1024
 const MOST_LOG_FILES = 2
 
+/** Of a worker's output, kept to say how it ended: Node prints a native stack after the reason. */
+const MAX_LAST_WORDS = 8_000
+
+/** Added to the share of memory that a process holds, in thousandths; 1000 is the most. */
+const KILLED_FIRST = '500'
+
 /** Worker processes on this machine, started again when they die. */
 export class LocalWorkers {
   readonly #options: LocalWorkersOptions
@@ -61,6 +69,9 @@ export class LocalWorkers {
   readonly #children = new Map<number, ChildProcess>()
   readonly #startedMs = new Map<ChildProcess, number>()
   readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #memory: MemoryWatch
+  /** Of ends for memory: what is known of them is said once, and at the end. */
+  readonly #toldCauses = new Set<string>()
   #closed = false
 
   constructor(options: LocalWorkersOptions) {
@@ -72,6 +83,7 @@ export class LocalWorkers {
         log.warn(`Not everything stands in worker-${index}.log: ${message}.`)
       })
     })
+    this.#memory = new MemoryWatch(() => this.pids)
     for (let index = 0; index < count; index++) this.#start(index, 0)
   }
 
@@ -90,6 +102,7 @@ export class LocalWorkers {
   /** Ends all workers: they were told to finish; who does not go by itself is killed. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#memory.close()
     for (const timer of this.#timers) clearTimeout(timer)
     await Promise.all(
       [...this.#children.values()].map(async (child) => {
@@ -125,12 +138,13 @@ export class LocalWorkers {
     let lastWords = ''
     const keep = (text: Buffer): void => {
       this.#files[index]!.write(text)
-      lastWords = (lastWords + text.toString()).slice(-500)
+      lastWords = (lastWords + text.toString()).slice(-MAX_LAST_WORDS)
     }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)
     this.#children.set(index, child)
     this.#startedMs.set(child, performance.now())
+    preferForKill(child.pid)
     child.on('error', (error) => {
       log.error(`Worker ${index} cannot be started: ${error.message}.`)
     })
@@ -139,17 +153,25 @@ export class LocalWorkers {
       this.#startedMs.delete(child)
       if (this.#closed || status === 0) return
       const how = signal === null ? `with status ${status}` : `by ${signal}`
-      const lines = lastWords.trim().split('\n')
-      // What it ended with, rather than the last line of a stack; nothing, when it was killed.
-      const lastLine = signal === null ? lines.at(-1)! : ''
-      const words = (lines.findLast((line) => line.startsWith('✖ ')) ?? lastLine).replace(/^✖ /, '')
+      const memory = this.#memory.explain({ status, signal, output: lastWords })
+      const words = memory?.cause ?? lastLineOf(lastWords, signal)
       const again = restarts < MOST_RESTARTS
+      const next = again ? 'it is started again' : `exited ${counted(restarts + 1, 'time')}; not restarted`
+      const isNew = memory !== undefined && !this.#toldCauses.has(memory.cause)
+      if (isNew) this.#toldCauses.add(memory.cause)
       log.warn(
-        `Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${again ? 'it is started again' : `exited ${counted(restarts + 1, 'time')}; not restarted`}.`,
-        { index, status, signal },
+        `Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${next}.${isNew ? ` ${memory.details}` : ''}`,
+        {
+          index,
+          status,
+          signal,
+        },
       )
       if (!again) {
-        if (this.#children.size === 0 && this.#timers.size === 0) onNoneLeft(words || `the last one ended ${how}.`)
+        if (this.#children.size === 0 && this.#timers.size === 0)
+          onNoneLeft(
+            memory ? `the last one ended ${how} (${words}). ${memory.details}` : words || `the last one ended ${how}.`,
+          )
         return
       }
       const timer = setTimeout(() => {
@@ -159,4 +181,23 @@ export class LocalWorkers {
       this.#timers.add(timer)
     })
   }
+}
+
+/**
+ * Where memory is short the kernel kills whoever holds most, and that may be the coordinator: its run would end and nobody could say why.
+ * A worker is started again.
+ */
+function preferForKill(pid: number | undefined): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, KILLED_FIRST)
+  } catch {
+    // It has ended already, or this system has no such file: then the kernel chooses.
+  }
+}
+
+/** What it ended with, rather than the last line of a stack; nothing, when it was killed. */
+function lastLineOf(output: string, signal: NodeJS.Signals | null): string {
+  const lines = output.trim().split('\n')
+  const lastLine = signal === null ? lines.at(-1)! : ''
+  return (lines.findLast((line) => line.startsWith('✖ ')) ?? lastLine).replace(/^✖ /, '')
 }

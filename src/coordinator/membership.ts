@@ -23,6 +23,8 @@ export class Member {
   readonly summary: WorkerSummary
   readonly secret = new SessionSecret()
   connection: WorkerConnection | undefined
+  /** From where it called: `address:port` of its connections, the oldest first. */
+  readonly peers = new Set<string>()
   /** It was ready once: people were told that it joined. */
   wasReady = false
   report: WorkerReport = NO_REPORT
@@ -64,12 +66,16 @@ export interface WorkerStatusView
 
 /** Joins whose control stream is not open yet. */
 const MAX_PENDING = 64
+/** Connections of one worker. It has two, and after a break new ones before the old ones are missed. */
+const MAX_CONNECTIONS = 6
 
 /** Who takes part in a run now, by id. Ids are never used twice. */
 export class Membership {
   readonly #admission: Admission
   readonly #maxWorkers: number
   readonly #members = new Map<number, Member>()
+  /** Workers by their connections. Several in one process may share one. */
+  readonly #callers = new Map<string, Set<number>>()
   readonly #departedTimes = new PhaseTimes()
   #nextId = 1
 
@@ -125,6 +131,27 @@ export class Membership {
     member.connection = connection
   }
 
+  /** A call of this worker came over the connection from `peer`. Of too many connections, the oldest is no longer its own. */
+  calledFrom(id: number, peer: string): void {
+    const { peers } = this.get(id)
+    const workers = this.#callers.get(peer) ?? new Set()
+    this.#callers.set(peer, workers.add(id))
+    const [oldest] = peers.add(peer)
+    if (peers.size > MAX_CONNECTIONS) this.#release(id, peers, oldest!)
+  }
+
+  /** Whether a connection is one of a worker. */
+  isCaller(peer: string): boolean {
+    return this.#callers.has(peer)
+  }
+
+  #release(id: number, peers: Set<string>, peer: string): void {
+    peers.delete(peer)
+    const workers = this.#callers.get(peer)
+    workers?.delete(id)
+    if (workers?.size === 0) this.#callers.delete(peer)
+  }
+
   /** A result of this worker counted. @returns workers that compute other bits, and so must go */
   counted(id: number): Member[] {
     const member = this.#members.get(id)
@@ -148,8 +175,9 @@ export class Membership {
       )
   }
 
-  remove({ summary, report }: Member): void {
+  remove({ summary, report, peers }: Member): void {
     this.#members.delete(summary.id)
+    for (const peer of peers) this.#release(summary.id, peers, peer)
     this.#departedTimes.add(report.phases)
   }
 

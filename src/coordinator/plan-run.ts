@@ -2,6 +2,7 @@ import type { Split } from '../data/dataset.js'
 import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/split.js'
 import { describeModel } from '../model/describe-model.js'
+import { leastWorkerBytes } from '../model/memory-need.js'
 import { buildNetwork } from '../model/networks.js'
 import type { RunConfig } from '../model/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
@@ -15,6 +16,8 @@ export interface PlannedRun {
   readonly datasetFrom: string
   /** See {@link runWarnings}. */
   readonly warnings: readonly string[]
+  /** See {@link leastWorkerBytes}. */
+  readonly workerBytes: number
 }
 
 /**
@@ -31,7 +34,7 @@ export async function planRun(
   const { dataset, from } = await openFoundDataset(data, (lines) => {
     lines.split('\n').forEach(report)
   })
-  const { pixels: _pixels, labels: _labels, ...header } = dataset
+  const { pixels, labels: _labels, ...header } = dataset
   const split = splitDataset(dataset, config.seed, config.stratified)
   const network = buildNetwork(
     config.network,
@@ -39,11 +42,13 @@ export async function planRun(
     dataset.classNames.length,
   )
   const model = describeModel(network)
+  const workerBytes = leastWorkerBytes(network, pixels.length, config.shardSize)
   network.dispose()
   return {
     description: { config, model, dataset: header },
     split,
     datasetFrom: from,
     warnings: runWarnings(dataset, split, config),
+    workerBytes,
   }
 }

@@ -1,14 +1,18 @@
 import { readdir } from 'node:fs/promises'
+import os from 'node:os'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
 import { cannotBeRead, isMissing, statIfThere } from '../shared/path-access.js'
 import { MAX_CONFIG_BYTES, readTextIfThere } from '../shared/read-file.js'
-import { isProcessAlive } from '../shared/is-process-alive.js'
+import { isRunGoingOn } from './run-lock.js'
 
 const announcementSchema = z.object({
+  /** For people and supervisors: in another PID namespace it is somebody else's. */
   pid: z.int().positive(),
+  /** Host name of the coordinator; earlier versions do not say it. */
+  host: z.string().optional(),
   /** `host:port` for workers. */
   address: z.string(),
   /** `host:port` for `convoy status` and `convoy stop`. */
@@ -27,8 +31,8 @@ const FILE = 'coordinator.json'
  * @param alsoTo a file for scripts that wait for the coordinator
  * @throws ConvoyError('usage') when that one cannot be written
  */
-export async function announceRun(announcement: RunAnnouncement, alsoTo?: string): Promise<void> {
-  const text = JSON.stringify(announcement, null, 2) + '\n'
+export async function announceRun(announcement: Omit<RunAnnouncement, 'host'>, alsoTo?: string): Promise<void> {
+  const text = JSON.stringify({ ...announcement, host: os.hostname() }, null, 2) + '\n'
   await writeFileAtomic(path.join(announcement.runDirectory, FILE), text)
   if (alsoTo === undefined) return
   try {
@@ -45,7 +49,8 @@ export async function announceRun(announcement: RunAnnouncement, alsoTo?: string
 }
 
 /**
- * The run in that directory or, without one, the newest under `root` whose coordinator lives on this machine.
+ * The run in that directory or, without one, the newest under `root` that is going on; one of this host comes before those of others, whose
+ * addresses may mean something else here.
  * @throws ConvoyError('usage') when there is none, or a directory or an announcement is damaged or cannot be read
  */
 export async function findRunningRun(root: string, runDirectory?: string): Promise<RunAnnouncement> {
@@ -53,7 +58,7 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
     if ((await statIfThere(runDirectory)) === undefined)
       throw new ConvoyError('usage', `${runDirectory}: there is no such directory.`)
     const announcement = readAnnouncement(runDirectory)
-    if (announcement !== undefined && isProcessAlive(announcement.pid)) return announcement
+    if (announcement !== undefined && isRunGoingOn(runDirectory)) return announcement
     throw new ConvoyError('usage', `No run is going on in ${runDirectory}.`)
   }
   const names = await readdir(root).catch((error: unknown) => {
@@ -61,16 +66,21 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
     throw cannotBeRead(root, error)
   })
   let unread: string | undefined
+  let elsewhere: RunAnnouncement | undefined
   for (const name of names.sort().reverse()) {
+    const directory = path.join(root, name)
     try {
-      const announcement = readAnnouncement(path.join(root, name))
-      if (announcement !== undefined && isProcessAlive(announcement.pid)) return announcement
+      const announcement = readAnnouncement(directory)
+      if (announcement === undefined || !isRunGoingOn(directory)) continue
+      if (announcement.host === os.hostname()) return announcement
+      elsewhere ??= announcement
     } catch (error) {
       // Files beside the runs, and runs of others, are in nobody's way; one that may be the run is mentioned.
       if (((error as ConvoyError).cause as NodeJS.ErrnoException | undefined)?.code !== 'ENOTDIR')
         unread ??= (error as ConvoyError).message
     }
   }
+  if (elsewhere !== undefined) return elsewhere
   throw new ConvoyError(
     'usage',
     `No run is going on under ${root}. Name its directory, or the coordinator's address with --admin host:port.${unread === undefined ? '' : ` (${unread})`}`,

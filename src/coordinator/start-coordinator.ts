@@ -1,4 +1,5 @@
 import * as grpc from '@grpc/grpc-js'
+import { memoryShortage } from '../model/memory-need.js'
 import { gradientLength } from '../model/parameter-layout.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -7,8 +8,9 @@ import type { Log } from '../shared/log/log.js'
 import type { Listener } from '../shared/protocol/listen.js'
 import { listen } from '../shared/protocol/listen.js'
 import type { WorkerStatus } from '../shared/protocol/messages.js'
+import { OpenConnections } from '../shared/protocol/open-connections.js'
 import { Admin, Control, Data, SERVER_OPTIONS } from '../shared/protocol/services.js'
-import { NO_ROOM, SharedFiles } from '../shared/shared-files.js'
+import { SharedFiles } from '../shared/shared-files.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import type { ListenAddresses } from './address-problems.js'
 import { addressProblems } from './address-problems.js'
@@ -95,7 +97,7 @@ const GOODBYE_MS = 2_000
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { signal, runDirectory, log } = options
-  const { description, split, datasetFrom, warnings } = options.run
+  const { description, split, datasetFrom, warnings, workerBytes } = options.run
   const problems = addressProblems(options)
   if (problems.length > 0) throw new ConvoyError('usage', problems)
   const { info, warn } = log.module('run')
@@ -120,13 +122,17 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     info(`Vectors travel over the network, to workers of this machine too: ${why}.`)
   })
   const traffic = new Traffic()
-  let saidNoRoom = false
-  const board = new WeightsBoard(shared?.files, (bytes) => {
-    traffic.add('weights', 'sent', 'memory', bytes)
-    if (bytes > 0 || saidNoRoom) return
-    saidNoRoom = true
-    warn(`${shared!.files.directory} has no room for the weights: ${NO_ROOM}`)
-  })
+  let isNotSharedSaid = false
+  const board = new WeightsBoard(
+    shared?.files,
+    (bytes) => {
+      traffic.add('weights', 'sent', 'memory', bytes)
+    },
+    (why) => {
+      if (!isNotSharedSaid) warn(`Weights travel over the network, to workers of this machine too: ${why}`)
+      isNotSharedSaid = true
+    },
+  )
   const wake = new WakeTimer(now, () => {
     pool.tick()
   })
@@ -150,8 +156,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   })
 
   const { onCall } = options
-  const serverOptions = { ...SERVER_OPTIONS, ...(onCall && { interceptors: [timeCalls(onCall)] }) }
-  const server = new grpc.Server(serverOptions)
+  const connections = {
+    workers: new OpenConnections({ isInUse: (peer) => pool.isCaller(peer), report: warn }),
+    admin: new OpenConnections({ report: warn }),
+  }
+  const newServer = ({ interceptor }: OpenConnections): grpc.Server =>
+    new grpc.Server({ ...SERVER_OPTIONS, interceptors: [interceptor, ...(onCall ? [timeCalls(onCall)] : [])] })
+  const server = newServer(connections.workers)
   server.addService(
     traffic.counted(Control.service),
     controlService(pool, {
@@ -168,7 +179,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       traffic.add('results', 'received', 'memory', bytes)
     }),
   )
-  const admin = new grpc.Server(serverOptions)
+  const admin = newServer(connections.admin)
   admin.addService(
     Admin.service,
     adminService({
@@ -194,8 +205,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   }))
   const listeners: Listener[] = []
   try {
-    listeners.push(await listen(server, options.listen, '--listen'))
-    listeners.push(await listen(admin, options.adminListen, '--admin-listen'))
+    listeners.push(await listen(server, options.listen, '--listen', connections.workers))
+    listeners.push(await listen(admin, options.adminListen, '--admin-listen', connections.admin))
   } catch (error) {
     for (const listener of listeners) listener.close()
     shared?.files.close()
@@ -224,6 +235,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     traffic: () => traffic.counts(),
     train: async (saving) => {
       for (const warning of warnings) warn(warning)
+      const workers = options.startingWorkers?.() ?? 0
+      const shortage = workers > 0 ? memoryShortage(workers, workerBytes) : undefined
+      if (shortage) warn(`${shortage.found}: workers will be killed. To run, ${shortage.remedy}.`)
       const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
       const training = trainingRun({
         description,

@@ -14,16 +14,23 @@ export class WeightsBoard {
   readonly #published = new EventEmitter().setMaxListeners(0)
   readonly #sharedFiles: SharedFiles | undefined
   readonly #onShared: (bytes: number) => void
+  readonly #onNotShared: (why: string) => void
   #current: PublishedWeights = { version: 0, bytes: Buffer.alloc(0) }
   #sharing = false
 
   /**
    * @param sharedFiles where workers of this machine can read them, if there is such a place
-   * @param onShared told of the bytes that were written there; 0: there is no room
+   * @param onShared told of the bytes that were written there
+   * @param onNotShared told why nothing was written there
    */
-  constructor(sharedFiles?: SharedFiles, onShared: (bytes: number) => void = () => undefined) {
+  constructor(
+    sharedFiles?: SharedFiles,
+    onShared: (bytes: number) => void = () => undefined,
+    onNotShared: (why: string) => void = () => undefined,
+  ) {
     this.#sharedFiles = sharedFiles
     this.#onShared = onShared
+    this.#onNotShared = onNotShared
   }
 
   /**
@@ -56,9 +63,9 @@ export class WeightsBoard {
     this.#write()
   }
 
-  /** Where the memory is full there is no file, and workers ask for the weights. */
+  /** Where it cannot be written there is no file, and workers ask for the weights. */
   #write(): void {
     const { version, bytes } = this.#current
-    if (this.#sharedFiles) this.#onShared(this.#sharedFiles.write(weightsFile(version), bytes) ? bytes.length : 0)
+    if (this.#sharedFiles?.write(weightsFile(version), bytes, this.#onNotShared)) this.#onShared(bytes.length)
   }
 }

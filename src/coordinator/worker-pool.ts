@@ -189,6 +189,16 @@ export class WorkerPool {
     return this.#members.find(worker)?.secret.matches(session) ?? false
   }
 
+  /** A call of this worker came over the connection from `peer`. */
+  calledFrom(worker: number, peer: string): void {
+    this.#members.calledFrom(worker, peer)
+  }
+
+  /** Whether a connection is one of a worker that takes part. */
+  isCaller(peer: string): boolean {
+    return this.#members.isCaller(peer)
+  }
+
   /** The worker opened its control stream. @throws what {@link Membership.take} throws */
   connect(worker: number, connection: WorkerConnection): void {
     this.#members.take(worker, connection)

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import tar from 'tar-stream'
 import { ConvoyError } from '../shared/errors.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { readRegularFile } from '../shared/read-file.js'
 import type { Dataset } from './dataset.js'
 import { archiveKind, unpackArchive } from './open-archive.js'
@@ -39,6 +40,7 @@ export async function readCifarDirectory(directory: string, name: string): Promi
       files.set(batch, readRegularFile(file, RECORDS * RECORD, 'data'))
     } catch (error) {
       if (error instanceof ConvoyError) throw error
+      throwShortage(error)
       throw new ConvoyError(
         'data',
         `${file} cannot be read (${(error as NodeJS.ErrnoException).code}); all six batches are needed.`,
@@ -67,6 +69,7 @@ export async function readCifarArchive(archive: string, name: string): Promise<O
   try {
     await Promise.all([unpackArchive(archive, await archiveKind(archive), extract), collect()])
   } catch (error) {
+    throwShortage(error)
     throw new ConvoyError('data', `${archive} is not a readable tar or tar.gz (${(error as Error).message}).`, {
       cause: error,
     })

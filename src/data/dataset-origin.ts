@@ -1,6 +1,7 @@
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
+import { throwShortage } from '../shared/own-shortage.js'
 import { MAX_CONFIG_BYTES, readRegularFile } from '../shared/read-file.js'
 import { directoryOf } from './packed-cache.js'
 
@@ -18,11 +19,12 @@ const originSchema = z.object({
 })
 export type DatasetOrigin = Readonly<z.infer<typeof originSchema>>
 
-/** Nothing that can be understood counts as nothing known. */
+/** What cannot be read or understood counts as nothing known. @throws what {@link throwShortage} throws */
 export function readOrigin(fingerprint: string): DatasetOrigin {
   try {
     return originSchema.parse(JSON.parse(readRegularFile(originFile(fingerprint), MAX_CONFIG_BYTES).toString()))
-  } catch {
+  } catch (error) {
+    throwShortage((error as Error).cause)
     return { nameIsChosen: false }
   }
 }

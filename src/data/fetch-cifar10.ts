@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { ConvoyError } from '../shared/errors.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { createStaging } from '../shared/staging.js'
 import { formatBytes } from '../shared/units.js'
 import { readCifarArchive } from './cifar-binary.js'
@@ -31,8 +31,8 @@ export async function fetchCifar10(report: (line: string) => void, address = ADD
       'usage',
       `--from ${address}: give an http or https address; \`convoy data import\` takes files.`,
     )
-  const directory = await createStaging(datasetsDirectory())
-  const archive = path.join(directory, 'cifar-10-binary.tar.gz')
+  const staging = await createStaging(datasetsDirectory())
+  const archive = path.join(staging.directory, 'cifar-10-binary.tar.gz')
   try {
     report(`Downloading ${address}`)
     const md5 = await download(address, archive, report)
@@ -48,7 +48,7 @@ export async function fetchCifar10(report: (line: string) => void, address = ADD
       importedAt: new Date().toISOString(),
     })
   } finally {
-    await rm(directory, { recursive: true, force: true })
+    await staging.remove()
   }
 }
 
@@ -71,6 +71,7 @@ async function download(address: string, file: string, report: (line: string) =>
     }
     await pipeline(body, watch, createWriteStream(file))
   } catch (error) {
+    throwShortage((error as Error).cause ?? error)
     const { message, cause } = error as Error
     const reason = cause instanceof Error ? cause.message : message
     throw new ConvoyError(

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import path from 'node:path'
 import tar from 'tar-stream'
 import { ConvoyError } from '../shared/errors.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { progressEverySecond } from '../shared/progress.js'
 import { inOrder, isHidden } from '../shared/walk-directory.js'
 import type { ArchiveEntry } from './archive-entries.js'
@@ -142,6 +143,7 @@ async function readEntries(
     await Promise.all([unpackArchive(file, kind, extract), collect()])
   } catch (error) {
     if (error instanceof ConvoyError) throw error
+    throwShortage(error)
     throw new ConvoyError(
       'data',
       `${file} is not a readable tar archive (${(error as Error).message}), after ${last}.`,

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { ConvoyError } from '../shared/errors.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { progressEverySecond } from '../shared/progress.js'
 import { openRegularFile, readRegularFile } from '../shared/read-file.js'
 import type { FoundFile, PassedOver, Walk } from '../shared/walk-directory.js'
@@ -80,7 +81,8 @@ async function firstBytes(file: string): Promise<Buffer> {
     } finally {
       await handle.close()
     }
-  } catch {
+  } catch (error) {
+    throwShortage((error as Error).cause)
     return Buffer.alloc(0)
   }
 }
@@ -112,6 +114,7 @@ export async function readImageFolder(
     try {
       images.push({ path: where, bytes: readRegularFile(file, MAX_IMAGE_BYTES) })
     } catch (error) {
+      throwShortage((error as Error).cause)
       problems.push({ path: where, reason: 'unreadable', message: (error as Error).message })
     }
     progress(() => `Reading ${root}: ${images.length} of ${found.length} images`)

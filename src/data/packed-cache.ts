@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
-import { open, rm, stat, writeFile } from 'node:fs/promises'
+import { open, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
@@ -142,7 +142,7 @@ async function storeBlocks(info: DatasetInfo, blocks: Blocks): Promise<void> {
   const staging = await createStaging(datasetsDirectory())
   try {
     const hash = createHash('sha256').update(headerOf(info))
-    const file = await open(path.join(staging, 'packed.bin'), 'w')
+    const file = await open(path.join(staging.directory, 'packed.bin'), 'w')
     let written = 0
     try {
       for await (const block of blocks) {
@@ -158,11 +158,11 @@ async function storeBlocks(info: DatasetInfo, blocks: Blocks): Promise<void> {
     if (written !== packedBytes(info) || hash.digest('hex') !== info.fingerprint) {
       throw new ConvoyError('data', `The data set ${info.name} arrived damaged; nothing was kept. Try again.`)
     }
-    await writeFile(path.join(staging, 'info.json'), JSON.stringify(info, null, 2) + '\n', { flush: true })
+    await writeFile(path.join(staging.directory, 'info.json'), JSON.stringify(info, null, 2) + '\n', { flush: true })
     // Equal names mean equal bytes.
-    await publish(staging, directoryOf(info.fingerprint), () => hasPackedDataset(info.fingerprint))
+    await publish(staging.directory, directoryOf(info.fingerprint), () => hasPackedDataset(info.fingerprint))
   } finally {
-    await rm(staging, { recursive: true, force: true })
+    await staging.remove()
   }
 }
 

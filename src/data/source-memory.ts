@@ -4,6 +4,7 @@ import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { makeDirectory } from '../shared/make-directory.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { MAX_CONFIG_BYTES, readRegularFile } from '../shared/read-file.js'
 import { datasetsDirectory } from './packed-cache.js'
 
@@ -38,7 +39,7 @@ export async function rememberSource(source: string, memory: SourceMemory): Prom
   }
 }
 
-/** Anything unreadable counts as never imported: the path is read again. */
+/** Anything unreadable counts as never imported: the path is read again. @throws what {@link throwShortage} throws */
 export function recallSource(source: string): SourceMemory | undefined {
   return readMemory(memoryFile(source))
 }
@@ -55,7 +56,8 @@ export async function forgetSources(fingerprint: string): Promise<void> {
 function readMemory(file: string): SourceMemory | undefined {
   try {
     return memorySchema.parse(JSON.parse(readRegularFile(file, MAX_CONFIG_BYTES).toString()))
-  } catch {
+  } catch (error) {
+    throwShortage((error as Error).cause)
     return undefined
   }
 }

@@ -1,7 +1,8 @@
-import { chmod, lstat, readdir, rename, rm } from 'node:fs/promises'
+import { chmod, lstat, readdir, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { bytesUnder } from '../shared/bytes-under.js'
 import { ConvoyError } from '../shared/errors.js'
+import { throwShortage } from '../shared/own-shortage.js'
 import { cannotBeRead, isMissing } from '../shared/path-access.js'
 import { cacheNotWritten, createStaging } from '../shared/staging.js'
 import type { DatasetInfo } from './dataset.js'
@@ -51,6 +52,7 @@ export async function listStoredDatasets(): Promise<StoredDatasets> {
           reason: `${directoryOf(fingerprint)} is damaged: it has no info.json.${remedyFor(fingerprint)}`,
         })
     } catch (error) {
+      throwShortage((error as Error).cause ?? error)
       const { code, message } = ConvoyError.from(error)
       damaged.push({ fingerprint, reason: code === 'data' ? message : `${message}${remedyFor(fingerprint)}` })
     }
@@ -135,10 +137,10 @@ export async function removeStoredDataset(fingerprint: string): Promise<number> 
   const bytes = await bytesUnder(directory)
   const staging = await createStaging(datasetsDirectory())
   try {
-    await rename(directory, path.join(staging, 'removed'))
-    await rm(staging, { recursive: true, force: true })
+    await rename(directory, path.join(staging.directory, 'removed'))
+    await staging.remove()
   } catch (error) {
-    await rm(staging, { recursive: true, force: true }).catch(() => undefined)
+    await staging.remove().catch(() => undefined)
     throw cacheNotWritten(directory, error)
   }
   await forgetSources(fingerprint)

@@ -1,5 +1,6 @@
 import type { Machine } from './machine.js'
 import { describeMachine } from './machine.js'
+import { examineMemory } from './memory-verdict.js'
 import type { DefaultAddress } from './network-verdicts.js'
 import { examineNetwork } from './network-verdicts.js'
 import type { CachePart } from './storage-verdicts.js'
@@ -21,6 +22,7 @@ export async function examine(defaults: readonly DefaultAddress[]): Promise<Exam
   const machine = await describeMachine()
   const verdicts = [
     ...(await examineTensorflow(machine.gpus.length)),
+    examineMemory(machine.gpus.length),
     ...(await examineStorage()),
     ...(await examineNetwork(defaults)),
   ]

@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { shortageIn } from '../shared/own-shortage.js'
 import { parseAddress } from '../shared/protocol/listen.js'
 import { CHANNEL_OPTIONS } from '../shared/protocol/services.js'
 import type { Verdict } from './verdict.js'
@@ -38,7 +39,10 @@ async function examinePort({ flag, address }: DefaultAddress): Promise<Verdict> 
   try {
     await once(server.listen(port, host), 'listening')
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'in use' : (error as Error).message
+    const { code, message } = error as NodeJS.ErrnoException
+    const lacking = shortageIn(message)
+    if (lacking) return wrong(check, message, lacking.remedy)
+    const reason = code === 'EADDRINUSE' ? 'in use' : message
     return wrong(check, `${address} ${reason}`, `choose another port with ${flag}, or see who has it: ss -ltnp`)
   }
   server.close()
@@ -78,10 +82,11 @@ async function echo(): Promise<Verdict> {
     if (reply.length !== ECHO_BYTES) throw new Error(`${reply.length} bytes came back`)
     return healthy(check, `1 MiB there and back in ${(performance.now() - started).toFixed(0)} ms`)
   } catch (error) {
+    const { message } = error as Error
     return wrong(
       check,
-      (error as Error).message,
-      'let processes of this machine talk over 127.0.0.1 (firewall, sandbox)',
+      message,
+      shortageIn(message)?.remedy ?? 'let processes of this machine talk over 127.0.0.1 (firewall, sandbox)',
     )
   } finally {
     client?.close()

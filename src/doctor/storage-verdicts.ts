@@ -4,6 +4,7 @@ import path from 'node:path'
 import { hasEmbeddedDataset } from '../data/embedded.js'
 import { bytesUnder } from '../shared/bytes-under.js'
 import { cacheDirectory } from '../shared/cache-directory.js'
+import { whyNoLocks } from '../shared/ownership-lock.js'
 import { isMissing } from '../shared/path-access.js'
 import { formatBytes } from '../shared/units.js'
 import type { Verdict } from './verdict.js'
@@ -42,13 +43,14 @@ function cacheIfAny(): string | undefined {
   }
 }
 
-/** Whether the cache and the working directory can be written and have room, and whether the data is decoded. */
+/** Whether the cache and the working directory can be written and have room, whether files can be locked, and whether the data is decoded. */
 export async function examineStorage(): Promise<Verdict[]> {
   return [
     await examined('cache', async () =>
       examineDirectory('cache', cacheDirectory(), 'set CONVOY_CACHE to a directory of yours with room'),
     ),
     await examineDirectory('working directory', process.cwd(), 'choose another: `convoy train --runs-dir <directory>`'),
+    await examined('locks', examineLocks),
     await examined('CIFAR-10', () =>
       healthy('CIFAR-10', hasEmbeddedDataset() ? 'decoded' : 'not decoded yet; the first training does it'),
     ),
@@ -65,6 +67,19 @@ async function examineDirectory(check: string, directory: string, remedy: string
   const { bavail, bsize } = await statfs(existing)
   const found = `${directory}, ${formatBytes(bavail * bsize)} free`
   return bavail * bsize >= LEAST_FREE_BYTES ? healthy(check, found) : wrong(check, found, `make room, or ${remedy}`)
+}
+
+/** Without them no process can tell whether another one lives: see src/shared/ownership-lock.ts. */
+async function examineLocks(): Promise<Verdict> {
+  const place = await nearestExisting(cacheIfAny() ?? process.cwd())
+  const why = whyNoLocks(place)
+  return why === undefined
+    ? healthy('locks', `flock works in ${place}`)
+    : wrong(
+        'locks',
+        `flock does not work in ${place} (${why})`,
+        'install flock (package util-linux), or choose another file system',
+      )
 }
 
 async function nearestExisting(directory: string): Promise<string> {

@@ -3,6 +3,7 @@ import type { DeviceDescription } from '../engine/engine.js'
 import { runProgram } from '../engine/runtime/run-program.js'
 import { findRuntime } from '../engine/runtime/runtime-directory.js'
 import { ConvoyError } from '../shared/errors.js'
+import { shortageIn } from '../shared/own-shortage.js'
 import type { Verdict } from './verdict.js'
 import { healthy, wrong } from './verdict.js'
 
@@ -41,7 +42,12 @@ async function multiply(kind: 'cpu' | 'gpu', directory: string): Promise<Verdict
   const { status, stdout, stderr } = await runProgram(process.execPath, [program])
   if (status !== 0) {
     const reason = stderr.split('\n').find((line) => /error/i.test(line)) ?? `status ${status}`
-    return wrong(check, `TensorFlow fails: ${reason.trim()}`, `delete ${directory} and run \`${INSTALL}\``)
+    const isKilled = stderr.endsWith('ended by SIGKILL')
+    const lacking = isKilled
+      ? 'see in the log of the kernel (dmesg) whether memory was short'
+      : shortageIn(stderr)?.remedy
+    const remedy = lacking ?? `delete ${directory} and run \`${INSTALL}\``
+    return wrong(check, `TensorFlow fails: ${isKilled ? 'ended by SIGKILL' : reason.trim()}`, remedy)
   }
   const device = JSON.parse(stdout) as DeviceDescription & { exact: boolean }
   if (!device.exact) {

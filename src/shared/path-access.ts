@@ -3,6 +3,7 @@ import { lstatSync, readlinkSync, statSync } from 'node:fs'
 import { lstat, readlink, stat } from 'node:fs/promises'
 import type { ErrorCode } from './errors.js'
 import { ConvoyError } from './errors.js'
+import { throwShortage } from './own-shortage.js'
 
 /** What hinders a reader, and the remedy. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -22,8 +23,10 @@ export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT'
 }
 
-/** "Cannot be read", which is another sentence than "is not there". @param error of the system; others are thrown as they are */
+/** "Cannot be read", which is another sentence than "is not there". @param error of the system; others are thrown as they are, and what
+ * {@link throwShortage} throws */
 export function cannotBeRead(file: string, error: unknown, code: ErrorCode = 'usage'): ConvoyError {
+  throwShortage(error)
   const { code: reason, syscall } = error as NodeJS.ErrnoException
   if (reason === undefined || syscall === undefined) throw error
   return new ConvoyError(code, `${file} cannot be read (${reason}): ${REASONS[reason] ?? 'check the path'}.`, {

@@ -2,11 +2,13 @@ import { randomBytes, timingSafeEqual } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { ConvoyError } from './errors.js'
-import { isProcessAlive } from './is-process-alive.js'
+import { shortageIn } from './own-shortage.js'
+import { OwnershipLock, ownerOf } from './ownership-lock.js'
 
 /** Memory that looks like a directory (tmpfs); Linux has it, some containers hide it or keep it small. */
 const MEMORY = '/dev/shm'
-const PREFIX = 'convoy-'
+const PREFIX = 'convoy-coordinator-'
+const LOCK = '.lock'
 const PROOF_FILE = 'proof'
 
 /** The other side may have put a link or a pipe there: neither is followed or waited for. */
@@ -16,8 +18,8 @@ const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 const MISSING = ['ENOENT', 'ELOOP', 'ENXIO']
 const WRITE = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK
 
-/** What happens where the memory is full, and the remedy. */
-export const NO_ROOM = 'they travel over the network. Make /dev/shm larger (containers: --shm-size).'
+/** The memory is full, as far as this user may fill it. */
+const FULL = ['ENOSPC', 'EDQUOT']
 
 /** What a worker needs to know to find the directory and to see that it is the same one. */
 export interface SharedFilesOffer {
@@ -33,9 +35,12 @@ export interface SharedFilesOffer {
  */
 export class SharedFiles {
   readonly directory: string
+  /** Of the process that made the directory, where files can be locked. */
+  readonly #lock: OwnershipLock | undefined
 
-  private constructor(directory: string) {
+  private constructor(directory: string, lock?: OwnershipLock) {
     this.directory = directory
+    this.#lock = lock
   }
 
   /**
@@ -48,11 +53,13 @@ export class SharedFiles {
   ): { files: SharedFiles; offer: SharedFilesOffer } | undefined {
     try {
       clearLeftovers()
-      const directory = fs.mkdtempSync(path.join(MEMORY, `${PREFIX}${process.pid}-`))
+      // The process id is for people: in another PID namespace it is somebody else's.
+      const directory = path.join(MEMORY, `${PREFIX}${process.pid}-${randomBytes(6).toString('hex')}`)
+      const files = new SharedFiles(directory, OwnershipLock.take(directory + LOCK))
+      process.once('exit', files.close)
+      fs.mkdirSync(directory, { mode: 0o700 })
       const proof = randomBytes(16).toString('hex')
       fs.writeFileSync(path.join(directory, PROOF_FILE), proof, { mode: 0o600 })
-      const files = new SharedFiles(directory)
-      process.once('exit', files.close)
       return { files, offer: { directory, proof } }
     } catch (error) {
       say((error as Error).message)
@@ -60,8 +67,14 @@ export class SharedFiles {
     }
   }
 
-  /** @returns undefined when the directory is not to be had here: another machine, container or user */
-  static open({ directory, proof }: SharedFilesOffer): SharedFiles | undefined {
+  /**
+   * @param say hears why, when this process could not look
+   * @returns undefined when the directory is not to be had here: another machine, container or user
+   */
+  static open(
+    { directory, proof }: SharedFilesOffer,
+    say: (why: string) => void = () => undefined,
+  ): SharedFiles | undefined {
     if (path.dirname(directory) !== MEMORY || !path.basename(directory).startsWith(PREFIX)) return undefined
     try {
       const found = Buffer.from(fs.readFileSync(path.join(directory, PROOF_FILE), 'utf8'), 'hex')
@@ -69,7 +82,9 @@ export class SharedFiles {
       return found.length === expected.length && timingSafeEqual(found, expected)
         ? new SharedFiles(directory)
         : undefined
-    } catch {
+    } catch (error) {
+      const { message } = ConvoyError.from(error)
+      if (shortageIn(message)) say(message)
       return undefined
     }
   }
@@ -77,9 +92,10 @@ export class SharedFiles {
   /**
    * Writes over what the file holds, in place: new pages would cost as much again as the copy. A new file appears whole, because
    * somebody may look for it already.
-   * @returns false when the memory is full; nothing is left then
+   * @param say hears why it could not, with the remedy: the memory is full, or this process lacks something
+   * @returns false when it could not; nothing is left then
    */
-  write(name: string, bytes: Uint8Array): boolean {
+  write(name: string, bytes: Uint8Array, say: (why: string) => void = () => undefined): boolean {
     const file = path.join(this.directory, name)
     const isNew = !fs.existsSync(file)
     const target = isNew ? `${file}.new` : file
@@ -94,7 +110,13 @@ export class SharedFiles {
       }
       if (isNew) fs.renameSync(target, file)
       return true
-    } catch {
+    } catch (error) {
+      const isFull = FULL.includes((error as NodeJS.ErrnoException).code!)
+      say(
+        isFull
+          ? `${this.directory} is full: make /dev/shm larger (containers: --shm-size).`
+          : ConvoyError.from(error).message,
+      )
       this.remove(path.basename(target))
       return false
     }
@@ -136,6 +158,7 @@ export class SharedFiles {
   readonly close = (): void => {
     process.off('exit', this.close)
     fs.rmSync(this.directory, { recursive: true, force: true })
+    this.#lock?.release()
   }
 }
 
@@ -143,18 +166,24 @@ function fillAtOnce(descriptor: number, vector: Float32Array): boolean {
   return fs.readSync(descriptor, vector, 0, vector.byteLength, 0) === vector.byteLength
 }
 
-/** Directories of this user whose coordinator lives no more: memory that nobody would ever give back. */
+/**
+ * Directories of this user whose coordinator lives no more: memory that nobody would ever give back. One without a lock stays: it was made
+ * by an earlier version, or where files cannot be locked, and may be in use.
+ */
 function clearLeftovers(): void {
   for (const name of fs.readdirSync(MEMORY)) {
-    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]
-    const directory = path.join(MEMORY, name)
-    const found = pid === undefined ? undefined : fs.lstatSync(directory, { throwIfNoEntry: false })
-    if (!found?.isDirectory() || found.uid !== process.getuid?.()) continue
-    // In a container that was started again, this process has the number of the one that was killed.
-    const isPredecessor = Number(pid) === process.pid && found.mtimeMs < Date.now() - process.uptime() * 1000
-    if (isProcessAlive(Number(pid)) && !isPredecessor) continue
-    fs.rmSync(directory, { recursive: true, force: true })
+    if (!name.startsWith(PREFIX) || !name.endsWith(LOCK)) continue
+    const lock = path.join(MEMORY, name)
+    if (!isOwn(lock) || ownerOf(lock) !== 'ended') continue
+    const directory = lock.slice(0, -LOCK.length)
+    // The lock goes last: whoever is killed in between leaves it to the next.
+    if (isOwn(directory)) fs.rmSync(directory, { recursive: true, force: true })
+    fs.rmSync(lock, { force: true })
   }
+}
+
+function isOwn(file: string): boolean {
+  return fs.lstatSync(file, { throwIfNoEntry: false })?.uid === process.getuid?.()
 }
 
 /** Where a worker shares its newest result. */

@@ -1,29 +1,43 @@
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, readFileSync } from 'node:fs'
 import { access, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
-import os from 'node:os'
 import path from 'node:path'
 import { ConvoyError } from './errors.js'
-import { isProcessAlive } from './is-process-alive.js'
 import { makeDirectory } from './make-directory.js'
+import { throwShortage } from './own-shortage.js'
+import { OwnershipLock, ownerOf } from './ownership-lock.js'
 
-/** Of a process on another machine that shares the cache: nobody can tell from here whether it lives. */
+const PREFIX = '.staging-'
+const LOCK = '.lock'
+
+/** What has no lock, or was locked on another machine: not every network file system tells one machine of another's locks. */
 const STALE_AFTER_MS = 24 * 3600 * 1000
+
+/** A directory that only this process uses, to build something in. */
+export interface Staging {
+  /** Its path, for {@link publish}. */
+  readonly directory: string
+  /** Removes what is left there. Anybody may do so once this process has ended. */
+  remove(): Promise<void>
+}
 
 /**
  * Makes a directory in `root`, a part of the cache, to build something in, after removing what killed processes left behind there.
- * @returns its path, for {@link publish}
  * @throws ConvoyError('environment') when nothing can be written there
  */
-export async function createStaging(root: string): Promise<string> {
+export async function createStaging(root: string): Promise<Staging> {
   try {
     await makeDirectory(root)
-    for (const name of await readdir(root)) {
-      if (!name.startsWith('.staging-') || !(await isAbandoned(root, name))) continue
-      // In a cache that users share, another's may stay: it is in nobody's way.
-      await rm(path.join(root, name), { recursive: true, force: true }).catch(() => undefined)
+    await clearLeftovers(root)
+    const directory = path.join(root, `${namePrefix()}${randomBytes(6).toString('hex')}`)
+    const lock = OwnershipLock.take(directory + LOCK)
+    const remove = async (): Promise<void> => {
+      await rm(directory, { recursive: true, force: true })
+      lock?.release()
     }
-    return await makeUniqueDirectory(path.join(root, `.staging-${os.hostname()}-${process.pid}-`))
+    // Its mode follows the umask, unlike mkdtemp's: it keeps that mode when it is published.
+    await mkdir(directory)
+    return { directory, remove }
   } catch (error) {
     throw cacheNotWritten(root, error)
   }
@@ -42,8 +56,9 @@ export async function checkCacheCanBeWritten(root: string): Promise<void> {
   }
 }
 
-/** @param error of the system; others are returned as they are */
+/** @param error of the system; others are returned as they are @throws what {@link throwShortage} throws */
 export function cacheNotWritten(directory: string, error: unknown): Error {
+  throwShortage(error)
   const { syscall, code } = error as NodeJS.ErrnoException
   if (syscall === undefined) return error as Error
   return new ConvoyError(
@@ -85,9 +100,35 @@ export async function publish(staging: string, target: string, isSound: () => bo
   }
 }
 
-async function isAbandoned(root: string, name: string): Promise<boolean> {
-  const pid = name.startsWith(`.staging-${os.hostname()}-`) ? /-(\d+)-\w{6}$/.exec(name)?.[1] : undefined
-  if (pid !== undefined) return !isProcessAlive(Number(pid))
-  const found = await stat(path.join(root, name)).catch(() => undefined)
+async function clearLeftovers(root: string): Promise<void> {
+  const names = (await readdir(root)).filter((name) => name.startsWith(PREFIX))
+  for (const name of new Set(names.map((found) => found.replace(/\.lock$/, '')))) {
+    const directory = path.join(root, name)
+    if (!(await isAbandoned(directory))) continue
+    try {
+      await rm(directory, { recursive: true, force: true })
+      // Last: whoever is killed in between leaves it to the next.
+      await rm(directory + LOCK, { force: true })
+    } catch {
+      // In a cache that users share, another's may stay: it is in nobody's way.
+    }
+  }
+}
+
+async function isAbandoned(directory: string): Promise<boolean> {
+  const owner = ownerOf(directory + LOCK)
+  if (owner === 'alive' || owner === 'unknown') return false
+  if (owner === 'ended' && path.basename(directory).startsWith(namePrefix())) return true
+  const found = await stat(owner === 'none' ? directory : directory + LOCK).catch(() => undefined)
   return found !== undefined && Date.now() - found.mtimeMs > STALE_AFTER_MS
+}
+
+/** Says on which machine, and since which start of it: all containers there have this number in common. */
+function namePrefix(): string {
+  try {
+    return `${PREFIX}${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8)}-`
+  } catch {
+    // Not Linux, or hidden: as if each directory came from another machine.
+    return `${PREFIX}${randomBytes(4).toString('hex')}-`
+  }
 }

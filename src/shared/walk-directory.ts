@@ -3,6 +3,7 @@ import type { BigIntStats, Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from './errors.js'
+import { throwShortage } from './own-shortage.js'
 import { progressEverySecond } from './progress.js'
 
 /** Of one walk, directories included. */
@@ -107,6 +108,7 @@ export async function walkDirectory(root: string, report: (line: string) => void
     try {
       found = await readdir(path.join(root, where), { withFileTypes: true, encoding: 'buffer' })
     } catch (error) {
+      throwShortage(error)
       if (where === '') throwUnreadable(error)
       pass(where, 'unreadable', { detail: codeOf(error), isDirectory: true })
       return
@@ -140,6 +142,7 @@ export async function walkDirectory(root: string, report: (line: string) => void
     try {
       return await stat(path.join(root, where), { bigint: true })
     } catch (error) {
+      throwShortage(error)
       const code = codeOf(error)
       pass(where, code === 'ENOENT' || code === 'ELOOP' ? 'dangling' : 'unreadable', { detail: code })
       return undefined

@@ -12,6 +12,7 @@ import { PhaseTimes } from '../metrics/phases.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf } from '../shared/protocol/chunks.js'
 import type { LeaseMessage } from '../shared/protocol/messages.js'
+import { shortageIn } from '../shared/own-shortage.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
 import { resultFile, SharedFiles, weightsFile } from '../shared/shared-files.js'
 import type { FromCompute, ToCompute } from './compute-messages.js'
@@ -52,17 +53,26 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
   times = new PhaseTimes()
   idleSinceMs = undefined
   computer = new ShardComputer(config, dataset, built, times)
-  const files = sharedFiles && SharedFiles.open(sharedFiles)
+  let whyNotShared: string | undefined
+  const files =
+    sharedFiles &&
+    SharedFiles.open(sharedFiles, (why) => {
+      whyNotShared = why
+    })
   prepared = { worker, weights: new Float32Array(model.layout.weightCount), sharedFiles: files }
-  tell({ kind: 'prepared', shared: files !== undefined })
+  tell({ kind: 'prepared', shared: files !== undefined, ...(whyNotShared && { whyNotShared }) })
 }
 
-/** Through a shared file where there is one and it has room. */
+/** Through a shared file where there is one and it can be written. */
 function deliver(lease: number, vector: Float32Array<ArrayBuffer>): void {
   const { worker, sharedFiles } = prepared!
   const bytes = vector.byteLength
-  if (sharedFiles?.write(resultFile(worker), bytesOf(vector))) tell({ kind: 'result', lease, bytes })
-  else tell({ kind: 'result', lease, bytes, vector }, [vector.buffer])
+  let whyNotShared: string | undefined
+  const say = (why: string): void => {
+    whyNotShared = why
+  }
+  if (sharedFiles?.write(resultFile(worker), bytesOf(vector), say)) tell({ kind: 'result', lease, bytes })
+  else tell({ kind: 'result', lease, bytes, vector, ...(whyNotShared && { whyNotShared }) }, [vector.buffer])
 }
 
 function takeWeights(version: number, weights: Float32Array): void {
@@ -101,7 +111,11 @@ async function compute(lease: LeaseMessage): Promise<void> {
         throw new ConvoyError('internal', 'its weights were replaced by newer ones')
     }
   } catch (error) {
-    tell({ kind: 'failed', lease: lease.lease, reason: ConvoyError.from(error).message })
+    const { message } = ConvoyError.from(error)
+    const lacking = shortageIn(message)
+    // First: it may be cut to a length.
+    const reason = lacking ? `the worker lacks ${lacking.of} (${lacking.remedy}): ${message}` : message
+    tell({ kind: 'failed', lease: lease.lease, reason })
   } finally {
     idleSinceMs = performance.now()
     tell({ kind: 'phases', phases: times.report() })

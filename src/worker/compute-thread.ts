@@ -2,6 +2,7 @@ import { Worker as Thread, SHARE_ENV } from 'node:worker_threads'
 import type { DeviceDescription } from '../engine/engine.js'
 import type { DeviceChoice } from '../engine/runtime/device-choice.js'
 import { ConvoyError } from '../shared/errors.js'
+import { MORE_HEAP } from '../shared/own-shortage.js'
 import type { FromCompute, ToCompute } from './compute-messages.js'
 
 /** What a session hears of the thread. */
@@ -42,7 +43,7 @@ export class ComputeThread {
         this.#listener.onBroken(error)
       }
       this.#thread.once('error', (error) => {
-        broke(ConvoyError.from(error))
+        broke(threadError(error))
       })
       this.#thread.once('exit', (status) => {
         broke(new ConvoyError('internal', `The compute thread ended by itself with status ${status}.`))
@@ -72,7 +73,9 @@ export class ComputeThread {
    * @returns whether shared files can be used
    * @throws ConvoyError('data') when the data set is not in this machine's cache
    */
-  async prepare(message: Omit<Extract<ToCompute, { kind: 'prepare' }>, 'kind'>): Promise<{ shared: boolean }> {
+  async prepare(
+    message: Omit<Extract<ToCompute, { kind: 'prepare' }>, 'kind'>,
+  ): Promise<{ shared: boolean; whyNotShared?: string }> {
     const prepared = this.#preparing.then(async () => {
       const answer = this.#next('prepared')
       this.send({ kind: 'prepare', ...message })
@@ -108,4 +111,16 @@ export class ComputeThread {
     })
     return Promise.race([message, this.#ended])
   }
+}
+
+/** Node ends a thread, and not its process, when its heap is full. */
+function threadError(thrown: unknown): ConvoyError {
+  if ((thrown as NodeJS.ErrnoException).code !== 'ERR_WORKER_OUT_OF_MEMORY') return ConvoyError.from(thrown)
+  return new ConvoyError(
+    'environment',
+    `The compute thread is out of memory: its JavaScript heap is full; ${MORE_HEAP}.`,
+    {
+      cause: thrown,
+    },
+  )
 }

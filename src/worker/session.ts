@@ -5,9 +5,10 @@ import { promisify } from 'node:util'
 import * as grpc from '@grpc/grpc-js'
 import { hasPackedDataset, writePackedDataset } from '../data/packed-cache.js'
 import type { DeviceDescription } from '../engine/engine.js'
+import { workerShortage } from '../model/memory-need.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
-import { NO_ROOM } from '../shared/shared-files.js'
+import { whyNotReached } from '../shared/own-shortage.js'
 import { bytesOf, chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
 import type { Log } from '../shared/log/log.js'
 import type {
@@ -135,6 +136,9 @@ async function member(
         if (logs) work.write({ logs })
       }
       thread.listen({ onMessage: () => undefined, onBroken: fail })
+      // With the first heartbeat: who is killed says nothing any more.
+      const shortage = workerShortage(description.dataset)
+      if (shortage) warn(shortage)
       beat()
       heartbeats = setInterval(beat, heartbeatMs)
       work.on('error', fail)
@@ -163,10 +167,11 @@ async function member(
           over.throwIfAborted()
         }
         const offer = options.sharedMemory && sharedFiles ? sharedFiles : undefined
-        const { shared } = await thread.prepare({ description, worker, sharedFiles: offer })
+        const { shared, whyNotShared } = await thread.prepare({ description, worker, sharedFiles: offer })
         // The thread may have another listener by now.
         over.throwIfAborted()
-        if (offer && !shared)
+        if (whyNotShared !== undefined) warn(`Vectors travel over the network: ${whyNotShared}`)
+        else if (offer && !shared)
           info('The coordinator runs elsewhere or for another user: vectors travel over the network.')
 
         const weights = data.weights(metadata)
@@ -193,7 +198,7 @@ async function member(
 
         // Results wait for each other: the next one's chunks must not mix with this one's.
         let sending = Promise.resolve()
-        let saidNoRoom = false
+        let isNotSharedSaid = false
         const onMessage = (message: FromCompute): void => {
           switch (message.kind) {
             case 'progress':
@@ -206,9 +211,9 @@ async function member(
               weights.write({ haveVersion: message.haveVersion, shared: false })
               break
             case 'result':
-              if (shared && message.vector && !saidNoRoom) {
-                saidNoRoom = true
-                warn(`${sharedFiles!.directory} has no room for results: ${NO_ROOM}`)
+              if (message.whyNotShared !== undefined && !isNotSharedSaid) {
+                isNotSharedSaid = true
+                warn(`Results travel over the network: ${message.whyNotShared}`)
               }
               sending = sending.then(() => send(results, message, vitals)).catch(fail)
               break
@@ -285,7 +290,7 @@ function fromStatus(thrown: unknown, address: string): ConvoyError {
     case grpc.status.UNAVAILABLE:
     case grpc.status.DEADLINE_EXCEEDED:
     case grpc.status.CANCELLED:
-      return new ConvoyError('unavailable', `No coordinator answers at ${address}.`, { cause: thrown })
+      return new ConvoyError('unavailable', whyNotReached(address, details), { cause: thrown })
     default:
       return new ConvoyError('unavailable', `The coordinator at ${address} broke off: ${details || String(thrown)}`, {
         cause: thrown,

@@ -102,6 +102,11 @@ export class Fleet {
 
   /** Starts a worker at the other end of a link in the kernel. @param flags of `convoy worker` */
   async addBeyond({ node }: KernelLink, name: string, ...flags: string[]): Promise<FleetWorker> {
+    return this.addIn(node, name, ...flags)
+  }
+
+  /** Starts a worker that another binary runs. @param flags of `convoy worker` */
+  async addIn(node: string, name: string, ...flags: string[]): Promise<FleetWorker> {
     const { address } = await this.coordinator.announcement()
     return this.#add({ name, join: address, flags, environment: this.#options.environment ?? {}, node })
   }

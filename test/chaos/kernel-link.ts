@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { isProcessAlive } from '../../src/shared/is-process-alive.js'
+import { OwnershipLock, ownerOf } from '../../src/shared/ownership-lock.js'
 import type { Direction } from './fault-proxy.js'
 import { BOTH } from './fault-proxy.js'
 
@@ -10,6 +10,9 @@ import { BOTH } from './fault-proxy.js'
 const FIRST_ADDRESS = ((198 << 24) | (18 << 16)) >>> 0
 const BLOCKS = 2 ** 17 / 8
 const NAMESPACES = '/run/netns'
+/** Of the processes whose namespaces they are. */
+const LOCKS = '/run'
+const lockOf = (pid: number | string): string => path.join(LOCKS, `convoy-link-${pid}.lock`)
 const PREFIX = 'convoy-'
 
 /**
@@ -29,10 +32,12 @@ export class KernelLink {
   readonly #outside = `convoy${process.pid}`
   readonly #workerHost: string
   readonly #scratch: string
+  readonly #lock: OwnershipLock | undefined
 
   /** @throws Error with what the kernel said when namespaces, veth or routes cannot be made */
   constructor() {
     clearLeftovers()
+    this.#lock = OwnershipLock.take(lockOf(process.pid))
     const [north, routerNorth, south, workerHost] = [1, 2, 5, 6].map(address)
     this.coordinatorHost = north!
     this.#workerHost = workerHost!
@@ -93,6 +98,7 @@ export class KernelLink {
     remove(this.#worker)
     remove(this.#router)
     rmSync(this.#scratch, { recursive: true, force: true })
+    this.#lock?.release()
   }
 
   #shape(rule: string): void {
@@ -148,9 +154,11 @@ function remove(namespace: string): void {
 
 /** Of test processes that were killed. */
 function clearLeftovers(): void {
-  for (const name of existsSync(NAMESPACES) ? readdirSync(NAMESPACES) : []) {
-    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]
-    if (pid !== undefined && !isProcessAlive(Number(pid))) remove(name)
+  for (const name of readdirSync(LOCKS)) {
+    const pid = /^convoy-link-(\d+)\.lock$/.exec(name)?.[1]
+    if (pid === undefined || ownerOf(lockOf(pid)) !== 'ended') continue
+    for (const namespace of ['worker', 'router']) remove(`${PREFIX}${pid}-${namespace}`)
+    rmSync(lockOf(pid), { force: true })
   }
 }
 

@@ -14,6 +14,8 @@ const PARTS = [
 ]
 /** What builds, or fetches programs to build with. */
 const TOOLS = ['g++', 'gcc', 'cc', 'make', 'python3', 'pip', 'npm', 'npx', 'tsc', 'curl', 'git']
+/** Commands of Debian that Convoy runs. */
+const NEEDED = ['flock', 'mkdir']
 /** What the user of the image may write to. */
 const WRITABLE = ['/var/lib/convoy', '/var/cache/convoy/datasets']
 
@@ -22,6 +24,7 @@ export function inspectTree(buildah: Buildah, image: string): void {
   const container = buildah('from', '--pull=never', image)
   try {
     const tree = buildah('mount', container)
+    for (const command of NEEDED) assert.ok(existsSync(path.join(tree, 'bin', command)), `${command} is missing`)
     for (const tool of TOOLS)
       for (const directory of ['bin', 'usr/bin', 'usr/local/bin'])
         assert.ok(!existsSync(path.join(tree, directory, tool)), `${directory}/${tool}`)

@@ -97,13 +97,19 @@ export class LookInside {
     })
     let words = ''
     child.stderr.on('data', (text: Buffer) => (words = (words + text.toString()).slice(-2_000)))
-    const [status] = (await once(child, 'close')) as [number | null]
+    const [status, killedBy] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
     if (status !== 0) {
       const said = words
         .trim()
         .split('\n')
         .findLast((line) => line.startsWith('✖ '))
-      throw new ConvoyError('environment', said?.slice(2) ?? `convoy inspect ended with status ${status}.`)
+      throw new ConvoyError('environment', said?.slice(2) ?? describeEnd(status, killedBy))
     }
   }
+}
+
+function describeEnd(status: number | null, killedBy: NodeJS.Signals | null): string {
+  if (killedBy === null) return `convoy inspect ended with status ${status}.`
+  const hint = killedBy === 'SIGKILL' ? '; the kernel does so when memory is short, and its log says it (dmesg)' : ''
+  return `convoy inspect was ended by ${killedBy}${hint}.`
 }

@@ -7,22 +7,32 @@ import type { RunEnvironment, RunStatus } from '../../dashboard/page-state.js'
 import type { RunConfig } from '../../model/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { makeDirectory } from '../../shared/make-directory.js'
+import type { OwnershipLock } from '../../shared/ownership-lock.js'
 import type { RunResult } from '../run-events.js'
+import { lockRun } from '../run-lock.js'
+
+/** A run directory as its coordinator has it. */
+interface OwnRunDirectory {
+  readonly runDirectory: string
+  /** To be released when the run is over. Absent where files cannot be locked: others cannot see that the run goes on. */
+  readonly lock: OwnershipLock | undefined
+}
 
 /**
  * Makes `<root>/<utc>_<name>/`, such as `runs/20261123T183000Z_quick`; a number is added when two runs begin in one second.
+ * It belongs to this process until the lock is released.
  * @param now milliseconds since 1970
  * @throws ConvoyError('usage') when the directory cannot be written, or its file system does not answer
  */
-export async function createRunDirectory(root: string, name: string, now: number): Promise<string> {
+export async function createRunDirectory(root: string, name: string, now: number): Promise<OwnRunDirectory> {
   const stamp = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '')
   try {
     await makeDirectory(root)
     for (let attempt = 1; ; attempt++) {
-      const directory = path.join(root, `${stamp}_${name}${attempt === 1 ? '' : `-${attempt}`}`)
+      const runDirectory = path.join(root, `${stamp}_${name}${attempt === 1 ? '' : `-${attempt}`}`)
       try {
-        await mkdir(directory)
-        return directory
+        await mkdir(runDirectory)
+        return { runDirectory, lock: lockRun(runDirectory) }
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       }

@@ -23,14 +23,18 @@ export function toStatus(thrown: unknown): Partial<grpc.StatusObject> {
 }
 
 /**
- * The worker that calls, proved by its session.
+ * The worker that calls, proved by its session. The connection is its own from here on.
  * @throws ConvoyError('protocol') when it is not (or no longer) a worker of this run
  */
-export function callerOf(pool: WorkerPool, metadata: grpc.Metadata): number {
-  const worker = Number(metadata.get(WORKER_KEY)[0])
-  const session = String(metadata.get(SESSION_KEY)[0] ?? '')
+export function callerOf(
+  pool: WorkerPool,
+  call: { readonly metadata: grpc.Metadata; readonly getPeer: () => string },
+): number {
+  const worker = Number(call.metadata.get(WORKER_KEY)[0])
+  const session = String(call.metadata.get(SESSION_KEY)[0] ?? '')
   if (!Number.isInteger(worker) || !pool.authenticate(worker, session)) {
     throw new ConvoyError('protocol', 'Not a worker of this run (any more); join first.')
   }
+  pool.calledFrom(worker, call.getPeer())
   return worker
 }

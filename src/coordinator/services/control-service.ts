@@ -23,7 +23,7 @@ export function controlService(
     work(stream: grpc.ServerDuplexStream<FromWorker, FromCoordinator>): void {
       let worker: number
       try {
-        worker = callerOf(pool, stream.metadata)
+        worker = callerOf(pool, stream)
         pool.connect(worker, {
           send: (message) => stream.write(message),
           // Not destroy(): it closes this side only, and a worker that froze for a while would never learn that it has to join again.

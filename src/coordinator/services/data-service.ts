@@ -21,7 +21,7 @@ export function dataService(
   return {
     weights(stream: grpc.ServerDuplexStream<WeightsRequest, Chunk>): void {
       serve(stream, async (signal) => {
-        const worker = callerOf(pool, stream.metadata)
+        const worker = callerOf(pool, stream)
         for await (const request of stream as AsyncIterable<WeightsRequest>) {
           if (request.shared) {
             board.share()
@@ -36,7 +36,7 @@ export function dataService(
 
     results(stream: grpc.ServerDuplexStream<Chunk, Refusal>): void {
       serve(stream, async (signal) => {
-        const worker = callerOf(pool, stream.metadata)
+        const worker = callerOf(pool, stream)
         const takeShared = (lease: number): Refusal | undefined => {
           const length = pool.expectedLength(worker, lease)
           if (length === undefined) return pool.refuse(worker, lease, 'stale')
@@ -70,7 +70,7 @@ export function dataService(
 
     samples(stream: grpc.ServerWritableStream<SamplesRequest, Chunk>): void {
       serve(stream, async (signal) => {
-        const worker = callerOf(pool, stream.metadata)
+        const worker = callerOf(pool, stream)
         if (stream.request.fingerprint !== datasetFingerprint) {
           throw new ConvoyError('protocol', 'Only the data set of this run is served.')
         }

@@ -1,4 +1,5 @@
 import * as grpc from '@grpc/grpc-js'
+import { onCallOver } from '../../shared/protocol/call-over.js'
 
 /**
  * @param method such as `Join`
@@ -12,27 +13,9 @@ export type CallObserver = (method: string, code: string, seconds: number, detai
 export function timeCalls(observe: CallObserver): grpc.ServerInterceptor {
   return ({ path }, call) => {
     const startedMs = performance.now()
-    let isOver = false
-    const over = (code: grpc.status, details = ''): void => {
-      if (isOver) return
-      isOver = true
+    return onCallOver(call, (code, details) => {
       const seconds = (performance.now() - startedMs) / 1000
       observe(path.slice(path.lastIndexOf('/') + 1), grpc.status[code], seconds, details)
-    }
-    const listener = new grpc.ServerListenerBuilder()
-      .withOnCancel(() => {
-        over(grpc.status.CANCELLED)
-      })
-      .build()
-    const responder = new grpc.ResponderBuilder()
-      .withStart((next) => {
-        next(listener)
-      })
-      .withSendStatus((status, next) => {
-        over(status.code ?? grpc.status.UNKNOWN, status.details)
-        next(status)
-      })
-      .build()
-    return new grpc.ServerInterceptingCall(call, responder)
+    })
   }
 }

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -58,7 +59,7 @@ export function compileAbslLink(runtime: string): string | undefined {
     accessSync(directory, constants.W_OK)
     const symbol = findSymbol(readFileSync(path.join(runtime, 'tensorflow', 'libtensorflow_framework.so.2')))
     if (symbol === undefined) return undefined
-    const unfinished = `${link}.${process.pid}`
+    const unfinished = `${link}.${randomBytes(6).toString('hex')}`
     const flags = addonFlags(runtime)
     const { status } = spawnSync('g++', [...flags.compile, '-x', 'c++', '-', '-o', unfinished, ...flags.link], {
       input: source(symbol),

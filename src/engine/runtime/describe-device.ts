@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import os from 'node:os'
+import { cannotBeRead, isMissing } from '../../shared/path-access.js'
 import type { DeviceDescription } from '../engine.js'
 import { nativeBackend } from '../native-backend.js'
 import type { Gpu } from './gpus.js'
@@ -29,12 +30,14 @@ export function cpuName(): string {
   return os.cpus()[0]?.model.trim() || os.arch()
 }
 
-/** Instruction sets of the CPU that matter to TensorFlow, sorted. Empty where the system does not tell. */
+/** Instruction sets of the CPU that matter to TensorFlow, sorted. Empty where the system does not tell. @throws ConvoyError('environment') when it cannot be read */
 export function cpuFeatures(): string[] {
   let text: string
   try {
     text = readFileSync('/proc/cpuinfo', 'utf8')
-  } catch {
+  } catch (error) {
+    // Without them its bits would seem to differ from those of the same machine.
+    if (!isMissing(error)) throw cannotBeRead('/proc/cpuinfo', error, 'environment')
     return []
   }
   const flags = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(text)?.[1] ?? ''

@@ -3,7 +3,7 @@ import { readFile, realpath, rm, stat, statfs, symlink, writeFile } from 'node:f
 import path from 'node:path'
 import { ConvoyError } from '../../shared/errors.js'
 import { createStaging, publish } from '../../shared/staging.js'
-import { isThere } from '../../shared/path-access.js'
+import { cannotBeRead, isMissing, isThere } from '../../shared/path-access.js'
 import { formatBytes } from '../../shared/units.js'
 import { compileAbslLink } from './absl-log-level.js'
 import { checkCompiler, compileAddon, verifyAddon } from './compile-addon.js'
@@ -46,7 +46,8 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
 
   await checkCompiler()
   if (installed === undefined) await checkPip()
-  const staging = await createStaging(root)
+  const unfinished = await createStaging(root)
+  const staging = unfinished.directory
   try {
     if (installed === undefined) await fetchTensorflow(kind, staging, report)
     else await symlink(installed.directory, path.join(staging, 'tensorflow'))
@@ -63,7 +64,7 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
     await writeFile(path.join(staging, 'runtime.json'), JSON.stringify(manifest, null, 2) + '\n')
     await publish(staging, target, () => readRuntime(target) !== undefined)
   } finally {
-    await rm(staging, { recursive: true, force: true })
+    await unfinished.remove()
   }
   selectRuntime(target)
   return readRuntime(target)!
@@ -141,7 +142,11 @@ async function locateInstalled(from: string): Promise<InstalledTensorflow> {
     const directory = await realpath(candidate)
     const { size, mtimeMs } = await stat(path.join(directory, 'libtensorflow_cc.so.2'))
     const hash = createHash('sha256').update(JSON.stringify([directory, size, mtimeMs]))
-    const build = await readFile(path.join(directory, 'python', 'platform', 'build_info.py'), 'utf8').catch(() => '')
+    const buildInfo = path.join(directory, 'python', 'platform', 'build_info.py')
+    const build = await readFile(buildInfo, 'utf8').catch((error: unknown) => {
+      if (isMissing(error)) return ''
+      throw cannotBeRead(buildInfo, error)
+    })
     const kind = /'is_cuda_build', True/.test(build) ? 'gpu' : 'cpu'
     return { directory, kind, identity: hash.digest('hex').slice(0, 12) }
   }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import nodeUtil from 'node:util'
 import { ConvoyError } from '../../shared/errors.js'
+import { shortageIn } from '../../shared/own-shortage.js'
 import type { TensorFlow } from '../native-backend.js'
 import { nativeBackend } from '../native-backend.js'
 import { setAbslLogLevel } from './absl-log-level.js'
@@ -49,10 +50,14 @@ export function loadTensorflow(device: DeviceChoice = 'auto'): LoadedTensorflow 
     setAbslLogLevel(runtime.directory)
     tf = require('@tensorflow/tfjs-node-gpu') as TensorFlow
   } catch (error) {
+    const [reason] = (error as Error).message.split('\n')
+    const lacking = shortageIn(reason!)
     throw new ConvoyError(
       'environment',
-      `The native TensorFlow runtime in ${runtime.directory} cannot be loaded (${(error as Error).message.split('\n')[0]}). ` +
-        'Delete that directory and run `npx convoy runtime install`.',
+      `The native TensorFlow runtime in ${runtime.directory} cannot be loaded (${reason}). ` +
+        (lacking
+          ? `This process lacks ${lacking.of}: ${lacking.remedy}.`
+          : 'Delete that directory and run `npx convoy runtime install`.'),
       { cause: error },
     )
   }

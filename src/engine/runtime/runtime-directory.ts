@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { writeFileSync, renameSync } from 'node:fs'
 import path from 'node:path'
 import { cacheDirectory } from '../../shared/cache-directory.js'
@@ -67,7 +68,8 @@ function readIfThere(file: string): string | undefined {
 /** Makes a runtime the one in use, at once or not at all. */
 export function selectRuntime(directory: string): void {
   const pointer = path.join(path.dirname(directory), 'current')
-  const next = `${pointer}.${process.pid}`
+  // Not by its process id: containers that share the cache have the same ones.
+  const next = `${pointer}.${randomBytes(6).toString('hex')}`
   writeFileSync(next, path.basename(directory) + '\n')
   renameSync(next, pointer)
 }

@@ -7,6 +7,11 @@ import { ConvoyError } from '../errors.js'
 const FIELD = 15
 const TAG = (FIELD << 3) | 5
 const TRAILER_BYTES = 5
+/**
+ * A request that is no chunk is not even decoded beyond this: a string of a megabyte stays in memory until V8 collects all its garbage.
+ * The longest are 16 log lines.
+ */
+const MAX_REQUEST_BYTES = 128 * 1024
 
 type Method = grpc.MethodDefinition<unknown, unknown>
 
@@ -45,6 +50,8 @@ function withChecksum(method: Method, rule: ChecksumRule): Method {
     ...(checksRequest && {
       requestSerialize: (message: unknown) => sealed(requestSerialize(message)),
       requestDeserialize: (bytes: Buffer) => {
+        if (bytes.length > MAX_REQUEST_BYTES)
+          throw new ConvoyError('protocol', `A request has ${bytes.length} bytes; ${MAX_REQUEST_BYTES} are allowed.`)
         if (rule === 'required' || hasChecksum(bytes)) return requestDeserialize(unsealed(bytes))
         const request = requestDeserialize(bytes)
         bare.add(request as object)

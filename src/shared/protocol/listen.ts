@@ -1,8 +1,11 @@
 import { once } from 'node:events'
-import type { AddressInfo, Server, Socket } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import { createServer } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
 import { ConvoyError } from '../errors.js'
+import { shortageIn } from '../own-shortage.js'
+import { afterPreface } from './http2-preface.js'
+import type { OpenConnections } from './open-connections.js'
 
 /** A server that listens. */
 export interface Listener {
@@ -39,17 +42,23 @@ export function isLoopback(host: string): boolean {
 
 /**
  * Serves gRPC. The connections are accepted here rather than by grpc-js: its forced shutdown only half-closes them, so that a peer
- * which is frozen, or never says anything, would keep the process alive.
+ * which is frozen, or never says anything, would keep the process alive; and it has no bound for connections.
+ * @param connections bounds them; its interceptor is the server's
  * @throws ConvoyError('usage') when the address cannot be bound, with the flag that chose it
  */
-export async function listen(server: grpc.Server, address: string, flag: string): Promise<Listener> {
+export async function listen(
+  server: grpc.Server,
+  address: string,
+  flag: string,
+  connections: OpenConnections,
+): Promise<Listener> {
   // TLS is not there yet, so plaintext stays on this machine.
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
-  const sockets = new Set<Socket>()
   const acceptor = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-    injector.injectConnection(socket)
+    connections.add(socket)
+    afterPreface(socket, () => {
+      injector.injectConnection(socket)
+    })
   })
   const bound = await bind(acceptor, address, flag)
   return {
@@ -57,7 +66,7 @@ export async function listen(server: grpc.Server, address: string, flag: string)
     close: () => {
       acceptor.close()
       server.forceShutdown()
-      for (const socket of sockets) socket.destroy()
+      connections.close()
     },
   }
 }
@@ -65,7 +74,8 @@ export async function listen(server: grpc.Server, address: string, flag: string)
 /**
  * Binds a server to `host:port`; port 0 takes any free one.
  * @returns `host:port` with the port that it got
- * @throws ConvoyError('usage') when the address cannot be bound, with the flag that chose it
+ * @throws ConvoyError('usage') when the address cannot be bound, with the flag that chose it; ConvoyError('environment') when this
+ * process may open no more files
  */
 export async function bind(server: Server, address: string, flag: string): Promise<string> {
   const { host, port } = parseAddress(address, flag)
@@ -74,6 +84,7 @@ export async function bind(server: Server, address: string, flag: string): Promi
     await once(server, 'listening')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
+    if (shortageIn(message)) throw ConvoyError.from(error)
     throw new ConvoyError(
       'usage',
       `Cannot listen on ${address}: ${code === 'EADDRINUSE' ? 'the port is in use' : message}. Choose another with ${flag} (port 0 takes any free one).`,

@@ -102,10 +102,13 @@ export const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   'grpc.enable_http_proxy': 0,
 }
 
-/** What a server takes from a peer is a chunk at most. */
+/** What a server takes from a peer is a chunk at most, and few calls at a time: a worker has four. */
 export const SERVER_OPTIONS: grpc.ChannelOptions = {
   ...CHANNEL_OPTIONS,
   'grpc.max_receive_message_length': CHUNK_BYTES + 1_024,
+  'grpc.max_concurrent_streams': 64,
+  // Nothing reads these records of every connection and call.
+  'grpc.enable_channelz': 0,
 }
 
 /**

@@ -84,6 +84,8 @@ export async function predictImages(
       try {
         decoded.push({ file, pixels: await decodeImageFile(file, { height, width, channels }) })
       } catch (error) {
+        // No fault of the image's.
+        if ((error as ConvoyError).code === 'environment') throw error
         unreadable.push({ file, reason: ConvoyError.from(error).message })
       }
     }

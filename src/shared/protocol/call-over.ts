@@ -1,0 +1,32 @@
+import * as grpc from '@grpc/grpc-js'
+
+/**
+ * For interceptors of a server.
+ * @param over told once, when the call has its status or its peer has gone; `details` is what the peer is told of a failure
+ */
+export function onCallOver(
+  call: grpc.ServerInterceptingCallInterface,
+  over: (code: grpc.status, details: string) => void,
+): grpc.ServerInterceptingCall {
+  let isOver = false
+  const once = (code: grpc.status, details: string): void => {
+    if (isOver) return
+    isOver = true
+    over(code, details)
+  }
+  const listener = new grpc.ServerListenerBuilder()
+    .withOnCancel(() => {
+      once(grpc.status.CANCELLED, '')
+    })
+    .build()
+  const responder = new grpc.ResponderBuilder()
+    .withStart((next) => {
+      next(listener)
+    })
+    .withSendStatus((status, next) => {
+      once(status.code ?? grpc.status.UNKNOWN, status.details ?? '')
+      next(status)
+    })
+    .build()
+  return new grpc.ServerInterceptingCall(call, responder)
+}
