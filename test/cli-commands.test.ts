@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import os from 'node:os'
@@ -100,7 +100,7 @@ describe('convoy', () => {
       assert.equal(status, 2, stderr)
       assert.match(stderr, new RegExp(`^✖ .*(${flag}|${value})`))
       assert.doesNotMatch(stderr, /\n\s+at /)
-      assert.deepEqual(readdirSync(runs), [], stderr)
+      assert.deepEqual(existsSync(runs) ? readdirSync(runs) : [], [], stderr)
     }
     rmSync(runs, { recursive: true })
   })

@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
+import { Command } from 'commander'
 import type { RunConfigFlags } from '../src/cli/run-config-flags.js'
 import { runConfigFrom } from '../src/cli/run-config-flags.js'
-import { readRunFlags } from '../src/cli/run-flags.js'
+import { addRunFlags, readRunFlags } from '../src/cli/run-flags.js'
 import { RECIPES } from '../src/model/recipes.js'
 import type { RunConfig } from '../src/model/run-config.js'
 import type { ConvoyError } from '../src/shared/errors.js'
@@ -21,23 +22,23 @@ function file(text: string): string {
   return name
 }
 
-function config(flags: RunConfigFlags, environment: NodeJS.ProcessEnv = {}): RunConfig {
-  const resolved = runConfigFrom(flags, environment)
+async function config(flags: RunConfigFlags, environment: NodeJS.ProcessEnv = {}): Promise<RunConfig> {
+  const resolved = await runConfigFrom(flags, environment)
   assert.deepEqual(resolved.problems, [])
   return resolved.config!
 }
 
 describe('configuration', () => {
   for (const recipe of Object.keys(RECIPES)) {
-    it(`recipe ${recipe} is sound`, () => {
-      config({ recipe })
+    it(`recipe ${recipe} is sound`, async () => {
+      await config({ recipe })
     })
   }
 
-  it('defaults < file < environment < flags < --set', () => {
+  it('defaults < file < environment < flags < --set', async () => {
     const yaml = file('seed: 2\nepochs: 2\nbatchSize: 64\nlabelSmoothing: 0.2\nnetwork:\n  reg: 0.5\n')
     const environment = { CONVOY_EPOCHS: '3', CONVOY_BATCH_SIZE: '96', CONVOY_LABEL_SMOOTHING: '0.3' }
-    const resolved = config(
+    const resolved = await config(
       { config: yaml, batchSize: '160', labelSmoothing: '0.4', set: ['labelSmoothing=0.5'] },
       environment,
     )
@@ -54,41 +55,41 @@ describe('configuration', () => {
     )
   })
 
-  it('names who gave a recipe that does not exist, and the run after the recipe', () => {
+  it('names who gave a recipe that does not exist, and the run after the recipe', async () => {
     const yaml = file('recipe: 5\n')
-    assert.match(runConfigFrom({ recipe: 'a' }, { CONVOY_RECIPE: 'b' }).problems[0]!, /^--recipe: .*"a"/)
-    assert.match(runConfigFrom({ config: yaml }, { CONVOY_RECIPE: 'b' }).problems[0]!, /^CONVOY_RECIPE: .*"b"/)
-    assert.match(runConfigFrom({ config: yaml }, {}).problems[0]!, /run\.yaml: recipe: .*"5"/)
-    assert.equal(runConfigFrom({ config: file('recipe: seed\n') }, {}).recipe, 'seed')
-    assert.equal(runConfigFrom({}, {}).recipe, 'quick')
+    assert.match((await runConfigFrom({ recipe: 'a' }, { CONVOY_RECIPE: 'b' })).problems[0]!, /^--recipe: .*"a"/)
+    assert.match((await runConfigFrom({ config: yaml }, { CONVOY_RECIPE: 'b' })).problems[0]!, /^CONVOY_RECIPE: .*"b"/)
+    assert.match((await runConfigFrom({ config: yaml }, {})).problems[0]!, /run\.yaml: recipe: .*"5"/)
+    assert.equal((await runConfigFrom({ config: file('recipe: seed\n') }, {})).recipe, 'seed')
+    assert.equal((await runConfigFrom({}, {})).recipe, 'quick')
   })
 
-  it('that is printed can be given back', () => {
-    const first = config({ recipe: 'resnet18', seed: '9' })
-    assert.deepEqual(config({ config: file(JSON.stringify(first)) }), first)
+  it('that is printed can be given back', async () => {
+    const first = await config({ recipe: 'resnet18', seed: '9' })
+    assert.deepEqual(await config({ config: file(JSON.stringify(first)) }), first)
   })
 
-  it('of another optimizer or schedule begins with its own defaults and keeps the learning rate', () => {
-    const resolved = config({ optimizer: 'adamw', schedule: 'step', set: ['schedule.factor=0.5'] })
+  it('of another optimizer or schedule begins with its own defaults and keeps the learning rate', async () => {
+    const resolved = await config({ optimizer: 'adamw', schedule: 'step', set: ['schedule.factor=0.5'] })
     assert.equal(resolved.optimizer.kind, 'adamw')
     assert.deepEqual(resolved.schedule, { kind: 'step', initial: 0.8, milestones: [0.5, 0.75], factor: 0.5 })
-    assert.deepEqual((config({ learningRate: '0.7' }).schedule as { peak: number }).peak, 0.7)
+    assert.deepEqual(((await config({ learningRate: '0.7' })).schedule as { peak: number }).peak, 0.7)
   })
 
-  it('names the recipe in a file', () => {
-    assert.equal(config({ config: file('recipe: resnet20\n') }).network.name, 'resnet20')
+  it('names the recipe in a file', async () => {
+    assert.equal((await config({ config: file('recipe: resnet20\n') })).network.name, 'resnet20')
   })
 })
 
 describe('mistakes', () => {
-  const problems = (flags: RunConfigFlags, environment: NodeJS.ProcessEnv = {}): readonly string[] => {
-    const resolved = runConfigFrom(flags, environment)
+  const problems = async (flags: RunConfigFlags, environment: NodeJS.ProcessEnv = {}): Promise<readonly string[]> => {
+    const resolved = await runConfigFrom(flags, environment)
     assert.equal(resolved.config, undefined)
     return resolved.problems
   }
 
-  it('are told all at once, each with the flag, variable or key that it came from', () => {
-    const found = problems(
+  it('are told all at once, each with the flag, variable or key that it came from', async () => {
+    const found = await problems(
       {
         config: file('sede: 1\nnetwork:\n  reg: -1\n'),
         epochs: '0',
@@ -112,8 +113,8 @@ describe('mistakes', () => {
     }
   })
 
-  it('that would change the prototype of everything are unknown settings', () => {
-    const found = problems({
+  it('that would change the prototype of everything are unknown settings', async () => {
+    const found = await problems({
       set: ['__proto__.seed=3', 'network.__proto__.reg=1'],
       config: file('__proto__: {a: 1}\n'),
     })
@@ -122,37 +123,38 @@ describe('mistakes', () => {
     assert.equal(Reflect.get({}, 'seed'), undefined)
   })
 
-  it('batch that is no multiple of the shard names one that is', () => {
-    assert.match(problems({ batchSize: '100' })[0]!, /--batch-size 100.*96/)
+  it('batch that is no multiple of the shard names one that is', async () => {
+    assert.match((await problems({ batchSize: '100' }))[0]!, /--batch-size 100.*96/)
   })
 
-  it('shard size that cannot be is told once', () => {
-    assert.equal(problems({ shardSize: '0' }).length, 1)
+  it('shard size that cannot be is told once', async () => {
+    assert.equal((await problems({ shardSize: '0' })).length, 1)
   })
 
-  it('in an object that was given whole name who gave it', () => {
-    assert.match(problems({ set: ['augmentation={zoom: 2}'] })[0]!, /^--set augmentation=.*\(augmentation\.zoom\)/)
-  })
-
-  it('unknown recipe lists the recipes', () => {
-    assert.match(problems({ recipe: 'fast' })[0]!, /quick, resnet20/)
-  })
-
-  it('files that are not there, no YAML or no settings', () => {
-    assert.match(problems({ config: path.join(scratch, 'none.yaml') })[0]!, /no such file/)
-    assert.match(problems({ config: file('a: [') })[0]!, /run\.yaml/)
-    assert.match(problems({ config: file('just words') })[0]!, /no settings/)
-  })
-
-  it('of a run are told together with those of its configuration', () => {
-    const flags = { epochs: '0', workers: '0', name: 'a/b', listen: 'x', adminListen: 'x', metricsListen: 'x' }
-    assert.throws(
-      () => readRunFlags(flags),
-      (error: ConvoyError) => {
-        assert.equal(error.exitStatus, 2)
-        for (const flag of [/--epochs/, /--workers/, /--name/]) assert.match(error.message, flag)
-        return true
-      },
+  it('in an object that was given whole name who gave it', async () => {
+    assert.match(
+      (await problems({ set: ['augmentation={zoom: 2}'] }))[0]!,
+      /^--set augmentation=.*\(augmentation\.zoom\)/,
     )
+  })
+
+  it('unknown recipe lists the recipes', async () => {
+    assert.match((await problems({ recipe: 'fast' }))[0]!, /quick, resnet20/)
+  })
+
+  it('files that are not there, no YAML or no settings', async () => {
+    assert.match((await problems({ config: path.join(scratch, 'none.yaml') }))[0]!, /no such file/)
+    assert.match((await problems({ config: file('a: [') }))[0]!, /run\.yaml/)
+    assert.match((await problems({ config: file('just words') }))[0]!, /no settings/)
+  })
+
+  it('of a run are told together with those of its configuration', async () => {
+    const flags = { epochs: '0', workers: '0', name: 'a/b', listen: 'x', adminListen: 'x', metricsListen: 'x' }
+    const command = addRunFlags(new Command('train'), { listen: '', adminListen: '', metricsListen: '' })
+    await assert.rejects(readRunFlags(flags, command), (error: ConvoyError) => {
+      assert.equal(error.exitStatus, 2)
+      for (const flag of [/--epochs/, /--workers/, /--name/]) assert.match(error.message, flag)
+      return true
+    })
   })
 })

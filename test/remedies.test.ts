@@ -4,7 +4,9 @@ import path from 'node:path'
 import { before, describe, it } from 'node:test'
 import type { Command } from 'commander'
 import ts from 'typescript'
-import { runConfigFrom } from '../src/cli/run-config-flags.js'
+import { parse as parseYaml } from 'yaml'
+import { DEFAULT_RECIPE } from '../src/model/recipes.js'
+import { resolveRunConfig } from '../src/model/resolve-run-config.js'
 import { packageRoot } from '../src/shared/package-root.js'
 
 /** A text of the sources: a literal, a template, or several of them put together. `…` stands where a value is put in. */
@@ -40,6 +42,7 @@ const SHOWN_BY: Readonly<Record<string, readonly string[]>> = {
   // A report gives neither flag.
   'src/cli/weights-option.ts --weights': ['eval', 'predict', 'inspect'],
   'src/data/choose-samples.ts --split': ['eval', 'inspect'],
+  'src/cli/descriptor-problems.ts --workers': ['train'],
   'src/cli/run-flags.ts --standalone': ['train'],
   'src/cli/run-flags.ts --workers': ['train'],
   'src/coordinator/run-announcement.ts --admin': ['status', 'stop'],
@@ -224,8 +227,9 @@ function faultsOf({ file, line, text }: Text, reaching: (file: string) => readon
       if (!known) fault(`\`convoy ${name}\` can show it and has no ${flag}`)
     }
   }
-  for (const [, setting] of text.matchAll(/--set ([\w.]+=[\w.]*\w)/g)) {
-    const { problems } = runConfigFrom({ set: [setting!] }, {})
+  for (const [, setting, value] of text.matchAll(/--set ([\w.]+)=([\w.]*\w)/g)) {
+    const assignment = { path: setting!.split('.'), value: parseYaml(value!) as unknown, origin: `--set ${setting}` }
+    const { problems } = resolveRunConfig({ name: DEFAULT_RECIPE, origin: '' }, [assignment])
     if (problems.length > 0) fault(problems.join('; '))
   }
   const { scripts } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { LocalWorkers } from '../coordinator/local-workers.js'
+import { planRun } from '../coordinator/plan-run.js'
 import type { RunObserver } from '../coordinator/run-events.js'
 import type { Coordinator, CoordinatorOptions } from '../coordinator/start-coordinator.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
@@ -68,9 +69,10 @@ export async function startConvoy(
     sinks: [(record) => standardError.notice(forPeople(record))],
     now: Date.now,
   })
+  const run = await planRun(config, undefined, log.module('run').info)
   const coordinator = await startCoordinator({
     ...reports,
-    config,
+    run,
     listen: '127.0.0.1:0',
     adminListen: '127.0.0.1:0',
     insecure: false,

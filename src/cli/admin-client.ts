@@ -5,7 +5,7 @@ import { findRunningRun } from '../coordinator/run-announcement.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
 import { whyNotReached } from '../shared/own-shortage.js'
-import { parseAddress } from '../shared/protocol/listen.js'
+import { parsePeerAddress } from '../shared/protocol/listen.js'
 import { Admin, CHANNEL_OPTIONS } from '../shared/protocol/services.js'
 
 export interface AdminTarget {
@@ -45,7 +45,7 @@ export async function callAdmin(method: 'status', target: AdminTarget, run?: str
 export async function callAdmin(method: 'stop', target: AdminTarget, run?: string): Promise<void>
 export async function callAdmin(method: 'status' | 'stop', target: AdminTarget, run?: string): Promise<unknown> {
   const address = await adminAddressOf(target, run)
-  parseAddress(address, '--admin')
+  parsePeerAddress(address, '--admin')
   const client = new Admin(address, grpc.credentials.createInsecure(), CHANNEL_OPTIONS)
   try {
     return await new Promise((resolve, reject) => {

@@ -1,5 +1,4 @@
-import { accessSync, constants, statSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
+import { writeFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { Task } from '../bench/contestant.js'
 import { benchmarkEngine, median } from '../bench/engine-benchmark.js'
@@ -22,7 +21,7 @@ import { ConvoyError } from '../shared/errors.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
 import { counted } from '../shared/units.js'
 import { deviceOption } from './device-option.js'
-import { integer, listOption } from './flag-values.js'
+import { checkWritable, integer, listOption } from './flag-values.js'
 
 const MAKERS = ['pytorch', 'tensorflow', 'none'] as const
 const MAKER_NAMES = { pytorch: 'PyTorch', tensorflow: 'TensorFlow' } as const
@@ -122,7 +121,7 @@ function notice(text: string): void {
 }
 
 async function compare(flags: EngineFlags): Promise<void> {
-  if (flags.output !== undefined) checkWritable(flags.output)
+  if (flags.output !== undefined) checkWritable('--output', flags.output)
   if (flags.peers.includes('none') && flags.peers.length > 1)
     throw new ConvoyError('usage', '--peers: none and others exclude each other.')
   const python = flags.peers.includes('none') ? undefined : await peerPython(notice)
@@ -146,17 +145,6 @@ async function compare(flags: EngineFlags): Promise<void> {
   const report = `${conditions}; ${counted(flags.rounds, 'round')} of ${counted(flags.steps, 'step')}.\n\n${engineReport(all)}`
   standardOutput.print(flags.json ? `${JSON.stringify({ conditions, tasks: all })}\n` : report)
   if (flags.output !== undefined) writeFileSync(flags.output, report)
-}
-
-/** Before minutes of measuring. @throws ConvoyError('usage') */
-function checkWritable(file: string): void {
-  try {
-    const found = statSync(file, { throwIfNoEntry: false })
-    if (found?.isDirectory()) throw new Error('it is a directory')
-    accessSync(found ? file : path.dirname(file), constants.W_OK)
-  } catch (error) {
-    throw new ConvoyError('usage', `--output ${file}: ${(error as Error).message}. Name a file that can be written.`)
-  }
 }
 
 async function profile({ network, device, json }: EngineFlags): Promise<void> {

@@ -3,18 +3,18 @@ import { stringify } from 'yaml'
 import { z } from 'zod'
 import { RECIPES } from '../model/recipes.js'
 import { runConfigSchema } from '../model/run-config.js'
-import { ConvoyError } from '../shared/errors.js'
 import { standardOutput } from '../shared/terminal.js'
+import { flagProblems, reportsFlagProblems, throwProblems } from './flag-problems.js'
 import type { RunConfigFlags } from './run-config-flags.js'
 import { addRunConfigFlags, runConfigFrom } from './run-config-flags.js'
 
 export function configCommand(): Command {
-  const show = addRunConfigFlags(new Command('show'))
+  const show = reportsFlagProblems(addRunConfigFlags(new Command('show')))
     .description('print the resolved configuration; it can be given back with --config')
     .option('--json', 'for machines')
-    .action((flags: RunConfigFlags & { json?: true }) => {
-      const { config, problems } = runConfigFrom(flags)
-      if (config === undefined) throw new ConvoyError('usage', problems)
+    .action(async (flags: RunConfigFlags & { json?: true }, command: Command) => {
+      const { config, problems } = await runConfigFrom(flags)
+      throwProblems([...flagProblems(command), ...problems])
       standardOutput.print(flags.json ? `${JSON.stringify(config)}\n` : stringify(config))
     })
   const recipes = new Command('recipes').description('list the recipes').action(() => {

@@ -8,8 +8,8 @@ export function coordinatorCommand(): Command {
     listen: '127.0.0.1:7700',
     adminListen: '127.0.0.1:7701',
     metricsListen: '127.0.0.1:7702',
-  }).action(async (flags: RunConfigFlags) => {
-    const { config, options, name, recipe } = readRunFlags(flags)
+  }).action(async (flags: RunConfigFlags, command: Command) => {
+    const { config, options, name, recipe } = await readRunFlags(flags, command)
     await runTraining(config, options, { name, recipe }, () => undefined)
   })
 }

@@ -1,4 +1,7 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import path from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
+import { ConvoyError } from '../shared/errors.js'
 
 /** Parses a flag's whole number. */
 export function integer(least: number, most: number): (text: string) => number {
@@ -31,4 +34,15 @@ export function listOption(
       throw new InvalidArgumentError(`It takes ${words.join(', ')}, separated by commas.`)
     })
   return new Option(flags, description).argParser(parse).default(preset, preset.join(','))
+}
+
+/** Whether a file can be written that is written at the end of long work. @throws ConvoyError('usage') naming the flag */
+export function checkWritable(flag: string, file: string): void {
+  try {
+    const found = statSync(file, { throwIfNoEntry: false })
+    if (found?.isDirectory()) throw new Error('it is a directory')
+    accessSync(found ? file : path.dirname(file), constants.W_OK)
+  } catch (error) {
+    throw new ConvoyError('usage', `${flag} ${file}: ${(error as Error).message}. Name a file that can be written.`)
+  }
 }

@@ -3,6 +3,7 @@ import { ConvoyError } from '../shared/errors.js'
 import { printable } from '../shared/log/printable.js'
 import { describeLoss, standardError, standardOutput } from '../shared/terminal.js'
 import { version } from '../shared/version.js'
+import { gatherFlagProblems } from './flag-problems.js'
 
 interface Entry {
   readonly description: string
@@ -129,5 +130,6 @@ function exitByThrowing(command: Command): void {
       standardError.print(`✖ ${printable(message!)}${suggestion}\n`)
     },
   })
+  if (command.commands.length === 0) gatherFlagProblems(command)
   for (const child of command.commands) exitByThrowing(child)
 }

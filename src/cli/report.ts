@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import writeFileAtomic from 'write-file-atomic'
 import { readStory } from '../coordinator/reporting/read-story.js'
 import { findRunningRun } from '../coordinator/run-announcement.js'
 import type { Inspection, Kernels } from '../dashboard/inspection.js'
-import { kernelsOf } from '../dashboard/inspection.js'
+import { kernelsOf, MAX_INSPECTION_BYTES } from '../dashboard/inspection.js'
 import { reportPage } from '../dashboard/page-files.js'
 import type { KeptWeights, Looking, Snapshot, WeightsByName } from '../dashboard/page-state.js'
 import { weightsSha256 as sha256Of } from '../model/weights-sha256.js'
@@ -13,6 +12,8 @@ import type { WeightsName } from '../saved-model/trained-model.js'
 import { loadTrainedModel, modelIn, WEIGHTS_NAMES } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 import { printable } from '../shared/log/printable.js'
+import { readTextIfThere } from '../shared/read-file.js'
+import { replaceFile } from '../shared/replace-file.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
 
 export function reportCommand(): Command {
@@ -26,10 +27,13 @@ export function reportCommand(): Command {
     })
 }
 
-/** @throws ConvoyError('usage') when it is no run directory or the file cannot be written */
+/**
+ * @param out a link that the user names is followed; one in the run directory, which may come from somebody else, is replaced
+ * @throws ConvoyError('usage') when it is no run directory or the file cannot be written
+ */
 export async function writeReport(
   run: string,
-  out = path.join(run, 'report.html'),
+  out?: string,
 ): Promise<{ readonly file: string; readonly story: ReportStory }> {
   const { status, ...read } = readStory(run)
   const goesOn = status.end === undefined && (await isRunning(run))
@@ -41,12 +45,13 @@ export async function writeReport(
     looking,
   }
   const html = reportPage(story, inspection)
+  const file = out ?? path.join(run, 'report.html')
   try {
-    await writeFileAtomic(out, html)
+    await (out === undefined ? replaceFile(file, html) : writeFileAtomic(file, html))
   } catch (error) {
-    throw new ConvoyError('usage', `${out} cannot be written: ${(error as Error).message}`, { cause: error })
+    throw new ConvoyError('usage', `${file} cannot be written: ${(error as Error).message}`, { cause: error })
   }
-  return { file: path.resolve(out), story }
+  return { file: path.resolve(file), story }
 }
 
 type ReportStory = Snapshot & Required<Pick<Snapshot, 'status'>>
@@ -118,15 +123,17 @@ async function inspectionOf(
   // With TensorFlow, which takes a second to load.
   const { inspectRun } = await import('./inspect.js')
   const inspection = await inspectRun(run, { split: 'test', weights, device: 'cpu' })
-  await writeFileAtomic(file, `${JSON.stringify(inspection)}\n`)
+  await replaceFile(file, `${JSON.stringify(inspection)}\n`)
   return inspection
 }
 
-/** Undefined: there is none, or a damaged one, which is to be computed again. */
+/** Undefined: there is none, or a damaged one, which is to be computed again and replaced. */
 function readInspection(file: string): Inspection | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Inspection
-  } catch {
+    const text = readTextIfThere(file, MAX_INSPECTION_BYTES)
+    return text === undefined ? undefined : (JSON.parse(text) as Inspection)
+  } catch (error) {
+    standardError.notice(`${file} is damaged, and is made again: ${(error as Error).message}`)
     return undefined
   }
 }

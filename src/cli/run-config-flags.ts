@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { parse as parseYaml } from 'yaml'
 import type { Assignment, Resolved } from '../model/resolve-run-config.js'
 import { resolveRunConfig } from '../model/resolve-run-config.js'
 import { DEFAULT_RECIPE, RECIPES } from '../model/recipes.js'
 import { NETWORK_NAMES, PRECISIONS } from '../model/run-config.js'
-import { cannotBeRead, isMissing } from '../shared/path-access.js'
+import { ConvoyError } from '../shared/errors.js'
+import { readNamedText } from './read-named-text.js'
+import { variableOf } from './unread-variables.js'
 
 /** Flags for the settings that people change most; `--set` reaches all. Each has a twin in the environment: CONVOY_BATCH_SIZE. */
 const FLAGS: readonly { readonly flag: string; readonly path: string; readonly help: string }[] = [
@@ -24,6 +25,9 @@ const FLAGS: readonly { readonly flag: string; readonly path: string; readonly h
   { flag: 'label-smoothing', path: 'labelSmoothing', help: 'share of each target spread over all classes' },
   { flag: 'clip-norm', path: 'clipNorm', help: 'largest L2 norm of the gradient' },
 ]
+
+/** Flags that have a twin in the environment. */
+export const SETTING_FLAGS = ['recipe', ...FLAGS.map(({ flag }) => flag)] as const
 
 export interface RunConfigFlags {
   recipe?: string
@@ -50,17 +54,17 @@ export function addRunConfigFlags(command: Command): Command {
  * Defaults < recipe < file < environment < flags < --set. Never throws for what people gave: see `problems`.
  * @returns also the name of the recipe
  */
-export function runConfigFrom(
+export async function runConfigFrom(
   flags: RunConfigFlags,
   environment: NodeJS.ProcessEnv = process.env,
-): Resolved & { readonly recipe: string } {
+): Promise<Resolved & { readonly recipe: string }> {
   const problems: string[] = []
-  const file = readConfigFile(flags.config, problems)
+  const file = await readConfigFile(flags.config, problems)
   const { recipe: fileRecipe, ...settings } = file
   const assignments = [
     ...leaves(settings, `${flags.config}`),
     ...FLAGS.flatMap(({ flag, path }) => {
-      const origin = `CONVOY_${flag.toUpperCase().replaceAll('-', '_')}`
+      const origin = variableOf(flag)
       return environment[origin] ? [fromText(path, environment[origin], origin)] : []
     }),
     ...FLAGS.flatMap(({ flag, path }) => {
@@ -107,31 +111,25 @@ function fromText(path: string, text: string, origin: string): Assignment {
   return { path: path.split('.'), value, origin }
 }
 
-function readConfigFile(file: string | undefined, problems: string[]): Record<string, unknown> {
+async function readConfigFile(file: string | undefined, problems: string[]): Promise<Record<string, unknown>> {
   if (file === undefined) return {}
-  let text: string
   try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    problems.push(
-      `--config ${isMissing(error) ? `${file}: there is no such file.` : cannotBeRead(file, error).message}`,
-    )
-    return {}
-  }
-  try {
+    const text = await readNamedText(file)
     const content: unknown = parseYaml(text)
     if (typeof content === 'object' && content !== null && !Array.isArray(content))
       return content as Record<string, unknown>
     problems.push(`--config ${file}: it holds no settings; write lines such as \`epochs: 10\`.`)
   } catch (error) {
-    problems.push(`--config ${file}: ${(error as Error).message.split('\n')[0]}`)
+    const { message } = error as Error
+    problems.push(error instanceof ConvoyError ? `--config ${message}` : `--config ${file}: ${message.split('\n')[0]}`)
   }
   return {}
 }
 
 /** Every value of a nested object, `kind` before what depends on it. */
 function leaves(value: unknown, file: string, path: readonly string[] = []): Assignment[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  const isEmpty = path.length > 0 && Object.keys(value ?? {}).length === 0
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isEmpty) {
     return [{ path, value, origin: `${file}: ${path.join('.')}` }]
   }
   return Object.entries(value)

@@ -1,13 +1,19 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { z } from 'zod'
+import { addressProblems } from '../coordinator/address-problems.js'
+import { findSource } from '../data/open-dataset.js'
 import { DEVICE_CHOICES } from '../engine/runtime/device-choice.js'
 import type { RunConfig } from '../model/run-config.js'
-import { ConvoyError } from '../shared/errors.js'
 import { LOG_LEVELS } from '../shared/log/log-levels.js'
+import { standardError } from '../shared/terminal.js'
+import { descriptorProblems } from './descriptor-problems.js'
+import { flagProblems, problemsOf, reportsFlagProblems, throwProblems } from './flag-problems.js'
+import { checkWritable } from './flag-values.js'
 import { logLevelOption } from './log-level-option.js'
 import type { RunConfigFlags } from './run-config-flags.js'
-import { addRunConfigFlags, runConfigFrom } from './run-config-flags.js'
+import { addRunConfigFlags, runConfigFrom, SETTING_FLAGS } from './run-config-flags.js'
+import { unreadVariables } from './unread-variables.js'
 
 /** How a run is carried out: nothing here changes its weights. */
 const runOptionsSchema = z.object({
@@ -44,7 +50,7 @@ export function addRunFlags(
   command: Command,
   defaults: { listen: string; adminListen: string; metricsListen: string },
 ): Command {
-  return addRunConfigFlags(command)
+  return reportsFlagProblems(addRunConfigFlags(command))
     .option('--data <name or path>', 'data set: a name, a fingerprint or a path (default: the embedded cifar10)')
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
     .option('--runs-dir <directory>', 'where run directories lie', 'runs')
@@ -73,33 +79,52 @@ export function addRunFlags(
     .option('--json', 'print the result as JSON, and nothing else, on standard output')
 }
 
+/** Read by others than {@link runConfigFrom}. */
+const OTHER_VARIABLES = ['cache', 'device', 'log-level']
+
 /**
- * Checks everything that the user gave.
+ * Checks everything that the user gave: flags, variables, files. Nothing was made on disk when it returns or throws.
+ * @param command that the flags are of
  * @returns also the recipe, and the name of the run: `--name`, or the recipe
  * @throws ConvoyError('usage') with all problems at once
  */
-export function readRunFlags(flags: RunConfigFlags): {
-  config: RunConfig
-  options: RunOptions
-  name: string
-  recipe: string
-} {
-  const { config, problems, recipe } = runConfigFrom(flags)
+export async function readRunFlags(
+  flags: RunConfigFlags,
+  command: Command,
+): Promise<{ config: RunConfig; options: RunOptions; name: string; recipe: string }> {
+  const names = command.options.flatMap(({ long }) => long?.replace(/^--/, '') ?? [])
+  for (const word of unreadVariables(process.env, [...SETTING_FLAGS, ...OTHER_VARIABLES], names))
+    standardError.notice(`⚠ ${word}`)
+  const { config, problems, recipe } = await runConfigFrom(flags)
   const parsed = runOptionsSchema.safeParse(flags)
-  const all = [
+  throwProblems([
+    ...flagProblems(command),
     ...problems,
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `--${kebab(String(path[0]))}: ${message}`),
-    ...(parsed.success && parsed.data.standalone && parsed.data.audit !== undefined
-      ? ['--audit compares workers; --standalone has only one.']
-      : []),
-    ...(parsed.success && parsed.data.standalone && parsed.data.workers !== undefined
+    ...(await optionProblems(soundOptions(flags))),
+  ])
+  return { config: config!, options: parsed.data!, name: parsed.data!.name ?? recipe, recipe }
+}
+
+/** Those options that are given and sound by themselves, whatever the others are. */
+function soundOptions(flags: RunConfigFlags): Partial<RunOptions> {
+  const given = Object.entries(runOptionsSchema.shape).filter(([name]) => flags[name] !== undefined)
+  return Object.fromEntries(given.map(([name, schema]) => [name, schema.safeParse(flags[name]).data]))
+}
+
+/** What is wrong with options that are sound by themselves. */
+async function optionProblems(options: Partial<RunOptions>): Promise<string[]> {
+  const { standalone, audit, workers, data, announce } = options
+  return [
+    ...(standalone && audit !== undefined ? ['--audit compares workers; --standalone has only one.'] : []),
+    ...(standalone && workers !== undefined
       ? ['--standalone and --workers exclude each other: standalone is one process.']
       : []),
+    ...addressProblems(options),
+    ...(await problemsOf(async () => findSource(data, () => undefined))),
+    ...(announce === undefined ? [] : await problemsOf(() => checkWritable('--announce', announce))),
+    ...descriptorProblems(options),
   ]
-  if (config === undefined || !parsed.success || all.length > 0) {
-    throw new ConvoyError('usage', all.length === 1 ? all : [`${all.length} settings cannot be used:`, ...all])
-  }
-  return { config, options: parsed.data, name: parsed.data.name ?? recipe, recipe }
 }
 
 function kebab(name: string): string {

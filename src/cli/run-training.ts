@@ -8,6 +8,7 @@ import { createRunDirectory, writeProvenance, writeResult } from '../coordinator
 import { runNameOf } from '../coordinator/reporting/run-identity.js'
 import { RunReports } from '../coordinator/reporting/run-reports.js'
 import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
+import { planRun } from '../coordinator/plan-run.js'
 import type { RunObserver } from '../coordinator/run-events.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
 import type { RunConfig } from '../model/run-config.js'
@@ -15,7 +16,10 @@ import { RunModels } from '../saved-model/run-models.js'
 import { saveTrainedModel } from '../saved-model/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 import { version } from '../shared/version.js'
-import type { Log } from '../shared/log/log.js'
+import { parseLogLevels } from '../shared/log/log-levels.js'
+import type { LogRecord } from '../shared/log/log.js'
+import { Log } from '../shared/log/log.js'
+import { forPeople } from '../shared/log/people-format.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
 import { RunEndings } from './run-endings.js'
 import type { RunOptions } from './run-flags.js'
@@ -39,7 +43,7 @@ export interface WorkerPlace {
 
 /**
  * A whole run: directory, coordinator, workers, training, saved models, report. Returns after SIGTERM too, with the weights saved.
- * A user's mistake that shows before the coordinator listens leaves no directory behind.
+ * The data set is opened first; a user's mistake that shows before the coordinator listens leaves no directory behind.
  * @param name the last part of the run directory's name, and the recipe
  * @param startWorkers starts the workers of this process's own; others may join as well
  */
@@ -50,6 +54,13 @@ export async function runTraining(
   startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
 ): Promise<void> {
   const now = (): number => performance.now()
+  const earlier: LogRecord[] = []
+  const sinks = [
+    (record: LogRecord) => standardError.notice(forPeople(record)),
+    (record: LogRecord) => earlier.push(record),
+  ]
+  const early = new Log({ levels: parseLogLevels(options.logLevel), sinks, now: Date.now })
+  const planned = await planRun(config, options.data, early.module('run').info)
   const { runDirectory, lock } = await createRunDirectory(options.runsDir, name, Date.now())
   await writeProvenance(runDirectory, config, version())
 
@@ -69,7 +80,7 @@ export async function runTraining(
     },
   })
   const { metrics, page } = reports
-  const runLog = new RunLog(runDirectory, options.logLevel, display, page.say)
+  const runLog = new RunLog(runDirectory, options.logLevel, display, page.say, earlier)
   const { log } = runLog
   const { info: notice, warn } = log.module('run')
   const observer: RunObserver = (event) => {
@@ -96,7 +107,7 @@ export async function runTraining(
     const coordinator = await startCoordinator({
       ...options,
       auditEvery: options.audit === undefined ? 0 : Number(options.audit.slice('1/'.length)),
-      config,
+      run: planned,
       observer,
       log,
       onCall: (method, code, seconds, details) => {

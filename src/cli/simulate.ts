@@ -5,6 +5,7 @@ import { Table } from '../shared/table.js'
 import { standardOutput } from '../shared/terminal.js'
 import { counted, formatShare } from '../shared/units.js'
 import { measuredCluster, readMeasuredRuns } from '../simulation/measured-cluster.js'
+import { flagProblems, problemsOf, reportsFlagProblems, throwProblems } from './flag-problems.js'
 import type { Prediction, WhatIf } from '../simulation/predict-throughput.js'
 import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughput.js'
 
@@ -37,7 +38,7 @@ const flagsSchema = z.object({
 })
 
 export function simulateCommand(): Command {
-  return new Command('simulate')
+  return reportsFlagProblems(new Command('simulate'))
     .requiredOption(
       '--from <run directories...>',
       'finished runs of the same model, which tell how long a shard takes; several on one machine, with other numbers of workers, tell how much workers slow each other',
@@ -59,13 +60,16 @@ export function simulateCommand(): Command {
     .option('--steps <number>', 'to simulate', '200')
     .option('--seed <number>', 'of failures and jitter', '1')
     .option('--json', 'for machines')
-    .action(async ({ json, ...raw }: { json?: true }) => {
+    .action(async ({ json, ...raw }: { json?: true; from?: string[] }, command: Command) => {
       const parsed = flagsSchema.safeParse(raw)
-      if (!parsed.success) {
-        const problems = parsed.error.issues.map(({ path: [flag], message }) => `--${kebab(String(flag))}: ${message}`)
-        throw new ConvoyError('usage', problems)
-      }
-      const { workers, ...flags } = parsed.data
+      // Without --from, commander says so.
+      const issues = (parsed.error?.issues ?? []).filter(({ path: [flag] }) => flag !== 'from')
+      throwProblems([
+        ...flagProblems(command),
+        ...issues.map(({ path: [flag], message }) => `--${kebab(String(flag))}: ${message}`),
+        ...(await problemsOf(() => raw.from && readMeasuredRuns(raw.from))),
+      ])
+      const { workers, ...flags } = parsed.data!
       const predictions: Prediction[] = []
       for (const count of workers) predictions.push(await predictThroughput(whatIf(flags, count)))
       standardOutput.print(json ? `${JSON.stringify(predictions)}\n` : describe(predictions))

@@ -17,8 +17,8 @@ export function trainCommand(): Command {
     .addOption(deviceOption())
     .option('--workers <number>', 'worker processes (default: one per GPU, or one per core)')
     .option('--standalone', 'coordinator and one worker in a single process')
-    .action(async (flags: RunConfigFlags) => {
-      const { config, options, name, recipe } = readRunFlags(flags)
+    .action(async (flags: RunConfigFlags, command: Command) => {
+      const { config, options, name, recipe } = await readRunFlags(flags, command)
       const { device } = options
       const gpus = chooseGpus(device)
       const count = options.workers ?? (gpus.length > 0 ? gpus.length : os.availableParallelism())

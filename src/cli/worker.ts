@@ -5,12 +5,13 @@ import { parseLogLevels } from '../shared/log/log-levels.js'
 import type { LogSink } from '../shared/log/log.js'
 import { Log } from '../shared/log/log.js'
 import { forPeople } from '../shared/log/people-format.js'
-import { parseAddress } from '../shared/protocol/listen.js'
+import { parseAddress, parsePeerAddress } from '../shared/protocol/listen.js'
 import { standardError } from '../shared/terminal.js'
 import { nameFault } from '../shared/worker-name.js'
 import { LogRelay } from '../worker/log-relay.js'
 import { runWorker } from '../worker/run-worker.js'
 import { deviceOption } from './device-option.js'
+import { flagProblems, problemsOf, reportsFlagProblems, throwProblems } from './flag-problems.js'
 import { seconds } from './flag-values.js'
 import { logLevelOption } from './log-level-option.js'
 import { onStopSignals } from './stop-signals.js'
@@ -34,7 +35,7 @@ function workerName(name: string): string {
 }
 
 export function workerCommand(): Command {
-  return new Command('worker')
+  return reportsFlagProblems(new Command('worker'))
     .requiredOption('--join <host:port>', "the coordinator's address for workers")
     .option(
       '--name <name>',
@@ -47,8 +48,13 @@ export function workerCommand(): Command {
     .option('--metrics-listen <host:port>', "serve this worker's own /metrics, /livez and /readyz")
     .addOption(logLevelOption())
     .option('--supervised', 'end when standard input ends: a parent that dies takes its workers along')
-    .action(async (flags: WorkerFlags) => {
-      parseAddress(flags.join, '--join')
+    .action(async (flags: WorkerFlags, command: Command) => {
+      const { join, metricsListen } = flags as Partial<WorkerFlags>
+      throwProblems([
+        ...flagProblems(command),
+        ...(join === undefined ? [] : await problemsOf(() => parsePeerAddress(join, '--join'))),
+        ...(metricsListen === undefined ? [] : await problemsOf(() => parseAddress(metricsListen, '--metrics-listen'))),
+      ])
       const leave = new AbortController()
       const relay = new LogRelay(Date.now)
       const writePeople: LogSink = (record) => standardError.notice(forPeople(record))

@@ -1,10 +1,11 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
 import { cannotBeRead, isMissing, statIfThere } from '../shared/path-access.js'
+import { MAX_CONFIG_BYTES, readTextIfThere } from '../shared/read-file.js'
 import { isRunGoingOn } from './run-lock.js'
 
 const announcementSchema = z.object({
@@ -56,7 +57,7 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
   if (runDirectory !== undefined) {
     if ((await statIfThere(runDirectory)) === undefined)
       throw new ConvoyError('usage', `${runDirectory}: there is no such directory.`)
-    const announcement = await readAnnouncement(runDirectory)
+    const announcement = readAnnouncement(runDirectory)
     if (announcement !== undefined && isRunGoingOn(runDirectory)) return announcement
     throw new ConvoyError('usage', `No run is going on in ${runDirectory}.`)
   }
@@ -69,7 +70,7 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
   for (const name of names.sort().reverse()) {
     const directory = path.join(root, name)
     try {
-      const announcement = await readAnnouncement(directory)
+      const announcement = readAnnouncement(directory)
       if (announcement === undefined || !isRunGoingOn(directory)) continue
       if (announcement.host === os.hostname()) return announcement
       elsewhere ??= announcement
@@ -86,12 +87,9 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
   )
 }
 
-async function readAnnouncement(directory: string): Promise<RunAnnouncement | undefined> {
+function readAnnouncement(directory: string): RunAnnouncement | undefined {
   const file = path.join(directory, FILE)
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (isMissing(error)) return undefined
-    throw cannotBeRead(file, error)
-  })
+  const text = readTextIfThere(file, MAX_CONFIG_BYTES)
   if (text === undefined) return undefined
   try {
     return announcementSchema.parse(JSON.parse(text))

@@ -1,28 +1,25 @@
 import * as grpc from '@grpc/grpc-js'
-import { openFoundDataset } from '../data/open-dataset.js'
-import { splitDataset } from '../data/split.js'
-import { buildNetwork } from '../model/networks.js'
-import { describeModel } from '../model/describe-model.js'
-import { leastWorkerBytes, memoryShortage } from '../model/memory-need.js'
+import { memoryShortage } from '../model/memory-need.js'
 import { gradientLength } from '../model/parameter-layout.js'
-import type { RunConfig } from '../model/run-config.js'
-import { runWarnings } from '../model/run-warnings.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { LogLevel } from '../shared/log/log-levels.js'
 import type { Log } from '../shared/log/log.js'
 import type { Listener } from '../shared/protocol/listen.js'
-import { isLoopback, listen, parseAddress } from '../shared/protocol/listen.js'
+import { listen } from '../shared/protocol/listen.js'
 import type { WorkerStatus } from '../shared/protocol/messages.js'
 import { OpenConnections } from '../shared/protocol/open-connections.js'
 import { Admin, Control, Data, SERVER_OPTIONS } from '../shared/protocol/services.js'
 import { SharedFiles } from '../shared/shared-files.js'
 import type { PhaseReport } from '../metrics/phases.js'
+import type { ListenAddresses } from './address-problems.js'
+import { addressProblems } from './address-problems.js'
 import { DEFAULT_LIMITS } from './core/limits.js'
 import type { RunState } from './core/run-states.js'
 import { isOver } from './core/run-states.js'
 import { Lanes } from './lanes/lanes.js'
 import { WorkDescriber } from './describe-work.js'
+import type { PlannedRun } from './plan-run.js'
 import type { RunObserver } from './run-events.js'
 import { RunProgress } from './run-progress.js'
 import { runNameOf } from './reporting/run-identity.js'
@@ -41,16 +38,8 @@ import type { WorkerStatusView } from './membership.js'
 import { WorkerLogs } from './worker-logs.js'
 import { WorkerPool } from './worker-pool.js'
 
-export interface CoordinatorOptions {
-  readonly config: RunConfig
-  /** A data set's name, fingerprint or path; undefined: the embedded CIFAR-10. */
-  readonly data?: string | undefined
-  /** `host:port` for workers; port 0 takes any free one. */
-  readonly listen: string
-  /** `host:port` for `convoy status` and `convoy stop`. */
-  readonly adminListen: string
-  /** Allow plaintext beyond this machine. */
-  readonly insecure: boolean
+export interface CoordinatorOptions extends ListenAddresses {
+  readonly run: PlannedRun
   readonly maxWorkers: number
   readonly allowMixedDevices: boolean
   /** One lease in so many is computed by two workers and compared; 0: none. */
@@ -103,33 +92,15 @@ const TICK_MS = 250
 const GOODBYE_MS = 2_000
 
 /**
- * Opens the data set, describes the model and listens.
- * @throws ConvoyError('usage') for addresses that cannot be bound or would expose the run; errors of the data set
+ * Begins to listen.
+ * @throws ConvoyError('usage') for addresses that cannot be bound or would expose the run
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  const { config, insecure, signal, runDirectory, log } = options
-  const addresses = { '--listen': options.listen, '--admin-listen': options.adminListen }
-  for (const [flag, address] of Object.entries(addresses)) {
-    if (insecure || isLoopback(parseAddress(address, flag).host)) continue
-    throw new ConvoyError(
-      'usage',
-      `${flag} ${address} can be reached by other machines, and the connection is not encrypted. ` +
-        'Use 127.0.0.1, or add --insecure on a network that you trust.',
-    )
-  }
+  const { signal, runDirectory, log } = options
+  const { description, split, datasetFrom, warnings, workerBytes } = options.run
+  const problems = addressProblems(options)
+  if (problems.length > 0) throw new ConvoyError('usage', problems)
   const { info, warn } = log.module('run')
-  const { dataset, from } = await openFoundDataset(options.data, (lines) => {
-    for (const line of lines.split('\n')) info(line)
-  })
-  const { pixels, labels: _labels, ...header } = dataset
-  const split = splitDataset(dataset, config.seed, config.stratified)
-  const warnings = runWarnings(dataset, split, config)
-  const inputShape = [dataset.height, dataset.width, dataset.channels] as const
-  const network = buildNetwork(config.network, [...inputShape], dataset.classNames.length)
-  const model = describeModel(network)
-  const workerBytes = leastWorkerBytes(network, pixels.length, config.shardSize)
-  network.dispose()
-  const description: RunDescription = { config, model, dataset: header }
 
   const now = (): number => performance.now()
   const stop = new AbortController()
@@ -142,7 +113,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   }
   const failure = new AbortController()
   const lanes = new Lanes({
-    threads: Lanes.threadsFor(gradientLength(model.layout)),
+    threads: Lanes.threadsFor(gradientLength(description.model.layout)),
     onFailure: (error) => {
       failure.abort(error)
     },
@@ -204,7 +175,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   )
   server.addService(
     traffic.counted(Data.service),
-    dataService(pool, board, header.fingerprint, shared?.files, (bytes) => {
+    dataService(pool, board, description.dataset.fingerprint, shared?.files, (bytes) => {
       traffic.add('results', 'received', 'memory', bytes)
     }),
   )
@@ -251,7 +222,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     address: listeners[0]!.address,
     adminAddress: listeners[1]!.address,
     description,
-    datasetFrom: from,
+    datasetFrom,
     get workerCount() {
       return pool.workerCount
     },
@@ -273,8 +244,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         splitSizes,
         pool,
         board,
-        datasetFrom: from,
-        describer: new WorkDescriber(config, split),
+        datasetFrom,
+        describer: new WorkDescriber(description.config, split),
         observer,
         signal: AbortSignal.any([signal, failure.signal]),
         stopSignal: stop.signal,

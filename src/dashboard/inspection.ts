@@ -1,5 +1,8 @@
 import type { ParameterLayout } from '../model/parameter-layout.js'
 
+/** Of an inspection as JSON: 1 MB for the recipes, and more for larger images. */
+export const MAX_INSPECTION_BYTES = 256e6
+
 /** The first layer's kernels. */
 export interface Kernels {
   /** `[height, width, channel, kernel]` */

@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import tar from 'tar-stream'
 import { ConvoyError } from '../shared/errors.js'
 import { throwShortage } from '../shared/own-shortage.js'
+import { readRegularFile } from '../shared/read-file.js'
 import type { Dataset } from './dataset.js'
 import { archiveKind, unpackArchive } from './open-archive.js'
 
@@ -36,7 +37,7 @@ export async function readCifarDirectory(directory: string, name: string): Promi
     const file = path.join(directory, batch)
     try {
       checkSize(directory, batch, (await stat(file)).size)
-      files.set(batch, await readFile(file))
+      files.set(batch, readRegularFile(file, RECORDS * RECORD, 'data'))
     } catch (error) {
       if (error instanceof ConvoyError) throw error
       throwShortage(error)

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { throwShortage } from '../shared/own-shortage.js'
+import { MAX_CONFIG_BYTES, readRegularFile } from '../shared/read-file.js'
 import { directoryOf } from './packed-cache.js'
 
 /**
@@ -20,11 +20,11 @@ const originSchema = z.object({
 export type DatasetOrigin = Readonly<z.infer<typeof originSchema>>
 
 /** What cannot be read or understood counts as nothing known. @throws what {@link throwShortage} throws */
-export async function readOrigin(fingerprint: string): Promise<DatasetOrigin> {
+export function readOrigin(fingerprint: string): DatasetOrigin {
   try {
-    return originSchema.parse(JSON.parse(await readFile(originFile(fingerprint), 'utf8')))
+    return originSchema.parse(JSON.parse(readRegularFile(originFile(fingerprint), MAX_CONFIG_BYTES).toString()))
   } catch (error) {
-    throwShortage(error)
+    throwShortage((error as Error).cause)
     return { nameIsChosen: false }
   }
 }

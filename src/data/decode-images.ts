@@ -1,13 +1,12 @@
-import { readFile, stat } from 'node:fs/promises'
 import os from 'node:os'
 import { ConvoyError } from '../shared/errors.js'
-import { throwShortage } from '../shared/own-shortage.js'
+import { readRegularFile } from '../shared/read-file.js'
 import { shellWord } from '../shared/shell-word.js'
 import type { Dataset } from './dataset.js'
 import { MOST_CLASSES } from './dataset.js'
 import { decodePixels, sizeOfImage } from './decode-pixels.js'
 import type { ImageFile } from './image-collection.js'
-import { andMore } from './image-collection.js'
+import { andMore, MAX_IMAGE_BYTES } from './image-collection.js'
 import { checkPackedSize } from './packed-cache.js'
 
 /** The least that `--size` takes, of height and of width. */
@@ -15,8 +14,6 @@ export const MIN_SIZE = 8
 /** A photo's own size is hardly one to train with. */
 const MAX_PROPOSED_SIZE = 256
 const PROPOSED_SIZE = { height: 64, width: 64 }
-/** Of one file. */
-const MAX_FILE_BYTES = 2 ** 30
 
 export interface DecodeOptions {
   readonly name: string
@@ -135,22 +132,9 @@ export async function decodeImageFile(
   file: string,
   { height, width, channels }: { height: number; width: number; channels: number },
 ): Promise<Uint8Array> {
-  const { pixels } = await decodePixels(await readRegularFile(file), file, channels, { height, width })
+  const { pixels } = await decodePixels(readRegularFile(file, MAX_IMAGE_BYTES, 'data'), file, channels, {
+    height,
+    width,
+  })
   return pixels
-}
-
-/** A pipe or a device may have no end: it is not opened. */
-async function readRegularFile(file: string): Promise<Buffer> {
-  try {
-    const found = await stat(file)
-    if (!found.isFile()) throw new ConvoyError('data', `${file} is no regular file; give an image file.`)
-    if (found.size <= MAX_FILE_BYTES) return await readFile(file)
-  } catch (error) {
-    if (error instanceof ConvoyError) throw error
-    throwShortage(error)
-    throw new ConvoyError('data', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
-      cause: error,
-    })
-  }
-  throw new ConvoyError('data', `${file} has more than the ${MAX_FILE_BYTES} bytes that an image may have.`)
 }

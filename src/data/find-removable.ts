@@ -38,7 +38,7 @@ export async function findRemovable(source: string): Promise<string> {
 
 /** @returns the fingerprint of what was imported from that path, if anything */
 async function importedFromPath(source: string, { datasets }: StoredDatasets): Promise<string | undefined> {
-  const remembered = (await recallSource(source))?.fingerprint
+  const remembered = recallSource(source)?.fingerprint
   const place = path.resolve(source)
   const called = datasets.filter(({ info, origin }) => origin.path === place || info.fingerprint === remembered)
   if (called.length > 1) throw several('', source, called)

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { ConvoyError } from '../shared/errors.js'
-import { throwShortage } from '../shared/own-shortage.js'
 import { isThere } from '../shared/path-access.js'
+import { readRegularFile } from '../shared/read-file.js'
 import type { Dataset } from './dataset.js'
 import { isGzip } from './open-archive.js'
 import { checkPackedSize } from './packed-cache.js'
@@ -16,8 +15,8 @@ const PARTS = [
   ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte'],
   ['t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'],
 ] as const
-/** Of one unpacked file. */
-const MOST_BYTES = 4_000_000_000
+/** Of one file, as it is and unpacked. */
+const MAX_BYTES = 4_000_000_000
 
 /** Whether these file names are an IDX data set. */
 export function isIdx(names: readonly string[]): boolean {
@@ -28,11 +27,11 @@ export function isIdx(names: readonly string[]): boolean {
  * Reads `train-…` and, where they are there, `t10k-…` images and labels, plain or gzipped; grey, one channel.
  * @throws ConvoyError('data') naming the file and the offset
  */
-export async function readIdx(directory: string, name: string): Promise<Omit<Dataset, 'fingerprint'>> {
+export function readIdx(directory: string, name: string): Omit<Dataset, 'fingerprint'> {
   const parts = []
   for (const [imagesName, labelsName] of PARTS) {
     if (parts.length > 0 && !find(directory, imagesName)) continue
-    parts.push({ images: await readImages(directory, imagesName), labels: await readLabels(directory, labelsName) })
+    parts.push({ images: readImages(directory, imagesName), labels: readLabels(directory, labelsName) })
   }
   const { height, width } = parts[0]!.images
   for (const { images, labels } of parts) {
@@ -78,23 +77,18 @@ function spellings(name: string): string[] {
   return [name, `${name}.gz`, dotted, `${dotted}.gz`]
 }
 
-async function readBytes(
+function readBytes(
   directory: string,
   name: string,
   magic: number,
   headerBytes: number,
-): Promise<{ file: string; bytes: Buffer }> {
+): { file: string; bytes: Buffer } {
   const file = find(directory, name)
   if (file === undefined) throw new ConvoyError('data', `${path.join(directory, name)} (or .gz) is missing.`)
-  let bytes = await readFile(file).catch((error: unknown) => {
-    throwShortage(error)
-    throw new ConvoyError('data', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
-      cause: error,
-    })
-  })
+  let bytes = readRegularFile(file, MAX_BYTES, 'data')
   try {
     // By its first bytes: a download may be unpacked on the way and keep its name.
-    if (isGzip(bytes)) bytes = gunzipSync(bytes, { maxOutputLength: MOST_BYTES })
+    if (isGzip(bytes)) bytes = gunzipSync(bytes, { maxOutputLength: MAX_BYTES })
   } catch (error) {
     throw new ConvoyError('data', `${file} is not a sound gzip file: ${(error as Error).message}.`, { cause: error })
   }
@@ -110,15 +104,15 @@ async function readBytes(
   return { file, bytes }
 }
 
-async function readImages(directory: string, name: string) {
-  const { file, bytes } = await readBytes(directory, name, IMAGES_MAGIC, 16)
+function readImages(directory: string, name: string) {
+  const { file, bytes } = readBytes(directory, name, IMAGES_MAGIC, 16)
   const [count, height, width] = [bytes.readUInt32BE(4), bytes.readUInt32BE(8), bytes.readUInt32BE(12)]
   checkLength(file, bytes.length, 16, count * height * width, `${count} images of ${height}x${width}`)
   return { file, count, height, width, bytes: bytes.subarray(16) }
 }
 
-async function readLabels(directory: string, name: string) {
-  const { file, bytes } = await readBytes(directory, name, LABELS_MAGIC, 8)
+function readLabels(directory: string, name: string) {
+  const { file, bytes } = readBytes(directory, name, LABELS_MAGIC, 8)
   const count = bytes.readUInt32BE(4)
   checkLength(file, bytes.length, 8, count, `${count} labels`)
   return { file, count, bytes: bytes.subarray(8) }

@@ -31,6 +31,8 @@ export interface ImageCollection {
 /** Limits of one collection. */
 export const MAX_COLLECTION_BYTES = 16 * 2 ** 30
 export const MAX_COLLECTION_IMAGES = 10_000_000
+/** Of one file. */
+export const MAX_IMAGE_BYTES = 2 ** 30
 
 /**
  * Counts the problems among what is left out, where that was asked for.

@@ -1,11 +1,11 @@
-import { open, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from '../shared/errors.js'
 import { throwShortage } from '../shared/own-shortage.js'
 import { progressEverySecond } from '../shared/progress.js'
+import { openRegularFile, readRegularFile } from '../shared/read-file.js'
 import type { FoundFile, PassedOver, Walk } from '../shared/walk-directory.js'
 import type { ImageCollection, ImageFile, Problem } from './image-collection.js'
-import { MAX_COLLECTION_BYTES, MAX_COLLECTION_IMAGES } from './image-collection.js'
+import { MAX_COLLECTION_BYTES, MAX_COLLECTION_IMAGES, MAX_IMAGE_BYTES } from './image-collection.js'
 import { formatOf, isDecodable, kindOfName, SIGNATURE_BYTES } from './image-names.js'
 import { LeftOutCounts } from './left-out.js'
 
@@ -74,7 +74,7 @@ function problemOf(root: string, { path: where, reason, detail, isDirectory }: P
 
 async function firstBytes(file: string): Promise<Buffer> {
   try {
-    const handle = await open(file)
+    const handle = await openRegularFile(file)
     try {
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(SIGNATURE_BYTES))
       return buffer.subarray(0, bytesRead)
@@ -82,7 +82,7 @@ async function firstBytes(file: string): Promise<Buffer> {
       await handle.close()
     }
   } catch (error) {
-    throwShortage(error)
+    throwShortage((error as Error).cause)
     return Buffer.alloc(0)
   }
 }
@@ -112,12 +112,10 @@ export async function readImageFolder(
       )
     }
     try {
-      images.push({ path: where, bytes: await readFile(file) })
+      images.push({ path: where, bytes: readRegularFile(file, MAX_IMAGE_BYTES) })
     } catch (error) {
-      throwShortage(error)
-      const { code } = error as NodeJS.ErrnoException
-      const message = `${file} cannot be read (${code}); allow it with chmod, or remove it.`
-      problems.push({ path: where, reason: 'unreadable', message })
+      throwShortage((error as Error).cause)
+      problems.push({ path: where, reason: 'unreadable', message: (error as Error).message })
     }
     progress(() => `Reading ${root}: ${images.length} of ${found.length} images`)
   }

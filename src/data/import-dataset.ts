@@ -73,7 +73,7 @@ async function importAgain(source: string, options: ImportOptions, reasons: read
  * again; one that changed is imported in the same way as the last time.
  */
 export async function importOnce(source: string, report: (lines: string) => void): Promise<string> {
-  const known = await recallSource(source)
+  const known = recallSource(source)
   if (known === undefined) return (await importDataset(source, { report })).fingerprint
   const { state, fingerprint, ...ways } = known
   const isUnchanged = state === (await readSourceState(source, report)).state
@@ -89,6 +89,6 @@ export async function unchangedImport(
   source: string,
   report: (line: string) => void = () => undefined,
 ): Promise<string | undefined> {
-  const known = await recallSource(source)
+  const known = recallSource(source)
   return known?.state === (await readSourceState(source, report)).state ? known.fingerprint : undefined
 }

@@ -1,10 +1,8 @@
-import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import type { Extract } from 'tar-stream'
 import { ConvoyError } from '../shared/errors.js'
-import { throwShortage } from '../shared/own-shortage.js'
+import { openRegularFile } from '../shared/read-file.js'
 import { shellWord } from '../shared/shell-word.js'
 
 const TAR_HEADER_BYTES = 512
@@ -41,26 +39,19 @@ export function isGzip(bytes: Uint8Array): boolean {
 
 /** Feeds the tar inside a tar or tar.gz. @param kind of {@link archiveKind} */
 export async function unpackArchive(file: string, kind: 'tar' | 'tar.gz', into: Extract): Promise<void> {
-  const source = createReadStream(file)
+  const source = (await openRegularFile(file, 'data')).createReadStream()
   // tar-stream's streams are not declared as Node's.
   const sink = into as unknown as NodeJS.WritableStream
   await (kind === 'tar.gz' ? pipeline(source, createGunzip(), sink) : pipeline(source, sink))
 }
 
 async function firstBytes(file: string): Promise<Buffer> {
+  const handle = await openRegularFile(file, 'data')
   try {
-    const handle = await open(file)
-    try {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(TAR_HEADER_BYTES))
-      return buffer.subarray(0, bytesRead)
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    throwShortage(error)
-    throw new ConvoyError('data', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
-      cause: error,
-    })
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(TAR_HEADER_BYTES))
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await handle.close()
   }
 }
 

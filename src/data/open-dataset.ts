@@ -134,11 +134,10 @@ function ambiguous(flag: string, source: string, what: string, fingerprint: stri
 
 /** For people whose word names several data sets. */
 export function several(flag: string, source: string, called: readonly StoredDataset[]): ConvoyError {
-  const lines = called.map((dataset) => `\n  ${describeStored(dataset)}`)
-  return new ConvoyError(
-    'usage',
-    `${flag}${source} names ${called.length} data sets; use a fingerprint from \`convoy data list\`:${lines.join('')}`,
-  )
+  return new ConvoyError('usage', [
+    `${flag}${source} names ${called.length} data sets; use a fingerprint from \`convoy data list\`:`,
+    ...called.map(describeStored),
+  ])
 }
 
 function unknown(

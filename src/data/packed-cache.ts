@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync, statSync } from 'node:fs'
-import { open, readFile, stat, writeFile } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { open, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { cacheDirectory } from '../shared/cache-directory.js'
 import { ConvoyError } from '../shared/errors.js'
 import { cannotBeRead, isMissing } from '../shared/path-access.js'
+import { MAX_JSON_BYTES, openRegularFile, readTextIfThere } from '../shared/read-file.js'
 import { cacheNotWritten, createStaging, publish } from '../shared/staging.js'
 import { formatBytes } from '../shared/units.js'
 import type { Dataset, DatasetInfo } from './dataset.js'
@@ -99,11 +100,13 @@ export function checkPackedSize(
 export function hasPackedDataset(fingerprint: string): boolean {
   const directory = directoryOf(fingerprint)
   try {
-    const info = parseInfo(fingerprint, readFileSync(path.join(directory, 'info.json'), 'utf8'))
+    const text = readTextIfThere(path.join(directory, 'info.json'), MAX_JSON_BYTES, 'environment')
+    const info = text === undefined ? undefined : parseInfo(fingerprint, text)
     return info !== undefined && statSync(path.join(directory, 'packed.bin')).size === packedBytes(info)
   } catch (error) {
     // A file in the place of a directory, or the reverse, is in nobody's way.
-    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code!)) return false
+    const { code } = (error instanceof ConvoyError ? (error.cause ?? error) : error) as NodeJS.ErrnoException
+    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(code!)) return false
     throw cannotBeRead(directory, error, 'environment')
   }
 }
@@ -169,7 +172,7 @@ async function storeBlocks(info: DatasetInfo, blocks: Blocks): Promise<void> {
  * @throws ConvoyError('data') when it is damaged
  */
 export async function loadPackedDataset(fingerprint: string): Promise<Dataset | undefined> {
-  const info = await readInfo(fingerprint)
+  const info = readInfo(fingerprint)
   if (info === undefined) return undefined
   const bytes = await readWhole(await packedFile(info), packedBytes(info))
   // The labels lie at the start of the file, so that they are aligned.
@@ -185,7 +188,7 @@ export async function loadPackedDataset(fingerprint: string): Promise<Dataset | 
 /** readFile takes at most 2 GiB. @returns uint8, `[length]` */
 async function readWhole(file: string, length: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length)
-  const handle = await open(file)
+  const handle = await openRegularFile(file, 'environment')
   try {
     for (let offset = 0; offset < length;) {
       const { bytesRead } = await handle.read(bytes, offset, Math.min(length - offset, MOST_AT_ONCE), offset)
@@ -224,13 +227,14 @@ function damaged(fingerprint: string, how: string): ConvoyError {
 export async function readPackedDataset(
   fingerprint: string,
 ): Promise<{ totalBytes: number; blocks: AsyncIterable<Uint8Array> }> {
-  const info = await readInfo(fingerprint)
+  const info = readInfo(fingerprint)
   if (info === undefined)
     throw new ConvoyError('data', `The data set ${fingerprint} is not in the cache of this machine.`)
   const file = await packedFile(info)
   // Opened by whoever iterates: a stream that nobody reads would end the process with its error.
   async function* blocks(): AsyncGenerator<Uint8Array> {
-    yield* createReadStream(file, { highWaterMark: READ_BYTES }) as AsyncIterable<Uint8Array>
+    const handle = await openRegularFile(file, 'environment')
+    yield* handle.createReadStream({ highWaterMark: READ_BYTES }) as AsyncIterable<Uint8Array>
   }
   return { totalBytes: packedBytes(info), blocks: blocks() }
 }
@@ -242,7 +246,7 @@ export async function readPackedDataset(
  */
 export async function verifyPackedDataset(fingerprint: string): Promise<DatasetInfo> {
   const { blocks } = await readPackedDataset(fingerprint)
-  const info = (await readInfo(fingerprint))!
+  const info = readInfo(fingerprint)!
   const hash = createHash('sha256').update(headerOf(info))
   for await (const block of blocks) hash.update(block)
   if (hash.digest('hex') !== fingerprint) {
@@ -253,7 +257,7 @@ export async function verifyPackedDataset(fingerprint: string): Promise<DatasetI
 
 /** Gives a data set of the cache another name. @returns its header, renamed */
 export async function renamePackedDataset(fingerprint: string, name: string): Promise<DatasetInfo> {
-  const info = await readInfo(fingerprint)
+  const info = readInfo(fingerprint)
   if (info === undefined)
     throw new ConvoyError('data', `The data set ${fingerprint} is not in the cache of this machine.`)
   if (info.name === name) return info
@@ -266,15 +270,10 @@ export async function renamePackedDataset(fingerprint: string, name: string): Pr
  * @returns undefined when it is not in the cache
  * @throws ConvoyError('data') when info.json is there and damaged, ConvoyError('environment') when it cannot be read
  */
-export async function readInfo(fingerprint: string): Promise<DatasetInfo | undefined> {
+export function readInfo(fingerprint: string): DatasetInfo | undefined {
   const file = path.join(directoryOf(fingerprint), 'info.json')
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw cannotBeRead(file, error, 'environment')
-  }
+  const text = readTextIfThere(file, MAX_JSON_BYTES, 'environment')
+  if (text === undefined) return undefined
   const info = parseInfo(fingerprint, text)
   if (info === undefined) throw damaged(fingerprint, 'info.json is not a header of that data set')
   return info

@@ -45,7 +45,7 @@ export async function readSource(
   if (walk === undefined) return { state, content: await readArchive() }
   const names = await readdir(source)
   if (isCifarBinary(names)) return { state, content: whole(await readCifarDirectory(source, name)) }
-  if (isIdx(names)) return { state, content: whole(await readIdx(source, name)) }
+  if (isIdx(names)) return { state, content: whole(readIdx(source, name)) }
   return { state, content: await decode(await readImageFolder(source, walk, report)) }
 
   async function readArchive(): Promise<SourceContent> {

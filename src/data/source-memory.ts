@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { makeDirectory } from '../shared/make-directory.js'
 import { throwShortage } from '../shared/own-shortage.js'
+import { MAX_CONFIG_BYTES, readRegularFile } from '../shared/read-file.js'
 import { datasetsDirectory } from './packed-cache.js'
 
 /** What a path held when it was imported last, in `<cache>/datasets/sources/`. */
@@ -39,7 +40,7 @@ export async function rememberSource(source: string, memory: SourceMemory): Prom
 }
 
 /** Anything unreadable counts as never imported: the path is read again. @throws what {@link throwShortage} throws */
-export async function recallSource(source: string): Promise<SourceMemory | undefined> {
+export function recallSource(source: string): SourceMemory | undefined {
   return readMemory(memoryFile(source))
 }
 
@@ -48,15 +49,15 @@ export async function forgetSources(fingerprint: string): Promise<void> {
   const names = await readdir(memoryDirectory()).catch(() => [])
   for (const name of names) {
     const file = path.join(memoryDirectory(), name)
-    if ((await readMemory(file))?.fingerprint === fingerprint) await rm(file, { force: true })
+    if (readMemory(file)?.fingerprint === fingerprint) await rm(file, { force: true })
   }
 }
 
-async function readMemory(file: string): Promise<SourceMemory | undefined> {
+function readMemory(file: string): SourceMemory | undefined {
   try {
-    return memorySchema.parse(JSON.parse(await readFile(file, 'utf8')))
+    return memorySchema.parse(JSON.parse(readRegularFile(file, MAX_CONFIG_BYTES).toString()))
   } catch (error) {
-    throwShortage(error)
+    throwShortage((error as Error).cause)
     return undefined
   }
 }

@@ -44,8 +44,8 @@ export async function listStoredDatasets(): Promise<StoredDatasets> {
   const damaged: DamagedDataset[] = []
   for (const fingerprint of names.filter((name) => /^[0-9a-f]{64}$/.test(name)).sort()) {
     try {
-      const info = await readInfo(fingerprint)
-      if (info !== undefined) datasets.push({ info, origin: await readOrigin(fingerprint) })
+      const info = readInfo(fingerprint)
+      if (info !== undefined) datasets.push({ info, origin: readOrigin(fingerprint) })
       else
         damaged.push({
           fingerprint,
@@ -101,17 +101,17 @@ export async function checkNameIsFree(name: string, fingerprint: string, origin:
  * @throws ConvoyError('environment') when it cannot get the name
  */
 export async function recordOrigin(fingerprint: string, name: string, origin: DatasetOrigin): Promise<DatasetInfo> {
-  const before = await readOrigin(fingerprint)
+  const before = readOrigin(fingerprint)
   try {
     if (origin.nameIsChosen || !before.nameIsChosen) await writeOrigin(fingerprint, origin)
-    if (!origin.nameIsChosen) return (await readInfo(fingerprint))!
+    if (!origin.nameIsChosen) return readInfo(fingerprint)!
     for (const owner of await ownersOf(name, fingerprint))
       await writeOrigin(owner.info.fingerprint, { ...owner.origin, nameIsChosen: false })
     return await renamePackedDataset(fingerprint, name)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     // In another user's cache, an origin that nobody chose need not be known.
-    if (!origin.nameIsChosen && ['EACCES', 'EPERM', 'EROFS'].includes(code!)) return (await readInfo(fingerprint))!
+    if (!origin.nameIsChosen && ['EACCES', 'EPERM', 'EROFS'].includes(code!)) return readInfo(fingerprint)!
     throw cacheNotWritten(directoryOf(fingerprint), error)
   }
 }

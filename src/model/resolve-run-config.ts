@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { RECIPES } from './recipes.js'
+import { DEFAULT_RECIPE, RECIPES } from './recipes.js'
 import type { RunConfig } from './run-config.js'
 import { runConfigSchema } from './run-config.js'
 
@@ -29,15 +29,11 @@ export function resolveRunConfig(
   { name, origin: recipeOrigin }: { readonly name: string; readonly origin: string },
   assignments: readonly Assignment[],
 ): Resolved {
-  if (!Object.hasOwn(RECIPES, name)) {
-    return {
-      config: undefined,
-      problems: [`${recipeOrigin}: there is no recipe "${name}"; use ${Object.keys(RECIPES).join(', ')}.`],
-    }
-  }
-  const tree = structuredClone(RECIPES[name]!.config) as Tree
+  const isKnown = Object.hasOwn(RECIPES, name)
+  const tree = structuredClone(RECIPES[isKnown ? name : DEFAULT_RECIPE]!.config) as Tree
   const origins = new Map<string, string>()
   const problems: string[] = []
+  if (!isKnown) problems.push(`${recipeOrigin}: there is no recipe "${name}"; use ${Object.keys(RECIPES).join(', ')}.`)
   for (const { path, value, origin } of assignments) {
     // It would become the tree's prototype, which the schema does not see.
     if (path.includes('__proto__')) {
@@ -48,7 +44,11 @@ export function resolveRunConfig(
     origins.set(resolvePath(tree, path).join('.'), origin)
   }
   const parsed = runConfigSchema.safeParse(tree)
-  problems.push(...(parsed.error?.issues ?? []).flatMap((issue) => describe(issue, origins)))
+  // How values fit together cannot be known without the recipe that was meant.
+  const issues = (parsed.error?.issues ?? []).filter(
+    (issue, index, all) => (isKnown || issue.code !== 'custom') && !isSaidAgain(issue, all.slice(index + 1)),
+  )
+  problems.push(...issues.flatMap((issue) => describe(issue, origins)))
   return { config: problems.length === 0 ? parsed.data : undefined, problems }
 }
 
@@ -63,13 +63,16 @@ function assign(tree: Tree, path: readonly string[], value: unknown): void {
   let parent = tree
   for (const step of path.slice(0, -1)) {
     const child = parent[step]
-    parent =
-      typeof child === 'object' && child !== null && !Array.isArray(child)
-        ? (child as Tree)
-        : ((parent[step] = {}) as Tree)
+    parent = isTree(child) ? child : ((parent[step] = {}) as Tree)
   }
+  // `network: {}` sets nothing in it.
+  if (isTree(value) && Object.keys(value).length === 0 && isTree(parent[key])) return
   if (key === 'kind' && parent['kind'] !== value) changeKind(parent, path, value)
   parent[key] = value
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Another kind of optimizer or schedule begins with its own defaults; only the highest learning rate goes along. */
@@ -80,6 +83,12 @@ function changeKind(parent: Tree, path: readonly string[], kind: unknown): void 
 }
 
 type Issue = z.core.$ZodIssue
+
+/** A number beyond what an integer can be is also beyond the setting's own limit, which says more. */
+function isSaidAgain({ code, path }: Issue, later: readonly Issue[]): boolean {
+  if (code !== 'too_big' && code !== 'too_small') return false
+  return later.some((other) => other.code === code && other.path.join('.') === path.join('.'))
+}
 
 function describe(issue: Issue, origins: ReadonlyMap<string, string>): string[] {
   const path = issue.path.map(String)

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import { makeDirectory } from '../shared/make-directory.js'
-import { cannotBeRead, isThere, statIfThere } from '../shared/path-access.js'
+import { isThere, statIfThere } from '../shared/path-access.js'
+import { MAX_JSON_BYTES, readRegularFile } from '../shared/read-file.js'
 import { makeUniqueDirectory } from '../shared/staging.js'
 import { encodeLayersModel } from './layers-model.js'
 import type { WeightsOrigin } from './model-metadata.js'
@@ -47,6 +48,8 @@ const manifestSchema = z.looseObject({
 
 const MANIFEST = 'convoy.json'
 const SAFETENSORS = 'model.safetensors'
+/** Of one file of weights: 500 million of them. */
+const MAX_WEIGHTS_BYTES = 2e9
 
 /**
  * Saves `model.safetensors`, `layers-model/` (stock TensorFlow.js) and `convoy.json` (everything else, with hashes) as one
@@ -137,9 +140,7 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
     )
   }
   const manifestFile = path.join(directory, MANIFEST)
-  const text = await readFile(manifestFile, 'utf8').catch((error: unknown) => {
-    throw cannotBeRead(manifestFile, error)
-  })
+  const text = readRegularFile(manifestFile, MAX_JSON_BYTES).toString()
   let manifest: Manifest
   try {
     manifest = manifestSchema.parse(JSON.parse(text)) as unknown as Manifest
@@ -149,9 +150,7 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
     throw new ConvoyError('data', `${manifestFile} is damaged: ${why}.`, { cause: error })
   }
   const file = path.join(directory, SAFETENSORS)
-  const bytes = await readFile(file).catch((error: unknown) => {
-    throw cannotBeRead(file, error, 'data')
-  })
+  const bytes = readRegularFile(file, MAX_WEIGHTS_BYTES, 'data')
   if (hashOf(bytes) !== manifest.sha256[SAFETENSORS]) {
     throw new ConvoyError(
       'data',

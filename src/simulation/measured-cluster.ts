@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
 import type { RunResult } from '../coordinator/run-events.js'
 import { runConfigSchema } from '../model/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
+import { MAX_JSON_BYTES, readTextIfThere } from '../shared/read-file.js'
 import type { WhatIf } from './predict-throughput.js'
 
 const resultSchema = z.object({
@@ -45,9 +45,10 @@ function modelOf({ config, timing, inputShape }: MeasuredRun): string {
 }
 
 function readMeasuredRun(directory: string): MeasuredRun {
+  const text = readTextIfThere(path.join(directory, 'result.json'), MAX_JSON_BYTES) ?? ''
   let result: MeasuredRun
   try {
-    result = resultSchema.parse(JSON.parse(readFileSync(path.join(directory, 'result.json'), 'utf8')))
+    result = resultSchema.parse(JSON.parse(text))
   } catch (error) {
     throw new ConvoyError('usage', `--from ${directory}: there is no result of a finished run (result.json)`, {
       cause: error,

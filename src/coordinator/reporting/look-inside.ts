@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import type { Inspection } from '../../dashboard/inspection.js'
+import { MAX_INSPECTION_BYTES } from '../../dashboard/inspection.js'
 import type { Looking } from '../../dashboard/page-state.js'
 import type { SplitName } from '../../data/dataset.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { packageRoot } from '../../shared/package-root.js'
+import { readRegularFile } from '../../shared/read-file.js'
 
 const PATIENCE_MS = 10 * 60_000
 const NICE = 10
@@ -73,7 +74,7 @@ export class LookInside {
     this.#looking = { state: 'running' }
     try {
       await this.#inspect(await model(), split, isBesideTraining)
-      this.#inspection = (await readFile(this.#file, 'utf8')).trim()
+      this.#inspection = readRegularFile(this.#file, MAX_INSPECTION_BYTES).toString().trim()
       this.#onInspection(JSON.parse(this.#inspection) as Inspection)
       this.#looking = { state: 'done' }
     } catch (error) {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import path from 'node:path'
 import { parse } from 'yaml'
 import type { z } from 'zod'
@@ -7,11 +7,15 @@ import { PhaseTimes } from '../../metrics/phases.js'
 import { runConfigSchema } from '../../model/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { printable } from '../../shared/log/printable.js'
-import { cannotBeRead, isMissing, isThere } from '../../shared/path-access.js'
+import { isThere } from '../../shared/path-access.js'
+import { MAX_CONFIG_BYTES, MAX_JSON_BYTES, readTextIfThere } from '../../shared/read-file.js'
 import { environmentSchema, resultSchema, statusSchema } from './kept-status.js'
 import { metricsLineSchema } from './metrics-line.js'
 import type { KeptResult } from './run-outcome.js'
 import { RunStory } from './run-story.js'
+
+/** A million steps. It becomes one string, which has less than 536 million characters (V8). */
+const MAX_METRICS_BYTES = 500e6
 
 /**
  * What the page shows of a run, from its directory: `metrics.jsonl`, `config.yaml`, `environment.json` and, when it ended by
@@ -24,16 +28,11 @@ export function readStory(directory: string): Snapshot & { readonly status: RunS
       'usage',
       `${directory}: there is no such directory. Name one such as runs/20261123T193039Z_quick.`,
     )
-  const text = (name: string): string | undefined => {
-    try {
-      return readFileSync(path.join(directory, name), 'utf8')
-    } catch (error) {
-      if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
-      throw cannotBeRead(path.join(directory, name), error)
-    }
-  }
-  const lines = text('metrics.jsonl')
-  const config = text('config.yaml')
+  const isDirectory = statSync(directory).isDirectory()
+  const text = (name: string, maxBytes: number): string | undefined =>
+    isDirectory ? readTextIfThere(path.join(directory, name), maxBytes) : undefined
+  const lines = text('metrics.jsonl', MAX_METRICS_BYTES)
+  const config = text('config.yaml', MAX_CONFIG_BYTES)
   if (lines === undefined || config === undefined) {
     throw new ConvoyError(
       'usage',
@@ -53,7 +52,7 @@ export function readStory(directory: string): Snapshot & { readonly status: RunS
     }
   }
   const kept = <Schema extends z.ZodType>(schema: Schema, name: string): z.output<Schema> | undefined => {
-    const content = text(name)
+    const content = text(name, MAX_JSON_BYTES)
     return content === undefined ? undefined : checked(schema, name, () => JSON.parse(content))
   }
   const result = kept(resultSchema, 'result.json')

@@ -26,6 +26,7 @@ export class RunLog {
   /**
    * @param levels as `--log-level` gives them
    * @param tell for those who know the run's events already: lines for people that no event says
+   * @param earlier what was said before there was a directory: it is not shown again
    * @throws ConvoyError('usage') for levels that do not exist
    */
   constructor(
@@ -33,6 +34,7 @@ export class RunLog {
     levels: string,
     display: ProgressDisplay,
     tell: (text: string, timeSeconds: number) => void,
+    earlier: readonly LogRecord[] = [],
   ) {
     this.#display = display
     this.#tell = tell
@@ -42,6 +44,10 @@ export class RunLog {
         display.notice(`⚠ Not everything stands in convoy.log: ${message}`)
       },
     })
+    for (const record of earlier) {
+      this.#file.write(record)
+      tell(forPeople(record), record.timeMs / 1000)
+    }
     const sinks = [this.#file.write, this.#show, this.#faults.observe]
     this.log = new Log({ levels: parseLogLevels(levels), sinks, now: Date.now })
     this.#event = eventLog(this.log)

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Inspection } from '../../dashboard/inspection.js'
@@ -7,6 +6,7 @@ import type { LivePage } from '../../dashboard/serve-page.js'
 import { livePageOf } from '../../dashboard/serve-page.js'
 import type { PhaseReport } from '../../metrics/phases.js'
 import { printableLines } from '../../shared/log/printable.js'
+import { MAX_JSON_BYTES, readRegularFile } from '../../shared/read-file.js'
 import type { RunObserver, RunResult } from '../run-events.js'
 import type { Coordinator } from '../start-coordinator.js'
 import { environmentSchema } from './kept-status.js'
@@ -136,7 +136,9 @@ export class RunPage {
 /** What the run directory says of it; undefined: nothing. */
 function readEnvironment(runDirectory: string): RunEnvironment | undefined {
   try {
-    return environmentSchema.parse(JSON.parse(readFileSync(path.join(runDirectory, 'environment.json'), 'utf8')))
+    return environmentSchema.parse(
+      JSON.parse(readRegularFile(path.join(runDirectory, 'environment.json'), MAX_JSON_BYTES).toString()),
+    )
   } catch {
     return undefined
   }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync, renameSync } from 'node:fs'
+import { writeFileSync, renameSync } from 'node:fs'
 import path from 'node:path'
 import { cacheDirectory } from '../../shared/cache-directory.js'
-import { cannotBeRead, isMissing } from '../../shared/path-access.js'
+import { MAX_CONFIG_BYTES, readTextIfThere } from '../../shared/read-file.js'
 import type { RuntimeKind } from './pinned-wheels.js'
 
 /** The tfjs-node whose addon is compiled; its C++ sources and its JavaScript belong together. */
@@ -62,12 +62,7 @@ export function readRuntime(directory: string): InstalledRuntime | undefined {
 }
 
 function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw cannotBeRead(file, error, 'environment')
-  }
+  return readTextIfThere(file, MAX_CONFIG_BYTES, 'environment')
 }
 
 /** Makes a runtime the one in use, at once or not at all. */

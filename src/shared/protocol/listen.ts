@@ -25,6 +25,16 @@ export function parseAddress(address: string, flag: string): { host: string; por
   return { host: match[1]!, port }
 }
 
+/** As {@link parseAddress}, of a server to connect to. @throws ConvoyError('usage') for port 0 too: it stands for any free one */
+export function parsePeerAddress(address: string, flag: string): { host: string; port: number } {
+  const parsed = parseAddress(address, flag)
+  if (parsed.port > 0) return parsed
+  throw new ConvoyError(
+    'usage',
+    `${flag} ${address}: nothing listens on port 0; give the port that the coordinator names when it starts.`,
+  )
+}
+
 /** True for addresses that only this machine can reach. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)

@@ -1,0 +1,54 @@
+import type { Split } from '../data/dataset.js'
+import { openFoundDataset } from '../data/open-dataset.js'
+import { splitDataset } from '../data/split.js'
+import { describeModel } from '../model/describe-model.js'
+import { leastWorkerBytes } from '../model/memory-need.js'
+import { buildNetwork } from '../model/networks.js'
+import type { RunConfig } from '../model/run-config.js'
+import type { RunDescription } from '../model/run-description.js'
+import { runWarnings } from '../model/run-warnings.js'
+
+/** A run whose data set is there and fits its model; nothing of it is on disk or listens yet. */
+export interface PlannedRun {
+  readonly description: RunDescription
+  readonly split: Split
+  /** Where the data set came from, for people; workers do not learn it. */
+  readonly datasetFrom: string
+  /** See {@link runWarnings}. */
+  readonly warnings: readonly string[]
+  /** See {@link leastWorkerBytes}. */
+  readonly workerBytes: number
+}
+
+/**
+ * Opens the data set and describes the model.
+ * @param data a data set's name, fingerprint or path; undefined: the embedded CIFAR-10
+ * @param report a line for people
+ * @throws errors of the data set
+ */
+export async function planRun(
+  config: RunConfig,
+  data: string | undefined,
+  report: (line: string) => void,
+): Promise<PlannedRun> {
+  const { dataset, from } = await openFoundDataset(data, (lines) => {
+    lines.split('\n').forEach(report)
+  })
+  const { pixels, labels: _labels, ...header } = dataset
+  const split = splitDataset(dataset, config.seed, config.stratified)
+  const network = buildNetwork(
+    config.network,
+    [dataset.height, dataset.width, dataset.channels],
+    dataset.classNames.length,
+  )
+  const model = describeModel(network)
+  const workerBytes = leastWorkerBytes(network, pixels.length, config.shardSize)
+  network.dispose()
+  return {
+    description: { config, model, dataset: header },
+    split,
+    datasetFrom: from,
+    warnings: runWarnings(dataset, split, config),
+    workerBytes,
+  }
+}

@@ -1,0 +1,101 @@
+import type { Stats } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
+import type { ErrorCode } from './errors.js'
+import { ConvoyError } from './errors.js'
+import { cannotBeRead, isMissing } from './path-access.js'
+import { formatBytes } from './units.js'
+
+/** Opening a pipe waits for nobody, and a terminal does not become this process's own. */
+const READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
+/** A system call takes less than 2 GiB. */
+const MAX_BYTES_AT_ONCE = 2 ** 30
+
+/** Of a JSON file that Convoy writes: of 4,096 workers, or of as many classes with long names. */
+export const MAX_JSON_BYTES = 64e6
+/** Of a file of settings. */
+export const MAX_CONFIG_BYTES = 1e6
+
+/**
+ * Reads a file that may come from somebody else: a pipe or a device in its place may have no end, and is refused.
+ * @param maxBytes what such a file has at most
+ * @returns as many bytes as it had when it was opened
+ * @throws ConvoyError(code) when it cannot be read, is no regular file or has more bytes
+ */
+export function readRegularFile(file: string, maxBytes: number, code: ErrorCode = 'usage'): Buffer {
+  try {
+    const descriptor = openSync(file, READ)
+    try {
+      const stats = checked(file, fstatSync(descriptor), code)
+      if (stats.isFile() && stats.size > maxBytes) throw tooLarge(file, maxBytes, code)
+      return readAll(descriptor, stats.size)
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch (error) {
+    throw unreadable(file, error, code)
+  }
+}
+
+/** As {@link readRegularFile}. @returns the text; undefined when there is no file of that name */
+export function readTextIfThere(file: string, maxBytes: number, code?: ErrorCode): string | undefined {
+  try {
+    return readRegularFile(file, maxBytes, code).toString()
+  } catch (error) {
+    const { cause } = error as Error
+    if (cause instanceof Error && isMissing(cause)) return undefined
+    throw error
+  }
+}
+
+/**
+ * As {@link readRegularFile}, for those that read it piece by piece.
+ * @throws ConvoyError(code) when it cannot be opened or is no regular file
+ */
+export async function openRegularFile(file: string, code: ErrorCode = 'usage'): Promise<FileHandle> {
+  let handle: FileHandle | undefined
+  try {
+    handle = await open(file, READ)
+    checked(file, await handle.stat(), code)
+    return handle
+  } catch (error) {
+    await handle?.close()
+    throw unreadable(file, error, code)
+  }
+}
+
+/** "Larger than it may be". */
+export function tooLarge(file: string, maxBytes: number, code: ErrorCode): ConvoyError {
+  return new ConvoyError(
+    code,
+    `${file} has more than the ${formatBytes(maxBytes)} that such a file may have; check what it is.`,
+  )
+}
+
+function readAll(descriptor: number, size: number): Buffer {
+  // At least one byte is asked for: that is how a directory shows.
+  const bytes = Buffer.allocUnsafeSlow(Math.max(size, 1))
+  let length = 0
+  for (;;) {
+    const got = readSync(descriptor, bytes, length, Math.min(bytes.length - length, MAX_BYTES_AT_ONCE), null)
+    length += got
+    if (got === 0 || length === bytes.length) return bytes.subarray(0, length)
+  }
+}
+
+/** A directory passes: reading it fails in the system's words. */
+function checked(file: string, stats: Stats, code: ErrorCode): Stats {
+  if (stats.isFile() || stats.isDirectory()) return stats
+  throw notRegular(file, stats.isFIFO() ? 'a pipe' : 'a device', code)
+}
+
+function unreadable(file: string, error: unknown, code: ErrorCode): ConvoyError {
+  // What open(2) says of a socket.
+  if ((error as NodeJS.ErrnoException).code === 'ENXIO') return notRegular(file, 'a socket', code)
+  return cannotBeRead(file, error, code)
+}
+
+function notRegular(file: string, kind: string, code: ErrorCode): ConvoyError {
+  return new ConvoyError(code, `${file} is ${kind} and no regular file; put a file there, or remove it.`)
+}
