@@ -29,7 +29,11 @@ describe('the coordinator says why a worker left', () => {
     ...{ allowMixedDevices: false, now: () => performance.now(), wakeAt: () => undefined },
   })
   const stop = new AbortController()
-  const connections = new OpenConnections({ isInUse: (peer) => pool.isCaller(peer), report: () => undefined })
+  const connections = new OpenConnections({
+    maxUnused: 64,
+    isInUse: (peer) => pool.isCaller(peer),
+    report: () => undefined,
+  })
   const server = new grpc.Server({ interceptors: [connections.interceptor] })
   let listener: Listener
   const clients: grpc.Client[] = []

@@ -88,6 +88,10 @@ export interface Coordinator {
 }
 
 const TICK_MS = 250
+/** Connections that are no worker's yet: all workers of a run may come at the same time. */
+const MAX_JOINING = 64
+/** Connections to the admin port without a call. */
+const MAX_ASKING = 16
 /** Time for `finish` to reach the workers before their connections are cut. */
 const GOODBYE_MS = 2_000
 
@@ -157,8 +161,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 
   const { onCall } = options
   const connections = {
-    workers: new OpenConnections({ isInUse: (peer) => pool.isCaller(peer), report: warn }),
-    admin: new OpenConnections({ report: warn }),
+    workers: new OpenConnections({ maxUnused: MAX_JOINING, isInUse: (peer) => pool.isCaller(peer), report: warn }),
+    admin: new OpenConnections({ maxUnused: MAX_ASKING, report: warn }),
   }
   const newServer = ({ interceptor }: OpenConnections): grpc.Server =>
     new grpc.Server({ ...SERVER_OPTIONS, interceptors: [interceptor, ...(onCall ? [timeCalls(onCall)] : [])] })

@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { EMBEDDED_FINGERPRINT } from '../../src/data/embedded.js'
 import { datasetsDirectory } from '../../src/data/packed-cache.js'
 import { cacheDirectory } from '../../src/shared/cache-directory.js'
 import { SeededDraws } from '../../src/simulation/seeded-draws.js'
@@ -28,8 +29,8 @@ export function tinyDataset(): TinyDataset {
   mkdirSync(path.join(cache, 'datasets'))
   symlinkSync(path.join(cacheDirectory(), 'runtime'), path.join(cache, 'runtime'))
   // Or every process would decode the data set that ships with Convoy.
-  for (const fingerprint of readdirSync(datasetsDirectory()).filter((name) => /^[0-9a-f]{64}$/.test(name)))
-    symlinkSync(path.join(datasetsDirectory(), fingerprint), path.join(cache, 'datasets', fingerprint))
+  const embedded = path.join(datasetsDirectory(), EMBEDDED_FINGERPRINT)
+  if (existsSync(embedded)) symlinkSync(embedded, path.join(cache, 'datasets', EMBEDDED_FINGERPRINT))
   const draws = new SeededDraws(1)
   const labels = Buffer.alloc(SAMPLES).map((_, sample) => sample % CLASSES)
   const pixels = Buffer.alloc(SAMPLES * SIDE_PIXELS ** 2).map(

@@ -9,17 +9,17 @@ const UNUSED_MS = 20_000
 const SWEEP_MS = 1_000
 /** Closed connections are reported at most this often. */
 const REPORT_MS = 60_000
-/** All workers of a run may come at the same time. */
-const MAX_UNUSED = 64
 /** Of the descriptors of this process, per listener: workers and files need theirs. */
 const SHARE_OF_DESCRIPTORS = 1 / 16
 /**
- * Connections whose calls are over. A worker that joined makes its next call at once; one that was refused hangs up. Each costs some
- * 200 kB as an HTTP/2 session, and much more once V8 takes it for long-lived.
+ * Of the unused connections, those whose calls are over. A worker that joined makes its next call at once; one that was refused hangs
+ * up. Each costs some 200 kB as an HTTP/2 session, and much more once V8 takes it for long-lived.
  */
-const MAX_SPENT = 16
+const SHARE_SPENT = 1 / 4
 
 export interface OpenConnectionsOptions {
+  /** Connections that are not in use, beside those whose calls are over. Fewer where this process has few descriptors. */
+  readonly maxUnused: number
   /** Connections that are in use, by `address:port` of the peer. @default those with a call that is not over */
   readonly isInUse?: (peer: string) => boolean
   /** Told in one line what was closed. */
@@ -45,7 +45,8 @@ interface Connection {
  */
 export class OpenConnections {
   readonly #options: OpenConnectionsOptions
-  readonly #max = Math.max(4, Math.min(MAX_UNUSED, Math.floor(descriptorLimit() * SHARE_OF_DESCRIPTORS)))
+  readonly #maxUnused: number
+  readonly #maxSpent: number
   /** By `address:port` of the peer, the oldest first. */
   readonly #connections = new Map<string, Connection>()
   readonly #sweeping: NodeJS.Timeout
@@ -54,6 +55,8 @@ export class OpenConnections {
 
   constructor(options: OpenConnectionsOptions) {
     this.#options = options
+    this.#maxUnused = Math.max(4, Math.min(options.maxUnused, Math.floor(descriptorLimit() * SHARE_OF_DESCRIPTORS)))
+    this.#maxSpent = Math.ceil(this.#maxUnused * SHARE_SPENT)
     this.#sweeping = setInterval(() => {
       this.#sweep()
     }, SWEEP_MS).unref()
@@ -94,9 +97,9 @@ export class OpenConnections {
     // A call alone does not keep a connection when there are too many.
     const unused = [...this.#connections.values()].filter(({ peer }) => this.#options.isInUse?.(peer) !== true)
     const spent = unused.filter(({ isSpent }) => isSpent)
-    if (spent.length > MAX_SPENT) this.#destroy(oldestOfTheMost(spent))
+    if (spent.length > this.#maxSpent) this.#destroy(oldestOfTheMost(spent))
     const others = unused.filter(({ isSpent }) => !isSpent)
-    if (others.length > this.#max) this.#destroy(oldestOfTheMost(others))
+    if (others.length > this.#maxUnused) this.#destroy(oldestOfTheMost(others))
   }
 
   #sweep(): void {
