@@ -99,8 +99,17 @@ describe('a worker that gets no memory', () => {
     }
   }
 
+  /** A module that fills the heap of the threads that the condition names. */
+  const fillerOf = (condition: string): string => {
+    const file = path.join(mkdtempSync(path.join(scratch, 'fill-')), 'fill.cjs')
+    const code = `const { isMainThread } = require('node:worker_threads')
+      if (${condition}) for (const all = []; ; ) all.push([all.length])`
+    writeFileSync(file, code)
+    return file
+  }
+
   it('fault 51: for the heap of the thread that computes', async () => {
-    const message = await end('compute', '--max-old-space-size=20')
+    const message = await end('compute', `--max-old-space-size=60 --require ${fillerOf('!isMainThread')}`)
     assert.match(
       message,
       /^Worker 0 ended with status 1 \(The compute thread is out of memory: its JavaScript heap is full/,
@@ -109,12 +118,7 @@ describe('a worker that gets no memory', () => {
   })
 
   it('fault 51: for the heap of the process: not the last line of a native stack, but the reason', async () => {
-    const preload = path.join(scratch, 'fill.cjs')
-    writeFileSync(
-      preload,
-      'if (require("node:worker_threads").isMainThread) for (const all = []; ; ) all.push([all.length])',
-    )
-    const message = await end('main', `--max-old-space-size=60 --require ${preload}`)
+    const message = await end('main', `--max-old-space-size=60 --require ${fillerOf('isMainThread')}`)
     assert.match(message, /^Worker 0 ended by SIGABRT \(out of memory: its JavaScript heap was full\)/)
     assert.match(message, /NODE_OPTIONS=--max-old-space-size/)
   })

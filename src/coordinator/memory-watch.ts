@@ -53,11 +53,13 @@ export class MemoryWatch {
   /** @returns undefined when it did not end for memory, and was not killed either */
   explain({ status, signal, output }: ProcessEnd): MemoryVerdict | undefined {
     if (signal === 'SIGKILL' || status === KILLED_STATUS) return this.#explainKill()
-    if (FULL_HEAP.test(output)) {
+    const limit = addressSpaceLimit()
+    const isHeapFull = FULL_HEAP.test(output)
+    // A heap that the system does not let grow is full too.
+    if (isHeapFull && limit === undefined) {
       return { cause: 'out of memory: its JavaScript heap was full', details: `To run, ${MORE_HEAP}.` }
     }
-    if (!MEMORY_REFUSED.test(output)) return undefined
-    const limit = addressSpaceLimit()
+    if (!isHeapFull && !MEMORY_REFUSED.test(output)) return undefined
     const limited = limit === undefined ? '' : ` Its address space is limited to ${formatBytes(limit)} (ulimit -v).`
     const remedy = limit === undefined ? SMALLER : 'Allow more.'
     return { cause: 'out of memory', details: `The system gave it no more.${limited} ${this.#need()} ${remedy}` }
