@@ -20,9 +20,8 @@ const RUN = ['--recipe', 'quick', '--data', tiny.directory, '--json']
 const SCRAPES = 1_000
 const SCRAPE_EVERY_MS = 1_000
 
-/** Series that need a GPU, or that the end of a run brings: models are saved then. */
+/** Series that need a GPU. */
 const ABSENT: readonly MetricName[] = [
-  ...(['saved_model_bytes', 'saved_model_timestamp_seconds'] as const),
   ...(['worker_gpu_memory_bytes', 'worker_gpu_memory_used_bytes', 'worker_gpu_power_watts'] as const),
   ...(['worker_gpu_temperature_celsius', 'worker_gpu_utilization_ratio'] as const),
 ]
