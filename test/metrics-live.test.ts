@@ -69,10 +69,7 @@ describe('a coordinator with two workers', () => {
           series,
         )
     const seen = PHASES.filter((phase) => text.includes(`phase="${phase}"`))
-    assert.deepEqual(
-      seen,
-      PHASES.filter((phase) => phase !== 'checkpoint'),
-    )
+    assert.deepEqual(seen, PHASES)
     for (const kind of ['weights', 'results'])
       assert.match(text, new RegExp(`^convoy_traffic_bytes_total\\{kind="${kind}",.*path="memory",.*\\} [1-9]`, 'm'))
     // It evaluates after every few steps.
