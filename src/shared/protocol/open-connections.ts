@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type * as grpc from '@grpc/grpc-js'
+import { collectGarbage } from '../collect-garbage.js'
 import { descriptorLimit } from '../descriptor-limit.js'
 import { counted, formatDuration } from '../units.js'
 import { onCallOver } from './call-over.js'
@@ -16,6 +17,13 @@ const SHARE_OF_DESCRIPTORS = 1 / 16
  * up. Each costs some 200 kB as an HTTP/2 session, and much more once V8 takes it for long-lived.
  */
 const SHARE_SPENT = 1 / 4
+/**
+ * V8 takes closed connections for long-lived, some 50 kB of each and as much again outside its heap, and lets its heap triple before it
+ * looks at those. After this many it is told to.
+ */
+const COLLECT_AFTER = 200
+/** A collection stops the process for some 50 ms: a flood may not make it do nothing else. */
+const COLLECT_EVERY_MS = 2_000
 
 export interface OpenConnectionsOptions {
   /** Connections that are not in use, beside those whose calls are over. Fewer where this process has few descriptors. */
@@ -52,6 +60,9 @@ export class OpenConnections {
   readonly #sweeping: NodeJS.Timeout
   #closed = 0
   #reportedMs = -Infinity
+  /** Connections that ended since garbage was last collected. */
+  #ended = 0
+  #collectedMs = -Infinity
 
   constructor(options: OpenConnectionsOptions) {
     this.#options = options
@@ -79,7 +90,10 @@ export class OpenConnections {
     const { remoteAddress: from = '', remotePort } = socket
     const peer = `${from}:${remotePort}`
     this.#connections.set(peer, { socket, peer, from, sinceMs: performance.now(), openCalls: 0, isSpent: false })
-    socket.once('close', () => this.#connections.delete(peer))
+    socket.once('close', () => {
+      this.#connections.delete(peer)
+      this.#ended++
+    })
     this.#makeRoom()
   }
 
@@ -107,6 +121,11 @@ export class OpenConnections {
     for (const connection of this.#connections.values()) {
       if (this.#isInUse(connection)) connection.sinceMs = nowMs
       else if (nowMs - connection.sinceMs > UNUSED_MS) this.#destroy(connection)
+    }
+    if (this.#ended >= COLLECT_AFTER && nowMs - this.#collectedMs >= COLLECT_EVERY_MS) {
+      this.#ended = 0
+      this.#collectedMs = nowMs
+      collectGarbage()
     }
     if (this.#closed === 0 || nowMs - this.#reportedMs < REPORT_MS) return
     this.#reportedMs = nowMs
