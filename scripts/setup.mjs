@@ -30,7 +30,8 @@ const at = (...parts) => path.join(root, ...parts)
 export class SetupError extends Error {}
 
 /**
- * @param {{ development?: boolean, runtime?: boolean }} options `runtime: false` stops after the build
+ * @param {{ development?: boolean, runtime?: boolean, cifar10?: boolean }} options `runtime: false` stops after the build,
+ *   `cifar10: false` before the data set
  * @throws {SetupError} with one sentence that says what to do
  */
 export async function ensureSetup(options = {}) {
@@ -51,7 +52,7 @@ function explained(error) {
   return new SetupError(`Set-up cannot use ${where} (${error.code}): ${remedy}.`)
 }
 
-async function makeReady({ development = false, runtime = true }) {
+async function makeReady({ development = false, runtime = true, cifar10 = true }) {
   // A container's image was made ready when it was built, and holds no sources to do it again.
   if (!existsSync(at('src', 'tsconfig.json')) && existsSync(at('dist', 'src', 'cli', 'main.js'))) return
   const problem = nodeProblem(process.versions.node, development)
@@ -73,6 +74,7 @@ async function makeReady({ development = false, runtime = true }) {
     const { ensureRuntime } = await load('engine/runtime/install-runtime.js')
     await ensureRuntime({ report })
   })
+  if (!cifar10) return
   const { hasEmbeddedDataset, ensureEmbeddedDataset } = await load('data/embedded.js')
   await step('CIFAR-10', hasEmbeddedDataset, () => ensureEmbeddedDataset(report))
 }

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
-import { ensureEmbeddedDataset } from '../src/data/embedded.js'
+import { readdirSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { EMBEDDED_FINGERPRINT, ensureEmbeddedDataset } from '../src/data/embedded.js'
 import { openDataset } from '../src/data/open-dataset.js'
 import { verifyPackedDataset } from '../src/data/packed-cache.js'
+import { tinyDataset } from './chaos/tiny-dataset.js'
+import { killLaunches, Launch } from './launch.js'
 
 describe('the embedded CIFAR-10', () => {
   it('decodes to the published pixels: this fingerprint may not change', async () => {
@@ -21,5 +25,20 @@ describe('the embedded CIFAR-10', () => {
       [...dataset.classNames],
       ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'],
     )
+  })
+
+  it('is not decoded for a run on another data set', async () => {
+    const tiny = tinyDataset()
+    after(() => {
+      killLaunches()
+      tiny.remove()
+    })
+    const datasets = path.join(String(tiny.environment['CONVOY_CACHE']), 'datasets')
+    rmSync(path.join(datasets, EMBEDDED_FINGERPRINT))
+    const run = ['train', '--data', tiny.directory, '--max-steps', '1', '--workers', '1']
+    const launch = new Launch(run, tiny.environment)
+    assert.equal(await launch.status(), 0, launch.stderr)
+    assert.doesNotMatch(launch.stderr, /CIFAR-10/)
+    assert.equal(readdirSync(datasets).filter((name) => /^[0-9a-f]{64}$/.test(name)).length, 1)
   })
 })
