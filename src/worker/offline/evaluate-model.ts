@@ -1,7 +1,7 @@
 import type { Dataset } from '../../data/dataset.js'
 import type { Engine } from '../../engine/engine.js'
-import { evaluationLength } from '../../model/parameter-layout.js'
 import type { RunConfig } from '../../model/run-config.js'
+import { ReductionTree } from '../../shared/reduction-tree.js'
 
 export interface Evaluation {
   readonly samples: number
@@ -14,7 +14,8 @@ export interface Evaluation {
 }
 
 /**
- * Measures the engine's weights on samples of a data set with the model's classes, each sample once.
+ * Measures the engine's weights on samples of a data set with the model's classes, each sample once. Losses are added in the order
+ * of a run, so that a run's own split gives the run's own numbers.
  * @param samples indices, at least one
  * @param onProgress samples done so far
  */
@@ -28,7 +29,9 @@ export function evaluateModel(
   const { pixels, labels, height, width, channels, classNames } = dataset
   const imageBytes = height * width * channels
   const classes = classNames.length
-  const sum = new Float64Array(evaluationLength(classes))
+  const counts = new Float64Array(classes * classes)
+  const tree = new ReductionTree(Math.ceil(samples.length / config.evaluationShardSize))
+  let lossSum = 0
   for (let first = 0; first < samples.length; first += config.evaluationShardSize) {
     const shard = samples.subarray(first, first + config.evaluationShardSize)
     const gathered = new Uint8Array(shard.length * imageBytes)
@@ -36,16 +39,18 @@ export function evaluateModel(
       gathered.set(pixels.subarray(sample * imageBytes, (sample + 1) * imageBytes), index * imageBytes)
     })
     const vector = engine.evaluate({ pixels: gathered, labels: Int32Array.from(shard, (sample) => labels[sample]!) })
-    vector.forEach((value, index) => (sum[index]! += value))
+    counts.forEach((_, cell) => (counts[cell]! += vector[cell]!))
+    const whole = tree.add(first / config.evaluationShardSize, 1, vector.slice(classes * classes))
+    if (whole) lossSum = whole[0]!
     onProgress(first + shard.length, samples.length)
   }
   const confusion = Array.from({ length: classes }, (_, label) => [
-    ...sum.subarray(label * classes, (label + 1) * classes),
+    ...counts.subarray(label * classes, (label + 1) * classes),
   ])
   const correct = confusion.reduce((total, row, label) => total + row[label]!, 0)
   return {
     samples: samples.length,
-    loss: sum.at(-1)! / samples.length,
+    loss: lossSum / samples.length,
     accuracy: correct / samples.length,
     confusion,
   }

@@ -69,7 +69,7 @@ export function inspectModel(
   }))
   return {
     ...{ step, split, examined: examined.length, splitSize: all.length, mistakeCount: wrong.length },
-    accuracy: 1 - wrong.length / examined.length,
+    accuracy: (examined.length - wrong.length) / examined.length,
     imageShape: model.inputShape,
     blocks,
     samples: images.slice(0, samples.length),
