@@ -3,8 +3,9 @@ import type { ParameterLayout } from '../model/parameter-layout.js'
 import type { TrainableTensor } from './average-gradient.js'
 
 /**
- * Turns reduced gradients into new weights. All state is float32, all arithmetic float64 rounded once on store, element by
- * element: the same bits on every machine. State vectors are `[layout.trainableCount]`.
+ * Turns reduced gradients into new weights. All state is float32; arithmetic is float64, element by element, and rounded
+ * where it is stored: the clipped gradient, each state vector, the weight. The same bits on every machine. State vectors are
+ * `[layout.trainableCount]`.
  */
 export interface Optimizer {
   /** Begins a step: plain data that any thread may do any part of, with {@link update}. */

@@ -48,9 +48,9 @@ const scheduleSchema = z.discriminatedUnion('kind', [
     peak: z.number().positive().max(100),
     /** Share of all steps spent rising to the peak. */
     warmup: z.number().min(0).max(1).default(0.25),
-    /** Learning rate at the first step, as a share of the peak. */
+    /** Learning rate at the first step, as a share of the peak; without warm-up the first step has the peak. */
     initial: z.number().min(0).max(1).default(0.1),
-    /** Learning rate at the last step, as a share of the peak. */
+    /** Learning rate at the last step, as a share of the peak; where all is warm-up the last step has the peak. */
     final: z.number().min(0).max(1).default(0.001),
   }),
   z.strictObject({
@@ -63,7 +63,7 @@ const scheduleSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('step'),
     initial: z.number().positive().max(100),
-    /** Shares of all steps at which the rate is multiplied by `factor`; ascending. */
+    /** Shares of all steps at which the rate is multiplied by `factor`, once for each. */
     milestones: z.array(z.number().gt(0).lt(1)).max(100).default([0.5, 0.75]),
     factor: z.number().positive().lt(1).default(0.1),
   }),

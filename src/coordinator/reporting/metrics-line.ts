@@ -76,9 +76,9 @@ export const METRICS_LINES = [
     step: count.describe('steps applied so far: 1 after the first'),
     epoch: z.number().min(0).describe('epochs of samples used so far'),
     loss: number.describe('mean over the batch, label smoothing included, L2 excluded'),
-    accuracy: share.describe('of the batch'),
+    accuracy: share.describe('of the batch, in the training pass: augmented, before the update'),
     learningRate: z.number().min(0),
-    gradientNorm: z.number().min(0).describe('L2 norm of the averaged gradient before clipping'),
+    gradientNorm: z.number().min(0).describe('norm of the averaged gradient with that of L2, before clipping'),
     durationMs: milliseconds.describe('from the first lease to the published weights'),
     phaseSeconds: z
       .strictObject({ wait: seconds, reduce: seconds, apply: seconds, publish: seconds })
