@@ -9,10 +9,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { packageRoot } from '../src/shared/package-root.js'
 import { inPidNamespace, whyNoPidNamespace } from './chaos/pid-namespace.js'
-import { killLaunches, train } from './launch.js'
+import { tinyDataset } from './chaos/tiny-dataset.js'
+import { killLaunches, Launch } from './launch.js'
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-local-'))
-const environment = { ...process.env, CONVOY_LOCAL_STATE: path.join(scratch, 'the state') }
+const tiny = tinyDataset()
+const environment = { ...process.env, ...tiny.environment, CONVOY_LOCAL_STATE: path.join(scratch, 'the state') }
+/** Small steps: the time goes into what is tested. */
+const RUN = ['--recipe', 'quick', '--data', tiny.directory, '--batch-size', '32', '--shard-size', '4']
 const PORTS = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
 
 /** Runs a script of deploy/local. @returns its output; rejects with it when the script fails */
@@ -60,10 +64,11 @@ describe('deploy/local', () => {
     killLaunches()
     await local('down')
     rmSync(scratch, { recursive: true, force: true })
+    tiny.remove()
   })
 
   it('gives the weights of an undisturbed run although it is scaled 1, 3, 2 on the way', async () => {
-    const recipe = ['--recipe', 'quick', '--max-steps', '120', '--seed', '7']
+    const recipe = [...RUN, '--epochs', '100', '--max-steps', '250', '--seed', '7']
     const runs = path.join(scratch, 'runs')
     const up = await local('up', '1', ...recipe, ...PORTS, '--runs-dir', runs)
     assert.match(up, / 1 worker\b/)
@@ -78,7 +83,7 @@ describe('deploy/local', () => {
     await until('a step of three', async () => ((await status())?.step ?? 0) > step || undefined)
     await local('scale', '2')
     await until('two workers', async () => (await status())?.workers.length === 2 || undefined)
-    assert.match(await local('status'), /step \d+ of 120 .* 2 workers/)
+    assert.match(await local('status'), /step \d+ of 250 .* 2 workers/)
     assert.match(await local('logs'), /TensorFlow/)
 
     const result = await until('the result', () => {
@@ -86,7 +91,7 @@ describe('deploy/local', () => {
       const file = path.join(runs, run!, 'result.json')
       return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : undefined
     })
-    const undisturbed = await train([...recipe, '--workers', '2', '--json'])
+    const undisturbed = await new Launch(['train', ...recipe, '--workers', '2', '--json'], tiny.environment).result()
     assert.equal(result['weightsSha256'], undisturbed['weightsSha256'])
     assert.equal(result['workers'], 3)
     await until('the end', async () => /over/.test(await local('status')) || undefined)
@@ -96,17 +101,7 @@ describe('deploy/local', () => {
     'fault 66: is seen in another PID namespace, and not ended from there',
     { skip: whyNoPidNamespace() },
     async () => {
-      await local(
-        'up',
-        '1',
-        '--recipe',
-        'quick',
-        '--epochs',
-        '100000',
-        ...PORTS,
-        '--runs-dir',
-        path.join(scratch, 'long'),
-      )
+      await local('up', '1', ...RUN, '--epochs', '100000', ...PORTS, '--runs-dir', path.join(scratch, 'long'))
       const first = await until('the first step', async () => (await status())?.step || undefined)
       await assert.rejects(beside('up', '1'), /A local run is going on/)
       assert.ok((JSON.parse(await beside('status', '--json')) as Status).step >= first)
@@ -121,7 +116,7 @@ describe('deploy/local', () => {
 
   it('signals no process that has the number of one that was killed', async () => {
     const state = environment.CONVOY_LOCAL_STATE
-    await local('up', '0', '--recipe', 'quick', ...PORTS, '--runs-dir', path.join(scratch, 'killed'))
+    await local('up', '0', ...RUN, ...PORTS, '--runs-dir', path.join(scratch, 'killed'))
     const pidFile = path.join(state, 'coordinator.pid')
     process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL')
     await until('its end', async () =>

@@ -21,7 +21,7 @@ if (noGroup) process.stderr.write(`✖ Skipped, limits of the kernel on memory: 
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-memory-'))
 const tiny = tinyDataset()
 const RUN = [
-  ...['--recipe', 'quick', '--seed', '7', '--data', tiny.directory, '--epochs', '100', '--max-steps', '150'],
+  ...['--recipe', 'quick', '--seed', '7', '--data', tiny.directory, '--epochs', '100', '--max-steps', '80'],
   ...['--batch-size', '32', '--shard-size', '4', '--json'],
 ]
 after(() => {
@@ -49,8 +49,9 @@ describe('a worker that is killed', () => {
         const launch = await middleOfRun(group.node)
         // What processes hold already is below; what the hog takes is soon above.
         group.limit(500e6)
-        const { status, stderr } = spawnSync(group.node, ['-e', group.hog], { encoding: 'utf8' })
-        assert.equal(status, 0, stderr)
+        const { status, signal, stderr } = spawnSync(group.node, ['-e', group.hog], { encoding: 'utf8' })
+        // Where the worker takes long to die, the kernel takes the next one.
+        assert.ok(status === 0 || signal === 'SIGKILL', stderr)
         const result = await launch.result()
         assert.equal(result['weightsSha256'], (await undisturbed)['weightsSha256'])
         assert.match(launch.stderr, /Worker 0 ended by SIGKILL \(out of memory\); it is started again\./)

@@ -3,8 +3,7 @@ import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import net from 'node:net'
 import { after, describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
-import { FaultOracle, SILENT_MS } from './chaos/fault-oracle.js'
+import { FaultOracle } from './chaos/fault-oracle.js'
 import { BOTH, FaultProxy } from './chaos/fault-proxy.js'
 import { until } from './chaos/until.js'
 import { killLaunches, Launch } from './launch.js'
@@ -12,42 +11,11 @@ import { killLaunches, Launch } from './launch.js'
 // Real processes behind a bad network, row by row of the fault table. The only worker's link is the bad one where that is
 // possible: the run cannot end before it has healed.
 
-/** Longer than all keepalive and heartbeat limits. */
-const PARTITION_MS = 60_000
-
-describe('a network that delays, loses, cuts and damages', () => {
+describe('a network that loses, delays, cuts and damages', () => {
   const oracle = new FaultOracle()
   after(() => {
     killLaunches()
     oracle.remove()
-  })
-
-  for (const [row, directions, blackhole] of [
-    ['17: nothing passes, either way,', BOTH, 'drop'],
-    ['18: nothing passes from the worker to the coordinator', ['up'], 'drop'],
-    ['18: nothing passes from the coordinator to the worker', ['down'], 'drop'],
-    ['18: what the coordinator says comes much too late', ['down'], 'hold'],
-  ] as const) {
-    it(`fault ${row} until it is noticed`, async () => {
-      await oracle.survives(1, async (fleet, [worker]) => {
-        const darkMs = Date.now()
-        worker!.proxy.set(directions, { blackhole })
-        const noticedMs = await fleet.leftAfterMs('a', darkMs)
-        assert.ok(noticedMs <= SILENT_MS, `noticed after ${noticedMs} ms`)
-        worker!.proxy.heal()
-        await fleet.joined('a', darkMs)
-      })
-    })
-  }
-
-  it('fault 19: a partition of 60 s heals', async () => {
-    await oracle.survives(2, async (fleet, workers) => {
-      const darkMs = Date.now()
-      for (const { proxy } of workers) proxy.set(BOTH, { blackhole: 'hold' })
-      await delay(PARTITION_MS)
-      for (const { proxy } of workers) proxy.heal()
-      await Promise.all([fleet.joined('a', darkMs), fleet.joined('b', darkMs)])
-    })
   })
 
   it('fault 20: a fifth of what is sent is lost and sent again', async () => {

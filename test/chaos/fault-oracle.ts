@@ -8,8 +8,8 @@ import { stepsViolation } from './step-ledger.js'
 import { tinyDataset } from './tiny-dataset.js'
 
 /** Long enough that a fault after {@link MIDDLE_STEPS} is in the middle of it, on a machine of any speed. */
-const STEPS = 100
-const MIDDLE_STEPS = 15
+const STEPS = 60
+const MIDDLE_STEPS = 8
 
 /** A peer whose connection closed is missed this soon. */
 export const CLOSED_MS = 1_000

@@ -21,26 +21,32 @@ export interface TinyDataset {
 
 /** Grey noise, brighter with each class: enough for a gradient that is not zero. */
 export function tinyDataset(): TinyDataset {
-  const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-faults-'))
-  const directory = path.join(scratch, 'tiny')
-  const cache = path.join(scratch, 'cache')
-  mkdirSync(directory)
-  mkdirSync(cache)
-  mkdirSync(path.join(cache, 'datasets'))
-  symlinkSync(path.join(cacheDirectory(), 'runtime'), path.join(cache, 'runtime'))
-  // Or every process would decode the data set that ships with Convoy.
-  const embedded = path.join(datasetsDirectory(), EMBEDDED_FINGERPRINT)
-  if (existsSync(embedded)) symlinkSync(embedded, path.join(cache, 'datasets', EMBEDDED_FINGERPRINT))
+  const tiny = datasetInScratch('tiny')
   const draws = new SeededDraws(1)
   const labels = Buffer.alloc(SAMPLES).map((_, sample) => sample % CLASSES)
   const pixels = Buffer.alloc(SAMPLES * SIDE_PIXELS ** 2).map(
     (_, index) => 40 * labels[Math.floor(index / SIDE_PIXELS ** 2)]! + draws.below(100),
   )
   writeFileSync(
-    path.join(directory, 'train-images-idx3-ubyte'),
+    path.join(tiny.directory, 'train-images-idx3-ubyte'),
     idx(0x803, [SAMPLES, SIDE_PIXELS, SIDE_PIXELS], pixels),
   )
-  writeFileSync(path.join(directory, 'train-labels-idx1-ubyte'), idx(0x801, [SAMPLES], labels))
+  writeFileSync(path.join(tiny.directory, 'train-labels-idx1-ubyte'), idx(0x801, [SAMPLES], labels))
+  return tiny
+}
+
+/** An empty directory of that name for a data set, and the rest. */
+export function datasetInScratch(name: string): TinyDataset {
+  const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-faults-'))
+  const directory = path.join(scratch, name)
+  const cache = path.join(scratch, 'cache')
+  mkdirSync(directory)
+  mkdirSync(cache)
+  mkdirSync(path.join(cache, 'datasets'))
+  symlinkSync(path.join(cacheDirectory(), 'runtime'), path.join(cache, 'runtime'))
+  // Or every process without `--data`, such as a worker, would decode the data set that ships with Convoy.
+  const embedded = path.join(datasetsDirectory(), EMBEDDED_FINGERPRINT)
+  if (existsSync(embedded)) symlinkSync(embedded, path.join(cache, 'datasets', EMBEDDED_FINGERPRINT))
   return {
     directory,
     environment: { CONVOY_CACHE: cache },
