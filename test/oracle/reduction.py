@@ -1,0 +1,42 @@
+"""The float32 sum over shards in one binary tree, and what becomes of it: mean, L2, norm, clipping. All exact."""
+
+import math
+
+import numpy as np
+
+from .plants import planted
+
+SLICE = 2**20
+
+
+def tree(vectors):
+    """Sum of float32 arrays: pairs at each level; a last one without a partner moves up as it is."""
+    vectors = list(vectors)
+    while len(vectors) > 1:
+        paired = [vectors[i] + vectors[i + 1] for i in range(0, len(vectors) - 1, 2)]
+        vectors = paired + vectors[len(paired) * 2 :]
+    return vectors[0]
+
+
+def mean_gradient(sums, batch_size, factors, weights):
+    """float32 gradient with L2. `sums`, `weights`: float32 [trainable]; `factors`: float64 [trainable], reg of each element's tensor."""
+    two = 1 if planted("l2-half") else 2
+    return (sums.astype(np.float64) / batch_size + two * factors * weights.astype(np.float64)).astype(np.float32)
+
+
+def norm(gradient):
+    """sqrt of the sum of squares in float64, in order, in slices of 2^20. cumsum adds one after the other; sum would not."""
+    squares = gradient.astype(np.float64) ** 2
+    parts = [float(np.cumsum(squares[start : start + SLICE])[-1]) for start in range(0, len(squares), SLICE)]
+    total = 0.0
+    for part in parts:
+        total += part
+    return math.sqrt(total)
+
+
+def clip_factor(clip_norm, gradient_norm):
+    if clip_norm is None or planted("no-clip"):
+        return 1.0
+    if gradient_norm > clip_norm or planted("clip-scales-up"):
+        return clip_norm / gradient_norm
+    return 1.0
