@@ -9,9 +9,9 @@ import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import sharp from 'sharp'
 import { packageRoot } from '../src/shared/package-root.js'
+import { tinyDataset } from './chaos/tiny-dataset.js'
 import type { Json } from './launch.js'
 import { killLaunches, Launch } from './launch.js'
-import { smallCifar } from './small-cifar.js'
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-cli-'))
 after(() => {
@@ -139,11 +139,11 @@ describe('convoy', () => {
   })
 })
 
-describe('a run from beginning to end', async () => {
-  const small = await smallCifar()
-  const endless = ['train', '--data', small.directory, '--workers', '1', '--json', '--epochs', '1000']
+describe('a run from beginning to end', () => {
+  const tiny = tinyDataset()
+  const endless = ['train', '--data', tiny.directory, '--workers', '1', '--json', '--epochs', '1000']
   after(() => {
-    small.remove()
+    tiny.remove()
   })
 
   it('is evaluated and saved when it is stopped; eval and predict use it', async () => {
@@ -195,7 +195,7 @@ describe('a run from beginning to end', async () => {
   })
 
   it('that is interrupted saves the weights so far and exits 130', async () => {
-    const launch = new Launch(endless, small.environment, true)
+    const launch = new Launch(endless, tiny.environment, true)
     after(() => {
       launch.remove()
     })
@@ -212,7 +212,7 @@ describe('a run from beginning to end', async () => {
   })
 
   it('ends although its status cannot be written', async () => {
-    const launch = new Launch(endless, small.environment, true)
+    const launch = new Launch(endless, tiny.environment, true)
     after(() => {
       launch.remove()
     })
@@ -226,15 +226,15 @@ describe('a run from beginning to end', async () => {
 
   it('says that it waits when no worker is left, and goes on when one joins', async () => {
     const ports = ['--listen', '--admin-listen', '--metrics-listen'].flatMap((flag) => [flag, '127.0.0.1:0'])
-    const run = ['--data', small.directory, '--max-steps', '8', '--json']
-    const launch = new Launch(['coordinator', ...run, ...ports], small.environment)
+    const run = ['--data', tiny.directory, '--max-steps', '8', '--json']
+    const launch = new Launch(['coordinator', ...run, ...ports], tiny.environment)
     const { address } = await launch.announcement()
     await launch.untilMetrics((line) => line['kind'] === 'waiting')
-    const first = new Launch(['worker', '--join', address], small.environment)
+    const first = new Launch(['worker', '--join', address], tiny.environment)
     await launch.untilMetrics((line) => line['kind'] === 'step')
     first.kill()
     await launch.untilMetrics((line) => line['kind'] === 'worker-left')
-    const second = new Launch(['worker', '--join', address], small.environment)
+    const second = new Launch(['worker', '--join', address], tiny.environment)
     assert.equal((await launch.result())['steps'], 8)
     assert.equal(await second.status(), 0)
   })

@@ -147,8 +147,15 @@ describe('lanes', () => {
     const told: ConvoyError[] = []
     const lanes = new Lanes({ threads: 1, onFailure: (error) => told.push(error) })
     const [sum, weights] = [lanes.allocate(LENGTH), lanes.allocate(LENGTH)]
-    // What makes it iterable does not travel: only the other thread fails.
-    const tensors = Object.create({ [Symbol.iterator]: () => [].values() }) as []
+    const pause = new Int32Array(new SharedArrayBuffer(4))
+    // What makes it iterable does not travel: only the other thread fails. This one is slow, or it would take all slices itself
+    // and post tens of thousands of jobs, behind which the other thread may never come to one that has a slice left.
+    const tensors = Object.create({
+      [Symbol.iterator]: () => {
+        Atomics.wait(pause, 0, 0, 20)
+        return [].values()
+      },
+    }) as []
     assert.throws(() => {
       for (;;) lanes.run({ kind: 'average', sum, weights, batchSize: 1, tensors }, LENGTH)
     }, /slices of the vectors failed: .*not iterable/)

@@ -244,8 +244,22 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
       }
       return { ...rest, validation: withoutWeights(rest['validation']), test: withoutWeights(rest['test']) }
     })
+    const confusion = [
+      [40, 5, 0, 0],
+      [1, 30, 9, 0],
+      [0, 0, 45, 0],
+      [2, 3, 4, 41],
+    ]
+    rewriteLines(old, (line) => {
+      if (line['kind'] === 'evaluated') (line['result'] as Json)['confusion'] = confusion
+      return true
+    })
     const second = await opened(old)
     const text = await wholeText(second)
+    const cells = await second.$$eval('#confusion td.cell', (all) => all.map(({ textContent }) => Number(textContent)))
+    assert.deepEqual(cells, confusion.flat(), 'a row a label, a column a prediction')
+    // Of the first class 40 of 45 were found, and 40 of 43 predictions were right.
+    assert.match(text, /88\.9 % · 93\.0 %/)
     assert.match(text, /Finished after 27 of 27 steps/)
     // The hash of the best weights is that of the file.
     assert.match(text, /Best weights\s+after step \d+; .* sha256\s+[0-9a-f]{64}/)

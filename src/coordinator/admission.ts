@@ -91,7 +91,8 @@ export class SessionSecret {
 
   /** Constant time. */
   matches(hex: string): boolean {
-    const given = Buffer.from(hex, 'hex')
-    return given.length === this.#bytes.length && timingSafeEqual(given, this.#bytes)
+    // As text: what is no hex, and all after it, would be left out of the bytes.
+    const [given, own] = [Buffer.from(hex), Buffer.from(this.hex)]
+    return given.length === own.length && timingSafeEqual(given, own)
   }
 }
