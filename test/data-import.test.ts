@@ -126,6 +126,27 @@ describe('image folders', () => {
     assert.deepEqual([info.height, info.width], [10, 12])
   })
 
+  it('of another ratio are cut at the centre, not squeezed', async () => {
+    const row = [10, 100, 200].flatMap((red) => new Array<number>(8).fill(red)).flatMap((red) => [red, 0, 0])
+    const pixels = Buffer.from(new Array<number[]>(8).fill(row).flat())
+    const three = await sharp(pixels, { raw: { width: 24, height: 8, channels: 3 } })
+      .png()
+      .toBuffer()
+    const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': three })
+    const { fingerprint } = await importDataset(source, { report, size: { height: 8, width: 8 } })
+    const { pixels: cut } = (await openDatasetByFingerprint(fingerprint))!
+    assert.deepEqual([...new Set(cut.subarray(192).filter((_, index) => index % 3 === 0))], [100])
+  })
+
+  it('that stand in place of a broken image keep their own pixels and labels', async () => {
+    const broken = (await image(9)).subarray(0, 40)
+    const files = { 'a/1.png': broken, 'a/2.png': await image(1), 'b/1.png': await image(2), 'b/2.png': await image(3) }
+    const { fingerprint } = await importDataset(directoryOf(files), { report, skipBroken: true })
+    const { pixels, labels } = (await openDatasetByFingerprint(fingerprint))!
+    assert.deepEqual([...labels], [0, 1, 1])
+    assert.deepEqual([pixels[0], pixels[192], pixels[384]], [1, 2, 3])
+  })
+
   it('with a broken image name it', async () => {
     const good = await image(1, 8, 8, 'jpeg')
     const source = directoryOf({ 'a/1.jpg': good, 'b/1.jpg': good, 'b/broken.jpg': good.subarray(0, 100) })

@@ -188,7 +188,7 @@ describe('a command for developers in a checkout that was only started', () => {
     writeFileSync(path.join(root, 'package.json'), JSON.stringify(withScripts))
     for (const program of [
       'simulation/main.ts',
-      'simulation/mutation-main.ts',
+      'mutation/main.ts',
       'chaos/main.ts',
       'containers/main.ts',
     ]) {
