@@ -60,7 +60,10 @@ test('integerBelow passes over words that would make some numbers more frequent'
   let passedOver = 0
   for (let item = 0; item < 50; item++) {
     const words = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((draw) => [...random.words(0, item, draw)])
-    assert.equal(random.integerBelow(bound, 0, item), words.find((word) => word < bound)!)
+    assert.equal(
+      random.integerBelow(bound, 0, item),
+      words.find((word) => word < bound)!,
+    )
     passedOver += Number(words[0]! >= bound)
   }
   assert.ok(passedOver > 0)

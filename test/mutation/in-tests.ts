@@ -15,8 +15,8 @@ const LIMIT_MARGIN_MS = 30_000
 const FAILED = /^ *not ok \d+ - (.*)$/m
 
 /**
- * Plants one fault after the other, on each core another one, and runs the tests that should notice. Each test file runs once without a
- * fault before: what fails then proves nothing later.
+ * Plants one fault after the other, on each core another one, and runs the tests that should notice. Each test file runs without a fault
+ * before: what fails then proves nothing later.
  * @param onVerdict hears of each
  * @param signal ends it; the rest is left out
  * @throws Error naming the test file that fails without a fault or has no such case, or the mutation that does not fit
@@ -26,62 +26,48 @@ export async function findInTests(
   onVerdict: (verdict: Verdict) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const copies: CopiedPackage[] = []
   const failed = new AbortController()
-  const either = AbortSignal.any([signal, failed.signal])
-  /** Takes the items one by one, on each copy another one. */
-  const onAll = async <Item>(items: readonly Item[], work: (copy: CopiedPackage, item: Item) => Promise<void>) => {
-    const left = [...items]
-    const workOn = async (copy: CopiedPackage): Promise<void> => {
-      for (let item; !either.aborted && (item = left.shift()) !== undefined;) await work(copy, item)
+  const slot = { limits: new Map<string, Promise<number>>(), signal: AbortSignal.any([signal, failed.signal]) }
+  const left = [...mutations]
+  const work = async (): Promise<void> => {
+    const copy = new CopiedPackage()
+    try {
+      for (let mutation; (mutation = left.shift()) !== undefined;) {
+        const how = await howNoticed({ ...slot, copy }, mutation)
+        if (slot.signal.aborted) return
+        const { name, tests } = mutation
+        onVerdict({ name, isCaught: how !== undefined, how: how ?? `${tests.join(', ')} saw nothing` })
+      }
+    } catch (error) {
+      failed.abort()
+      throw error
+    } finally {
+      copy.remove()
     }
-    // One that fails ends the others.
-    const settled = await Promise.allSettled(
-      copies.map(async (copy) =>
-        workOn(copy).catch((error: unknown) => {
-          failed.abort()
-          throw error
-        }),
-      ),
-    )
-    for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason
   }
-  try {
-    const count = Math.min(os.availableParallelism(), mutations.length)
-    for (let index = 0; index < count; index++) copies.push(new CopiedPackage())
+  const slots = Math.min(os.availableParallelism(), mutations.length)
+  const settled = await Promise.allSettled(Array.from({ length: slots }, work))
+  for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason
+}
 
-    const durationsMs = new Map<string, number>()
-    await onAll([...new Set(mutations.flatMap(({ tests }) => tests))], async (copy, test) => {
-      const startedMs = performance.now()
-      const ending = await runTests(copy, test, LIMIT_MS, either)
-      if (either.aborted) return
-      assertSound(test, ending)
-      durationsMs.set(test, performance.now() - startedMs)
-    })
-
-    await onAll(mutations, async (copy, mutation) => {
-      const takeOut = copy.plant(mutation)
-      const how = await howNoticed(copy, mutation, durationsMs, either)
-      takeOut()
-      if (either.aborted) return
-      const { name, tests } = mutation
-      onVerdict({ name, isCaught: how !== undefined, how: how ?? `${tests.join(', ')} saw nothing` })
-    })
-  } finally {
-    for (const copy of copies) copy.remove()
-  }
+interface Slot {
+  readonly copy: CopiedPackage
+  /** Milliseconds that a test file may take with a fault, by test; measured once, without one. */
+  readonly limits: Map<string, Promise<number>>
+  readonly signal: AbortSignal
 }
 
 /** @returns the case that failed; undefined when none did */
-async function howNoticed(
-  copy: CopiedPackage,
-  { name, tests, isCaughtByLimit }: NumberMutation,
-  durationsMs: ReadonlyMap<string, number>,
-  signal: AbortSignal,
-): Promise<string | undefined> {
+async function howNoticed(slot: Slot, mutation: NumberMutation): Promise<string | undefined> {
+  const { copy, limits, signal } = slot
+  const { name, tests, isCaughtByLimit } = mutation
   for (const test of tests) {
-    const limitMs = LIMIT_FACTOR * durationsMs.get(test)! + LIMIT_MARGIN_MS
+    if (!limits.has(test)) limits.set(test, limitOf(test, slot))
+    const limitMs = await limits.get(test)!
+    if (signal.aborted) return undefined
+    const takeOut = copy.plant(mutation)
     const { status, output, isOverLimit } = await runTests(copy, test, limitMs, signal)
+    takeOut()
     if (signal.aborted) return undefined
     const syntax = /^SyntaxError.*$/m.exec(output)?.[0]
     if (syntax !== undefined) throw new Error(`${name}: its replacement is no JavaScript: ${syntax}`)
@@ -91,6 +77,17 @@ async function howNoticed(
     if (!isOverLimit && status !== 0) return `${test}: ${/^\w*Error.*$/m.exec(output)?.[0] ?? `status ${status}`}`
   }
   return undefined
+}
+
+/** Runs a test file without a fault. @throws Error when it fails, or no case of it runs */
+async function limitOf(test: string, { copy, signal }: Slot): Promise<number> {
+  const startedMs = performance.now()
+  const { status, output } = await runTests(copy, test, LIMIT_MS, signal)
+  if (!signal.aborted) {
+    if (status !== 0) throw new Error(`${test} fails without a fault:\n${output.slice(-2_000)}`)
+    if (!/^# pass [1-9]/m.test(output)) throw new Error(`${test} has no case that runs here`)
+  }
+  return LIMIT_FACTOR * (performance.now() - startedMs) + LIMIT_MARGIN_MS
 }
 
 async function runTests(
@@ -104,9 +101,4 @@ async function runTests(
   const chosen = pattern === undefined ? [] : ['--test-name-pattern', pattern]
   const args = ['--test-reporter', 'tap', ...chosen, program]
   return runProgram(args, { scratch, limitMs, signal, enough: FAILED })
-}
-
-function assertSound(test: string, { status, output }: Ending): void {
-  if (status !== 0) throw new Error(`${test} fails without a fault:\n${output.slice(-2_000)}`)
-  if (!/^# pass [1-9]/m.test(output)) throw new Error(`${test} has no case that runs here`)
 }

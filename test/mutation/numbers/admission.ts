@@ -1,6 +1,6 @@
 import type { NumberMutation } from '../mutation.js'
 
-const ADMITTED = { file: 'coordinator/admission.js', tests: ['services'] }
+const ADMITTED = { file: 'coordinator/admission.js', tests: ['admission'] }
 const CHUNKS = { file: 'shared/protocol/chunks.js', tests: ['protocol-chunks'] }
 
 /** Who takes part, and which bytes are taken for a vector. */

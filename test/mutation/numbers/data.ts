@@ -119,7 +119,7 @@ export const DATA: readonly NumberMutation[] = [
   },
   {
     ...PIXELS,
-    tests: ['data-import / turned by EXIF'],
+    tests: ['data-import / EXIF stand upright'],
     name: 'photos are not turned as EXIF says',
     find: '.autoOrient();\n        if (size',
     replace: ';\n        if (size',

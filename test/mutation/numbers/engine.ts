@@ -2,14 +2,14 @@ import type { NumberMutation } from '../mutation.js'
 
 const STEP = {
   file: 'engine/training-step.js',
-  tests: ['engine-steps / holds the batch statistics|agrees with the slope'],
+  tests: ['engine-vector'],
 }
 const EVALUATION = {
   file: 'engine/inference.js',
-  tests: ['engine-steps / counts each sample once', 'inspect-model'],
+  tests: ['engine-vector'],
 }
 const OPS = { file: 'engine/fused-ops.js', tests: ['engine-fused-ops'] }
-const NETWORK = { file: 'engine/network.js', tests: ['engine-steps', 'inspect-model', 'saved-model'] }
+const NETWORK = { file: 'engine/network.js', tests: ['engine-vector'] }
 
 /** What a shard's vector holds. */
 export const ENGINE: readonly NumberMutation[] = [
@@ -52,7 +52,6 @@ export const ENGINE: readonly NumberMutation[] = [
   {
     ...STEP,
     name: 'pixels are divided by 256',
-    tests: ['engine-steps', 'inspect-model', 'saved-model'],
     find: '1 / 255',
     replace: '1 / 256',
   },
@@ -88,10 +87,6 @@ export const ENGINE: readonly NumberMutation[] = [
   },
   {
     ...EVALUATION,
-    tests: [
-      'engine-steps / predicts probabilities|opens in stock',
-      'saved-model / predicts probabilities|opens in stock',
-    ],
     name: 'predictions are logits',
     find: 'tf.softmax(network.infer(network.unflatten(flatWeights), scalePixels(tf, ops, pixels)))',
     replace: 'network.infer(network.unflatten(flatWeights), scalePixels(tf, ops, pixels))',
@@ -105,13 +100,13 @@ export const ENGINE: readonly NumberMutation[] = [
   {
     ...OPS,
     name: 'batch norm has the epsilon of Keras whatever it is told',
-    tests: ['engine-fused-ops', 'inspect-model', 'saved-model'],
+    tests: ['engine-vector'],
     find: 'type: binding.TF_ATTR_FLOAT, value: epsilon }',
     replace: 'type: binding.TF_ATTR_FLOAT, value: 1e-3 }',
   },
   {
     ...OPS,
-    tests: ['engine-fused-ops', 'saved-model'],
+    tests: ['engine-vector'],
     name: 'inference normalises by the statistics of its batch',
     find: 'this.#batchNormAttributes(epsilon, false)',
     replace: 'this.#batchNormAttributes(epsilon, true)',
@@ -143,28 +138,26 @@ export const ENGINE: readonly NumberMutation[] = [
   },
   {
     ...NETWORK,
-    tests: ['engine-steps / holds the batch statistics|agrees with the slope'],
+    tests: ['engine-vector'],
     name: 'all dropout layers have one mask',
     find: 'this.#dropoutLayers++',
     replace: '0',
   },
   {
     ...NETWORK,
-    tests: ['engine-steps / holds the batch statistics|agrees with the slope'],
+    tests: ['engine-vector'],
     name: 'moving mean and moving variance change places',
     find: 'moving_mean`, mean);',
     replace: 'moving_mean`, variance);',
   },
   {
     ...NETWORK,
-    tests: ['saved-model', 'inspect-model'],
     name: 'inference takes the moving mean for the variance too',
     find: "weight('moving_mean'), weight('moving_variance'), epsilon",
     replace: "weight('moving_mean'), weight('moving_mean'), epsilon",
   },
   {
     ...NETWORK,
-    tests: ['saved-model', 'inspect-model'],
     name: 'gamma and beta change places',
     find: "[weight('gamma'), weight('beta')]",
     replace: "[weight('beta'), weight('gamma')]",

@@ -1,8 +1,8 @@
 import type { NumberMutation } from '../mutation.js'
 
 const INITIAL = { file: 'model/initial-weights.js', tests: ['semantics-vectors', 'model-networks'] }
-const NETWORK = { file: 'model/networks.js', tests: ['semantics-vectors', 'model-networks'] }
-const BLOCK = { file: 'model/residual-block.js', tests: ['semantics-vectors', 'model-networks'] }
+const NETWORK = { file: 'model/networks.js', tests: ['network-structure', 'model-networks'] }
+const BLOCK = { file: 'model/residual-block.js', tests: ['model-networks', 'network-structure'] }
 const DESCRIBED = { file: 'model/describe-model.js', tests: ['semantics-vectors', 'model-networks'] }
 const RECIPE = { file: 'model/recipes.js', tests: ['semantics-vectors'] }
 

@@ -9,12 +9,15 @@ const HISTOGRAM = {
   file: 'coordinator/reporting/tensorboard/histogram.js',
   tests: ['tensorboard / counts every value|all equal'],
 }
-const RECORD = { file: 'coordinator/reporting/tensorboard/event-file.js', tests: ['tensorboard / CRC-32C'] }
+const RECORD = { file: 'coordinator/reporting/tensorboard/event-file.js', tests: ['tensorboard / checksums fit'] }
 const IMAGE = {
   file: 'coordinator/reporting/tensorboard/images.js',
   tests: ['tensorboard / of a confusion matrix|of kernels'],
 }
-const SCALARS = { file: 'coordinator/reporting/tensorboard/tensorboard-report.js', tests: ['tensorboard'] }
+const SCALARS = {
+  file: 'coordinator/reporting/tensorboard/tensorboard-report.js',
+  tests: ['tensorboard / checksums fit'],
+}
 
 /** What people and programs are told of a run. */
 export const REPORTING: readonly NumberMutation[] = [

@@ -1,8 +1,8 @@
 import type { NumberMutation } from '../mutation.js'
 
 const SHARD = { file: 'worker/shard-computer.js', tests: ['compute-thread'] }
-const OFFLINE = { file: 'worker/offline/evaluate-model.js', tests: ['inspect-model'] }
-const THREAD = { file: 'worker/compute-thread-entry.js', tests: ['compute-thread'] }
+const OFFLINE = { file: 'worker/offline/evaluate-model.js', tests: ['inspect-model / measured'] }
+const THREAD = { file: 'worker/compute-thread-entry.js', tests: ['compute-thread / shards that a lease names'] }
 
 /** What a worker computes for a lease, and what `convoy eval` and `convoy predict` compute. */
 export const WORKER: readonly NumberMutation[] = [
@@ -99,14 +99,14 @@ export const WORKER: readonly NumberMutation[] = [
   },
   {
     file: 'worker/offline/predict-images.js',
-    tests: ['inspect-model'],
+    tests: ['inspect-model / classified'],
     name: 'convoy predict gives the second image the classes of the first',
     find: 'probabilities.subarray(index * model.classCount, (index + 1) * model.classCount)',
     replace: 'probabilities.subarray(0, model.classCount)',
   },
   {
     file: 'worker/offline/predict-images.js',
-    tests: ['inspect-model'],
+    tests: ['inspect-model / classified'],
     name: 'convoy predict begins with the least probable class',
     find: 'b.probability - a.probability',
     replace: 'a.probability - b.probability',
