@@ -57,6 +57,16 @@ describe('networks', () => {
     }
   })
 
+  it('moves its statistics by a tenth, with the epsilon of semantics.md', () => {
+    for (const name of NETWORK_NAMES) {
+      const { layout, topology } = describeNetwork(name)
+      assert.equal(layout.statisticsMomentum, 0.9, name)
+      const epsilons = [...JSON.stringify(topology).matchAll(/"epsilon":([^,}]+)/g)].map(([, value]) => Number(value))
+      assert.ok(epsilons.length > 0)
+      assert.deepEqual([...new Set(epsilons)], [1.001e-5], name)
+    }
+  })
+
   it('refuses what the coordinator could not reproduce', () => {
     const layer = (options: Pick<Parameters<typeof tf.layers.dense>[0], 'kernelInitializer' | 'kernelRegularizer'>) =>
       tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [3], ...options })] })
@@ -134,6 +144,16 @@ describe('initial weights', () => {
   it('are the same for the same seed and others for another', () => {
     assert.deepEqual(initialWeights(layout, 1), initialWeights(layout, 1))
     assert.notDeepEqual(initialWeights(layout, 1), initialWeights(layout, 2))
+  })
+
+  it('are drawn anew for each tensor', () => {
+    const weights = initialWeights(layout, 3)
+    // The first of each kernel, as a share of its limit.
+    const shares = layout.tensors.flatMap(({ initializer, offset }) =>
+      initializer.kind === 'uniform' ? [(weights[offset]! / initializer.limit).toFixed(5)] : [],
+    )
+    assert.equal(shares.length, 20)
+    assert.equal(new Set(shares).size, shares.length)
   })
 
   it('have the variance of He et al. 2015: 2 / fan-in', () => {
