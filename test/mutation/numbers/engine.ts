@@ -138,7 +138,7 @@ export const ENGINE: readonly NumberMutation[] = [
   },
   {
     ...NETWORK,
-    tests: ['engine-vector'],
+    tests: ['shard-computer'],
     name: 'all dropout layers have one mask',
     find: 'this.#dropoutLayers++',
     replace: '0',

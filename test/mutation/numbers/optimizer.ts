@@ -1,9 +1,9 @@
 import type { NumberMutation } from '../mutation.js'
 
-const MEAN = { file: 'coordinator/average-gradient.js', tests: ['optimizer-steps', 'semantics-vectors'] }
-const STEP = { file: 'coordinator/apply-gradient.js', tests: ['optimizer-steps'] }
-const OPTIMIZER = { file: 'coordinator/optimizer.js', tests: ['optimizer-steps', 'semantics-vectors'] }
-const SCHEDULE = { file: 'coordinator/learning-rate.js', tests: ['optimizer-steps', 'semantics-vectors'] }
+const MEAN = { file: 'coordinator/average-gradient.js', tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'] }
+const STEP = { file: 'coordinator/apply-gradient.js', tests: ['optimizer-steps', 'golden-arithmetic'] }
+const OPTIMIZER = { file: 'coordinator/optimizer.js', tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'] }
+const SCHEDULE = { file: 'coordinator/learning-rate.js', tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'] }
 const TREE = { file: 'shared/reduction-tree.js', tests: ['reduction-tree', 'semantics-vectors'] }
 
 /** From the shards' vectors to new weights. */

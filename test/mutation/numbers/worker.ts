@@ -1,6 +1,6 @@
 import type { NumberMutation } from '../mutation.js'
 
-const SHARD = { file: 'worker/shard-computer.js', tests: ['compute-thread'] }
+const SHARD = { file: 'worker/shard-computer.js', tests: ['shard-computer'] }
 const OFFLINE = { file: 'worker/offline/evaluate-model.js', tests: ['inspect-model / measured'] }
 const THREAD = { file: 'worker/compute-thread-entry.js', tests: ['compute-thread / shards that a lease names'] }
 
