@@ -239,6 +239,41 @@ describe('metrics', () => {
   })
 })
 
+describe('a histogram', () => {
+  /** Count of each bucket with those below, as Prometheus reads it. */
+  function bucketsIn(text: string, series: string): Record<string, number> {
+    const lines = text.split('\n').filter((line) => line.startsWith(series))
+    const pairs = lines.map((line): [string, number] => {
+      const [, limit, value] = /\ble="([^"]+)".* (\d+)$/.exec(line)!
+      return [limit!, Number(value)]
+    })
+    return Object.fromEntries(pairs)
+  }
+
+  it('has a value on a limit in the bucket of that limit', async () => {
+    const limits = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30]
+    const metrics = new PrometheusMetrics(() => performance.now(), IDENTITY)
+    const step = EVENTS.find((event) => event.kind === 'step')!
+    for (const limit of limits) metrics.observe({ ...step, durationMs: 1000 * limit })
+    metrics.observe({ ...step, durationMs: 30_001 })
+    const expected = Object.fromEntries([...limits, '+Inf'].map((limit, index) => [String(limit), index + 1]))
+    const { text } = await metrics.render()
+    assert.deepEqual(bucketsIn(text, 'convoy_step_duration_seconds_bucket'), expected)
+  })
+
+  it('of phases has one on a limit in the bucket of that limit', async () => {
+    const limits = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
+    const times = new PhaseTimes()
+    for (const limit of [...limits, 10.001]) times.record('encode', limit)
+    const metrics = new PrometheusMetrics(() => performance.now(), IDENTITY)
+    metrics.watch({ ...NOBODY, workerPhases: () => times.report() })
+    const expected = Object.fromEntries([...limits, '+Inf'].map((limit, index) => [String(limit), index + 1]))
+    const { text } = await metrics.render()
+    const series = 'convoy_phase_duration_seconds_bucket{role="worker",phase="encode"'
+    assert.deepEqual(bucketsIn(text, series), expected)
+  })
+})
+
 describe('phases', () => {
   it('are counted by bucket, the last of which holds what is longer', () => {
     const times = new PhaseTimes()

@@ -95,6 +95,24 @@ test('clipping scales the gradient to the norm', () => {
   closeTo(weights, [-0.1 * 0.3, -0.1 * 0.4, 0])
 })
 
+test('a norm below the clip, or at it, leaves the gradient as it is', () => {
+  for (const optimizer of [
+    { kind: 'sgd', momentum: 0.9, nesterov: true },
+    { kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.05 },
+  ] as const) {
+    const after = (clipNorm: number | null): Float32Array => {
+      const weights = Float32Array.of(0, 0, 0, 0)
+      // The norm is 5 exactly.
+      const sum = Float32Array.of(12, 16, 0, 0, 0, 0)
+      const settings = config({ clipNorm, optimizer })
+      applyGradient(weights, sum, createOptimizer(optimizer, layout), layout, settings, 0, 1, alone)
+      return weights
+    }
+    for (const clipNorm of [5, 5.000_001, 6, 1e6]) assert.deepEqual(after(clipNorm), after(null), String(clipNorm))
+    assert.notDeepEqual(after(4.999), after(null))
+  }
+})
+
 test('a gradient that is not finite changes nothing', () => {
   const weights = Float32Array.of(1, 2, 3, 4)
   const optimizer = createOptimizer(config().optimizer, layout)

@@ -22,6 +22,7 @@ interface SentEvent {
 async function servedStory() {
   const story = new RunStory('runs/example')
   let inspection: string | undefined
+  let looked = 0
   const page = livePageOf({
     snapshot: () => story.snapshot(),
     takeUpdate: () => story.takeUpdate(),
@@ -29,6 +30,7 @@ async function servedStory() {
     looking: () => ({ state: 'never' }),
     inspection: () => inspection,
     look: () => {
+      looked++
       inspection = '{"step":1}'
     },
   })
@@ -48,7 +50,7 @@ async function servedStory() {
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     return response
   }
-  return { story, page, ask }
+  return { story, page, ask, looks: () => looked }
 }
 
 /** The next events of a stream. */
@@ -127,20 +129,29 @@ describe("the page's server", () => {
   })
 
   it('allows the page nothing but its own files, and other sites nothing at all', async () => {
-    const { ask } = await servedStory()
+    const { ask, looks } = await servedStory()
     const { headers } = await ask('/')
     const policy = String(headers['content-security-policy'])
     assert.match(policy, /^default-src 'none'; /)
     assert.doesNotMatch(policy, /unsafe|\*|https?:/)
     const look = async (site: string): Promise<number | undefined> =>
       (await ask('/look', { method: 'POST', headers: { 'sec-fetch-site': site } })).statusCode
-    assert.equal(await look('cross-site'), 403)
+    // A site is a domain with all below it: another page there is not this one.
+    for (const site of ['cross-site', 'same-site', 'none', 'same-origin, same-site', 'Same-Origin', ''])
+      assert.equal(await look(site), 403, site)
     assert.equal((await ask('/look', { method: 'POST' })).statusCode, 403)
     // Where the address is neither HTTPS nor loopback, browsers tell the origin alone.
     const lookFrom = async (origin: string): Promise<number | undefined> =>
       (await ask('/look', { method: 'POST', headers: { host: '10.0.0.7:7702', origin } })).statusCode
     assert.equal(await lookFrom('http://foreign.example'), 403)
     assert.equal(await lookFrom('null'), 403)
+    for (const near of ['http://10.0.0.7', 'http://10.0.0.7:7703', 'https://10.0.0.7:7702', 'http://10.0.0.7:7702/'])
+      assert.equal(await lookFrom(near), 403, near)
+    assert.equal(await lookFrom('http://10.0.0.70:7702'), 403)
+    // What a browser says of the site counts more than an origin that fits.
+    const sent = { 'sec-fetch-site': 'same-site', host: '10.0.0.7:7702', origin: 'http://10.0.0.7:7702' }
+    assert.equal((await ask('/look', { method: 'POST', headers: sent })).statusCode, 403)
+    assert.equal(looks(), 0)
     assert.equal(await lookFrom('http://10.0.0.7:7702'), 202)
     const viewer = await ask('/events')
     assert.equal(await look('same-origin'), 202)

@@ -338,22 +338,31 @@ describe('a histogram', () => {
     )
   })
 
+  it('has a value on a limit in the bucket above, and the largest in the last', () => {
+    const { bucket, bucketLimit } = histogramOf(Float32Array.from({ length: 31 }, (_, value) => value))
+    assert.deepEqual(
+      bucketLimit,
+      bucket.map((_, place) => place + 1),
+    )
+    assert.deepEqual(bucket, [...new Array<number>(29).fill(1), 2])
+  })
+
   it('of values that are all equal has one bucket', () => {
     assert.deepEqual(histogramOf(new Float32Array(7).fill(3)).bucket, [7])
   })
 })
 
 describe('an image', () => {
-  it('of a confusion matrix is white where all images of a label went, and black where none did', async () => {
+  it('of a confusion matrix has a row for each label, the whiter the more of its images, and black where none went', async () => {
     const { bytes } = await confusionImage([
-      [4, 0],
+      [3, 1],
       [0, 0],
     ])
     const { data, info } = await sharp(bytes).greyscale().raw().toBuffer({ resolveWithObject: true })
     const at = (y: number, x: number): number => data[(y * info.width + x) * info.channels]!
     assert.deepEqual(
       [at(0, 0), at(0, info.width - 1), at(info.height - 1, 0), at(info.height - 1, info.width - 1)],
-      [255, 0, 0, 0],
+      [191, 64, 0, 0],
     )
   })
 

@@ -189,6 +189,20 @@ describe('a training run', () => {
       last: { step: 8, sha256: sha256Of(last.weights), validation: { accuracy: 0.55, loss: 1 } },
     })
     assert.equal(result.weightsSha256, result.weights.last.sha256)
+    // A row a label: all 20 samples have the first one.
+    assert.deepEqual(
+      [result.validation.confusion, result.test.confusion],
+      [
+        [
+          [15, 5],
+          [0, 0],
+        ],
+        [
+          [11, 9],
+          [0, 0],
+        ],
+      ],
+    )
     assert.deepEqual(
       [result.validation, result.test].map(({ weights, step }) => [weights, step]),
       [
