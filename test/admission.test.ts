@@ -1,27 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Admission, SessionSecret } from '../src/coordinator/admission.js'
+import { Admission } from '../src/coordinator/admission.js'
 import { PROTOCOL_VERSION } from '../src/shared/protocol/messages.js'
 
 const request = (fingerprint: string, protocol = PROTOCOL_VERSION) => ({
   ...{ protocol, name: 'a', incarnation: 'i', host: 'h' },
   device: { kind: 'cpu', name: 'a CPU', tensorflowVersion: '2', fingerprint },
-})
-
-describe('the secret of a worker', () => {
-  it('is accepted whole, and nothing that is nearly right', () => {
-    const secret = new SessionSecret()
-    const { hex } = secret
-    const other = (digit: string): string => (digit === '0' ? '1' : '0')
-    assert.ok(secret.matches(hex))
-    assert.match(hex, /^[0-9a-f]{32}$/)
-    for (const wrong of [
-      ...['', hex.slice(0, -2), hex.slice(2), `${hex}00`, `00${hex}`],
-      ...Array.from(hex, (digit, place) => hex.slice(0, place) + other(digit) + hex.slice(place + 1)),
-      new SessionSecret().hex,
-    ])
-      assert.equal(secret.matches(wrong), false, wrong)
-  })
 })
 
 describe('a device', () => {

@@ -127,6 +127,8 @@ describe('metrics', () => {
     await scrape(seen.url)
     nowMs += 5_000
     await scrape(seen.url)
+    // Another one, at the same moment.
+    await scrape(seen.url)
     const last = seen.lastScrape(never, tell)
     assert.equal(await settles(last), false)
     await scrape(seen.url)

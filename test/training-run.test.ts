@@ -69,7 +69,8 @@ async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
         else {
           const { right, loss } = measured[Math.min(evaluated.length, measured.length - 1)]!
           evaluated.push({ split: lease.split, sha256: sha256Of(board.weights) })
-          vector.set([right, 20 - right])
+          // One image has the second label, and is right.
+          vector.set([right - 1, 20 - right, 0, 1])
           vector[classCount * classCount] = 20 * loss
         }
         clockMs += leases++ === 0 ? FIRST_LEASE_MS : LEASE_MS
@@ -144,8 +145,8 @@ describe('a training run', () => {
   it('counts the images of an evaluation by label, then by prediction', async () => {
     const { outcome } = await run(1, [{ right: 15, loss: 1 }])
     assert.deepEqual(outcome.result.test.confusion, [
-      [15, 5],
-      [0, 0],
+      [14, 5],
+      [0, 1],
     ])
     assert.deepEqual([outcome.result.test.accuracy, outcome.result.test.loss], [0.75, 1])
   })
@@ -189,17 +190,17 @@ describe('a training run', () => {
       last: { step: 8, sha256: sha256Of(last.weights), validation: { accuracy: 0.55, loss: 1 } },
     })
     assert.equal(result.weightsSha256, result.weights.last.sha256)
-    // A row a label: all 20 samples have the first one.
+    // A row a label: 19 of 20 samples have the first one.
     assert.deepEqual(
       [result.validation.confusion, result.test.confusion],
       [
         [
-          [15, 5],
-          [0, 0],
+          [14, 5],
+          [0, 1],
         ],
         [
-          [11, 9],
-          [0, 0],
+          [10, 9],
+          [0, 1],
         ],
       ],
     )

@@ -1,9 +1,18 @@
 import type { NumberMutation } from '../mutation.js'
 
-const MEAN = { file: 'coordinator/average-gradient.js', tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'] }
+const MEAN = {
+  file: 'coordinator/average-gradient.js',
+  tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'],
+}
 const STEP = { file: 'coordinator/apply-gradient.js', tests: ['optimizer-steps', 'golden-arithmetic'] }
-const OPTIMIZER = { file: 'coordinator/optimizer.js', tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'] }
-const SCHEDULE = { file: 'coordinator/learning-rate.js', tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'] }
+const OPTIMIZER = {
+  file: 'coordinator/optimizer.js',
+  tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'],
+}
+const SCHEDULE = {
+  file: 'coordinator/learning-rate.js',
+  tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'],
+}
 const TREE = { file: 'shared/reduction-tree.js', tests: ['reduction-tree', 'semantics-vectors'] }
 
 /** From the shards' vectors to new weights. */
@@ -158,7 +167,7 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
   },
   {
     file: 'shared/trigonometry.js',
-    tests: ['semantics-vectors'],
+    tests: ['semantics-vectors', 'golden-arithmetic'],
     name: 'sine and cosine are those of the machine',
     find: 'return { sine: angle * (1 + sine), cosine: 1 + cosine };',
     replace: 'return { sine: Math.sin(angle), cosine: Math.cos(angle) };',

@@ -7,7 +7,7 @@ const LINES = { file: 'coordinator/reporting/metrics-file.js', tests: ['reportin
 const TABLE = { file: 'coordinator/reporting/final-table.js', tests: ['training-run', 'reporting'] }
 const HISTOGRAM = {
   file: 'coordinator/reporting/tensorboard/histogram.js',
-  tests: ['tensorboard / counts every value|all equal'],
+  tests: ['tensorboard / counts every value|all equal|on a limit'],
 }
 const RECORD = { file: 'coordinator/reporting/tensorboard/event-file.js', tests: ['tensorboard / checksums fit'] }
 const IMAGE = {

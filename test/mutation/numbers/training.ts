@@ -1,7 +1,7 @@
 import type { NumberMutation } from '../mutation.js'
 
 const RUN = { file: 'coordinator/training-run.js', tests: ['training-run'] }
-const RESULT = { file: 'coordinator/first-bad-value.js', tests: ['lanes / first bad value'] }
+const RESULT = { file: 'coordinator/first-bad-value.js', tests: ['first-bad-value'] }
 const BEST = { file: 'coordinator/best-weights.js', tests: ['best-weights'] }
 
 /** What a run does when, and which weights it names. */
@@ -63,6 +63,7 @@ export const TRAINING: readonly NumberMutation[] = [
   },
   {
     ...RUN,
+    tests: ['simulation / 500 simulated runs'],
     name: 'the last shard of an evaluation is left out',
     find: 'shards: Math.ceil(samples / config.evaluationShardSize)',
     replace: 'shards: Math.max(1, Math.floor(samples / config.evaluationShardSize))',
