@@ -314,6 +314,23 @@ describe('mixed precision', () => {
     }
   })
 
+  it('lowers nothing but convolutions and what only moves or adds their values', () => {
+    const image = placeholder(FLOAT32, [2, 2])
+    const first = op('Conv2D', [image, image])
+    const ops = [
+      ...['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter', 'Relu', 'ReluGrad', 'Add', 'AddV2', 'AddN'],
+      ...['Identity', 'Reshape', 'Transpose', 'PadV2', 'Slice', 'AvgPool', 'AvgPoolGrad'],
+      ...['FusedBatchNormV3', 'FusedBatchNormGradV3'],
+    ]
+    const others = ['MatMul', 'Mean', 'Sum', 'Mul', 'Softmax', 'SoftmaxCrossEntropyWithLogits', 'ConcatV2', 'Select']
+    const nodes = [...ops, ...others, 'ImageProjectiveTransformV3'].map((name) => op(name, [first, first, first]))
+    const outputs = nodes.map((node) => ({ node, index: 0 }))
+    const lowered = toBfloat16({ inputs: [image], nodes: [image, first, ...nodes], outputs })
+    const isLow = (node: GraphNode): boolean => node.outputTypes[0] === BFLOAT16 && node.op !== 'Cast'
+    assert.deepEqual([...new Set(lowered.nodes.filter(isLow).map((node) => node.op))], ops)
+    assert.deepEqual([...new Set(lowered.outputs.map(typeOf))], [FLOAT32])
+  })
+
   it('leaves a graph without convolutions as it is', () => {
     const input = placeholder(FLOAT32, [3])
     const relu = op('Relu', [input])

@@ -50,6 +50,38 @@ describe('the compute thread of a worker that joins again', () => {
     }
   })
 
+  it('computes the shards that a lease names, and adds them up', async () => {
+    const description = await describeRun('resnet8')
+    const { thread } = await ComputeThread.start('cpu')
+    try {
+      await thread.prepare({ description, worker: 1, sharedFiles: undefined })
+      const { layout } = description.model
+      thread.send({ kind: 'weights', version: 1, weights: new Float32Array(initialWeights(layout, 1)) })
+      const compute = async (lease: number, firstShard: number, shardCount: number): Promise<Float32Array> => {
+        const computed = new Promise<FromCompute>((resolve, reject) => {
+          const onMessage = (message: FromCompute): void => {
+            if (message.kind === 'result' || message.kind === 'failed') resolve(message)
+          }
+          thread.listen({ onMessage, onBroken: reject })
+        })
+        const shards = { work: 'WORK_GRADIENT', step: 0, split: 'train', firstShard, shardCount } as const
+        thread.send({ kind: 'lease', lease: { lease, weightsVersion: 1, ...shards } })
+        const result = await computed
+        assert.ok(result.kind === 'result' && result.lease === lease)
+        return result.vector!
+      }
+      const [first, second, both] = [await compute(1, 2, 1), await compute(2, 3, 1), await compute(3, 2, 2)]
+      assert.notDeepEqual(first, second)
+      assert.notDeepEqual(await compute(4, 0, 1), first)
+      assert.deepEqual(
+        both,
+        first.map((value, index) => Math.fround(value + second[index]!)),
+      )
+    } finally {
+      await thread.close()
+    }
+  })
+
   it(
     'takes away what it shared before',
     { skip: created === undefined && 'this machine has no /dev/shm' },

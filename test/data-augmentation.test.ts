@@ -5,9 +5,15 @@ import { augmentationRandom, augmentationSchema, drawTransform, TRANSFORM_LENGTH
 const IMAGE = { height: 32, width: 32 }
 const config = augmentationSchema.parse({})
 
-function draw(seed: number, epoch: number, sample: number, changes: Partial<typeof config> = {}): Float32Array {
+function draw(
+  seed: number,
+  epoch: number,
+  sample: number,
+  changes: Partial<typeof config> = {},
+  image = IMAGE,
+): Float32Array {
   const out = new Float32Array(TRANSFORM_LENGTH)
-  drawTransform(out, 0, { ...config, ...changes }, IMAGE, augmentationRandom(seed), epoch, sample)
+  drawTransform(out, 0, { ...config, ...changes }, image, augmentationRandom(seed), epoch, sample)
   return out
 }
 
@@ -45,11 +51,14 @@ describe('drawn transforms', () => {
     for (const other of [draw(2, 2, 3), draw(1, 3, 3), draw(1, 2, 4)]) assert.notDeepEqual(other, first)
   })
 
-  it('leave the centre where it is', () => {
-    for (let sample = 0; sample < 100; sample++) {
-      const [a0, a1, a2, b0, b1, b2] = draw(1, 0, sample) as unknown as number[]
-      assert.ok(Math.abs(a0! * 15.5 + a1! * 15.5 + a2! - 15.5) < 1e-5)
-      assert.ok(Math.abs(b0! * 15.5 + b1! * 15.5 + b2! - 15.5) < 1e-5)
+  it('leave the centre where it is, also of an image that is no square', () => {
+    for (const image of [IMAGE, { height: 8, width: 33 }]) {
+      const [x, y] = [(image.width - 1) / 2, (image.height - 1) / 2]
+      for (let sample = 0; sample < 100; sample++) {
+        const [a0, a1, a2, b0, b1, b2] = draw(1, 0, sample, {}, image) as unknown as number[]
+        assert.ok(Math.abs(a0! * x + a1! * y + a2! - x) < 1e-5)
+        assert.ok(Math.abs(b0! * x + b1! * y + b2! - y) < 1e-5)
+      }
     }
   })
 

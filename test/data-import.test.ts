@@ -126,6 +126,27 @@ describe('image folders', () => {
     assert.deepEqual([info.height, info.width], [10, 12])
   })
 
+  it('of another ratio are cut at the centre, not squeezed', async () => {
+    const row = [10, 100, 200].flatMap((red) => new Array<number>(8).fill(red)).flatMap((red) => [red, 0, 0])
+    const pixels = Buffer.from(new Array<number[]>(8).fill(row).flat())
+    const three = await sharp(pixels, { raw: { width: 24, height: 8, channels: 3 } })
+      .png()
+      .toBuffer()
+    const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': three })
+    const { fingerprint } = await importDataset(source, { report, size: { height: 8, width: 8 } })
+    const { pixels: cut } = (await openDatasetByFingerprint(fingerprint))!
+    assert.deepEqual([...new Set(cut.subarray(192).filter((_, index) => index % 3 === 0))], [100])
+  })
+
+  it('that stand in place of a broken image keep their own pixels and labels', async () => {
+    const broken = (await image(9)).subarray(0, 40)
+    const files = { 'a/1.png': broken, 'a/2.png': await image(1), 'b/1.png': await image(2), 'b/2.png': await image(3) }
+    const { fingerprint } = await importDataset(directoryOf(files), { report, skipBroken: true })
+    const { pixels, labels } = (await openDatasetByFingerprint(fingerprint))!
+    assert.deepEqual([...labels], [0, 1, 1])
+    assert.deepEqual([pixels[0], pixels[192], pixels[384]], [1, 2, 3])
+  })
+
   it('with a broken image name it', async () => {
     const good = await image(1, 8, 8, 'jpeg')
     const source = directoryOf({ 'a/1.jpg': good, 'b/1.jpg': good, 'b/broken.jpg': good.subarray(0, 100) })
@@ -210,6 +231,21 @@ describe('image folders', () => {
     }
   })
 
+  it('that are turned by EXIF stand upright', async () => {
+    const pixels = Buffer.from(Array.from({ length: 192 }, (_, index) => (index < 24 ? 200 : 10)))
+    const lying = await sharp(pixels, { raw: { width: 8, height: 8, channels: 3 } })
+      .withMetadata({ orientation: 6 })
+      .webp({ lossless: true })
+      .toBuffer()
+    const { fingerprint } = await importDataset(directoryOf({ 'a/1.png': await image(1), 'b/1.webp': lying }), {
+      report,
+    })
+    const upright = (await openDatasetByFingerprint(fingerprint))!.pixels.subarray(192)
+    // What was the upper row is the right column.
+    assert.deepEqual([...upright.filter((_, index) => index % 24 < 21)], new Array(168).fill(10))
+    assert.deepEqual([...upright.filter((_, index) => index % 24 >= 21)], new Array(24).fill(200))
+  })
+
   it('with a pipe among the images do not wait for it', async () => {
     const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(2) })
     spawnSync('mkfifo', [path.join(source, 'a', '2.png')])
@@ -246,12 +282,12 @@ describe('IDX', () => {
       'train-images-idx3-ubyte': images,
       'train-labels-idx1-ubyte': labels,
       't10k-images-idx3-ubyte.gz': gzipSync(images),
-      't10k-labels-idx1-ubyte.gz': gzipSync(labels),
+      't10k-labels-idx1-ubyte.gz': gzipSync(idx(0x801, [4], [1, 0, 0, 0])),
     })
     const { fingerprint } = await importDataset(source, { report })
     const dataset = (await openDatasetByFingerprint(fingerprint))!
     assert.deepEqual([dataset.count, dataset.height, dataset.width, dataset.channels], [8, 2, 3, 1])
-    assert.deepEqual([...dataset.labels], [0, 1, 1, 0, 0, 1, 1, 0])
+    assert.deepEqual([...dataset.labels], [0, 1, 1, 0, 1, 0, 0, 0])
     assert.deepEqual([...dataset.pixels.subarray(24, 30)], [0, 1, 2, 3, 4, 5])
   })
 
@@ -319,9 +355,13 @@ describe("CIFAR-10's binary files", () => {
     directoryOf({ ...Object.fromEntries(names.map((batchName) => [batchName, sound])), [name]: bytes })
 
   it('become interleaved RGB', async () => {
-    const { fingerprint } = await importDataset(withFile('readme.html', Buffer.from('x')), { report })
+    const ships = batch((record) => (record === 0 ? 9 : 8))
+    const source = withFile('data_batch_2.bin', ships)
+    writeFileSync(path.join(source, 'readme.html'), 'x')
+    const { fingerprint } = await importDataset(source, { report })
     const dataset = (await openDatasetByFingerprint(fingerprint))!
     assert.deepEqual([dataset.count, dataset.classNames[3], dataset.labels[13]], [60_000, 'cat', 3])
+    assert.deepEqual([...dataset.labels.subarray(9_999, 10_002), dataset.labels[20_000]], [9, 9, 8, 0])
     assert.deepEqual([...dataset.pixels.subarray(3072 * 13, 3072 * 13 + 4)], [11, 22, 33, 0])
   })
   it('with a label out of range name file, offset and record', async () => {

@@ -64,6 +64,27 @@ describe('split', () => {
     }
   })
 
+  it('gives the odd one of the rest to validation', () => {
+    const { train, validation, test } = splitDataset(labelled(15, 3), 1, false)
+    assert.deepEqual([train.length, validation.length, test.length], [10, 3, 2])
+  })
+
+  it('gives remainders to the largest, of equal ones to the lower label, and validation its share of what is left', () => {
+    // 14 of 10, 5 and 5: 7, 3.5 and 3.5. Of the rest, 3, 1 and 2, half: 1.5, 0.5 and 1.
+    const labels = Uint16Array.from({ length: 20 }, (_, sample) => (sample < 5 ? 2 : sample < 10 ? 1 : 0))
+    for (let seed = 1; seed <= 8; seed++) {
+      const split = splitDataset({ count: 20, labels }, seed, true)
+      const counts = [split.train, split.validation, split.test].map((samples) =>
+        [0, 1, 2].map((label) => samples.filter((sample) => labels[sample] === label).length),
+      )
+      assert.deepEqual(counts, [
+        [7, 4, 3],
+        [2, 0, 1],
+        [1, 1, 1],
+      ])
+    }
+  })
+
   it('trains on the only sample of a class', () => {
     const labels = new Uint16Array(100)
     labels[5] = 1

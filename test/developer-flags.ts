@@ -9,8 +9,25 @@ export function readFlags<const Options extends NonNullable<ParseArgsConfig['opt
   usage: string,
   options: Options,
 ): ReturnType<typeof parseArgs<{ options: Options }>>['values'] {
+  return readCommand(usage, options, false).values
+}
+
+/** As {@link readFlags}, for a command that takes words as well. */
+export function readFlagsAndWords<const Options extends NonNullable<ParseArgsConfig['options']>>(
+  usage: string,
+  options: Options,
+): { values: ReturnType<typeof readFlags<Options>>; words: readonly string[] } {
+  const { values, positionals } = readCommand(usage, options, true)
+  return { values, words: positionals }
+}
+
+function readCommand<const Options extends NonNullable<ParseArgsConfig['options']>>(
+  usage: string,
+  options: Options,
+  allowPositionals: boolean,
+): ReturnType<typeof parseArgs<{ options: Options; allowPositionals: boolean }>> {
   try {
-    if (!process.argv.includes('--help')) return parseArgs({ options }).values
+    if (!process.argv.includes('--help')) return parseArgs({ options, allowPositionals })
   } catch (error) {
     refuse((error as Error).message)
   }

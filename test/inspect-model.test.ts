@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import type { Tensor } from '@tensorflow/tfjs'
+import sharp from 'sharp'
 import { kernelsOf } from '../src/dashboard/inspection.js'
 import { augmentationSchema } from '../src/data/augmentation.js'
 import { openDataset } from '../src/data/open-dataset.js'
@@ -13,7 +17,9 @@ import { initialWeights } from '../src/model/initial-weights.js'
 import { blockOutputs, buildNetwork } from '../src/model/networks.js'
 import { RECIPES } from '../src/model/recipes.js'
 import { NETWORK_NAMES, runConfigSchema } from '../src/model/run-config.js'
+import { evaluateModel } from '../src/worker/offline/evaluate-model.js'
 import { inspectModel } from '../src/worker/offline/inspect-model.js'
+import { predictImages } from '../src/worker/offline/predict-images.js'
 
 const { tf } = loadTensorflow('cpu')
 const COUNT = 2_000
@@ -150,6 +156,48 @@ describe('looking inside a model', () => {
       const scaled = new Int8Array(bytes(values))
       const extreme = scaled.findIndex((value) => Math.abs(value) === 127)
       assert.ok(Math.abs(initialWeights(layout, 1)[layout.tensors[0]!.offset + extreme]! / largest) > 0.99)
+    }
+  })
+})
+
+describe('a model of a run', () => {
+  it('is measured on every sample once, whatever the size of the last shard', () => {
+    const samples = Uint32Array.from({ length: 25 }, (_, index) => 80 * index)
+    const probabilities = Array.from(samples, (sample) => engine.predict(imageOf(sample)))
+    const confusion = Array.from({ length: 10 }, () => new Array<number>(10).fill(0))
+    let loss = 0
+    for (const [index, sample] of samples.entries()) {
+      const row = probabilities[index]!
+      const label = dataset.labels[sample]!
+      confusion[label]![row.indexOf(Math.max(...row))]!++
+      loss -= Math.log(row[label]!) / samples.length
+    }
+    const done: number[] = []
+    const measured = evaluateModel(engine, { evaluationShardSize: 10 }, dataset, samples, (count) => done.push(count))
+    assert.deepEqual(measured.confusion, confusion)
+    assert.equal(measured.accuracy, confusion.reduce((sum, row, label) => sum + row[label]!, 0) / 25)
+    assert.ok(Math.abs(measured.loss / loss - 1) < 1e-5, `${measured.loss} and ${loss}`)
+    assert.deepEqual([measured.samples, ...done], [25, 10, 20, 25])
+  })
+
+  it('gives each classified file its own classes, the most probable one first', async () => {
+    const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-predict-'))
+    const files = [0, 700, 1400].map((sample) => path.join(directory, `${sample}.png`))
+    for (const file of files) {
+      const pixels = imageOf(Number(path.basename(file, '.png')))
+      await sharp(pixels, { raw: { width: 32, height: 32, channels: 3 } }).toFile(file)
+    }
+    const { predictions } = await predictImages(engine, description, files, 3)
+    rmSync(directory, { recursive: true })
+    assert.deepEqual(
+      predictions.map(({ file }) => file),
+      files,
+    )
+    const batch = engine.predict(Buffer.concat([0, 700, 1400].map(imageOf)))
+    for (const [index, { classes }] of predictions.entries()) {
+      const row = Array.from(batch.subarray(10 * index, 10 * index + 10))
+      const expected = row.map((probability, label) => ({ name: dataset.classNames[label]!, probability }))
+      assert.deepEqual(classes, expected.sort((a, b) => b.probability - a.probability).slice(0, 3))
     }
   })
 })

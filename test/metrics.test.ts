@@ -7,6 +7,7 @@ import path from 'node:path'
 import { text as readAll } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { WorkerStatusView } from '../src/coordinator/membership.js'
 import type { RunIdentity } from '../src/coordinator/reporting/run-identity.js'
 import type { MetricsSource } from '../src/coordinator/reporting/prometheus-metrics.js'
 import { PrometheusMetrics } from '../src/coordinator/reporting/prometheus-metrics.js'
@@ -21,7 +22,7 @@ import { parseGpu } from '../src/worker/gpu-readings.js'
 import { WorkerMetrics } from '../src/worker/worker-metrics.js'
 import { WorkerVitals } from '../src/worker/worker-vitals.js'
 import { until } from './chaos/until.js'
-import { EVENTS } from './example-run.js'
+import { EVENTS, worker } from './example-run.js'
 
 const counts = new Array<number>(PHASE_BUCKETS.length + 1).fill(1)
 const HEARTBEAT: Heartbeat = {
@@ -126,6 +127,8 @@ describe('metrics', () => {
     await scrape(seen.url)
     nowMs += 5_000
     await scrape(seen.url)
+    // Another one, at the same moment.
+    await scrape(seen.url)
     const last = seen.lastScrape(never, tell)
     assert.equal(await settles(last), false)
     await scrape(seen.url)
@@ -152,6 +155,44 @@ describe('metrics', () => {
       'convoy_phase_duration_seconds_sum{role="coordinator",phase="checkpoint"} 0.05',
     ])
       assert.ok(text.includes(line(series)), series)
+  })
+
+  it('have the unit and the labels that their names say', async () => {
+    const metrics = new PrometheusMetrics(() => 0, IDENTITY)
+    const status: WorkerStatusView = {
+      ...{ ...readHeartbeat(HEARTBEAT), ...worker, state: 'ready', silentMs: 1_500, score: undefined, leases: 1 },
+      ...{ samples: 64, refused: 2, reissued: { failed: 3, bad_result: 4 } },
+      bytes: { results: 10, weights: 20, samples: 30 },
+    }
+    metrics.watch({ ...NOBODY, workers: () => [status] })
+    for (const event of EVENTS) metrics.observe(event)
+    for (const reason of ['not finite in layer x', 'absurd in layer x', 'nonsense'])
+      metrics.observe({ kind: 'refused', worker, reason })
+    const { text } = await metrics.render()
+    const of = `worker="${worker.name}"`
+    for (const series of [
+      'convoy_step_duration_seconds_sum 0.30000000000000004',
+      'convoy_evaluation_loss{split="validation"} 1.25',
+      'convoy_evaluation_duration_seconds{split="validation"} 0.01',
+      'convoy_phase_duration_seconds_sum{role="coordinator",phase="reduce"} 0.012',
+      'convoy_phase_duration_seconds_sum{role="coordinator",phase="apply"} 0.024',
+      'convoy_phase_duration_seconds_sum{role="coordinator",phase="evaluate"} 0.01',
+      `convoy_worker_heartbeat_age_seconds{${of}} 1.5`,
+      `convoy_worker_leases{${of}} 1`,
+      `convoy_worker_results_refused_total{${of}} 2`,
+      `convoy_worker_samples_total{${of}} 64`,
+      `convoy_worker_shards_total{${of}} 3`,
+      `convoy_worker_shards_reissued_total{${of},reason="failed"} 3`,
+      `convoy_worker_shards_reissued_total{${of},reason="bad_result"} 4`,
+      `convoy_worker_traffic_bytes_total{${of},kind="results",direction="received"} 10`,
+      `convoy_worker_traffic_bytes_total{${of},kind="weights",direction="sent"} 20`,
+      `convoy_worker_traffic_bytes_total{${of},kind="samples",direction="sent"} 30`,
+      'convoy_results_refused_total{reason="not_finite"} 1',
+      'convoy_results_refused_total{reason="absurd"} 1',
+      'convoy_results_refused_total{reason="malformed"} 1',
+      'convoy_nonfinite_gradients_total 2',
+    ])
+      assert.ok(text.includes(line(series)), `${series} in\n${text}`)
   })
 
   it('are rendered once for all who ask within a quarter of a second', async () => {

@@ -53,6 +53,22 @@ test('integerBelow stays in its range and reaches both ends', () => {
   assert.deepEqual([...seen].sort(), [0, 1, 2, 3, 4])
 })
 
+test('integerBelow passes over words that would make some numbers more frequent', () => {
+  const random = new KeyedRandom(1, PURPOSE.shuffle)
+  // Just above half of all words: nearly every second word is one too many.
+  const bound = 2 ** 31 + 1
+  let passedOver = 0
+  for (let item = 0; item < 50; item++) {
+    const words = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((draw) => [...random.words(0, item, draw)])
+    assert.equal(
+      random.integerBelow(bound, 0, item),
+      words.find((word) => word < bound)!,
+    )
+    passedOver += Number(words[0]! >= bound)
+  }
+  assert.ok(passedOver > 0)
+})
+
 test('toUnit is exact in float32 and below 1', () => {
   assert.equal(toUnit(0), 0)
   assert.equal(toUnit(0xffffffff), Math.fround(toUnit(0xffffffff)))

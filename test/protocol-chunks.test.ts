@@ -37,7 +37,8 @@ test('a flipped bit is found by the checksum', () => {
 
 test('a flipped bit that makes another chunk or lease of a well-formed one is found', () => {
   const [first] = chunks as [Chunk]
-  assert.throws(() => verifyChunk({ ...first, id: 8 }, 'test'), /checksum/)
+  for (const other of [{ id: 8 }, { offset: 4 }, { total: first.total + 4 }])
+    assert.throws(() => verifyChunk({ ...first, ...other }, 'test'), /checksum/)
   assert.throws(() => verifyChunk({ ...sharedChunk(9, 4), id: 8 }, 'test'), /checksum/)
   const work = Control.service['Work']!
   const sent = work.responseSerialize({
@@ -85,6 +86,7 @@ test('a request of another client is taken without a checksum by Admin alone, an
 
 test('a peer cannot decide how much is allocated', () => {
   assert.throws(() => assemble([{ ...chunks[0]!, total: 2 ** 40 }]), /bytes are expected|are expected/)
+  assert.throws(() => assemble(chunks, vector.length + 1), /bytes came where 2800004 are expected/)
 })
 
 test('the messages that TypeScript knows have the fields of convoy.proto', () => {

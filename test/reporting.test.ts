@@ -23,6 +23,28 @@ after(() => {
   rmSync(scratch, { recursive: true, force: true })
 })
 
+describe('metrics.jsonl', () => {
+  it('has its times in seconds since 1970, and of the result the hashes', async () => {
+    const file = new MetricsFile(scratch, () => undefined)
+    const before = Date.now() / 1000
+    for (const event of EVENTS) file.observe(event)
+    await file.close()
+    const lines = readFileSync(path.join(scratch, 'metrics.jsonl'), 'utf8').trimEnd().split('\n')
+    const read = lines.map((text) => JSON.parse(text) as { time: number; kind: string })
+    assert.ok(read.every(({ time }) => time >= before && time <= before + 600))
+    assert.deepEqual(
+      read.map(({ kind }) => kind),
+      EVENTS.map(({ kind }) => kind).filter((kind) => kind !== 'evaluating'),
+    )
+    assert.deepEqual(
+      { ...read.at(-1), time: 0 },
+      {
+        ...{ time: 0, kind: 'finished', weightsSha256: result.weightsSha256, weights: result.weights },
+      },
+    )
+  })
+})
+
 describe('run directory', () => {
   it('fault 14: is unique, even for two coordinators that begin in one second', async () => {
     const [{ runDirectory: first, lock }, { runDirectory: second }] = [
@@ -105,6 +127,15 @@ describe('progress', () => {
     assert.equal(progress.within(80), '██████████░░░░░░░░░░  1/2  waiting for workers')
   })
 
+  it('on a terminal tells the rate of all workers together, and the time that is left', () => {
+    const progress = new ProgressLine()
+    for (const event of EVENTS.filter(({ kind }) => kind === 'started' || kind === 'step'))
+      progress.observe(
+        event.kind === 'started' ? { ...event, totalSteps: 702 } : ({ ...event, workers: 2 } as RunEvent),
+      )
+    assert.match(progress.plain(), /^step 2\/702 .* 1280 images\/s {2}2 workers {2}1 min 10 s left$/)
+  })
+
   it('ends in a table with accuracy by class and the confusion matrix', () => {
     const table = finalTable(result, 'runs/x')
     assert.match(table, /cat\s+│ 100\.0 %\s+│ 2\s+│ 0/)
@@ -133,6 +164,22 @@ describe('the state of a run', () => {
     ])
     progress.brokeOff('failed')
     assert.equal(progress.summary.state, 'finished')
+  })
+
+  it('tells its rate and the time left in seconds, from all workers together, without the first step', () => {
+    const progress = new RunProgress()
+    const started = EVENTS.find((event) => event.kind === 'started')!
+    progress.observe({ ...started, totalSteps: 10 })
+    progress.observe(joined)
+    progress.observe({ ...step, step: 1, durationMs: 5_000, workers: 2 })
+    assert.deepEqual([progress.summary.samplesPerSecond, progress.summary.secondsLeft], [0, 0])
+    // 128 samples each.
+    for (const [index, durationMs] of [100, 200].entries())
+      progress.observe({ ...step, step: 2 + index, durationMs, workers: 2 })
+    const rate = 0.95 * 1_280 + 0.05 * 640
+    const { samplesPerSecond, secondsLeft } = progress.summary
+    assert.ok(Math.abs(samplesPerSecond - rate) < 1e-9)
+    assert.ok(Math.abs(secondsLeft - (7 * 128) / rate) < 1e-9)
   })
 
   it('changes only as its diagram says', () => {

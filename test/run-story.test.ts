@@ -76,6 +76,12 @@ describe('the story of a run', () => {
     assert.match(lines[0]!.text, /\(a\\u202eb\\u000a, a CPU\)/)
   })
 
+  it('has of each evaluation its loss, accuracy, step and epoch', () => {
+    const [point] = storyOf([evaluated]).snapshot().evaluations
+    const { split, step: at, epoch, loss, accuracy, best } = point!
+    assert.deepEqual([split, at, epoch, loss, accuracy, best], ['validation', 2, 1, 1.25, 0.75, true])
+  })
+
   it('keeps one confusion matrix of each split: with a thousand classes it has a million numbers', () => {
     const { evaluations } = storyOf(Array.from({ length: 3 }, () => evaluated)).snapshot()
     assert.deepEqual(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -12,6 +12,7 @@ import { buildNetwork } from '../src/model/networks.js'
 import { RECIPES } from '../src/model/recipes.js'
 import type { RunDescription } from '../src/model/run-description.js'
 import { runConfigSchema } from '../src/model/run-config.js'
+import { RunModels } from '../src/saved-model/run-models.js'
 import { decodeSafetensors, encodeSafetensors } from '../src/saved-model/safetensors.js'
 import { loadTrainedModel, saveTrainedModel } from '../src/saved-model/trained-model.js'
 import type { ConvoyError } from '../src/shared/errors.js'
@@ -116,6 +117,71 @@ describe('a saved model', () => {
       assert.equal(loaded.step, 12)
       assert.deepEqual(loaded.description, description)
     }
+  })
+
+  it('holds the weights as one little-endian vector in the order of the layout, in both formats', () => {
+    const { tensors } = description.model.layout
+    const bytes = readFileSync(path.join(best, 'model.safetensors'))
+    const dataStart = 8 + Number(bytes.readBigUInt64LE(0))
+    const header = JSON.parse(bytes.toString('utf8', 8, dataStart)) as Record<string, unknown>
+    const { __metadata__: _metadata, ...entries } = header
+    assert.deepEqual(
+      Object.entries(entries),
+      tensors.map(({ name, shape, offset, size }) => [
+        name,
+        { dtype: 'F32', shape, data_offsets: [4 * offset, 4 * (offset + size)] },
+      ]),
+    )
+    const model = JSON.parse(readFileSync(path.join(best, 'layers-model', 'model.json'), 'utf8')) as {
+      weightsManifest: unknown
+    }
+    assert.deepEqual(model.weightsManifest, [
+      {
+        paths: ['weights.bin'],
+        weights: tensors.map(({ name, shape }) => ({ name, shape, dtype: 'float32' })),
+      },
+    ])
+    const layersBytes = readFileSync(path.join(best, 'layers-model', 'weights.bin'))
+    for (const data of [bytes.subarray(dataStart), layersBytes]) {
+      assert.equal(data.length, 4 * weights.length)
+      assert.ok(weights.every((weight, index) => data.readFloatLE(4 * index) === weight))
+    }
+  })
+
+  it('says in both formats what goes in, what comes out, and which weights it holds', async () => {
+    const oblong = structuredClone(description) as RunDescription
+    Object.assign(oblong.model, { inputShape: [8, 16, 1] })
+    const ignore = (): void => undefined
+    const log = { error: ignore, warn: ignore, info: ignore, debug: ignore }
+    const runDirectory = path.join(scratch, 'kept')
+    mkdirSync(runDirectory)
+    const models = await RunModels.prepare({
+      ...{ runDirectory, run: 'r', description: oblong, version: '1.2.3', waitMs: 0, log },
+      ...{ signal: new AbortController().signal, onSaved: ignore, onFailed: ignore },
+    })
+    const validation = { accuracy: 0.75, loss: 2 }
+    await models.finish({ last: { weights, step: 12, validation } })
+    await models.close()
+    const place = path.join(runDirectory, 'model', 'last')
+    const model = JSON.parse(readFileSync(path.join(place, 'layers-model', 'model.json'), 'utf8')) as {
+      userDefinedMetadata: Record<string, unknown>
+    }
+    const metadata = model.userDefinedMetadata
+    assert.deepEqual(metadata, {
+      classNames: description.dataset.classNames,
+      input: {
+        ...{ height: 8, width: 16, channels: 1, layout: 'NHWC', colours: 'grey' },
+        ...{ pixelRange: [0, 255], scale: 1 / 255, resize: { fit: 'cover', crop: 'centre', kernel: 'lanczos3' } },
+      },
+      ...{ output: 'probabilities', weights: 'last', step: 12, run: 'r', validationAccuracy: 0.75 },
+      ...{ dataset: { name: 'x', fingerprint: '0' }, convoy: '1.2.3' },
+    })
+    const bytes = readFileSync(path.join(place, 'model.safetensors'))
+    const header = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE(0)))) as {
+      __metadata__: Record<string, string>
+    }
+    for (const [name, value] of Object.entries(metadata))
+      assert.equal(header.__metadata__[name], typeof value === 'string' ? value : JSON.stringify(value), name)
   })
 
   it('is replaced as a whole, and leaves nothing beside it', async () => {

@@ -182,3 +182,39 @@ const computed: Record<string, unknown> = {
 test('a test vector of docs/reference/semantics.md is not what the code computes', () => {
   assert.deepEqual(Object.fromEntries(vectorsOnPage()), computed)
 })
+
+/** A row of the page's table of recipes, from the code. */
+function recipeRow(recipe: string): string[] {
+  const { network, batchSize, shardSize, epochs, optimizer, schedule, labelSmoothing, augmentation } = resolveRunConfig(
+    { name: recipe, origin: recipe },
+    [],
+  ).config!
+  assert.deepEqual(augmentation, augmentationSchema.parse({ horizontalFlip: true, rotationDegrees: 20, zoom: 0.1 }))
+  const warmup = (isDefault: boolean): string =>
+    'warmup' in schedule && !isDefault ? `, warmup ${schedule.warmup}` : ''
+  return [
+    ...[recipe, network.name, network.reg, network.dropoutRate, `${batchSize} / ${shardSize}`, epochs].map(String),
+    optimizer.kind === 'sgd'
+      ? `sgd ${optimizer.momentum}, ${optimizer.nesterov ? 'Nesterov' : 'not Nesterov'}`
+      : `adamw, weightDecay ${optimizer.weightDecay}`,
+    schedule.kind === 'step'
+      ? `step, initial ${schedule.initial}`
+      : `${schedule.kind}, peak ${schedule.peak}${warmup(schedule.kind === 'one-cycle' && schedule.warmup === 0.25)}`,
+    String(labelSmoothing),
+  ]
+}
+
+test('a recipe of docs/reference/semantics.md is not that of the code', () => {
+  const [, table] = /^\| recipe .*\n\| -.*\n((?:\|.*\n)+)/m.exec(readFileSync(PAGE, 'utf8'))!
+  const rows = table!
+    .trimEnd()
+    .split('\n')
+    .map((row) =>
+      row
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+  const shown = rows.map((row) => row.map((cell) => (/^[\d.]+$/.test(cell) ? String(Number(cell)) : cell)))
+  assert.deepEqual(shown, Object.keys(RECIPES).map(recipeRow))
+})

@@ -220,6 +220,7 @@ describe('the history of events', () => {
       'run--1',
       'run-1e9',
       'other-1',
+      'nur-1',
       'run-99999999999999999999',
     ])
       assert.equal(history.since(id), undefined, id)

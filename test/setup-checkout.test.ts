@@ -186,12 +186,7 @@ describe('a command for developers in a checkout that was only started', () => {
     const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as Record<string, unknown>
     const withScripts = { ...manifest, type: 'module', scripts, devDependencies: { tools: 'file:tools' } }
     writeFileSync(path.join(root, 'package.json'), JSON.stringify(withScripts))
-    for (const program of [
-      'simulation/main.ts',
-      'simulation/mutation-main.ts',
-      'chaos/main.ts',
-      'containers/main.ts',
-    ]) {
+    for (const program of ['simulation/main.ts', 'mutation/main.ts', 'chaos/main.ts', 'containers/main.ts']) {
       mkdirSync(path.dirname(path.join(root, 'test', program)), { recursive: true })
       writeFileSync(
         path.join(root, 'test', program),

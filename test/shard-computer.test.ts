@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import type { Dataset } from '../src/data/dataset.js'
+import { splitDataset } from '../src/data/split.js'
 import { createEngine } from '../src/engine/create-engine.js'
 import { engineOptions } from '../src/engine/engine.js'
 import { PhaseTimes } from '../src/metrics/phases.js'
@@ -161,6 +162,19 @@ describe('an evaluation that a worker computes', () => {
       }
     })
   }
+
+  it('is of another split where the run stratifies', () => {
+    // Nearly all images have one label: shares of the others differ from split to split unless they are stratified.
+    const labels = dataset.labels.map((_, sample) => (sample % 9 === 0 ? 2 : 0))
+    const changed = { ...dataset, labels }
+    const stratified = new ShardComputer({ ...config, stratified: true }, changed, engine, new PhaseTimes())
+    for (const split of ['validation', 'test'] as const) {
+      const samples = splitDataset(changed, config.seed, true)[split].subarray(0, 4)
+      const { pixels } = plain.gather([...samples])
+      const expected = engine.evaluate({ pixels, labels: Int32Array.from(samples, (sample) => labels[sample]!) })
+      assert.deepEqual(stratified.evaluate(split, 0), expected)
+    }
+  })
 
   it('counts labels in columns, or of equal logits not the first', () => {
     const { offset: kernel, size } = layout.tensors.find(({ name }) => name === 'logits/kernel')!

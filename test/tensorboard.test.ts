@@ -7,6 +7,7 @@ import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import sharp from 'sharp'
 import { crc32c } from '../src/coordinator/reporting/tensorboard/crc32c.js'
+import { tensorboardType } from '../src/coordinator/reporting/tensorboard/event-file.js'
 import { histogramOf } from '../src/coordinator/reporting/tensorboard/histogram.js'
 import { confusionImage, kernelsImage } from '../src/coordinator/reporting/tensorboard/images.js'
 import type { Inspection } from '../src/dashboard/inspection.js'
@@ -272,6 +273,54 @@ describe('records of an event file', () => {
       assert.equal(crc32c(bytes), expected)
   })
 })
+
+describe('the event files of a run, read byte by byte', () => {
+  it('have records whose checksums fit, and the numbers of each step', async () => {
+    const directory = mkdtempSync(path.join(scratch, 'run-'))
+    const identity = { run: 'r', name: 'x', recipe: 'quick', version: '1.2.3' }
+    const report = new TensorboardReport(directory, identity, () => 1.7e9, assert.ifError)
+    for (const event of EVENTS) report.observe(event)
+    await report.close()
+    const scalars = (split: string): Map<string, number[]> => {
+      const place = path.join(directory, 'tensorboard', split)
+      const values = new Map<string, number[]>()
+      for (const { step, summary } of recordsOf(readFileSync(path.join(place, readdirSync(place)[0]!))))
+        for (const { tag, simpleValue } of summary?.value ?? [])
+          if (simpleValue !== undefined) values.set(tag, [...(values.get(tag) ?? []), step, simpleValue])
+      return values
+    }
+    assert.deepEqual(Object.fromEntries(scalars('validation')), { loss: [2, 1.25], accuracy: [2, 0.75] })
+    const { ['run/learning_rate']: _rate, ...train } = Object.fromEntries(scalars('train'))
+    assert.deepEqual(train, {
+      ...{ loss: [1, 2, 2, 1.5], accuracy: [1, 0.25, 2, 0.5], 'run/epoch': [1, 0.5, 2, 1] },
+      ...{ 'run/gradient_norm': [1, 3, 2, 3], 'run/images_per_second': [1, 640, 2, 1280], 'run/workers': [1, 1, 2, 1] },
+    })
+  })
+})
+
+interface ReadEvent {
+  readonly step: number
+  readonly summary?: { readonly value: readonly { readonly tag: string; readonly simpleValue?: number }[] }
+}
+
+/** The events of a file: length, its masked checksum, the data, theirs. */
+function recordsOf(bytes: Buffer): ReadEvent[] {
+  const type = tensorboardType('Event')
+  const masked = (data: Buffer): number => {
+    const crc = crc32c(data)
+    return Number(((BigInt(crc >>> 15) | (BigInt(crc) << 17n)) + 0xa282ead8n) & 0xffffffffn)
+  }
+  const events: ReadEvent[] = []
+  for (let offset = 0; offset < bytes.length;) {
+    const length = Number(bytes.readBigUInt64LE(offset))
+    assert.equal(bytes.readUInt32LE(offset + 8), masked(bytes.subarray(offset, offset + 8)))
+    const data = bytes.subarray(offset + 12, offset + 12 + length)
+    assert.equal(bytes.readUInt32LE(offset + 12 + length), masked(data))
+    events.push(type.toObject(type.decode(data), { longs: Number, oneofs: false }) as ReadEvent)
+    offset += 16 + length
+  }
+  return events
+}
 
 describe('a histogram', () => {
   it('counts every value once, ends included', () => {

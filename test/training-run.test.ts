@@ -2,15 +2,17 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { DEFAULT_LIMITS } from '../src/coordinator/core/limits.js'
+import { learningRate } from '../src/coordinator/learning-rate.js'
 import { WorkDescriber } from '../src/coordinator/describe-work.js'
 import { describeEvent } from '../src/coordinator/reporting/describe-event.js'
 import { finalTable } from '../src/coordinator/reporting/final-table.js'
 import type { RunEvent } from '../src/coordinator/run-events.js'
 import type { TrainingOutcome } from '../src/coordinator/training-run.js'
-import { trainingRun } from '../src/coordinator/training-run.js'
+import { plannedSteps, trainingRun } from '../src/coordinator/training-run.js'
 import { WeightsBoard } from '../src/coordinator/weights-board.js'
 import { WorkerPool } from '../src/coordinator/worker-pool.js'
 import { evaluationLength, gradientLength } from '../src/model/parameter-layout.js'
+import type { RunConfig } from '../src/model/run-config.js'
 import { runConfigSchema } from '../src/model/run-config.js'
 import { PROTOCOL_VERSION } from '../src/shared/protocol/messages.js'
 import { TinyProblem } from '../src/simulation/tiny-problem.js'
@@ -20,7 +22,13 @@ const DEVICE = { kind: 'cpu', name: 'none', tensorflowVersion: '0', fingerprint:
 interface Run {
   readonly outcome: TrainingOutcome
   readonly events: readonly RunEvent[]
+  /** Of each evaluation, the split and the weights that were published for it. */
+  readonly evaluated: readonly { readonly split: string; readonly sha256: string }[]
+  readonly config: RunConfig
 }
+
+/** What a lease takes, the first one too, which waits for the workers to start. */
+const [FIRST_LEASE_MS, LEASE_MS] = [5_000, 100]
 
 /** What a validation measures: how many of 20 samples were right, and the mean loss. */
 interface Measured {
@@ -29,7 +37,7 @@ interface Measured {
 }
 
 /**
- * Trains on 7 samples in batches of 3, with a worker whose gradients are all ones.
+ * Trains on 7 samples in batches of 3, with two workers whose gradients are all ones, on a clock of its own: looking at it takes 1 ms.
  * @param measured by the first evaluation, the second and so on; the last goes on for ever
  */
 async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
@@ -41,37 +49,45 @@ async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
   const observer = (event: RunEvent): void => {
     events.push(event)
   }
+  let clockMs = 0
+  const now = (): number => ++clockMs
+  const board = new WeightsBoard()
   const pool = new WorkerPool({
-    ...{ observer, limits: DEFAULT_LIMITS, auditEvery: 0, maxWorkers: 1, allowMixedDevices: false },
-    ...{ now: () => performance.now(), wakeAt: () => undefined },
+    ...{ observer, limits: DEFAULT_LIMITS, auditEvery: 0, maxWorkers: 2, allowMixedDevices: false },
+    ...{ now, wakeAt: () => undefined },
   })
-  const { worker } = pool.join({ protocol: PROTOCOL_VERSION, name: 'a', device: DEVICE, incarnation: 'a', host: 'h' })
-  let evaluations = 0
-  pool.connect(worker, {
-    send: ({ lease }) => {
-      if (lease === undefined) return
-      const isGradient = lease.work === 'WORK_GRADIENT'
-      const vector = new Float32Array(isGradient ? gradientLength(layout) : evaluationLength(classCount))
-      if (isGradient) vector.fill(1)
-      else {
-        const { right, loss } = measured[Math.min(evaluations++, measured.length - 1)]!
-        vector.set([right, 20 - right])
-        vector[classCount * classCount] = 20 * loss
-      }
-      setImmediate(() => pool.result(worker, lease.lease, vector))
-    },
-    drop: () => undefined,
-  })
-  pool.receive(worker, { ready: {} })
+  const evaluated: { split: string; sha256: string }[] = []
+  let leases = 0
+  for (const name of ['a', 'b']) {
+    const { worker } = pool.join({ protocol: PROTOCOL_VERSION, name, device: DEVICE, incarnation: name, host: 'h' })
+    pool.connect(worker, {
+      send: ({ lease }) => {
+        if (lease === undefined) return
+        const isGradient = lease.work === 'WORK_GRADIENT'
+        const vector = new Float32Array(isGradient ? gradientLength(layout) : evaluationLength(classCount))
+        if (isGradient) vector.fill(1)
+        else {
+          const { right, loss } = measured[Math.min(evaluated.length, measured.length - 1)]!
+          evaluated.push({ split: lease.split, sha256: sha256Of(board.weights) })
+          // One image has the second label, and is right.
+          vector.set([right - 1, 20 - right, 0, 1])
+          vector[classCount * classCount] = 20 * loss
+        }
+        clockMs += leases++ === 0 ? FIRST_LEASE_MS : LEASE_MS
+        setImmediate(() => pool.result(worker, lease.lease, vector))
+      },
+      drop: () => undefined,
+    })
+    pool.receive(worker, { ready: {} })
+  }
   const { signal } = new AbortController()
   const outcome = await trainingRun({
-    ...{ description: { ...description, config }, pool, board: new WeightsBoard(), observer, signal },
+    ...{ description: { ...description, config }, pool, board, observer, signal, now },
     splitSizes: { train: 7, validation: 20, test: 20 },
     describer: new WorkDescriber(config, split),
     stopSignal: signal,
-    now: () => performance.now(),
   })
-  return { outcome, events }
+  return { outcome, events, evaluated, config }
 }
 
 /** Steps of validations, and of those that were the best so far. */
@@ -97,6 +113,44 @@ describe('a training run', () => {
     assert.deepEqual(validations(events).all, epochEnds)
   })
 
+  it('that ends at maxSteps has the rates of the run that it is a part of', async () => {
+    const { events, config } = await run(8, [{ right: 20, loss: 0 }])
+    const steps = events.filter((event) => event.kind === 'step')
+    assert.deepEqual(
+      steps.map(({ learningRate: rate }) => rate),
+      Array.from({ length: 8 }, (_, step) => learningRate(config.schedule, step, plannedSteps(30, 7, 3))),
+    )
+    assert.deepEqual(
+      steps.map(({ epoch }) => epoch),
+      Array.from({ length: 8 }, (_, step) => (3 * (step + 1)) / 7),
+    )
+  })
+
+  it('takes its rate from all workers together, without the first step, and its times in seconds', async () => {
+    const { outcome, events } = await run(8, [{ right: 20, loss: 0 }])
+    const steps = events.filter((event) => event.kind === 'step')
+    for (const { durationMs, phaseSeconds } of steps) {
+      const { wait, reduce, apply, publish } = phaseSeconds
+      assert.ok(reduce > 0)
+      assert.ok(Math.abs(1000 * (wait + reduce + apply + publish) - durationMs) < 1e-6)
+    }
+    const { samplesPerSecond, seconds, samplesSeen, workers } = outcome.result
+    const steadyMs = steps.slice(1).reduce((sum, { durationMs }) => sum + durationMs, 0)
+    assert.ok(steadyMs >= 7 * LEASE_MS && steadyMs < FIRST_LEASE_MS)
+    assert.ok(Math.abs(samplesPerSecond - (1000 * 7 * 3) / steadyMs) < 1e-9)
+    assert.deepEqual([workers, samplesSeen], [2, 24])
+    assert.ok(seconds > (FIRST_LEASE_MS + 12 * LEASE_MS) / 1000 && seconds < 7, `${seconds} s`)
+  })
+
+  it('counts the images of an evaluation by label, then by prediction', async () => {
+    const { outcome } = await run(1, [{ right: 15, loss: 1 }])
+    assert.deepEqual(outcome.result.test.confusion, [
+      [14, 5],
+      [0, 1],
+    ])
+    assert.deepEqual([outcome.result.test.accuracy, outcome.result.test.loss], [0.75, 1])
+  })
+
   // It validates after the steps 3, 5, 7 and 8.
   for (const [name, measured, best] of [
     ['the highest accuracy, whatever its loss', [10, 1, 12, 9, 11, 0.5, 10, 1], [3, 5]],
@@ -117,8 +171,18 @@ describe('a training run', () => {
 
   it('says of every number in its result which weights it belongs to', async () => {
     const better = { right: 15, loss: 0.5 }
-    const { outcome, events } = await run(8, [better, better, { right: 12, loss: 1 }, { right: 11, loss: 1 }])
+    const measured = [better, better, { right: 12, loss: 1 }, { right: 11, loss: 1 }]
+    const { outcome, events, evaluated } = await run(8, measured)
     const { result, best, last } = outcome
+    assert.deepEqual(
+      evaluated.map(({ split }) => split),
+      ['validation', 'validation', 'validation', 'validation', 'test'],
+    )
+    assert.deepEqual(
+      [evaluated[1], evaluated[4]].map((one) => one!.sha256),
+      [sha256Of(best.weights), sha256Of(best.weights)],
+    )
+    assert.equal(evaluated[3]!.sha256, sha256Of(last.weights))
     assert.deepEqual([best.step, last.step], [5, 8])
     assert.notEqual(sha256Of(best.weights), sha256Of(last.weights))
     assert.deepEqual(result.weights, {
@@ -126,17 +190,17 @@ describe('a training run', () => {
       last: { step: 8, sha256: sha256Of(last.weights), validation: { accuracy: 0.55, loss: 1 } },
     })
     assert.equal(result.weightsSha256, result.weights.last.sha256)
-    // A row a label: all 20 samples have the first one.
+    // A row a label: 19 of 20 samples have the first one.
     assert.deepEqual(
       [result.validation.confusion, result.test.confusion],
       [
         [
-          [15, 5],
-          [0, 0],
+          [14, 5],
+          [0, 1],
         ],
         [
-          [11, 9],
-          [0, 0],
+          [10, 9],
+          [0, 1],
         ],
       ],
     )

@@ -1,11 +1,4 @@
-/** A fault in the core that somebody could make. `find` occurs once in the compiled file. */
-export interface Mutation {
-  readonly name: string
-  /** Below dist/src. */
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-}
+import type { Mutation } from './mutation.js'
 
 const SCHEDULER = 'coordinator/core/scheduler.js'
 const WORKERS = 'coordinator/core/worker-table.js'
@@ -13,8 +6,8 @@ const SHARDS = 'coordinator/core/task-shards.js'
 const AUDIT = 'coordinator/core/audit.js'
 const POOL = 'coordinator/worker-pool.js'
 
-/** `npm run mutation-test` puts each of them in and lets the simulation find it. */
-export const MUTATIONS: readonly Mutation[] = [
+/** Faults in the scheduling core: `npm run mutation-test` plants each of them and lets the simulation find it. */
+export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a result counts though its lease was revoked',
     file: SCHEDULER,

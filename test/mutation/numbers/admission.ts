@@ -1,0 +1,78 @@
+import type { NumberMutation } from '../mutation.js'
+
+const ADMITTED = { file: 'coordinator/admission.js', tests: ['admission'] }
+const CHUNKS = { file: 'shared/protocol/chunks.js', tests: ['protocol-chunks'] }
+
+/** Who takes part, and which bytes are taken for a vector. */
+export const ADMISSION: readonly NumberMutation[] = [
+  {
+    ...ADMITTED,
+    tests: ['session-secret'],
+    name: 'a secret that is right but for its last byte is accepted',
+    find: 'timingSafeEqual(given, this.#bytes)',
+    replace: 'timingSafeEqual(given.subarray(0, -1), this.#bytes.subarray(0, -1))',
+  },
+  {
+    ...ADMITTED,
+    tests: ['session-secret'],
+    name: 'the beginning of a secret is accepted',
+    find: 'given.length === this.#bytes.length && timingSafeEqual(given, this.#bytes)',
+    replace: 'given.equals(this.#bytes.subarray(0, given.length))',
+  },
+  {
+    ...ADMITTED,
+    name: 'a worker of an older protocol is admitted',
+    find: 'request.protocol !== PROTOCOL_VERSION',
+    replace: 'request.protocol > PROTOCOL_VERSION',
+  },
+  {
+    ...ADMITTED,
+    name: 'a device with other bits is admitted',
+    find: '|| this.#fingerprint === fingerprint;',
+    replace: '|| true;',
+  },
+  {
+    ...ADMITTED,
+    name: 'the last device that counts decides the bits of the run',
+    find: 'if (this.#fingerprint !== undefined)\n            return false;',
+    replace: '',
+  },
+  {
+    file: 'coordinator/services/caller.js',
+    tests: ['services'],
+    name: 'a caller needs no secret',
+    find: '!pool.authenticate(worker, session)',
+    replace: 'false',
+  },
+  {
+    file: 'coordinator/worker-report.js',
+    tests: ['metrics'],
+    name: 'negative numbers of a heartbeat are taken',
+    find: 'Number.isFinite(number) && number >= 0',
+    replace: 'Number.isFinite(number)',
+  },
+  {
+    ...CHUNKS,
+    name: 'chunks with a flipped bit are taken',
+    find: 'if (checksumOf(chunk) !== chunk.crc32) {',
+    replace: 'if (false) {',
+  },
+  {
+    ...CHUNKS,
+    name: 'the checksum of a chunk leaves out where it belongs',
+    find: 'Float64Array.of(id, offset, total, Number(shared))',
+    replace: 'Float64Array.of(id, 0, total, Number(shared))',
+  },
+  {
+    ...CHUNKS,
+    name: 'a vector that is too short is taken',
+    find: 'first.total !== vector.byteLength',
+    replace: 'first.total > vector.byteLength',
+  },
+  {
+    ...CHUNKS,
+    name: 'chunks are taken in any order',
+    find: 'chunk.offset !== this.#received ||',
+    replace: '',
+  },
+]

@@ -1,0 +1,166 @@
+import type { NumberMutation } from '../mutation.js'
+
+const SPLIT = { file: 'data/split.js', tests: ['data-split-and-stream', 'semantics-vectors'] }
+const STREAM = { file: 'data/sample-stream.js', tests: ['data-split-and-stream', 'semantics-vectors'] }
+const CIFAR = { file: 'data/cifar-binary.js', tests: ['data-import / interleaved RGB'] }
+const IDX = { file: 'data/idx.js', tests: ['data-import / both parts pooled'] }
+const PIXELS = { file: 'data/decode-pixels.js', tests: ['image-formats / with alpha'] }
+const FOLDER = { file: 'data/decode-images.js', tests: ['data-import'] }
+const CLASSES = { file: 'data/map-classes.js', tests: ['map-classes'] }
+const STORED = { file: 'data/packed-cache.js', tests: ['data-embedded'] }
+
+/** Images in, and which sample is used when. */
+export const DATA: readonly NumberMutation[] = [
+  {
+    ...SPLIT,
+    name: 'the size of the training split is rounded up',
+    find: 'Math.floor((count * 7) / 10)',
+    replace: 'Math.ceil((count * 7) / 10)',
+  },
+  {
+    ...SPLIT,
+    name: 'the odd sample goes to the test split',
+    find: 'Math.ceil((count - train) / 2)',
+    replace: 'Math.floor((count - train) / 2)',
+  },
+  { ...SPLIT, name: 'the splits are not sorted', find: 'samples.sort();', replace: ';' },
+  {
+    ...SPLIT,
+    name: 'stratified remainders go to the groups with the smallest',
+    find: 'b.remainder - a.remainder',
+    replace: 'a.remainder - b.remainder',
+  },
+  {
+    ...SPLIT,
+    name: 'of equal stratified remainders the higher label gets one more',
+    find: 'a.index - b.index',
+    replace: 'b.index - a.index',
+  },
+  {
+    ...SPLIT,
+    name: 'stratified validation is shared out over whole groups',
+    find: 'size - trainSizes[group]',
+    replace: 'size',
+  },
+  {
+    ...SPLIT,
+    name: 'stratified groups stand in the order in which labels come',
+    find: '.sort(([a], [b]) => a - b)',
+    replace: '',
+  },
+  {
+    ...SPLIT,
+    name: 'a permutation leaves no element in its place',
+    find: 'integerBelow(last + 1, stream, last)',
+    replace: 'integerBelow(last, stream, last)',
+  },
+  {
+    ...STREAM,
+    name: 'every epoch has the same order',
+    find: 'permutation(this.#train.length, this.#random, epoch)',
+    replace: 'permutation(this.#train.length, this.#random, 0)',
+  },
+  {
+    ...STREAM,
+    name: 'the epoch of a sample is that of its step',
+    find: 'epochs[index] = epoch;',
+    replace: 'epochs[index] = Math.floor((step * batchSize) / this.#train.length);',
+  },
+  {
+    ...STREAM,
+    name: 'a batch begins its epoch anew instead of reaching into the next',
+    find: 'const first = step * batchSize + shard * shardSize;',
+    replace:
+      'const perEpoch = Math.ceil(this.#train.length / batchSize); const first = Math.floor(step / perEpoch) * this.#train.length + (step % perEpoch) * batchSize + shard * shardSize;',
+  },
+  {
+    file: 'shared/philox.js',
+    tests: ['philox-vectors', 'semantics-vectors'],
+    name: 'draws below a bound have a modulo bias',
+    find: 'if (word < limit)',
+    replace: 'if (true)',
+  },
+  {
+    file: 'shared/philox.js',
+    tests: ['philox-vectors', 'semantics-vectors'],
+    name: 'a unit draw has the lower 24 bits of its word',
+    find: '(word >>> 8) / 0x1000000',
+    replace: '(word & 0xffffff) / 0x1000000',
+  },
+  {
+    ...CIFAR,
+    name: 'the colours of CIFAR-10 are read as blue, green, red',
+    find: 'channel * PLANE + pixel];',
+    replace: '(2 - channel) * PLANE + pixel];',
+  },
+  {
+    ...CIFAR,
+    name: 'the files of CIFAR-10 begin with the test batch',
+    find: 'const sample = batchIndex * RECORDS + record;',
+    replace: 'const sample = ((batchIndex + 1) % BATCHES.length) * RECORDS + record;',
+  },
+  {
+    ...IDX,
+    name: 'height and width of IDX files are swapped',
+    find: 'bytes.readUInt32BE(8), bytes.readUInt32BE(12)]',
+    replace: 'bytes.readUInt32BE(12), bytes.readUInt32BE(8)]',
+  },
+  {
+    ...IDX,
+    name: 'the second part of an IDX data set comes first in its labels',
+    find: 'Buffer.concat(parts.map((part) => part.labels.bytes))',
+    replace: 'Buffer.concat(parts.toReversed().map((part) => part.labels.bytes))',
+  },
+  {
+    ...PIXELS,
+    name: 'transparent pixels are laid on white',
+    find: '.flatten()',
+    replace: ".flatten({ background: '#ffffff' })",
+  },
+  {
+    ...PIXELS,
+    tests: ['data-import / EXIF stand upright'],
+    name: 'photos are not turned as EXIF says',
+    find: '.autoOrient();\n        if (size',
+    replace: ';\n        if (size',
+  },
+  {
+    ...PIXELS,
+    tests: ['data-import / of another ratio'],
+    name: 'an image of another ratio is squeezed instead of cut',
+    find: "fit: 'cover'",
+    replace: "fit: 'fill'",
+  },
+  {
+    ...FOLDER,
+    tests: ['data-import / in place of a broken'],
+    name: 'an image that cannot be decoded shifts the labels behind it',
+    find: 'Uint16Array.from(kept, (index) =>',
+    replace: 'Uint16Array.from(kept, (_, index) =>',
+  },
+  {
+    ...CLASSES,
+    name: 'labels of another data set keep their numbers',
+    find: 'Uint16Array.from(dataset.labels, (label) => labels[label])',
+    replace: 'dataset.labels',
+  },
+  {
+    ...CLASSES,
+    name: 'class names of another Unicode normalisation are others',
+    find: "return name.normalize('NFC');",
+    replace: 'return name;',
+  },
+  {
+    ...STORED,
+    name: 'the fingerprint leaves out the names of the classes',
+    find: 'JSON.stringify({ count, height, width, channels, classNames })',
+    replace: 'JSON.stringify({ count, height, width, channels })',
+  },
+  {
+    file: 'data/packed-cache.js',
+    tests: ['data-import / detects damage'],
+    name: 'a data set with a flipped bit is loaded',
+    find: 'if (fingerprintOf(info, blocksOf(bytes)) !== fingerprint)',
+    replace: 'if (false)',
+  },
+]

@@ -1,0 +1,165 @@
+import type { NumberMutation } from '../mutation.js'
+
+const STEP = {
+  file: 'engine/training-step.js',
+  tests: ['engine-vector'],
+}
+const EVALUATION = {
+  file: 'engine/inference.js',
+  tests: ['engine-vector'],
+}
+const OPS = { file: 'engine/fused-ops.js', tests: ['engine-fused-ops'] }
+const NETWORK = { file: 'engine/network.js', tests: ['engine-vector'] }
+
+/** What a shard's vector holds. */
+export const ENGINE: readonly NumberMutation[] = [
+  {
+    ...STEP,
+    name: 'label smoothing is shared out over classes - 1',
+    find: 'labelSmoothing / classCount',
+    replace: 'labelSmoothing / (classCount - 1)',
+  },
+  {
+    ...STEP,
+    name: 'label smoothing takes nothing from the right class',
+    find: 'hard.mul(1 - labelSmoothing)',
+    replace: 'hard',
+  },
+  {
+    ...STEP,
+    name: 'the loss of a shard is a mean',
+    find: 'ops.crossEntropy(pass.logits, targets).sum()',
+    replace: 'ops.crossEntropy(pass.logits, targets).mean()',
+  },
+  {
+    ...STEP,
+    name: 'of equal logits training takes the last',
+    find: 'pass.logits.argMax(1)',
+    replace: "tf.scalar(classCount - 1, 'int32').sub(pass.logits.reverse(1).argMax(1))",
+  },
+  {
+    ...STEP,
+    name: 'images are not augmented',
+    find: 'augment ? ops.projectiveTransform(unit, transforms, fillMode) : unit',
+    replace: 'unit',
+  },
+  {
+    ...STEP,
+    name: 'images are augmented where that is switched off',
+    find: 'augment ? ops',
+    replace: 'true ? ops',
+  },
+  {
+    ...STEP,
+    name: 'pixels are divided by 256',
+    find: '1 / 255',
+    replace: '1 / 256',
+  },
+  {
+    ...STEP,
+    name: 'loss and correct count change places',
+    find: '...statisticsInOrder, loss, correct]',
+    replace: '...statisticsInOrder, correct, loss]',
+  },
+  {
+    ...EVALUATION,
+    name: 'the confusion matrix is transposed where a worker counts it',
+    find: 'tf.matMul(targets, predictions, true)',
+    replace: 'tf.matMul(predictions, targets, true)',
+  },
+  {
+    ...EVALUATION,
+    name: 'of equal logits evaluation takes the last',
+    find: 'logits.argMax(1)',
+    replace: "tf.scalar(classCount - 1, 'int32').sub(logits.reverse(1).argMax(1))",
+  },
+  {
+    ...EVALUATION,
+    name: 'the loss of an evaluation has label smoothing',
+    find: 'ops.crossEntropy(logits, targets).sum()',
+    replace: 'ops.crossEntropy(logits, targets.mul(0.9).add(0.1 / classCount)).sum()',
+  },
+  {
+    ...EVALUATION,
+    name: 'the loss of an evaluation shard is a mean',
+    find: 'ops.crossEntropy(logits, targets).sum()',
+    replace: 'ops.crossEntropy(logits, targets).mean()',
+  },
+  {
+    ...EVALUATION,
+    name: 'predictions are logits',
+    find: 'tf.softmax(network.infer(network.unflatten(flatWeights), scalePixels(tf, ops, pixels)))',
+    replace: 'network.infer(network.unflatten(flatWeights), scalePixels(tf, ops, pixels))',
+  },
+  {
+    ...OPS,
+    name: 'the variance for the moving statistics is biased',
+    find: 'variance = tf.keep(batchVariance);',
+    replace: 'variance = tf.keep(tf.mul(batchVariance, 1 - xIn.shape[3] / xIn.size));',
+  },
+  {
+    ...OPS,
+    name: 'batch norm has the epsilon of Keras whatever it is told',
+    tests: ['engine-vector'],
+    find: 'type: binding.TF_ATTR_FLOAT, value: epsilon }',
+    replace: 'type: binding.TF_ATTR_FLOAT, value: 1e-3 }',
+  },
+  {
+    ...OPS,
+    tests: ['engine-vector'],
+    name: 'inference normalises by the statistics of its batch',
+    find: 'this.#batchNormAttributes(epsilon, false)',
+    replace: 'this.#batchNormAttributes(epsilon, true)',
+  },
+  {
+    ...OPS,
+    name: 'the gradients of gamma and beta change places',
+    find: '.slice(0, 3);',
+    replace: '.slice(0, 3).map((_, index, all) => all[[0, 2, 1][index]]);',
+  },
+  {
+    ...OPS,
+    name: 'ReLU passes every gradient',
+    find: "const gradFunc = (dy, [y]) => this.#backend.executeSingleOutput('ReluGrad', [this.#floatType('T')], [dy, y]);",
+    replace: 'const gradFunc = (dy) => dy.clone();',
+  },
+  { ...OPS, name: 'dropout does not scale what it keeps', find: 'scalar(1 / (1 - rate))', replace: 'scalar(1)' },
+  {
+    ...OPS,
+    name: 'dropout keeps what it should drop',
+    find: 'this.#tf.greaterEqual(uniform',
+    replace: 'this.#tf.less(uniform',
+  },
+  {
+    ...OPS,
+    name: 'the gradient of the cross-entropy ignores what it is multiplied by',
+    find: 'this.#tf.mul(dy.reshape([-1, 1]), backprop)',
+    replace: 'backprop.clone()',
+  },
+  {
+    ...NETWORK,
+    tests: ['shard-computer'],
+    name: 'all dropout layers have one mask',
+    find: 'this.#dropoutLayers++',
+    replace: '0',
+  },
+  {
+    ...NETWORK,
+    tests: ['engine-vector'],
+    name: 'moving mean and moving variance change places',
+    find: 'moving_mean`, mean);',
+    replace: 'moving_mean`, variance);',
+  },
+  {
+    ...NETWORK,
+    name: 'inference takes the moving mean for the variance too',
+    find: "weight('moving_mean'), weight('moving_variance'), epsilon",
+    replace: "weight('moving_mean'), weight('moving_mean'), epsilon",
+  },
+  {
+    ...NETWORK,
+    name: 'gamma and beta change places',
+    find: "[weight('gamma'), weight('beta')]",
+    replace: "[weight('beta'), weight('gamma')]",
+  },
+]

@@ -1,0 +1,106 @@
+import type { NumberMutation } from '../mutation.js'
+
+const RUN = { file: 'coordinator/reporting/prometheus-metrics.js', tests: ['metrics'] }
+const EXPORT = { file: 'metrics/metrics.js', tests: ['metrics'] }
+const PHASES = { file: 'metrics/phases.js', tests: ['metrics'] }
+const GPU = { file: 'worker/gpu-readings.js', tests: ['metrics'] }
+
+/** Prometheus: limits, units and labels. */
+export const METRICS: readonly NumberMutation[] = [
+  {
+    ...PHASES,
+    name: 'a time that is a limit counts in the next bucket',
+    find: 'seconds > PHASE_BUCKETS[bucket]',
+    replace: 'seconds >= PHASE_BUCKETS[bucket]',
+  },
+  {
+    ...PHASES,
+    name: 'the mean of a phase is by its first bucket',
+    find: 'counts.reduce((sum, count) => sum + count, 0)',
+    replace: 'counts[0]',
+  },
+  {
+    ...EXPORT,
+    name: 'the limits of the phases are one bucket early',
+    find: "PHASE_BUCKETS[bucket] ?? '+Inf'",
+    replace: "PHASE_BUCKETS[bucket - 1] ?? (bucket === 0 ? 0 : '+Inf')",
+  },
+  {
+    ...EXPORT,
+    name: 'the buckets of the phases are not cumulative',
+    find: 'value: (below += count) }',
+    replace: 'value: ((below += count), count) }',
+  },
+  {
+    ...RUN,
+    name: 'samples are counted as steps',
+    find: "metrics.increase('samples', {}, this.#batchSize);",
+    replace: "metrics.increase('samples', {}, 1);",
+  },
+  {
+    ...RUN,
+    name: 'the duration of a step is in milliseconds',
+    find: 'event.durationMs / 1000',
+    replace: 'event.durationMs',
+  },
+  {
+    ...RUN,
+    name: 'the duration of an evaluation is in milliseconds',
+    find: "metrics.set('evaluation_duration_seconds', { split }, durationMs / 1000);",
+    replace: "metrics.set('evaluation_duration_seconds', { split }, durationMs);",
+  },
+  {
+    ...RUN,
+    name: 'the accuracy of an evaluation is its loss',
+    find: "metrics.set('evaluation_accuracy_ratio', { split }, accuracy);",
+    replace: "metrics.set('evaluation_accuracy_ratio', { split }, loss);",
+  },
+  {
+    ...RUN,
+    name: 'the phases reduce and apply change places',
+    find: "this.#times.record('reduce', reduce);\n        this.#times.record('apply', apply);",
+    replace: "this.#times.record('reduce', apply);\n        this.#times.record('apply', reduce);",
+  },
+  {
+    ...RUN,
+    name: 'the age of a heartbeat is in milliseconds',
+    find: 'silentMs / 1000',
+    replace: 'silentMs',
+  },
+  {
+    ...RUN,
+    name: 'weights that were sent are counted as results that were received',
+    find: "kind: 'results', direction: 'received' }, value: bytes.results }",
+    replace: "kind: 'results', direction: 'received' }, value: bytes.weights }",
+  },
+  {
+    ...RUN,
+    name: 'shards of a lost worker are counted once for all of them',
+    find: '{ reason: event.cause }, event.shards)',
+    replace: '{ reason: event.cause }, 1)',
+  },
+  {
+    ...RUN,
+    name: 'a worker that was lost is counted as one that left',
+    find: "event.reason === LEFT_BY_ITSELF ? 'left' : 'lost'",
+    replace: "event.reason === LEFT_BY_ITSELF ? 'lost' : 'left'",
+  },
+  {
+    ...RUN,
+    name: 'results that are not finite are counted as malformed',
+    find: "reason.replace('not finite', 'not_finite')",
+    replace: 'reason',
+  },
+  {
+    ...GPU,
+    name: 'the utilisation of a GPU is in percent',
+    find: 'Math.min(1, utilization / 100)',
+    replace: 'utilization',
+  },
+  {
+    ...GPU,
+    name: 'the memory of a GPU is in units of a million bytes',
+    find: 'memoryUsed * MEBIBYTE',
+    replace: 'memoryUsed * 1e6',
+  },
+]

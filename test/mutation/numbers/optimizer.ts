@@ -1,0 +1,175 @@
+import type { NumberMutation } from '../mutation.js'
+
+const MEAN = {
+  file: 'coordinator/average-gradient.js',
+  tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'],
+}
+const STEP = { file: 'coordinator/apply-gradient.js', tests: ['optimizer-steps', 'golden-arithmetic'] }
+const OPTIMIZER = {
+  file: 'coordinator/optimizer.js',
+  tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'],
+}
+const SCHEDULE = {
+  file: 'coordinator/learning-rate.js',
+  tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'],
+}
+const TREE = { file: 'shared/reduction-tree.js', tests: ['reduction-tree', 'semantics-vectors'] }
+
+/** From the shards' vectors to new weights. */
+export const OPTIMIZER_STEP: readonly NumberMutation[] = [
+  {
+    ...TREE,
+    name: 'the last element of a vector is not added',
+    find: 'end = left.length',
+    replace: 'end = left.length - 1',
+  },
+  { ...MEAN, name: 'the gradient is the sum over the batch', find: 'sum[index] / batchSize', replace: 'sum[index]' },
+  { ...MEAN, name: 'L2 has half of its gradient', find: '2 * l2 * weights', replace: 'l2 * weights' },
+  {
+    ...MEAN,
+    name: 'the norm is without L2',
+    find: 'squares += g * g;',
+    replace: 'squares += (g - 2 * l2 * weights[index]) ** 2;',
+  },
+  {
+    ...MEAN,
+    name: 'the gradient is not rounded before its square is taken',
+    find: 'const g = Math.fround(sum[index] / batchSize + 2 * l2 * weights[index]);',
+    replace: 'const g = sum[index] / batchSize + 2 * l2 * weights[index];',
+  },
+  {
+    ...STEP,
+    name: 'clipping scales small gradients up',
+    find: 'clipNorm !== null && gradientNorm > clipNorm',
+    replace: 'clipNorm !== null',
+  },
+  {
+    ...STEP,
+    name: 'clipping adds an epsilon to the norm',
+    find: 'clipNorm / gradientNorm',
+    replace: 'clipNorm / (gradientNorm + 1e-6)',
+  },
+  {
+    ...STEP,
+    name: 'clipping is by the square of the norm',
+    find: 'Math.sqrt(squares.reduce((total, slice) => total + slice, 0))',
+    replace: 'squares.reduce((total, slice) => total + slice, 0)',
+  },
+  {
+    ...STEP,
+    name: 'a loss that is no number is applied',
+    find: '!Number.isFinite(gradientNorm) || !Number.isFinite(loss)',
+    replace: '!Number.isFinite(gradientNorm)',
+  },
+  {
+    ...STEP,
+    name: 'moving statistics are means over the batch',
+    find: 'sum[index]) / shards',
+    replace: 'sum[index]) / batchSize',
+  },
+  {
+    ...STEP,
+    name: 'moving statistics forget with the momentum that they should keep with',
+    find: 'statisticsMomentum * weights[index] + ((1 - statisticsMomentum) * sum[index]) / shards',
+    replace: '(1 - statisticsMomentum) * weights[index] + (statisticsMomentum * sum[index]) / shards',
+  },
+  {
+    ...STEP,
+    name: 'the first of the moving statistics stays as it is',
+    find: 'let index = trainableCount; index < weightCount',
+    replace: 'let index = trainableCount + 1; index < weightCount',
+  },
+  {
+    ...STEP,
+    name: 'the accuracy of a step is its count',
+    find: 'sum[weightCount + 1] / batchSize',
+    replace: 'sum[weightCount + 1]',
+  },
+  {
+    ...OPTIMIZER,
+    name: 'Nesterov has the old velocity',
+    find: 'velocity[index] = v;\n        weights[index] = weights[index] - rate * (nesterov ? g + momentum * v : v);',
+    replace:
+      'weights[index] = weights[index] - rate * (nesterov ? g + momentum * velocity[index] : v);\n        velocity[index] = v;',
+  },
+  {
+    ...OPTIMIZER,
+    name: 'the velocity takes 1 - momentum of the gradient',
+    find: 'momentum * velocity[index] + g)',
+    replace: 'momentum * velocity[index] + (1 - momentum) * g)',
+  },
+  {
+    ...OPTIMIZER,
+    name: 'the step has the velocity before it is rounded',
+    find: 'const v = Math.fround(momentum * velocity[index] + g);',
+    replace: 'const v = momentum * velocity[index] + g;',
+  },
+  {
+    ...OPTIMIZER,
+    name: 'the bias correction is one step ahead',
+    find: 'let beta1Power = 1;\n    let beta2Power = 1;',
+    replace: 'let beta1Power = config.beta1;\n    let beta2Power = config.beta2;',
+  },
+  {
+    ...OPTIMIZER,
+    name: 'the epsilon of AdamW is inside the root',
+    find: '(Math.sqrt(v / (1 - beta2Power)) + epsilon)',
+    replace: 'Math.sqrt(v / (1 - beta2Power) + epsilon)',
+  },
+  {
+    ...OPTIMIZER,
+    name: 'the second moment has the gradient before it is clipped',
+    find: '(1 - beta2) * g * g)',
+    replace: '(1 - beta2) * gradient[index] * gradient[index])',
+  },
+  { ...OPTIMIZER, name: 'biases decay', find: 'shape.length >= 2', replace: 'shape.length >= 1' },
+  {
+    ...OPTIMIZER,
+    name: 'weight decay does not go with the rate',
+    find: 'decays ? rate * weightDecay : 0',
+    replace: 'decays ? weightDecay : 0',
+  },
+  {
+    ...SCHEDULE,
+    name: 'the progress of the last step is below 1',
+    find: 'step / (totalSteps - 1)',
+    replace: 'step / totalSteps',
+  },
+  {
+    ...SCHEDULE,
+    name: 'the warmup of the cosine schedule begins at 0',
+    find: '(peak * (step + 1))',
+    replace: '(peak * step)',
+  },
+  {
+    ...SCHEDULE,
+    name: 'the warmup of the cosine schedule ends one step early',
+    find: '(warmup * (totalSteps - 1) + 1)',
+    replace: '(warmup * (totalSteps - 1))',
+  },
+  {
+    ...SCHEDULE,
+    name: 'a one-cycle schedule begins at 0',
+    find: 'cosineBetween(schedule.initial * peak, peak, progress / warmup)',
+    replace: 'cosineBetween(0, peak, progress / warmup)',
+  },
+  {
+    ...SCHEDULE,
+    name: 'a milestone counts one step later',
+    find: 'progress >= milestone',
+    replace: 'progress > milestone',
+  },
+  {
+    ...SCHEDULE,
+    name: 'milestones beyond the first do not count',
+    find: 'rate *= schedule.factor;',
+    replace: 'rate = schedule.initial * schedule.factor;',
+  },
+  {
+    file: 'shared/trigonometry.js',
+    tests: ['semantics-vectors', 'golden-arithmetic'],
+    name: 'sine and cosine are those of the machine',
+    find: 'return { sine: angle * (1 + sine), cosine: 1 + cosine };',
+    replace: 'return { sine: Math.sin(angle), cosine: Math.cos(angle) };',
+  },
+]

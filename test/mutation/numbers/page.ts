@@ -1,0 +1,96 @@
+import type { NumberMutation } from '../mutation.js'
+
+const GUARD = { file: 'dashboard/serve-page.js', tests: ['serve-page / other sites|foreign name'] }
+const LIMITS = { file: 'dashboard/serve-page.js', tests: ['serve-page'] }
+const HISTORY = { file: 'dashboard/event-history.js', tests: ['serve-page / forgets the oldest|never gave'] }
+const SERVER = { file: 'metrics/serve-metrics.js', tests: ['serve-page', 'metrics'] }
+
+/** The live page: who may ask for what, and how much it holds. */
+export const PAGE: readonly NumberMutation[] = [
+  {
+    ...GUARD,
+    name: 'a request from another site of the same domain makes the page compute',
+    find: "site === 'same-origin'",
+    replace: "site !== 'cross-site'",
+  },
+  {
+    ...GUARD,
+    name: 'a request that says nothing of its site makes the page compute',
+    find: 'origin !== undefined && origin === `http://${host}`',
+    replace: 'origin === undefined || origin === `http://${host}`',
+  },
+  {
+    ...GUARD,
+    name: 'a page of another port of this host makes the page compute',
+    find: 'origin === `http://${host}`',
+    replace: "new URL(origin === 'null' ? 'http://null' : origin).hostname === host?.split(':')[0]",
+  },
+  {
+    ...GUARD,
+    name: 'a refused request makes the page compute all the same',
+    find: 'if (isOwn)\n            source.look();',
+    replace: 'source.look();',
+  },
+  {
+    ...GUARD,
+    file: 'dashboard/page-files.js',
+    name: 'the page may run any script',
+    find: "script-src 'self' ${hashOf(IMPORT_MAP)};",
+    replace: "script-src 'self' 'unsafe-inline';",
+  },
+  {
+    ...GUARD,
+    file: 'metrics/serve-metrics.js',
+    name: 'a foreign name that means this machine is served',
+    find: 'if (isLoopback(host) && !isOfThisMachine(request))',
+    replace: 'if (false)',
+  },
+  {
+    ...LIMITS,
+    tests: ['serve-page / so many look'],
+    name: 'one viewer more than allowed looks',
+    find: 'viewers.size + newcomers.size >=',
+    replace: 'viewers.size + newcomers.size >',
+  },
+  {
+    ...LIMITS,
+    tests: ['serve-page / does not read'],
+    isCaughtByLimit: true,
+    name: 'a viewer that does not read is kept for ever',
+    find: 'viewer.destroy();',
+    replace: ';',
+  },
+  {
+    ...HISTORY,
+    name: 'a viewer that comes back gets its last event again',
+    find: 'number > seen',
+    replace: 'number >= seen',
+  },
+  {
+    ...HISTORY,
+    name: 'an event of another server is taken for one of this',
+    find: 'if (id?.startsWith(prefix) !== true || ',
+    replace: 'if (id === undefined || ',
+  },
+  {
+    ...SERVER,
+    tests: ['metrics'],
+    name: 'a crowd of scrapes counts as a regular one',
+    find: 'if (sinceMs > SHORTEST_INTERVAL_MS)',
+    replace: 'if (true)',
+  },
+  {
+    ...SERVER,
+    tests: ['metrics'],
+    name: 'a run that is over is ready',
+    find: 'sayState(response, notReady());',
+    replace: 'sayState(response, undefined);',
+  },
+  {
+    file: 'dashboard/inspection.js',
+    tests: ['serve-page', 'inspect-model'],
+    name: 'kernels on the page are not scaled to their largest value',
+    find: 'Math.round((127 * value) / (largest || 1))',
+    replace: 'Math.round(127 * value)',
+  },
+]

@@ -1,0 +1,129 @@
+import type { NumberMutation } from '../mutation.js'
+
+const STATE = { file: 'coordinator/run-progress.js', tests: ['reporting'] }
+const BAR = { file: 'coordinator/reporting/progress-line.js', tests: ['reporting'] }
+const STORY = { file: 'coordinator/reporting/run-story.js', tests: ['run-story', 'serve-page'] }
+const LINES = { file: 'coordinator/reporting/metrics-file.js', tests: ['reporting'] }
+const TABLE = { file: 'coordinator/reporting/final-table.js', tests: ['training-run', 'reporting'] }
+const HISTOGRAM = {
+  file: 'coordinator/reporting/tensorboard/histogram.js',
+  tests: ['tensorboard / counts every value|all equal|on a limit'],
+}
+const RECORD = { file: 'coordinator/reporting/tensorboard/event-file.js', tests: ['tensorboard / checksums fit'] }
+const IMAGE = {
+  file: 'coordinator/reporting/tensorboard/images.js',
+  tests: ['tensorboard / of a confusion matrix|of kernels'],
+}
+const SCALARS = {
+  file: 'coordinator/reporting/tensorboard/tensorboard-report.js',
+  tests: ['tensorboard / checksums fit'],
+}
+
+/** What people and programs are told of a run. */
+export const REPORTING: readonly NumberMutation[] = [
+  {
+    ...STATE,
+    name: 'the rate of a run counts its first step',
+    find: 'if (step > 1)',
+    replace: 'if (step > 0)',
+  },
+  {
+    ...STATE,
+    name: 'the rate of a run is per millisecond',
+    find: '(this.#batchSize * 1000) / durationMs',
+    replace: 'this.#batchSize / durationMs',
+  },
+  {
+    ...STATE,
+    name: 'the time left is for steps instead of samples',
+    find: '(this.#totalSteps - this.#step) * this.#batchSize',
+    replace: 'this.#totalSteps - this.#step',
+  },
+  {
+    ...BAR,
+    name: 'the progress line tells the rate of each worker',
+    find: '(1000 * this.#batchSize) / this.#stepMs',
+    replace: '(1000 * this.#batchSize) / this.#stepMs / event.workers',
+  },
+  {
+    ...BAR,
+    name: 'the progress line tells the time since the begin as left',
+    find: '(this.#totalSteps - step) * this.#stepMs',
+    replace: 'step * this.#stepMs',
+  },
+  {
+    ...LINES,
+    name: 'times in metrics.jsonl are milliseconds',
+    find: 'Date.now() / 1000',
+    replace: 'Date.now()',
+  },
+  {
+    ...STORY,
+    name: 'a point of many steps shows the last one instead of their mean',
+    find: 'const whole = merged(this.#gathered);',
+    replace: 'const whole = this.#gathered.at(-1);',
+  },
+  {
+    ...STORY,
+    name: 'the page shows loss and accuracy of an evaluation in each other’s place',
+    find: 'const point = { split, step, epoch: event.epoch, loss, accuracy,',
+    replace: 'const point = { split, step, epoch: event.epoch, loss: accuracy, accuracy: loss,',
+  },
+  {
+    ...HISTOGRAM,
+    name: 'the limits of a histogram are one bucket early',
+    find: 'min + (place + 1) * width',
+    replace: 'min + place * width',
+  },
+  {
+    ...HISTOGRAM,
+    name: 'a histogram leaves out its largest value',
+    find: 'bucket[Math.min(place, buckets - 1)]++;',
+    replace: 'bucket[place]++;',
+  },
+  {
+    ...HISTOGRAM,
+    name: 'the squares of a histogram are absolute values',
+    find: 'sumSquares += value * value;',
+    replace: 'sumSquares += Math.abs(value);',
+  },
+  {
+    ...RECORD,
+    name: 'the checksum of a record is not masked',
+    find: 'bytes.writeUInt32LE(maskedCrc32c(data), HEADER_BYTES + data.length);',
+    replace: 'bytes.writeUInt32LE(0, HEADER_BYTES + data.length);',
+  },
+  {
+    ...IMAGE,
+    name: 'the confusion image is transposed',
+    find: 'encode(Uint8Array.from(shades),',
+    replace:
+      'encode(Uint8Array.from(shades, (_, at) => shades[(at % confusion.length) * confusion.length + Math.floor(at / confusion.length)]),',
+  },
+  {
+    ...IMAGE,
+    name: 'the colours of kernels are blue, green, red',
+    find: 'tensor[(cell * channels + channel) * kernels + kernel]',
+    replace: 'tensor[(cell * channels + channels - 1 - channel) * kernels + kernel]',
+  },
+  {
+    ...SCALARS,
+    name: 'images per second on TensorBoard are per millisecond',
+    find: '(1000 * this.#batchSize) / durationMs',
+    replace: 'this.#batchSize / durationMs',
+  },
+  {
+    ...TABLE,
+    file: 'shared/units.js',
+    name: 'a share of 55 % is told as 0.55 %',
+    find: '(100 * share).toFixed(1)',
+    replace: 'share.toFixed(2)',
+  },
+  {
+    ...TABLE,
+    file: 'shared/units.js',
+    name: 'minutes are told as hours',
+    find: 'if (whole < 3600)',
+    replace: 'if (whole < 60)',
+  },
+]

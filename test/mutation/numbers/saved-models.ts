@@ -1,0 +1,110 @@
+import type { NumberMutation } from '../mutation.js'
+
+const SAFETENSORS = { file: 'saved-model/safetensors.js', tests: ['saved-model'] }
+const TRAINED = { file: 'saved-model/trained-model.js', tests: ['saved-model'] }
+const LAYERS = { file: 'saved-model/layers-model.js', tests: ['saved-model'] }
+const METADATA = { file: 'saved-model/model-metadata.js', tests: ['saved-model'] }
+
+/** Files of weights, and what they say of themselves. */
+export const SAVED_MODELS: readonly NumberMutation[] = [
+  {
+    ...SAFETENSORS,
+    name: 'values of safetensors are big-endian',
+    find: '...tensors.map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)),',
+    replace:
+      '...tensors.map(({ values }) => Buffer.from(Buffer.from(values.buffer, values.byteOffset, values.byteLength)).swap32()),',
+  },
+  {
+    ...SAFETENSORS,
+    name: 'values of safetensors are big-endian, written and read',
+    find: 'Buffer.from(values.buffer).set(bytes.subarray(dataStart + from, dataStart + to));',
+    replace: 'Buffer.from(values.buffer).set(Buffer.from(bytes.subarray(dataStart + from, dataStart + to)).swap32());',
+  },
+  {
+    ...SAFETENSORS,
+    name: 'safetensors say that they are float64',
+    find: "dtype: 'F32', shape",
+    replace: "dtype: 'F64', shape",
+  },
+  {
+    ...SAFETENSORS,
+    name: 'the shapes of safetensors are reversed',
+    find: "{ dtype: 'F32', shape, data",
+    replace: "{ dtype: 'F32', shape: shape.toReversed(), data",
+  },
+  {
+    ...SAFETENSORS,
+    name: 'the header of safetensors is not aligned',
+    find: "' '.repeat((8 - (Buffer.byteLength(json) % 8)) % 8)",
+    replace: "' '.repeat(0)",
+  },
+  {
+    ...TRAINED,
+    name: 'the tensors of safetensors stand in another order than the weights',
+    find: 'const tensors = layout.tensors.map(',
+    replace: 'const tensors = layout.tensors.toReversed().map(',
+  },
+  {
+    ...TRAINED,
+    name: 'saved kernels are transposed',
+    find: 'values: weights.subarray(offset, offset + size),',
+    replace:
+      'values: shape.length === 2 ? Float32Array.from({ length: size }, (_, at) => weights[offset + (at % shape[0]) * shape[1] + Math.floor(at / shape[0])]) : weights.subarray(offset, offset + size),',
+  },
+  {
+    ...LAYERS,
+    name: 'the tensors of weights.bin stand in another order than the manifest says',
+    find: 'weights: layout.tensors.map(',
+    replace: 'weights: layout.tensors.toReversed().map(',
+  },
+  {
+    ...LAYERS,
+    name: 'weights.bin is said to be int32',
+    find: "dtype: 'float32'",
+    replace: "dtype: 'int32'",
+  },
+  {
+    ...METADATA,
+    name: 'a saved model says that pixels go in as they are',
+    find: 'scale: 1 / 255',
+    replace: 'scale: 1',
+  },
+  {
+    ...METADATA,
+    name: 'a saved model says the width for the height',
+    find: 'const [height, width, channels] = model.inputShape;',
+    replace: 'const [width, height, channels] = model.inputShape;',
+  },
+  {
+    ...METADATA,
+    name: 'a saved model says that it gives logits',
+    find: "=== 'softmax' ? 'probabilities' : 'logits'",
+    replace: "=== 'softmax' ? 'logits' : 'probabilities'",
+  },
+  {
+    ...METADATA,
+    name: 'a saved model says its step as one less',
+    find: '        step,\n',
+    replace: '        step: step - 1,\n',
+  },
+  {
+    ...METADATA,
+    name: 'a saved model names its classes in another order',
+    find: 'classNames: dataset.classNames,',
+    replace: 'classNames: dataset.classNames.toReversed(),',
+  },
+  {
+    file: 'saved-model/run-models.js',
+    tests: ['saved-model'],
+    name: 'a saved model says its loss for its accuracy',
+    find: 'validationAccuracy: validation.accuracy',
+    replace: 'validationAccuracy: validation.loss',
+  },
+  {
+    file: 'model/weights-sha256.js',
+    tests: ['semantics-vectors'],
+    name: 'the hash of weights leaves out the last of them',
+    find: 'bytesOf(weights)',
+    replace: 'bytesOf(weights.subarray(0, -1))',
+  },
+]

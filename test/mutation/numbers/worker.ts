@@ -1,0 +1,114 @@
+import type { NumberMutation } from '../mutation.js'
+
+const SHARD = { file: 'worker/shard-computer.js', tests: ['shard-computer'] }
+const OFFLINE = { file: 'worker/offline/evaluate-model.js', tests: ['inspect-model / measured'] }
+const THREAD = { file: 'worker/compute-thread-entry.js', tests: ['compute-thread / shards that a lease names'] }
+
+/** What a worker computes for a lease, and what `convoy eval` and `convoy predict` compute. */
+export const WORKER: readonly NumberMutation[] = [
+  {
+    ...SHARD,
+    name: 'a worker augments as in the first epoch for ever',
+    find: 'this.#augmentation, epochs[index], samples[index])',
+    replace: 'this.#augmentation, 0, samples[index])',
+  },
+  {
+    ...SHARD,
+    name: 'a worker augments by the place in the shard',
+    find: 'this.#augmentation, epochs[index], samples[index])',
+    replace: 'this.#augmentation, epochs[index], index)',
+  },
+  {
+    ...SHARD,
+    name: 'a worker augments by the epoch of the first sample of the shard',
+    find: 'this.#augmentation, epochs[index], samples[index])',
+    replace: 'this.#augmentation, epochs[0], samples[index])',
+  },
+  {
+    ...SHARD,
+    name: 'all shards of a step have one dropout mask',
+    find: 'this.#dropout.words(step, shard)',
+    replace: 'this.#dropout.words(step, 0)',
+  },
+  {
+    ...SHARD,
+    name: 'all steps have one dropout mask',
+    find: 'this.#dropout.words(step, shard)',
+    replace: 'this.#dropout.words(0, shard)',
+  },
+  {
+    ...SHARD,
+    name: 'the second word of a dropout key is the first',
+    find: '[key0 | 0, key1 | 0]',
+    replace: '[key0 | 0, key0 | 0]',
+  },
+  {
+    ...SHARD,
+    name: 'the last shard of an evaluation is padded with the first samples',
+    find: 'this.#split[split].subarray(shard * size, (shard + 1) * size)',
+    replace:
+      'Uint32Array.from({ length: size }, (_, place) => this.#split[split][(shard * size + place) % this.#split[split].length])',
+  },
+  {
+    ...SHARD,
+    name: 'a worker evaluates the test split on validation',
+    find: 'this.#split[split].subarray(',
+    replace: 'this.#split.validation.subarray(',
+  },
+  {
+    ...SHARD,
+    name: 'labels are those of the places in the shard',
+    find: 'Int32Array.from(samples, (sample) => labels[sample])',
+    replace: 'Int32Array.from(samples, (_, place) => labels[place])',
+  },
+  {
+    ...SHARD,
+    name: 'a worker splits with another seed',
+    find: 'splitDataset(dataset, config.seed, config.stratified)',
+    replace: 'splitDataset(dataset, 1, config.stratified)',
+  },
+  {
+    ...SHARD,
+    name: 'a worker does not stratify',
+    find: 'splitDataset(dataset, config.seed, config.stratified)',
+    replace: 'splitDataset(dataset, config.seed, false)',
+  },
+  {
+    ...THREAD,
+    name: 'a lease computes the first shards of its step',
+    find: 'lease.firstShard + index',
+    replace: 'index',
+  },
+  {
+    ...OFFLINE,
+    name: 'convoy eval counts its last shard alone',
+    find: '(sum[index] += value)',
+    replace: '(sum[index] = value)',
+  },
+  {
+    ...OFFLINE,
+    name: 'the loss of convoy eval is a mean over shards',
+    find: 'sum.at(-1) / samples.length',
+    replace: 'sum.at(-1) / Math.ceil(samples.length / config.evaluationShardSize)',
+  },
+  {
+    ...OFFLINE,
+    name: 'the confusion matrix of convoy eval is transposed',
+    find: '...sum.subarray(label * classes, (label + 1) * classes),',
+    replace: '...Array.from({ length: classes }, (_, other) => sum[other * classes + label]),',
+  },
+  {
+    file: 'worker/offline/predict-images.js',
+    tests: ['inspect-model / classified'],
+    name: 'convoy predict gives the second image the classes of the first',
+    find: 'probabilities.subarray(index * model.classCount, (index + 1) * model.classCount)',
+    replace: 'probabilities.subarray(0, model.classCount)',
+  },
+  {
+    file: 'worker/offline/predict-images.js',
+    tests: ['inspect-model / classified'],
+    name: 'convoy predict begins with the least probable class',
+    find: 'b.probability - a.probability',
+    replace: 'a.probability - b.probability',
+  },
+]
