@@ -135,8 +135,3 @@ export class Launch {
     }
   }
 }
-
-/** `convoy train …` to its end. @returns what `--json` printed */
-export async function train(args: readonly string[]): Promise<Json> {
-  return new Launch(['train', ...args]).result()
-}

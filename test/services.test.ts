@@ -82,7 +82,7 @@ describe('the coordinator says why a worker left', () => {
     for (const stream of [work, results]) stream.on('error', () => undefined)
     work.write({ ready: {} })
     const lease = once(work, 'data')
-    return { work, results, lease, reasonItLeft: () => reasonItLeft(reply.worker) }
+    return { id: reply.worker, work, results, lease, reasonItLeft: () => reasonItLeft(reply.worker) }
   }
 
   async function reasonItLeft(id: number): Promise<string> {
@@ -114,5 +114,23 @@ describe('the coordinator says why a worker left', () => {
     const [message] = (await lease) as [{ lease: { lease: number } }]
     results.write(sharedChunk(message.lease.lease, 4))
     assert.equal(await reasonItLeft(), 'sent a malformed result')
+  })
+
+  it('that calls without the secret of the worker it says it is', async () => {
+    const credentials = grpc.credentials.createInsecure()
+    const [control, data] = [new Control(listener.address, credentials), new Data(listener.address, credentials)]
+    clients.push(control, data)
+    const joined = await worker('d')
+    const metadata = new grpc.Metadata()
+    metadata.set(WORKER_KEY, String(joined.id))
+    metadata.set(SESSION_KEY, 'ab'.repeat(16))
+    for (const stream of [control.work(metadata), data.results(metadata)]) {
+      // Its status comes after what it has to read.
+      stream.resume()
+      const [error] = (await once(stream, 'error')) as [grpc.ServiceError]
+      assert.match(error.details, /^Not a worker of this run/)
+    }
+    joined.work.cancel()
+    assert.equal(await joined.reasonItLeft(), 'connection lost')
   })
 })

@@ -63,7 +63,6 @@ export const TRAINING: readonly NumberMutation[] = [
   },
   {
     ...RUN,
-    tests: ['simulation / 500 simulated runs'],
     name: 'the last shard of an evaluation is left out',
     find: 'shards: Math.ceil(samples / config.evaluationShardSize)',
     replace: 'shards: Math.max(1, Math.floor(samples / config.evaluationShardSize))',
