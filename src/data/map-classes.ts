@@ -2,8 +2,6 @@ import { ConvoyError } from '../shared/errors.js'
 import { listed } from '../shared/log/listed.js'
 import type { Dataset } from './dataset.js'
 
-/** Names in a message; more are counted. */
-
 /**
  * Gives a data set's samples a model's labels: classes are the same where their names are, in whatever order they stand. Names that
  * differ by Unicode normalisation alone are the same. A data set may lack classes of the model.
