@@ -128,7 +128,7 @@ const RUNS: Record<string, { changes: object; weights: string; norms: string }> 
   },
 }
 
-describe(`the weights after ${STEPS} steps are not those of semantics.md, with`, () => {
+describe(`the weights after ${STEPS} steps are those of semantics.md, with`, () => {
   for (const [name, { changes, weights, norms }] of Object.entries(RUNS)) {
     it(name, () => {
       const { weights: trained, norms: measured, losses } = train(changes)
@@ -165,7 +165,7 @@ const SCHEDULES: [schedule: ScheduleConfig, sha256: string][] = [
   ],
 ]
 
-describe('the learning rates of all steps are not those of semantics.md, on', () => {
+describe('the learning rates of all steps are those of semantics.md, on', () => {
   for (const [schedule, expected] of SCHEDULES) {
     it(JSON.stringify(schedule), () => {
       // A step falls on each milestone exactly.
@@ -175,7 +175,7 @@ describe('the learning rates of all steps are not those of semantics.md, on', ()
   }
 })
 
-it('the sum over another number of shards is not that of the tree', () => {
+it('the sum over another number of shards is that of the tree', () => {
   const hash = createHash('sha256')
   for (const shards of [1, 2, 3, 6, 7, 8, 13]) {
     const tree = new ReductionTree(shards)
@@ -190,7 +190,7 @@ it('the sum over another number of shards is not that of the tree', () => {
   assert.equal(hash.digest('hex'), 'fe9ac9375f106554f79b367adb6790bf42428a9d9f933c64671a953fb45c3994')
 })
 
-it('the norm of a long vector is not the sum over its slices', () => {
+it('the norm of a long vector is the sum over its slices', () => {
   const length = 2 ** 21 + 1_003
   const long = layoutOf({ name: 'kernel', shape: [1, length], l2: 0.001 })
   const config = runConfigSchema.parse({

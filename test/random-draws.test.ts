@@ -73,13 +73,13 @@ describe('flip, rotation and zoom', () => {
   const column = (drawn: readonly Drawn[], quantity: keyof Drawn): number[] => drawn.map((one) => one[quantity])
 
   for (const [name, drawn] of Object.entries(SERIES)) {
-    it(`are not distributed as stated, ${name}`, () => {
+    it(`are distributed as stated, ${name}`, () => {
       isUniform(column(drawn, 'degrees'), -20, 20, 'rotations')
       isUniform(column(drawn, 'zoom'), 0.9, 1.1, 'zooms')
       hasShare(column(drawn, 'flip'), 0.5, 'flips')
     })
 
-    it(`are related to each other, or to the ones before, ${name}`, () => {
+    it(`are independent of each other and of the ones before, ${name}`, () => {
       const [flip, degrees, zoom] = QUANTITIES.map((quantity) => column(drawn, quantity)) as [
         number[],
         number[],
@@ -97,7 +97,7 @@ describe('flip, rotation and zoom', () => {
     })
   }
 
-  it('are related between epochs or samples', () => {
+  it('are independent between epochs and samples', () => {
     const names = Object.keys(SERIES)
     names.forEach((a, index) => {
       for (const b of names.slice(index + 1))
@@ -121,11 +121,11 @@ describe('dropout', () => {
     })
   }
 
-  it('keeps another share than its rate says', () => {
+  it('keeps the share that its rate says', () => {
     for (const rate of [0.05, 0.2, 0.5, 0.9]) hasShare(mask(0, 0, 0, rate), 1 - rate, `rate ${rate}`)
   })
 
-  it('has masks of layers, shards or steps that are related', () => {
+  it('has masks of layers, shards and steps that are independent', () => {
     const masks: { name: string; kept: number[] }[] = []
     for (const step of [0, 1, 1000])
       for (const shard of [0, 1, 3])

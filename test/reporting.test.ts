@@ -166,6 +166,20 @@ describe('the state of a run', () => {
     assert.equal(progress.summary.state, 'finished')
   })
 
+  it('is finished after all planned steps, and stopped after fewer', () => {
+    const started = EVENTS.find((event) => event.kind === 'started')!
+    for (const [totalSteps, state] of [
+      [result.steps, 'finished'],
+      [result.steps + 1, 'stopped'],
+    ] as const) {
+      const progress = new RunProgress()
+      const evaluating: RunEvent = { kind: 'evaluating', split: 'test', done: 0, total: 4 }
+      for (const event of [{ ...started, totalSteps }, joined, step, evaluating]) progress.observe(event)
+      progress.observe({ kind: 'finished', result })
+      assert.equal(progress.summary.state, state)
+    }
+  })
+
   it('tells its rate and the time left in seconds, from all workers together, without the first step', () => {
     const progress = new RunProgress()
     const started = EVENTS.find((event) => event.kind === 'started')!

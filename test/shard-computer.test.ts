@@ -73,12 +73,12 @@ describe('a shard that a worker computes', () => {
   // Shard 1 of step 2 begins in the first epoch and ends in the second; step 6 is in the third.
   const SHARDS = [[0, 0], [0, 1], [2, 0], [2, 1], [3, 0], [6, 1], [1, 1]] as const // prettier-ignore
   for (const [step, shard] of SHARDS) {
-    it(`has other samples, transforms or dropout masks than semantics.md says: step ${step}, shard ${shard}`, () => {
+    it(`has the samples, transforms and dropout masks of semantics.md: step ${step}, shard ${shard}`, () => {
       assert.ok(bytesOf(computer.gradient(step, shard)).equals(bytesOf(direct(step, shard))))
     })
   }
 
-  it('is the same with what belongs to another epoch, step or shard, so that no case above can fail', () => {
+  it('is another one with what belongs to another epoch, step or shard', () => {
     assert.deepEqual([...new Set(plain.samples(2, 1).map(({ epoch }) => epoch))], [0, 1])
     assert.deepEqual([...new Set(plain.samples(6, 1).map(({ epoch }) => epoch))], [2])
     const exact = bytesOf(direct(2, 1))
@@ -93,7 +93,7 @@ describe('a shard that a worker computes', () => {
       assert.ok(!bytesOf(direct(2, 1, changes)).equals(exact), Object.keys(changes).join())
   })
 
-  it('has another loss, count, statistic or gradient than the plain network', () => {
+  it('has the loss, count, statistics and gradient of the plain network', () => {
     const [step, shard] = [2, 1]
     const vector = computer.gradient(step, shard)
     const { pixels, labels, transforms } = plain.gradientInput(step, shard)
@@ -148,7 +148,7 @@ describe('an evaluation that a worker computes', () => {
     ['validation', plain.validation],
     ['test', plain.test],
   ] as const) {
-    it(`counts other samples or predictions than the plain network, of the ${split} split`, () => {
+    it(`counts the samples and predictions of the plain network, of the ${split} split`, () => {
       for (let shard = 0; shard * 4 < samples.length; shard++) {
         const vector = computer.evaluate(split, shard)
         const chosen = samples.slice(shard * 4, shard * 4 + 4)
@@ -163,7 +163,7 @@ describe('an evaluation that a worker computes', () => {
     })
   }
 
-  it('is of another split where the run stratifies', () => {
+  it('is of the stratified split where the run stratifies', () => {
     // Nearly all images have one label: shares of the others differ from split to split unless they are stratified.
     const labels = dataset.labels.map((_, sample) => (sample % 9 === 0 ? 2 : 0))
     const changed = { ...dataset, labels }
@@ -176,7 +176,7 @@ describe('an evaluation that a worker computes', () => {
     }
   })
 
-  it('counts labels in columns, or of equal logits not the first', () => {
+  it('counts labels in rows, and of equal logits the first', () => {
     const { offset: kernel, size } = layout.tensors.find(({ name }) => name === 'logits/kernel')!
     const { offset: bias } = layout.tensors.find(({ name }) => name === 'logits/bias')!
     // Every image has the same logits, and classes 1 and 3 the same highest.
