@@ -18,7 +18,7 @@ import { blockOutputs, buildNetwork } from '../src/model/networks.js'
 import { RECIPES } from '../src/model/recipes.js'
 import { NETWORK_NAMES, runConfigSchema } from '../src/model/run-config.js'
 import { evaluateModel } from '../src/worker/offline/evaluate-model.js'
-import { inspectModel } from '../src/worker/offline/inspect-model.js'
+import { evenly, inspectModel } from '../src/worker/offline/inspect-model.js'
 import { predictImages } from '../src/worker/offline/predict-images.js'
 
 const { tf } = loadTensorflow('cpu')
@@ -95,7 +95,7 @@ describe('looking inside a model', () => {
       [inspection.examined, inspection.splitSize, inspection.mistakeCount],
       [TEST_COUNT, TEST_COUNT, wrong],
     )
-    assert.equal(inspection.accuracy, 1 - wrong / TEST_COUNT)
+    assert.equal(inspection.accuracy, right / TEST_COUNT)
   })
 
   it('shows an image of every class, and the mistakes that the network is most sure of', () => {
@@ -138,6 +138,24 @@ describe('looking inside a model', () => {
       }
       assert.equal(bytes(maps).length, offset)
     }
+  })
+
+  it('shows the channels that put out most', () => {
+    const shown = Buffer.concat([...samples, ...mistakes].map(({ pixels }) => bytes(pixels)))
+    for (const [block, { shape, values }] of engine.activations(shown, blockOutputs(model.topology)).entries()) {
+      const sums = new Float64Array(shape[2]!)
+      values.forEach((value, index) => (sums[index % sums.length]! += value))
+      const { channels } = blocks[block]!
+      const least = Math.min(...channels.map((channel) => sums[channel]!))
+      for (const [channel, sum] of sums.entries())
+        assert.ok(channels.includes(channel) || sum <= least, `block ${block}, channel ${channel}`)
+    }
+  })
+
+  it('takes items from all of a list, with the first and the last', () => {
+    assert.deepEqual(evenly([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 4), [0, 3, 6, 9])
+    assert.deepEqual(evenly([0, 1, 2], 4), [0, 1, 2])
+    assert.deepEqual(evenly([7, 8], 1), [7])
   })
 
   it('gives the same again', () => {

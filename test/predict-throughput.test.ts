@@ -67,11 +67,19 @@ describe('convoy simulate', () => {
     assert.equal(bottleneck, 'compute')
   })
 
+  test('two workers take half as long, and their efficiency is that of each', async () => {
+    const { stepMs, efficiency } = await predictThroughput({ ...WHAT_IF, workers: 2 })
+    assert.ok(stepMs > 8 * 50 && stepMs < 8 * 50 * 1.05, `${stepMs} ms`)
+    assert.ok(Math.abs(efficiency - (8 * 50) / stepMs) < 1e-9)
+  })
+
   test('names what a cluster loses most time with', async () => {
     const bottleneck = async (change: Partial<WhatIf>): Promise<string> =>
       (await predictThroughput({ ...WHAT_IF, workers: 8, ...change })).bottleneck
     assert.equal(await bottleneck({ workers: 32 }), 'too few shards')
     assert.equal(await bottleneck({ bandwidth: 2e8 }), 'network')
+    // Weights go one way and gradients the other: 14.5 ms of some 125.
+    assert.equal(await bottleneck({ bandwidth: 1.1e9 }), 'network')
     assert.equal(await bottleneck({ resultMs: 20 }), 'coordinator')
     assert.equal(await bottleneck({ cores: 2 }), 'cores')
     assert.equal(await bottleneck({ failuresPerWorkerHour: 300, steps: 300 }), 'failures')

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { DEFAULT_LIMITS } from '../src/coordinator/core/limits.js'
 import type { Effect, Lease, SchedulerEvent } from '../src/coordinator/core/scheduler-events.js'
 import { Scheduler } from '../src/coordinator/core/scheduler.js'
+import { Speed } from '../src/coordinator/core/speeds.js'
 
 /** A scheduler with workers that are ready, and time that the test sets. */
 class Scene {
@@ -492,5 +493,19 @@ describe('scheduler', () => {
     scene.good(lease)
     assert.deepEqual(scene.pass(DEFAULT_LIMITS.progressMs - 1_000), [])
     assert.deepEqual(kinds(scene.pass(2_000))[0], 'drop')
+  })
+})
+
+describe('the speed of a worker', () => {
+  test('is an average that follows it, from the second measurement on', () => {
+    const speed = new Speed()
+    const measured = [900, 100, 200, 200].map((shardMs) => {
+      speed.measure('WORK_GRADIENT', shardMs)
+      return speed.shardMs('WORK_GRADIENT')
+    })
+    // The first has the building of the graph in it.
+    assert.deepEqual(measured, [undefined, 100, 130, 151])
+    assert.equal(speed.bestMs('WORK_GRADIENT'), 100)
+    assert.equal(speed.shardMs('WORK_EVALUATE'), undefined)
   })
 })

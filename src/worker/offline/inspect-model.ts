@@ -131,7 +131,7 @@ function strongest(output: Float32Array, channelCount: number): number[] {
 }
 
 /** At most so many items, first and last among them. */
-function evenly<Item>(items: ArrayLike<Item>, most: number): Item[] {
+export function evenly<Item>(items: ArrayLike<Item>, most: number): Item[] {
   const count = Math.min(items.length, most)
   return Array.from(
     { length: count },
