@@ -9,8 +9,8 @@ import { killLaunches, Launch } from './launch.js'
 
 // How runs end, row by row of the fault table.
 
-/** Goodbye to workers and everything else that an end waits for, with room for a busy machine. */
-const END_MS = 10_000
+/** Goodbye to workers, the last look into the model, and whatever else an end waits for, with room for a busy machine. */
+const END_MS = 30_000
 
 /** A connection that never sends anything, nor closes when the other side does. */
 async function bareConnection(address: string): Promise<Socket> {

@@ -33,11 +33,15 @@ export class MemoryGroup {
     writeFileSync(this.limitFile, `${bytes}`)
   }
 
-  /** A program for `node -e` in this group that holds more and more, until the kernel has killed a process of the group. */
+  /**
+   * A program for `node -e` in this group that holds more and more, until the kernel has killed a process of the group. Where that one
+   * takes long to die the kernel kills another: this program, rather than a coordinator.
+   */
   get hog(): string {
     const file = path.join(this.#directory, this.limitFile.endsWith('max') ? 'memory.events' : 'memory.oom_control')
     return `
-      const { readFileSync } = require('node:fs')
+      const { readFileSync, writeFileSync } = require('node:fs')
+      writeFileSync('/proc/self/oom_score_adj', '250')
       const held = []
       while (/oom_kill 0/.test(readFileSync(${JSON.stringify(file)}, 'utf8'))) held.push(Buffer.alloc(4e6, 1))`
   }
