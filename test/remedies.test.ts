@@ -17,7 +17,7 @@ interface Text {
 }
 
 /** Flags of other programs that texts mention. */
-const FOREIGN = new Set(['--shm-size', '--hash'])
+const FOREIGN = new Set(['--shm-size', '--hash', '--expose-gc'])
 /** Commands whose own folder alone speaks of flags: what they train is fixed or simulated; doctor only lists the coordinator's. */
 const ALONE: Readonly<Record<string, string>> = {
   bench: 'src/bench/',

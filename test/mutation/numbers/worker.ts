@@ -82,20 +82,26 @@ export const WORKER: readonly NumberMutation[] = [
   {
     ...OFFLINE,
     name: 'convoy eval counts its last shard alone',
-    find: '(sum[index] += value)',
-    replace: '(sum[index] = value)',
+    find: '(counts[cell] += vector[cell])',
+    replace: '(counts[cell] = vector[cell])',
   },
   {
     ...OFFLINE,
     name: 'the loss of convoy eval is a mean over shards',
-    find: 'sum.at(-1) / samples.length',
-    replace: 'sum.at(-1) / Math.ceil(samples.length / config.evaluationShardSize)',
+    find: 'lossSum / samples.length',
+    replace: 'lossSum / Math.ceil(samples.length / config.evaluationShardSize)',
+  },
+  {
+    ...OFFLINE,
+    name: 'the loss of convoy eval is that of its last shard',
+    find: 'lossSum = whole[0]',
+    replace: 'lossSum = vector.at(-1)',
   },
   {
     ...OFFLINE,
     name: 'the confusion matrix of convoy eval is transposed',
-    find: '...sum.subarray(label * classes, (label + 1) * classes),',
-    replace: '...Array.from({ length: classes }, (_, other) => sum[other * classes + label]),',
+    find: '...counts.subarray(label * classes, (label + 1) * classes),',
+    replace: '...Array.from({ length: classes }, (_, other) => counts[other * classes + label]),',
   },
   {
     file: 'worker/offline/predict-images.js',
