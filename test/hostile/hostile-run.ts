@@ -1,3 +1,4 @@
+import os from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DeviceDescription } from '../../src/engine/engine.js'
 import { SeededDraws } from '../../src/simulation/seeded-draws.js'
@@ -81,6 +82,8 @@ export async function hostileRun(options: HostileOptions): Promise<HostileOutcom
       peak = { bytes: Math.max(peak.bytes, bytes), descriptors: Math.max(peak.descriptors, descriptors) }
     }, SAMPLE_MS)
 
+    // One elsewhere would take no processor from the workers here.
+    os.setPriority(os.constants.priority.PRIORITY_LOW)
     const attacker = new Attacker({ address, adminAddress, device }, peers, options)
     const windows: { fromMs: number; toMs: number }[] = []
     const window = async (what: () => Promise<unknown>): Promise<void> => {

@@ -2,19 +2,25 @@ import * as grpc from '@grpc/grpc-js'
 
 /**
  * For interceptors of a server.
- * @param over told once, when the call has its status or its peer has gone; `details` is what the peer is told of a failure
+ * @param over told once, when the call has its status or its peer has gone; `details` is what the peer is told of a failure, and
+ *   `isRequestWhole` whether everything that the peer has to send had come
  */
 export function onCallOver(
   call: grpc.ServerInterceptingCallInterface,
-  over: (code: grpc.status, details: string) => void,
+  over: (code: grpc.status, details: string, isRequestWhole: boolean) => void,
 ): grpc.ServerInterceptingCall {
   let isOver = false
+  let isRequestWhole = false
   const once = (code: grpc.status, details: string): void => {
     if (isOver) return
     isOver = true
-    over(code, details)
+    over(code, details, isRequestWhole)
   }
   const listener = new grpc.ServerListenerBuilder()
+    .withOnReceiveHalfClose((next) => {
+      isRequestWhole = true
+      next()
+    })
     .withOnCancel(() => {
       once(grpc.status.CANCELLED, '')
     })

@@ -21,7 +21,7 @@ const SHARE_SPENT = 1 / 4
  * V8 takes closed connections for long-lived, some 50 kB of each and as much again outside its heap, and lets its heap triple before it
  * looks at those. After this many it is told to.
  */
-const COLLECT_AFTER = 200
+const COLLECT_AFTER = 400
 /** A collection stops the process for some 50 ms: a flood may not make it do nothing else. */
 const COLLECT_EVERY_MS = 2_000
 
@@ -74,14 +74,20 @@ export class OpenConnections {
   }
 
   /** For the server of this listener: sees which connections have calls. */
-  readonly interceptor: grpc.ServerInterceptor = (_method, call) => {
+  readonly interceptor: grpc.ServerInterceptor = ({ requestStream }, call) => {
     const connection = this.#connections.get(call.getPeer())
     if (connection === undefined) return onCallOver(call, () => undefined)
     connection.openCalls++
     connection.isSpent = false
-    return onCallOver(call, () => {
+    return onCallOver(call, (_code, _details, isRequestWhole) => {
       connection.openCalls--
       connection.isSpent = connection.openCalls === 0
+      if (!requestStream && !isRequestWhole && this.#options.isInUse?.(connection.peer) !== true) {
+        // Nobody wants the rest of this request, and gRPC would read all of it. The status goes out in this turn of the event loop.
+        setImmediate(() => {
+          this.#destroy(connection)
+        })
+      }
       this.#makeRoom()
     })
   }
