@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { report } from './setup.mjs'
 
@@ -26,11 +27,16 @@ if (files.length === 0) {
   process.exit(2)
 }
 
+const reporters = [isatty(1) ? 'spec' : 'tap', path.join(root, 'scripts', 'slowest-tests.mjs')].flatMap((reporter) => [
+  `--test-reporter=${reporter}`,
+  '--test-reporter-destination=stdout',
+])
 const test = [
   '--enable-source-maps',
   '--test',
   '--test-concurrency=2',
   `--test-timeout=${FILE_TIMEOUT_MS}`,
+  ...(flags.some((flag) => flag.startsWith('--test-reporter')) ? [] : reporters),
   ...flags,
   ...files,
 ]
