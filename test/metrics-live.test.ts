@@ -28,7 +28,7 @@ const ABSENT: readonly MetricName[] = [
 
 describe('a coordinator with two workers', () => {
   it('serves every series, valid for promtool; a thousand scrapes at once change nothing of the result', async (t) => {
-    const run = [...RUN, '--epochs', '60']
+    const run = [...RUN, '--epochs', '30']
     const undisturbed = await new Launch(['train', ...run, ...LOCAL, '--workers', '2'], tiny.environment).result()
     const coordinator = new Launch(['coordinator', ...run, ...LOCAL], tiny.environment)
     const { address, metrics, runDirectory } = await coordinator.announcement()
@@ -39,7 +39,7 @@ describe('a coordinator with two workers', () => {
         new Launch(['worker', '--join', address, '--name', name, '--metrics-listen', '127.0.0.1:0'], tiny.environment),
     )
     await coordinator.untilMetrics((line) => line['kind'] === 'evaluated')
-    await coordinator.untilMetrics((line) => line['kind'] === 'step' && (line['step'] as number) >= 60)
+    await coordinator.untilMetrics((line) => line['kind'] === 'step' && (line['step'] as number) >= 20)
 
     const scrapes = await Promise.all(
       Array.from({ length: SCRAPES }, async () => {

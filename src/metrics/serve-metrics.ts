@@ -54,6 +54,14 @@ export async function serveMetrics(
   let scrapedMs = -Infinity
   let intervalMs = Infinity
   let onScraped = (): void => undefined
+  // Many who scrape at once get the same text: each costs the training some milliseconds.
+  let rendering: ReturnType<typeof render> | undefined
+  const rendered = (): ReturnType<typeof render> => {
+    rendering ??= render().finally(() => {
+      rendering = undefined
+    })
+    return rendering
+  }
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
@@ -74,7 +82,7 @@ export async function serveMetrics(
         response.on('finish', () => {
           onScraped()
         })
-        render().then(
+        rendered().then(
           ({ text, contentType }) => response.writeHead(200, { 'content-type': contentType }).end(text),
           () => response.writeHead(500).end(),
         )
