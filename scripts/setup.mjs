@@ -80,13 +80,13 @@ async function makeReady({ development = false, runtime = true, cifar10 = true }
 }
 
 /** Least minor version by major one, from what the packages ask for; the development tools ask for more. */
-const LEAST_MINOR = { 20: 17, 22: 9, 23: 0, 24: 0 }
-const LEAST_MINOR_OF_TOOLS = { 20: 19, 22: 13, 24: 0 }
+const MIN_MINOR = { 20: 17, 22: 9, 23: 0, 24: 0 }
+const MIN_MINOR_OF_TOOLS = { 20: 19, 22: 13, 24: 0 }
 
 /** What is wrong with this version of Node, if anything. */
 export function nodeProblem(version, development = false) {
   const [major, minor] = version.split('.').map(Number)
-  if (minor >= (development ? LEAST_MINOR_OF_TOOLS : LEAST_MINOR)[major]) return undefined
+  if (minor >= (development ? MIN_MINOR_OF_TOOLS : MIN_MINOR)[major]) return undefined
   const wanted = development
     ? "Convoy's tests run on Node 20.19+, 22.13+ or 24"
     : 'Convoy runs on Node 20.17+, 22.9+, 23 or 24'

@@ -14,7 +14,7 @@ import type { LogRecord } from '../src/shared/log/log.js'
 import { Log } from '../src/shared/log/log.js'
 import { forPeople } from '../src/shared/log/people-format.js'
 import type { LogLineMessage } from '../src/shared/protocol/messages.js'
-import { LONGEST_LOG_LINE, MOST_LOG_LINES } from '../src/shared/protocol/messages.js'
+import { MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from '../src/shared/protocol/messages.js'
 import { LogRelay } from '../src/worker/log-relay.js'
 import { worker } from './example-run.js'
 
@@ -258,7 +258,7 @@ describe('what workers log', () => {
 
   it('cannot flood the log: a burst, then a few lines a second, and how many were left out', () => {
     const { seen, clock, logs } = open()
-    const lines = new Array<LogLineMessage>(MOST_LOG_LINES).fill(line('again'))
+    const lines = new Array<LogLineMessage>(MAX_LOG_LINES).fill(line('again'))
     for (let batch = 0; batch < 1_000; batch++) {
       logs.receive(worker, { lines, leftOut: 1 })
       clock.nowMs += 1
@@ -270,20 +270,20 @@ describe('what workers log', () => {
       ({ message }) => /^([\d,]+) lines? of it (?:was|were) left out/.exec(message)?.[1] ?? [],
     )
     const leftOut = counts.reduce((sum, count) => sum + Number(count.replaceAll(',', '')), 0)
-    assert.equal(leftOut + seen.length - counts.length, 1_000 * (MOST_LOG_LINES + 1) + 1)
+    assert.equal(leftOut + seen.length - counts.length, 1_000 * (MAX_LOG_LINES + 1) + 1)
     assert.equal(seen.at(-1)!.message, 'later')
   })
 
   it('cannot flood the log from many workers either', () => {
     const { seen, logs } = open()
-    const lines = new Array<LogLineMessage>(MOST_LOG_LINES).fill(line('again'))
+    const lines = new Array<LogLineMessage>(MAX_LOG_LINES).fill(line('again'))
     for (let id = 0; id < 1_000; id++) logs.receive({ ...worker, id }, { lines, leftOut: 0 })
     assert.ok(seen.length <= 520, `${seen.length} lines`)
   })
 
   const nonsense: Record<string, LogLineMessage[]> = {
-    'too many lines': new Array<LogLineMessage>(MOST_LOG_LINES + 1).fill(line('x')),
-    'a line too long': [line('x'.repeat(LONGEST_LOG_LINE + 1))],
+    'too many lines': new Array<LogLineMessage>(MAX_LOG_LINES + 1).fill(line('x')),
+    'a line too long': [line('x'.repeat(MAX_LOG_LINE_LENGTH + 1))],
     'a level that does not exist': [line('x', { level: 'fatal' })],
     'a module that does not exist': [line('x', { module: '__proto__' })],
     'a negative age': [line('x', { secondsAgo: -1 })],
@@ -310,10 +310,10 @@ describe('what workers log', () => {
     for (let n = 0; n < 100; n++) relay.write(record('worker', 5_000, `${n} ${'x'.repeat(5_000)}`))
     nowMs = 5_500
     const { lines, leftOut } = relay.take()!
-    assert.deepEqual([lines.length, leftOut], [MOST_LOG_LINES, 100 - MOST_LOG_LINES])
+    assert.deepEqual([lines.length, leftOut], [MAX_LOG_LINES, 100 - MAX_LOG_LINES])
     assert.deepEqual(
       [lines[0]!.message.length, lines[0]!.message[0], lines[0]!.secondsAgo],
-      [LONGEST_LOG_LINE, '0', 0.5],
+      [MAX_LOG_LINE_LENGTH, '0', 0.5],
     )
     relay.setLevel('info')
     relay.write(record('worker', 5_500, 'news', { level: 'info' }))

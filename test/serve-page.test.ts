@@ -10,7 +10,7 @@ import { livePageOf } from '../src/dashboard/serve-page.js'
 import { serveMetrics } from '../src/metrics/serve-metrics.js'
 import { EVENTS } from './example-run.js'
 
-const MOST_VIEWERS = 64
+const MAX_VIEWERS = 64
 
 interface SentEvent {
   readonly id: string
@@ -110,11 +110,11 @@ describe("the page's server", () => {
 
   it('lets so many look and no more, and the next one when somebody leaves', async () => {
     const { page, ask } = await servedStory()
-    const all = await Promise.all(Array.from({ length: MOST_VIEWERS }, async () => ask('/events')))
+    const all = await Promise.all(Array.from({ length: MAX_VIEWERS }, async () => ask('/events')))
     assert.deepEqual([...new Set(all.map(({ statusCode }) => statusCode))], [200])
     assert.equal((await ask('/events')).statusCode, 503)
     all[0]!.destroy()
-    while (page.viewers === MOST_VIEWERS) await new Promise((resolve) => setImmediate(resolve))
+    while (page.viewers === MAX_VIEWERS) await new Promise((resolve) => setImmediate(resolve))
     const late = await ask('/events')
     assert.equal(late.statusCode, 200)
     for (const response of [...all, late]) response.destroy()

@@ -9,7 +9,7 @@ import { flagProblems, problemsOf, reportsFlagProblems, throwProblems } from './
 import type { Prediction, WhatIf } from '../simulation/predict-throughput.js'
 import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughput.js'
 
-const MOST_WORKERS = 256
+const MAX_WORKERS = 256
 
 const number = (low: number, high: number) => z.coerce.number().min(low).max(high)
 const whole = (low: number, high: number) => number(low, high).int()
@@ -21,8 +21,8 @@ const flagsSchema = z.object({
     .regex(/^\d+(,\d+)*$/, 'give numbers with commas between them, such as 1,8,64')
     .transform((text) => text.split(',').map(Number))
     .refine(
-      (counts) => counts.every((count) => count >= 1 && count <= MOST_WORKERS),
-      `1 to ${counted(MOST_WORKERS, 'worker')}`,
+      (counts) => counts.every((count) => count >= 1 && count <= MAX_WORKERS),
+      `1 to ${counted(MAX_WORKERS, 'worker')}`,
     ),
   cores: whole(1, 100_000).optional(),
   batchSize: whole(1, 1_048_576).optional(),

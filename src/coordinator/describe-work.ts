@@ -5,7 +5,7 @@ import type { ParameterLayout } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/run-config.js'
 
 /** Samples that an error names; the rest is counted. */
-const MOST_NAMED = 16
+const MAX_NAMED = 16
 
 /** What a gradient vector holds at this index, for people. */
 export function gradientPart({ tensors, weightCount }: ParameterLayout, index: number): string {
@@ -49,6 +49,6 @@ export class WorkDescriber {
 
 function describe(first: number, count: number, samples: readonly number[]): string {
   const shards = count === 1 ? `shard ${first}` : `shards ${first} to ${first + count - 1}`
-  const more = samples.length > MOST_NAMED ? ` and ${samples.length - MOST_NAMED} more` : ''
-  return `${shards} (samples ${samples.slice(0, MOST_NAMED).join(', ')}${more})`
+  const more = samples.length > MAX_NAMED ? ` and ${samples.length - MAX_NAMED} more` : ''
+  return `${shards} (samples ${samples.slice(0, MAX_NAMED).join(', ')}${more})`
 }

@@ -45,7 +45,7 @@ const KEEP_FREED_MEMORY = {
 }
 
 /** A worker process that ends this often is not started again. */
-const MOST_RESTARTS = 3
+const MAX_RESTARTS = 3
 const RESTART_AFTER_MS = 1_000
 const CLOSE_AFTER_MS = 5_000
 
@@ -53,8 +53,8 @@ const CLOSE_AFTER_MS = 5_000
 export const MAX_START_MS = 60_000
 
 /** Of a worker's output: a full file is kept until the next is full too. */
-const MOST_LOG_BYTES = 16 * 1024 * 1024
-const MOST_LOG_FILES = 2
+const MAX_LOG_BYTES = 16 * 1024 * 1024
+const MAX_LOG_FILES = 2
 
 /** Of a worker's output, kept to say how it ended: Node prints a native stack after the reason. */
 const MAX_LAST_WORDS = 8_000
@@ -79,7 +79,7 @@ export class LocalWorkers {
     const { count, logDirectory, log } = options
     this.#files = Array.from({ length: count }, (_, index) => {
       const base = path.join(logDirectory, `worker-${index}`)
-      return new RotatingFile(base, MOST_LOG_BYTES, MOST_LOG_FILES, ({ message }) => {
+      return new RotatingFile(base, MAX_LOG_BYTES, MAX_LOG_FILES, ({ message }) => {
         log.warn(`Not everything stands in worker-${index}.log: ${message}.`)
       })
     })
@@ -155,7 +155,7 @@ export class LocalWorkers {
       const how = signal === null ? `with status ${status}` : `by ${signal}`
       const memory = this.#memory.explain({ status, signal, output: lastWords })
       const words = memory?.cause ?? lastLineOf(lastWords, signal)
-      const again = restarts < MOST_RESTARTS
+      const again = restarts < MAX_RESTARTS
       const next = again ? 'it is started again' : `exited ${counted(restarts + 1, 'time')}; not restarted`
       const isNew = memory !== undefined && !this.#toldCauses.has(memory.cause)
       if (isNew) this.#toldCauses.add(memory.cause)

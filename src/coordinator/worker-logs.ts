@@ -4,7 +4,7 @@ import { RateLimit } from '../shared/log/rate-limit.js'
 import type { LogLevel } from '../shared/log/log-levels.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { LogLineMessage, LogLines } from '../shared/protocol/messages.js'
-import { LONGEST_LOG_LINE, MOST_LOG_LINES } from '../shared/protocol/messages.js'
+import { MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from '../shared/protocol/messages.js'
 import { counted } from '../shared/units.js'
 import type { WorkerSummary } from './run-events.js'
 
@@ -14,7 +14,7 @@ const WORKER_PER_SECOND = 4
 const ALL_BURST = 512
 const ALL_PER_SECOND = 64
 /** Lines are sent with heartbeats. Older ones waited for a coordinator that did not answer. */
-const MOST_SECONDS_AGO = 3_600
+const MAX_SECONDS_AGO = 3_600
 
 /** Puts what workers log into the coordinator's log, with their names; as much as one may want to read. */
 export class WorkerLogs {
@@ -34,7 +34,7 @@ export class WorkerLogs {
 
   /** @throws ConvoyError('protocol') for what no worker of this version would send */
   receive(worker: WorkerSummary, { lines, leftOut }: LogLines): void {
-    if (lines.length > MOST_LOG_LINES) throw nonsense('too many lines')
+    if (lines.length > MAX_LOG_LINES) throw nonsense('too many lines')
     const records = lines.map((line) => this.#read(worker, line))
     const limit = this.#limits.get(worker) ?? { rate: new RateLimit(WORKER_BURST, WORKER_PER_SECOND), leftOut: 0 }
     this.#limits.set(worker, limit)
@@ -58,9 +58,9 @@ export class WorkerLogs {
     const level = LOG_LEVELS.find((known) => known === line.level)
     const module = LOG_MODULES.find((known) => known === line.module)
     if (level === undefined || module === undefined) throw nonsense('a level or a module that does not exist')
-    if (line.message.length > LONGEST_LOG_LINE) throw nonsense('a line that is too long')
+    if (line.message.length > MAX_LOG_LINE_LENGTH) throw nonsense('a line that is too long')
     if (!(line.secondsAgo >= 0)) throw nonsense('a time that cannot be')
-    const timeMs = this.#now() - 1000 * Math.min(MOST_SECONDS_AGO, line.secondsAgo)
+    const timeMs = this.#now() - 1000 * Math.min(MAX_SECONDS_AGO, line.secondsAgo)
     return { timeMs, level, module, worker: name, message: line.message }
   }
 }

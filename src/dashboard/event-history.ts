@@ -1,4 +1,4 @@
-const MOST_BYTES = 4 * 1024 * 1024
+const MAX_BYTES = 4 * 1024 * 1024
 
 /** The server-sent events of late, for a viewer that comes back after a break. */
 export class EventHistory {
@@ -23,7 +23,7 @@ export class EventHistory {
     const text = `id: ${this.id}\nevent: ${kind}\ndata: ${json}\n\n`
     this.#events.push({ number: this.#number, text })
     this.#bytes += text.length
-    while (this.#bytes > MOST_BYTES) this.#bytes -= this.#events.shift()!.text.length
+    while (this.#bytes > MAX_BYTES) this.#bytes -= this.#events.shift()!.text.length
     return text
   }
 

@@ -26,9 +26,9 @@ export interface LivePage {
 }
 
 const UPDATE_MS = 1_000
-const MOST_VIEWERS = 64
+const MAX_VIEWERS = 64
 /** A viewer that reads too slowly is let go; it comes back and goes on where it was, or begins anew. An inspection may be on its way besides. */
-const MOST_UNREAD_BYTES = 8 * 1024 * 1024
+const MAX_UNREAD_BYTES = 8 * 1024 * 1024
 /** What the browser waits before it comes back after a break. */
 const RETRY_MS = 1_000
 const GOODBYE_MS = 2_000
@@ -63,7 +63,7 @@ export function livePageOf(source: PageSource): LivePage {
     // Encoded once: what viewers have not read yet is in memory once, however many they are.
     const news = Buffer.from(told)
     for (const viewer of viewers) {
-      if (viewer.writableLength > MOST_UNREAD_BYTES + (inspection?.length ?? 0)) viewer.destroy()
+      if (viewer.writableLength > MAX_UNREAD_BYTES + (inspection?.length ?? 0)) viewer.destroy()
       else viewer.write(news)
     }
     let whole: Buffer | undefined
@@ -83,8 +83,8 @@ export function livePageOf(source: PageSource): LivePage {
     )
   }
   const join = (request: IncomingMessage, response: ServerResponse): void => {
-    if (viewers.size + newcomers.size >= MOST_VIEWERS) {
-      response.writeHead(503, { 'content-type': 'text/plain' }).end(`${MOST_VIEWERS} pages look at this run already.\n`)
+    if (viewers.size + newcomers.size >= MAX_VIEWERS) {
+      response.writeHead(503, { 'content-type': 'text/plain' }).end(`${MAX_VIEWERS} pages look at this run already.\n`)
       return
     }
     response.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream', 'cache-control': 'no-store' })

@@ -1,7 +1,7 @@
 import { ConvoyError } from '../shared/errors.js'
 import { listed } from '../shared/log/listed.js'
 import { shellWord } from '../shared/shell-word.js'
-import { MOST_CLASSES } from './dataset.js'
+import { MAX_CLASSES } from './dataset.js'
 
 /** Directories of these names (in any case) split the samples; they are no classes unless somebody says so. */
 const SPLITS = new Set(['train', 'training', 'val', 'valid', 'validation', 'dev', 'test', 'testing'])
@@ -48,7 +48,7 @@ export function readLayout(paths: readonly string[], directories: readonly strin
   const readings: ClassReading[] = []
   for (let level = first; level < depth; level++) {
     const classNames = distinct(images.map((parts) => parts[level]!.normalize('NFC')))
-    if (level > first && (classNames.length < 2 || classNames.length > MOST_CLASSES)) continue
+    if (level > first && (classNames.length < 2 || classNames.length > MAX_CLASSES)) continue
     if (classNames.every(isSplit)) continue
     readings.push({ level: level - wrapped + 1, classNames })
     // Other directories beside that one class have no images: that is a mistake, and no reason to look deeper.

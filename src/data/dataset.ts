@@ -1,5 +1,5 @@
 /** An evaluation counts every class against every class, in one vector for each shard: 67 MB with this many. */
-export const MOST_CLASSES = 4_096
+export const MAX_CLASSES = 4_096
 
 /** A decoded data set: all images in one block of memory, in one fixed order. */
 export interface Dataset {

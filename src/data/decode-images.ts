@@ -3,7 +3,7 @@ import { ConvoyError } from '../shared/errors.js'
 import { readRegularFile } from '../shared/read-file.js'
 import { shellWord } from '../shared/shell-word.js'
 import type { Dataset } from './dataset.js'
-import { MOST_CLASSES } from './dataset.js'
+import { MAX_CLASSES } from './dataset.js'
 import { decodePixels, sizeOfImage } from './decode-pixels.js'
 import type { ImageFile } from './image-collection.js'
 import { andMore, MAX_IMAGE_BYTES } from './image-collection.js'
@@ -46,10 +46,10 @@ export async function decodeImages(
   files: readonly ImageFile[],
   { name, source, placeOf, classNames, classes, size, onBroken, onProgress }: DecodeOptions,
 ): Promise<DecodedImages> {
-  if (classNames.length < 2 || classNames.length > MOST_CLASSES) {
+  if (classNames.length < 2 || classNames.length > MAX_CLASSES) {
     throw new ConvoyError(
       'data',
-      `${source}: ${classNames.length} classes found; put the images of each class into a directory of its own (2 to ${MOST_CLASSES}).`,
+      `${source}: ${classNames.length} classes found; put the images of each class into a directory of its own (2 to ${MAX_CLASSES}).`,
     )
   }
   const { height, width, example } = size === undefined ? await firstSize() : { ...size, example: '' }

@@ -18,7 +18,7 @@ import { storeDataset } from './store-dataset.js'
 const ADDRESS = 'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz'
 const MD5 = 'c32a1d4ab5d03f1284b67883e8d87530'
 const TIMEOUT_MS = 30 * 60_000
-const MOST_BYTES = 400e6
+const MAX_BYTES = 400e6
 
 /**
  * Downloads the official CIFAR-10 and imports it as `cifar10-official`.
@@ -63,7 +63,7 @@ async function download(address: string, file: string, report: (line: string) =>
     const watch = async function* (blocks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
       for await (const block of blocks) {
         received += block.length
-        if (received > MOST_BYTES) throw new Error('it is larger than the published archive')
+        if (received > MAX_BYTES) throw new Error('it is larger than the published archive')
         if (received - reported > 20e6) report(`${formatBytes((reported = received))} so far`)
         md5.update(block)
         yield block

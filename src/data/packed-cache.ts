@@ -11,7 +11,7 @@ import { MAX_JSON_BYTES, openRegularFile, readTextIfThere } from '../shared/read
 import { cacheNotWritten, createStaging, publish } from '../shared/staging.js'
 import { formatBytes } from '../shared/units.js'
 import type { Dataset, DatasetInfo } from './dataset.js'
-import { MOST_CLASSES } from './dataset.js'
+import { MAX_CLASSES } from './dataset.js'
 
 /**
  * Decoded data sets under `<cache>/datasets/<fingerprint>/`, published by one rename:
@@ -23,9 +23,9 @@ import { MOST_CLASSES } from './dataset.js'
  * The fingerprint is the sha256 of {@link headerOf} and of packed.bin.
  */
 const READ_BYTES = 1 << 20
-const MOST_AT_ONCE = 2 ** 30
+const MAX_READ_BYTES = 2 ** 30
 /** Of one data set. It lies in one array, and Node 20's are at most 4 GiB. */
-const MOST_BYTES = 2 ** 32 - 1
+const MAX_BYTES = 2 ** 32 - 1
 
 /** info.json comes from disk or from a coordinator: nothing in it is used before it was checked. */
 const infoSchema = z.strictObject({
@@ -35,7 +35,7 @@ const infoSchema = z.strictObject({
   height: z.int().min(1).max(65_535),
   width: z.int().min(1).max(65_535),
   channels: z.union([z.literal(1), z.literal(3)]),
-  classNames: z.array(z.string()).min(2).max(MOST_CLASSES),
+  classNames: z.array(z.string()).min(2).max(MAX_CLASSES),
 })
 
 export function datasetsDirectory(): string {
@@ -59,8 +59,8 @@ export function fingerprintOf(info: Omit<DatasetInfo, 'fingerprint'>, blocks: It
 
 /** Bytes in blocks that Node can hash and write: it takes less than 2 GiB at once. No copy. */
 export function* blocksOf(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let offset = 0; offset < bytes.length; offset += MOST_AT_ONCE) {
-    yield bytes.subarray(offset, offset + MOST_AT_ONCE)
+  for (let offset = 0; offset < bytes.length; offset += MAX_READ_BYTES) {
+    yield bytes.subarray(offset, offset + MAX_READ_BYTES)
   }
 }
 
@@ -78,17 +78,17 @@ export function packedBytes({
   return count * (2 + height * width * channels)
 }
 
-/** Call it before memory is asked for. @throws ConvoyError('data') for a data set beyond {@link MOST_BYTES} */
+/** Call it before memory is asked for. @throws ConvoyError('data') for a data set beyond {@link MAX_BYTES} */
 export function checkPackedSize(
   name: string,
   shape: Pick<DatasetInfo, 'count' | 'height' | 'width' | 'channels'>,
 ): void {
   const bytes = packedBytes(shape)
-  if (bytes <= MOST_BYTES) return
+  if (bytes <= MAX_BYTES) return
   throw new ConvoyError(
     'data',
     `${name}: ${shape.count} images of ${shape.height}x${shape.width}x${shape.channels} take ${bytes} bytes, more than the ` +
-      `${MOST_BYTES} that fit. Use fewer images, or smaller ones with \`convoy data import --size\`.`,
+      `${MAX_BYTES} that fit. Use fewer images, or smaller ones with \`convoy data import --size\`.`,
   )
 }
 
@@ -191,7 +191,7 @@ async function readWhole(file: string, length: number): Promise<Uint8Array<Array
   const handle = await openRegularFile(file, 'environment')
   try {
     for (let offset = 0; offset < length;) {
-      const { bytesRead } = await handle.read(bytes, offset, Math.min(length - offset, MOST_AT_ONCE), offset)
+      const { bytesRead } = await handle.read(bytes, offset, Math.min(length - offset, MAX_READ_BYTES), offset)
       if (bytesRead === 0) throw new ConvoyError('data', `${file} ends at offset ${offset} while it is read.`)
       offset += bytesRead
     }

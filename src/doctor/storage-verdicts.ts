@@ -11,7 +11,7 @@ import type { Verdict } from './verdict.js'
 import { examined, healthy, wrong } from './verdict.js'
 
 /** A run's models, logs and a decoded data set fit into it. */
-const LEAST_FREE_BYTES = 1e9
+const MIN_FREE_BYTES = 1e9
 
 /** A part of the per-user cache. */
 export interface CachePart {
@@ -66,7 +66,7 @@ async function examineDirectory(check: string, directory: string, remedy: string
   }
   const { bavail, bsize } = await statfs(existing)
   const found = `${directory}, ${formatBytes(bavail * bsize)} free`
-  return bavail * bsize >= LEAST_FREE_BYTES ? healthy(check, found) : wrong(check, found, `make room, or ${remedy}`)
+  return bavail * bsize >= MIN_FREE_BYTES ? healthy(check, found) : wrong(check, found, `make room, or ${remedy}`)
 }
 
 /** Without them no process can tell whether another one lives: see src/shared/ownership-lock.ts. */

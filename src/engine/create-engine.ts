@@ -15,7 +15,7 @@ import { trainingStep } from './training-step.js'
 type Step = (...inputs: Tensor[]) => Tensor[]
 
 /** Batch sizes of evaluation and prediction that keep a graph of their own: the full shard and the last one. */
-const MOST_GRAPHS = 4
+const MAX_GRAPHS = 4
 
 /**
  * Builds the network and makes its steps ready; each is captured as a graph when it runs first.
@@ -47,7 +47,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const all = [weights, ...inputs]
     let graph = graphs.get(name)
     if (graph === undefined) {
-      if (graphs.size === MOST_GRAPHS) forgetOldest(graphs)
+      if (graphs.size === MAX_GRAPHS) forgetOldest(graphs)
       graph = capture(step, all, { tf, precision })
       graphs.set(name, graph)
     }

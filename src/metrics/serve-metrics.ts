@@ -28,9 +28,9 @@ const MAX_CONNECTIONS = 2_000
 const SHARE_OF_DESCRIPTORS = 1 / 4
 const LOCAL = 'http://localhost'
 /** Scrapes that lie nearer together are not by one that comes regularly. */
-const SHORTEST_INTERVAL_MS = 500
+const MIN_INTERVAL_MS = 500
 /** One that comes every 15 s is late now and then. */
-const LONGEST_INTERVAL_MS = 20_000
+const MAX_INTERVAL_MS = 20_000
 
 /**
  * Serves `/metrics` for Prometheus, and for probes `/livez` (the process answers) and `/readyz` (503 with the reason while it is not
@@ -77,7 +77,7 @@ export async function serveMetrics(
       else if (pathname === '/readyz') sayState(response, notReady())
       else if (pathname === '/metrics') {
         const sinceMs = now() - scrapedMs
-        if (sinceMs > SHORTEST_INTERVAL_MS) intervalMs = sinceMs
+        if (sinceMs > MIN_INTERVAL_MS) intervalMs = sinceMs
         scrapedMs = now()
         response.on('finish', () => {
           onScraped()
@@ -96,7 +96,7 @@ export async function serveMetrics(
     lastScrape: async (signal, onWait, maxMs = Infinity) => {
       // Who has missed one is gone.
       const patienceMs = Math.min(maxMs, 2 * intervalMs - (now() - scrapedMs))
-      if (intervalMs > LONGEST_INTERVAL_MS || patienceMs <= 0 || signal.aborted) return
+      if (intervalMs > MAX_INTERVAL_MS || patienceMs <= 0 || signal.aborted) return
       onWait(patienceMs / 1000)
       const scraped = new Promise<void>((resolve) => {
         onScraped = resolve

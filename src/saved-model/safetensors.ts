@@ -12,7 +12,7 @@ const length = z.int().min(0)
 const entrySchema = z.object({ dtype: z.string(), shape: z.array(length), data_offsets: z.tuple([length, length]) })
 
 /** The format allows 100 MB of header. */
-const MOST_HEADER_BYTES = 100_000_000
+const MAX_HEADER_BYTES = 100_000_000
 
 /**
  * Writes the safetensors format (github.com/huggingface/safetensors): the header's length as 8 bytes little-endian, the JSON
@@ -47,7 +47,7 @@ export function decodeSafetensors(bytes: Buffer, file: string): NamedTensor[] {
     new ConvoyError('data', `${file} is not a sound safetensors file: ${what}.`)
   if (bytes.length < 8) throw broken('it has no header')
   const headerLength = bytes.readBigUInt64LE(0)
-  if (headerLength > MOST_HEADER_BYTES || 8 + Number(headerLength) > bytes.length)
+  if (headerLength > MAX_HEADER_BYTES || 8 + Number(headerLength) > bytes.length)
     throw broken(`its header claims ${headerLength} bytes`)
   const dataStart = 8 + Number(headerLength)
   let header: unknown

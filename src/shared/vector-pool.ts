@@ -1,5 +1,5 @@
 /** Vectors of one length that wait to be used again; more are let go. */
-const MOST_WAITING = 16
+const MAX_WAITING = 16
 
 /** Vectors that are used again: a fresh one of 45 MB costs three times the copy into it, in pages that the system has to find. */
 export class VectorPool {
@@ -19,6 +19,6 @@ export class VectorPool {
   /** The vector belongs to the pool from here on. */
   give(vector: Float32Array): void {
     const waiting = this.#waiting.get(vector.length) ?? []
-    if (waiting.length < MOST_WAITING) this.#waiting.set(vector.length, [...waiting, vector])
+    if (waiting.length < MAX_WAITING) this.#waiting.set(vector.length, [...waiting, vector])
   }
 }

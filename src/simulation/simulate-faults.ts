@@ -25,10 +25,10 @@ export interface SimulatedOutcome {
 
 /** After the last fault, a run must end within this time: the longest quarantine, a hung lease, and then some. */
 const PATIENCE_MS = 900_000
-const MOST_EVENTS = 3_000_000
+const MAX_EVENTS = 3_000_000
 /** Events from one look to the next. */
 const SILENCE_EVERY = 16
-const MOST_HISTORY = 2_000
+const MAX_HISTORY = 2_000
 
 /** The real ones, but a lone worker that fails everything does not end the run: in the end somebody honest returns. */
 const LIMITS: SchedulerLimits = { ...DEFAULT_LIMITS, failuresPerShard: 1_000, lossesPerShard: 1_000 }
@@ -98,7 +98,7 @@ class FaultSimulation {
     try {
       while (this.#outcome === undefined && this.#violation === undefined) {
         if (!this.#time.next()) this.#violate('nothing can happen any more, and the run is not over')
-        if (++events > MOST_EVENTS) this.#violate(`more than ${MOST_EVENTS} events`)
+        if (++events > MAX_EVENTS) this.#violate(`more than ${MAX_EVENTS} events`)
         if (this.#time.nowMs > quietAtMs + PATIENCE_MS)
           this.#violate(`not over ${PATIENCE_MS / 1000} s after the last fault`)
         // Between tasks the training loop has something to do, whenever something was observed or a task ended.
@@ -282,7 +282,7 @@ class FaultSimulation {
   }
 
   #say(line: string): void {
-    if (this.#history.length === MOST_HISTORY) this.#history.shift()
+    if (this.#history.length === MAX_HISTORY) this.#history.shift()
     this.#history.push(`${(this.#time.nowMs / 1000).toFixed(3)} s  ${line}`)
   }
 

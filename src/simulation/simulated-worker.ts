@@ -49,7 +49,7 @@ export interface WorkerSurroundings {
 
 const VITALS = { residentBytes: 1, tensors: 1, tensorBytes: 4, eventLoopDelaySeconds: 0, phases: [] }
 const FIRST_RETRY_MS = 100
-const LONGEST_RETRY_MS = 2_000
+const MAX_RETRY_MS = 2_000
 const JOIN_DEADLINE_MS = 5_000
 /** gRPC's keepalive gives up on a dark link after so long. */
 const KEEPALIVE_MS = 10_000
@@ -342,7 +342,7 @@ export class SimulatedWorker {
       this.#join()
     })
     this.#at.time.after(this.#retryMs, again)
-    this.#retryMs = Math.min(LONGEST_RETRY_MS, this.#retryMs * 2)
+    this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2)
   }
 
   #forget(): void {

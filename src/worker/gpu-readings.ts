@@ -4,7 +4,7 @@ import type { GpuMessage } from '../shared/protocol/messages.js'
 
 const FIELDS = ['utilization.gpu', 'memory.used', 'memory.total', 'temperature.gpu', 'power.draw']
 const TIMEOUT_MS = 2_000
-const MOST_OUTPUT_BYTES = 64 * 1024
+const MAX_OUTPUT_BYTES = 64 * 1024
 const MEBIBYTE = 1024 * 1024
 
 /**
@@ -16,7 +16,7 @@ export async function readGpu(gpu: string): Promise<GpuMessage> {
   const { stdout } = await promisify(execFile)(
     'nvidia-smi',
     [`--id=${gpu}`, `--query-gpu=${FIELDS.join(',')}`, '--format=csv,noheader,nounits'],
-    { timeout: TIMEOUT_MS, maxBuffer: MOST_OUTPUT_BYTES },
+    { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES },
   )
   return parseGpu(stdout)
 }

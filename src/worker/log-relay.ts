@@ -2,7 +2,7 @@ import type { LogLevel } from '../shared/log/log-levels.js'
 import { isUrgent, LOG_LEVELS } from '../shared/log/log-levels.js'
 import type { LogRecord } from '../shared/log/log.js'
 import type { LogLines } from '../shared/protocol/messages.js'
-import { LONGEST_LOG_LINE, MOST_LOG_LINES } from '../shared/protocol/messages.js'
+import { MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from '../shared/protocol/messages.js'
 
 /** Keeps what a worker logs until it is sent to the coordinator: the first lines, for the cause is among them. */
 export class LogRelay {
@@ -26,7 +26,7 @@ export class LogRelay {
 
   readonly write = (record: LogRecord): void => {
     if (!isUrgent(record.level, this.#level)) return
-    if (this.#records.length < MOST_LOG_LINES) this.#records.push(record)
+    if (this.#records.length < MAX_LOG_LINES) this.#records.push(record)
     else this.#leftOut++
   }
 
@@ -34,7 +34,7 @@ export class LogRelay {
   take(): LogLines | undefined {
     if (this.#records.length === 0) return undefined
     const lines = this.#records.map(({ timeMs, level, module, message }) => ({
-      ...{ level, module, message: message.slice(0, LONGEST_LOG_LINE) },
+      ...{ level, module, message: message.slice(0, MAX_LOG_LINE_LENGTH) },
       secondsAgo: Math.max(0, (this.#now() - timeMs) / 1000),
     }))
     const leftOut = this.#leftOut

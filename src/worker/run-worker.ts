@@ -30,7 +30,7 @@ export interface WorkerOptions {
 }
 
 const FIRST_RETRY_MS = 100
-const LONGEST_RETRY_MS = 2_000
+const MAX_RETRY_MS = 2_000
 
 /**
  * Works for a coordinator until it says that nothing is left to do, joining again whenever the connection breaks.
@@ -77,7 +77,7 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
         if (leaveSignal.aborted) return 'left'
         const now = performance.now()
         // A session that lasted resets the patience; a join that fails does not.
-        if (now - startedMs > LONGEST_RETRY_MS * 3) {
+        if (now - startedMs > MAX_RETRY_MS * 3) {
           silentSinceMs = now
           retryMs = FIRST_RETRY_MS
         }
@@ -85,7 +85,7 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
         if (retryMs === FIRST_RETRY_MS) warn(`${error.message} Trying again for ${Math.round(patienceMs / 1000)} s.`)
       }
       await delay(retryMs, undefined, { signal: leaveSignal }).catch(() => undefined)
-      retryMs = Math.min(LONGEST_RETRY_MS, retryMs * 2)
+      retryMs = Math.min(MAX_RETRY_MS, retryMs * 2)
     }
     return 'left'
   } finally {

@@ -36,7 +36,7 @@ export interface ChaosOutcome {
 }
 
 /** Steps, evaluation and results that are still under way when the run is told to stop. */
-const LONGEST_END_MS = 120_000
+const MAX_END_MS = 120_000
 
 /** A run with a fault every few seconds, then one of the same configuration and as many steps without faults, compared. */
 export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
@@ -49,7 +49,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
       fleet.coordinator.child.kill('SIGCONT')
       fleet.coordinator.kill()
     },
-    minutes * 60_000 + LONGEST_END_MS,
+    minutes * 60_000 + MAX_END_MS,
   )
   const startedMs = performance.now()
   try {
@@ -86,7 +86,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
       },
       growth,
       violations: [
-        ...(stuck.signal.aborted ? [`not over ${LONGEST_END_MS / 1000} s after it was told to stop`] : []),
+        ...(stuck.signal.aborted ? [`not over ${MAX_END_MS / 1000} s after it was told to stop`] : []),
         ...(status === 0 ? [] : [`exit status ${status}: ${fleet.coordinator.stderr.slice(-1_000)}`]),
         ...(status !== 0 || result['weightsSha256'] === reference['weightsSha256']
           ? []

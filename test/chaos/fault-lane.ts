@@ -31,11 +31,11 @@ export const NO_FAULTS: Readonly<LaneFaults> = {
 
 /** Linux waits at least this long before it sends a lost segment again. */
 const RETRANSMISSION_MS = 200
-const LONGEST_RETRANSMISSION_MS = 3_200
+const MAX_RETRANSMISSION_MS = 3_200
 /** A slow link is fed in pieces of this time, so that the limit holds from the first byte on. */
 const PIECE_SECONDS = 0.02
 /** The source is read no further while so much waits: a link holds little, and the sender must feel it. */
-const MOST_QUEUED_BYTES = 256 * 1024
+const MAX_QUEUED_BYTES = 256 * 1024
 
 interface Queued {
   /** Closing goes the way of the bytes: the other side learns of it after them, or never. */
@@ -106,7 +106,7 @@ export class FaultLane {
       this.#queue.shift()
       this.#deliver(next.what)
     }
-    if (this.#queuedBytes < MOST_QUEUED_BYTES) this.#source.resume()
+    if (this.#queuedBytes < MAX_QUEUED_BYTES) this.#source.resume()
   }
 
   /** Nothing passes any more, and the sink is never told. */
@@ -123,7 +123,7 @@ export class FaultLane {
     }
     const piece = Math.max(1, Math.floor(faults.bytesPerSecond * PIECE_SECONDS))
     for (let at = 0; at < bytes.length; at += piece) this.#push(bytes.subarray(at, at + piece))
-    if (this.#queuedBytes >= MOST_QUEUED_BYTES) this.#source.pause()
+    if (this.#queuedBytes >= MAX_QUEUED_BYTES) this.#source.pause()
   }
 
   #push(what: Queued['what']): void {
@@ -143,7 +143,7 @@ export class FaultLane {
     let lostMs = 0
     for (let timeoutMs = RETRANSMISSION_MS; lossRate > 0 && this.#draws.chance(lossRate); timeoutMs *= 2) {
       lostMs += timeoutMs
-      if (timeoutMs >= LONGEST_RETRANSMISSION_MS) break
+      if (timeoutMs >= MAX_RETRANSMISSION_MS) break
     }
     return delayMs + (jitterMs > 0 ? this.#draws.between(0, jitterMs) : 0) + lostMs
   }

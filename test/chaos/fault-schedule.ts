@@ -30,8 +30,8 @@ export interface PlannedFault {
   readonly draw: number
 }
 
-const SHORTEST_SECONDS = 2
-const LONGEST_SECONDS = 10
+const MIN_SECONDS = 2
+const MAX_SECONDS = 10
 /** From the end of a fault until its worker takes part again: TensorFlow loads, or the join is tried again. */
 const RECOVERY_SECONDS = 5
 /** Their worker is in no special state afterwards. */
@@ -47,7 +47,7 @@ export function* faultSchedule(seed: number, workers: number, intervalSeconds: n
   const kinds = Object.keys(FAULT_KINDS) as FaultKind[]
   for (let atSeconds = intervalSeconds; ; atSeconds += intervalSeconds) {
     const kind = draws.pick(kinds)
-    const drawnSeconds = draws.between(SHORTEST_SECONDS, LONGEST_SECONDS)
+    const drawnSeconds = draws.between(MIN_SECONDS, MAX_SECONDS)
     const draw = draws.unit()
     const forAll = kind === 'freeze-coordinator'
     // It waits for its turn: skipped instead, what needs everybody would hardly ever come.

@@ -16,9 +16,9 @@ export interface FootprintGrowth {
 const SAMPLE_EVERY_MS = 500
 const PAGE_BYTES = 4_096
 /** Connections that wait for their keepalive to end them. */
-const MOST_MORE_DESCRIPTORS = 24
+const MAX_MORE_DESCRIPTORS = 24
 /** The heap finds its size in the first minutes. */
-const MOST_MORE_BYTES = 256 * 1024 * 1024
+const MAX_MORE_BYTES = 256 * 1024 * 1024
 
 /** Watches a process until {@link FootprintWatch.end}. */
 export class FootprintWatch {
@@ -59,8 +59,8 @@ export function growthViolations({ first, last }: FootprintGrowth): string[] {
   const moreDescriptors = last.descriptors - first.descriptors
   const moreBytes = last.residentBytes - first.residentBytes
   return [
-    ...(moreDescriptors > MOST_MORE_DESCRIPTORS ? [`the coordinator holds ${moreDescriptors} more descriptors`] : []),
-    ...(moreBytes > MOST_MORE_BYTES
+    ...(moreDescriptors > MAX_MORE_DESCRIPTORS ? [`the coordinator holds ${moreDescriptors} more descriptors`] : []),
+    ...(moreBytes > MAX_MORE_BYTES
       ? [`the coordinator holds ${Math.round(moreBytes / 1024 / 1024)} MiB more memory`]
       : []),
   ]

@@ -6,8 +6,8 @@ import type { Fleet, FleetWorker } from './fleet.js'
 /** Pulses of a slow processor: shorter than a heartbeat, so that nobody takes the worker for dead. */
 const STOPPED_MS = 450
 const RUNNING_MS = 50
-const MOST_DELAY_MS = 200
-const LEAST_DELAY_MS = 30
+const MAX_DELAY_MS = 200
+const MIN_DELAY_MS = 30
 const FLIPS = 3
 const LOSS_RATE = 0.2
 /** 1 and 10 Mbit/s. */
@@ -65,7 +65,7 @@ export async function injectFault(
       proxy.set(BOTH, { flips: FLIPS })
       return
     case 'delay': {
-      const delayMs = LEAST_DELAY_MS + draw * (MOST_DELAY_MS - LEAST_DELAY_MS)
+      const delayMs = MIN_DELAY_MS + draw * (MAX_DELAY_MS - MIN_DELAY_MS)
       proxy.set(BOTH, { delayMs, jitterMs: delayMs })
       break
     }

@@ -42,8 +42,8 @@ export interface PlannedEnding {
   readonly afterSeconds: readonly [number, number]
 }
 
-const LONGEST_RUN_SECONDS = 15
-const LONGEST_CONDITION_SECONDS = 3
+const MAX_RUN_SECONDS = 15
+const MAX_CONDITION_SECONDS = 3
 const MAX_CONDITIONS = 2
 /** Of the runs, those that may end while they start. */
 const EARLY_SHARE = 0.2
@@ -86,7 +86,7 @@ export function plannedEnding(seed: number, run: number): PlannedEnding {
     ending,
     conditions,
     isAfterFirstStep: ending === 'its last step' || !draws.chance(EARLY_SHARE),
-    afterSeconds: [draws.between(0.5, LONGEST_RUN_SECONDS), draws.between(0, LONGEST_CONDITION_SECONDS)],
+    afterSeconds: [draws.between(0.5, MAX_RUN_SECONDS), draws.between(0, MAX_CONDITION_SECONDS)],
   }
 }
 

@@ -11,7 +11,7 @@ const USAGE = `npm run hostile-joins -- --seed 1 --joins 10000     hostile joins
 const ROUND = 1_000
 const CALM_SECONDS = 10
 /** Of the rate that the honest workers have without the attack. */
-const LEAST_RATE = 0.8
+const MIN_RATE = 0.8
 
 const values = readFlags(USAGE, {
   seed: { type: 'string', default: '1' },
@@ -37,10 +37,8 @@ const outcome = await hostileRun({
 })
 const violations = [
   ...outcome.violations,
-  ...(outcome.keptRate < LEAST_RATE
-    ? [
-        `the honest workers kept ${(100 * outcome.keptRate).toFixed(0)} % of their rate, less than ${100 * LEAST_RATE} %`,
-      ]
+  ...(outcome.keptRate < MIN_RATE
+    ? [`the honest workers kept ${(100 * outcome.keptRate).toFixed(0)} % of their rate, less than ${100 * MIN_RATE} %`]
     : []),
 ]
 process.stdout.write(

@@ -8,9 +8,9 @@ import { numberFlag, readFlags } from '../developer-flags.js'
 const USAGE = `npm run simulation-test -- --seed 1 --runs 20000      seeds 1 to 20,000, on all cores
 npm run simulation-test -- --seed 4711 --history      one history, told`
 /** Philox takes 32 bits; with 10,000,000 runs after it. */
-const MOST_SEED = 4_000_000_000
+const MAX_SEED = 4_000_000_000
 const LINES = 40
-const MOST_SEEDS = 10
+const MAX_SEEDS = 10
 
 interface Tally {
   runs: number
@@ -26,7 +26,7 @@ const values = readFlags(USAGE, {
   history: { type: 'boolean', default: false },
   part: { type: 'string' },
 })
-const first = numberFlag('--seed', values.seed, 0, MOST_SEED, true)
+const first = numberFlag('--seed', values.seed, 0, MAX_SEED, true)
 const runs = numberFlag('--runs', values.runs, 1, 10_000_000, true)
 
 if (values.history) await tell(first)
@@ -46,7 +46,7 @@ async function runPart(part: number): Promise<void> {
     if (violation === undefined) continue
     tally.violations++
     // A message between processes is no place for thousands of histories.
-    if (tally.failed.length <= MOST_SEEDS) tally.failed.push({ seed, violation, history: history.slice(-LINES) })
+    if (tally.failed.length <= MAX_SEEDS) tally.failed.push({ seed, violation, history: history.slice(-LINES) })
   }
   process.send!(tally)
   process.disconnect()
@@ -79,7 +79,7 @@ async function runAll(): Promise<void> {
     process.stdout.write(`${history.join('\n')}\n\nSeed ${seed}: ${violation.split('\n')[0]}\n`)
     process.stdout.write(`Replay: npm run simulation-test -- --seed ${seed} --history\n`)
     const others = failed
-      .slice(1, 1 + MOST_SEEDS)
+      .slice(1, 1 + MAX_SEEDS)
       .map((failure) => `${failure.seed} (${failure.violation.split('\n')[0]})`)
     if (others.length > 0) process.stdout.write(`Also: ${others.join(', ')}\n`)
     process.exitCode = 1

@@ -4,7 +4,7 @@ import { pythonEnvironment } from '../../src/bench/python-environment.js'
 import { packageRoot } from '../../src/shared/package-root.js'
 
 const SOURCES = path.join(packageRoot, 'test', 'tensorboard')
-const MOST_OUTPUT_BYTES = 64 * 1024 * 1024
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 
 export interface ReadHistogram {
   readonly step: number
@@ -51,7 +51,7 @@ export async function eventReader(): Promise<((directory: string) => ReadEvents)
     return (directory) => {
       const text = execFileSync(python, [path.join(SOURCES, 'read_events.py'), directory], {
         encoding: 'utf8',
-        maxBuffer: MOST_OUTPUT_BYTES,
+        maxBuffer: MAX_OUTPUT_BYTES,
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       return JSON.parse(text) as ReadEvents

@@ -5,7 +5,7 @@ export type WorkKind = string
 const WEIGHT = 0.3
 /** Tasks that a worker is passed over for being slow before it is tried again; twice as many after each trial, up to the most. */
 const FIRST_WAIT = 4
-const LONGEST_WAIT = 128
+const MAX_WAIT = 128
 
 interface Measured {
   /** undefined until the second result: the first one includes making the engine's graph. */
@@ -62,7 +62,7 @@ export class Speed {
    */
   passedOver(kind: WorkKind): void {
     const measured = this.#kinds.get(kind)
-    if (measured === undefined || ++measured.waited < Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** measured.trials)) return
+    if (measured === undefined || ++measured.waited < Math.min(MAX_WAIT, FIRST_WAIT * 2 ** measured.trials)) return
     measured.waited = 0
     measured.trials++
     measured.isOnTrial = true

@@ -19,7 +19,7 @@ export interface LanesOptions {
 }
 
 /** More would wait for memory, not for a core. */
-const MOST_THREADS = 7
+const MAX_THREADS = 7
 const PATIENCE_MS = 30_000
 const LOOK_EVERY_MS = 500
 
@@ -49,7 +49,7 @@ export class Lanes {
 
   /** As many threads as cores and the length of the vectors have use for; none for short ones. */
   static threadsFor(length: number): number {
-    return Math.min(os.availableParallelism(), sliceCount(length), MOST_THREADS + 1) - 1
+    return Math.min(os.availableParallelism(), sliceCount(length), MAX_THREADS + 1) - 1
   }
 
   /** @returns float32 zeros, `[length]`: in memory that all threads see, if there are any and the vector is long */

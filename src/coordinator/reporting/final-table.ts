@@ -4,7 +4,7 @@ import { counted, formatDuration, formatShare } from '../../shared/units.js'
 import type { EvaluationResult, RunResult, WeightsSummary } from '../run-events.js'
 
 /** Largest number of classes whose confusion matrix fits a terminal. */
-const MOST_CLASSES_SHOWN = 20
+const MAX_CLASSES_SHOWN = 20
 /** Of a column's class name. */
 const MIN_CHARACTERS = 5
 
@@ -37,7 +37,7 @@ export function classTable(
   { confusion, split }: Pick<EvaluationResult, 'confusion'> & { readonly split: string },
   classNames: readonly string[],
 ): string {
-  const shown = classNames.length <= MOST_CLASSES_SHOWN
+  const shown = classNames.length <= MAX_CLASSES_SHOWN
   const names = classNames.map(printable)
   const table = new Table({ head: [split, 'accuracy', ...(shown ? shortened(names) : [])], compact: true })
   confusion.forEach((row, label) => {

@@ -11,7 +11,7 @@ import type { WorkerStatusView } from '../membership.js'
 import type { RunIdentity } from './run-identity.js'
 
 /** Workers with series of their own; of more than that the first are shown. */
-const MOST_WORKERS = 256
+const MAX_WORKERS = 256
 
 /** Counters that events raise. */
 const EVENT_COUNTERS = [
@@ -53,7 +53,7 @@ export class PrometheusMetrics {
   watch(source: MetricsSource): void {
     const { state, workers, workerPhases, traffic } = source
     const metrics = this.#metrics
-    const shown = (): readonly WorkerStatusView[] => workers().slice(0, MOST_WORKERS)
+    const shown = (): readonly WorkerStatusView[] => workers().slice(0, MAX_WORKERS)
     metrics.collect('run_state', () =>
       RUN_STATES.map((name) => ({ labels: { state: name }, value: name === state() ? 1 : 0 })),
     )

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 const write = promisify(fs.write)
 
 /** Records that wait for a disk that does not answer; later ones are lost. */
-const MOST_WAITING_BYTES = 64 * 1024 * 1024
+const MAX_WAITING_BYTES = 64 * 1024 * 1024
 
 export interface ReportFileOptions {
   /** How long records may wait to be written together. */
@@ -37,7 +37,7 @@ export class ReportFile {
   }
 
   append(record: Uint8Array): void {
-    if (this.#waitingBytes + record.length > MOST_WAITING_BYTES) {
+    if (this.#waitingBytes + record.length > MAX_WAITING_BYTES) {
       this.#lose(1, new Error('the disk does not answer'))
       return
     }

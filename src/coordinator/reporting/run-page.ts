@@ -18,7 +18,7 @@ import { RunStory } from './run-story.js'
 /** One process looks, on a CPU; what it takes is estimated by the test. */
 const LOOK_START_SECONDS = 3
 /** Of a run's time, when nobody waits for it. */
-const MOST_LOOK_SHARE = 0.1
+const MAX_LOOK_SHARE = 0.1
 
 interface Watched {
   readonly coordinator: Coordinator
@@ -86,7 +86,7 @@ export class RunPage {
   async lookAtTest({ seconds, workers, test }: RunResult, notice: (text: string) => void): Promise<void> {
     this.#isOver = true
     const lookSeconds = LOOK_START_SECONDS + (workers * test.durationMs) / 1000
-    if (this.#page.viewers === 0 && lookSeconds > MOST_LOOK_SHARE * seconds) return
+    if (this.#page.viewers === 0 && lookSeconds > MAX_LOOK_SHARE * seconds) return
     notice('Looking at what the network does with test images.')
     await this.#inside.idle()
     await this.#inside.look({ model: async () => this.#runDirectory, split: 'test', isBesideTraining: false })

@@ -17,13 +17,13 @@ import type { KeptResult } from './run-outcome.js'
 import { outcomeOf, weightsOf } from './run-outcome.js'
 
 /** More points than a screen has columns; then two become one. */
-const MOST_POINTS = 4_096
-const MOST_LINES = 1_000
-const MOST_EVALUATIONS = 2_000
+const MAX_POINTS = 4_096
+const MAX_LINES = 1_000
+const MAX_EVALUATIONS = 2_000
 /** Then those that left first are forgotten. */
-const MOST_MEMBERS = 512
+const MAX_MEMBERS = 512
 /** Nobody asked for so many news: who does next begins anew. */
-const MOST_NEWS = 2_000
+const MAX_PENDING_EVENTS = 2_000
 
 /** What the page shows of a run, from its events: bounded, however long the run is. */
 export class RunStory {
@@ -71,7 +71,7 @@ export class RunStory {
         const before = this.#evaluations.map((earlier) =>
           earlier.split === split ? withoutConfusion(earlier) : earlier,
         )
-        this.#evaluations = last(MOST_EVALUATIONS, [...before, point])
+        this.#evaluations = last(MAX_EVALUATIONS, [...before, point])
         this.#fresh.evaluations.push(point)
         break
       }
@@ -99,7 +99,7 @@ export class RunStory {
   /** A line that no event says. */
   say(text: string, timeSeconds: number, kind: StoryLine['kind'] = 'note', workerId?: number): void {
     const line = { timeSeconds, kind, text: printable(text), ...(workerId !== undefined && { workerId }) }
-    this.#lines = last(MOST_LINES, [...this.#lines, line])
+    this.#lines = last(MAX_LINES, [...this.#lines, line])
     this.#fresh.lines.push(line)
     this.#limitNews()
   }
@@ -139,14 +139,14 @@ export class RunStory {
 
   #limitNews(): void {
     const { points, evaluations, lines } = this.#fresh
-    if (points.length + evaluations.length + lines.length <= MOST_NEWS) return
+    if (points.length + evaluations.length + lines.length <= MAX_PENDING_EVENTS) return
     this.#fresh = nothing()
     this.#isRewritten = true
   }
 
   #member(member: Membership): void {
     this.#members.set(member.id, member)
-    if (this.#members.size > MOST_MEMBERS) {
+    if (this.#members.size > MAX_MEMBERS) {
       const gone = [...this.#members.values()].find(({ leftSeconds }) => leftSeconds !== undefined) ?? member
       this.#members.delete(gone.id)
     }
@@ -160,8 +160,8 @@ export class RunStory {
     this.#gathered = []
     this.#points.push(whole)
     this.#fresh.points.push(whole)
-    if (this.#points.length < MOST_POINTS) return
-    this.#points = Array.from({ length: MOST_POINTS / 2 }, (_, pair) =>
+    if (this.#points.length < MAX_POINTS) return
+    this.#points = Array.from({ length: MAX_POINTS / 2 }, (_, pair) =>
       merged(this.#points.slice(2 * pair, 2 * pair + 2)),
     )
     this.#stepsPerPoint *= 2

@@ -4,8 +4,8 @@ import { count, counted, share } from './format.js'
 import { weightsAt } from './result-view.js'
 
 /** A table of more classes is no picture any more. */
-const MOST_CLASSES = 20
-const MOST_ROWS = 20
+const MAX_CLASSES = 20
+const MAX_ROWS = 20
 
 /** The newest evaluation: which class is taken for which, and how well each is known. */
 export class EvaluationView {
@@ -27,7 +27,7 @@ export class EvaluationView {
     byId('evaluated').textContent =
       `${images} after step ${count(step)}${weightsAt(run, step)}: ${share(accuracy)} right, loss ${loss.toFixed(4)}.`
     byId('confusion').replaceChildren(
-      confusion.length <= MOST_CLASSES ? square(confusion, name) : worstPairs(confusion, name),
+      confusion.length <= MAX_CLASSES ? square(confusion, name) : worstPairs(confusion, name),
     )
     byId('classes').replaceChildren(...classBars(confusion, name))
   }
@@ -71,7 +71,7 @@ function worstPairs(confusion: Confusion, name: NameOf): HTMLTableElement {
       { title: 'Predicted', of: ({ prediction }) => name(prediction), style: () => 'words' },
       { title: 'Images', of: ({ images }) => count(images) },
     ],
-    pairs.toSorted((a, b) => b.images - a.images).slice(0, MOST_ROWS),
+    pairs.toSorted((a, b) => b.images - a.images).slice(0, MAX_ROWS),
   )
 }
 
@@ -82,7 +82,7 @@ function classBars(confusion: Confusion, name: NameOf): HTMLElement[] {
     const right = row[label] ?? 0
     return { label, recall: right / Math.max(1, sumOf(row)), precision: right / Math.max(1, taken) }
   })
-  const shown = all.length <= MOST_CLASSES ? all : all.toSorted((a, b) => a.recall - b.recall).slice(0, MOST_ROWS)
+  const shown = all.length <= MAX_CLASSES ? all : all.toSorted((a, b) => a.recall - b.recall).slice(0, MAX_ROWS)
   return shown.map(({ label, recall, precision }) => bar(name(label), `${share(recall)} · ${share(precision)}`, recall))
 }
 

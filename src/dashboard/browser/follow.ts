@@ -3,8 +3,8 @@ import type { EvaluationPoint, Snapshot, Update } from '../page-state.js'
 import { byId, say } from './dom.js'
 
 /** As many as the server keeps. */
-const MOST_LINES = 1_000
-const MOST_EVALUATIONS = 2_000
+const MAX_LINES = 1_000
+const MAX_EVALUATIONS = 2_000
 /** A browser that has given up on a server tries anew after this. */
 const AGAIN_MS = 3_000
 
@@ -54,8 +54,8 @@ function updated(run: Snapshot, update: Update): Snapshot {
     ...run,
     ...update,
     points: [...run.points, ...update.points],
-    evaluations: withOneConfusion([...run.evaluations, ...update.evaluations]).slice(-MOST_EVALUATIONS),
-    lines: [...run.lines, ...update.lines].slice(-MOST_LINES),
+    evaluations: withOneConfusion([...run.evaluations, ...update.evaluations]).slice(-MAX_EVALUATIONS),
+    lines: [...run.lines, ...update.lines].slice(-MAX_LINES),
     members: update.members ?? run.members,
   }
 }

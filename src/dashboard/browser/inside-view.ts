@@ -3,8 +3,8 @@ import { bar, byId, element } from './dom.js'
 import { count, counted, share } from './format.js'
 import { bytesOf, featureMap, photograph, picture } from './pictures.js'
 
-const MOST_ANSWERS = 5
-const MOST_KERNELS = 64
+const MAX_ANSWERS = 5
+const MAX_KERNELS = 64
 
 /** The first layer's kernels, and what each block makes of one image, from left to right. */
 export class InsideView {
@@ -35,14 +35,14 @@ function showKernels({ shape: [height, width, channels, kernelCount], largest, v
   const weight = (pixel: number, channel: number, kernel: number): number =>
     128 + (weights[(pixel * channels + channel) * kernelCount + kernel] ?? 0)
   byId('kernels').replaceChildren(
-    ...Array.from({ length: Math.min(kernelCount, MOST_KERNELS) }, (_, kernel) =>
+    ...Array.from({ length: Math.min(kernelCount, MAX_KERNELS) }, (_, kernel) =>
       picture(width, height, `kernel ${kernel}`, (pixel) => {
         const color = (channel: number): number => weight(pixel, channels < 3 ? 0 : channel, kernel)
         return [color(0), color(1), color(2)]
       }),
     ),
   )
-  const shown = kernelCount > MOST_KERNELS ? `${MOST_KERNELS} of ${count(kernelCount)}` : count(kernelCount)
+  const shown = kernelCount > MAX_KERNELS ? `${MAX_KERNELS} of ${count(kernelCount)}` : count(kernelCount)
   byId('kernels-about').textContent =
     `${shown} kernels of ${height}×${width}, ${channels < 3 ? 'brightness' : 'colours'} by weight: ` +
     `mid-grey is 0, the brightest +${largest.toFixed(2)}, the darkest −${largest.toFixed(2)}.`
@@ -67,7 +67,7 @@ function columns(
   const answers = probabilities
     .map((probability, index) => ({ probability, index }))
     .toSorted((a, b) => b.probability - a.probability)
-    .slice(0, MOST_ANSWERS)
+    .slice(0, MAX_ANSWERS)
     .map(({ probability, index }) => bar(name(index), share(probability), probability, index === label ? 'right' : ''))
   return [
     column(

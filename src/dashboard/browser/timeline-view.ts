@@ -4,7 +4,7 @@ import { clock, counted, duration } from './format.js'
 import { isOver } from './result-view.js'
 
 /** Workers that came last. */
-const MOST_ROWS = 32
+const MAX_ROWS = 32
 
 /** Who took part when, and what went wrong with whom. */
 export function showTimeline(run: Snapshot): void {
@@ -19,7 +19,7 @@ export function showTimeline(run: Snapshot): void {
   )
   const place = (seconds: number): string => `${(100 * (seconds - start)) / (end - start)}%`
   const faults = lines.filter(({ kind }) => kind === 'fault')
-  const rows = members.slice(-MOST_ROWS).map((member) =>
+  const rows = members.slice(-MAX_ROWS).map((member) =>
     row(
       member,
       faults.filter(({ workerId }) => workerId === member.id),
@@ -30,7 +30,7 @@ export function showTimeline(run: Snapshot): void {
   const others = faults.filter(({ workerId }) => !members.some(({ id }) => id === workerId))
   if (others.length > 0)
     rows.push(line('the run', counted(others.length, 'event'), ...others.map((fault) => mark(fault, place))))
-  const hidden = members.length - MOST_ROWS
+  const hidden = members.length - MAX_ROWS
   byId('timeline').replaceChildren(
     element('ul', {}, ...rows),
     element(

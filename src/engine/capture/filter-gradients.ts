@@ -3,9 +3,9 @@ import { constantOf, INT32, shapeOf } from './graph.js'
 import { BFLOAT16 } from './mixed-precision.js'
 
 /** Where products win, measured with shards of 64 on AMD EPYC (docs/engine.md): many channels, */
-const FEWEST_WEIGHTS = 256 * 256
+const MIN_WEIGHTS = 256 * 256
 /** and few places for each of them. */
-const MOST_PLACES = 8 * 8
+const MAX_PIXELS = 8 * 8
 
 /**
  * The same graph with the gradients of large kernels in bfloat16 as matrix products, one for each place of the kernel: of the
@@ -39,7 +39,7 @@ function paysOff({ op, inputs, attributes, outputTypes, outputShapes }: GraphNod
     textOf(attributes['padding']) === 'SAME' &&
     (attributes['data_format'] === undefined || textOf(attributes['data_format']) === 'NHWC') &&
     listOf(attributes['dilations']).every((dilation) => dilation === 1)
-  return plain && inputChannels! * outputChannels! >= FEWEST_WEIGHTS && height! * width! <= MOST_PLACES
+  return plain && inputChannels! * outputChannels! >= MIN_WEIGHTS && height! * width! <= MAX_PIXELS
 }
 
 /** @param node Conv2DBackpropFilter: images `[n, height, width, c]`, sizes, gradient `[n, outHeight, outWidth, k]` */

@@ -8,7 +8,7 @@ export interface ProgramResult {
   readonly stdout: string
 }
 
-const MOST_OUTPUT = 65_536
+const MAX_OUTPUT_CHARACTERS = 65_536
 
 /** Runs a program to its end. Does not throw for its failure. */
 export async function runProgram(
@@ -19,8 +19,8 @@ export async function runProgram(
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: environment })
     let [stdout, stderr] = ['', '']
-    child.stdout.on('data', (text: Buffer) => (stdout = (stdout + text.toString()).slice(-MOST_OUTPUT)))
-    child.stderr.on('data', (text: Buffer) => (stderr = (stderr + text.toString()).slice(-MOST_OUTPUT)))
+    child.stdout.on('data', (text: Buffer) => (stdout = (stdout + text.toString()).slice(-MAX_OUTPUT_CHARACTERS)))
+    child.stderr.on('data', (text: Buffer) => (stderr = (stderr + text.toString()).slice(-MAX_OUTPUT_CHARACTERS)))
     child.on('error', (error: NodeJS.ErrnoException) => {
       resolve({ status: error.code === 'ENOENT' ? 127 : 126, stderr: error.message, stdout })
     })

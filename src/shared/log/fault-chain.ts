@@ -5,9 +5,9 @@ import { printable } from './printable.js'
 
 /** What happens within this time is one moment: who is nearer to the cause goes first, whoever was heard first. */
 const MOMENT_MS = 1_000
-const MOST_FAULTS = 50
+const MAX_FAULTS = 50
 /** Consequences that are told. */
-const MOST_TOLD = 6
+const MAX_REPORTED = 6
 
 /** Nearest to the cause first: what a worker says of itself, how its process ended, and then who noticed. */
 const NEARNESS: readonly LogModule[] = ['compute', 'worker', 'process', 'grpc', 'scheduler', 'run']
@@ -22,7 +22,7 @@ export class FaultChain {
   /** Takes warnings and errors; they may come late. */
   readonly observe = (record: LogRecord): void => {
     // The earliest are kept: the cause is among them.
-    if (isUrgent(record.level, 'warn') && this.#faults.length < MOST_FAULTS) this.#faults.push(record)
+    if (isUrgent(record.level, 'warn') && this.#faults.length < MAX_FAULTS) this.#faults.push(record)
   }
 
   /** A step was done in spite of them all: what goes wrong from now on has another cause. */
@@ -51,8 +51,8 @@ export class FaultChain {
       printable(count === 1 ? line : `${line} (${count} times)`),
     )
     if (root === undefined) return end
-    const left = consequences.length - MOST_TOLD
-    const told = left > 0 ? [...consequences.slice(0, MOST_TOLD), `${left} more faults`] : consequences
+    const left = consequences.length - MAX_REPORTED
+    const told = left > 0 ? [...consequences.slice(0, MAX_REPORTED), `${left} more faults`] : consequences
     return [`First: ${root}`, ...[...told, printable(end)].map((text) => `  then: ${text}`)].join('\n')
   }
 }

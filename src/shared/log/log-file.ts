@@ -15,15 +15,15 @@ export interface LogFileOptions {
   readonly mostFiles?: number
 }
 
-const MOST_BYTES = 16 * 1024 * 1024
-const MOST_FILES = 5
+const MAX_BYTES = 16 * 1024 * 1024
+const MAX_FILES = 5
 
 /** `convoy.log` of a run: one JSON object a line, rotated by size. Older lines are in `convoy.1.log`, the oldest in `convoy.4.log`. */
 export class LogFile {
   readonly #logger: winston.Logger
   readonly #stream: RotatingFile
 
-  constructor({ directory, onFailure, mostBytes = MOST_BYTES, mostFiles = MOST_FILES }: LogFileOptions) {
+  constructor({ directory, onFailure, mostBytes = MAX_BYTES, mostFiles = MAX_FILES }: LogFileOptions) {
     this.#stream = new RotatingFile(path.join(directory, 'convoy'), mostBytes, mostFiles, onFailure)
     this.#logger = winston.createLogger({
       level: 'debug',

@@ -69,8 +69,8 @@ export interface LogLines {
 }
 
 /** Of one {@link LogLines}. */
-export const MOST_LOG_LINES = 16
-export const LONGEST_LOG_LINE = 1_000
+export const MAX_LOG_LINES = 16
+export const MAX_LOG_LINE_LENGTH = 1_000
 
 export interface FromWorker {
   ready?: Record<string, never>

@@ -5,14 +5,14 @@ import type { Engine } from '../../engine/engine.js'
 import { blockOutputs } from '../../model/networks.js'
 import type { TrainedModel } from '../../saved-model/trained-model.js'
 
-const MOST_EXAMINED = 10_000
-const MOST_SAMPLES = 12
-const MOST_MISTAKES = 12
+const MAX_EXAMINED = 10_000
+const MAX_SAMPLES = 12
+const MAX_MISTAKES = 12
 /** A deeper network shows so many, spread over its depth. */
-const MOST_BLOCKS = 16
-const MOST_CHANNELS = 12
+const MAX_BLOCKS = 16
+const MAX_CHANNELS = 12
 /** Of larger maps every second, third, … row and column is shown. */
-const MOST_SIDE = 64
+const MAX_SIDE_PIXELS = 64
 const BATCH = 250
 
 /**
@@ -38,7 +38,7 @@ export function inspectModel(
     return pixels
   }
 
-  const examined = evenly(all, MOST_EXAMINED)
+  const examined = evenly(all, MAX_EXAMINED)
   const wrong: { sample: number; probability: number }[] = []
   for (let first = 0; first < examined.length; first += BATCH) {
     const batch = examined.slice(first, first + BATCH)
@@ -51,9 +51,9 @@ export function inspectModel(
   }
   const mistakes = wrong
     .toSorted((a, b) => b.probability - a.probability || a.sample - b.sample)
-    .slice(0, MOST_MISTAKES)
+    .slice(0, MAX_MISTAKES)
     .map(({ sample }) => sample)
-  const samples = mixed(examined, dataset.labels).slice(0, MOST_SAMPLES)
+  const samples = mixed(examined, dataset.labels).slice(0, MAX_SAMPLES)
 
   const shown = [...samples, ...mistakes]
   const { blocks, maps } = lookAt(engine, description.model.topology, pixelsOf(shown), shown.length)
@@ -84,11 +84,11 @@ function lookAt(
   pixels: Uint8Array,
   count: number,
 ): { blocks: InspectedBlock[]; maps: Uint8Array[] } {
-  const layers = evenly(blockOutputs(topology), MOST_BLOCKS)
+  const layers = evenly(blockOutputs(topology), MAX_BLOCKS)
   const maps = Array.from({ length: count }, (): Uint8Array[] => [])
   const blocks = engine.activations(pixels, layers).map(({ shape, values }, block): InspectedBlock => {
     const [height, width, channelCount] = shape as [number, number, number]
-    const stride = Math.ceil(Math.max(height, width) / MOST_SIDE)
+    const stride = Math.ceil(Math.max(height, width) / MAX_SIDE_PIXELS)
     const [rows, columns] = [Math.ceil(height / stride), Math.ceil(width / stride)]
     const channels = strongest(values, channelCount)
     const size = height * width * channelCount
@@ -126,7 +126,7 @@ function strongest(output: Float32Array, channelCount: number): number[] {
   output.forEach((value, index) => (sums[index % channelCount]! += value))
   return Array.from(sums.keys())
     .sort((a, b) => sums[b]! - sums[a]! || a - b)
-    .slice(0, MOST_CHANNELS)
+    .slice(0, MAX_CHANNELS)
     .sort((a, b) => a - b)
 }
 

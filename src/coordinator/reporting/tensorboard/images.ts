@@ -25,7 +25,7 @@ export async function confusionImage(confusion: readonly (readonly number[])[]):
 }
 
 /** Largest number of kernels on a picture. */
-const MOST_KERNELS = 256
+const MAX_KERNELS = 256
 
 /**
  * A convolution's kernels side by side, in colours where they read RGB and in grey where they read one channel; mid-grey is zero.
@@ -35,7 +35,7 @@ const MOST_KERNELS = 256
 export async function kernelsImage({ shape, offset }: ParameterTensor, values: Float32Array): Promise<Png | undefined> {
   const [height, width, channels, kernels] = shape
   if (kernels === undefined || (channels !== 1 && channels !== 3)) return undefined
-  const shown = Math.min(kernels, MOST_KERNELS)
+  const shown = Math.min(kernels, MAX_KERNELS)
   const columns = Math.ceil(Math.sqrt(shown))
   const rows = Math.ceil(shown / columns)
   const [imageHeight, imageWidth] = [rows * (height! + 1) - 1, columns * (width! + 1) - 1]
