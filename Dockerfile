@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev
 FROM packages AS build
 COPY tsconfig.base.json ./
 COPY src src
-RUN node_modules/.bin/tsc --build src src/dashboard/browser \
+RUN node_modules/.bin/tsc --build src src/reporting/page/browser \
   && find dist -type f '(' -name '*.ts' -o -name '*.map' -o -name '*.tsbuildinfo' ')' -delete
 
 # What runs of the packages: no compiler, and none of the two thirds that are source maps and types.
@@ -33,8 +33,9 @@ RUN apt-get update \
 ENV CONVOY_CACHE=/var/cache/convoy
 COPY bin bin
 COPY scripts/setup.mjs scripts/
-COPY --from=build /opt/convoy/dist/src/cli/main.js /opt/convoy/dist/src/cli/runtime.js dist/src/cli/
-COPY --from=build /opt/convoy/dist/src/engine/runtime dist/src/engine/runtime
+COPY --from=build /opt/convoy/dist/src/cli/main.js dist/src/cli/
+COPY --from=build /opt/convoy/dist/src/cli/commands/runtime.js dist/src/cli/commands/
+COPY --from=build /opt/convoy/dist/src/tensorflow/runtime dist/src/tensorflow/runtime
 COPY --from=build /opt/convoy/dist/src/shared dist/src/shared
 ARG RUNTIME=cpu
 # Readable to the image's user: an installation is its owner's alone.
@@ -46,7 +47,8 @@ ENV CONVOY_CACHE=/var/cache/convoy
 COPY datasets datasets
 COPY bin bin
 COPY scripts/setup.mjs scripts/
-COPY --from=build /opt/convoy/dist/src/cli/main.js /opt/convoy/dist/src/cli/data.js dist/src/cli/
+COPY --from=build /opt/convoy/dist/src/cli/main.js dist/src/cli/
+COPY --from=build /opt/convoy/dist/src/cli/commands/data.js dist/src/cli/commands/
 COPY --from=build /opt/convoy/dist/src/data dist/src/data
 COPY --from=build /opt/convoy/dist/src/shared dist/src/shared
 RUN node bin/convoy.mjs data info
@@ -71,7 +73,7 @@ COPY bin bin
 COPY datasets datasets
 COPY proto proto
 COPY scripts/setup.mjs scripts/
-COPY src/dashboard/browser/page.html src/dashboard/browser/page.css src/dashboard/browser/
+COPY src/reporting/page/browser/page.html src/reporting/page/browser/page.css src/reporting/page/browser/
 COPY --from=build /opt/convoy/dist/src dist/src
 
 ENV CONVOY_CACHE=/var/cache/convoy

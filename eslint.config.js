@@ -51,7 +51,7 @@ export default tseslint.config(
     rules: { 'no-console': 'error', 'no-restricted-properties': ['error', ...streams] },
   },
   {
-    files: ['src/**/*.ts', 'test/**/*.ts'],
+    files: ['src/**/*.ts', 'generators/**/*.ts', 'test/**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -78,14 +78,14 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'generators/**/*.ts'],
     rules: {
       'no-restricted-properties': ['error', random, ...streams],
       'no-restricted-syntax': ['error', ...otherWaysOut, bareCount],
     },
   },
   {
-    files: ['src/{shared,model,data,coordinator,worker,engine}/**/*.ts'],
+    files: ['src/{shared,model,data,training,scheduler,coordinator,worker,tensorflow}/**/*.ts'],
     rules: { 'no-restricted-properties': ['error', random, ...streams, ...inexact] },
   },
   {
@@ -94,7 +94,7 @@ export default tseslint.config(
   },
   {
     // It copies the native binding, whose functions need no `this`.
-    files: ['src/engine/capture/capture.ts'],
+    files: ['src/tensorflow/capture/capture.ts'],
     rules: { '@typescript-eslint/unbound-method': 'off' },
   },
   {

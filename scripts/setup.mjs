@@ -68,10 +68,10 @@ async function makeReady({ development = false, runtime = true, cifar10 = true }
   }
   linkCommand()
   if (!runtime) return
-  const { findRuntime } = await load('engine/runtime/runtime-directory.js')
+  const { findRuntime } = await load('tensorflow/runtime/runtime-directory.js')
   const installed = () => findRuntime() !== undefined
   await step('native TensorFlow', installed, async () => {
-    const { ensureRuntime } = await load('engine/runtime/install-runtime.js')
+    const { ensureRuntime } = await load('tensorflow/runtime/install-runtime.js')
     await ensureRuntime({ report })
   })
   if (!cifar10) return
@@ -182,6 +182,9 @@ function linkCommand() {
 
 // Build: the stamp holds the names, sizes and times of the sources that were compiled.
 
+/** Besides src: what only developers need. */
+const OF_DEVELOPERS = ['generators', 'test']
+
 const BUILD_STAMP = at('dist', '.convoy-build')
 
 function sourcesOf(projects) {
@@ -198,15 +201,15 @@ function sourcesOf(projects) {
 }
 
 function buildReady(development) {
-  const [src, test] = read(BUILD_STAMP)?.split('\n') ?? []
-  return src === sourcesOf(['src']) && (!development || test === sourcesOf(['test']))
+  const [src, others] = read(BUILD_STAMP)?.split('\n') ?? []
+  return src === sourcesOf(['src']) && (!development || others === sourcesOf(OF_DEVELOPERS))
 }
 
 async function compile(development) {
-  const stamp = [sourcesOf(['src']), development ? sourcesOf(['test']) : ''].join('\n')
+  const stamp = [sourcesOf(['src']), development ? sourcesOf(OF_DEVELOPERS) : ''].join('\n')
   const compiler = at('node_modules', 'typescript', 'bin', 'tsc')
-  const main = [at('src'), at('src', 'dashboard', 'browser')]
-  const projects = development ? [...main, at('test')] : main
+  const main = [at('src'), at('src', 'reporting', 'page', 'browser')]
+  const projects = development ? [...main, at('generators'), at('test')] : main
   const { status, output } = await run(process.execPath, [compiler, '--build', ...projects])
   if (status !== 0) throw new SetupError(`The sources do not compile:\n${output.trim()}`)
   writeFileSync(BUILD_STAMP, stamp)

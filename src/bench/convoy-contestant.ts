@@ -1,15 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { LocalWorkers } from '../coordinator/local-workers.js'
+import { LocalWorkers } from '../launch/local-workers.js'
 import { planRun } from '../coordinator/plan-run.js'
-import type { RunObserver } from '../coordinator/run-events.js'
+import type { RunObserver } from '../training/run-events.js'
 import type { Coordinator, CoordinatorOptions } from '../coordinator/start-coordinator.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
-import type { DeviceChoice } from '../engine/runtime/device-choice.js'
-import { chooseGpus } from '../engine/runtime/device-choice.js'
-import { RECIPES } from '../model/recipes.js'
-import { runConfigSchema } from '../model/run-config.js'
+import type { DeviceChoice } from '../tensorflow/runtime/device-choice.js'
+import { chooseGpus } from '../tensorflow/runtime/device-choice.js'
+import { RECIPES } from '../model/config/recipes.js'
+import { runConfigSchema } from '../model/config/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 import { parseLogLevels } from '../shared/log/log-levels.js'
 import { Log } from '../shared/log/log.js'
@@ -28,7 +28,7 @@ export interface ConvoyContestant extends Contestant {
 }
 
 /** Who is told what the run does. */
-export interface Reports extends Pick<CoordinatorOptions, 'observer' | 'onLandmark' | 'onCall'> {
+export interface Reports extends Pick<CoordinatorOptions, 'observer' | 'hooks' | 'onCall'> {
   /** The coordinator listens. */
   watch(coordinator: Coordinator): void
 }
@@ -83,7 +83,7 @@ export async function startConvoy(
     log,
     workerLogLevel: 'warn',
     signal: abort.signal,
-    beforeStep: async () => gate.open(abort.signal),
+    hooks: { ...reports?.hooks, beforeStep: async () => gate.open(abort.signal) },
     runDirectory: directory,
   })
   reports?.watch(coordinator)

@@ -1,4 +1,4 @@
-import type { DeviceChoice } from '../engine/runtime/device-choice.js'
+import type { DeviceChoice } from '../tensorflow/runtime/device-choice.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Contestant, Task } from './contestant.js'
 import { BATCH_SIZE } from './contestant.js'

@@ -1,5 +1,5 @@
 import os from 'node:os'
-import { cpuFeatures, cpuName } from '../engine/runtime/describe-device.js'
+import { cpuFeatures, cpuName } from '../tensorflow/runtime/describe-device.js'
 import { formatBytes } from '../shared/units.js'
 import type { Task } from './contestant.js'
 import { BATCH_SIZE } from './contestant.js'

@@ -1,7 +1,7 @@
-import { createEngine } from '../engine/create-engine.js'
-import type { EngineOptions } from '../engine/engine.js'
-import { nativeBackend } from '../engine/native-backend.js'
-import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
+import { createEngine } from '../tensorflow/engine/create-engine.js'
+import type { EngineOptions } from '../tensorflow/engine/engine.js'
+import { nativeBackend } from '../tensorflow/engine/native-backend.js'
+import { loadTensorflow } from '../tensorflow/runtime/load-tensorflow.js'
 import { initialWeights } from '../model/initial-weights.js'
 
 export interface OpTime {

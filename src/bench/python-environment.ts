@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { runProgram } from '../engine/runtime/run-program.js'
+import { runProgram } from '../tensorflow/runtime/run-program.js'
 import { cacheDirectory } from '../shared/cache-directory.js'
 import { ConvoyError } from '../shared/errors.js'
 import { makeDirectory } from '../shared/make-directory.js'

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { runNameOf } from '../coordinator/reporting/run-identity.js'
-import { RunReports } from '../coordinator/reporting/run-reports.js'
+import { runNameOf } from '../reporting/run-identity.js'
+import { RunReports } from '../reporting/run-reports.js'
 import { ConvoyError } from '../shared/errors.js'
 import { counted } from '../shared/units.js'
 import { version } from '../shared/version.js'
@@ -39,7 +39,7 @@ export interface ReportingResult {
   readonly offCpuMs: number
   readonly onCpuMs: number
   /** Histograms of all weights and gradients, made at the end of an epoch. */
-  readonly landmarkMs: number
+  readonly epochHookMs: number
 }
 
 /**
@@ -76,7 +76,7 @@ export async function benchmarkReporting(
     const ratio = median(onRates.map((rate, round) => rate / offRates[round]!))
     // The first turn warmed up.
     const [offCpuMs, onCpuMs] = [cpu.off, cpu.on].map((ofTurns) => median(ofTurns.slice(1))) as [number, number]
-    return { workers, off: offRates, on: onRates, ratio, offCpuMs, onCpuMs, landmarkMs: everything.landmarkMs() }
+    return { workers, off: offRates, on: onRates, ratio, offCpuMs, onCpuMs, epochHookMs: everything.epochHookMs() }
   } finally {
     for (const close of closing) await close()
     rmSync(directory, { recursive: true, force: true })
@@ -94,7 +94,7 @@ async function measured<Steps>(cpuMs: number[], count: number, take: () => Promi
 
 /** Markdown. */
 export function reportingReport(result: ReportingResult): string {
-  const { workers, off, on, ratio, offCpuMs, onCpuMs, landmarkMs } = result
+  const { workers, off, on, ratio, offCpuMs, onCpuMs, epochHookMs } = result
   const row = (name: string, rates: readonly number[]): string =>
     `| ${name} | ${median(rates).toFixed(0)} | ${Math.min(...rates).toFixed(0)} to ${Math.max(...rates).toFixed(0)} |`
   return [
@@ -105,7 +105,7 @@ export function reportingReport(result: ReportingResult): string {
     '',
     `With everything on, round by round: ${(100 * ratio).toFixed(1)} % of the rate without. ` +
       `The coordinator computes for ${onCpuMs.toFixed(2)} ms a step instead of ${offCpuMs.toFixed(2)} ms; ` +
-      `histograms at the end of an epoch take ${landmarkMs.toFixed(1)} ms more.`,
+      `histograms at the end of an epoch take ${epochHookMs.toFixed(1)} ms more.`,
     '',
   ].join('\n')
 }
@@ -113,7 +113,7 @@ export function reportingReport(result: ReportingResult): string {
 /** As `convoy train` reports, the terminal aside. */
 async function reportEverything(
   directory: string,
-): Promise<Reports & { readonly url: string; landmarkMs(): number; close(): Promise<void> }> {
+): Promise<Reports & { readonly url: string; epochHookMs(): number; close(): Promise<void> }> {
   const reports = new RunReports({
     runDirectory: directory,
     identity: { run: runNameOf(directory), name: 'bench', recipe: TASK.network, version: version() },
@@ -125,15 +125,17 @@ async function reportEverything(
     onLastScrape: () => undefined,
   })
   const url = await reports.serve('127.0.0.1:0', () => undefined)
-  let landmarkMs = 0
+  let epochHookMs = 0
   return {
     url,
-    landmarkMs: () => landmarkMs,
+    epochHookMs: () => epochHookMs,
     observer: reports.observe,
-    onLandmark: (landmark) => {
-      const startedMs = performance.now()
-      reports.tensorboard.passed(landmark)
-      landmarkMs = performance.now() - startedMs
+    hooks: {
+      onEpoch: (snapshot) => {
+        const startedMs = performance.now()
+        reports.tensorboard.passed(snapshot)
+        epochHookMs = performance.now() - startedMs
+      },
     },
     onCall: reports.metrics.call,
     watch: (coordinator) => {

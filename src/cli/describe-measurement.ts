@@ -1,10 +1,10 @@
-import type { SplitChoice } from '../data/choose-samples.js'
+import type { SplitChoice } from '../data/sampling/choose-samples.js'
 import type { ImageOverlap } from '../data/image-overlap.js'
-import { smallSampleWarning } from '../model/run-warnings.js'
+import { smallSampleWarning } from '../model/config/run-warnings.js'
 import type { RunDescription } from '../model/run-description.js'
 import { listed } from '../shared/log/listed.js'
 import { counted, formatShare } from '../shared/units.js'
-import type { Evaluation } from '../worker/offline/evaluate-model.js'
+import type { Evaluation } from '../model/decode-evaluation.js'
 
 /** What `convoy eval` measured, and on what. */
 export interface Measurement extends Evaluation {

@@ -3,7 +3,7 @@ import { ConvoyError } from '../shared/errors.js'
 import { printable } from '../shared/log/printable.js'
 import { describeLoss, standardError, standardOutput } from '../shared/terminal.js'
 import { version } from '../shared/version.js'
-import { gatherFlagProblems } from './flag-problems.js'
+import { gatherFlagProblems } from './flags/flag-problems.js'
 
 interface Entry {
   readonly description: string
@@ -14,63 +14,63 @@ interface Entry {
 const COMMANDS: Readonly<Record<string, Entry>> = {
   train: {
     description: 'train on this machine: a coordinator and its workers',
-    load: async () => (await import('./train.js')).trainCommand(),
+    load: async () => (await import('./commands/train.js')).trainCommand(),
   },
   coordinator: {
     description: 'run the coordinator of a training that workers join',
-    load: async () => (await import('./coordinator.js')).coordinatorCommand(),
+    load: async () => (await import('./commands/coordinator.js')).coordinatorCommand(),
   },
   worker: {
     description: 'compute gradients for a coordinator until its run is over',
-    load: async () => (await import('./worker.js')).workerCommand(),
+    load: async () => (await import('./commands/worker.js')).workerCommand(),
   },
   status: {
     description: 'show a run and its workers',
-    load: async () => (await import('./status.js')).statusCommand(),
+    load: async () => (await import('./commands/status.js')).statusCommand(),
   },
   stop: {
     description: 'end a run after the step it is in; it is evaluated and saved',
-    load: async () => (await import('./stop.js')).stopCommand(),
+    load: async () => (await import('./commands/stop.js')).stopCommand(),
   },
   report: {
     description: 'write the page of a run as one HTML file that needs nothing else',
-    load: async () => (await import('./report.js')).reportCommand(),
+    load: async () => (await import('./commands/report.js')).reportCommand(),
   },
   eval: {
     description: 'measure a trained model',
-    load: async () => (await import('./eval.js')).evalCommand(),
+    load: async () => (await import('./commands/eval.js')).evalCommand(),
   },
   predict: {
     description: 'classify images with a trained model',
-    load: async () => (await import('./predict.js')).predictCommand(),
+    load: async () => (await import('./commands/predict.js')).predictCommand(),
   },
   inspect: {
     description: 'write as JSON what a trained model does with images: answers, mistakes, feature maps',
-    load: async () => (await import('./inspect.js')).inspectCommand(),
+    load: async () => (await import('./commands/inspect.js')).inspectCommand(),
   },
   bench: {
     description: 'measure speed, side by side with PyTorch and TensorFlow',
-    load: async () => (await import('./bench.js')).benchCommand(),
+    load: async () => (await import('./commands/bench.js')).benchCommand(),
   },
   simulate: {
     description: 'predict the speed of a run on a cluster that may not exist: the real scheduler in simulated time',
-    load: async () => (await import('./simulate.js')).simulateCommand(),
+    load: async () => (await import('./commands/simulate.js')).simulateCommand(),
   },
   data: {
     description: 'inspect, import, fetch and verify data sets',
-    load: async () => (await import('./data.js')).dataCommand(),
+    load: async () => (await import('./commands/data.js')).dataCommand(),
   },
   runtime: {
     description: 'install or show the native TensorFlow',
-    load: async () => (await import('./runtime.js')).runtimeCommand(),
+    load: async () => (await import('./commands/runtime.js')).runtimeCommand(),
   },
   doctor: {
     description: 'check this machine, and print what a bug report needs',
-    load: async () => (await import('./doctor.js')).doctorCommand(),
+    load: async () => (await import('./commands/doctor.js')).doctorCommand(),
   },
   config: {
     description: 'show recipes and resolved configurations',
-    load: async () => (await import('./config.js')).configCommand(),
+    load: async () => (await import('./commands/config.js')).configCommand(),
   },
 }
 

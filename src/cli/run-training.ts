@@ -2,18 +2,18 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { describeDataset } from '../data/describe-dataset.js'
 import { announceRun } from '../coordinator/run-announcement.js'
-import { finalTable } from '../coordinator/reporting/final-table.js'
-import { RunLog } from '../coordinator/reporting/run-log.js'
-import { createRunDirectory, writeProvenance, writeResult } from '../coordinator/reporting/run-directory.js'
-import { runNameOf } from '../coordinator/reporting/run-identity.js'
-import { RunReports } from '../coordinator/reporting/run-reports.js'
-import { createProgressDisplay } from '../coordinator/reporting/terminal-progress.js'
+import { finalTable } from '../reporting/final-table.js'
+import { RunLog } from '../reporting/run-log.js'
+import { createRunDirectory, writeProvenance, writeResult } from '../reporting/run-directory.js'
+import { runNameOf } from '../reporting/run-identity.js'
+import { RunReports } from '../reporting/run-reports.js'
+import { createProgressDisplay } from '../reporting/sinks/terminal-progress.js'
 import { planRun } from '../coordinator/plan-run.js'
-import type { RunObserver } from '../coordinator/run-events.js'
+import type { RunObserver } from '../training/run-events.js'
 import { startCoordinator } from '../coordinator/start-coordinator.js'
-import type { RunConfig } from '../model/run-config.js'
-import { RunModels } from '../saved-model/run-models.js'
-import { saveTrainedModel } from '../saved-model/trained-model.js'
+import type { RunConfig } from '../model/config/run-config.js'
+import { RunModels } from '../exports/run-models.js'
+import { saveTrainedModel } from '../exports/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 import { version } from '../shared/version.js'
 import { parseLogLevels } from '../shared/log/log-levels.js'
@@ -22,7 +22,7 @@ import { Log } from '../shared/log/log.js'
 import { forPeople } from '../shared/log/people-format.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
 import { RunEndings } from './run-endings.js'
-import type { RunOptions } from './run-flags.js'
+import type { RunOptions } from './flags/run-flags.js'
 
 /** Workers that this process is responsible for. */
 export interface OwnWorkers {
@@ -114,7 +114,7 @@ export async function runTraining(
         metrics.call(method, code, seconds)
         runLog.call(method, code, seconds, details)
       },
-      onLandmark: reports.tensorboard.passed,
+      hooks: { onEpoch: reports.tensorboard.passed },
       signal: endings.signal,
       runDirectory,
       startingWorkers: () => workers?.starting() ?? 0,

@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import type { DeviceDescription } from '../engine/engine.js'
+import type { DeviceDescription } from '../tensorflow/engine/engine.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { DeviceMessage, JoinRequest } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'

@@ -1,8 +1,8 @@
 import type { SplitName } from '../data/dataset.js'
 import type { Split } from '../data/dataset.js'
-import { SampleStream } from '../data/sample-stream.js'
+import { SampleStream } from '../data/sampling/sample-stream.js'
 import type { ParameterLayout } from '../model/parameter-layout.js'
-import type { RunConfig } from '../model/run-config.js'
+import type { RunConfig } from '../model/config/run-config.js'
 
 /** Samples that an error names; the rest is counted. */
 const MAX_NAMED = 16

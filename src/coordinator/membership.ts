@@ -5,8 +5,8 @@ import type { FromCoordinator, Heartbeat, JoinRequest } from '../shared/protocol
 import { counted } from '../shared/units.js'
 import type { Applicant } from './admission.js'
 import { Admission, SessionSecret } from './admission.js'
-import type { WorkerView } from './core/worker-table.js'
-import type { WorkerSummary } from './run-events.js'
+import type { WorkerView } from '../scheduler/worker-table.js'
+import type { WorkerSummary } from '../training/run-events.js'
 import type { WorkerReport } from './worker-report.js'
 import { NO_REPORT, readHeartbeat } from './worker-report.js'
 

@@ -1,12 +1,12 @@
 import type { Split } from '../data/dataset.js'
 import { openFoundDataset } from '../data/open-dataset.js'
-import { splitDataset } from '../data/split.js'
+import { splitDataset } from '../data/sampling/split.js'
 import { describeModel } from '../model/describe-model.js'
 import { leastWorkerBytes } from '../model/memory-need.js'
 import { buildNetwork } from '../model/networks.js'
-import type { RunConfig } from '../model/run-config.js'
+import type { RunConfig } from '../model/config/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
-import { runWarnings } from '../model/run-warnings.js'
+import { runWarnings } from '../model/config/run-warnings.js'
 
 /** A run whose data set is there and fits its model; nothing of it is on disk or listens yet. */
 export interface PlannedRun {

@@ -3,8 +3,8 @@ import { ConvoyError } from '../shared/errors.js'
 import type { Work } from '../shared/protocol/messages.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
 import type { VectorPool } from '../shared/vector-pool.js'
-import type { Effect, Lease } from './core/scheduler-events.js'
-import type { Lanes } from './lanes/lanes.js'
+import type { Effect, Lease } from '../scheduler/scheduler-events.js'
+import type { Lanes } from '../training/slices/lanes.js'
 
 /** Something that all workers compute together: the sum of one vector per shard. */
 export interface PoolTask {

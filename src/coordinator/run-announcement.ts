@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
 import { cannotBeRead, isMissing, statIfThere } from '../shared/path-access.js'
 import { MAX_CONFIG_BYTES, readTextIfThere } from '../shared/read-file.js'
-import { isRunGoingOn } from './run-lock.js'
+import { isRunGoingOn } from '../reporting/run-lock.js'
 
 const announcementSchema = z.object({
   /** For people and supervisors: in another PID namespace it is somebody else's. */

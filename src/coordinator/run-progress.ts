@@ -1,7 +1,7 @@
 import type { StatusReply } from '../shared/protocol/messages.js'
-import type { RunState } from './core/run-states.js'
-import { checkRunTransition, isOver } from './core/run-states.js'
-import type { RunEvent } from './run-events.js'
+import type { RunState } from '../scheduler/run-states.js'
+import { checkRunTransition, isOver } from '../scheduler/run-states.js'
+import type { RunEvent } from '../training/run-events.js'
 
 /** How much the newest step weighs in the rate that people see. */
 const RATE_WEIGHT = 0.05

@@ -14,15 +14,15 @@ import { SharedFiles } from '../shared/shared-files.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import type { ListenAddresses } from './address-problems.js'
 import { addressProblems } from './address-problems.js'
-import { DEFAULT_LIMITS } from './core/limits.js'
-import type { RunState } from './core/run-states.js'
-import { isOver } from './core/run-states.js'
-import { Lanes } from './lanes/lanes.js'
-import { WorkDescriber } from './describe-work.js'
+import { DEFAULT_LIMITS } from '../scheduler/limits.js'
+import type { RunState } from '../scheduler/run-states.js'
+import { isOver } from '../scheduler/run-states.js'
+import { Lanes } from '../training/slices/lanes.js'
+import { PoolGradientSource } from './pool-gradient-source.js'
 import type { PlannedRun } from './plan-run.js'
-import type { RunObserver } from './run-events.js'
+import type { RunObserver } from '../training/run-events.js'
 import { RunProgress } from './run-progress.js'
-import { runNameOf } from './reporting/run-identity.js'
+import { runNameOf } from '../reporting/run-identity.js'
 import { adminService } from './services/admin-service.js'
 import { controlService } from './services/control-service.js'
 import { addHealthAndReflection } from './services/health-service.js'
@@ -31,9 +31,9 @@ import type { CallObserver } from './services/time-calls.js'
 import { timeCalls } from './services/time-calls.js'
 import type { TrafficCount } from './traffic.js'
 import { Traffic } from './traffic.js'
-import type { TrainingOutcome, TrainingRunOptions } from './training-run.js'
-import { trainingRun } from './training-run.js'
-import { WeightsBoard } from './weights-board.js'
+import type { TrainerHooks, TrainingOutcome } from '../training/trainer.js'
+import { Trainer } from '../training/trainer.js'
+import { WeightsStore } from './weights-store.js'
 import type { WorkerStatusView } from './membership.js'
 import { WorkerLogs } from './worker-logs.js'
 import { WorkerPool } from './worker-pool.js'
@@ -51,10 +51,7 @@ export interface CoordinatorOptions extends ListenAddresses {
   /** The least urgent level of what workers log that is wanted here. */
   readonly workerLogLevel: LogLevel
   readonly signal: AbortSignal
-  /** See TrainingRunOptions. */
-  readonly onLandmark?: TrainingRunOptions['onLandmark']
-  /** See TrainingRunOptions. */
-  readonly beforeStep?: () => Promise<void>
+  readonly hooks?: Pick<TrainerHooks, 'onEpoch' | 'beforeStep'>
   readonly runDirectory: string
   /** See WorkerPoolOptions. */
   readonly startingWorkers?: () => number
@@ -82,7 +79,7 @@ export interface Coordinator {
   workerPhases(): PhaseReport[]
   traffic(): TrafficCount[]
   /** The whole run. Workers may come and go from now on. */
-  train(saving?: Pick<TrainingRunOptions, 'onValidated' | 'onBrokenOff'>): Promise<TrainingOutcome>
+  train(saving?: Pick<TrainerHooks, 'onValidated' | 'onBrokenOff'>): Promise<TrainingOutcome>
   /** Tells workers to go home and closes every listener. */
   close(): Promise<void>
 }
@@ -127,7 +124,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   })
   const traffic = new Traffic()
   let isNotSharedSaid = false
-  const board = new WeightsBoard(
+  const weightsStore = new WeightsStore(
     shared?.files,
     (bytes) => {
       traffic.add('weights', 'sent', 'memory', bytes)
@@ -179,7 +176,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   )
   server.addService(
     traffic.counted(Data.service),
-    dataService(pool, board, description.dataset.fingerprint, shared?.files, (bytes) => {
+    dataService(pool, weightsStore, description.dataset.fingerprint, shared?.files, (bytes) => {
       traffic.add('results', 'received', 'memory', bytes)
     }),
   )
@@ -233,7 +230,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     state: () => progress.summary.state,
     notReady,
     step: () => progress.summary.step,
-    weights: () => board.weights,
+    weights: () => weightsStore.weights,
     workers: () => pool.statuses(),
     workerPhases: () => pool.workerPhases(),
     traffic: () => traffic.counts(),
@@ -243,23 +240,20 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       const shortage = workers > 0 ? memoryShortage(workers, workerBytes) : undefined
       if (shortage) warn(`${shortage.found}: workers will be killed. To run, ${shortage.remedy}.`)
       const splitSizes = { train: split.train.length, validation: split.validation.length, test: split.test.length }
-      const training = trainingRun({
+      const trainer = new Trainer({
         description,
         splitSizes,
-        pool,
-        board,
+        gradients: new PoolGradientSource(pool, weightsStore, description, split),
+        lanes,
         datasetFrom,
-        describer: new WorkDescriber(description.config, split),
         observer,
         signal: AbortSignal.any([signal, failure.signal]),
         stopSignal: stop.signal,
-        ...saving,
-        onLandmark: options.onLandmark,
-        beforeStep: options.beforeStep,
+        hooks: { ...options.hooks, ...saving },
         soon: setImmediate,
         now,
       })
-      return training.catch((error: unknown) => {
+      return trainer.train().catch((error: unknown) => {
         progress.brokeOff(ConvoyError.from(error).code === 'interrupted' ? 'stopped' : 'failed')
         throw error
       })

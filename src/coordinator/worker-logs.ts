@@ -6,7 +6,7 @@ import { ConvoyError } from '../shared/errors.js'
 import type { LogLineMessage, LogLines } from '../shared/protocol/messages.js'
 import { MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from '../shared/protocol/messages.js'
 import { counted } from '../shared/units.js'
-import type { WorkerSummary } from './run-events.js'
+import type { WorkerSummary } from '../training/run-events.js'
 
 /** Of one worker; and of all together, so that a crowd of them cannot fill the disk or the terminal either. */
 const WORKER_BURST = 64

@@ -3,7 +3,7 @@ import { printable } from '../shared/log/printable.js'
 import { counted } from '../shared/units.js'
 import type { DatasetInfo } from './dataset.js'
 import { EMBEDDED_FINGERPRINT } from './embedded.js'
-import type { StoredDataset } from './stored-datasets.js'
+import type { StoredDataset } from './cache/stored-datasets.js'
 
 /** How many classes a line names. */
 const MAX_CLASSES_SHOWN = 10

@@ -6,9 +6,9 @@ import { ConvoyError } from '../shared/errors.js'
 import { packageRoot } from '../shared/package-root.js'
 import { checkCacheCanBeWritten } from '../shared/staging.js'
 import { EMBEDDED_NAME } from './dataset-names.js'
-import { readImageArchive } from './image-archive.js'
-import { datasetsDirectory, hasPackedDataset } from './packed-cache.js'
-import { storeDataset } from './store-dataset.js'
+import { readImageArchive } from './formats/image-archive.js'
+import { datasetsDirectory, hasPackedDataset } from './cache/packed-cache.js'
+import { storeDataset } from './cache/store-dataset.js'
 
 /** What {@link ensureEmbeddedDataset} makes of the archive. */
 export const EMBEDDED_FINGERPRINT = '92e717cb0d7787b235f05e3256299dc22211cbfca66cdbf2bbca42a07d1d8670'
@@ -30,7 +30,7 @@ export async function ensureEmbeddedDataset(report: (line: string) => void): Pro
   await verifyArchive()
   const collection = await readImageArchive(ARCHIVE)
   // Loading the image decoder costs 0.2 s, which every command would pay for nothing.
-  const { decodeCollection } = await import('./decode-collection.js')
+  const { decodeCollection } = await import('./formats/decode-collection.js')
   const { decoded } = await decodeCollection(collection, {
     name: EMBEDDED_NAME,
     source: ARCHIVE,

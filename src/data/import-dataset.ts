@@ -1,16 +1,16 @@
 import path from 'node:path'
 import { ConvoyError } from '../shared/errors.js'
 import { statIfThere } from '../shared/path-access.js'
-import type { ClassLayout } from './class-level.js'
+import type { ClassLayout } from './formats/class-level.js'
 import type { DatasetInfo } from './dataset.js'
 import { checkDatasetName, deriveDatasetName } from './dataset-names.js'
 import { countClasses, describeSummary, describeWays } from './import-summary.js'
 import type { ImportSummary } from './import-summary.js'
-import { hasPackedDataset } from './packed-cache.js'
+import { hasPackedDataset } from './cache/packed-cache.js'
 import { readSource } from './read-source.js'
-import { recallSource, rememberSource } from './source-memory.js'
-import { readSourceState } from './source-state.js'
-import { storeDataset } from './store-dataset.js'
+import { recallSource, rememberSource } from './cache/source-memory.js'
+import { readSourceState } from './cache/source-state.js'
+import { storeDataset } from './cache/store-dataset.js'
 
 export interface ImportOptions {
   /** @default the name that the same content has in the cache, else the base name of the path */

@@ -2,8 +2,8 @@ import { listed } from '../shared/log/listed.js'
 import { printable } from '../shared/log/printable.js'
 import { counted } from '../shared/units.js'
 import type { Dataset } from './dataset.js'
-import type { LeftOut } from './left-out.js'
-import { describeLeftOut } from './left-out.js'
+import type { LeftOut } from './formats/left-out.js'
+import { describeLeftOut } from './formats/left-out.js'
 
 /** What an import made of a folder or an archive. */
 export interface ImportSummary {

@@ -7,9 +7,9 @@ import type { Dataset } from './dataset.js'
 import { EMBEDDED_NAME, isFingerprint, isPath, sameName } from './dataset-names.js'
 import { describeDataset, describeStored, importedFrom } from './describe-dataset.js'
 import { EMBEDDED_FINGERPRINT, ensureEmbeddedDataset } from './embedded.js'
-import { loadPackedDataset } from './packed-cache.js'
-import type { DamagedDataset, StoredDataset } from './stored-datasets.js'
-import { datasetsCalled, listStoredDatasets } from './stored-datasets.js'
+import { loadPackedDataset } from './cache/packed-cache.js'
+import type { DamagedDataset, StoredDataset } from './cache/stored-datasets.js'
+import { datasetsCalled, listStoredDatasets } from './cache/stored-datasets.js'
 
 /** What `--data` stands for. */
 export type DatasetSource =

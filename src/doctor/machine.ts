@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { cpuFeatures, cpuName } from '../engine/runtime/describe-device.js'
-import type { Gpu } from '../engine/runtime/gpus.js'
-import { surveyGpus } from '../engine/runtime/gpus.js'
-import { runProgram } from '../engine/runtime/run-program.js'
+import { cpuFeatures, cpuName } from '../tensorflow/runtime/describe-device.js'
+import type { Gpu } from '../tensorflow/runtime/gpus.js'
+import { surveyGpus } from '../tensorflow/runtime/gpus.js'
+import { runProgram } from '../tensorflow/runtime/run-program.js'
 import { packageRoot } from '../shared/package-root.js'
 
 /** What a bug report needs to know about a machine. */

@@ -1,5 +1,5 @@
-import { describeDevice } from '../engine/runtime/describe-device.js'
-import { loadTensorflow } from '../engine/runtime/load-tensorflow.js'
+import { describeDevice } from '../tensorflow/runtime/describe-device.js'
+import { loadTensorflow } from '../tensorflow/runtime/load-tensorflow.js'
 import { standardOutput } from '../shared/terminal.js'
 
 /**

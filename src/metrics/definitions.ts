@@ -1,4 +1,4 @@
-import { PRECISIONS } from '../model/run-config.js'
+import { PRECISIONS } from '../model/config/run-config.js'
 import { PHASE_BUCKETS, PHASES } from './phases.js'
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram'

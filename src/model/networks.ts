@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs'
 import type { Shortcut } from './residual-block.js'
 import { apply, batchNorm, convolution, relu, residualBlock } from './residual-block.js'
-import type { NetworkConfig, NetworkName } from './run-config.js'
+import type { NetworkConfig, NetworkName } from './config/run-config.js'
 
 interface Architecture {
   /** Channels of the first convolution. */

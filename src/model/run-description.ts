@@ -1,6 +1,6 @@
 import type { DatasetInfo } from '../data/dataset.js'
 import type { ModelDescription } from './parameter-layout.js'
-import type { RunConfig } from './run-config.js'
+import type { RunConfig } from './config/run-config.js'
 
 /** Everything that a worker learns at join, as JSON in JoinReply.run. A worker machine needs nothing else. */
 export interface RunDescription {

@@ -1,4 +1,4 @@
-import type { Effect, Lease } from '../coordinator/core/scheduler-events.js'
+import type { Effect, Lease } from '../scheduler/scheduler-events.js'
 import { ConvoyError } from '../shared/errors.js'
 
 /**

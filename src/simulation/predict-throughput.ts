@@ -1,5 +1,5 @@
 import { setImmediate as settlePromises } from 'node:timers/promises'
-import { DEFAULT_LIMITS } from '../coordinator/core/limits.js'
+import { DEFAULT_LIMITS } from '../scheduler/limits.js'
 import { ConvoyError } from '../shared/errors.js'
 import { SeededDraws } from './seeded-draws.js'
 import { SimulatedCoordinator } from './simulated-coordinator.js'

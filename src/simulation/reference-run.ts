@@ -1,6 +1,6 @@
-import { applyGradient } from '../coordinator/apply-gradient.js'
-import { Lanes } from '../coordinator/lanes/lanes.js'
-import { createOptimizer } from '../coordinator/optimizer.js'
+import { applyGradient } from '../training/apply-gradient.js'
+import { Lanes } from '../training/slices/lanes.js'
+import { createOptimizer } from '../training/optimizers/optimizer.js'
 import { initialWeights } from '../model/initial-weights.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { SplitName } from '../data/dataset.js'
@@ -33,7 +33,7 @@ export function referenceHashes(shards: number, steps: number): readonly string[
       samples.forEach((sample, place) => used.add(`${epochs[place]} ${sample}`))
       sum = tree.add(shard, 1, problem.gradient(step, shard, weights))
     }
-    applyGradient(weights, sum!, optimizer, model.layout, config, step, planned, lanes)
+    applyGradient({ weights, optimizer, step }, sum!, model.layout, config, planned, lanes)
     hashes.push(hashOfWeights(weights))
   }
   const samplesSeen = steps * config.batchSize

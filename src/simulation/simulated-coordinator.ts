@@ -1,10 +1,10 @@
-import type { SchedulerLimits } from '../coordinator/core/limits.js'
-import type { Effect } from '../coordinator/core/scheduler-events.js'
-import { WorkDescriber } from '../coordinator/describe-work.js'
-import type { RunObserver } from '../coordinator/run-events.js'
-import type { TrainingOutcome } from '../coordinator/training-run.js'
-import { trainingRun } from '../coordinator/training-run.js'
-import { WeightsBoard } from '../coordinator/weights-board.js'
+import type { SchedulerLimits } from '../scheduler/limits.js'
+import type { Effect } from '../scheduler/scheduler-events.js'
+import { PoolGradientSource } from '../coordinator/pool-gradient-source.js'
+import type { RunObserver } from '../training/run-events.js'
+import type { TrainingOutcome } from '../training/trainer.js'
+import { Trainer } from '../training/trainer.js'
+import { WeightsStore } from '../coordinator/weights-store.js'
 import { WorkerPool } from '../coordinator/worker-pool.js'
 import type { Split } from '../data/dataset.js'
 import type { RunDescription } from '../model/run-description.js'
@@ -69,20 +69,21 @@ export class SimulatedCoordinator {
   async train(): Promise<TrainingOutcome> {
     const { time, description, split, observer, beforeStep } = this.#options
     const published = this.#published
-    class Board extends WeightsBoard {
+    class Store extends WeightsStore {
       override publish(weights: Float32Array): number {
         published.values = weights.slice()
         return (published.version = super.publish(weights))
       }
     }
-    return trainingRun({
-      ...{ description, observer, pool: this.pool, board: new Board(), signal: this.#abort.signal },
+    const trainer = new Trainer({
+      ...{ description, observer, lanes: this.pool.lanes, signal: this.#abort.signal },
+      gradients: new PoolGradientSource(this.pool, new Store(), description, split),
       splitSizes: { train: split.train.length, validation: split.validation.length, test: split.test.length },
-      describer: new WorkDescriber(description.config, split),
       stopSignal: new AbortController().signal,
       now: () => time.nowMs,
-      ...(beforeStep && { beforeStep }),
+      hooks: { beforeStep },
     })
+    return trainer.train()
   }
 
   /** Something arrives: it is handled when the process runs and has handled what came before. */

@@ -1,4 +1,4 @@
-import type { DeviceDescription } from '../engine/engine.js'
+import type { DeviceDescription } from '../tensorflow/engine/engine.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import type { RunDescription } from '../model/run-description.js'
 import type { LeaseMessage } from '../shared/protocol/messages.js'

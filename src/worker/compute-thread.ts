@@ -1,6 +1,6 @@
 import { Worker as Thread, SHARE_ENV } from 'node:worker_threads'
-import type { DeviceDescription } from '../engine/engine.js'
-import type { DeviceChoice } from '../engine/runtime/device-choice.js'
+import type { DeviceDescription } from '../tensorflow/engine/engine.js'
+import type { DeviceChoice } from '../tensorflow/runtime/device-choice.js'
 import { ConvoyError } from '../shared/errors.js'
 import { MORE_HEAP } from '../shared/own-shortage.js'
 import type { FromCompute, ToCompute } from './compute-messages.js'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import os from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { DeviceChoice } from '../engine/runtime/device-choice.js'
+import type { DeviceChoice } from '../tensorflow/runtime/device-choice.js'
 import { serveMetrics } from '../metrics/serve-metrics.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Log } from '../shared/log/log.js'

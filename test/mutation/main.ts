@@ -1,5 +1,5 @@
 import { formatDuration } from '../../src/shared/units.js'
-import { numberFlag, readFlagsAndWords, refuse } from '../developer-flags.js'
+import { numberFlag, readFlagsAndWords, refuse } from '../support/developer-flags.js'
 import { drawn, withWords } from './choose.js'
 import { findInSimulation } from './in-simulation.js'
 import { findInTests } from './in-tests.js'

@@ -1,9 +1,9 @@
 import type { Mutation } from './mutation.js'
 
-const SCHEDULER = 'coordinator/core/scheduler.js'
-const WORKERS = 'coordinator/core/worker-table.js'
-const SHARDS = 'coordinator/core/task-shards.js'
-const AUDIT = 'coordinator/core/audit.js'
+const SCHEDULER = 'scheduler/scheduler.js'
+const WORKERS = 'scheduler/worker-table.js'
+const SHARDS = 'scheduler/task-shards.js'
+const AUDIT = 'scheduler/audit.js'
 const POOL = 'coordinator/worker-pool.js'
 
 /** Faults in the scheduling core: `npm run mutation-test` plants each of them and lets the simulation find it. */
@@ -101,9 +101,10 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'every step is applied twice',
-    file: 'coordinator/training-run.js',
-    find: 'pool.vectors.give(sum);',
-    replace: 'applyGradient(weights, sum, optimizer, layout, config, step, scheduledSteps, lanes);',
+    file: 'training/trainer.js',
+    find: 'const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, lanes);',
+    replace:
+      'applyGradient(state, sum, model.layout, config, this.#plannedSteps, lanes);\n        const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, lanes);',
   },
   {
     name: 'the run gives up at the first failure',

@@ -3,7 +3,7 @@ import os from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { faultScenario } from '../../src/simulation/fault-scenario.js'
 import { simulateFaults } from '../../src/simulation/simulate-faults.js'
-import { numberFlag, readFlags } from '../developer-flags.js'
+import { numberFlag, readFlags } from '../support/developer-flags.js'
 
 const USAGE = `npm run simulation-test -- --seed 1 --runs 20000      seeds 1 to 20,000, on all cores
 npm run simulation-test -- --seed 4711 --history      one history, told`

@@ -1,19 +1,19 @@
 import { once } from 'node:events'
 import type * as grpc from '@grpc/grpc-js'
-import { readPackedDataset } from '../../data/packed-cache.js'
+import { readPackedDataset } from '../../data/cache/packed-cache.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { chunksOf, VectorAssembly, verifyChunk } from '../../shared/protocol/chunks.js'
 import type { Chunk, Refusal, SamplesRequest, WeightsRequest } from '../../shared/protocol/messages.js'
 import type { SharedFiles } from '../../shared/shared-files.js'
 import { resultFile } from '../../shared/shared-files.js'
-import type { WeightsBoard } from '../weights-board.js'
+import type { WeightsStore } from '../weights-store.js'
 import type { WorkerPool } from '../worker-pool.js'
 import { callerOf, toStatus } from './caller.js'
 
 /** Data of proto/convoy.proto: weights down, results up, samples down. A handler that throws answers with a status. */
 export function dataService(
   pool: WorkerPool,
-  board: WeightsBoard,
+  board: WeightsStore,
   datasetFingerprint: string,
   sharedFiles: SharedFiles | undefined,
   onShared: (bytes: number) => void,

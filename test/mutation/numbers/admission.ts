@@ -1,20 +1,20 @@
 import type { NumberMutation } from '../mutation.js'
 
-const ADMITTED = { file: 'coordinator/admission.js', tests: ['admission'] }
-const CHUNKS = { file: 'shared/protocol/chunks.js', tests: ['protocol-chunks'] }
+const ADMITTED = { file: 'coordinator/admission.js', tests: ['unit/coordinator/admission'] }
+const CHUNKS = { file: 'shared/protocol/chunks.js', tests: ['unit/shared/protocol-chunks'] }
 
 /** Who takes part, and which bytes are taken for a vector. */
 export const ADMISSION: readonly NumberMutation[] = [
   {
     ...ADMITTED,
-    tests: ['session-secret'],
+    tests: ['unit/coordinator/session-secret'],
     name: 'a secret that is right but for its last byte is accepted',
     find: 'timingSafeEqual(given, own)',
     replace: 'timingSafeEqual(given.subarray(0, -1), own.subarray(0, -1))',
   },
   {
     ...ADMITTED,
-    tests: ['session-secret'],
+    tests: ['unit/coordinator/session-secret'],
     name: 'the beginning of a secret is accepted',
     find: 'given.length === own.length && timingSafeEqual(given, own)',
     replace: 'given.equals(own.subarray(0, given.length))',
@@ -39,14 +39,14 @@ export const ADMISSION: readonly NumberMutation[] = [
   },
   {
     file: 'coordinator/services/caller.js',
-    tests: ['services'],
+    tests: ['unit/coordinator/services'],
     name: 'a caller needs no secret',
     find: '!pool.authenticate(worker, session)',
     replace: 'false',
   },
   {
     file: 'coordinator/worker-report.js',
-    tests: ['metrics'],
+    tests: ['unit/metrics/metrics'],
     name: 'negative numbers of a heartbeat are taken',
     find: 'Number.isFinite(number) && number >= 0',
     replace: 'Number.isFinite(number)',

@@ -1,7 +1,13 @@
 import type { NumberMutation } from '../mutation.js'
 
-const DRAWN = { file: 'data/augmentation.js', tests: ['semantics-vectors', 'data-augmentation'] }
-const APPLIED = { file: 'engine/fused-ops.js', tests: ['semantics-vectors', 'engine-augmentation'] }
+const DRAWN = {
+  file: 'data/sampling/augmentation.js',
+  tests: ['unit/training/semantics-vectors', 'unit/data/data-augmentation'],
+}
+const APPLIED = {
+  file: 'tensorflow/engine/fused-ops.js',
+  tests: ['unit/training/semantics-vectors', 'unit/tensorflow/engine-augmentation'],
+}
 
 /** Flip, rotation and zoom. */
 export const AUGMENTATION: readonly NumberMutation[] = [

@@ -1,15 +1,21 @@
 import type { NumberMutation } from '../mutation.js'
 
 const LOWERING = {
-  file: 'engine/capture/mixed-precision.js',
-  tests: ['capture / casts at|lowers nothing|takes the gradient'],
+  file: 'tensorflow/capture/mixed-precision.js',
+  tests: ['unit/tensorflow/capture / casts at|lowers nothing|takes the gradient'],
 }
 const PRODUCTS = {
-  file: 'engine/capture/filter-gradients.js',
-  tests: ['capture / casts at|lowers nothing|takes the gradient'],
+  file: 'tensorflow/capture/filter-gradients.js',
+  tests: ['unit/tensorflow/capture / casts at|lowers nothing|takes the gradient'],
 }
-const TRANSPOSES = { file: 'engine/capture/transposes.js', tests: ['capture / a pad|slices and joins'] }
-const RECORDING = { file: 'engine/capture/recording.js', tests: ['capture', 'engine-vector'] }
+const TRANSPOSES = {
+  file: 'tensorflow/capture/transposes.js',
+  tests: ['unit/tensorflow/capture / a pad|slices and joins'],
+}
+const RECORDING = {
+  file: 'tensorflow/capture/recording.js',
+  tests: ['unit/tensorflow/capture', 'unit/tensorflow/engine-vector'],
+}
 
 /** Graphs, and what is made of them: no pass may change a number, but bfloat16. */
 export const CAPTURE: readonly NumberMutation[] = [

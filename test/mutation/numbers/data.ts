@@ -1,13 +1,19 @@
 import type { NumberMutation } from '../mutation.js'
 
-const SPLIT = { file: 'data/split.js', tests: ['data-split-and-stream', 'semantics-vectors'] }
-const STREAM = { file: 'data/sample-stream.js', tests: ['data-split-and-stream', 'semantics-vectors'] }
-const CIFAR = { file: 'data/cifar-binary.js', tests: ['data-import / interleaved RGB'] }
-const IDX = { file: 'data/idx.js', tests: ['data-import / both parts pooled'] }
-const PIXELS = { file: 'data/decode-pixels.js', tests: ['image-formats / with alpha'] }
-const FOLDER = { file: 'data/decode-images.js', tests: ['data-import'] }
-const CLASSES = { file: 'data/map-classes.js', tests: ['map-classes'] }
-const STORED = { file: 'data/packed-cache.js', tests: ['data-embedded'] }
+const SPLIT = {
+  file: 'data/sampling/split.js',
+  tests: ['unit/data/data-split-and-stream', 'unit/training/semantics-vectors'],
+}
+const STREAM = {
+  file: 'data/sampling/sample-stream.js',
+  tests: ['unit/data/data-split-and-stream', 'unit/training/semantics-vectors'],
+}
+const CIFAR = { file: 'data/formats/cifar-binary.js', tests: ['unit/data/data-import / interleaved RGB'] }
+const IDX = { file: 'data/formats/idx.js', tests: ['unit/data/data-import / both parts pooled'] }
+const PIXELS = { file: 'data/formats/decode-pixels.js', tests: ['unit/data/image-formats / with alpha'] }
+const FOLDER = { file: 'data/formats/decode-images.js', tests: ['unit/data/data-import'] }
+const CLASSES = { file: 'data/map-classes.js', tests: ['unit/data/map-classes'] }
+const STORED = { file: 'data/cache/packed-cache.js', tests: ['unit/data/data-embedded'] }
 
 /** Images in, and which sample is used when. */
 export const DATA: readonly NumberMutation[] = [
@@ -75,14 +81,14 @@ export const DATA: readonly NumberMutation[] = [
   },
   {
     file: 'shared/philox.js',
-    tests: ['philox-vectors', 'semantics-vectors'],
+    tests: ['unit/shared/philox-vectors', 'unit/training/semantics-vectors'],
     name: 'draws below a bound have a modulo bias',
     find: 'if (word < limit)',
     replace: 'if (true)',
   },
   {
     file: 'shared/philox.js',
-    tests: ['philox-vectors', 'semantics-vectors'],
+    tests: ['unit/shared/philox-vectors', 'unit/training/semantics-vectors'],
     name: 'a unit draw has the lower 24 bits of its word',
     find: '(word >>> 8) / 0x1000000',
     replace: '(word & 0xffffff) / 0x1000000',
@@ -119,21 +125,21 @@ export const DATA: readonly NumberMutation[] = [
   },
   {
     ...PIXELS,
-    tests: ['data-import / EXIF stand upright'],
+    tests: ['unit/data/data-import / EXIF stand upright'],
     name: 'photos are not turned as EXIF says',
     find: '.autoOrient();\n        if (size',
     replace: ';\n        if (size',
   },
   {
     ...PIXELS,
-    tests: ['data-import / of another ratio'],
+    tests: ['unit/data/data-import / of another ratio'],
     name: 'an image of another ratio is squeezed instead of cut',
     find: "fit: 'cover'",
     replace: "fit: 'fill'",
   },
   {
     ...FOLDER,
-    tests: ['data-import / in place of a broken'],
+    tests: ['unit/data/data-import / in place of a broken'],
     name: 'an image that cannot be decoded shifts the labels behind it',
     find: 'Uint16Array.from(kept, (index) =>',
     replace: 'Uint16Array.from(kept, (_, index) =>',
@@ -157,8 +163,8 @@ export const DATA: readonly NumberMutation[] = [
     replace: 'JSON.stringify({ count, height, width, channels })',
   },
   {
-    file: 'data/packed-cache.js',
-    tests: ['data-import / detects damage'],
+    file: 'data/cache/packed-cache.js',
+    tests: ['unit/data/data-import / detects damage'],
     name: 'a data set with a flipped bit is loaded',
     find: 'if (fingerprintOf(info, blocksOf(bytes)) !== fingerprint)',
     replace: 'if (false)',

@@ -1,15 +1,15 @@
 import type { NumberMutation } from '../mutation.js'
 
 const STEP = {
-  file: 'engine/training-step.js',
-  tests: ['engine-vector'],
+  file: 'tensorflow/engine/training-step.js',
+  tests: ['unit/tensorflow/engine-vector'],
 }
 const EVALUATION = {
-  file: 'engine/inference.js',
-  tests: ['engine-vector'],
+  file: 'tensorflow/inference/inference.js',
+  tests: ['unit/tensorflow/engine-vector'],
 }
-const OPS = { file: 'engine/fused-ops.js', tests: ['engine-fused-ops'] }
-const NETWORK = { file: 'engine/network.js', tests: ['engine-vector'] }
+const OPS = { file: 'tensorflow/engine/fused-ops.js', tests: ['unit/tensorflow/engine-fused-ops'] }
+const NETWORK = { file: 'tensorflow/engine/network.js', tests: ['unit/tensorflow/engine-vector'] }
 
 /** What a shard's vector holds. */
 export const ENGINE: readonly NumberMutation[] = [
@@ -100,13 +100,13 @@ export const ENGINE: readonly NumberMutation[] = [
   {
     ...OPS,
     name: 'batch norm has the epsilon of Keras whatever it is told',
-    tests: ['engine-vector'],
+    tests: ['unit/tensorflow/engine-vector'],
     find: 'type: binding.TF_ATTR_FLOAT, value: epsilon }',
     replace: 'type: binding.TF_ATTR_FLOAT, value: 1e-3 }',
   },
   {
     ...OPS,
-    tests: ['engine-vector'],
+    tests: ['unit/tensorflow/engine-vector'],
     name: 'inference normalises by the statistics of its batch',
     find: 'this.#batchNormAttributes(epsilon, false)',
     replace: 'this.#batchNormAttributes(epsilon, true)',
@@ -138,14 +138,14 @@ export const ENGINE: readonly NumberMutation[] = [
   },
   {
     ...NETWORK,
-    tests: ['shard-computer'],
+    tests: ['unit/worker/shard-computer'],
     name: 'all dropout layers have one mask',
     find: 'this.#dropoutLayers++',
     replace: '0',
   },
   {
     ...NETWORK,
-    tests: ['engine-vector'],
+    tests: ['unit/tensorflow/engine-vector'],
     name: 'moving mean and moving variance change places',
     find: 'moving_mean`, mean);',
     replace: 'moving_mean`, variance);',

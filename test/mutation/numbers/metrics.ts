@@ -1,9 +1,9 @@
 import type { NumberMutation } from '../mutation.js'
 
-const RUN = { file: 'coordinator/reporting/prometheus-metrics.js', tests: ['metrics'] }
-const EXPORT = { file: 'metrics/metrics.js', tests: ['metrics'] }
-const PHASES = { file: 'metrics/phases.js', tests: ['metrics'] }
-const GPU = { file: 'worker/gpu-readings.js', tests: ['metrics'] }
+const RUN = { file: 'reporting/sinks/prometheus-metrics.js', tests: ['unit/metrics/metrics'] }
+const EXPORT = { file: 'metrics/metrics.js', tests: ['unit/metrics/metrics'] }
+const PHASES = { file: 'metrics/phases.js', tests: ['unit/metrics/metrics'] }
+const GPU = { file: 'worker/gpu-readings.js', tests: ['unit/metrics/metrics'] }
 
 /** Prometheus: limits, units and labels. */
 export const METRICS: readonly NumberMutation[] = [

@@ -1,10 +1,16 @@
 import type { NumberMutation } from '../mutation.js'
 
-const INITIAL = { file: 'model/initial-weights.js', tests: ['semantics-vectors', 'model-networks'] }
-const NETWORK = { file: 'model/networks.js', tests: ['network-structure', 'model-networks'] }
-const BLOCK = { file: 'model/residual-block.js', tests: ['model-networks', 'network-structure'] }
-const DESCRIBED = { file: 'model/describe-model.js', tests: ['semantics-vectors', 'model-networks'] }
-const RECIPE = { file: 'model/recipes.js', tests: ['semantics-vectors'] }
+const INITIAL = {
+  file: 'model/initial-weights.js',
+  tests: ['unit/training/semantics-vectors', 'unit/model/model-networks'],
+}
+const NETWORK = { file: 'model/networks.js', tests: ['unit/model/network-structure', 'unit/model/model-networks'] }
+const BLOCK = { file: 'model/residual-block.js', tests: ['unit/model/model-networks', 'unit/model/network-structure'] }
+const DESCRIBED = {
+  file: 'model/describe-model.js',
+  tests: ['unit/training/semantics-vectors', 'unit/model/model-networks'],
+}
+const RECIPE = { file: 'model/config/recipes.js', tests: ['unit/training/semantics-vectors'] }
 
 /** Networks, layouts, initial weights and recipes. */
 export const MODEL: readonly NumberMutation[] = [

@@ -1,19 +1,25 @@
 import type { NumberMutation } from '../mutation.js'
 
 const MEAN = {
-  file: 'coordinator/average-gradient.js',
-  tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'],
+  file: 'training/average-gradient.js',
+  tests: ['unit/training/optimizer-steps', 'unit/training/semantics-vectors', 'unit/training/golden-arithmetic'],
 }
-const STEP = { file: 'coordinator/apply-gradient.js', tests: ['optimizer-steps', 'golden-arithmetic'] }
+const STEP = {
+  file: 'training/apply-gradient.js',
+  tests: ['unit/training/optimizer-steps', 'unit/training/golden-arithmetic'],
+}
 const OPTIMIZER = {
-  file: 'coordinator/optimizer.js',
-  tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'],
+  file: 'training/optimizers/optimizer.js',
+  tests: ['unit/training/optimizer-steps', 'unit/training/semantics-vectors', 'unit/training/golden-arithmetic'],
 }
 const SCHEDULE = {
-  file: 'coordinator/learning-rate.js',
-  tests: ['optimizer-steps', 'semantics-vectors', 'golden-arithmetic'],
+  file: 'training/schedules/learning-rate.js',
+  tests: ['unit/training/optimizer-steps', 'unit/training/semantics-vectors', 'unit/training/golden-arithmetic'],
 }
-const TREE = { file: 'shared/reduction-tree.js', tests: ['reduction-tree', 'semantics-vectors'] }
+const TREE = {
+  file: 'shared/reduction-tree.js',
+  tests: ['unit/shared/reduction-tree', 'unit/training/semantics-vectors'],
+}
 
 /** From the shards' vectors to new weights. */
 export const OPTIMIZER_STEP: readonly NumberMutation[] = [
@@ -107,8 +113,8 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
   {
     ...OPTIMIZER,
     name: 'the bias correction is one step ahead',
-    find: 'let beta1Power = 1;\n    let beta2Power = 1;',
-    replace: 'let beta1Power = config.beta1;\n    let beta2Power = config.beta2;',
+    find: 'beta1Power: 1, beta2Power: 1',
+    replace: 'beta1Power: config.beta1, beta2Power: config.beta2',
   },
   {
     ...OPTIMIZER,
@@ -167,7 +173,7 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
   },
   {
     file: 'shared/trigonometry.js',
-    tests: ['semantics-vectors', 'golden-arithmetic'],
+    tests: ['unit/training/semantics-vectors', 'unit/training/golden-arithmetic'],
     name: 'sine and cosine are those of the machine',
     find: 'return { sine: angle * (1 + sine), cosine: 1 + cosine };',
     replace: 'return { sine: Math.sin(angle), cosine: Math.cos(angle) };',

@@ -1,9 +1,12 @@
 import type { NumberMutation } from '../mutation.js'
 
-const GUARD = { file: 'dashboard/serve-page.js', tests: ['serve-page / other sites|foreign name'] }
-const LIMITS = { file: 'dashboard/serve-page.js', tests: ['serve-page'] }
-const HISTORY = { file: 'dashboard/event-history.js', tests: ['serve-page / forgets the oldest|never gave'] }
-const SERVER = { file: 'metrics/serve-metrics.js', tests: ['serve-page', 'metrics'] }
+const GUARD = { file: 'reporting/page/serve-page.js', tests: ['unit/reporting/serve-page / other sites|foreign name'] }
+const LIMITS = { file: 'reporting/page/serve-page.js', tests: ['unit/reporting/serve-page'] }
+const HISTORY = {
+  file: 'reporting/page/event-history.js',
+  tests: ['unit/reporting/serve-page / forgets the oldest|never gave'],
+}
+const SERVER = { file: 'metrics/serve-metrics.js', tests: ['unit/reporting/serve-page', 'unit/metrics/metrics'] }
 
 /** The live page: who may ask for what, and how much it holds. */
 export const PAGE: readonly NumberMutation[] = [
@@ -33,7 +36,7 @@ export const PAGE: readonly NumberMutation[] = [
   },
   {
     ...GUARD,
-    file: 'dashboard/page-files.js',
+    file: 'reporting/page/page-files.js',
     name: 'the page may run any script',
     find: "script-src 'self' ${hashOf(IMPORT_MAP)};",
     replace: "script-src 'self' 'unsafe-inline';",
@@ -47,14 +50,14 @@ export const PAGE: readonly NumberMutation[] = [
   },
   {
     ...LIMITS,
-    tests: ['serve-page / so many look'],
+    tests: ['unit/reporting/serve-page / so many look'],
     name: 'one viewer more than allowed looks',
     find: 'viewers.size + newcomers.size >=',
     replace: 'viewers.size + newcomers.size >',
   },
   {
     ...LIMITS,
-    tests: ['serve-page / does not read'],
+    tests: ['unit/reporting/serve-page / does not read'],
     isCaughtByLimit: true,
     name: 'a viewer that does not read is kept for ever',
     find: 'viewer.destroy();',
@@ -74,21 +77,21 @@ export const PAGE: readonly NumberMutation[] = [
   },
   {
     ...SERVER,
-    tests: ['metrics'],
+    tests: ['unit/metrics/metrics'],
     name: 'a crowd of scrapes counts as a regular one',
     find: 'if (sinceMs > MIN_INTERVAL_MS)',
     replace: 'if (true)',
   },
   {
     ...SERVER,
-    tests: ['metrics'],
+    tests: ['unit/metrics/metrics'],
     name: 'a run that is over is ready',
     find: 'sayState(response, notReady());',
     replace: 'sayState(response, undefined);',
   },
   {
-    file: 'dashboard/inspection.js',
-    tests: ['serve-page', 'inspect-model'],
+    file: 'reporting/page/inspection.js',
+    tests: ['unit/reporting/serve-page', 'unit/tensorflow/inspect-model'],
     name: 'kernels on the page are not scaled to their largest value',
     find: 'Math.round((127 * value) / (largest || 1))',
     replace: 'Math.round(127 * value)',

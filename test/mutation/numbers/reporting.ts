@@ -1,22 +1,25 @@
 import type { NumberMutation } from '../mutation.js'
 
-const STATE = { file: 'coordinator/run-progress.js', tests: ['reporting'] }
-const BAR = { file: 'coordinator/reporting/progress-line.js', tests: ['reporting'] }
-const STORY = { file: 'coordinator/reporting/run-story.js', tests: ['run-story', 'serve-page'] }
-const LINES = { file: 'coordinator/reporting/metrics-file.js', tests: ['reporting'] }
-const TABLE = { file: 'coordinator/reporting/final-table.js', tests: ['training-run', 'reporting'] }
+const STATE = { file: 'coordinator/run-progress.js', tests: ['unit/reporting/reporting'] }
+const BAR = { file: 'reporting/sinks/progress-line.js', tests: ['unit/reporting/reporting'] }
+const STORY = { file: 'reporting/page/timeline.js', tests: ['unit/reporting/timeline', 'unit/reporting/serve-page'] }
+const LINES = { file: 'reporting/sinks/metrics-file.js', tests: ['unit/reporting/reporting'] }
+const TABLE = { file: 'reporting/final-table.js', tests: ['unit/training/trainer', 'unit/reporting/reporting'] }
 const HISTOGRAM = {
-  file: 'coordinator/reporting/tensorboard/histogram.js',
-  tests: ['tensorboard / counts every value|all equal|on a limit'],
+  file: 'reporting/sinks/tensorboard/histogram.js',
+  tests: ['unit/reporting/tensorboard / counts every value|all equal|on a limit'],
 }
-const RECORD = { file: 'coordinator/reporting/tensorboard/event-file.js', tests: ['tensorboard / checksums fit'] }
+const RECORD = {
+  file: 'reporting/sinks/tensorboard/event-file.js',
+  tests: ['unit/reporting/tensorboard / checksums fit'],
+}
 const IMAGE = {
-  file: 'coordinator/reporting/tensorboard/images.js',
-  tests: ['tensorboard / of a confusion matrix|of kernels'],
+  file: 'reporting/sinks/tensorboard/images.js',
+  tests: ['unit/reporting/tensorboard / of a confusion matrix|of kernels'],
 }
 const SCALARS = {
-  file: 'coordinator/reporting/tensorboard/tensorboard-report.js',
-  tests: ['tensorboard / checksums fit'],
+  file: 'reporting/sinks/tensorboard/tensorboard-report.js',
+  tests: ['unit/reporting/tensorboard / checksums fit'],
 }
 
 /** What people and programs are told of a run. */

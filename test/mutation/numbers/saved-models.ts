@@ -1,9 +1,9 @@
 import type { NumberMutation } from '../mutation.js'
 
-const SAFETENSORS = { file: 'saved-model/safetensors.js', tests: ['saved-model'] }
-const TRAINED = { file: 'saved-model/trained-model.js', tests: ['saved-model'] }
-const LAYERS = { file: 'saved-model/layers-model.js', tests: ['saved-model'] }
-const METADATA = { file: 'saved-model/model-metadata.js', tests: ['saved-model'] }
+const SAFETENSORS = { file: 'exports/safetensors.js', tests: ['unit/exports/saved-model'] }
+const TRAINED = { file: 'exports/trained-model.js', tests: ['unit/exports/saved-model'] }
+const LAYERS = { file: 'exports/layers-model.js', tests: ['unit/exports/saved-model'] }
+const METADATA = { file: 'exports/model-metadata.js', tests: ['unit/exports/saved-model'] }
 
 /** Files of weights, and what they say of themselves. */
 export const SAVED_MODELS: readonly NumberMutation[] = [
@@ -94,15 +94,15 @@ export const SAVED_MODELS: readonly NumberMutation[] = [
     replace: 'classNames: dataset.classNames.toReversed(),',
   },
   {
-    file: 'saved-model/run-models.js',
-    tests: ['saved-model'],
+    file: 'exports/run-models.js',
+    tests: ['unit/exports/saved-model'],
     name: 'a saved model says its loss for its accuracy',
     find: 'validationAccuracy: validation.accuracy',
     replace: 'validationAccuracy: validation.loss',
   },
   {
     file: 'model/weights-sha256.js',
-    tests: ['semantics-vectors'],
+    tests: ['unit/training/semantics-vectors'],
     name: 'the hash of weights leaves out the last of them',
     find: 'bytesOf(weights)',
     replace: 'bytesOf(weights.subarray(0, -1))',

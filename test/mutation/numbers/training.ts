@@ -1,14 +1,17 @@
 import type { NumberMutation } from '../mutation.js'
 
-const RUN = { file: 'coordinator/training-run.js', tests: ['training-run'] }
-const RESULT = { file: 'coordinator/first-bad-value.js', tests: ['first-bad-value'] }
-const BEST = { file: 'coordinator/best-weights.js', tests: ['best-weights'] }
+const RUN = { file: 'training/trainer.js', tests: ['unit/training/trainer'] }
+const OUTCOME = { file: 'training/run-result.js', tests: ['unit/training/trainer'] }
+const EVALUATION = { file: 'model/decode-evaluation.js', tests: ['unit/training/trainer'] }
+const POOL = { file: 'coordinator/pool-gradient-source.js', tests: ['unit/training/trainer'] }
+const RESULT = { file: 'training/first-bad-value.js', tests: ['unit/training/first-bad-value'] }
+const BEST = { file: 'training/best-weights.js', tests: ['unit/training/best-weights'] }
 
 /** What a run does when, and which weights it names. */
 export const TRAINING: readonly NumberMutation[] = [
   {
     ...RUN,
-    tests: ['training-run', 'semantics-vectors'],
+    tests: ['unit/training/trainer', 'unit/training/semantics-vectors'],
     name: 'the last batch is left out where it is not full',
     find: 'Math.ceil((epochs * trainSamples) / batchSize)',
     replace: 'Math.floor((epochs * trainSamples) / batchSize)',
@@ -16,110 +19,110 @@ export const TRAINING: readonly NumberMutation[] = [
   {
     ...RUN,
     name: 'schedules end at maxSteps',
-    find: 'config, step, scheduledSteps, lanes)',
-    replace: 'config, step, totalSteps, lanes)',
+    find: 'config, this.#plannedSteps, lanes)',
+    replace: 'config, this.#totalSteps, lanes)',
   },
   {
     ...RUN,
     name: 'the rate of a step is that of the next one',
-    find: 'config, step, scheduledSteps, lanes)',
+    find: 'config, this.#plannedSteps, lanes)',
     replace: 'config, step + 1, scheduledSteps, lanes)',
   },
   {
     ...RUN,
     name: 'an epoch ends one step later',
-    find: 'Math.floor(epoch) > Math.floor(epochsAfter(step - 1))',
-    replace: 'Math.floor(epochsAfter(step - 1)) > Math.floor(epochsAfter(step - 2))',
+    find: 'Math.floor(this.#epochsAfter(state.step)) > Math.floor(this.#epochsAfter(state.step - 1))',
+    replace: 'Math.floor(this.#epochsAfter(state.step - 1)) > Math.floor(this.#epochsAfter(state.step - 2))',
   },
   {
     ...RUN,
     name: 'epochs are counted in full batches',
-    find: '(steps * batchSize) / splitSizes.train',
-    replace: 'steps / Math.ceil(splitSizes.train / batchSize)',
+    find: '(steps * description.config.batchSize) / splitSizes.train',
+    replace: 'steps / Math.ceil(splitSizes.train / description.config.batchSize)',
   },
   {
     ...RUN,
     name: 'the last weights are tested instead of the best ones',
-    find: 'weightsVersion = board.publish(best.weights);',
+    find: 'this.#gradients.publish(best.weights);',
     replace: ';',
   },
   {
     ...RUN,
     name: 'the test is said to be of the last weights',
-    find: "evaluate('test', best.step)",
-    replace: "evaluate('test', step)",
+    find: "this.#evaluate('test', best.step)",
+    replace: "this.#evaluate('test', state.step)",
   },
   {
     ...RUN,
     name: 'the best weights are written over by later steps',
-    find: 'weights: weights.slice(), validation',
-    replace: 'weights, validation',
+    find: 'weights: state.weights.slice(), validation',
+    replace: 'weights: state.weights, validation',
   },
   {
     ...RUN,
     name: 'the test is of the validation split',
-    find: "evaluate('test', best.step)",
-    replace: "evaluate('validation', best.step)",
+    find: "this.#evaluate('test', best.step)",
+    replace: "this.#evaluate('validation', best.step)",
   },
   {
-    ...RUN,
+    ...POOL,
     name: 'the last shard of an evaluation is left out',
-    find: 'shards: Math.ceil(samples / config.evaluationShardSize)',
-    replace: 'shards: Math.max(1, Math.floor(samples / config.evaluationShardSize))',
+    find: 'shards: Math.ceil(samples / evaluationShardSize)',
+    replace: 'shards: Math.max(1, Math.floor(samples / evaluationShardSize))',
   },
   {
-    ...RUN,
+    ...EVALUATION,
     name: 'the loss of an evaluation is a mean over shards',
-    find: 'loss: sum[classes * classes] / samples',
-    replace: 'loss: sum[classes * classes] / Math.ceil(samples / 100)',
+    find: 'loss: lossSum / samples',
+    replace: 'loss: lossSum / Math.ceil(samples / 100)',
   },
   {
-    ...RUN,
+    ...EVALUATION,
     name: 'the confusion matrix is transposed where the coordinator reads it',
-    find: '...sum.subarray(label * classes, (label + 1) * classes),',
-    replace: '...Array.from({ length: classes }, (_, other) => sum[other * classes + label]),',
+    find: '...counts.subarray(label * classCount, (label + 1) * classCount),',
+    replace: '...Array.from({ length: classCount }, (_, other) => counts[other * classCount + label]),',
   },
   {
-    ...RUN,
+    ...EVALUATION,
     name: 'the accuracy of an evaluation is by its first class',
     find: 'confusion.reduce((total, row, label) => total + row[label], 0)',
     replace: 'confusion.reduce((total, row) => total + row[0], 0)',
   },
   {
-    ...RUN,
+    ...OUTCOME,
     name: 'samplesPerSecond is per worker',
-    find: '(steadySteps * batchSize) / (trainingMs / 1000)',
-    replace: '(steadySteps * batchSize) / (trainingMs / 1000) / pool.peakWorkers',
+    find: '(timing.steadySteps * config.batchSize) / (timing.steadyMs / 1000)',
+    replace: '(timing.steadySteps * config.batchSize) / (timing.steadyMs / 1000) / stats.peakWorkers',
   },
   {
-    ...RUN,
+    ...OUTCOME,
     name: 'samplesPerSecond counts a first step that took no time',
-    find: '(steadySteps * batchSize)',
-    replace: '(step * batchSize)',
+    find: '(timing.steadySteps * config.batchSize)',
+    replace: '(step * config.batchSize)',
   },
   {
-    ...RUN,
-    name: 'samplesSeen counts planned steps',
-    find: 'samplesSeen: step * batchSize',
-    replace: 'samplesSeen: scheduledSteps * batchSize',
+    ...OUTCOME,
+    name: 'samplesSeen counts one sample too many',
+    find: 'samplesSeen: step * config.batchSize',
+    replace: 'samplesSeen: step * config.batchSize + 1',
   },
   {
     ...RUN,
     name: 'seconds of a result are milliseconds',
-    find: 'seconds: (now() - startedMs) / 1000',
-    replace: 'seconds: now() - startedMs',
+    find: 'const seconds = (now() - this.#startedMs) / 1000',
+    replace: 'const seconds = now() - this.#startedMs',
   },
   {
-    ...RUN,
+    ...OUTCOME,
     name: 'the hash of a result is that of the best weights',
-    find: 'weightsSha256: summaries.last.sha256',
-    replace: 'weightsSha256: summaries.best.sha256',
+    find: 'weightsSha256: weights.last.sha256',
+    replace: 'weightsSha256: weights.best.sha256',
   },
   {
     ...RUN,
     name: 'a phase of a step counts twice',
-    find: '(summedMs - stepStartedMs - reduceMs) / 1000',
-    replace: '(summedMs - stepStartedMs) / 1000',
+    find: '(summedMs - startedMs - reduceMs) / 1000',
+    replace: '(summedMs - startedMs) / 1000',
   },
   {
     ...RESULT,

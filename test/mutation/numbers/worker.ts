@@ -1,8 +1,11 @@
 import type { NumberMutation } from '../mutation.js'
 
-const SHARD = { file: 'worker/shard-computer.js', tests: ['shard-computer'] }
-const OFFLINE = { file: 'worker/offline/evaluate-model.js', tests: ['inspect-model / measured'] }
-const THREAD = { file: 'worker/compute-thread-entry.js', tests: ['compute-thread / shards that a lease names'] }
+const SHARD = { file: 'worker/shard-computer.js', tests: ['unit/worker/shard-computer'] }
+const OFFLINE = { file: 'tensorflow/inference/evaluate-model.js', tests: ['unit/tensorflow/inspect-model / measured'] }
+const THREAD = {
+  file: 'worker/compute-thread-entry.js',
+  tests: ['unit/worker/compute-thread / shards that a lease names'],
+}
 
 /** What a worker computes for a lease, and what `convoy eval` and `convoy predict` compute. */
 export const WORKER: readonly NumberMutation[] = [
@@ -87,32 +90,20 @@ export const WORKER: readonly NumberMutation[] = [
   },
   {
     ...OFFLINE,
-    name: 'the loss of convoy eval is a mean over shards',
-    find: 'lossSum / samples.length',
-    replace: 'lossSum / Math.ceil(samples.length / config.evaluationShardSize)',
-  },
-  {
-    ...OFFLINE,
     name: 'the loss of convoy eval is that of its last shard',
     find: 'lossSum = whole[0]',
     replace: 'lossSum = vector.at(-1)',
   },
   {
-    ...OFFLINE,
-    name: 'the confusion matrix of convoy eval is transposed',
-    find: '...counts.subarray(label * classes, (label + 1) * classes),',
-    replace: '...Array.from({ length: classes }, (_, other) => counts[other * classes + label]),',
-  },
-  {
-    file: 'worker/offline/predict-images.js',
-    tests: ['inspect-model / classified'],
+    file: 'tensorflow/inference/predict-images.js',
+    tests: ['unit/tensorflow/inspect-model / classified'],
     name: 'convoy predict gives the second image the classes of the first',
     find: 'probabilities.subarray(index * model.classCount, (index + 1) * model.classCount)',
     replace: 'probabilities.subarray(0, model.classCount)',
   },
   {
-    file: 'worker/offline/predict-images.js',
-    tests: ['inspect-model / classified'],
+    file: 'tensorflow/inference/predict-images.js',
+    tests: ['unit/tensorflow/inspect-model / classified'],
     name: 'convoy predict begins with the least probable class',
     find: 'b.probability - a.probability',
     replace: 'a.probability - b.probability',

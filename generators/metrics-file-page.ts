@@ -1,0 +1,59 @@
+import { z } from 'zod'
+import { METRICS_LINES } from '../src/reporting/sinks/metrics-line.js'
+
+/** What is read of JSON Schema. */
+interface Schema {
+  readonly type?: string
+  readonly const?: string
+  readonly enum?: readonly string[]
+  readonly anyOf?: readonly Schema[]
+  readonly items?: Schema
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly description?: string
+  readonly minimum?: number
+  readonly maximum?: number
+}
+
+/** Of every line; said once. */
+const EVERYWHERE = ['time', 'kind']
+
+/** docs/metrics-jsonl.md: every kind of line with its fields. */
+export function metricsFilePage(): string {
+  const kinds = METRICS_LINES.map((line) => {
+    const { description, properties = {} } = z.toJSONSchema(line, { io: 'input' }) as Schema
+    const fields = Object.entries(properties).filter(([name]) => !EVERYWHERE.includes(name))
+    const rows = fields.flatMap(([name, field]) => rowsOf(name, field))
+    const table = ['| field | type | meaning |', '| --- | --- | --- |', ...rows]
+    return [`## ${properties['kind']!.const!}`, description!, ...(rows.length > 0 ? [table.join('\n')] : [])].join(
+      '\n\n',
+    )
+  })
+  return `# metrics.jsonl
+
+<!-- Generated from src/reporting/sinks/metrics-line.ts by \`npm run generate\`: change it there. -->
+
+A run appends one JSON object a line to \`runs/<run>/metrics.jsonl\` as things happen. Every line has \`time\` (seconds since 1970, UTC) and
+\`kind\`, which decides what else it has; there are no other fields. A process that is killed may leave a last line without its end. A disk
+that is full loses lines, never parts of them; the run says so once, goes on, and counts them (\`convoy_report_records_lost_total\`).
+
+    jq -r 'select(.kind == "step") | [.step, .loss, .accuracy] | @tsv' runs/<run>/metrics.jsonl
+
+${kinds.join('\n\n')}
+`
+}
+
+/** A row for a field, and one for each field of an object. */
+function rowsOf(name: string, field: Schema): string[] {
+  const inner = Object.entries(field.properties ?? {}).flatMap(([part, schema]) => rowsOf(`${name}.${part}`, schema))
+  return [`| \`${name}\` | ${typeOf(field)} | ${field.description ?? ''} |`, ...inner]
+}
+
+function typeOf({ type, enum: values, anyOf, items, minimum, maximum }: Schema): string {
+  if (anyOf !== undefined) return anyOf.map(typeOf).join(' or ')
+  if (values !== undefined) return values.join(', ')
+  if (items !== undefined) return `array of ${typeOf(items)}`
+  const upTo = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? ` to ${maximum}` : ''
+  if (minimum !== undefined && minimum > Number.MIN_SAFE_INTEGER)
+    return `${type} ${minimum}${upTo === '' ? ' or more' : upTo}`
+  return type!
+}

@@ -1,0 +1,15 @@
+import { Command } from 'commander'
+import type { RunConfigFlags } from '../flags/run-config-flags.js'
+import { addRunFlags, readRunFlags } from '../flags/run-flags.js'
+import { runTraining } from '../run-training.js'
+
+export function coordinatorCommand(): Command {
+  return addRunFlags(new Command('coordinator'), {
+    listen: '127.0.0.1:7700',
+    adminListen: '127.0.0.1:7701',
+    metricsListen: '127.0.0.1:7702',
+  }).action(async (flags: RunConfigFlags, command: Command) => {
+    const { config, options, name, recipe } = await readRunFlags(flags, command)
+    await runTraining(config, options, { name, recipe }, () => undefined)
+  })
+}

@@ -1,0 +1,86 @@
+import { Command } from 'commander'
+import type { DeviceChoice } from '../../tensorflow/runtime/device-choice.js'
+import { ConvoyError } from '../../shared/errors.js'
+import { parseLogLevels } from '../../shared/log/log-levels.js'
+import type { LogSink } from '../../shared/log/log.js'
+import { Log } from '../../shared/log/log.js'
+import { forPeople } from '../../shared/log/people-format.js'
+import { parseAddress, parsePeerAddress } from '../../shared/protocol/listen.js'
+import { standardError } from '../../shared/terminal.js'
+import { nameFault } from '../../shared/worker-name.js'
+import { LogRelay } from '../../worker/log-relay.js'
+import { runWorker } from '../../worker/run-worker.js'
+import { deviceOption } from '../flags/device-option.js'
+import { flagProblems, problemsOf, reportsFlagProblems, throwProblems } from '../flags/flag-problems.js'
+import { seconds } from '../flags/flag-values.js'
+import { logLevelOption } from '../flags/log-level-option.js'
+import { onStopSignals } from '../stop-signals.js'
+
+interface WorkerFlags {
+  join: string
+  name?: string
+  patience: number
+  device: DeviceChoice
+  sharedMemory: boolean
+  metricsListen?: string
+  logLevel: string
+  supervised?: true
+}
+
+/** @throws ConvoyError('usage'): commander's own error would show what cannot be shown */
+function workerName(name: string): string {
+  const fault = nameFault(name)
+  if (fault !== undefined) throw new ConvoyError('usage', `--name: ${fault}`)
+  return name
+}
+
+export function workerCommand(): Command {
+  return reportsFlagProblems(new Command('worker'))
+    .requiredOption('--join <host:port>', "the coordinator's address for workers")
+    .option(
+      '--name <name>',
+      'what to call this worker; one of a name at a time, and failures are remembered by it (default: host name and process id)',
+      workerName,
+    )
+    .option('--patience <seconds>', 'how long to look for a coordinator that does not answer', seconds, 120)
+    .addOption(deviceOption())
+    .option('--no-shared-memory', 'exchange vectors over the network even with a coordinator on this machine')
+    .option('--metrics-listen <host:port>', "serve this worker's own /metrics, /livez and /readyz")
+    .addOption(logLevelOption())
+    .option('--supervised', 'end when standard input ends: a parent that dies takes its workers along')
+    .action(async (flags: WorkerFlags, command: Command) => {
+      const { join, metricsListen } = flags as Partial<WorkerFlags>
+      throwProblems([
+        ...flagProblems(command),
+        ...(join === undefined ? [] : await problemsOf(() => parsePeerAddress(join, '--join'))),
+        ...(metricsListen === undefined ? [] : await problemsOf(() => parseAddress(metricsListen, '--metrics-listen'))),
+      ])
+      const leave = new AbortController()
+      const relay = new LogRelay(Date.now)
+      const writePeople: LogSink = (record) => standardError.notice(forPeople(record))
+      const restore = onStopSignals(() => {
+        standardError.notice('Leaving after the work in hand. Once more to leave at once.')
+        leave.abort()
+      })
+      if (flags.supervised) {
+        process.stdin.on('end', () => process.exit(1)).resume()
+      }
+      try {
+        const reason = await runWorker({
+          address: flags.join,
+          ...(flags.name === undefined ? {} : { name: flags.name }),
+          device: flags.device,
+          sharedMemory: flags.sharedMemory,
+          patienceMs: flags.patience * 1000,
+          log: new Log({ levels: parseLogLevels(flags.logLevel), sinks: [writePeople, relay.write], now: Date.now }),
+          relay,
+          leaveSignal: leave.signal,
+          ...(flags.metricsListen === undefined ? {} : { metricsListen: flags.metricsListen }),
+        })
+        standardError.notice(`Done: ${reason}.`)
+      } finally {
+        restore()
+        process.stdin.pause()
+      }
+    })
+}

@@ -1,0 +1,29 @@
+import { ConvoyError } from '../../shared/errors.js'
+import type { Dataset } from '../dataset.js'
+import { SPLIT_NAMES } from '../dataset.js'
+import { MIN_SPLIT_SAMPLES, splitDataset } from './split.js'
+
+/** Samples that a trained model is measured on: all, or those of a split. */
+export const SPLIT_CHOICES = ['all', ...SPLIT_NAMES] as const
+export type SplitChoice = (typeof SPLIT_CHOICES)[number]
+
+/**
+ * @param seed @param stratified of the run: they decide which samples a split holds
+ * @returns sample indices in ascending order, at least one
+ * @throws ConvoyError('usage') when the data set is too small to split
+ */
+export function chooseSamples(
+  dataset: Pick<Dataset, 'name' | 'count' | 'labels'>,
+  choice: SplitChoice,
+  { seed, stratified }: { readonly seed: number; readonly stratified: boolean },
+): Uint32Array {
+  const { name, count } = dataset
+  if (choice === 'all') return Uint32Array.from({ length: count }, (_, sample) => sample)
+  if (count < MIN_SPLIT_SAMPLES) {
+    throw new ConvoyError(
+      'usage',
+      `--split ${choice}: ${name} has ${count} images, too few to split; take them all with --split all.`,
+    )
+  }
+  return splitDataset(dataset, seed, stratified)[choice]
+}

@@ -1,0 +1,203 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import type { Logger } from '../shared/log/log.js'
+import { RotatingFile } from '../shared/log/rotating-file.js'
+import { packageRoot } from '../shared/package-root.js'
+import { counted } from '../shared/units.js'
+import { MemoryWatch } from '../coordinator/memory-watch.js'
+
+export interface LocalWorkersOptions {
+  readonly count: number
+  /** `host:port` that the workers join. */
+  readonly address: string
+  /** Each worker's output goes to `worker-<n>.log` there. */
+  readonly logDirectory: string
+  /** Environment of worker `index` (0 …), such as its GPU. */
+  readonly environment: (index: number) => NodeJS.ProcessEnv
+  /** What the workers compute on. */
+  readonly device: string
+  /** Every worker ended and none is started again; with the last one's reason. */
+  readonly onNoneLeft: (why: string) => void
+  /** Flag of `convoy worker`, for what stands in their own files. */
+  readonly logLevel: string
+  readonly log: Logger
+}
+
+/**
+ * Garbage is collected on the thread that makes it. Vectors of megabytes that live for milliseconds keep V8's four helpers busy
+ * for 1 % of a core each, in turns with the computation; on one thread the same work costs a twentieth (docs/engine.md).
+ * The flag cannot be set from inside: bin/convoy.mjs and the deploy scripts name it too.
+ */
+const V8_FLAGS = ['--single-threaded-gc']
+
+/**
+ * glibc gives back to the system what is freed of blocks above 32 MB, and a fresh one costs three times the copy into it: for the
+ * 45 MB of resnet18's gradient, 13 ms of a step (docs/engine.md). These keep it. What the environment says goes first.
+ */
+const KEEP_FREED_MEMORY = {
+  MALLOC_MMAP_THRESHOLD_: String(2 ** 30),
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 32),
+  MALLOC_TOP_PAD_: String(2 ** 26),
+  MALLOC_ARENA_MAX: '1',
+}
+
+/** A worker process that ends this often is not started again. */
+const MAX_RESTARTS = 3
+const RESTART_AFTER_MS = 1_000
+const CLOSE_AFTER_MS = 5_000
+
+/** From its start to its join: loading TensorFlow takes seconds, on a busy machine or with a GPU many. */
+export const MAX_START_MS = 60_000
+
+/** Of a worker's output: a full file is kept until the next is full too. */
+const MAX_LOG_BYTES = 16 * 1024 * 1024
+const MAX_LOG_FILES = 2
+
+/** Of a worker's output, kept to say how it ended: Node prints a native stack after the reason. */
+const MAX_LAST_WORDS = 8_000
+
+/** Added to the share of memory that a process holds, in thousandths; 1000 is the most. */
+const KILLED_FIRST = '500'
+
+/** Worker processes on this machine, started again when they die. */
+export class LocalWorkers {
+  readonly #options: LocalWorkersOptions
+  readonly #files: readonly RotatingFile[]
+  readonly #children = new Map<number, ChildProcess>()
+  readonly #startedMs = new Map<ChildProcess, number>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #memory: MemoryWatch
+  /** Of ends for memory: what is known of them is said once, and at the end. */
+  readonly #toldCauses = new Set<string>()
+  #closed = false
+
+  constructor(options: LocalWorkersOptions) {
+    this.#options = options
+    const { count, logDirectory, log } = options
+    this.#files = Array.from({ length: count }, (_, index) => {
+      const base = path.join(logDirectory, `worker-${index}`)
+      return new RotatingFile(base, MAX_LOG_BYTES, MAX_LOG_FILES, ({ message }) => {
+        log.warn(`Not everything stands in worker-${index}.log: ${message}.`)
+      })
+    })
+    this.#memory = new MemoryWatch(() => this.pids)
+    for (let index = 0; index < count; index++) this.#start(index, 0)
+  }
+
+  /** Process ids of the workers that run now. */
+  get pids(): number[] {
+    return [...this.#children.values()].flatMap((child) => child.pid ?? [])
+  }
+
+  /** Those that will be started again in a moment, and those that run for less than {@link MAX_START_MS}. */
+  starting(): number {
+    const nowMs = performance.now()
+    const young = [...this.#children.values()].filter((child) => nowMs - this.#startedMs.get(child)! < MAX_START_MS)
+    return young.length + this.#timers.size
+  }
+
+  /** Ends all workers: they were told to finish; who does not go by itself is killed. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#memory.close()
+    for (const timer of this.#timers) clearTimeout(timer)
+    await Promise.all(
+      [...this.#children.values()].map(async (child) => {
+        const killer = setTimeout(() => child.kill('SIGKILL'), CLOSE_AFTER_MS)
+        // Its output is read to the end then; who ended before is not among the children any more.
+        await new Promise((resolve) => child.once('close', resolve))
+        clearTimeout(killer)
+      }),
+    )
+    for (const file of this.#files) file.end()
+  }
+
+  #start(index: number, restarts: number): void {
+    const { address, device, environment, logLevel, log, onNoneLeft } = this.#options
+    const child = spawn(
+      process.execPath,
+      [
+        ...V8_FLAGS,
+        path.join(packageRoot, 'bin', 'convoy.mjs'),
+        'worker',
+        '--join',
+        address,
+        '--name',
+        `${os.hostname()}:${process.pid}-${index}`,
+        '--device',
+        device,
+        '--log-level',
+        logLevel,
+        '--supervised',
+      ],
+      { env: { ...KEEP_FREED_MEMORY, ...environment(index) }, stdio: ['pipe', 'pipe', 'pipe'] },
+    )
+    let lastWords = ''
+    const keep = (text: Buffer): void => {
+      this.#files[index]!.write(text)
+      lastWords = (lastWords + text.toString()).slice(-MAX_LAST_WORDS)
+    }
+    child.stdout.on('data', keep)
+    child.stderr.on('data', keep)
+    this.#children.set(index, child)
+    this.#startedMs.set(child, performance.now())
+    preferForKill(child.pid)
+    child.on('error', (error) => {
+      log.error(`Worker ${index} cannot be started: ${error.message}.`)
+    })
+    child.on('close', (status, signal) => {
+      this.#children.delete(index)
+      this.#startedMs.delete(child)
+      if (this.#closed || status === 0) return
+      const how = signal === null ? `with status ${status}` : `by ${signal}`
+      const memory = this.#memory.explain({ status, signal, output: lastWords })
+      const words = memory?.cause ?? lastLineOf(lastWords, signal)
+      const again = restarts < MAX_RESTARTS
+      const next = again ? 'it is started again' : `exited ${counted(restarts + 1, 'time')}; not restarted`
+      const isNew = memory !== undefined && !this.#toldCauses.has(memory.cause)
+      if (isNew) this.#toldCauses.add(memory.cause)
+      log.warn(
+        `Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${next}.${isNew ? ` ${memory.details}` : ''}`,
+        {
+          index,
+          status,
+          signal,
+        },
+      )
+      if (!again) {
+        if (this.#children.size === 0 && this.#timers.size === 0)
+          onNoneLeft(
+            memory ? `the last one ended ${how} (${words}). ${memory.details}` : words || `the last one ended ${how}.`,
+          )
+        return
+      }
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer)
+        this.#start(index, restarts + 1)
+      }, RESTART_AFTER_MS)
+      this.#timers.add(timer)
+    })
+  }
+}
+
+/**
+ * Where memory is short the kernel kills whoever holds most, and that may be the coordinator: its run would end and nobody could say why.
+ * A worker is started again.
+ */
+function preferForKill(pid: number | undefined): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, KILLED_FIRST)
+  } catch {
+    // It has ended already, or this system has no such file: then the kernel chooses.
+  }
+}
+
+/** What it ended with, rather than the last line of a stack; nothing, when it was killed. */
+function lastLineOf(output: string, signal: NodeJS.Signals | null): string {
+  const lines = output.trim().split('\n')
+  const lastLine = signal === null ? lines.at(-1)! : ''
+  return (lines.findLast((line) => line.startsWith('✖ ')) ?? lastLine).replace(/^✖ /, '')
+}

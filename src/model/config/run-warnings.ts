@@ -1,0 +1,78 @@
+import type { Dataset, Split } from '../../data/dataset.js'
+import { SPLIT_NAMES } from '../../data/dataset.js'
+import { classesWithout } from '../../data/map-classes.js'
+import { splitDataset } from '../../data/sampling/split.js'
+import { listed } from '../../shared/log/listed.js'
+import { counted, formatShare } from '../../shared/units.js'
+import type { RunConfig } from './run-config.js'
+
+/** With fewer images each one moves an accuracy by a percentage point or more. */
+const MIN_MEASURED_SAMPLES = 100
+
+const TITLES = { train: 'training', validation: 'validation', test: 'test' }
+
+const CONSEQUENCES = {
+  train: ', which the model cannot learn',
+  validation: '',
+  test: ', which the test does not measure',
+}
+
+type WarningConfig = Pick<RunConfig, 'batchSize' | 'shardSize' | 'seed' | 'stratified'>
+
+/**
+ * What makes a run's numbers worth less than they look: splits that are too small, classes that a split lacks, a batch larger than
+ * the training split. Nothing of it keeps a run from being exact.
+ * @returns a line for people each, with what to do about it
+ */
+export function runWarnings(dataset: Dataset, split: Split, config: WarningConfig): string[] {
+  return [
+    ...batchWarnings(split.train.length, config),
+    ...smallSplits(split),
+    ...missingClasses(dataset, split, config),
+  ]
+}
+
+/** @returns undefined when they are enough */
+export function smallSampleWarning(count: number): string | undefined {
+  if (count >= MIN_MEASURED_SAMPLES) return undefined
+  return `one image moves the accuracy by ${formatShare(1 / count)}; ${MIN_MEASURED_SAMPLES} or more make a steady number.`
+}
+
+function batchWarnings(trainCount: number, { batchSize, shardSize }: WarningConfig): string[] {
+  if (batchSize <= trainCount) return []
+  const epochs = Number((batchSize / trainCount).toFixed(1))
+  const shard = Math.min(shardSize, trainCount)
+  const batch = Math.floor(trainCount / shard) * shard
+  const flags = [`--batch-size ${batch}`, ...(shard < shardSize ? [`--shard-size ${shard}`] : [])].join(' ')
+  return [
+    `A batch of ${batchSize} is more than the ${counted(trainCount, 'image')} of the training split: every step is ${counted(epochs, 'epoch')}` +
+      (shardSize > trainCount ? `, and a shard of ${shardSize} holds images more than once` : '') +
+      `. Use ${flags} or less.`,
+  ]
+}
+
+function smallSplits(split: Split): string[] {
+  const small = (['validation', 'test'] as const).filter((name) => split[name].length < MIN_MEASURED_SAMPLES)
+  if (small.length === 0) return []
+  const purpose = { validation: 'which chooses the best weights', test: 'which measures them' }
+  const parts = small.map((name) => `${counted(split[name].length, 'image')} in the ${name} split, ${purpose[name]}`)
+  const fewest = Math.min(...small.map((name) => split[name].length))
+  return [`Only ${parts.join(', and ')}: ${smallSampleWarning(fewest)!}`]
+}
+
+function missingClasses(dataset: Dataset, split: Split, { seed, stratified }: WarningConfig): string[] {
+  const missing = SPLIT_NAMES.map((name) => ({ name, classes: classesWithout(dataset, split[name]) }))
+  if (missing.every(({ classes }) => classes.length === 0)) return []
+  const spread = stratified ? split : splitDataset(dataset, seed, true)
+  return missing.flatMap(({ name, classes }) => {
+    if (classes.length === 0) return []
+    const stillMissing = classesWithout(dataset, spread[name])
+    const remedy =
+      stillMissing.length === 0
+        ? 'Spread the classes evenly with --stratified.'
+        : stillMissing.length < classes.length
+          ? `--stratified spreads the classes evenly; ${listed(stillMissing)} would still need more images.`
+          : 'Give more images of them.'
+    return [`The ${TITLES[name]} split has no image of ${listed(classes)}${CONSEQUENCES[name]}. ${remedy}`]
+  })
+}

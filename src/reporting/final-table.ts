@@ -1,0 +1,65 @@
+import { printable } from '../shared/log/printable.js'
+import { Table } from '../shared/table.js'
+import { counted, formatDuration, formatShare } from '../shared/units.js'
+import type { EvaluationResult, RunResult, WeightsSummary } from '../training/run-events.js'
+
+/** Largest number of classes whose confusion matrix fits a terminal. */
+const MAX_CLASSES_SHOWN = 20
+/** Of a column's class name. */
+const MIN_CHARACTERS = 5
+
+/** What people read at the end of a run. Every number of a model says which weights it is of. */
+export function finalTable(result: RunResult, runDirectory: string): string {
+  const { best, last } = result.weights
+  const isSame = best.step === last.step
+  const ofBest = `(${isSame ? 'best and last' : 'best'}, step ${best.step})`
+  const ofLast = `(last, step ${last.step})`
+  const validation = ({ validation: { accuracy, loss } }: WeightsSummary): string =>
+    `${formatShare(accuracy)}, loss ${loss.toFixed(4)}`
+  const summary = new Table()
+  summary.push(
+    { 'test accuracy': `${formatShare(result.test.accuracy)} ${ofBest}` },
+    { 'test loss': `${result.test.loss.toFixed(4)} ${ofBest}` },
+    { 'validation accuracy': `${validation(best)} ${ofBest}` },
+    ...(isSame ? [] : [{ 'validation accuracy': `${validation(last)} ${ofLast}` }]),
+    { steps: `${result.steps} (${counted(result.samplesSeen, 'sample')})` },
+    { speed: `${result.samplesPerSecond.toFixed(0)} images/s with ${counted(result.workers, 'worker')}` },
+    { time: formatDuration(result.seconds) },
+    { 'weights sha256': `${best.sha256} ${ofBest}` },
+    ...(isSame ? [] : [{ 'weights sha256': `${last.sha256} ${ofLast}` }]),
+    { 'run directory': runDirectory },
+  )
+  return `${classTable(result.test, result.classNames)}\n${summary.toString()}\n`
+}
+
+/** Per-class accuracy and confusion matrix: a row a label, a column a prediction. */
+export function classTable(
+  { confusion, split }: Pick<EvaluationResult, 'confusion'> & { readonly split: string },
+  classNames: readonly string[],
+): string {
+  const shown = classNames.length <= MAX_CLASSES_SHOWN
+  const names = classNames.map(printable)
+  const table = new Table({ head: [split, 'accuracy', ...(shown ? shortened(names) : [])], compact: true })
+  confusion.forEach((row, label) => {
+    const total = row.reduce((sum, count) => sum + count, 0)
+    // A class without samples was not measured.
+    table.push([names[label]!, total === 0 ? '–' : formatShare(row[label]! / total), ...(shown ? row : [])])
+  })
+  return table.toString()
+}
+
+/** Names cut to five characters, or as many as it takes that no two of them look alike. */
+function shortened(names: readonly string[]): string[] {
+  const longest = names.reduce((most, name) => Math.max(most, name.length), MIN_CHARACTERS)
+  for (let characters = MIN_CHARACTERS; ; characters++) {
+    const short = names.map((name) => firstCharacters(name, characters))
+    if (characters >= longest || new Set(short).size === new Set(names).size) return short
+  }
+}
+
+/** Whole characters as readers see them: half an emoji is none. */
+function firstCharacters(text: string, count: number): string {
+  return Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment)
+    .slice(0, count)
+    .join('')
+}

@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { RUN_END_KINDS } from './page/page-state.js'
+import { PHASES } from '../metrics/phases.js'
+import { printable, printableLines } from '../shared/log/printable.js'
+
+const number = z.number()
+const text = z.string().transform(printable)
+const phases = z.array(z.object({ phase: z.enum(PHASES), seconds: number }))
+
+/** A RunStatus in `status.json`. */
+export const statusSchema = z.object({
+  timeSeconds: number,
+  state: z.string(),
+  workers: z.array(
+    z.object({
+      id: number,
+      name: z.string(),
+      device: z.string(),
+      state: z.string(),
+      shardsDone: number,
+      samples: number.exactOptional(),
+      score: number.exactOptional(),
+      silentSeconds: number,
+      residentBytes: number,
+      tensors: number,
+      gpu: z.object({ utilization: number.exactOptional(), memoryUsedBytes: number.exactOptional() }).exactOptional(),
+    }),
+  ),
+  coordinatorPhases: phases,
+  workerPhases: phases,
+  traffic: z.array(z.object({ kind: z.string(), direction: z.string(), path: z.string(), bytes: number })),
+  end: z
+    .object({
+      kind: z.enum(RUN_END_KINDS),
+      at: z.iso.datetime(),
+      reason: z.string().transform(printableLines).exactOptional(),
+    })
+    .exactOptional(),
+})
+
+const weightsName = z.enum(['best', 'last'])
+const validation = z.object({ accuracy: number, loss: number })
+const keptWeights = z.object({ step: number, sha256: z.string(), validation })
+
+/** What the page shows of `result.json`. Optional is what older versions did not write. */
+export const resultSchema = z.object({
+  weightsSha256: z.string(),
+  weights: z.object({ best: keptWeights, last: keptWeights }).exactOptional(),
+  steps: number.exactOptional(),
+  bestStep: number.exactOptional(),
+  seconds: number,
+  samplesPerSecond: number,
+  workers: number.exactOptional(),
+  validation: validation.exactOptional(),
+  test: z.object({
+    accuracy: number,
+    loss: number,
+    samples: number.exactOptional(),
+    weights: weightsName.exactOptional(),
+  }),
+})
+
+/** What the page shows of `environment.json`. */
+export const environmentSchema = z.object({
+  convoy: text.exactOptional(),
+  node: text.exactOptional(),
+  platform: text.exactOptional(),
+  cpu: text.exactOptional(),
+  cores: number.exactOptional(),
+  memoryBytes: number.exactOptional(),
+  command: z.array(text).exactOptional(),
+  startedAt: z.iso.datetime().exactOptional(),
+})

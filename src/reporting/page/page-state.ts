@@ -1,0 +1,195 @@
+import type { Phase } from '../../metrics/phases.js'
+import type { RunConfig } from '../../model/config/run-config.js'
+import type { Kernels } from './inspection.js'
+
+/** What the page knows of a run before its first step. Sizes in images. */
+export interface RunHeader {
+  readonly runDirectory: string
+  readonly startedSeconds: number
+  readonly network: string
+  readonly config: RunConfig
+  readonly dataset: string
+  /** sha256 over shape, class names, labels and pixels. */
+  readonly datasetFingerprint: string
+  /** `[height, width, channels]` */
+  readonly imageShape: readonly [number, number, number]
+  readonly classNames: readonly string[]
+  readonly splitSizes: Readonly<Record<string, number>>
+  readonly totalSteps: number
+  readonly stepsPerEpoch: number
+  readonly parameterCount: number
+}
+
+/** `environment.json`: what was run, with what, and where. Runs of older versions lack fields. */
+export interface RunEnvironment {
+  /** Version of Convoy. */
+  readonly convoy?: string
+  /** Version of Node. */
+  readonly node?: string
+  /** Operating system, release and architecture of the coordinator's machine. */
+  readonly platform?: string
+  readonly cpu?: string
+  readonly cores?: number
+  readonly memoryBytes?: number
+  /** Arguments of `convoy`. */
+  readonly command?: readonly string[]
+  /** ISO 8601, UTC. */
+  readonly startedAt?: string
+}
+
+/** A step, or the mean over several of them; `step` and `epoch` are the last one's. Times in seconds since 1970. */
+export interface StepPoint {
+  readonly step: number
+  readonly epoch: number
+  readonly timeSeconds: number
+  readonly durationMs: number
+  readonly loss: number
+  readonly accuracy: number
+  readonly learningRate: number
+  readonly gradientNorm: number
+  readonly workers: number
+}
+
+export interface EvaluationPoint {
+  readonly split: string
+  readonly step: number
+  readonly epoch: number
+  readonly loss: number
+  readonly accuracy: number
+  /** `confusion[label][prediction]`: images. Only the newest evaluation of a split keeps it. */
+  readonly confusion?: readonly (readonly number[])[]
+  readonly best: boolean
+}
+
+export const LINE_KINDS = ['joined', 'left', 'fault', 'note'] as const
+
+/** Something that happened, in a sentence. */
+export interface StoryLine {
+  readonly timeSeconds: number
+  readonly kind: (typeof LINE_KINDS)[number]
+  readonly text: string
+  /** Whom it happened to. */
+  readonly workerId?: number
+}
+
+/** A worker that takes or took part. Times in seconds since 1970. */
+export interface Membership {
+  readonly id: number
+  readonly name: string
+  readonly joinedSeconds: number
+  readonly leftSeconds?: number
+  /** CPU or GPU model. */
+  readonly device: string
+  readonly deviceKind: string
+  readonly tensorflowVersion: string
+  /** Training samples whose gradients counted, of one that left. */
+  readonly samples?: number
+}
+
+export interface PageWorker {
+  readonly id: number
+  readonly name: string
+  readonly device: string
+  readonly state: string
+  readonly shardsDone: number
+  /** Training samples whose gradients counted. */
+  readonly samples?: number
+  /** Time for a shard, relative to the fastest worker; undefined: not measured yet. */
+  readonly score?: number
+  readonly silentSeconds: number
+  readonly residentBytes: number
+  readonly tensors: number
+  readonly gpu?: { readonly utilization?: number; readonly memoryUsedBytes?: number }
+}
+
+/** Seconds in a phase since the beginning. */
+export interface PhaseSeconds {
+  readonly phase: Phase
+  readonly seconds: number
+}
+
+/** The work of a process that makes an Inspection, see inspection.ts. */
+export type Looking =
+  { readonly state: 'never' | 'running' | 'done' } | { readonly state: 'failed'; readonly reason: string }
+
+/**
+ * finished: all steps are done. stopped: asked to end early, by `convoy stop` with a result, by a signal without one.
+ * interrupted: by Ctrl-C, without a result. failed: by an error.
+ * unknown: without a result, and a version that did not record why.
+ */
+export const RUN_END_KINDS = ['finished', 'stopped', 'interrupted', 'failed', 'unknown'] as const
+
+/** When a run ended, and how. */
+export interface RunEnd {
+  readonly kind: (typeof RUN_END_KINDS)[number]
+  /** ISO 8601, UTC. */
+  readonly at: string
+  /** Why it failed, or the signal that ended it, for people. */
+  readonly reason?: string
+}
+
+/** How things stand now. Counts since the beginning. */
+export interface RunStatus {
+  readonly timeSeconds: number
+  readonly state: string
+  readonly workers: readonly PageWorker[]
+  readonly coordinatorPhases: readonly PhaseSeconds[]
+  readonly workerPhases: readonly PhaseSeconds[]
+  readonly traffic: readonly {
+    readonly kind: string
+    readonly direction: string
+    readonly path: string
+    readonly bytes: number
+  }[]
+  /** Of the weights now. */
+  readonly kernels?: Kernels
+  /** Absent while the run goes on, and in directories of older versions. */
+  readonly end?: RunEnd
+}
+
+/** Weights that the run keeps: those with the best validation, or those after the last step. */
+export interface KeptWeights {
+  readonly step: number
+  /** Of the flat float32 vector, little-endian. */
+  readonly sha256?: string
+  readonly validation?: { readonly accuracy: number; readonly loss: number }
+}
+
+export type WeightsByName = Readonly<Partial<Record<'best' | 'last', KeptWeights>>>
+
+/** The result of a run that came to its test. Runs of older versions lack fields. */
+export interface RunOutcome {
+  readonly steps?: number
+  readonly seconds: number
+  readonly samplesPerSecond: number
+  /** Most workers that computed at the same time. */
+  readonly workers?: number
+  readonly testAccuracy: number
+  readonly testLoss: number
+  readonly testSamples?: number
+  /** Whose accuracy and loss the test's are. */
+  readonly testWeights: 'best' | 'last'
+}
+
+/** What is added from one update to the next. */
+export interface Update {
+  readonly points: readonly StepPoint[]
+  readonly evaluations: readonly EvaluationPoint[]
+  readonly lines: readonly StoryLine[]
+  /** All of them, when one came or went. */
+  readonly members?: readonly Membership[]
+  readonly status?: RunStatus
+  readonly looking?: Looking
+  readonly outcome?: RunOutcome
+  /** Known at the end. */
+  readonly weights?: WeightsByName
+}
+
+/** All of it: what a page begins with, again after each break of its connection. */
+export interface Snapshot extends Update {
+  readonly header?: RunHeader
+  readonly environment?: RunEnvironment
+  /** Steps that a point stands for. */
+  readonly stepsPerPoint: number
+  readonly members: readonly Membership[]
+}

@@ -1,0 +1,111 @@
+import { statSync } from 'node:fs'
+import path from 'node:path'
+import { parse } from 'yaml'
+import type { z } from 'zod'
+import type { RunEnd, RunStatus, Snapshot } from './page-state.js'
+import { PhaseTimes } from '../../metrics/phases.js'
+import { runConfigSchema } from '../../model/config/run-config.js'
+import { ConvoyError } from '../../shared/errors.js'
+import { printable } from '../../shared/log/printable.js'
+import { isThere } from '../../shared/path-access.js'
+import { MAX_CONFIG_BYTES, MAX_JSON_BYTES, readTextIfThere } from '../../shared/read-file.js'
+import { environmentSchema, resultSchema, statusSchema } from '../kept-status.js'
+import { metricsLineSchema } from '../sinks/metrics-line.js'
+import type { KeptResult } from '../run-outcome.js'
+import { RunStory } from './timeline.js'
+
+/** A million steps. It becomes one string, which has less than 536 million characters (V8). */
+const MAX_METRICS_BYTES = 500e6
+
+/**
+ * What the page shows of a run, from its directory: `metrics.jsonl`, `config.yaml`, `environment.json` and, when it ended by
+ * itself, `status.json` and `result.json`.
+ * @throws ConvoyError('usage') when it is no run directory, or something in these files makes no sense
+ */
+export function readStory(directory: string): Snapshot & { readonly status: RunStatus } {
+  if (!isThere(directory))
+    throw new ConvoyError(
+      'usage',
+      `${directory}: there is no such directory. Name one such as runs/20261123T193039Z_quick.`,
+    )
+  const isDirectory = statSync(directory).isDirectory()
+  const text = (name: string, maxBytes: number): string | undefined =>
+    isDirectory ? readTextIfThere(path.join(directory, name), maxBytes) : undefined
+  const lines = text('metrics.jsonl', MAX_METRICS_BYTES)
+  const config = text('config.yaml', MAX_CONFIG_BYTES)
+  if (lines === undefined || config === undefined) {
+    throw new ConvoyError(
+      'usage',
+      `${directory} is no run directory: it lacks ${lines === undefined ? 'metrics.jsonl' : 'config.yaml'}. ` +
+        'Name one such as runs/20261123T193039Z_quick.',
+    )
+  }
+  const checked = <Schema extends z.ZodType>(schema: Schema, where: string, value: () => unknown): z.output<Schema> => {
+    try {
+      return schema.parse(value())
+    } catch (error) {
+      throw new ConvoyError(
+        'usage',
+        `${directory}: ${where} cannot be read: ${reasonOf(error as Error)}. It is damaged, or of another version of Convoy ` +
+          '(environment.json names it): remove it, or use that version.',
+      )
+    }
+  }
+  const kept = <Schema extends z.ZodType>(schema: Schema, name: string): z.output<Schema> | undefined => {
+    const content = text(name, MAX_JSON_BYTES)
+    return content === undefined ? undefined : checked(schema, name, () => JSON.parse(content))
+  }
+  const result = kept(resultSchema, 'result.json')
+  const status = kept(statusSchema, 'status.json')
+  const environment = kept(environmentSchema, 'environment.json')
+
+  const story = new RunStory(directory)
+  const phases = new PhaseTimes()
+  let timeSeconds = 0
+  let totalSteps = 0
+  // What follows the last end of a line was cut off with the process.
+  for (const [index, line] of lines.split('\n').slice(0, -1).entries()) {
+    const { time, ...event } = checked(metricsLineSchema, `metrics.jsonl, line ${index + 1},`, () => JSON.parse(line))
+    timeSeconds = time
+    if (event.kind === 'step')
+      for (const [phase, spent] of Object.entries(event.phaseSeconds))
+        phases.record(phase as keyof typeof event.phaseSeconds, spent)
+    if (event.kind === 'started') totalSteps = event.totalSteps
+    if (event.kind === 'started')
+      story.observe({ ...event, config: checked(runConfigSchema, 'config.yaml', () => parse(config)) }, time)
+    // The line has the hash alone; the result is in its own file.
+    else if (event.kind !== 'finished') story.observe(event, time)
+  }
+  if (result) story.finish(result)
+  const at = new Date(1000 * (status?.timeSeconds ?? timeSeconds)).toISOString()
+  const kind = endKindOf(result, totalSteps, status?.state)
+  const end: RunEnd | undefined = status?.end ?? (kind && { kind, at })
+  const coordinatorPhases = phases.report().map(({ phase, seconds }) => ({ phase, seconds }))
+  return {
+    ...story.snapshot(),
+    ...(environment && { environment }),
+    // A coordinator that was killed, or goes on, has not written its status.
+    status: {
+      ...{ timeSeconds, workers: [], workerPhases: [], traffic: [], coordinatorPhases, ...status },
+      state: end?.kind ?? 'unfinished',
+      ...(end && { end }),
+    },
+  }
+}
+
+/** How a run ended whose version did not write it down; undefined: it goes on, or was killed. */
+function endKindOf(
+  result: KeptResult | undefined,
+  totalSteps: number,
+  state: string | undefined,
+): RunEnd['kind'] | undefined {
+  if (result) return (result.steps ?? totalSteps) < totalSteps ? 'stopped' : 'finished'
+  return state === 'failed' ? 'unknown' : undefined
+}
+
+/** Of a value that is not as it should be, what is wrong first. */
+function reasonOf(error: Error | z.ZodError): string {
+  if (!('issues' in error)) return printable(error.message.split('\n')[0]!.replace(/:$/, ''))
+  const { path: where, message } = error.issues[0]!
+  return `${where.length > 0 ? `${where.join('.')}: ` : ''}${message}`
+}

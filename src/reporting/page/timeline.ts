@@ -1,0 +1,234 @@
+import type {
+  EvaluationPoint,
+  Membership,
+  RunHeader,
+  RunOutcome,
+  Snapshot,
+  StepPoint,
+  StoryLine,
+  Update,
+  WeightsByName,
+} from './page-state.js'
+import { printable } from '../../shared/log/printable.js'
+import type { RunEvent, WorkerSummary } from '../../training/run-events.js'
+import { describeEvent } from '../sinks/describe-event.js'
+import { levelOf } from '../sinks/event-log.js'
+import type { KeptResult } from '../run-outcome.js'
+import { outcomeOf, weightsOf } from '../run-outcome.js'
+
+/** More points than a screen has columns; then two become one. */
+const MAX_POINTS = 4_096
+const MAX_LINES = 1_000
+const MAX_EVALUATIONS = 2_000
+/** Then those that left first are forgotten. */
+const MAX_MEMBERS = 512
+/** Nobody asked for so many news: who does next begins anew. */
+const MAX_PENDING_EVENTS = 2_000
+
+/** What the page shows of a run, from its events: bounded, however long the run is. */
+export class RunStory {
+  readonly #runDirectory: string
+  #header: RunHeader | undefined
+  #points: StepPoint[] = []
+  #stepsPerPoint = 1
+  /** Steps of the point that is not full yet. */
+  #gathered: StepPoint[] = []
+  #evaluations: EvaluationPoint[] = []
+  #lines: StoryLine[] = []
+  #members = new Map<number, Membership>()
+  #outcome: RunOutcome | undefined
+  #weights: WeightsByName | undefined
+  #fresh = nothing()
+  #isRewritten = false
+
+  constructor(runDirectory: string) {
+    this.#runDirectory = printable(runDirectory)
+  }
+
+  /** @param timeSeconds since 1970 */
+  observe(event: RunEvent, timeSeconds: number): void {
+    switch (event.kind) {
+      case 'started': {
+        const { config, dataset, splitSizes, totalSteps, stepsPerEpoch, parameterCount } = event
+        const { height, width, channels } = dataset
+        this.#header = {
+          ...{ runDirectory: this.#runDirectory, startedSeconds: timeSeconds, network: config.network.name, config },
+          ...{ dataset: printable(dataset.name), datasetFingerprint: dataset.fingerprint },
+          ...{ imageShape: [height, width, channels], classNames: dataset.classNames.map(printable) },
+          ...{ splitSizes, totalSteps, stepsPerEpoch, parameterCount },
+        }
+        this.#isRewritten = true
+        break
+      }
+      case 'step': {
+        const { step, epoch, loss, accuracy, learningRate, gradientNorm, durationMs, workers } = event
+        this.#add({ step, epoch, timeSeconds, durationMs, loss, accuracy, learningRate, gradientNorm, workers })
+        break
+      }
+      case 'evaluated': {
+        const { split, step, loss, accuracy, confusion } = event.result
+        const point = { split, step, epoch: event.epoch, loss, accuracy, confusion, best: event.best }
+        const before = this.#evaluations.map((earlier) =>
+          earlier.split === split ? withoutConfusion(earlier) : earlier,
+        )
+        this.#evaluations = last(MAX_EVALUATIONS, [...before, point])
+        this.#fresh.evaluations.push(point)
+        break
+      }
+      case 'worker-joined': {
+        this.#member({ ...memberOf(event.worker), joinedSeconds: timeSeconds })
+        break
+      }
+      case 'worker-left': {
+        const { worker, samples } = event
+        const joinedSeconds = this.#members.get(worker.id)?.joinedSeconds ?? timeSeconds
+        const member = { ...memberOf(worker), joinedSeconds, leftSeconds: timeSeconds }
+        this.#member({ ...member, ...(samples !== undefined && { samples }) })
+        break
+      }
+      case 'finished': {
+        this.finish(event.result)
+        break
+      }
+    }
+    const text = describeEvent(event)
+    if (text === undefined) this.#limitNews()
+    else this.say(text, timeSeconds, kindOf(event), workerOf(event))
+  }
+
+  /** A line that no event says. */
+  say(text: string, timeSeconds: number, kind: StoryLine['kind'] = 'note', workerId?: number): void {
+    const line = { timeSeconds, kind, text: printable(text), ...(workerId !== undefined && { workerId }) }
+    this.#lines = last(MAX_LINES, [...this.#lines, line])
+    this.#fresh.lines.push(line)
+    this.#limitNews()
+  }
+
+  /** @param result in memory, or read from `result.json` */
+  finish(result: KeptResult): void {
+    this.#outcome = outcomeOf(result)
+    this.#weights = weightsOf(result, this.#evaluations)
+  }
+
+  snapshot(): Snapshot {
+    return {
+      ...(this.#header !== undefined && { header: this.#header }),
+      ...this.#ending(),
+      stepsPerPoint: this.#stepsPerPoint,
+      points: this.#points,
+      evaluations: this.#evaluations,
+      lines: this.#lines,
+      members: [...this.#members.values()],
+    }
+  }
+
+  /** What came since it was asked for last; undefined when what was shown has changed: show {@link snapshot} instead. */
+  takeUpdate(): Update | undefined {
+    const update = this.#isRewritten ? undefined : { ...this.#fresh, ...this.#ending() }
+    this.#fresh = nothing()
+    this.#isRewritten = false
+    return update
+  }
+
+  #ending(): Pick<Update, 'outcome' | 'weights'> {
+    return {
+      ...(this.#outcome !== undefined && { outcome: this.#outcome }),
+      ...(this.#weights !== undefined && { weights: this.#weights }),
+    }
+  }
+
+  #limitNews(): void {
+    const { points, evaluations, lines } = this.#fresh
+    if (points.length + evaluations.length + lines.length <= MAX_PENDING_EVENTS) return
+    this.#fresh = nothing()
+    this.#isRewritten = true
+  }
+
+  #member(member: Membership): void {
+    this.#members.set(member.id, member)
+    if (this.#members.size > MAX_MEMBERS) {
+      const gone = [...this.#members.values()].find(({ leftSeconds }) => leftSeconds !== undefined) ?? member
+      this.#members.delete(gone.id)
+    }
+    this.#fresh.members = [...this.#members.values()]
+  }
+
+  #add(point: StepPoint): void {
+    this.#gathered.push(point)
+    if (this.#gathered.length < this.#stepsPerPoint) return
+    const whole = merged(this.#gathered)
+    this.#gathered = []
+    this.#points.push(whole)
+    this.#fresh.points.push(whole)
+    if (this.#points.length < MAX_POINTS) return
+    this.#points = Array.from({ length: MAX_POINTS / 2 }, (_, pair) =>
+      merged(this.#points.slice(2 * pair, 2 * pair + 2)),
+    )
+    this.#stepsPerPoint *= 2
+    this.#isRewritten = true
+  }
+}
+
+interface News {
+  points: StepPoint[]
+  evaluations: EvaluationPoint[]
+  lines: StoryLine[]
+  members?: readonly Membership[]
+}
+
+function nothing(): News {
+  return { points: [], evaluations: [], lines: [] }
+}
+
+/** Only the newest is shown, and with a thousand classes it has a million numbers. */
+function withoutConfusion({ confusion: _, ...rest }: EvaluationPoint): EvaluationPoint {
+  return rest
+}
+
+function memberOf({ id, name, device }: WorkerSummary): Omit<Membership, 'joinedSeconds'> {
+  const { kind, name: model, tensorflowVersion } = device
+  return { id, name: printable(name), device: printable(model), deviceKind: kind, tensorflowVersion }
+}
+
+function kindOf(event: RunEvent): StoryLine['kind'] {
+  switch (event.kind) {
+    case 'worker-joined':
+      return 'joined'
+    case 'worker-left':
+      return 'left'
+    default:
+      return levelOf(event) === 'warn' ? 'fault' : 'note'
+  }
+}
+
+function workerOf(event: RunEvent): number | undefined {
+  switch (event.kind) {
+    case 'worker-joined':
+    case 'worker-left':
+    case 'refused':
+      return event.worker.id
+    case 'reissued':
+      return event.workerId
+    case 'rescued':
+      return event.lateId
+    default:
+      return undefined
+  }
+}
+
+function last<Item>(most: number, items: Item[]): Item[] {
+  return items.length > most ? items.slice(-most) : items
+}
+
+/** The mean of points that follow each other. */
+function merged(points: readonly StepPoint[]): StepPoint {
+  const mean = (of: (point: StepPoint) => number): number =>
+    points.reduce((sum, point) => sum + of(point), 0) / points.length
+  return {
+    ...points.at(-1)!,
+    durationMs: mean(({ durationMs }) => durationMs),
+    loss: mean(({ loss }) => loss),
+    accuracy: mean(({ accuracy }) => accuracy),
+    gradientNorm: mean(({ gradientNorm }) => gradientNorm),
+  }
+}

@@ -1,0 +1,82 @@
+import { mkdir } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import writeFileAtomic from 'write-file-atomic'
+import { stringify } from 'yaml'
+import type { RunEnvironment, RunStatus } from './page/page-state.js'
+import type { RunConfig } from '../model/config/run-config.js'
+import { ConvoyError } from '../shared/errors.js'
+import { makeDirectory } from '../shared/make-directory.js'
+import type { OwnershipLock } from '../shared/ownership-lock.js'
+import type { RunResult } from '../training/run-events.js'
+import { lockRun } from './run-lock.js'
+
+/** A run directory as its coordinator has it. */
+interface OwnRunDirectory {
+  readonly runDirectory: string
+  /** To be released when the run is over. Absent where files cannot be locked: others cannot see that the run goes on. */
+  readonly lock: OwnershipLock | undefined
+}
+
+/**
+ * Makes `<root>/<utc>_<name>/`, such as `runs/20261123T183000Z_quick`; a number is added when two runs begin in one second.
+ * It belongs to this process until the lock is released.
+ * @param now milliseconds since 1970
+ * @throws ConvoyError('usage') when the directory cannot be written, or its file system does not answer
+ */
+export async function createRunDirectory(root: string, name: string, now: number): Promise<OwnRunDirectory> {
+  const stamp = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '')
+  try {
+    await makeDirectory(root)
+    for (let attempt = 1; ; attempt++) {
+      const runDirectory = path.join(root, `${stamp}_${name}${attempt === 1 ? '' : `-${attempt}`}`)
+      try {
+        await mkdir(runDirectory)
+        return { runDirectory, lock: lockRun(runDirectory) }
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      }
+    }
+  } catch (error) {
+    throw new ConvoyError(
+      'usage',
+      `--runs-dir ${root}: ${(error as Error).message.replace(/\.$/, '')}. Choose a directory that can be written.`,
+      { cause: error },
+    )
+  }
+}
+
+/**
+ * `config.yaml` (feed it back with --config) and `environment.json` (what a bug report needs).
+ * @throws ConvoyError('environment') such as on a full disk
+ */
+export async function writeProvenance(directory: string, config: RunConfig, version: string): Promise<void> {
+  const environment: Required<RunEnvironment> = {
+    convoy: version,
+    node: process.version,
+    platform: `${os.platform()} ${os.release()} ${os.arch()}`,
+    cpu: os.cpus()[0]?.model.trim() || os.arch(),
+    cores: os.availableParallelism(),
+    memoryBytes: os.totalmem(),
+    command: process.argv.slice(2),
+    startedAt: new Date().toISOString(),
+  }
+  try {
+    await writeFileAtomic(path.join(directory, 'config.yaml'), stringify(config))
+    await writeFileAtomic(path.join(directory, 'environment.json'), `${JSON.stringify(environment, null, 2)}\n`)
+  } catch (error) {
+    throw new ConvoyError('environment', `${directory} cannot be written: ${(error as Error).message}.`, {
+      cause: error,
+    })
+  }
+}
+
+/** `result.json`, at once or not at all. */
+export async function writeResult(directory: string, result: RunResult): Promise<void> {
+  await writeFileAtomic(path.join(directory, 'result.json'), `${JSON.stringify(result, null, 2)}\n`)
+}
+
+/** `status.json`: how the run stood when it ended, for `convoy report`. */
+export async function writeStatus(directory: string, status: RunStatus): Promise<void> {
+  await writeFileAtomic(path.join(directory, 'status.json'), `${JSON.stringify(status)}\n`)
+}

@@ -1,0 +1,86 @@
+import { ConvoyError } from '../shared/errors.js'
+import { FaultChain } from '../shared/log/fault-chain.js'
+import { LogFile } from '../shared/log/log-file.js'
+import { isUrgent, parseLogLevels } from '../shared/log/log-levels.js'
+import type { LogRecord } from '../shared/log/log.js'
+import { Log } from '../shared/log/log.js'
+import { forPeople } from '../shared/log/people-format.js'
+import type { RunObserver } from '../training/run-events.js'
+import type { CallObserver } from '../coordinator/services/time-calls.js'
+import { callLog } from './call-log.js'
+import { eventLog } from './sinks/event-log.js'
+import type { ProgressDisplay } from './sinks/terminal-progress.js'
+
+/** A run's log: to `convoy.log` as JSON, to the terminal for people, and into the chain of what went wrong. */
+export class RunLog {
+  readonly log: Log
+  /** Logs a call that is over. */
+  readonly call: CallObserver
+  readonly #display: ProgressDisplay
+  readonly #tell: (text: string, timeSeconds: number) => void
+  readonly #file: LogFile
+  readonly #faults = new FaultChain()
+  readonly #event: RunObserver
+  #isShown = true
+
+  /**
+   * @param levels as `--log-level` gives them
+   * @param tell for those who know the run's events already: lines for people that no event says
+   * @param earlier what was said before there was a directory: it is not shown again
+   * @throws ConvoyError('usage') for levels that do not exist
+   */
+  constructor(
+    directory: string,
+    levels: string,
+    display: ProgressDisplay,
+    tell: (text: string, timeSeconds: number) => void,
+    earlier: readonly LogRecord[] = [],
+  ) {
+    this.#display = display
+    this.#tell = tell
+    this.#file = new LogFile({
+      directory,
+      onFailure: ({ message }) => {
+        display.notice(`⚠ Not everything stands in convoy.log: ${message}`)
+      },
+    })
+    for (const record of earlier) {
+      this.#file.write(record)
+      tell(forPeople(record), record.timeMs / 1000)
+    }
+    const sinks = [this.#file.write, this.#show, this.#faults.observe]
+    this.log = new Log({ levels: parseLogLevels(levels), sinks, now: Date.now })
+    this.#event = eventLog(this.log)
+    this.call = callLog(this.log.module('grpc'))
+  }
+
+  readonly observe: RunObserver = (event) => {
+    this.#event(event)
+    if (event.kind === 'step' || event.kind === 'evaluated') this.#faults.overcome()
+  }
+
+  /** Logs what ended the run. @returns the same with the root cause first, for who shows it to people */
+  failed(error: ConvoyError): ConvoyError {
+    this.#isShown = false
+    const { faults } = this.#faults
+    const stack = error.isExpected ? {} : { stack: error.stack }
+    const message = this.#faults.describe(error.message)
+    this.log.module('run').error(error.message, { code: error.code, faults, ...stack })
+    const lines = faults.length === 0 ? error.lines : message.split('\n  ')
+    return new ConvoyError(error.code, lines, { cause: error.cause ?? error })
+  }
+
+  /** Everything is in the file when this settles. */
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+
+  /** What workers say only when it is urgent. */
+  readonly #show = (record: LogRecord): void => {
+    const { level, worker, fields, timeMs } = record
+    if (!this.#isShown || (worker !== undefined && !isUrgent(level, 'warn'))) return
+    const text = forPeople(record)
+    this.#display.notice(text, isUrgent(level, 'warn'))
+    if (level !== 'debug' && fields?.['event'] === undefined) this.#tell(text, timeMs / 1000)
+  }
+}

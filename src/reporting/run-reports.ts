@@ -1,0 +1,104 @@
+import type { Report } from '../metrics/definitions.js'
+import type { MetricsServer } from '../metrics/serve-metrics.js'
+import { serveMetrics } from '../metrics/serve-metrics.js'
+import type { RunObserver } from '../training/run-events.js'
+import type { Coordinator } from '../coordinator/start-coordinator.js'
+import { MetricsFile } from './sinks/metrics-file.js'
+import { PrometheusMetrics } from './sinks/prometheus-metrics.js'
+import type { LossObserver } from './page/report-file.js'
+import type { RunIdentity } from './run-identity.js'
+import { RunPage } from './page/run-page.js'
+import { TensorboardReport } from './sinks/tensorboard/tensorboard-report.js'
+
+export interface RunReportsOptions {
+  readonly runDirectory: string
+  readonly identity: RunIdentity
+  /** Ends the run, and with it what the page has others compute. */
+  readonly signal: AbortSignal
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  /** Told once of each report that cannot be written, such as on a full disk. */
+  readonly onLost: (report: Report, reason: Error) => void
+  /** Told when the end waits for Prometheus, and for how many seconds at most. */
+  readonly onLastScrape: (seconds: number) => void
+}
+
+/** Whoever stops a run may kill it soon; Prometheus as this project sets it up comes every 5 s. */
+const MAX_STOPPED_WAIT_MS = 6_000
+
+/** Everything that tells of a run, terminal and log aside: `metrics.jsonl`, TensorBoard, Prometheus and the page. */
+export class RunReports {
+  readonly metrics: PrometheusMetrics
+  readonly page: RunPage
+  readonly tensorboard: TensorboardReport
+  readonly #metricsFile: MetricsFile
+  readonly #signal: AbortSignal
+  readonly #onLastScrape: (seconds: number) => void
+  #end: 'finished' | 'stopped' | 'interrupted' | 'failed' | undefined
+  #server: MetricsServer | undefined
+
+  constructor({ runDirectory, identity, signal, now, onLost, onLastScrape }: RunReportsOptions) {
+    const metrics = new PrometheusMetrics(now, identity)
+    const lossOf = (report: Report): LossObserver => {
+      let isSaid = false
+      return (records, reason) => {
+        metrics.lost(report, records)
+        if (!isSaid) onLost(report, reason)
+        isSaid = true
+      }
+    }
+    const tensorboard = new TensorboardReport(runDirectory, identity, () => Date.now() / 1000, lossOf('tensorboard'))
+    this.#signal = signal
+    this.#onLastScrape = onLastScrape
+    this.metrics = metrics
+    this.tensorboard = tensorboard
+    this.page = new RunPage(runDirectory, signal, tensorboard.inspected)
+    this.#metricsFile = new MetricsFile(runDirectory, lossOf('metrics.jsonl'))
+  }
+
+  readonly observe: RunObserver = (event) => {
+    this.#metricsFile.observe(event)
+    this.metrics.observe(event)
+    this.tensorboard.observe(event)
+    this.page.observe(event)
+    if (event.kind === 'finished') this.#end = 'finished'
+  }
+
+  /** The run broke off, or its result could not be saved. @param kind stopped, interrupted: on request */
+  brokeOff(kind: 'stopped' | 'interrupted' | 'failed', reason: string): void {
+    this.page.brokeOff(kind, reason)
+    this.#end = kind
+  }
+
+  /**
+   * Serves metrics, probes and the page.
+   * @param notReady why it is not ready; undefined when it is
+   * @returns the address of `/metrics`
+   * @throws ConvoyError('usage') when the address cannot be bound
+   */
+  async serve(address: string, notReady: () => string | undefined): Promise<string> {
+    this.#server = await serveMetrics(this.metrics.render, address, '--metrics-listen', notReady, this.page.handle)
+    return this.#server.url
+  }
+
+  /** From now on they tell how this coordinator stands. @param save saves weights as a model in a directory */
+  watch(
+    coordinator: Coordinator,
+    save: (directory: string, weights: Float32Array, step: number) => Promise<unknown>,
+  ): void {
+    this.metrics.watch(coordinator)
+    this.page.watch({ coordinator, phases: () => this.metrics.phases(), save })
+  }
+
+  /** Everything is written, and Prometheus has seen how a run ended that did not fail, when this settles. */
+  async close(): Promise<void> {
+    await this.page.close()
+    await this.tensorboard.close()
+    await this.#metricsFile.close()
+    if (this.#end === 'finished') await this.#server?.lastScrape(this.#signal, this.#onLastScrape)
+    // The signal has fired already; the next one ends the process.
+    else if (this.#end !== undefined && this.#end !== 'failed')
+      await this.#server?.lastScrape(new AbortController().signal, this.#onLastScrape, MAX_STOPPED_WAIT_MS)
+    this.#server?.close()
+  }
+}

@@ -1,0 +1,59 @@
+import { counted, formatDuration, formatShare } from '../../shared/units.js'
+import type { RunEvent } from '../../training/run-events.js'
+import { isExpectedRefusal, LEFT_BY_ITSELF } from '../../training/run-events.js'
+
+const AUDIT_OUTCOMES = {
+  mismatch: 'An audit found a worker that computed wrongly; its result was not used.',
+  unverified: 'An audit was not finished: no other worker could compute the same.',
+  disputed: 'Two workers computed different results; the run waits for a third one that tells which is right.',
+}
+
+function remaining(workers: number): string {
+  return workers === 0 ? 'no worker remains' : `${counted(workers, 'worker')} ${workers === 1 ? 'remains' : 'remain'}`
+}
+
+/** One line for people; undefined for what a progress display shows by itself. */
+export function describeEvent(event: RunEvent): string | undefined {
+  switch (event.kind) {
+    case 'started': {
+      const { config, dataset, splitSizes, totalSteps, parameterCount } = event
+      return (
+        `${config.network.name} (${parameterCount.toLocaleString('en')} parameters) on ${dataset.name}: ` +
+        `${splitSizes.train} train, ${splitSizes.validation} validation, ${splitSizes.test} test images; ` +
+        `${counted(totalSteps, 'step')} of ${config.batchSize} in shards of ${config.shardSize}, seed ${config.seed}`
+      )
+    }
+    case 'waiting':
+      return event.starting === undefined
+        ? 'No worker can compute; the run waits for one.'
+        : `Waiting for ${counted(event.starting, 'worker')} to start.`
+    case 'worker-joined':
+      return `Worker ${event.worker.id} (${event.worker.name}, ${event.worker.device.name}) joined; ${counted(event.workers, 'worker')} now.`
+    case 'worker-left':
+      return `Worker ${event.worker.id} (${event.worker.name}) left${event.reason === LEFT_BY_ITSELF ? ' ' : ': '}${event.reason}; ${remaining(event.workers)}.`
+    case 'reissued':
+      return `${counted(event.shards, 'shard')} of worker ${event.workerId} ${event.shards === 1 ? 'goes' : 'go'} to others: ${event.reason}.`
+    case 'refused':
+      return isExpectedRefusal(event.reason)
+        ? `Discarded a result of worker ${event.worker.id} (${event.reason}; expected).`
+        : `A result of worker ${event.worker.id} was refused: ${event.reason}.`
+    case 'evaluated': {
+      const { split, loss, accuracy, durationMs, step } = event.result
+      const best = event.best && split === 'validation' ? ', best so far' : ''
+      const measured = split === 'test' ? `test of the best weights, step ${step}` : `${split} after step ${step}`
+      return `${measured} (epoch ${event.epoch.toFixed(2)}): accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} (${formatDuration(durationMs / 1000)}${best})`
+    }
+    case 'rescued':
+      return `Worker ${event.workerId} recomputes ${counted(event.shards, 'late shard')} of worker ${event.lateId}.`
+    case 'quarantined': {
+      const howLong = event.seconds === null ? 'for the rest of the run' : `for ${formatDuration(event.seconds)}`
+      return `Worker ${event.name} gets no work ${howLong}: ${event.reason}.`
+    }
+    case 'audited':
+      return event.outcome === 'agreed' ? undefined : AUDIT_OUTCOMES[event.outcome]
+    case 'step':
+    case 'evaluating':
+    case 'finished':
+      return undefined
+  }
+}

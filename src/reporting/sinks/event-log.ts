@@ -1,0 +1,43 @@
+import type { LogLevel, LogModule } from '../../shared/log/log-levels.js'
+import type { Log, Logger } from '../../shared/log/log.js'
+import type { RunEvent, RunObserver } from '../../training/run-events.js'
+import { isExpectedRefusal, LEFT_BY_ITSELF } from '../../training/run-events.js'
+import { describeEvent } from './describe-event.js'
+
+/** Writes a run's events to its log, as far as people want to know of them. */
+export function eventLog(log: Log): RunObserver {
+  const modules: Readonly<Record<'run' | 'scheduler', Logger>> = {
+    run: log.module('run'),
+    scheduler: log.module('scheduler'),
+  }
+  return (event) => {
+    const message = describeEvent(event)
+    if (message !== undefined) modules[moduleOf(event)][levelOf(event)](message, { event })
+  }
+}
+
+function moduleOf({ kind }: RunEvent): Extract<LogModule, 'run' | 'scheduler'> {
+  return kind === 'started' || kind === 'evaluated' ? 'run' : 'scheduler'
+}
+
+/** How much an event matters to people. */
+export function levelOf(event: RunEvent): LogLevel {
+  switch (event.kind) {
+    case 'worker-left':
+      return event.reason === LEFT_BY_ITSELF ? 'info' : 'warn'
+    case 'refused':
+      return isExpectedRefusal(event.reason) ? 'debug' : 'warn'
+    // Ordinary whenever somebody is slow for a moment: metrics count them.
+    case 'rescued':
+      return 'debug'
+    case 'waiting':
+      return event.starting === undefined ? 'warn' : 'info'
+    case 'reissued':
+    case 'quarantined':
+      return 'warn'
+    case 'audited':
+      return event.outcome === 'unverified' ? 'info' : 'warn'
+    default:
+      return 'info'
+  }
+}

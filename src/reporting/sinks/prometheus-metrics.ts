@@ -1,0 +1,200 @@
+import type { LabelsOf, NameOf, Report } from '../../metrics/definitions.js'
+import { METRICS, REFUSALS, RUN_STATES, WORKER_STATES } from '../../metrics/definitions.js'
+import { Metrics } from '../../metrics/metrics.js'
+import type { PhaseReport } from '../../metrics/phases.js'
+import { PhaseTimes } from '../../metrics/phases.js'
+import { WORKER_VALUES } from '../../metrics/worker-values.js'
+import type { RunEvent, RunObserver } from '../../training/run-events.js'
+import { LEFT_BY_ITSELF } from '../../training/run-events.js'
+import type { Coordinator } from '../../coordinator/start-coordinator.js'
+import type { WorkerStatusView } from '../../coordinator/membership.js'
+import type { RunIdentity } from '../run-identity.js'
+
+/** Workers with series of their own; of more than that the first are shown. */
+const MAX_WORKERS = 256
+
+/** Counters that events raise. */
+const EVENT_COUNTERS = [
+  ...(['samples', 'nonfinite_gradients', 'worker_joins', 'worker_departures', 'shards_reissued'] as const),
+  ...(['shards_rescued', 'results_refused', 'quarantines', 'audits'] as const),
+  ...(['model_save_failures', 'report_records_lost'] as const),
+] as const
+
+/** What the metrics read from a coordinator whenever somebody scrapes. */
+export type MetricsSource = Pick<Coordinator, 'state' | 'workerCount' | 'workers' | 'workerPhases' | 'traffic'>
+
+/** Metrics of each worker that are one number of its status. */
+const OF_WORKERS = {
+  ...WORKER_VALUES,
+  worker_straggler_ratio: ({ score }) => score?.toFastest,
+  worker_heartbeat_age_seconds: ({ silentMs }) => silentMs / 1000,
+  worker_leases: ({ leases }) => leases,
+  worker_results_refused: ({ refused }) => refused,
+  worker_samples: ({ samples }) => samples,
+} as const satisfies Partial<Record<NameOf<'gauge' | 'counter'>, (worker: WorkerStatusView) => number | undefined>>
+
+/** The run's Prometheus metrics: events count, states are read when somebody scrapes. */
+export class PrometheusMetrics {
+  readonly #metrics: Metrics
+  readonly #identity: RunIdentity
+  readonly #times = new PhaseTimes()
+  #batchSize = 0
+
+  /** @param now monotonic milliseconds */
+  constructor(now: () => number, identity: RunIdentity) {
+    this.#identity = identity
+    this.#metrics = new Metrics(now, { component: 'coordinator', run: identity.run })
+    for (const name of EVENT_COUNTERS) this.#metrics.startAtZero(name)
+  }
+
+  readonly render = (): ReturnType<Metrics['render']> => this.#metrics.render()
+
+  /** From now on each scrape reads this coordinator too. */
+  watch(source: MetricsSource): void {
+    const { state, workers, workerPhases, traffic } = source
+    const metrics = this.#metrics
+    const shown = (): readonly WorkerStatusView[] => workers().slice(0, MAX_WORKERS)
+    metrics.collect('run_state', () =>
+      RUN_STATES.map((name) => ({ labels: { state: name }, value: name === state() ? 1 : 0 })),
+    )
+    metrics.collect('workers', () => [{ labels: {}, value: source.workerCount }])
+    metrics.collect('worker_state', () =>
+      shown().flatMap((worker) =>
+        WORKER_STATES.map((name) => ({
+          labels: { worker: worker.name, state: name },
+          value: name === worker.state ? 1 : 0,
+        })),
+      ),
+    )
+    for (const name of Object.keys(OF_WORKERS) as (keyof typeof OF_WORKERS)[]) {
+      metrics.collect(name, () =>
+        shown().flatMap((worker) => {
+          const value = OF_WORKERS[name](worker)
+          return value === undefined ? [] : [{ labels: { worker: worker.name }, value }]
+        }),
+      )
+    }
+    metrics.collect('worker_shards_reissued', () =>
+      shown().flatMap(({ name: worker, reissued }) =>
+        (['failed', 'bad_result'] as const).map((reason) => ({ labels: { worker, reason }, value: reissued[reason] })),
+      ),
+    )
+    metrics.collect('worker_traffic_bytes', () =>
+      shown().flatMap(({ name: worker, bytes }) => [
+        { labels: { worker, kind: 'results' as const, direction: 'received' as const }, value: bytes.results },
+        { labels: { worker, kind: 'weights' as const, direction: 'sent' as const }, value: bytes.weights },
+        { labels: { worker, kind: 'samples' as const, direction: 'sent' as const }, value: bytes.samples },
+      ]),
+    )
+    metrics.collectPhases({ coordinator: () => this.#times.report(), worker: workerPhases })
+    metrics.collect('traffic_bytes', traffic)
+  }
+
+  /** The coordinator's own, added up since the beginning. */
+  phases(): PhaseReport[] {
+    return this.#times.report()
+  }
+
+  /** A call of a worker or of `convoy status` is over. */
+  readonly call = (method: string, code: string, seconds: number): void => {
+    const known = METRICS.rpc_duration_seconds.labels.method.find((name) => name === method) ?? 'other'
+    this.#metrics.observe('rpc_duration_seconds', { method: known, code }, seconds)
+  }
+
+  /** A model was saved. @param savedAtSeconds since 1970 */
+  saved(savedAtSeconds: number, bytes: number, seconds: number): void {
+    this.#metrics.set('saved_model_timestamp_seconds', {}, savedAtSeconds)
+    this.#metrics.set('saved_model_bytes', {}, bytes)
+    this.#times.record('checkpoint', seconds)
+  }
+
+  /** Records that are in no report. */
+  lost(report: Report, records: number): void {
+    this.#metrics.increase('report_records_lost', { report }, records)
+  }
+
+  saveFailed(): void {
+    this.#metrics.increase('model_save_failures', {})
+  }
+
+  readonly observe: RunObserver = (event) => {
+    const metrics = this.#metrics
+    switch (event.kind) {
+      case 'started': {
+        const { network, seed, precision, batchSize } = event.config
+        const { name, recipe, version } = this.#identity
+        const labels = { name, version, recipe, network: network.name, dataset: event.dataset.name, precision }
+        metrics.set('run_info', { ...labels, seed: `${seed}` }, 1)
+        metrics.set('planned_steps', {}, event.totalSteps)
+        // A run that never gets beyond its first step has to be noticed too.
+        metrics.set('step', {}, 0)
+        metrics.set('epoch', {}, 0)
+        this.#batchSize = batchSize
+        break
+      }
+      case 'step':
+        this.#step(event)
+        break
+      case 'worker-joined':
+        metrics.increase('worker_joins', {})
+        break
+      case 'worker-left':
+        metrics.increase('worker_departures', { cause: event.reason === LEFT_BY_ITSELF ? 'left' : 'lost' })
+        break
+      case 'reissued':
+        metrics.increase('shards_reissued', { reason: event.cause }, event.shards)
+        break
+      case 'refused': {
+        const reason = refusalOf(event.reason)
+        metrics.increase('results_refused', { reason })
+        if (reason === 'not_finite' || reason === 'absurd') metrics.increase('nonfinite_gradients', {})
+        break
+      }
+      case 'rescued':
+        metrics.increase('shards_rescued', {}, event.shards)
+        break
+      case 'quarantined':
+        metrics.increase('quarantines', {})
+        break
+      case 'audited':
+        metrics.increase('audits', { outcome: event.outcome })
+        break
+      case 'evaluated': {
+        const { split, loss, accuracy, durationMs } = event.result
+        if (split === 'train') break
+        metrics.set('evaluation_loss', { split }, loss)
+        metrics.set('evaluation_accuracy_ratio', { split }, accuracy)
+        metrics.set('evaluation_duration_seconds', { split }, durationMs / 1000)
+        this.#times.record('evaluate', durationMs / 1000)
+        break
+      }
+      case 'waiting':
+      case 'evaluating':
+      case 'finished':
+        break
+    }
+  }
+
+  #step(event: Extract<RunEvent, { kind: 'step' }>): void {
+    const metrics = this.#metrics
+    metrics.set('step', {}, event.step)
+    metrics.set('epoch', {}, event.epoch)
+    metrics.increase('samples', {}, this.#batchSize)
+    metrics.set('loss', {}, event.loss)
+    metrics.set('accuracy_ratio', {}, event.accuracy)
+    metrics.set('learning_rate', {}, event.learningRate)
+    metrics.set('gradient_norm', {}, event.gradientNorm)
+    metrics.observe('step_duration_seconds', {}, event.durationMs / 1000)
+    const { wait, reduce, apply, publish } = event.phaseSeconds
+    this.#times.record('wait', wait)
+    this.#times.record('reduce', reduce)
+    this.#times.record('apply', apply)
+    this.#times.record('publish', publish)
+  }
+}
+
+/** The class of a reason that people read. */
+function refusalOf(reason: string): LabelsOf<'results_refused'>['reason'] {
+  const words = reason.replace('not finite', 'not_finite')
+  return REFUSALS.find((name) => words.startsWith(name)) ?? 'malformed'
+}

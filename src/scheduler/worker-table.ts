@@ -1,0 +1,207 @@
+import { ConvoyError } from '../shared/errors.js'
+import type { Audit } from './audit.js'
+import type { SchedulerLimits } from './limits.js'
+import type { Effect, Lease } from './scheduler-events.js'
+import type { WorkKind } from './speeds.js'
+import { Speed } from './speeds.js'
+import type { Standings } from './failure-history.js'
+import type { WorkerState } from './worker-states.js'
+import { checkTransition } from './worker-states.js'
+
+/** The kind of work that workers are compared by. */
+const SCORED = 'WORK_GRADIENT'
+
+export interface LiveLease extends Lease {
+  grantedMs: number
+  /** False when the worker was still at something else that was revoked: the time would not be its own. */
+  readonly isMeasured: boolean
+  /** Heartbeats in which its worker had finished more shards than before. */
+  progressReports: number
+  readonly audit: Audit | undefined
+}
+
+export interface WorkerRecord {
+  readonly id: number
+  readonly name: string
+  /** Host and device. */
+  readonly machine: string
+  readonly speed: Speed
+  state: WorkerState
+  lease: LiveLease | undefined
+  wasRevoked: boolean
+  sinceMs: number
+  heardMs: number
+  progressMs: number
+  shardsDone: number
+  passedOver: boolean
+}
+
+/** A worker as the scheduler sees it. */
+export interface WorkerView {
+  readonly id: number
+  readonly name: string
+  readonly state: WorkerState
+  readonly lease: Lease | undefined
+  readonly silentMs: number
+  /** Milliseconds per training shard; undefined until measured. */
+  readonly shardMs: number | undefined
+  /** How many times slower than the fastest worker, and than itself at its best. 1 is best. */
+  readonly score: { readonly toFastest: number; readonly toOwnBest: number } | undefined
+}
+
+/** The members of a run: the state of each, and what time does to it. */
+export class WorkerTable {
+  readonly #limits: SchedulerLimits
+  readonly #standings: Standings
+  readonly #emit: (effect: Effect) => void
+  readonly #workers = new Map<number, WorkerRecord>()
+  /** The time of the event that is being handled. */
+  nowMs = 0
+
+  constructor(limits: SchedulerLimits, standings: Standings, emit: (effect: Effect) => void) {
+    this.#limits = limits
+    this.#standings = standings
+    this.#emit = emit
+  }
+
+  get all(): readonly WorkerRecord[] {
+    return [...this.#workers.values()]
+  }
+
+  get(id: number): WorkerRecord | undefined {
+    return this.#workers.get(id)
+  }
+
+  delete(id: number): void {
+    this.#workers.delete(id)
+  }
+
+  /** Workers in any of these states. */
+  count(...states: readonly WorkerState[]): number {
+    let count = 0
+    for (const { state } of this.#workers.values()) if (states.includes(state)) count++
+    return count
+  }
+
+  /** For people and metrics. */
+  views(): WorkerView[] {
+    const records = [...this.#workers.values()]
+    const fastest = Math.min(...records.map(({ speed }) => speed.shardMs(SCORED) ?? Infinity))
+    return records.map(({ id, name, state, lease, heardMs, speed }) => {
+      const shardMs = speed.shardMs(SCORED)
+      const score = shardMs && { toFastest: shardMs / fastest, toOwnBest: shardMs / speed.bestMs(SCORED)! }
+      return { id, name, state, lease, silentMs: this.nowMs - heardMs, shardMs, score: score || undefined }
+    })
+  }
+
+  joined(id: number, name: string, machine: string): void {
+    const nowMs = this.nowMs
+    this.#workers.set(id, {
+      ...{ id, name, machine, speed: new Speed(), state: 'joining', lease: undefined, wasRevoked: false },
+      ...{ sinceMs: nowMs, heardMs: nowMs, progressMs: nowMs, shardsDone: 0, passedOver: false },
+    })
+    this.#emit({ kind: 'state', worker: id, state: 'joining' })
+  }
+
+  connected(worker: WorkerRecord): void {
+    if (worker.state === 'joining') this.become(worker, 'syncing')
+    else if (worker.state === 'draining') this.release(worker)
+    else throw new ConvoyError('protocol', `Worker ${worker.id} has connected before.`)
+  }
+
+  /** A worker that spoke. One that was suspect is so no more. */
+  heard(id: number): WorkerRecord {
+    const worker = this.#workers.get(id)
+    if (worker === undefined) throw new ConvoyError('protocol', `There is no worker ${id} (any more).`)
+    worker.heardMs = this.nowMs
+    if (worker.state === 'suspect') this.become(worker, worker.lease ? 'busy' : 'ready')
+    return worker
+  }
+
+  become(worker: WorkerRecord, state: WorkerState): void {
+    checkTransition(worker.id, worker.state, state)
+    worker.state = state
+    worker.sinceMs = this.nowMs
+    this.#emit({ kind: 'state', worker: worker.id, state })
+  }
+
+  ready(worker: WorkerRecord): void {
+    if (worker.state === 'draining') return
+    if (worker.state !== 'syncing') throw new ConvoyError('protocol', `Worker ${worker.id} was ready before.`)
+    this.become(worker, 'ready')
+    if (this.#standings.quarantinedUntilMs(worker.name) > this.nowMs) this.become(worker, 'quarantined')
+  }
+
+  heartbeat(worker: WorkerRecord, shardsDone: number): void {
+    const { lease } = worker
+    // Its lease has so many shards, and it may have been at another before: a worker that says more would never be taken for hung.
+    if (shardsDone > worker.shardsDone && lease && lease.progressReports++ <= lease.shardCount)
+      worker.progressMs = this.nowMs
+    worker.shardsDone = shardsDone
+  }
+
+  draining(worker: WorkerRecord): void {
+    if (worker.state === 'draining') return
+    if (worker.state === 'joining') this.become(worker, 'syncing')
+    this.become(worker, 'draining')
+    if (worker.lease === undefined) this.release(worker)
+  }
+
+  /** A draining worker owes nothing any more. From now on it has time to go. */
+  release(worker: WorkerRecord): void {
+    worker.sinceMs = this.nowMs
+    this.#emit({ kind: 'goodbye', worker: worker.id })
+  }
+
+  forgiveSilence(lateMs: number): void {
+    for (const worker of this.#workers.values()) {
+      worker.heardMs += lateMs
+      worker.progressMs += lateMs
+      worker.sinceMs += lateMs
+      if (worker.lease) worker.lease.grantedMs += lateMs
+    }
+  }
+
+  tick(): void {
+    const { heartbeatMs, suspectHeartbeats, deadHeartbeats, connectMs, syncMs, progressMs } = this.#limits
+    for (const worker of this.#workers.values()) {
+      const silentMs = this.nowMs - worker.heardMs
+      const inStateMs = this.nowMs - worker.sinceMs
+      const drop = (reason: string): void => {
+        this.#emit({ kind: 'drop', worker: worker.id, reason })
+      }
+      if (worker.state === 'joining') {
+        if (inStateMs > connectMs) drop('never opened its control stream')
+      } else if (silentMs > deadHeartbeats * heartbeatMs) {
+        drop(`silent for ${(silentMs / 1000).toFixed(1)} s`)
+      } else if (worker.state === 'syncing' && inStateMs > syncMs) {
+        drop(`not ready after ${(syncMs / 1000).toFixed(0)} s`)
+      } else if (worker.state === 'draining' && worker.lease === undefined && inStateMs > progressMs) {
+        drop('did not go when it could')
+      } else if (worker.lease && this.nowMs - worker.progressMs > progressMs) {
+        drop(`finished no shard for ${(progressMs / 1000).toFixed(0)} s`)
+      } else if (silentMs > suspectHeartbeats * heartbeatMs && ['ready', 'busy'].includes(worker.state)) {
+        this.become(worker, 'suspect')
+      } else if (
+        worker.state === 'quarantined' &&
+        this.#standings.quarantinedUntilMs(worker.name) <= this.nowMs &&
+        silentMs <= suspectHeartbeats * heartbeatMs
+      ) {
+        this.become(worker, 'ready')
+      }
+    }
+  }
+
+  /** Workers that compute, or could. */
+  eligible(): WorkerRecord[] {
+    return [...this.#workers.values()].filter(({ state }) => state === 'ready' || state === 'busy')
+  }
+
+  /** The fastest first; among equals, who joined first. Those that were not measured are taken to be fast. */
+  idle(kind: WorkKind): WorkerRecord[] {
+    const shardMs = ({ speed }: WorkerRecord): number => speed.shardMs(kind) ?? 0
+    return [...this.#workers.values()]
+      .filter(({ state }) => state === 'ready')
+      .sort((a, b) => shardMs(a) - shardMs(b) || a.id - b.id)
+  }
+}

@@ -1,0 +1,170 @@
+import type { LayersModel, SymbolicTensor, Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs'
+import { ConvoyError } from '../../shared/errors.js'
+import type { ModelDescription } from '../../model/parameter-layout.js'
+import type { FusedOps } from './fused-ops.js'
+import type { TensorFlow } from '../runtime/load-tensorflow.js'
+
+/** What a LayersModel hides and Convoy replaces (tfjs-layers 4.22.0, pinned). */
+interface OpenLayer {
+  readonly name: string
+  call(inputs: Tensor | Tensor[], kwargs: { training?: boolean }): Tensor | Tensor[]
+  getClassName(): string
+  getConfig(): Record<string, unknown>
+  readonly weights: { readonly originalName: string; val: Tensor }[]
+}
+
+/** The batch statistics of a training pass, by the name of the moving statistic that they update. Kept: the caller disposes. */
+export type BatchStatistics = Map<string, Tensor1D>
+
+/**
+ * The run's LayersModel as a pure function of its weights. Stock layers do the work, except for batch norm, ReLU and dropout,
+ * which run on TensorFlow's fused kernels, and the last softmax, which the loss contains.
+ */
+export class Network {
+  readonly #tf: TensorFlow
+  readonly #model: LayersModel
+  readonly #description: ModelDescription
+  /** State of the pass that runs now. */
+  #statistics: BatchStatistics | undefined
+  #dropoutKey: Tensor1D | undefined
+  #dropoutLayers = 0
+
+  private constructor(tf: TensorFlow, model: LayersModel, description: ModelDescription, ops: FusedOps) {
+    this.#tf = tf
+    this.#model = model
+    this.#description = description
+    const layers = model.layers as unknown as OpenLayer[]
+    for (const layer of layers) this.#replaceCall(layer, ops, layer === layers.at(-1))
+    // The weights come from the coordinator in every pass; what the layers started with is not needed.
+    for (const layer of layers) for (const weight of layer.weights) weight.val.dispose()
+  }
+
+  /** Builds the model from its topology. @throws ConvoyError('incompatible') when topology and layout disagree */
+  static async build(tf: TensorFlow, description: ModelDescription, ops: FusedOps): Promise<Network> {
+    const topology = description.topology as Parameters<typeof tf.models.modelFromJSON>[0]
+    const model = await tf.models.modelFromJSON(topology)
+    const names = (model.layers as unknown as OpenLayer[]).flatMap(({ weights }) =>
+      weights.map((weight) => weight.originalName),
+    )
+    const expected = description.layout.tensors.map(({ name }) => name)
+    if (names.toSorted().join() !== expected.toSorted().join()) {
+      throw new ConvoyError('incompatible', "The model's topology and its parameter layout name different weights.")
+    }
+    return new Network(tf, model, description, ops)
+  }
+
+  /**
+   * Cuts a flat vector into the layout's tensors.
+   * @param flat float32, `[layout.weightCount]`
+   */
+  unflatten(flat: Tensor1D): Tensor[] {
+    const { tensors } = this.#description.layout
+    const pieces = this.#tf.split(
+      flat,
+      tensors.map(({ size }) => size),
+    )
+    return tensors.map(({ shape }, index) => pieces[index]!.reshape([...shape]))
+  }
+
+  /**
+   * The training pass: batch norm by the batch's own statistics, dropout on.
+   * @param weights the layout's tensors in its order; moving statistics are not read
+   * @param images float32, `[batch, height, width, channel]`, 0 to 1; @param dropoutKey int32, `[2]`
+   * @returns logits `[batch, class]` and the statistics, kept
+   */
+  train(weights: Tensor[], images: Tensor4D, dropoutKey: Tensor1D): { logits: Tensor2D; statistics: BatchStatistics } {
+    const statistics: BatchStatistics = new Map()
+    this.#statistics = statistics
+    this.#dropoutKey = dropoutKey
+    this.#dropoutLayers = 0
+    try {
+      return { logits: this.#apply(weights, images, true), statistics }
+    } finally {
+      this.#statistics = undefined
+      this.#dropoutKey = undefined
+    }
+  }
+
+  /** The inference pass, by the moving statistics. @returns logits, `[batch, class]` */
+  infer(weights: Tensor[], images: Tensor4D): Tensor2D {
+    return this.#apply(weights, images, false)
+  }
+
+  /**
+   * What layers put out in the inference pass.
+   * @param layers names of the model, at least two
+   * @returns of each, float32
+   * @throws ConvoyError('usage') for a name that the model has not
+   */
+  activations(weights: Tensor[], images: Tensor, layers: readonly string[]): Tensor[] {
+    this.#takeWeights(weights)
+    const outputs = layers.map((name) => this.#outputOf(name))
+    return this.#tf.model({ inputs: this.#model.inputs, outputs }).apply(images, { training: false }) as Tensor[]
+  }
+
+  /** Of a layer's output for one image, `[height, width, channel]` say. @throws ConvoyError('usage') when there is no such layer */
+  outputShape(layer: string): number[] {
+    return this.#outputOf(layer).shape.slice(1).map(Number)
+  }
+
+  #outputOf(name: string): SymbolicTensor {
+    const layer = this.#model.layers.find((candidate) => candidate.name === name)
+    if (layer === undefined) throw new ConvoyError('usage', `The model has no layer ${name}.`)
+    return layer.output as SymbolicTensor
+  }
+
+  #apply(weights: Tensor[], images: Tensor4D, training: boolean): Tensor2D {
+    this.#takeWeights(weights)
+    return this.#model.apply(images, { training }) as Tensor2D
+  }
+
+  #takeWeights(weights: Tensor[]): void {
+    const byName = new Map(this.#description.layout.tensors.map(({ name }, index) => [name, weights[index]!]))
+    for (const layer of this.#model.layers as unknown as OpenLayer[]) {
+      for (const weight of layer.weights) weight.val = byName.get(weight.originalName)!
+    }
+  }
+
+  #replaceCall(layer: OpenLayer, ops: FusedOps, last: boolean): void {
+    const config = layer.getConfig()
+    const activation = config['activation']
+    switch (layer.getClassName()) {
+      case 'BatchNormalization': {
+        const epsilon = config['epsilon'] as number
+        const weight = (role: string): Tensor1D =>
+          layer.weights.find(({ originalName }) => originalName.endsWith(`/${role}`))!.val as Tensor1D
+        layer.call = (inputs, { training }) => {
+          const x = only(inputs) as Tensor4D
+          const [scale, offset] = [weight('gamma'), weight('beta')]
+          if (!training)
+            return ops.batchNormInference(x, scale, offset, weight('moving_mean'), weight('moving_variance'), epsilon)
+          const { normalised, mean, variance } = ops.batchNorm(x, scale, offset, epsilon)
+          this.#statistics!.set(`${layer.name}/moving_mean`, mean)
+          this.#statistics!.set(`${layer.name}/moving_variance`, variance)
+          return normalised
+        }
+        return
+      }
+      case 'Activation':
+        if (activation === 'relu') layer.call = (inputs) => ops.relu(only(inputs))
+        else if (last && activation === 'softmax') layer.call = (inputs) => only(inputs)
+        return
+      case 'Dropout':
+        layer.call = (inputs, { training }) => {
+          const x = only(inputs)
+          if (!training) return x
+          // Each layer its own mask: the second word of the key is the layer's.
+          const layerKey = this.#tf.add(
+            this.#dropoutKey!,
+            this.#tf.tensor1d([0, this.#dropoutLayers++], 'int32'),
+          ) as Tensor1D
+          return ops.dropout(x, config['rate'] as number, layerKey)
+        }
+        return
+    }
+  }
+}
+
+function only(inputs: Tensor | Tensor[]): Tensor {
+  return Array.isArray(inputs) ? inputs[0]! : inputs
+}

@@ -1,0 +1,14 @@
+import { createEngine } from '../engine/create-engine.js'
+import type { Engine } from '../engine/engine.js'
+import { engineOptions } from '../engine/engine.js'
+import type { DeviceChoice } from '../runtime/device-choice.js'
+import { loadTensorflow } from '../runtime/load-tensorflow.js'
+import type { TrainedModel } from '../../exports/trained-model.js'
+
+/** An engine in this process with a trained model's weights. The caller closes it. */
+export async function loadEngine({ description, weights }: TrainedModel, device: DeviceChoice): Promise<Engine> {
+  loadTensorflow(device)
+  const engine = await createEngine(engineOptions(description))
+  engine.setWeights(weights)
+  return engine
+}

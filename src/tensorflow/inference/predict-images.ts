@@ -1,0 +1,106 @@
+import { stat } from 'node:fs/promises'
+import path from 'node:path'
+import { decodeImageFile } from '../../data/formats/decode-images.js'
+import { sortWalk } from '../../data/formats/image-folder.js'
+import { IMAGE_FORMATS } from '../../data/formats/image-names.js'
+import type { LeftOut } from '../../data/formats/left-out.js'
+import { describeLeftOut } from '../../data/formats/left-out.js'
+import type { Engine } from '../engine/engine.js'
+import type { RunDescription } from '../../model/run-description.js'
+import { ConvoyError } from '../../shared/errors.js'
+import { walkDirectory } from '../../shared/walk-directory.js'
+
+export interface Prediction {
+  readonly file: string
+  /** Most probable first. */
+  readonly classes: readonly { readonly name: string; readonly probability: number }[]
+}
+
+export interface Predictions {
+  readonly predictions: readonly Prediction[]
+  /** Files that could not be decoded, with the reason. */
+  readonly unreadable: readonly { readonly file: string; readonly reason: string }[]
+}
+
+export interface FoundImages {
+  readonly files: readonly string[]
+  /** What may be images and cannot be read. */
+  readonly unreadable: Predictions['unreadable']
+  /** What the directories hold besides, counted by reason. */
+  readonly leftOut: readonly LeftOut[]
+}
+
+const BATCH = 64
+
+/**
+ * Image files among the paths; directories are searched through, in the order of their names, by the same rules as at import.
+ * @param report a line for people, of a long search
+ * @throws ConvoyError('usage') when a path or all images are missing
+ */
+export async function findImages(paths: readonly string[], report: (line: string) => void): Promise<FoundImages> {
+  const files: string[] = []
+  const unreadable: { file: string; reason: string }[] = []
+  const leftOut: LeftOut[] = []
+  for (const place of paths) {
+    const found = await stat(place).catch((error: unknown) => (error as NodeJS.ErrnoException).code)
+    if (found === 'ENOENT') throw new ConvoyError('usage', `${place}: there is no such file or directory.`)
+    // Whatever else it is, decoding says.
+    if (found === undefined || typeof found === 'string' || !found.isDirectory()) {
+      files.push(place)
+      continue
+    }
+    const sorted = await sortWalk(place, await walkDirectory(place, report))
+    files.push(...sorted.images.map((image) => path.join(place, image.path)))
+    for (const problem of sorted.problems) {
+      if (problem.reason === 'repeated') sorted.leftOut.add('repeated', problem.path)
+      else unreadable.push({ file: path.join(place, problem.path), reason: problem.message })
+    }
+    leftOut.push(...sorted.leftOut.list())
+  }
+  if (files.length === 0 && unreadable.length === 0) {
+    const others = leftOut.length === 0 ? '' : ` ${describeLeftOut(leftOut).join('. ')}.`
+    throw new ConvoyError('usage', `${paths.join(', ')}: no images (${IMAGE_FORMATS}) are there.${others}`)
+  }
+  return { files, unreadable, leftOut }
+}
+
+/**
+ * Classifies image files. Each is scaled to the model's input and cut at the centre where the sides' ratio differs.
+ * @param top how many classes of each image to tell
+ */
+export async function predictImages(
+  engine: Engine,
+  { model, dataset }: RunDescription,
+  files: readonly string[],
+  top: number,
+): Promise<Predictions> {
+  const [height, width, channels] = model.inputShape
+  const imageBytes = height * width * channels
+  const predictions: Prediction[] = []
+  const unreadable: { file: string; reason: string }[] = []
+  for (let first = 0; first < files.length; first += BATCH) {
+    const decoded: { file: string; pixels: Uint8Array }[] = []
+    for (const file of files.slice(first, first + BATCH)) {
+      try {
+        decoded.push({ file, pixels: await decodeImageFile(file, { height, width, channels }) })
+      } catch (error) {
+        // No fault of the image's.
+        if ((error as ConvoyError).code === 'environment') throw error
+        unreadable.push({ file, reason: ConvoyError.from(error).message })
+      }
+    }
+    if (decoded.length === 0) continue
+    const pixels = new Uint8Array(decoded.length * imageBytes)
+    decoded.forEach((image, index) => {
+      pixels.set(image.pixels, index * imageBytes)
+    })
+    const probabilities = engine.predict(pixels)
+    decoded.forEach(({ file }, index) => {
+      const row = probabilities.subarray(index * model.classCount, (index + 1) * model.classCount)
+      const classes = Array.from(row, (probability, label) => ({ name: dataset.classNames[label]!, probability }))
+      classes.sort((a, b) => b.probability - a.probability)
+      predictions.push({ file, classes: classes.slice(0, top) })
+    })
+  }
+  return { predictions, unreadable }
+}

@@ -1,0 +1,74 @@
+import { createRequire } from 'node:module'
+import nodeUtil from 'node:util'
+import { ConvoyError } from '../../shared/errors.js'
+import { shortageIn } from '../../shared/own-shortage.js'
+import type { TensorFlow } from '../engine/native-backend.js'
+import { nativeBackend } from '../engine/native-backend.js'
+import { setAbslLogLevel } from './absl-log-level.js'
+import type { DeviceChoice } from './device-choice.js'
+import { checkDevice, hideGpus } from './device-choice.js'
+import type { InstalledRuntime } from './runtime-directory.js'
+import { findRuntime } from './runtime-directory.js'
+import { setTensorflowEnvironment } from './tensorflow-environment.js'
+
+export type { TensorFlow }
+
+/** TensorFlow.js, and the native runtime that it runs on. */
+export interface LoadedTensorflow {
+  readonly tf: TensorFlow
+  readonly runtime: InstalledRuntime
+}
+
+let loaded: LoadedTensorflow | undefined
+
+/**
+ * Loads @tensorflow/tfjs-node-gpu on the native runtime from the per-user cache; once per process, on one thread, since
+ * the addon keeps process-wide state.
+ *
+ * @param device what to compute on, decided by the first call of a process
+ * @throws ConvoyError('environment') when no runtime is installed, its libraries cannot be loaded, or the GPU cannot be used
+ */
+export function loadTensorflow(device: DeviceChoice = 'auto'): LoadedTensorflow {
+  if (loaded) return loaded
+  const runtime = findRuntime()
+  if (runtime === undefined) {
+    throw new ConvoyError(
+      'environment',
+      'The native TensorFlow runtime is not installed. Run `npx convoy runtime install`.',
+    )
+  }
+  setTensorflowEnvironment()
+  hideGpus(device)
+  const require = createRequire(import.meta.url)
+  // tfjs-node asks node-pre-gyp where its addon lies; ours lies in the cache. (The package's top level is a getter: go below it.)
+  const nodeRequire = createRequire(require.resolve('@tensorflow/tfjs-node-gpu'))
+  const preBinding = nodeRequire('@mapbox/node-pre-gyp/lib/pre-binding.js') as { find: () => string }
+  preBinding.find = () => runtime.addonPath
+  replaceOldUtil()
+  let tf: TensorFlow
+  try {
+    setAbslLogLevel(runtime.directory)
+    tf = require('@tensorflow/tfjs-node-gpu') as TensorFlow
+  } catch (error) {
+    const [reason] = (error as Error).message.split('\n')
+    const lacking = shortageIn(reason!)
+    throw new ConvoyError(
+      'environment',
+      `The native TensorFlow runtime in ${runtime.directory} cannot be loaded (${reason}). ` +
+        (lacking
+          ? `This process lacks ${lacking.of}: ${lacking.remedy}.`
+          : 'Delete that directory and run `npx convoy runtime install`.'),
+      { cause: error },
+    )
+  }
+  checkDevice(device, nativeBackend(tf).isUsingGpuDevice, runtime.kind)
+  loaded = { tf, runtime }
+  return loaded
+}
+
+/** Two functions that tfjs-node calls: Node 22 warns of them on standard error, and Node 23 removed one. */
+function replaceOldUtil(): void {
+  const util = nodeUtil as unknown as Record<string, unknown>
+  util['isArray'] = Array.isArray
+  util['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined
+}

@@ -1,0 +1,158 @@
+import type { DeviceDescription } from '../tensorflow/engine/engine.js'
+import type { DatasetInfo, SplitName } from '../data/dataset.js'
+import type { Phase } from '../metrics/phases.js'
+import type { RetryCause } from '../scheduler/scheduler-events.js'
+import type { Evaluation } from '../model/decode-evaluation.js'
+import type { RunConfig } from '../model/config/run-config.js'
+
+/** A worker as people see it. */
+export interface WorkerSummary {
+  /** Unique within the run; never used twice. */
+  readonly id: number
+  /** Host name and process id. */
+  readonly name: string
+  readonly device: DeviceDescription
+}
+
+export interface EvaluationResult extends Evaluation {
+  readonly split: SplitName
+  /** Steps applied before this evaluation. */
+  readonly step: number
+  readonly durationMs: number
+}
+
+/** Weights that a run leaves behind, and how good they are. */
+export interface WeightsSummary {
+  /** Steps that made them. */
+  readonly step: number
+  /** sha256 (hex) of the flat float32 vector, little-endian. */
+  readonly sha256: string
+  /** Measured on the validation split. */
+  readonly validation: Pick<EvaluationResult, 'accuracy' | 'loss'>
+}
+
+/** An evaluation in a run's result, which says what weights it is of. */
+export type BestEvaluation = EvaluationResult & { readonly weights: 'best' }
+
+export interface RunTiming {
+  /** Of a worker's computing thread, per training shard: the mean. 0: never measured. */
+  readonly shardMs: number
+  /** The coordinator's, for checking and adding one result: the mean. */
+  readonly resultMs: number
+  /** What the coordinator needs between the last result of a step and the first lease of the next: the mean. */
+  readonly betweenStepsMs: number
+  /** Of one gradient vector on the wire. */
+  readonly vectorBytes: number
+}
+
+/** What a finished run leaves in `result.json`. */
+export interface RunResult {
+  /** Of the last weights, as `weights.last.sha256`: equal configurations end with equal ones. */
+  readonly weightsSha256: string
+  /** Those that validation chose, and those after the last step: `model/best` and `model/last` in the run directory. */
+  readonly weights: { readonly best: WeightsSummary; readonly last: WeightsSummary }
+  readonly steps: number
+  readonly samplesSeen: number
+  /** Training samples per second of training time (evaluation excluded), over the whole run. */
+  readonly samplesPerSecond: number
+  /** Most workers that computed at the same time. */
+  readonly workers: number
+  readonly seconds: number
+  readonly validation: BestEvaluation
+  readonly test: BestEvaluation
+  /** `weights.best.step` */
+  readonly bestStep: number
+  readonly dataset: string
+  readonly datasetFingerprint: string
+  /** Where it came from, for people: such as the path that it was imported from. */
+  readonly datasetFrom?: string | undefined
+  readonly classNames: readonly string[]
+  /** `[height, width, channel]` of an image. */
+  readonly inputShape: readonly [number, number, number]
+  readonly config: RunConfig
+  /** Leases given again because a worker died, left or failed. */
+  readonly reissued: number
+  /** What `convoy simulate --from` predicts other runs with. */
+  readonly timing: RunTiming
+}
+
+/** Why a worker left that was not lost. */
+export const LEFT_BY_ITSELF = 'on request'
+
+/** Whether a result is refused for an ordinary reason: another one of the same shards counted before. */
+export function isExpectedRefusal(reason: string): boolean {
+  return reason === 'stale' || reason === 'audited' || reason === 'abandoned'
+}
+
+/** Everything that a run tells the outside: the terminal, the logs, metrics.jsonl and Prometheus all read this stream. */
+export type RunEvent =
+  | {
+      readonly kind: 'started'
+      readonly config: RunConfig
+      readonly dataset: DatasetInfo
+      readonly splitSizes: Readonly<Record<SplitName, number>>
+      readonly totalSteps: number
+      readonly stepsPerEpoch: number
+      readonly parameterCount: number
+    }
+  /**
+   * No worker can compute; the run waits for one. Emitted once each time the last worker goes, and at the start when none has come
+   * after a while.
+   */
+  | {
+      readonly kind: 'waiting'
+      /** Workers of this run's own that are starting: it is too early to worry. Absent: none. */
+      readonly starting?: number | undefined
+    }
+  | { readonly kind: 'worker-joined'; readonly worker: WorkerSummary; readonly workers: number }
+  | {
+      readonly kind: 'worker-left'
+      readonly worker: WorkerSummary
+      readonly reason: string
+      readonly workers: number
+      /** Training samples whose gradients counted. Absent in runs of older versions. */
+      readonly samples?: number
+    }
+  | {
+      readonly kind: 'step'
+      /** Steps applied so far: 1 after the first. */
+      readonly step: number
+      /** Epochs of samples used so far, fractional. */
+      readonly epoch: number
+      /** Mean over the batch, label smoothing included, L2 excluded. */
+      readonly loss: number
+      readonly accuracy: number
+      readonly learningRate: number
+      /** L2 norm of the averaged gradient before clipping. */
+      readonly gradientNorm: number
+      readonly durationMs: number
+      /** Of it on the coordinator: wait, reduce, apply, publish. */
+      readonly phaseSeconds: Readonly<Record<Extract<Phase, 'wait' | 'reduce' | 'apply' | 'publish'>, number>>
+      readonly workers: number
+    }
+  /** An evaluation begins, or a part of it is done. Samples. */
+  | { readonly kind: 'evaluating'; readonly split: SplitName; readonly done: number; readonly total: number }
+  /** `best`: of the best weights so far, see isBetter. The test at the end is of the best weights of all. */
+  | { readonly kind: 'evaluated'; readonly result: EvaluationResult; readonly epoch: number; readonly best: boolean }
+  /** Shards were taken from a worker and given to others. */
+  | {
+      readonly kind: 'reissued'
+      readonly workerId: number
+      readonly shards: number
+      readonly cause: RetryCause
+      readonly reason: string
+    }
+  /** A worker's result does not count: stale, audited or abandoned are expected; malformed, not finite and absurd are not. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly worker: WorkerSummary }
+  /** Somebody idle computes what another worker is late with; the first result counts. */
+  | { readonly kind: 'rescued'; readonly workerId: number; readonly lateId: number; readonly shards: number }
+  /** This worker gets no leases for so long; null: for the rest of the run. */
+  | { readonly kind: 'quarantined'; readonly name: string; readonly seconds: number | null; readonly reason: string }
+  /**
+   * A block was computed twice and compared. mismatch: a third result told which was right. unverified: nobody was left to compute
+   * it again. disputed: results differ, and the run waits for a worker that can tell which is right.
+   */
+  | { readonly kind: 'audited'; readonly outcome: 'agreed' | 'mismatch' | 'unverified' | 'disputed' }
+  | { readonly kind: 'finished'; readonly result: RunResult }
+
+export type RunObserver = (event: RunEvent) => void

@@ -1,0 +1,55 @@
+import { gradientLength } from '../model/parameter-layout.js'
+import type { RunDescription } from '../model/run-description.js'
+import { weightsSha256 } from '../model/weights-sha256.js'
+import type { GradientSourceStats } from './gradient-source.js'
+import type { EvaluationResult, RunResult, WeightsSummary } from './run-events.js'
+import type { Snapshot, TrainingState } from './training-state.js'
+
+export interface FinishedRun {
+  readonly description: RunDescription
+  readonly datasetFrom?: string
+  readonly state: TrainingState
+  readonly best: Snapshot
+  readonly last: Snapshot
+  /** Of the best weights. */
+  readonly test: EvaluationResult
+  readonly seconds: number
+  readonly stats: GradientSourceStats
+}
+
+/** What goes into `result.json`. */
+export function resultOf(run: FinishedRun): RunResult {
+  const { description, datasetFrom, state, best, last, test, seconds, stats } = run
+  const { config, dataset, model } = description
+  const { step, timing } = state
+  const weights = { best: summaryOf(best), last: summaryOf(last) }
+  return {
+    weightsSha256: weights.last.sha256,
+    weights,
+    steps: step,
+    samplesSeen: step * config.batchSize,
+    samplesPerSecond: timing.steadyMs > 0 ? (timing.steadySteps * config.batchSize) / (timing.steadyMs / 1000) : 0,
+    workers: stats.peakWorkers,
+    seconds,
+    validation: { ...best.validation, weights: 'best' },
+    test: { ...test, weights: 'best' },
+    bestStep: best.step,
+    dataset: dataset.name,
+    datasetFingerprint: dataset.fingerprint,
+    datasetFrom,
+    classNames: dataset.classNames,
+    inputShape: model.inputShape,
+    config,
+    reissued: stats.reissued,
+    timing: {
+      shardMs: stats.shardMs,
+      resultMs: stats.resultMs,
+      betweenStepsMs: step > 0 ? timing.betweenStepsMs / step : 0,
+      vectorBytes: 4 * gradientLength(model.layout),
+    },
+  }
+}
+
+function summaryOf({ step, weights, validation: { accuracy, loss } }: Snapshot): WeightsSummary {
+  return { step, sha256: weightsSha256(weights), validation: { accuracy, loss } }
+}

@@ -1,0 +1,139 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Json } from '../../support/launch.js'
+import { Launch } from '../../support/launch.js'
+import type { Detection, InjectedFault } from './detection.js'
+import { detectionOf } from './detection.js'
+import { faultSchedule } from './fault-schedule.js'
+import { Fleet } from './fleet.js'
+import type { FootprintGrowth } from './footprint.js'
+import { FootprintWatch, growthViolations } from './footprint.js'
+import { injectFault } from './inject-fault.js'
+import { stepsViolation } from './step-ledger.js'
+
+export interface ChaosOptions {
+  readonly seed: number
+  readonly minutes: number
+  readonly workers: number
+  readonly intervalSeconds: number
+  /** Flags that decide the weights, but for the number of steps. */
+  readonly run: readonly string[]
+  readonly environment?: NodeJS.ProcessEnv
+  /** Lines for people. */
+  readonly say: (line: string) => void
+}
+
+export interface ChaosOutcome {
+  readonly faults: readonly (InjectedFault & { readonly detection: Detection | undefined })[]
+  readonly steps: number
+  readonly seconds: number
+  /** Training samples per second, relative to the fault-free run. */
+  readonly goodput: number
+  readonly counts: Readonly<Record<'reissued' | 'rescued' | 'refused' | 'quarantined' | 'worker-left', number>>
+  /** Of the coordinator, which lives through it all. */
+  readonly growth: FootprintGrowth | undefined
+  /** What a run may not do; empty when all is well. */
+  readonly violations: readonly string[]
+}
+
+/** Steps, evaluation and results that are still under way when the run is told to stop. */
+const MAX_END_MS = 120_000
+
+/** A run with a fault every few seconds, then one of the same configuration and as many steps without faults, compared. */
+export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
+  const { seed, minutes, workers, run, environment = {}, say } = options
+  const fleet = new Fleet({ run, environment, seed })
+  const stuck = new AbortController()
+  const timer = setTimeout(
+    () => {
+      stuck.abort()
+      fleet.coordinator.child.kill('SIGCONT')
+      fleet.coordinator.kill()
+    },
+    minutes * 60_000 + MAX_END_MS,
+  )
+  const startedMs = performance.now()
+  try {
+    const names = Array.from({ length: workers }, (_, index) => `w${index}`)
+    // Half of them through memory, half with all their bulk through the bad network.
+    for (const [index, name] of names.entries()) await fleet.add(name, ...(index % 2 ? ['--no-shared-memory'] : []))
+    await Promise.all(names.map(async (name) => fleet.joined(name)))
+    const footprint = new FootprintWatch(fleet.coordinator.child.pid!)
+    const faults = await disturb(fleet, options)
+    const growth = footprint.end()
+    const { adminAddress } = await fleet.coordinator.announcement()
+    await new Launch(['stop', '--admin', adminAddress]).status()
+    const status = await fleet.coordinator.status()
+    const seconds = (performance.now() - startedMs) / 1000
+    clearTimeout(timer)
+    const lines = await fleet.coordinator.metrics()
+    const seen = faults.map((fault) => ({ ...fault, detection: detectionOf(fault, lines) }))
+    const result = status === 0 ? await fleet.coordinator.result() : {}
+    const steps = Number(result['steps'] ?? 0)
+    say(`${steps} steps; now as many without faults`)
+    const reference = steps > 0 ? await undisturbed(options, steps) : {}
+    const count = (kind: string): number => lines.filter((line) => line['kind'] === kind).length
+    return {
+      faults: seen,
+      steps,
+      seconds,
+      goodput: Number(result['samplesPerSecond'] ?? 0) / Number(reference['samplesPerSecond']),
+      counts: {
+        reissued: count('reissued'),
+        rescued: count('rescued'),
+        refused: count('refused'),
+        quarantined: count('quarantined'),
+        'worker-left': count('worker-left'),
+      },
+      growth,
+      violations: [
+        ...(stuck.signal.aborted ? [`not over ${MAX_END_MS / 1000} s after it was told to stop`] : []),
+        ...(status === 0 ? [] : [`exit status ${status}: ${fleet.coordinator.stderr.slice(-1_000)}`]),
+        ...(status !== 0 || result['weightsSha256'] === reference['weightsSha256']
+          ? []
+          : [`other weights: ${String(result['weightsSha256'])}`]),
+        ...[stepsViolation(lines, steps) ?? []].flat(),
+        ...seen.flatMap(({ detection }) => detection?.violation ?? []),
+        ...(growth ? growthViolations(growth) : []),
+      ],
+    }
+  } finally {
+    clearTimeout(timer)
+    fleet.close()
+  }
+}
+
+async function undisturbed({ run, environment, workers }: ChaosOptions, steps: number): Promise<Json> {
+  const flags = ['--max-steps', `${steps}`, '--workers', `${workers}`, '--json']
+  return new Launch(['train', ...run, ...flags], environment).result()
+}
+
+/** Injects faults as planned until the time is up, or the run is over, which it should not be. */
+async function disturb(
+  fleet: Fleet,
+  { seed, minutes, workers, intervalSeconds, say }: ChaosOptions,
+): Promise<InjectedFault[]> {
+  const over = new AbortController()
+  void fleet.coordinator.status().then(() => {
+    over.abort()
+  })
+  const beganMs = Date.now()
+  const injected: InjectedFault[] = []
+  const under: Promise<void>[] = []
+  const names = [...fleet.workers.keys()]
+  for (const planned of faultSchedule(seed, workers, intervalSeconds)) {
+    if (planned.atSeconds >= minutes * 60) break
+    const waitMs = Math.max(0, beganMs + planned.atSeconds * 1000 - Date.now())
+    await delay(waitMs, undefined, { signal: over.signal }).catch(() => undefined)
+    if (over.signal.aborted) break
+    const name = planned.kind === 'freeze-coordinator' ? 'coordinator' : names[planned.worker]!
+    const worker = fleet.workers.get(names[planned.worker]!)!
+    // A worker that ended by itself, as after a refusal, is started again by its supervisor.
+    if (worker.hasEnded) worker.restart()
+    const lasting = planned.seconds > 0 ? ` for ${planned.seconds.toFixed(1)} s` : ''
+    say(`${planned.atSeconds.toFixed(0).padStart(5)} s  ${planned.kind} ${name}${lasting}`)
+    injected.push({ planned, name, atMs: Date.now() })
+    under.push(injectFault(planned, fleet, worker, over.signal))
+  }
+  await Promise.all(under)
+  return injected
+}

@@ -1,0 +1,61 @@
+import type { Json } from '../../support/launch.js'
+import type { FaultKind, PlannedFault } from './fault-schedule.js'
+
+/** A fault that happened. */
+export interface InjectedFault {
+  readonly planned: PlannedFault
+  /** The worker's name. */
+  readonly name: string
+  /** Milliseconds since 1970. */
+  readonly atMs: number
+}
+
+/** How soon the coordinator must give the worker up. Shorter faults may pass without notice. */
+const LIMITS: Partial<Record<FaultKind, { readonly leastSeconds: number; readonly limitMs: number }>> = {
+  kill: { leastSeconds: 0, limitMs: 1_000 },
+  reset: { leastSeconds: 0, limitMs: 1_000 },
+  'half-open': { leastSeconds: 0, limitMs: 1_000 },
+  freeze: { leastSeconds: 5, limitMs: 4_000 },
+  dark: { leastSeconds: 5, limitMs: 4_000 },
+  'dark-up': { leastSeconds: 5, limitMs: 4_000 },
+  'dark-down': { leastSeconds: 5, limitMs: 4_000 },
+}
+/** After a fault of no length, a worker that leaves later left for another reason. */
+const AFTERMATH_MS = 5_000
+
+export interface Detection {
+  /** From the fault to the coordinator's `worker-left`; undefined: it did not leave. */
+  readonly afterMs: number | undefined
+  /** Why this is too late; undefined when it is not. */
+  readonly violation: string | undefined
+}
+
+/**
+ * When the coordinator gave up the worker of a fault.
+ * @param lines of metrics.jsonl
+ * @returns undefined when nothing can be said: the worker did not take part, or the run ended before it had to be noticed
+ */
+export function detectionOf({ planned, name, atMs }: InjectedFault, lines: readonly Json[]): Detection | undefined {
+  const limit = LIMITS[planned.kind]
+  const news = lines.filter(
+    ({ kind, worker }) =>
+      (kind === 'worker-joined' || kind === 'worker-left') && (worker as { name: string }).name === name,
+  )
+  const before = news.filter((line) => sinceMs(line, atMs) < 0).at(-1)
+  if (before?.['kind'] !== 'worker-joined') return undefined
+  const left = news.find((line) => line['kind'] === 'worker-left' && sinceMs(line, atMs) >= 0)
+  const afterMs = left === undefined ? undefined : sinceMs(left, atMs)
+  const isItsOwn = afterMs !== undefined && afterMs <= planned.seconds * 1000 + AFTERMATH_MS
+  const found = isItsOwn ? afterMs : undefined
+  if (limit === undefined || planned.seconds < limit.leastSeconds) return { afterMs: found, violation: undefined }
+  const lastStep = lines.filter(({ kind }) => kind === 'step').at(-1)
+  if (lastStep === undefined || sinceMs(lastStep, atMs) < limit.limitMs) return undefined
+  if (found !== undefined && found <= limit.limitMs) return { afterMs: found, violation: undefined }
+  const what = found === undefined ? 'was not noticed' : `was noticed after ${Math.round(found)} ms`
+  return { afterMs: found, violation: `${planned.kind} of ${name} ${what}; ${limit.limitMs} ms are allowed` }
+}
+
+/** `time` is in seconds since 1970. */
+function sinceMs(line: Json, atMs: number): number {
+  return Number(line['time']) * 1000 - atMs
+}

@@ -1,0 +1,63 @@
+import { SeededDraws } from '../../../src/simulation/seeded-draws.js'
+
+export const FAULT_KINDS = {
+  kill: 'SIGKILL of a worker, started again',
+  freeze: 'SIGSTOP of a worker',
+  'slow-cpu': 'a worker that gets a tenth of its processor',
+  delay: 'a link with 30 to 200 ms each way and as much jitter',
+  loss: 'a link that loses a fifth of what is sent',
+  'slow-link': 'a link of 1 to 10 Mbit/s',
+  reset: 'RST of all connections of a worker',
+  'half-open': 'connections closed, and only the coordinator is told',
+  'dark-up': 'nothing passes from a worker to the coordinator',
+  'dark-down': 'nothing passes from the coordinator to a worker',
+  dark: 'nothing passes, either way',
+  flip: 'flipped bits, either way',
+  drain: 'SIGTERM of a worker, started again',
+  'freeze-coordinator': 'SIGSTOP of the coordinator',
+} as const
+export type FaultKind = keyof typeof FAULT_KINDS
+
+export interface PlannedFault {
+  /** Since the injection began. */
+  readonly atSeconds: number
+  readonly kind: FaultKind
+  /** Index of the worker; of no meaning for the coordinator's faults. */
+  readonly worker: number
+  /** How long it lasts. */
+  readonly seconds: number
+  /** For the chance in the fault itself. */
+  readonly draw: number
+}
+
+const MIN_SECONDS = 2
+const MAX_SECONDS = 10
+/** From the end of a fault until its worker takes part again: TensorFlow loads, or the join is tried again. */
+const RECOVERY_SECONDS = 5
+/** Their worker is in no special state afterwards. */
+const SUDDEN: readonly FaultKind[] = ['kill', 'reset', 'half-open', 'drain', 'flip']
+
+/**
+ * One fault after the other, without end; only the seed decides. A worker has one at a time, and nobody has one while the
+ * coordinator stands still: otherwise nobody could say who noticed what when.
+ */
+export function* faultSchedule(seed: number, workers: number, intervalSeconds: number): Generator<PlannedFault> {
+  const draws = new SeededDraws(seed, 0xfa)
+  const freeAtSeconds = Array.from({ length: workers }, () => 0)
+  const kinds = Object.keys(FAULT_KINDS) as FaultKind[]
+  for (let atSeconds = intervalSeconds; ; atSeconds += intervalSeconds) {
+    const kind = draws.pick(kinds)
+    const drawnSeconds = draws.between(MIN_SECONDS, MAX_SECONDS)
+    const draw = draws.unit()
+    const forAll = kind === 'freeze-coordinator'
+    // It waits for its turn: skipped instead, what needs everybody would hardly ever come.
+    atSeconds = Math.max(atSeconds, (forAll ? Math.max : Math.min)(...freeAtSeconds))
+    const free = freeAtSeconds.flatMap((at, worker) => (at <= atSeconds ? [worker] : []))
+    const worker = draws.pick(free)
+    const seconds = SUDDEN.includes(kind) ? 0 : drawnSeconds
+    const untilSeconds = atSeconds + seconds + RECOVERY_SECONDS
+    if (forAll) freeAtSeconds.fill(untilSeconds)
+    else freeAtSeconds[worker] = untilSeconds
+    yield { atSeconds, kind, worker, seconds, draw }
+  }
+}

@@ -1,0 +1,158 @@
+import type { Json } from '../../support/launch.js'
+import { Launch } from '../../support/launch.js'
+import { FaultProxy } from './fault-proxy.js'
+import type { KernelLink } from './kernel-link.js'
+
+const LOOPBACK = ['--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
+
+export interface FleetOptions {
+  /** Flags of `convoy coordinator` that decide the weights. */
+  readonly run: readonly string[]
+  readonly environment?: NodeJS.ProcessEnv
+  /** Of the faults that need chance. */
+  readonly seed?: number
+  /** Where workers join; loopback by default. */
+  readonly host?: string
+  /** The binary that runs the coordinator. */
+  readonly node?: string
+}
+
+interface FleetWorkerOptions {
+  readonly name: string
+  /** `host:port` that it joins. */
+  readonly join: string
+  readonly flags: readonly string[]
+  readonly environment: NodeJS.ProcessEnv
+  /** Its link to the coordinator, where that is a bad network in user space. */
+  readonly proxy?: FaultProxy
+  /** The binary that runs it. */
+  readonly node?: string
+}
+
+/** A worker process with a name of its own, and its link to the coordinator. It may be started again after it died. */
+export class FleetWorker {
+  readonly #options: FleetWorkerOptions
+  launch: Launch
+
+  constructor(options: FleetWorkerOptions) {
+    this.#options = options
+    this.launch = this.spawn()
+  }
+
+  /** @throws Error when its link is not a proxy */
+  get proxy(): FaultProxy {
+    const { name, proxy } = this.#options
+    if (proxy === undefined) throw new Error(`worker ${name} has no proxy; start it with Fleet.add`)
+    return proxy
+  }
+
+  /** Another process of the same name, beside the one that may still live. */
+  spawn(): Launch {
+    const { name, join, flags, environment, node } = this.#options
+    const named = ['--join', join, '--name', name]
+    return new Launch(['worker', ...named, ...flags], environment, false, node)
+  }
+
+  /** Its process and its proxy end. */
+  close(): void {
+    this.launch.kill()
+    this.#options.proxy?.close()
+  }
+
+  /** As a supervisor would. */
+  restart(): void {
+    this.launch = this.spawn()
+  }
+
+  get hasEnded(): boolean {
+    const { exitCode, signalCode } = this.launch.child
+    return exitCode !== null || signalCode !== null
+  }
+
+  /** SIGSTOP: the process stands still, its connections stay open. */
+  freeze(): void {
+    this.launch.child.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.launch.child.kill('SIGCONT')
+  }
+}
+
+/** A real coordinator and real workers, each behind a bad network of its own. */
+export class Fleet {
+  readonly coordinator: Launch
+  readonly workers = new Map<string, FleetWorker>()
+  readonly #options: FleetOptions
+
+  constructor(options: FleetOptions) {
+    this.#options = options
+    const listen =
+      options.host === undefined ? ['--listen', '127.0.0.1:0'] : ['--listen', `${options.host}:0`, '--insecure']
+    const flags = [...options.run, ...listen, ...LOOPBACK, '--json']
+    this.coordinator = new Launch(['coordinator', ...flags], options.environment, true, options.node)
+  }
+
+  /** Starts a worker once the coordinator listens. @param flags of `convoy worker` */
+  async add(name: string, ...flags: string[]): Promise<FleetWorker> {
+    const { address } = await this.coordinator.announcement()
+    const proxy = await FaultProxy.start(address, (this.#options.seed ?? 1) + this.workers.size)
+    return this.#add({ name, join: proxy.address, flags, environment: this.#options.environment ?? {}, proxy })
+  }
+
+  /** Starts a worker at the other end of a link in the kernel. @param flags of `convoy worker` */
+  async addBeyond({ node }: KernelLink, name: string, ...flags: string[]): Promise<FleetWorker> {
+    return this.addIn(node, name, ...flags)
+  }
+
+  /** Starts a worker that another binary runs. @param flags of `convoy worker` */
+  async addIn(node: string, name: string, ...flags: string[]): Promise<FleetWorker> {
+    const { address } = await this.coordinator.announcement()
+    return this.#add({ name, join: address, flags, environment: this.#options.environment ?? {}, node })
+  }
+
+  /** Waits until so many more steps are done. @returns the steps done then */
+  async moreSteps(count: number): Promise<number> {
+    const done = await this.#stepsDone()
+    const line = await this.coordinator.untilMetrics(
+      ({ kind, step }) => kind === 'step' && Number(step) >= done + count,
+    )
+    return Number(line['step'])
+  }
+
+  /** Waits until the coordinator says that this worker takes part. @param afterMs since 1970 */
+  async joined(name: string, afterMs = 0): Promise<Json> {
+    return this.#news('worker-joined', name, afterMs)
+  }
+
+  /** Waits until the coordinator gives this worker up. @param afterMs since 1970 @returns milliseconds since then */
+  async leftAfterMs(name: string, afterMs: number): Promise<number> {
+    const line = await this.#news('worker-left', name, afterMs)
+    return Number(line['time']) * 1000 - afterMs
+  }
+
+  /** Ends every process and every proxy that is still there. */
+  close(): void {
+    for (const worker of this.workers.values()) worker.close()
+    this.coordinator.kill()
+    this.coordinator.remove()
+  }
+
+  #add(options: FleetWorkerOptions): FleetWorker {
+    const worker = new FleetWorker(options)
+    this.workers.set(options.name, worker)
+    return worker
+  }
+
+  async #news(wanted: string, name: string, afterMs: number): Promise<Json> {
+    return this.coordinator.untilMetrics(
+      ({ kind, worker, time }) =>
+        kind === wanted && (worker as { name: string }).name === name && Number(time) * 1000 >= afterMs,
+    )
+  }
+
+  async #stepsDone(): Promise<number> {
+    const steps = (await this.coordinator.metrics()).filter(({ kind }) => kind === 'step')
+    return Number(steps.at(-1)?.['step'] ?? 0)
+  }
+}

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { endingRuns } from './endings/ending-runs.js'
+import { killLaunches } from '../support/launch.js'
+import { killTerminals } from '../support/pseudo-terminal.js'
+
+/** A busy machine is slow; a run that hangs takes for ever. */
+const SLACK_SECONDS = 60
+
+describe('ends of runs in random moments and ways', () => {
+  after(() => {
+    killLaunches()
+    killTerminals()
+  })
+
+  it('fault 57, 58, 59, 68: ten runs of `npm run endings` are gone in time, with their announced weights on disk', async () => {
+    const lines: string[] = []
+    const runs = Array.from({ length: 10 }, (_, index) => index + 1)
+    const violations = await endingRuns({ seed: 1, runs, slackSeconds: SLACK_SECONDS, say: (line) => lines.push(line) })
+    assert.deepEqual(violations, [], lines.join('\n'))
+  })
+})

@@ -1,0 +1,97 @@
+import { spawnSync } from 'node:child_process'
+import os from 'node:os'
+import { SeededDraws } from '../../../src/simulation/seeded-draws.js'
+import { noTerminal } from '../../support/pseudo-terminal.js'
+
+/** What ends a run. */
+export const ENDINGS = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGQUIT',
+  'SIGKILL',
+  'convoy stop',
+  'its last step',
+  'a terminal that vanishes',
+] as const
+export type Ending = (typeof ENDINGS)[number]
+
+/** What else is wrong by then, and ends nothing by itself. */
+export const CONDITIONS = [
+  'SIGHUP without a terminal',
+  'standard output that nobody reads',
+  'standard output on a full disk',
+  'standard error that nobody reads',
+  'standard error on a full disk',
+  'a full disk',
+  'a disk that something else fills again and again',
+  'a frozen worker',
+  'connections that say nothing',
+] as const
+export type Condition = (typeof CONDITIONS)[number]
+
+export interface PlannedEnding {
+  /** Counted from 1. */
+  readonly run: number
+  readonly command: 'train' | 'coordinator'
+  readonly ending: Ending
+  /** At most two, which do not exclude each other. */
+  readonly conditions: readonly Condition[]
+  /** Whether the time runs from the first step, or from when the coordinator listens. */
+  readonly isAfterFirstStep: boolean
+  /** Until the conditions, and from these to the ending. */
+  readonly afterSeconds: readonly [number, number]
+}
+
+const MAX_RUN_SECONDS = 15
+const MAX_CONDITION_SECONDS = 3
+const MAX_CONDITIONS = 2
+/** Of the runs, those that may end while they start. */
+const EARLY_SHARE = 0.2
+
+/** What this machine cannot do, with the reason. */
+export function impossible(): Map<Ending | Condition, string> {
+  const reasons = new Map<Ending | Condition, string>()
+  if (noTerminal) reasons.set('a terminal that vanishes', noTerminal)
+  const noMount = mountFault()
+  if (noMount !== undefined)
+    for (const condition of CONDITIONS)
+      if (condition.startsWith('a disk') || condition === 'a full disk') reasons.set(condition, noMount)
+  return reasons
+}
+
+function mountFault(): string | undefined {
+  if (os.platform() !== 'linux' || process.getuid?.() !== 0) return 'only root mounts a small disk, on Linux'
+  return spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', '-o', 'size=1m', 'none', os.tmpdir()]).status === 0
+    ? undefined
+    : 'no tmpfs can be mounted here'
+}
+
+/** Only the seed and the number of the run decide. Every seven runs have each ending once. */
+export function plannedEnding(seed: number, run: number): PlannedEnding {
+  const draws = new SeededDraws(seed, run)
+  const ending = ENDINGS[(seed + run) % ENDINGS.length]!
+  const isOnTerminal = ending === 'a terminal that vanishes'
+  const conditions: Condition[] = []
+  for (let count = 1 + draws.below(MAX_CONDITIONS); count > 0; count--) {
+    const condition = draws.pick(CONDITIONS)
+    const topic = topicOf(condition)
+    if (conditions.some((other) => topicOf(other) === topic)) continue
+    // Both outputs are the terminal then.
+    if (isOnTerminal && ['standard', 'SIGHUP'].includes(topic)) continue
+    conditions.push(condition)
+  }
+  return {
+    run,
+    command: draws.pick(['train', 'coordinator']),
+    ending,
+    conditions,
+    isAfterFirstStep: ending === 'its last step' || !draws.chance(EARLY_SHARE),
+    afterSeconds: [draws.between(0.5, MAX_RUN_SECONDS), draws.between(0, MAX_CONDITION_SECONDS)],
+  }
+}
+
+/** Of one topic there is one condition at a time. */
+function topicOf(condition: Condition): string {
+  if (condition.includes('disk') && !condition.startsWith('standard')) return 'disk'
+  return condition.split(' ')[0]!
+}

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { FaultOracle, SILENT_MS } from './chaos/fault-oracle.js'
+import { BOTH } from './chaos/fault-proxy.js'
+import { KernelLink, whyNoKernelLink, whyNoNetem } from './chaos/kernel-link.js'
+import { killLaunches } from '../support/launch.js'
+
+// Rows of the fault table whose network is the kernel's own: packets are lost, TCP sends them again later and later, and while it is
+// dark no connection can be made.
+
+/** Of row 19, which says 60 s: too long for every day. */
+const PARTITION_MS = 10_000
+/** From the end of a partition until the worker takes part: one try of a join, and the wait between two. */
+const REJOIN_MS = 8_000
+
+const noLink = whyNoKernelLink()
+const noNetem = noLink ?? whyNoNetem()
+if (noLink) process.stderr.write(`✖ Skipped, all faults in the kernel: ${noLink}\n`)
+else if (noNetem) process.stderr.write(`✖ Skipped, losses and delays in the kernel: ${noNetem}\n`)
+
+describe('a network that the kernel makes bad', { skip: noLink ?? false }, () => {
+  const oracle = new FaultOracle()
+  const link = noLink === undefined ? new KernelLink() : undefined
+  after(() => {
+    killLaunches()
+    oracle.remove()
+    link?.close()
+  })
+
+  for (const [row, directions] of [
+    ['17: packets are lost both ways', BOTH],
+    ['18: packets from the worker to the coordinator are lost', ['up']],
+    ['18: packets from the coordinator to the worker are lost', ['down']],
+  ] as const) {
+    it(`fault ${row}`, async () => {
+      await oracle.survivesBeyond(link!, async (fleet) => {
+        const darkMs = Date.now()
+        link!.darken(directions)
+        const noticedMs = await fleet.leftAfterMs('a', darkMs)
+        assert.ok(noticedMs <= SILENT_MS, `noticed after ${noticedMs} ms`)
+        link!.heal()
+        await fleet.joined('a', darkMs)
+      })
+    })
+  }
+
+  it('fault 19: a partition of 10 s heals', async () => {
+    await oracle.survivesBeyond(link!, async (fleet) => {
+      link!.darken(BOTH)
+      await delay(PARTITION_MS)
+      link!.heal()
+      const healedMs = Date.now()
+      const { time } = await fleet.joined('a', healedMs)
+      const rejoinedMs = Number(time) * 1000 - healedMs
+      assert.ok(rejoinedMs <= REJOIN_MS, `joined ${rejoinedMs} ms after it healed`)
+    })
+  })
+
+  it('fault 22: a link of 1 Mbit/s is slow, not dead', async () => {
+    await oracle.survivesBeyond(link!, async (fleet) => {
+      const slowMs = Date.now()
+      link!.limit(1_000_000)
+      await fleet.moreSteps(1)
+      link!.heal()
+      const left = (await fleet.coordinator.metrics()).filter(
+        ({ kind, time }) => kind === 'worker-left' && Number(time) * 1000 >= slowMs,
+      )
+      assert.deepEqual(left, [])
+    })
+  })
+
+  for (const [row, rule] of [
+    ['20: a fifth of all packets is lost', 'loss 20%'],
+    ['21: a round trip of 100 ms with jitter', 'delay 50ms 10ms'],
+  ] as const) {
+    it(`fault ${row}`, { skip: noNetem ?? false }, async () => {
+      await oracle.survivesBeyond(link!, async (fleet) => {
+        link!.impair(rule)
+        await fleet.moreSteps(2)
+        link!.heal()
+      })
+    })
+  }
+})

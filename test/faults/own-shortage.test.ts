@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { tinyDataset } from '../support/tiny-dataset.js'
+import { killLaunches, Launch } from '../support/launch.js'
+
+// What a process lacks itself is said as such: no file, peer, address or user is blamed for it.
+
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-shortage-'))
+const tiny = tinyDataset()
+after(() => {
+  killLaunches()
+  tiny.remove()
+  rmSync(scratch, { recursive: true, force: true })
+})
+
+/** Enough to load modules. */
+const FEW_DESCRIPTORS = 300
+
+/**
+ * Runs a program in a process that has used up its descriptors.
+ * @param imports such as `{ bind } from 'shared/protocol/listen'`, from src
+ * @param attempt an expression; it is awaited
+ * @returns what it came to, or the error's code and message
+ */
+function exhausted(imports: string, attempt: string): string {
+  const [, names, module] = /^(\{.*\}) from '(.*)'$/.exec(imports)!
+  const url = new URL(`../../src/${module}.js`, import.meta.url).href
+  const script = `
+    const { openSync, closeSync } = await import('node:fs')
+    const ${names} = await import('${url}')
+    const open = []
+    try { for (;;) open.push(openSync('/dev/null')) } catch {}
+    let said
+    try { said = await (${attempt}) } catch (error) { said = error.code + ': ' + error.message }
+    open.forEach((descriptor) => closeSync(descriptor))
+    console.log(said)`
+  const command = `ulimit -n ${FEW_DESCRIPTORS} && exec "$@"`
+  const args = ['-c', command, 'sh', process.execPath, '--input-type=module', '-e', script]
+  const { stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8', env: { ...process.env, ...tiny.environment } })
+  assert.equal(stderr, '')
+  return stdout
+}
+
+describe('a process that may open no more files', () => {
+  const skip = existsSync('/dev/shm') ? false : 'this machine has no /dev/shm'
+
+  it('fault 65: does not take that for a full /dev/shm', { skip }, () => {
+    const said = exhausted(
+      "{ SharedFiles } from 'shared/shared-files'",
+      `(() => {
+        for (const descriptor of open.splice(-50)) closeSync(descriptor)
+        const { files } = SharedFiles.create()
+        try { for (;;) open.push(openSync('/dev/null')) } catch {}
+        let why
+        const isWritten = files.write('weights-0', new Uint8Array(4), (reason) => { why = reason })
+        closeSync(open.pop())
+        files.close()
+        return isWritten + ' ' + why
+      })()`,
+    )
+    assert.match(said, /^false EMFILE.*: allow more open files \(ulimit -n\)\./)
+  })
+
+  it('fault 65: does not take the coordinator for absent', () => {
+    const said = exhausted(
+      "{ callAdmin } from 'cli/admin-client'",
+      `callAdmin('status', { admin: '127.0.0.1:9', runsDir: '' })`,
+    )
+    assert.match(said, /^unavailable: No connection can be made to 127\.0\.0\.1:9: this process lacks open files;/)
+  })
+
+  it('fault 65: does not send people to another port', () => {
+    const said = exhausted(
+      "{ bind } from 'shared/protocol/listen'",
+      `bind((await import('node:net')).createServer(), '127.0.0.1:0', '--listen')`,
+    )
+    assert.match(said, /^environment: .*EMFILE.*ulimit -n/)
+  })
+
+  it('fault 65: does not blame images and directories', () => {
+    const directory = path.join(scratch, 'photos')
+    mkdirSync(path.join(directory, 'cat'), { recursive: true })
+    writeFileSync(path.join(directory, 'cat', 'one.png'), 'any')
+    const walked = exhausted("{ walkDirectory } from 'shared/walk-directory'", `walkDirectory('${directory}')`)
+    assert.match(walked, /^environment: EMFILE.*ulimit -n/)
+    const read = exhausted(
+      "{ readImageFolder } from 'data/image-folder'",
+      `readImageFolder('${directory}', { files: [{ path: 'cat/one.png', bytes: 3 }], directories: ['cat'], passedOver: [] })`,
+    )
+    assert.match(read, /^environment: EMFILE.*ulimit -n/)
+  })
+
+  it('fault 65: does not blame the permissions of the cache, nor call a data set damaged', () => {
+    const listed = exhausted("{ listStoredDatasets } from 'data/stored-datasets'", `listStoredDatasets()`)
+    assert.match(listed, /^environment: EMFILE.*ulimit -n/)
+    const staged = exhausted(
+      "{ cacheNotWritten } from 'shared/staging'",
+      `(() => { try { openSync('/dev/null') } catch (error) { return cacheNotWritten('/any', error).message } })()`,
+    )
+    assert.match(staged, /^environment: EMFILE.*ulimit -n/)
+  })
+})
+
+/** A mount of its own at /dev/shm needs root. */
+const FULL = 'mount -t tmpfs -o size=64k tmpfs /dev/shm'
+const noMount =
+  spawnSync('unshare', ['-m', 'sh', '-c', FULL]).status === 0 ? undefined : 'only root can mount a small /dev/shm'
+if (noMount) process.stderr.write(`✖ Skipped, a full /dev/shm: ${noMount}\n`)
+
+describe('a /dev/shm that is full', { skip: noMount ?? false }, () => {
+  it('is said once by the coordinator and by the worker, with the remedy, and the run goes on', async () => {
+    const node = path.join(scratch, 'node')
+    writeFileSync(node, `#!/bin/sh\nexec unshare -m sh -c '${FULL} && exec "$@"' sh ${process.execPath} "$@"\n`, {
+      mode: 0o755,
+    })
+    const run = ['--recipe', 'quick', '--data', tiny.directory, '--max-steps', '3', '--workers', '1', '--json']
+    const launch = new Launch(['train', ...run], tiny.environment, false, node)
+    const { steps } = await launch.result()
+    assert.equal(steps, 3)
+    const said = [...launch.stderr.matchAll(/(Weights|Results) travel over the network.*/g)].map(([line]) => line)
+    assert.deepEqual(said.map((line) => line.split(' ')[0]).sort(), ['Results', 'Weights'])
+    for (const line of said) assert.match(line, /is full: make \/dev\/shm larger \(containers: --shm-size\)\.$/)
+  })
+})

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { FaultOracle, SILENT_MS } from './chaos/fault-oracle.js'
+import { BOTH } from './chaos/fault-proxy.js'
+import { killLaunches } from '../support/launch.js'
+
+// Real processes with a network between them that nothing passes for a while, row by row of the fault table. Most of that is waiting.
+
+/** Longer than all keepalive and heartbeat limits. */
+const PARTITION_MS = 60_000
+
+describe('a network that nothing passes', { concurrency: 2 }, () => {
+  const oracle = new FaultOracle()
+  after(() => {
+    killLaunches()
+    oracle.remove()
+  })
+
+  for (const [row, directions, blackhole] of [
+    ['17: nothing passes, either way,', BOTH, 'drop'],
+    ['18: nothing passes from the worker to the coordinator', ['up'], 'drop'],
+    ['18: nothing passes from the coordinator to the worker', ['down'], 'drop'],
+    ['18: what the coordinator says comes much too late', ['down'], 'hold'],
+  ] as const) {
+    it(`fault ${row} until it is noticed`, async () => {
+      await oracle.survives(1, async (fleet, [worker]) => {
+        const darkMs = Date.now()
+        worker!.proxy.set(directions, { blackhole })
+        const noticedMs = await fleet.leftAfterMs('a', darkMs)
+        assert.ok(noticedMs <= SILENT_MS, `noticed after ${noticedMs} ms`)
+        worker!.proxy.heal()
+        await fleet.joined('a', darkMs)
+      })
+    })
+  }
+
+  it('fault 19: a partition of 60 s heals', async () => {
+    await oracle.survives(2, async (fleet, workers) => {
+      const darkMs = Date.now()
+      for (const { proxy } of workers) proxy.set(BOTH, { blackhole: 'hold' })
+      await delay(PARTITION_MS)
+      for (const { proxy } of workers) proxy.heal()
+      await Promise.all([fleet.joined('a', darkMs), fleet.joined('b', darkMs)])
+    })
+  })
+})

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import type { DeviceDescription } from '../../src/tensorflow/engine/engine.js'
+import { bytesOf, chunksOf } from '../../src/shared/protocol/chunks.js'
+import { FaultOracle } from './chaos/fault-oracle.js'
+import { BOTH } from './chaos/fault-proxy.js'
+import { LyingWorker } from './chaos/lying-worker.js'
+import { killLaunches } from '../support/launch.js'
+
+// Real coordinators with a peer that lies, row by row of the fault table.
+
+/** The honest worker is slow enough that there is work for the liar. */
+const SLOW_LINK = { delayMs: 40 }
+/** Of no lease. */
+const NEVER_GRANTED = 1_000_000
+
+describe('peers that lie', () => {
+  const oracle = new FaultOracle()
+  after(() => {
+    killLaunches()
+    oracle.remove()
+  })
+
+  it('fault 41: NaN, infinity, 1e30, wrong shape, a lease of nobody and of yesterday are refused, counted, and computed by others', async () => {
+    await oracle.survives(1, async (fleet, [honest]) => {
+      honest!.proxy.set(BOTH, SLOW_LINK)
+      const { address } = await fleet.coordinator.announcement()
+      const { worker } = await fleet.joined('a')
+      const { device } = worker as { device: DeviceDescription }
+      const liar = await LyingWorker.join(address, 'liar', device)
+      const misshapen = await LyingWorker.join(address, 'misshapen', device)
+      try {
+        const vector = (value: number): Float32Array => new Float32Array(liar.gradientLength).fill(value)
+        const first = await liar.lease()
+        assert.equal(await liar.sends(NEVER_GRANTED, vector(0)), 'stale')
+        assert.match(await liar.sends(first, vector(NaN)), /^not finite in the gradient of /)
+        assert.equal(await liar.sends(first, vector(0)), 'stale')
+        assert.match(await liar.sends(await liar.lease(), vector(Infinity)), /^not finite in the gradient of /)
+        assert.match(await liar.sends(await liar.lease(), vector(1e30)), /^absurd \(1\.0\d*e\+30\) in the gradient of /)
+        const [short] = chunksOf(await misshapen.lease(), bytesOf(vector(0).subarray(1)))
+        assert.equal(await misshapen.sendsNonsense(short!), 'sent a malformed result')
+      } finally {
+        liar.close()
+        misshapen.close()
+        honest!.proxy.heal()
+      }
+      const lines = await fleet.coordinator.metrics()
+      const of = (wanted: string, name: string): string[] =>
+        lines.flatMap(({ kind, reason, worker: sender }) =>
+          kind === wanted && (sender as { name: string }).name === name ? [String(reason)] : [],
+        )
+      assert.equal(of('refused', 'liar').length, 5)
+      assert.deepEqual(of('worker-left', 'misshapen'), ['sent a malformed result'])
+      assert.equal(lines.filter(({ kind, cause }) => kind === 'reissued' && cause === 'bad_result').length, 3)
+      assert.deepEqual(
+        lines.flatMap(({ kind, name }) => (kind === 'quarantined' ? [name] : [])),
+        ['liar'],
+      )
+    })
+  })
+})

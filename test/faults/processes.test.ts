@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CLOSED_MS, FaultOracle, SILENT_MS } from './chaos/fault-oracle.js'
+import { BOTH } from './chaos/fault-proxy.js'
+import type { Fleet, FleetWorker } from './chaos/fleet.js'
+import { until } from '../support/until.js'
+import { killLaunches } from '../support/launch.js'
+
+// Real processes, row by row of the fault table. Frozen peers stay so only until they are noticed: 30 s are too long for every day.
+
+/** Longer than any peer waits for an answer. */
+const COORDINATOR_FREEZE_MS = 5_000
+
+/** No step is done in less than a round trip of it. */
+const SLOW_LINK = { delayMs: 150 }
+
+/** Longer than a step, shorter than any keepalive. */
+const ANSWER_MS = 500
+
+/** The only worker hears nothing any more, and has yet delivered a whole result: its lease is the whole step, which is done. */
+async function deafenAfterLease(fleet: Fleet, { proxy }: FleetWorker): Promise<void> {
+  for (;;) {
+    await fleet.moreSteps(1)
+    const deafMs = Date.now()
+    proxy.set(['down'], { blackhole: 'hold' })
+    await delay(ANSWER_MS)
+    const lines = await fleet.coordinator.metrics()
+    if (lines.some(({ kind, time }) => kind === 'step' && Number(time) * 1000 > deafMs)) return
+    // It was between two leases.
+    proxy.heal()
+  }
+}
+
+describe('processes that die, freeze, leave and come', () => {
+  const oracle = new FaultOracle()
+  after(() => {
+    killLaunches()
+    oracle.remove()
+  })
+
+  it('fault 01: a worker is killed in mid-step', async () => {
+    await oracle.survives(2, async (fleet, [victim]) => {
+      const killedMs = Date.now()
+      victim!.launch.kill()
+      const noticedMs = await fleet.leftAfterMs('a', killedMs)
+      assert.ok(noticedMs <= CLOSED_MS, `noticed after ${noticedMs} ms`)
+      victim!.restart()
+    })
+  })
+
+  it('fault 02: a worker is killed after its last chunk, before anything came back', async () => {
+    // Through memory: over the wire HTTP/2 wants answers before a whole vector is through.
+    const flags: string[] = []
+    await oracle.survives(
+      1,
+      async (fleet, [worker]) => {
+        await deafenAfterLease(fleet, worker!)
+        const killedMs = Date.now()
+        worker!.launch.kill()
+        await fleet.leftAfterMs('a', killedMs)
+        worker!.proxy.heal()
+        worker!.restart()
+      },
+      flags,
+    )
+  })
+
+  it('fault 03: a worker freezes, is given up, thaws and joins again', async () => {
+    await oracle.survives(1, async (fleet, [worker]) => {
+      const frozenMs = Date.now()
+      worker!.freeze()
+      const noticedMs = await fleet.leftAfterMs('a', frozenMs)
+      assert.ok(noticedMs <= SILENT_MS, `noticed after ${noticedMs} ms`)
+      await fleet.coordinator.untilMetrics(({ kind, time }) => kind === 'waiting' && Number(time) * 1000 >= frozenMs)
+      worker!.thaw()
+      await fleet.joined('a', frozenMs)
+    })
+  })
+
+  it('fault 04: the coordinator freezes and thaws', async () => {
+    await oracle.survives(2, async (fleet) => {
+      fleet.coordinator.child.kill('SIGSTOP')
+      await delay(COORDINATOR_FREEZE_MS)
+      fleet.coordinator.child.kill('SIGCONT')
+      await fleet.moreSteps(1)
+    })
+  })
+
+  it('fault 07: a worker that gets SIGTERM leaves after the work in hand, with status 0', async () => {
+    await oracle.survives(2, async (fleet, [leaver]) => {
+      const askedMs = Date.now()
+      leaver!.launch.terminate()
+      assert.equal(await leaver!.launch.status(), 0)
+      await fleet.leftAfterMs('a', askedMs)
+      const lines = await fleet.coordinator.metrics()
+      assert.equal(lines.filter(({ kind }) => kind === 'reissued').length, 0)
+    })
+  })
+
+  it('fault 07: a second SIGTERM ends a worker that cannot reach its coordinator', async () => {
+    await oracle.survives(2, async (_fleet, [leaver]) => {
+      leaver!.proxy.set(['down'], { blackhole: 'hold' })
+      leaver!.launch.terminate()
+      await until('the word of leaving', () => leaver!.launch.stderr.includes('Once more to leave at once'))
+      leaver!.launch.terminate()
+      assert.equal(await leaver!.launch.status(), 130)
+    })
+  })
+
+  it('fault 07: a coordinator that gets SIGTERM saves its weights and sends its workers home, with status 0', async () => {
+    const fleet = oracle.fleet()
+    try {
+      const worker = await fleet.add('a')
+      await fleet.moreSteps(3)
+      fleet.coordinator.terminate()
+      assert.equal(await fleet.coordinator.status(), 0)
+      assert.match(fleet.coordinator.stderr, /What was done is in/)
+      assert.equal(await worker.launch.status(), 0)
+      assert.match(worker.launch.stderr, /the run is over/)
+    } finally {
+      fleet.close()
+    }
+  })
+
+  it('fault 07: a coordinator that cannot write its last file ends all the same', async () => {
+    const fleet = oracle.fleet()
+    try {
+      const worker = await fleet.add('a')
+      await fleet.moreSteps(1)
+      const { runDirectory } = await fleet.coordinator.announcement()
+      mkdirSync(path.join(runDirectory, 'status.json'))
+      fleet.coordinator.terminate()
+      assert.equal(await fleet.coordinator.status(), 0)
+      assert.match(fleet.coordinator.stderr, /Not everything was written at the end: EISDIR.*status\.json/)
+      assert.equal(await worker.launch.status(), 0)
+    } finally {
+      fleet.close()
+    }
+  })
+
+  it('fault 08: all workers die; the run says that it waits, and goes on when one comes', async () => {
+    await oracle.survives(2, async (fleet, workers) => {
+      const killedMs = Date.now()
+      for (const { launch } of workers) launch.kill()
+      await fleet.coordinator.untilMetrics(({ kind, time }) => kind === 'waiting' && Number(time) * 1000 >= killedMs)
+      workers[1]!.restart()
+      await fleet.joined('b', killedMs)
+    })
+  })
+
+  it('fault 13: of two living workers of one name the second waits until the first is gone', async () => {
+    await oracle.survives(1, async (fleet, [worker]) => {
+      const second = worker!.spawn()
+      await until('the refusal', () => second.stderr.includes('A worker named a takes part already'))
+      const killedMs = Date.now()
+      worker!.launch.kill()
+      await fleet.joined('a', killedMs)
+      worker!.launch = second
+    })
+  })
+
+  it('fault 15: scaled 1, 4, 2, 3 in mid-epoch', async () => {
+    await oracle.survives(1, async (fleet, [first]) => {
+      // Processes start slower than a fast machine trains: links this slow leave time for all of them.
+      first!.proxy.set(BOTH, SLOW_LINK)
+      const more = await Promise.all(['b', 'c', 'd'].map(async (name) => fleet.add(name)))
+      for (const { proxy } of more) proxy.set(BOTH, SLOW_LINK)
+      await Promise.all(['b', 'c', 'd'].map(async (name) => fleet.joined(name)))
+      await fleet.moreSteps(2)
+      for (const worker of [first!, more[0]!]) {
+        worker.launch.terminate()
+        assert.equal(await worker.launch.status(), 0)
+      }
+      await fleet.moreSteps(2)
+      await fleet.add('e')
+      await fleet.joined('e')
+      for (const { proxy } of more) proxy.heal()
+    })
+  })
+})

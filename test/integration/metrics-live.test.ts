@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { METRICS, fullName } from '../../src/metrics/definitions.js'
+import type { MetricName } from '../../src/metrics/definitions.js'
+import { PHASES } from '../../src/metrics/phases.js'
+import { tinyDataset } from '../support/tiny-dataset.js'
+import { killLaunches, Launch } from '../support/launch.js'
+
+const tiny = tinyDataset()
+after(() => {
+  killLaunches()
+  tiny.remove()
+})
+
+const LOCAL = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
+const RUN = ['--recipe', 'quick', '--data', tiny.directory, '--json']
+const SCRAPES = 1_000
+const SCRAPE_EVERY_MS = 1_000
+
+/** Series that need a GPU. */
+const ABSENT: readonly MetricName[] = [
+  ...(['worker_gpu_memory_bytes', 'worker_gpu_memory_used_bytes', 'worker_gpu_power_watts'] as const),
+  ...(['worker_gpu_temperature_celsius', 'worker_gpu_utilization_ratio'] as const),
+]
+
+describe('a coordinator with two workers', () => {
+  it('serves every series, valid for promtool; a thousand scrapes at once change nothing of the result', async (t) => {
+    const run = [...RUN, '--epochs', '30']
+    const undisturbed = await new Launch(['train', ...run, ...LOCAL, '--workers', '2'], tiny.environment).result()
+    const coordinator = new Launch(['coordinator', ...run, ...LOCAL], tiny.environment)
+    const { address, metrics, runDirectory } = await coordinator.announcement()
+    const runName = path.basename(runDirectory)
+    const names = ['first', 'second']
+    const workers = names.map(
+      (name) =>
+        new Launch(['worker', '--join', address, '--name', name, '--metrics-listen', '127.0.0.1:0'], tiny.environment),
+    )
+    await coordinator.untilMetrics((line) => line['kind'] === 'evaluated')
+    await coordinator.untilMetrics((line) => line['kind'] === 'step' && (line['step'] as number) >= 20)
+
+    const scrapes = await Promise.all(
+      Array.from({ length: SCRAPES }, async () => {
+        const response = await fetch(metrics)
+        assert.equal(response.status, 200)
+        return response.text()
+      }),
+    )
+    assert.ok(scrapes.every((scrape) => scrape.includes('convoy_step{')))
+    const text = await (await fetch(metrics)).text()
+
+    const series = (Object.keys(METRICS) as MetricName[]).filter((name) => !text.includes(`\n${fullName(name)}`))
+    assert.deepEqual(series.sort(), ABSENT)
+    for (const name of names)
+      for (const series of [
+        `worker_shards_total{worker="${name}"`,
+        `worker_samples_total{worker="${name}"`,
+        `worker_traffic_bytes_total{worker="${name}",kind="results",direction="received"`,
+      ])
+        assert.ok(
+          text
+            .split('\n')
+            .some(
+              (line) =>
+                line.startsWith(`convoy_${series},component="coordinator",run="${runName}"} `) && !line.endsWith(' 0'),
+            ),
+          series,
+        )
+    const seen = PHASES.filter((phase) => text.includes(`phase="${phase}"`))
+    assert.deepEqual(seen, PHASES)
+    for (const kind of ['weights', 'results'])
+      assert.match(text, new RegExp(`^convoy_traffic_bytes_total\\{kind="${kind}",.*path="memory",.*\\} [1-9]`, 'm'))
+    // It evaluates after every few steps.
+    assert.match(text, /^convoy_run_state\{state="(training|evaluating)",.*\} 1$/m)
+    assert.equal(text.match(/^convoy_run_state\{state="\w+",.*\} 1$/gm)?.length, 1)
+    assert.match(text, /^convoy_nodejs_gc_duration_seconds_count/m)
+    assert.match(text, /^convoy_process_open_fds\{/m)
+
+    const own = /Metrics at (\S+)/.exec(workers[0]!.stderr)![1]!
+    const ownText = await (await fetch(own)).text()
+    assert.match(ownText, /^convoy_worker_shards_total\{worker="first",.*\} [1-9]/m)
+    assert.match(ownText, /^convoy_phase_duration_seconds_count\{role="worker",phase="forward_backward",.*\} [1-9]/m)
+
+    await t.test('promtool check metrics', { skip: !hasPromtool() && 'promtool is not installed' }, () => {
+      for (const input of [text, ownText]) {
+        const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' })
+        assert.equal(`${stdout}${stderr}`, '')
+        assert.equal(status, 0)
+      }
+    })
+
+    workers[1]!.kill()
+    await coordinator.untilMetrics((line) => line['kind'] === 'worker-left')
+    const later = await untilScrape(metrics, /^convoy_worker_departures_total\{cause="lost",.*\} 1$/m)
+    assert.doesNotMatch(later, /worker="second"/)
+    assert.match(later, /worker="first"/)
+
+    const last = await lastScrape(metrics)
+    assert.match(last, /^convoy_run_state\{state="finished",.*\} 1$/m)
+    assert.match(last, /^convoy_saved_model_bytes\{.*\} [1-9]/m)
+    assert.equal((await coordinator.result())['weightsSha256'], undisturbed['weightsSha256'])
+  })
+})
+
+function hasPromtool(): boolean {
+  return spawnSync('promtool', ['--version']).status === 0
+}
+
+/** Scrapes until the text says so. */
+async function untilScrape(url: string, wanted: RegExp): Promise<string> {
+  for (;;) {
+    const text = await (await fetch(url)).text()
+    if (wanted.test(text)) return text
+  }
+}
+
+/** What somebody sees last who scrapes regularly. */
+async function lastScrape(url: string): Promise<string> {
+  let text = ''
+  for (;;) {
+    const response = await fetch(url).catch(() => undefined)
+    if (response === undefined) return text
+    text = await response.text()
+    await delay(SCRAPE_EVERY_MS)
+  }
+}

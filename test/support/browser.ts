@@ -1,0 +1,145 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+import axe from 'axe-core'
+import type { Browser, Page } from 'puppeteer-core'
+import puppeteer from 'puppeteer-core'
+import { packageRoot } from '../../src/shared/package-root.js'
+
+/** The system's Chromium; undefined: there is none. */
+export const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome']
+  .map((name) => spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim())
+  .find((file) => file !== '')
+
+const SCHEMES = ['light', 'dark']
+
+/** Root, as in a container, has no sandbox; and a test asks nobody for anything. */
+const FLAGS = [
+  ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  '--enable-blink-features=ComputedAccessibilityInfo',
+]
+
+/** A real browser without a window, with a profile that is new and deleted at the end. */
+export async function openBrowser(): Promise<Browser> {
+  return puppeteer.launch({ executablePath: CHROMIUM!, args: FLAGS })
+}
+
+/** A page, with all that it complains of and all that it asks others for. */
+export interface WatchedPage {
+  readonly page: Page
+  /** Errors and warnings, other than that a server is gone, which a browser says by itself. */
+  readonly problems: string[]
+  readonly requests: string[]
+}
+
+export async function watchedPage(browser: Browser): Promise<WatchedPage> {
+  const page = await browser.newPage()
+  const problems: string[] = []
+  const requests: string[] = []
+  page.on('console', (message) => {
+    const isOfPage = !message.text().includes('net::ERR_')
+    if (isOfPage && (message.type() === 'error' || message.type() === 'warn')) problems.push(message.text())
+  })
+  page.on('pageerror', (error) => problems.push(String(error)))
+  page.on('request', (request) => requests.push(request.url()))
+  await page.setViewport({ width: 1280, height: 900 })
+  return { page, problems, requests }
+}
+
+/** Makes the window as wide as a phone, say, and waits until the charts have followed. */
+export async function resize(page: Page, width: number): Promise<void> {
+  await page.setViewport({ width, height: 900 })
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('#charts figure')].every(
+      (figure) => figure.querySelector('canvas')!.getBoundingClientRect().width === figure.clientWidth,
+    ),
+  )
+}
+
+/** Pixels by which the page is wider than the window. */
+export async function excessWidth(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+}
+
+/** What a screen reader would call nothing: controls and pictures without a name. */
+export async function namelessParts(page: Page): Promise<string[]> {
+  return page.$$eval('button, input, select, summary, progress, canvas, [role=img], [tabindex]', (parts) =>
+    (parts as (Element & { computedName: string })[])
+      .filter((part) => part.checkVisibility() && part.closest('[aria-hidden=true], [role=img] *') === null)
+      .filter(({ computedName }) => computedName === '')
+      .map(({ outerHTML }) => outerHTML.slice(0, 80)),
+  )
+}
+
+/** What axe-core finds wrong in either colour scheme: contrast, roles, names, headings, landmarks. */
+export async function barriers(page: Page): Promise<string[]> {
+  const found: string[] = []
+  for (const scheme of SCHEMES) {
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+    await page.evaluate(axe.source)
+    const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run())
+    for (const { id, help, nodes } of violations)
+      found.push(`${scheme}: ${help} (${id}): ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)
+  }
+  return found
+}
+
+/** A place in the first chart. @param share of its width, from the left */
+async function placeInChart(page: Page, share: number): Promise<{ readonly x: number; readonly y: number }> {
+  return page.$eval(
+    '#charts .u-over',
+    (area, part) => {
+      area.scrollIntoView({ block: 'center' })
+      const { left, top, width, height } = area.getBoundingClientRect()
+      return { x: left + 1 + part * (width - 2), y: top + height / 2 }
+    },
+    share,
+  )
+}
+
+/** What the first chart's legend says of a place: the step, and the first line's value there. */
+export async function readChart(page: Page, share: number): Promise<readonly [number, number]> {
+  // The pointer's own line is there while the legend speaks of its place; otherwise it speaks of the last step.
+  const pointed = (isThere: boolean): Promise<unknown> =>
+    page.waitForFunction(
+      (wanted) => !document.querySelector('#charts .u-cursor-x')!.classList.contains('u-off') === wanted,
+      { timeout: 10_000 },
+      isThere,
+    )
+  const { x, y } = await placeInChart(page, share)
+  await page.mouse.move(0, 0)
+  await pointed(false)
+  await page.mouse.move(x, y)
+  await pointed(true)
+  const texts = await page.$$eval('#charts figure:first-child .u-value', (all) => all.map((one) => one.textContent))
+  const [step, value] = texts.map((text) => Number(text.replaceAll(',', '')))
+  return [step!, value!]
+}
+
+/** Drags over a part of the first chart. */
+export async function zoomChart(page: Page, from: number, to: number): Promise<void> {
+  const [begin, end] = [await placeInChart(page, from), await placeInChart(page, to)]
+  await page.mouse.move(begin.x, begin.y)
+  await page.mouse.down()
+  await page.mouse.move(end.x, end.y, { steps: 5 })
+  await page.mouse.up()
+}
+
+export async function unzoomChart(page: Page): Promise<void> {
+  const { x, y } = await placeInChart(page, 0.5)
+  await page.mouse.click(x, y, { count: 2 })
+}
+
+/** A picture for people to look at: `coverage/screenshots/<name>-<wide|phone>-<light|dark>.png`, the whole page. */
+export async function screenshots(page: Page, name: string): Promise<void> {
+  const directory = path.join(packageRoot, 'coverage', 'screenshots')
+  mkdirSync(directory, { recursive: true })
+  for (const [size, width] of [['wide', 1280] as const, ['phone', 390] as const]) {
+    await resize(page, width)
+    for (const scheme of SCHEMES) {
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+      await page.screenshot({ path: path.join(directory, `${name}-${size}-${scheme}.png`), fullPage: true })
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { packageRoot } from '../../src/shared/package-root.js'
+
+export type Json = Record<string, unknown>
+
+const POLL_MS = 50
+const PATIENCE_MS = 120_000
+
+/** Those that run, and those whose runs are still there. */
+const launches = new Set<Launch>()
+
+/** For `after`: a failed test may not leave processes or runs behind. */
+export function killLaunches(): void {
+  for (const launch of launches) launch.kill()
+  for (const launch of launches) launch.remove()
+}
+
+/** One `convoy …` process of a test, with a directory for its runs. */
+export class Launch {
+  readonly child: ChildProcess
+  readonly runsDirectory: string
+  stdout = ''
+  stderr = ''
+  readonly #ended: Promise<number | null>
+
+  /**
+   * @param keep leaves the runs to {@link remove} when the process ends
+   * @param node the binary that runs it
+   * @param runsDirectory where the runs go
+   */
+  constructor(
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
+    keep = false,
+    node = process.execPath,
+    runsDirectory = mkdtempSync(path.join(os.tmpdir(), 'convoy-test-')),
+  ) {
+    this.runsDirectory = runsDirectory
+    const runsDir = args[0] === 'train' || args[0] === 'coordinator' ? ['--runs-dir', this.runsDirectory] : []
+    this.child = spawn(node, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args, ...runsDir], {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.child.stdout!.on('data', (text: Buffer) => (this.stdout += text.toString()))
+    this.child.stderr!.on('data', (text: Buffer) => (this.stderr += text.toString()))
+    launches.add(this)
+    this.#ended = new Promise((resolve) => {
+      this.child.once('close', (status) => {
+        if (!keep) this.remove()
+        resolve(status)
+      })
+    })
+  }
+
+  /** Exit status; null after a signal. */
+  async status(): Promise<number | null> {
+    return this.#ended
+  }
+
+  /** What `--json` printed at the end. */
+  async result(): Promise<Json> {
+    const status = await this.#ended
+    if (status !== 0) throw new Error(`convoy ended with status ${status}:\n${this.stderr}`)
+    return JSON.parse(this.stdout) as Json
+  }
+
+  remove(): void {
+    // What was just killed may write once more.
+    launches.delete(this)
+    rmSync(this.runsDirectory, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  terminate(): void {
+    this.child.kill('SIGTERM')
+  }
+
+  kill(): void {
+    this.child.kill('SIGKILL')
+  }
+
+  /** Waits for a line of metrics.jsonl. */
+  async untilMetrics(wanted: (line: Json) => boolean): Promise<Json> {
+    return this.#until(async () => (await this.metrics()).find(wanted))
+  }
+
+  /** The lines of metrics.jsonl so far. */
+  async metrics(): Promise<Json[]> {
+    const text = (await this.#read('metrics.jsonl')) ?? ''
+    const whole = text.split('\n').slice(0, -1)
+    return whole.map((line) => JSON.parse(line) as Json)
+  }
+
+  /** Waits for a line of the log for people. */
+  async untilSays(wanted: RegExp): Promise<string> {
+    return this.#until(async () => wanted.exec(this.stderr)?.[0])
+  }
+
+  /** Waits for a text on standard output. */
+  async untilPrints(wanted: RegExp): Promise<string> {
+    return this.#until(async () => wanted.exec(this.stdout)?.[0])
+  }
+
+  async announcement(): Promise<{ address: string; adminAddress: string; metrics: string; runDirectory: string }> {
+    const text = await this.#until(() => this.#read('coordinator.json'))
+    return JSON.parse(text) as { address: string; adminAddress: string; metrics: string; runDirectory: string }
+  }
+
+  /** Process ids of the workers that `convoy train` started. */
+  async workerPids(): Promise<number[]> {
+    const children = await readFile(`/proc/${this.child.pid}/task/${this.child.pid}/children`, 'utf8')
+    return children.trim().split(/\s+/).filter(Boolean).map(Number)
+  }
+
+  async #read(file: string): Promise<string | undefined> {
+    const [run] = await readdir(this.runsDirectory).catch(() => [])
+    if (run === undefined) return undefined
+    return readFile(path.join(this.runsDirectory, run, file), 'utf8').catch(() => undefined)
+  }
+
+  async #until<Value>(poll: () => Promise<Value | undefined>): Promise<Value> {
+    const deadline = performance.now() + PATIENCE_MS
+    for (;;) {
+      const value = await poll()
+      if (value !== undefined) return value
+      if (this.child.exitCode !== null)
+        throw new Error(`convoy ended with status ${this.child.exitCode}:\n${this.stderr}`)
+      if (performance.now() > deadline) throw new Error(`waited ${PATIENCE_MS / 1000} s in vain:\n${this.stderr}`)
+      await delay(POLL_MS)
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { Command } from 'commander'
+import type { RunConfigFlags } from '../../../src/cli/flags/run-config-flags.js'
+import { runConfigFrom } from '../../../src/cli/flags/run-config-flags.js'
+import { addRunFlags, readRunFlags } from '../../../src/cli/flags/run-flags.js'
+import { RECIPES } from '../../../src/model/config/recipes.js'
+import type { RunConfig } from '../../../src/model/config/run-config.js'
+import type { ConvoyError } from '../../../src/shared/errors.js'
+
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-config-'))
+after(() => {
+  rmSync(scratch, { recursive: true, force: true })
+})
+
+function file(text: string): string {
+  const name = path.join(scratch, 'run.yaml')
+  writeFileSync(name, text)
+  return name
+}
+
+async function config(flags: RunConfigFlags, environment: NodeJS.ProcessEnv = {}): Promise<RunConfig> {
+  const resolved = await runConfigFrom(flags, environment)
+  assert.deepEqual(resolved.problems, [])
+  return resolved.config!
+}
+
+describe('configuration', () => {
+  for (const recipe of Object.keys(RECIPES)) {
+    it(`recipe ${recipe} is sound`, async () => {
+      await config({ recipe })
+    })
+  }
+
+  it('defaults < file < environment < flags < --set', async () => {
+    const yaml = file('seed: 2\nepochs: 2\nbatchSize: 64\nlabelSmoothing: 0.2\nnetwork:\n  reg: 0.5\n')
+    const environment = { CONVOY_EPOCHS: '3', CONVOY_BATCH_SIZE: '96', CONVOY_LABEL_SMOOTHING: '0.3' }
+    const resolved = await config(
+      { config: yaml, batchSize: '160', labelSmoothing: '0.4', set: ['labelSmoothing=0.5'] },
+      environment,
+    )
+    assert.deepEqual(
+      [
+        resolved.seed,
+        resolved.epochs,
+        resolved.batchSize,
+        resolved.labelSmoothing,
+        resolved.network.reg,
+        resolved.shardSize,
+      ],
+      [2, 3, 160, 0.5, 0.5, 32],
+    )
+  })
+
+  it('names who gave a recipe that does not exist, and the run after the recipe', async () => {
+    const yaml = file('recipe: 5\n')
+    assert.match((await runConfigFrom({ recipe: 'a' }, { CONVOY_RECIPE: 'b' })).problems[0]!, /^--recipe: .*"a"/)
+    assert.match((await runConfigFrom({ config: yaml }, { CONVOY_RECIPE: 'b' })).problems[0]!, /^CONVOY_RECIPE: .*"b"/)
+    assert.match((await runConfigFrom({ config: yaml }, {})).problems[0]!, /run\.yaml: recipe: .*"5"/)
+    assert.equal((await runConfigFrom({ config: file('recipe: seed\n') }, {})).recipe, 'seed')
+    assert.equal((await runConfigFrom({}, {})).recipe, 'quick')
+  })
+
+  it('that is printed can be given back', async () => {
+    const first = await config({ recipe: 'resnet18', seed: '9' })
+    assert.deepEqual(await config({ config: file(JSON.stringify(first)) }), first)
+  })
+
+  it('of another optimizer or schedule begins with its own defaults and keeps the learning rate', async () => {
+    const resolved = await config({ optimizer: 'adamw', schedule: 'step', set: ['schedule.factor=0.5'] })
+    assert.equal(resolved.optimizer.kind, 'adamw')
+    assert.deepEqual(resolved.schedule, { kind: 'step', initial: 0.8, milestones: [0.5, 0.75], factor: 0.5 })
+    assert.deepEqual(((await config({ learningRate: '0.7' })).schedule as { peak: number }).peak, 0.7)
+  })
+
+  it('names the recipe in a file', async () => {
+    assert.equal((await config({ config: file('recipe: resnet20\n') })).network.name, 'resnet20')
+  })
+})
+
+describe('mistakes', () => {
+  const problems = async (flags: RunConfigFlags, environment: NodeJS.ProcessEnv = {}): Promise<readonly string[]> => {
+    const resolved = await runConfigFrom(flags, environment)
+    assert.equal(resolved.config, undefined)
+    return resolved.problems
+  }
+
+  it('are told all at once, each with the flag, variable or key that it came from', async () => {
+    const found = await problems(
+      {
+        config: file('sede: 1\nnetwork:\n  reg: -1\n'),
+        epochs: '0',
+        batchSize: '100',
+        set: ['augmentation.zoom=2', 'nonsense'],
+      },
+      { CONVOY_SEED: '-4' },
+    )
+    for (const origin of [
+      /run\.yaml: sede/,
+      /run\.yaml: network\.reg/,
+      /--epochs 0/,
+      /--set augmentation\.zoom=2/,
+      /--set nonsense/,
+      /CONVOY_SEED/,
+    ]) {
+      assert.ok(
+        found.some((problem) => origin.test(problem)),
+        `${origin} in ${found.join('\n')}`,
+      )
+    }
+  })
+
+  it('that would change the prototype of everything are unknown settings', async () => {
+    const found = await problems({
+      set: ['__proto__.seed=3', 'network.__proto__.reg=1'],
+      config: file('__proto__: {a: 1}\n'),
+    })
+    assert.equal(found.length, 3)
+    for (const problem of found) assert.match(problem, /__proto__.*no such setting/)
+    assert.equal(Reflect.get({}, 'seed'), undefined)
+  })
+
+  it('batch that is no multiple of the shard names one that is', async () => {
+    assert.match((await problems({ batchSize: '100' }))[0]!, /--batch-size 100.*96/)
+  })
+
+  it('shard size that cannot be is told once', async () => {
+    assert.equal((await problems({ shardSize: '0' })).length, 1)
+  })
+
+  it('in an object that was given whole name who gave it', async () => {
+    assert.match(
+      (await problems({ set: ['augmentation={zoom: 2}'] }))[0]!,
+      /^--set augmentation=.*\(augmentation\.zoom\)/,
+    )
+  })
+
+  it('unknown recipe lists the recipes', async () => {
+    assert.match((await problems({ recipe: 'fast' }))[0]!, /quick, resnet20/)
+  })
+
+  it('files that are not there, no YAML or no settings', async () => {
+    assert.match((await problems({ config: path.join(scratch, 'none.yaml') }))[0]!, /no such file/)
+    assert.match((await problems({ config: file('a: [') }))[0]!, /run\.yaml/)
+    assert.match((await problems({ config: file('just words') }))[0]!, /no settings/)
+  })
+
+  it('of a run are told together with those of its configuration', async () => {
+    const flags = { epochs: '0', workers: '0', name: 'a/b', listen: 'x', adminListen: 'x', metricsListen: 'x' }
+    const command = addRunFlags(new Command('train'), { listen: '', adminListen: '', metricsListen: '' })
+    await assert.rejects(readRunFlags(flags, command), (error: ConvoyError) => {
+      assert.equal(error.exitStatus, 2)
+      for (const flag of [/--epochs/, /--workers/, /--name/]) assert.match(error.message, flag)
+      return true
+    })
+  })
+})

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import type { SpawnSyncReturns } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { addressProblems } from '../../../src/coordinator/address-problems.js'
+import { packageRoot } from '../../../src/shared/package-root.js'
+
+const CONVOY = path.join(packageRoot, 'bin', 'convoy.mjs')
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-flags-'))
+after(() => {
+  rmSync(scratch, { recursive: true, force: true })
+})
+
+function convoy(args: readonly string[], environment: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {
+  return spawnSync(process.execPath, [CONVOY, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, ...environment },
+    cwd: scratch,
+    timeout: 90_000,
+  })
+}
+
+/** One report with one line for each, and nothing made. */
+function assertRefused({ status, stderr, stdout }: SpawnSyncReturns<string>, problems: readonly RegExp[]): void {
+  assert.equal(status, 2, stderr)
+  assert.equal(stdout, '')
+  const lines = stderr.split('\n').filter((line) => /^(✖| {2})/.test(line))
+  const told = problems.length === 1 ? lines : lines.slice(1)
+  if (problems.length > 1) assert.equal(lines[0], `✖ ${problems.length} problems:`, stderr)
+  assert.equal(told.length, problems.length, stderr)
+  for (const problem of problems)
+    assert.ok(
+      told.some((line) => problem.test(line)),
+      `${problem} in ${stderr}`,
+    )
+  assert.deepEqual(
+    readdirSync(scratch).filter((name) => !name.endsWith('.yaml')),
+    [],
+  )
+}
+
+describe('fault 52: everything that is wrong is reported at once, and nothing is made on disk', () => {
+  writeFileSync(path.join(scratch, 'run.yaml'), 'recipe: fasst\nsede: 1\nnetwork:\n  reg: .nan\nlabelSmoothing: {}\n')
+  const flags = [
+    ...[
+      '--config',
+      'run.yaml',
+      '--epochs',
+      '1e99',
+      '--batch-size',
+      '-32',
+      '--set',
+      'nonsense',
+      '--sead',
+      '3',
+      '--foo=4',
+    ],
+    ...['--listen', 'nonsense', '--admin-listen', '0.0.0.0:99', '--metrics-listen', '1:2:3', '--data', 'nothing'],
+    ...['--max-workers', '5000', '--worker-log-level', 'loud', '--announce', 'missing/file', '--name'],
+  ]
+  const environment = { CONVOY_LOG_LEVEL: 'loud', CONVOY_SEED: '-4' }
+  const problems = [
+    /run\.yaml: recipe: there is no recipe "fasst"/,
+    /run\.yaml: sede: there is no such setting/,
+    /run\.yaml: network\.reg: /,
+    /run\.yaml: labelSmoothing/,
+    /--epochs 1e99: /,
+    /--batch-size -32: /,
+    /--set nonsense: write path=value/,
+    /unknown option '--sead'\. Did you mean --seed\?/,
+    /unknown option '--foo=4'\. `convoy \w+ --help`/,
+    /--listen: "nonsense" is not host:port/,
+    /--admin-listen 0\.0\.0\.0:99 .*--insecure/,
+    /--metrics-listen: "1:2:3" is not host:port/,
+    /--data nothing: there is no such data set/,
+    /--max-workers: /,
+    /'--worker-log-level <level>' argument 'loud' .*error, warn, info, debug/,
+    /--announce missing\/file: /,
+    /'--name <name>' argument missing/,
+    /'loud' from env 'CONVOY_LOG_LEVEL'/,
+    /CONVOY_SEED: /,
+  ]
+
+  it('by the coordinator', () => {
+    assertRefused(convoy(['coordinator', ...flags], environment), problems)
+  })
+
+  it('by train, which has some more', () => {
+    const more = [/'tpu' from env 'CONVOY_DEVICE'/, /--workers: /]
+    const refused = convoy(['train', '--workers', 'x', ...flags], { ...environment, CONVOY_DEVICE: 'tpu' })
+    assertRefused(refused, [...problems, ...more])
+  })
+
+  it('by a worker, which cannot join port 0', () => {
+    const args = ['--join', 'host:0', '--nme', 'x', '--patience', 'x', '--metrics-listen', 'q', '--name', '\u001b']
+    assertRefused(convoy(['worker', ...args], { CONVOY_DEVICE: 'tpu' }), [
+      /--join host:0: nothing listens on port 0/,
+      /unknown option '--nme'\. Did you mean --name\?/,
+      /'--patience <seconds>' argument 'x'/,
+      /--metrics-listen: "q"/,
+      /--name: .*U\+001B/,
+      /'tpu' from env 'CONVOY_DEVICE'/,
+    ])
+    assertRefused(convoy(['status', '--admin', '127.0.0.1:0']), [/--admin 127\.0\.0\.1:0: nothing listens on port 0/])
+  })
+
+  it('by commands that run nothing', () => {
+    assertRefused(convoy(['simulate', '--from', 'none', '--jitter', '5', '--stebs', '3']), [
+      /--from none/,
+      /--jitter: /,
+      /'--stebs'\. Did you mean --steps\?/,
+    ])
+    assertRefused(convoy(['bench', 'engine', '--rounds', '0', '--steps', 'x', '--nonsense']), [
+      /'--rounds <number>' argument '0'/,
+      /'--steps <number>' argument 'x'/,
+      /'--nonsense'/,
+    ])
+    assertRefused(convoy(['config', 'show', '--epochs', '0', '--config', 'none.yaml', '--jsn']), [
+      /--epochs 0/,
+      /--config none\.yaml: there is no such file/,
+      /Did you mean --json\?/,
+    ])
+    assertRefused(convoy(['predict']), [/argument 'run'/, /argument 'images'/])
+  })
+
+  it('also a data set that is there and none', () => {
+    assertRefused(convoy(['train', '--data', '.']), [/holds no data set/])
+  })
+
+  it('also more workers than there are open files', () => {
+    const script = `ulimit -n 100; exec "$0" "$@"`
+    const args = ['train', '--workers', '50', '--max-workers', '90', '--seed', 'x']
+    const { status, stderr } = spawnSync('sh', ['-c', script, process.execPath, CONVOY, ...args], {
+      encoding: 'utf8',
+      cwd: scratch,
+    })
+    assert.equal(status, 2, stderr)
+    assert.match(stderr, /✖ 3 problems:/)
+    assert.match(stderr, /--workers 50 takes about 340 open files, .*ulimit -n 340.*--workers 10\./)
+    assert.match(stderr, /--max-workers 90 takes about 220 open files/)
+  })
+})
+
+describe('a variable of the environment that nothing reads', () => {
+  it('is named where it looks like a setting, and only there', () => {
+    const environment = { CONVOY_BATCHSIZE: '3', CONVOY_WORKERS: '4', CONVOY_PORT: 'tcp://10.0.0.1:7700' }
+    const { stderr } = convoy(['train', '--epochs', '0'], environment)
+    assert.match(stderr, /CONVOY_BATCHSIZE in the environment has no effect; did you mean CONVOY_BATCH_SIZE\?/)
+    assert.match(stderr, /CONVOY_WORKERS in the environment has no effect; give --workers\./)
+    assert.doesNotMatch(stderr, /CONVOY_PORT/)
+  })
+})
+
+describe('two listeners on one port', () => {
+  const loopback = { listen: '127.0.0.1:0', adminListen: '127.0.0.1:0', metricsListen: '127.0.0.1:0', insecure: false }
+
+  it('are refused, whatever their hosts are called', () => {
+    assertRefused(convoy(['coordinator', '--listen', '127.0.0.1:7801', '--admin-listen', '127.0.0.1:7801']), [
+      /--listen 127\.0\.0\.1:7801 and --admin-listen 127\.0\.0\.1:7801 are the same port/,
+    ])
+    const named = { ...loopback, adminListen: 'localhost:80', metricsListen: '127.0.0.1:80' }
+    assert.match(addressProblems(named).join(), /--admin-listen localhost:80 and --metrics-listen 127\.0\.0\.1:80/)
+    const everywhere = { ...loopback, listen: '0.0.0.0:80', adminListen: '127.0.0.1:80', insecure: true }
+    assert.equal(addressProblems(everywhere).length, 1)
+  })
+
+  it('are allowed on two addresses, and on any free port', () => {
+    assert.deepEqual(addressProblems(loopback), [])
+    assert.deepEqual(addressProblems({ ...loopback, listen: '127.0.0.1:80', adminListen: '127.0.0.2:80' }), [])
+  })
+})

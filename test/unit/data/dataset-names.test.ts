@@ -1,0 +1,446 @@
+import assert from 'node:assert/strict'
+import type { SpawnSyncReturns } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import sharp from 'sharp'
+import { packageRoot } from '../../../src/shared/package-root.js'
+import { tinyDataset } from '../../support/tiny-dataset.js'
+
+interface Info {
+  readonly name: string
+  readonly fingerprint: string
+  readonly count: number
+  readonly damaged?: string
+  readonly path?: string
+}
+
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-names-'))
+const tiny = tinyDataset()
+after(() => {
+  rmSync(scratch, { recursive: true, force: true })
+  tiny.remove()
+})
+
+let red = 0
+/** An image that no other one equals. */
+async function image(): Promise<Buffer> {
+  red++
+  const background = { r: red % 256, g: red >> 8, b: 7 }
+  return sharp({ create: { width: 8, height: 8, channels: 3, background } })
+    .png()
+    .toBuffer()
+}
+
+/** A directory of images, so many of cats and as many of dogs. */
+async function photos(directory: string, count: number): Promise<string> {
+  for (const name of ['cat', 'dog']) {
+    mkdirSync(path.join(directory, name), { recursive: true })
+    for (let index = 0; index < count; index++) writeFileSync(path.join(directory, name, `${index}.png`), await image())
+  }
+  return directory
+}
+
+/** A place to work in, with a cache of its own. */
+class Place {
+  readonly root = mkdtempSync(path.join(scratch, 'place-'))
+  readonly datasets = path.join(this.root, 'cache', 'datasets')
+  /** Working directory of {@link convoy}. */
+  at = this.root
+
+  enter(...parts: string[]): this {
+    this.at = path.join(this.root, ...parts)
+    mkdirSync(this.at, { recursive: true })
+    return this
+  }
+
+  convoy(...args: string[]): SpawnSyncReturns<string> {
+    return spawnSync(process.execPath, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args], {
+      cwd: this.at,
+      env: { ...process.env, CONVOY_CACHE: path.join(this.root, 'cache') },
+      encoding: 'utf8',
+    })
+  }
+
+  done(...args: string[]): string {
+    const { status, stdout, stderr } = this.convoy(...args)
+    assert.equal(status, 0, stderr)
+    return stdout
+  }
+
+  info(source: string): Info {
+    return JSON.parse(this.done('data', 'info', source, '--json')) as Info
+  }
+
+  list(): Info[] {
+    return JSON.parse(this.done('data', 'list', '--json')) as Info[]
+  }
+
+  refused(message: RegExp, ...args: string[]): string {
+    const { status, stderr } = this.convoy(...args)
+    assert.equal(status, 2, stderr)
+    assert.match(stderr, message)
+    assert.equal(stderr.match(/^✖/gm)?.length, 1, stderr)
+    assert.doesNotMatch(stderr, /\n\s+at /)
+    return stderr
+  }
+}
+
+describe('a path and the name of a data set', () => {
+  it('a directory is not taken for another of its name that was imported before', async () => {
+    const place = new Place()
+    await photos(path.join(place.root, 'a', 'photos'), 2)
+    await photos(path.join(place.root, 'b', 'photos'), 3)
+    const first = place.enter('a').info('photos')
+    const second = place.enter('b').info('photos')
+    assert.deepEqual([first.count, second.count], [4, 6])
+    for (const command of ['info', 'verify'])
+      assert.match(place.enter('b').done('data', command, 'photos'), new RegExp(second.fingerprint), command)
+    assert.equal(place.enter('a').info('photos').fingerprint, first.fingerprint)
+  })
+
+  it('images added to a directory are not ignored by the next command', async () => {
+    const place = new Place()
+    const directory = await photos(path.join(place.root, 'photos'), 2)
+    assert.equal(place.info('photos').count, 4)
+    writeFileSync(path.join(directory, 'cat', 'new.png'), await image())
+    assert.equal(place.info('photos').count, 5)
+    rmSync(path.join(directory, 'dog', '0.png'))
+    assert.equal(place.info('photos').count, 4)
+  })
+
+  it('an image is not overlooked that was replaced by one of its size and time', async () => {
+    const place = new Place()
+    const directory = await photos(path.join(place.root, 'photos'), 2)
+    const before = place.info('./photos')
+    const [first, second] = [path.join(directory, 'cat', '0.png'), path.join(directory, 'dog', '0.png')]
+    const [one, other] = [readFileSync(first), readFileSync(second)]
+    assert.equal(one.length, other.length)
+    const time = new Date(1_700_000_000_000)
+    for (const file of [first, second]) utimesSync(file, time, time)
+    const touched = place.info('./photos')
+    assert.equal(touched.fingerprint, before.fingerprint)
+    writeFileSync(first, other)
+    utimesSync(first, time, time)
+    assert.notEqual(place.info('./photos').fingerprint, before.fingerprint)
+  })
+
+  it('a directory that was imported in a size is imported in it again when it changes', async () => {
+    const place = new Place()
+    const directory = await photos(path.join(place.root, 'photos'), 2)
+    place.done('data', 'import', 'photos', '--size', '9x10')
+    const large = await sharp({ create: { width: 20, height: 30, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer()
+    writeFileSync(path.join(directory, 'cat', 'large.png'), large)
+    const { count, height, width } = place.info('photos') as Info & { height: number; width: number }
+    assert.deepEqual([count, height, width], [5, 9, 10])
+  })
+
+  it('a run trains on the directory in front of it, and tells which that is', async () => {
+    const place = new Place()
+    await photos(path.join(place.root, 'a', 'photos'), 20)
+    const directory = await photos(path.join(place.root, 'b', 'photos'), 25)
+    const run = (at: string): SpawnSyncReturns<string> =>
+      spawnSync(
+        process.execPath,
+        [
+          path.join(packageRoot, 'bin', 'convoy.mjs'),
+          ...['train', '--recipe', 'quick', '--data', 'photos', '--max-steps', '1', '--workers', '1', '--json'],
+          ...['--batch-size', '8', '--shard-size', '8', '--runs-dir', path.join(place.root, 'runs')],
+        ],
+        { cwd: path.join(place.root, at), env: { ...process.env, ...tiny.environment }, encoding: 'utf8' },
+      )
+    const [first, second] = [run('a'), run('b')].map(({ stdout, stderr, status }) => {
+      assert.equal(status, 0, stderr)
+      const result = JSON.parse(stdout) as { datasetFingerprint: string; datasetFrom: string; runDirectory: string }
+      return { ...result, stderr }
+    })
+    assert.notEqual(first!.datasetFingerprint, second!.datasetFingerprint)
+    const line = `Data set photos (${second!.datasetFingerprint.slice(0, 16)}), from ${directory}: 50 images of 8x8x3, 2 classes (cat, dog).`
+    assert.ok(second!.stderr.includes(line), second!.stderr)
+    assert.ok(readFileSync(path.join(second!.runDirectory, 'convoy.log'), 'utf8').includes(line))
+    assert.equal(second!.datasetFrom, `from ${directory}`)
+    const manifest = readFileSync(path.join(second!.runDirectory, 'model', 'best', 'convoy.json'), 'utf8')
+    assert.ok(!manifest.includes(directory), 'a saved model holds no paths of this machine')
+  })
+
+  it('a given name and a directory of that name are not mixed up', async () => {
+    const place = new Place()
+    await photos(path.join(place.root, 'photos'), 2)
+    await photos(path.join(place.root, 'pets'), 3)
+    place.done('data', 'import', 'photos', '--name', 'pets')
+    for (const command of ['info', 'verify', 'remove']) {
+      const text = place.refused(/can mean \.\/pets here and pets/, 'data', command, 'pets')
+      const digits = /\.\/pets for the first, ([0-9a-f]+) for the second/.exec(text)![1]!
+      if (command === 'info')
+        assert.deepEqual([place.info(digits).count, place.info('./pets').count, place.info('pets/').count], [4, 6, 6])
+    }
+    assert.equal(place.enter('elsewhere').info('pets').count, 4)
+  })
+
+  it('a given name stands for the directory that it was given to until that changes', async () => {
+    const place = new Place()
+    const directory = await photos(path.join(place.root, 'photos'), 2)
+    place.done('data', 'import', 'photos', '--name', 'photos')
+    assert.equal(place.info('photos').count, 4)
+    writeFileSync(path.join(directory, 'dog', 'new.png'), await image())
+    place.refused(/can mean \.\/photos here and photos/, 'data', 'info', 'photos')
+    assert.equal(place.info('./photos').count, 5)
+    place.done('data', 'import', 'photos', '--name', 'photos')
+    assert.equal(place.info('photos').count, 5)
+    assert.equal(place.enter('elsewhere').info('photos').count, 5)
+  })
+
+  it('a given name is not taken away by another directory', async () => {
+    const place = new Place()
+    await photos(path.join(place.root, 'one'), 2)
+    await photos(path.join(place.root, 'two'), 3)
+    place.done('data', 'import', 'one', '--name', 'pets')
+    place.refused(
+      /^✖ --name pets is the name of the data set .*convoy data remove/m,
+      'data',
+      'import',
+      'two',
+      '--name',
+      'pets',
+    )
+    assert.equal(place.info('pets').count, 4)
+    assert.equal(place.list().length, 1)
+    cpSync(path.join(place.root, 'one'), path.join(place.root, 'same'), { recursive: true })
+    place.done('data', 'import', 'same', '--name', 'pets')
+  })
+
+  it('a directory called cifar10 is neither hidden by the embedded data set nor hides it', async () => {
+    const place = new Place()
+    await photos(path.join(place.root, 'cifar10'), 2)
+    place.refused(/can mean \.\/cifar10 here and the CIFAR-10 that ships/, 'data', 'info', 'cifar10')
+    const { name, count } = place.info('./cifar10')
+    assert.deepEqual([name, count], ['data-cifar10', 4])
+    const embedded = spawnSync(
+      process.execPath,
+      [path.join(packageRoot, 'bin', 'convoy.mjs'), 'data', 'info', '--json'],
+      {
+        cwd: place.root,
+        env: { ...process.env, ...tiny.environment },
+        encoding: 'utf8',
+      },
+    )
+    assert.equal((JSON.parse(embedded.stdout) as Info).count, 60_000, embedded.stderr)
+  })
+
+  it('two directories of one name are listed with where they came from, and not guessed between', async () => {
+    const place = new Place()
+    for (const at of ['a', 'b']) {
+      await photos(path.join(place.root, at, 'photos'), 2)
+      place.enter(at).info('photos')
+    }
+    const text = place.enter('c').refused(/names 2 data sets/, 'data', 'info', 'photos')
+    const table = place.done('data', 'list')
+    for (const { fingerprint, path: source } of place.list()) {
+      for (const shown of [text, table]) {
+        assert.ok(shown.includes(fingerprint.slice(0, 16)), shown)
+        assert.ok(shown.includes(source!), shown)
+      }
+      assert.equal(place.info(fingerprint.slice(0, 8)).fingerprint, fingerprint)
+    }
+  })
+
+  it('a data set of an older version keeps its name, which stands back behind a path', async () => {
+    const place = new Place()
+    const directory = await photos(path.join(place.root, 'photos'), 2)
+    place.done('data', 'import', 'photos', '--name', 'pets')
+    const [fingerprint] = readdirSync(place.datasets).filter((name) => name.length === 64)
+    rmSync(path.join(place.datasets, fingerprint!, 'origin.json'), { force: true })
+    assert.equal(place.info('pets').count, 4)
+    await photos(path.join(place.root, 'pets'), 3)
+    assert.equal(place.info('pets').count, 6)
+    assert.equal(place.info(directory).fingerprint, fingerprint)
+  })
+
+  it('a link to a disk that is not mounted is not taken for a data set of its name', async () => {
+    const place = new Place()
+    await photos(path.join(place.root, 'a', 'photos'), 2)
+    place.enter('a').info('photos')
+    spawnSync('ln', ['-s', '/nowhere/photos', path.join(place.enter('b').at, 'photos')])
+    place.refused(/photos is a link to \/nowhere\/photos, which is not there/, 'data', 'info', 'photos')
+  })
+})
+
+describe('convoy data remove', () => {
+  it('takes a name, a fingerprint, or a path that may have gone', async () => {
+    const place = new Place()
+    const directory = await photos(path.join(place.root, 'photos'), 2)
+    const byPath = place.info('photos')
+    assert.match(place.done('data', 'remove', 'photos'), /^Removed photos \([0-9a-f]{16}\) .* free again/)
+    assert.deepEqual(place.list(), [])
+    assert.equal(place.info('photos').fingerprint, byPath.fingerprint, 'it is imported again')
+    const { bytes, fingerprint } = JSON.parse(
+      place.done('data', 'remove', byPath.fingerprint.slice(0, 12), '--json'),
+    ) as { bytes: number; fingerprint: string }
+    assert.equal(fingerprint, byPath.fingerprint)
+    assert.ok(bytes > 4 * 8 * 8 * 3)
+    place.done('data', 'import', 'photos', '--name', 'pets')
+    place.enter('elsewhere').done('data', 'remove', 'pets')
+    place.enter().info('photos')
+    rmSync(directory, { recursive: true })
+    place.done('data', 'remove', './photos')
+    assert.deepEqual(place.list(), [])
+    assert.deepEqual(readdirSync(place.datasets), ['sources'])
+    assert.deepEqual(readdirSync(path.join(place.datasets, 'sources')), [])
+    place.refused(/there is no such data set or path/, 'data', 'remove', 'pets')
+  })
+
+  it('does not take a directory for the data set of another one', async () => {
+    const place = new Place()
+    await photos(path.join(place.root, 'a', 'photos'), 2)
+    place.enter('a').info('photos')
+    await photos(path.join(place.root, 'b', 'photos'), 2)
+    place.enter('b').refused(/nothing in the cache came from/, 'data', 'remove', 'photos')
+    assert.equal(place.list().length, 1)
+  })
+})
+
+describe('the name of a data set', () => {
+  const unfit: [string, RegExp][] = [
+    ['', /visible character/],
+    ['   ', /visible character/],
+    ['x'.repeat(256), /at most 255 bytes/],
+    ['ü'.repeat(128), /at most 255 bytes/],
+    ['a\u001b[31mb', /control characters/],
+    ['a\u200bb', /invisible/],
+    [' a', /space/],
+    ['a/b', /path/],
+    ['..', /path/],
+    ['deadbeef', /fingerprint/],
+    ['cifar10', /ships with Convoy/],
+    ['CIFAR10', /ships with Convoy/],
+    ['cifar10-official', /convoy data fetch cifar10/],
+  ]
+
+  it('is checked before anything is stored, and breaks nothing', async () => {
+    const place = new Place()
+    await photos(path.join(place.root, 'photos'), 2)
+    for (const [name, message] of unfit) {
+      const text = place.refused(message, 'data', 'import', 'photos', `--name=${name}`)
+      assert.doesNotMatch(text, /\p{Cc}(?<!\n)/u)
+      assert.equal(existsSync(place.datasets), false, name)
+    }
+    place.done('data', 'import', 'photos', '--name', 'ü'.repeat(127))
+    assert.equal(place.list().length, 1)
+  })
+
+  it('is found in either way of writing its accents', async () => {
+    const place = new Place()
+    await photos(path.join(place.root, 'photos'), 2)
+    place.done('data', 'import', 'photos', '--name', 'cafe\u0301')
+    assert.equal(place.info('caf\u00e9').count, 4)
+    assert.equal(place.info('cafe\u0301').count, 4)
+    place.refused(/did you mean caf\u00e9\?/, 'data', 'info', 'CAF\u00c9')
+  })
+
+  it('is made fit where a directory’s own is none', async () => {
+    const place = new Place()
+    for (const [directory, name] of [
+      ['20240101', 'data-20240101'],
+      ['-photos', 'data--photos'],
+      ['two\nlines\u001b[2J', 'two_lines_[2J'],
+      [' ', 'data-'],
+    ]) {
+      await photos(path.join(place.root, directory!), 2)
+      assert.equal(place.info(`./${directory}`).name, name)
+    }
+    assert.doesNotMatch(place.done('data', 'list'), /\p{Cc}(?<!\n)/u)
+    assert.equal(place.enter('elsewhere').info('data-20240101').count, 4)
+  })
+})
+
+describe('a damaged data set in the cache', () => {
+  /** Names of the fault, and what makes it from a sound directory. */
+  const faults: [string, (directory: string) => void][] = [
+    ['an empty name', (directory) => rename(directory, '')],
+    ['a name that is too long', (directory) => rename(directory, 'x'.repeat(300))],
+    ['a header that is no JSON', (directory) => writeFileSync(path.join(directory, 'info.json'), '{')],
+    ['no header', (directory) => rmSync(path.join(directory, 'info.json'))],
+    [
+      'a directory in place of the header',
+      (directory) => {
+        rmSync(path.join(directory, 'info.json'))
+        mkdirSync(path.join(directory, 'info.json'))
+      },
+    ],
+    [
+      'a file in place of the directory',
+      (directory) => {
+        rmSync(directory, { recursive: true })
+        writeFileSync(directory, '')
+      },
+    ],
+  ]
+  function rename(directory: string, name: string): void {
+    const file = path.join(directory, 'info.json')
+    writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), name }))
+  }
+
+  it("is listed with its remedy, and in nobody's way", async () => {
+    const place = new Place()
+    await photos(path.join(place.root, 'sound'), 2)
+    place.info('sound')
+    const hurt = new Map<string, string>()
+    for (const [fault, make] of faults) {
+      await photos(path.join(place.root, fault), 2)
+      const { fingerprint } = place.info(`./${fault}`)
+      make(path.join(place.datasets, fingerprint))
+      hurt.set(fault, fingerprint)
+    }
+    const table = place.done('data', 'list')
+    for (const [fault, fingerprint] of hurt)
+      assert.match(table, new RegExp(`${fingerprint}.*convoy data remove ${fingerprint.slice(0, 16)}`), fault)
+    assert.deepEqual(
+      place.list().flatMap(({ fingerprint, damaged }) => (damaged === undefined ? [] : [fingerprint])),
+      [...hurt.values()].sort(),
+    )
+    place.enter('elsewhere')
+    const { status, stdout, stderr } = place.convoy('data', 'info', 'sound', '--json')
+    assert.equal(status, 0, stderr)
+    assert.equal((JSON.parse(stdout) as Info).count, 4)
+    for (const fingerprint of hurt.values())
+      assert.equal(stderr.split('\n').filter((line) => line.includes(fingerprint)).length, 1, stderr)
+    place.done('data', 'verify', 'sound')
+
+    // Half of them are removed, the others are written over; all can be used again.
+    for (const [index, [fault, fingerprint]] of [...hurt].entries()) {
+      if (index % 2 === 0) place.done('data', 'remove', fingerprint.slice(0, 16))
+      assert.equal(place.enter().info(`./${fault}`).fingerprint, fingerprint, fault)
+    }
+    assert.ok(place.list().every(({ damaged }) => damaged === undefined))
+  })
+
+  it('files of others beside the data sets change nothing', async () => {
+    const place = new Place()
+    await photos(path.join(place.root, 'sound'), 2)
+    const { fingerprint } = place.info('sound')
+    writeFileSync(path.join(place.datasets, '.DS_Store'), 'x')
+    mkdirSync(path.join(place.datasets, '@eaDir'))
+    renameSync(path.join(place.datasets, 'sources'), path.join(place.datasets, 'sources-old'))
+    writeFileSync(path.join(place.datasets, fingerprint, 'origin.json'), '[]')
+    assert.deepEqual(
+      place.list().map(({ name, damaged }) => [name, damaged]),
+      [['sound', undefined]],
+    )
+    assert.equal(place.info('sound').fingerprint, fingerprint)
+  })
+})

@@ -1,0 +1,511 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { DEFAULT_LIMITS } from '../../../src/scheduler/limits.js'
+import type { Effect, Lease, SchedulerEvent } from '../../../src/scheduler/scheduler-events.js'
+import { Scheduler } from '../../../src/scheduler/scheduler.js'
+import { Speed } from '../../../src/scheduler/speeds.js'
+
+/** A scheduler with workers that are ready, and time that the test sets. */
+class Scene {
+  readonly scheduler: Scheduler
+  nowMs = 1_000
+  #tasks = 0
+  /** When each worker has finished what it began. */
+  readonly #freeMs: number[] = []
+
+  constructor(names: readonly string[], auditEvery = 0) {
+    this.scheduler = new Scheduler(DEFAULT_LIMITS, auditEvery)
+    names.forEach((name, index) => this.join(index + 1, name))
+  }
+
+  join(worker: number, name: string, machine = ''): Effect[] {
+    this.send({ kind: 'joined', worker, name, machine })
+    this.send({ kind: 'connected', worker })
+    return this.send({ kind: 'ready', worker })
+  }
+
+  send(event: SchedulerEvent): Effect[] {
+    return this.scheduler.handle(this.nowMs, event)
+  }
+
+  begin(shards: number): Effect[] {
+    return this.send({ kind: 'begin', task: { id: ++this.#tasks, kind: 'work', shards } })
+  }
+
+  good(lease: Lease, hash?: string): Effect[] {
+    return this.send({
+      kind: 'good-result',
+      worker: lease.worker,
+      lease: lease.id,
+      ...(hash === undefined ? {} : { hash }),
+    })
+  }
+
+  fail({ worker, id }: Lease): Effect[] {
+    return this.send({ kind: 'failed', worker, lease: id, reason: 'no memory' })
+  }
+
+  /** Time passes, and everybody says that he lives. */
+  pass(ms: number, ...silent: readonly number[]): Effect[] {
+    const effects: Effect[] = []
+    for (const end = this.nowMs + ms; this.nowMs < end;) {
+      this.nowMs = Math.min(end, this.nowMs + 250)
+      for (const { id } of this.scheduler.workers()) {
+        if (!silent.includes(id)) effects.push(...this.send({ kind: 'heartbeat', worker: id, shardsDone: 0 }))
+      }
+      effects.push(...this.send({ kind: 'tick' }))
+    }
+    return effects
+  }
+
+  /**
+   * Whole tasks, each worker taking `shardMs[worker - 1]` per shard. One that was begun is finished, even when its lease is revoked.
+   * @returns milliseconds of each task
+   */
+  run(tasks: number, shards: number, shardMs: readonly number[]): number[] {
+    const freeMs = this.#freeMs
+    const running = new Map<number, { lease: Lease; startMs: number; endMs: number }>()
+    const take = (effects: Effect[]): boolean => {
+      for (const effect of effects) {
+        if (effect.kind !== 'grant' && effect.kind !== 'revoke') continue
+        const { lease } = effect
+        const index = lease.worker - 1
+        const each = shardMs[index]!
+        const begun = running.get(lease.id)
+        if (effect.kind === 'grant') {
+          const startMs = Math.max(this.nowMs, freeMs[index] ?? 0)
+          running.set(lease.id, { lease, startMs, endMs: startMs + lease.shardCount * each })
+        } else if (begun !== undefined) {
+          running.delete(lease.id)
+          const shardsBegun = Math.ceil((this.nowMs - begun.startMs) / each)
+          if (shardsBegun > 0) freeMs[index] = begun.startMs + shardsBegun * each
+        }
+      }
+      return effects.some(({ kind }) => kind === 'done')
+    }
+    return Array.from({ length: tasks }, () => {
+      const beganMs = this.nowMs
+      let isDone = take(this.begin(shards))
+      while (!isDone) {
+        const next = [...running.values()].sort((one, other) => one.endMs - other.endMs)[0]
+        const wakeMs = this.scheduler.wakeMs
+        if (next === undefined || wakeMs < next.endMs) {
+          this.nowMs = wakeMs
+          isDone = take(this.send({ kind: 'tick' }))
+        } else {
+          this.nowMs = next.endMs
+          running.delete(next.lease.id)
+          isDone = take(this.good(next.lease))
+        }
+      }
+      return this.nowMs - beganMs
+    })
+  }
+}
+
+function granted(effects: readonly Effect[]): Lease[] {
+  return effects.flatMap((effect) => (effect.kind === 'grant' ? [effect.lease] : []))
+}
+
+function kinds(effects: readonly Effect[]): string[] {
+  return effects.map(({ kind }) => kind)
+}
+
+describe('scheduler', () => {
+  test('idle workers share a task equally', () => {
+    const leases = granted(new Scene(['a', 'b']).begin(4))
+    assert.deepEqual(
+      leases.map(({ worker, firstShard, shardCount }) => [worker, firstShard, shardCount]),
+      [
+        [1, 0, 2],
+        [2, 2, 2],
+      ],
+    )
+  })
+
+  test('blocks follow the measured speed: a worker of a third of the speed gets a quarter of the work', () => {
+    const scene = new Scene(['fast', 'slow'])
+    scene.run(5, 16, [10, 30])
+    const counts = granted(scene.begin(16)).map(({ worker, shardCount }) => [worker, shardCount])
+    assert.deepEqual(counts, [
+      [1, 8],
+      [2, 4],
+    ])
+  })
+
+  test('a worker dies: its shards go to the next idle worker, its late result is stale', () => {
+    const scene = new Scene(['a', 'b'])
+    const [first, second] = granted(scene.begin(4)) as [Lease, Lease]
+    assert.deepEqual(kinds(scene.send({ kind: 'gone', worker: 1, reason: 'killed' })), ['reissue'])
+    assert.equal(scene.scheduler.lease(first.id, 1), undefined)
+    const [again] = granted(scene.good(second)) as [Lease]
+    assert.deepEqual([again.worker, again.firstShard], [2, 0])
+  })
+
+  test("fault 41: a result of another's lease, or of yesterday's, is discarded", () => {
+    const scene = new Scene(['a', 'b'])
+    const [first] = granted(scene.begin(2)) as [Lease]
+    const stolen = scene.send({ kind: 'good-result', worker: 2, lease: first.id })
+    assert.deepEqual(stolen, [{ kind: 'discard', lease: first.id, reason: 'stale' }])
+    scene.good(first)
+    assert.deepEqual(scene.good(first), [{ kind: 'discard', lease: first.id, reason: 'stale' }])
+  })
+
+  test('somebody idle computes what another is late with; the first result revokes the other', () => {
+    const scene = new Scene(['a', 'b'])
+    scene.run(3, 2, [100, 100])
+    const [first, second] = granted(scene.begin(2)) as [Lease, Lease]
+    scene.nowMs += 100
+    scene.good(first)
+    assert.equal(scene.scheduler.wakeMs, scene.nowMs - 100 + 2 * 100 + DEFAULT_LIMITS.overdueSlackMs)
+    scene.nowMs = scene.scheduler.wakeMs
+    const effects = scene.send({ kind: 'tick' })
+    assert.deepEqual(kinds(effects), ['rescue', 'state', 'grant'])
+    const [rescue] = granted(effects) as [Lease]
+    assert.deepEqual([rescue.worker, rescue.firstShard], [1, second.firstShard])
+    const end = scene.good(rescue)
+    assert.ok(end.some((effect) => effect.kind === 'revoke' && effect.lease.id === second.id))
+    assert.ok(end.some(({ kind }) => kind === 'done'))
+  })
+
+  test('fault 11: a worker at a tenth of the speed costs less than 15 % of what the other three do without it', () => {
+    const total = (times: readonly number[]): number => times.reduce((sum, ms) => sum + ms, 0)
+    for (const shards of [4, 16, 32]) {
+      for (const shardMs of [10, 40]) {
+        const equals = [shardMs, shardMs + 1, shardMs + 2]
+        const three = total(new Scene(['a', 'b', 'c']).run(200, shards, equals))
+        const four = total(new Scene(['a', 'b', 'c', 'd']).run(200, shards, [...equals, 10 * shardMs]))
+        assert.ok(four < three / 0.85, `${shards} shards of ${shardMs} ms: ${four} ms with it, ${three} ms without`)
+        // One that was as fast as the others: what it still computes for yesterday's lease must not hide how slow it is.
+        const scene = new Scene(['a', 'b', 'c', 'd'])
+        scene.run(50, shards, [...equals, shardMs])
+        const slowed = total(scene.run(200, shards, [...equals, 10 * shardMs]))
+        assert.ok(slowed < three / 0.85, `${shards} shards of ${shardMs} ms: ${slowed} ms since it slowed down`)
+      }
+    }
+  })
+
+  test('a worker that was slow at its start has its full share again after a few tasks', () => {
+    const total = (times: readonly number[]): number => times.reduce((sum, ms) => sum + ms, 0)
+    for (const shards of [4, 16]) {
+      const scene = new Scene(['a', 'b'])
+      scene.run(3, shards, [50, 500])
+      scene.run(12, shards, [50, 50])
+      const later = total(scene.run(20, shards, [50, 50]))
+      assert.ok(later <= 20 * (shards / 2) * 50 * 1.02, `${shards} shards: ${later} ms`)
+    }
+  })
+
+  test('fault 9: a worker that crashes on every lease is quarantined, longer each time', () => {
+    const scene = new Scene(['good', 'bad'])
+    let worker = 2
+    const quarantines: number[] = []
+    for (let crash = 0; crash < 6; crash++) {
+      assert.ok(granted(scene.begin(2)).some((lease) => lease.worker === worker))
+      for (const effect of scene.send({ kind: 'gone', worker, reason: 'connection lost' })) {
+        if (effect.kind === 'quarantine') quarantines.push(effect.untilMs - scene.nowMs)
+      }
+      scene.send({ kind: 'abandon' })
+      scene.join(++worker, 'bad')
+      assert.equal(scene.scheduler.stateOf(1), 'ready')
+      if (scene.scheduler.stateOf(worker) === 'quarantined') scene.pass(5_500)
+    }
+    assert.deepEqual(quarantines, [5_000, 10_000])
+  })
+
+  test('a worker says that it cannot: its shard goes to another at once, until three could not', () => {
+    const scene = new Scene(['a', 'b', 'c', 'd'])
+    let [lease] = granted(scene.begin(1)) as [Lease]
+    for (const next of [2, 3]) {
+      const effects = scene.fail(lease)
+      assert.deepEqual(kinds(effects), ['state', 'reissue', 'state', 'grant'])
+      lease = granted(effects)[0]!
+      assert.equal(lease.worker, next)
+    }
+    assert.ok(scene.fail(lease).some((effect) => effect.kind === 'give-up' && effect.cause === 'failures'))
+  })
+
+  test('the only worker is tried again, with quarantine in between, until its shard failed nine times', () => {
+    const scene = new Scene(['a'])
+    let effects = scene.begin(1)
+    const seen: Effect[] = []
+    for (let failures = 1; failures <= DEFAULT_LIMITS.failuresPerShard; failures++) {
+      effects = scene.fail(granted(effects)[0]!)
+      seen.push(...effects)
+      if (failures % DEFAULT_LIMITS.strikes === 0) effects = scene.pass(DEFAULT_LIMITS.longestQuarantineMs)
+    }
+    assert.equal(seen.filter(({ kind }) => kind === 'quarantine').length, 3)
+    assert.deepEqual(
+      seen.flatMap((effect) => (effect.kind === 'give-up' ? [effect.cause] : [])),
+      ['failures'],
+    )
+    assert.equal(seen.at(-1)!.kind, 'give-up')
+  })
+
+  test('a shard that workers are lost over goes to others first, and ends the run after 32 of them', () => {
+    const scene = new Scene(['a', 'b'])
+    const [lost, other] = granted(scene.begin(2)) as [Lease, Lease]
+    scene.send({ kind: 'gone', worker: 1, reason: 'killed' })
+    assert.deepEqual(granted(scene.join(3, 'a')), [], 'b did not lose it yet')
+    const [again] = granted(scene.good(other)) as [Lease]
+    assert.deepEqual([again.worker, again.firstShard], [2, lost.firstShard])
+    let effects = scene.send({ kind: 'gone', worker: 2, reason: 'killed' })
+    for (let losses = 3; losses <= DEFAULT_LIMITS.lossesPerShard; losses++) {
+      const [{ worker }] = granted(effects) as [Lease]
+      effects = scene.send({ kind: 'gone', worker, reason: 'killed' })
+      if (losses < DEFAULT_LIMITS.lossesPerShard) effects = scene.join(losses + 1, `w${losses}`)
+    }
+    assert.ok(effects.some((effect) => effect.kind === 'give-up' && effect.cause === 'losses'))
+  })
+
+  test('fault 3: a silent worker is suspect after two heartbeats and dropped after four', () => {
+    const scene = new Scene(['a', 'b'])
+    scene.begin(2)
+    scene.pass(2_000, 2)
+    assert.equal(scene.scheduler.stateOf(2), 'suspect')
+    const effects = scene.pass(1_250, 2)
+    assert.ok(effects.some((effect) => effect.kind === 'drop' && effect.worker === 2))
+    assert.equal(scene.scheduler.stateOf(1), 'busy')
+  })
+
+  test('fault 12: who finishes shards is not taken for hung however long its lease is; who finishes none is replaced', () => {
+    const scene = new Scene(['a'])
+    scene.begin(1_000)
+    for (let shards = 1; shards <= 10; shards++) {
+      assert.deepEqual(scene.pass(60_000), [])
+      scene.send({ kind: 'heartbeat', worker: 1, shardsDone: shards })
+    }
+    const effects = scene.pass(DEFAULT_LIMITS.progressMs + 500)
+    assert.deepEqual(kinds(effects)[0], 'drop')
+  })
+
+  test('fault 12: who says that it finishes more shards than its lease has is taken for hung', () => {
+    const scene = new Scene(['a'])
+    scene.begin(2)
+    const effects = Array.from({ length: 5 }, (_, shards) => {
+      scene.send({ kind: 'heartbeat', worker: 1, shardsDone: shards + 1 })
+      return scene.pass(60_000)
+    })
+    assert.deepEqual(
+      effects.map((passed) => passed.some(({ kind }) => kind === 'drop')),
+      [false, false, false, false, true],
+    )
+  })
+
+  test('fault 4: time that this process was stopped for is nobody’s silence', () => {
+    const scene = new Scene(['a'])
+    scene.begin(1)
+    scene.nowMs += 30_000
+    assert.deepEqual(scene.send({ kind: 'tick' }), [])
+  })
+
+  test('fault 41: a bad result goes to another worker; the same from two ends the run', () => {
+    const scene = new Scene(['a', 'b'])
+    const [first, second] = granted(scene.begin(2)) as [Lease, Lease]
+    const bad = (lease: Lease): Effect[] =>
+      scene.send({ kind: 'bad-result', worker: lease.worker, lease: lease.id, reason: 'not finite', hash: 'same' })
+    assert.deepEqual(granted(bad(first)), [], 'the one that failed it does not get it again')
+    assert.equal(scene.scheduler.stateOf(1), 'ready')
+    assert.deepEqual(bad(first), [{ kind: 'discard', lease: first.id, reason: 'stale' }])
+    const [again] = granted(scene.good(second)) as [Lease]
+    assert.deepEqual([again.worker, again.firstShard], [2, 0])
+    const end = bad(again)
+    assert.ok(end.some((effect) => effect.kind === 'give-up' && effect.cause === 'same-result'))
+    assert.deepEqual(scene.scheduler.leases, [])
+  })
+
+  /** A scene in which all but the last of these machines' workers give the same bad result for one shard. */
+  function outvoted(machines: readonly string[]): { effects: Effect[]; honest: number } {
+    const scene = new Scene([])
+    machines.forEach((machine, index) => scene.join(index + 1, `w${index + 1}`, machine))
+    const honest = machines.length
+    let effects = scene.begin(1)
+    for (;;) {
+      const [lease] = granted(effects)
+      if (lease === undefined || lease.worker === honest) return { effects, honest }
+      const { worker, id } = lease
+      effects = scene.send({ kind: 'bad-result', worker, lease: id, reason: 'not finite', hash: 'same' })
+    }
+  }
+
+  test('fault 64: two broken workers of one machine do not outvote a healthy one that was not asked', () => {
+    for (const machines of [
+      ['one', 'one', 'two'],
+      ['one', 'one', 'one'],
+      ['one', 'one', 'one', 'one', 'two'],
+      ['one', 'two', 'three'],
+    ]) {
+      const { effects, honest } = outvoted(machines)
+      assert.equal(granted(effects)[0]?.worker, honest, machines.join())
+    }
+  })
+
+  test('fault 64: when nobody of another machine is left, three that agree are enough, and are named', () => {
+    const { effects } = outvoted(['one', 'one', 'one', 'one'])
+    const end = effects.find((effect) => effect.kind === 'give-up')
+    assert.equal(end?.cause, 'same-result')
+    assert.deepEqual(end.failedBy, ['w1', 'w2', 'w3'])
+  })
+
+  test('three bad results in a row put a worker in quarantine; a good one in between wipes them out', () => {
+    const scene = new Scene(['a'])
+    const quarantined = (isGood: (result: number) => boolean): boolean => {
+      const seen: Effect[] = []
+      let effects = scene.begin(10)
+      for (let result = 0; result < 6; result++) {
+        const [lease] = granted(effects) as [Lease]
+        if (lease === undefined) break
+        const bad = { worker: 1, lease: lease.id, reason: 'not finite', hash: `${lease.id}` }
+        effects = isGood(result) ? scene.good(lease) : scene.send({ kind: 'bad-result', ...bad })
+        seen.push(...effects)
+      }
+      scene.send({ kind: 'abandon' })
+      return seen.some(({ kind }) => kind === 'quarantine')
+    }
+    assert.equal(
+      quarantined((result) => result % 3 === 2),
+      false,
+    )
+    assert.equal(
+      quarantined(() => false),
+      true,
+    )
+  })
+
+  test('fault 16: a third worker decides who computes wrongly, and only the right result counts', () => {
+    const scene = new Scene(['liar', 'b', 'c'], 1)
+    const hashOf = ({ worker }: Lease): string => (worker === 1 ? 'wrong' : 'right')
+    const seen: Effect[] = []
+    let leases = granted(scene.begin(1))
+    while (leases.length > 0) {
+      const effects = leases.flatMap((lease) => scene.good(lease, hashOf(lease)))
+      seen.push(...effects)
+      leases = granted(effects).filter(({ id, worker }) => scene.scheduler.lease(id, worker))
+    }
+    assert.ok(
+      seen.some((effect) => effect.kind === 'quarantine' && effect.name === 'liar' && effect.untilMs === Infinity),
+    )
+    assert.ok(seen.some((effect) => effect.kind === 'audit' && effect.outcome === 'mismatch'))
+    const counted = seen.flatMap((effect) => (effect.kind === 'count' ? [effect.lease.id] : []))
+    assert.equal(counted.length, 1)
+    assert.equal(scene.scheduler.stateOf(1), 'quarantined')
+  })
+
+  test('fault 16: of two workers, the one that contradicts itself is the one that is wrong', () => {
+    const scene = new Scene(['a', 'b'], 1)
+    let flips = 0
+    const hashOf = ({ worker }: Lease): string => (worker === 1 && flips++ === 0 ? 'flipped' : 'right')
+    const seen: Effect[] = []
+    let leases = granted(scene.begin(1))
+    while (leases.length > 0) {
+      const effects = leases.flatMap((lease) => scene.good(lease, hashOf(lease)))
+      seen.push(...effects)
+      leases = granted(effects)
+    }
+    assert.ok(seen.some((effect) => effect.kind === 'quarantine' && effect.name === 'a'))
+    assert.ok(seen.some(({ kind }) => kind === 'done'))
+  })
+
+  test('fault 16: one that computes something else each time is found by the only other worker', () => {
+    const scene = new Scene(['broken', 'b'], 1)
+    const seen: Effect[] = []
+    let leases = granted(scene.begin(1))
+    while (leases.length > 0) {
+      const effects = leases.flatMap((lease) => scene.good(lease, lease.worker === 1 ? `wrong ${lease.id}` : 'right'))
+      seen.push(...effects)
+      leases = granted(effects).filter(({ id, worker }) => scene.scheduler.lease(id, worker))
+    }
+    assert.deepEqual(
+      seen.flatMap((effect) => (effect.kind === 'quarantine' ? [effect.name] : [])),
+      ['broken'],
+    )
+    const [counted] = seen.flatMap((effect) => (effect.kind === 'count' ? [effect.lease.id] : []))
+    assert.ok(seen.some((effect) => effect.kind === 'keep' && effect.lease.id === counted && effect.lease.worker === 2))
+  })
+
+  test('fault 16: two workers that each stay with their result wait for a third, and people hear of it once', () => {
+    const scene = new Scene(['a', 'b'], 1)
+    const hashOf = ({ worker }: Lease): string => (worker === 1 ? 'wrong' : 'right')
+    const outcomes = (effects: readonly Effect[]): string[] =>
+      effects.flatMap((effect) => (effect.kind === 'audit' ? [effect.outcome] : []))
+    const seen: Effect[] = []
+    let leases = granted(scene.begin(1))
+    for (let results = 0; leases.length > 0; results++) {
+      assert.ok(results < 4, 'each computes twice')
+      const effects = leases.flatMap((lease) => scene.good(lease, hashOf(lease)))
+      seen.push(...effects)
+      leases = granted(effects)
+    }
+    assert.deepEqual(outcomes([...seen, ...scene.pass(1_000)]), ['disputed'])
+    const [third] = granted(scene.join(3, 'c')) as [Lease]
+    assert.deepEqual(outcomes(scene.good(third, 'right')), ['mismatch'])
+    assert.equal(scene.scheduler.stateOf(1), 'quarantined')
+  })
+
+  test('fault 16: what a worker holds when it is found to compute wrongly is taken from it', () => {
+    const scene = new Scene(['liar', 'b', 'c'], 1)
+    const [ofLiar, ofB, ofC] = granted(scene.begin(2)) as [Lease, Lease, Lease]
+    const [held] = granted(scene.good(ofLiar, 'wrong')) as [Lease]
+    scene.good(ofB, 'right')
+    const [decisive] = granted(scene.good(ofC, 'right')) as [Lease]
+    const effects = scene.good(decisive, 'right')
+    assert.ok(effects.some((effect) => effect.kind === 'revoke' && effect.lease.id === held.id))
+    assert.deepEqual([held.worker, scene.scheduler.stateOf(1)], [1, 'quarantined'])
+  })
+
+  test('fault 16: no result of a worker that was found to compute wrongly counts, though all others are gone', () => {
+    const scene = new Scene(['liar', 'b', 'c'], 1)
+    const seen: Effect[] = []
+    const note = (effects: Effect[]): Lease => {
+      seen.push(...effects)
+      return granted(effects)[0]!
+    }
+    const [first, ofB, ofC] = granted(scene.begin(3)) as [Lease, Lease, Lease]
+    const lies = [first]
+    for (let block = 0; block < 2; block++) lies.push(note(scene.good(lies.at(-1)!, 'wrong')))
+    note(scene.good(lies[2]!, 'wrong'))
+    note(scene.good(ofB, 'right'))
+    const decisive = note(scene.good(ofC, 'right'))
+    note(scene.good(decisive, 'right'))
+    assert.ok(seen.some((effect) => effect.kind === 'quarantine' && effect.name === 'liar'))
+    // Its last block nobody else has finished.
+    for (const worker of [2, 3]) note(scene.send({ kind: 'gone', worker, reason: 'killed' }))
+    const counted = seen.flatMap((effect) => (effect.kind === 'count' ? [effect.lease.id] : []))
+    assert.deepEqual(counted, [ofB.id, ofC.id])
+    assert.equal(note(scene.join(4, 'd')).firstShard, lies[2]!.firstShard)
+  })
+
+  test('fault 7: a draining worker finishes what it holds, then is sent home', () => {
+    const scene = new Scene(['a', 'b'])
+    const [first] = granted(scene.begin(4)) as [Lease]
+    assert.deepEqual(kinds(scene.send({ kind: 'draining', worker: 1 })), ['state'])
+    assert.deepEqual(kinds(scene.good(first)), ['goodbye', 'count'])
+  })
+
+  test('a draining worker has time to go once it may, however long its last lease took; then it is dropped', () => {
+    const scene = new Scene(['a'])
+    const [lease] = granted(scene.begin(2)) as [Lease]
+    scene.send({ kind: 'draining', worker: 1 })
+    for (const shardsDone of [1, 2]) {
+      scene.pass(DEFAULT_LIMITS.progressMs - 1_000)
+      scene.send({ kind: 'heartbeat', worker: 1, shardsDone })
+    }
+    scene.good(lease)
+    assert.deepEqual(scene.pass(DEFAULT_LIMITS.progressMs - 1_000), [])
+    assert.deepEqual(kinds(scene.pass(2_000))[0], 'drop')
+  })
+})
+
+describe('the speed of a worker', () => {
+  test('is an average that follows it, from the second measurement on', () => {
+    const speed = new Speed()
+    const measured = [900, 100, 200, 200].map((shardMs) => {
+      speed.measure('WORK_GRADIENT', shardMs)
+      return speed.shardMs('WORK_GRADIENT')
+    })
+    // The first has the building of the graph in it.
+    assert.deepEqual(measured, [undefined, 100, 130, 151])
+    assert.equal(speed.bestMs('WORK_GRADIENT'), 100)
+    assert.equal(speed.shardMs('WORK_EVALUATE'), undefined)
+  })
+})

@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { ConvoyError } from '../../../src/shared/errors.js'
+
+describe('errors of the system', () => {
+  it('that only the user can mend are no bugs, and say how', () => {
+    assert.throws(
+      () => {
+        writeFileSync('/dev/full', 'x')
+      },
+      (thrown: Error) => {
+        const error = ConvoyError.from(thrown)
+        assert.equal(error.isExpected, true)
+        assert.match(error.message, /no space left.*: make room/)
+        return true
+      },
+    )
+  })
+})

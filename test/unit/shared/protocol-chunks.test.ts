@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bytesOf, chunksOf, sharedChunk, VectorAssembly, verifyChunk } from '../../../src/shared/protocol/chunks.js'
+import { repliesLike } from '../../../src/shared/protocol/checksum.js'
+import type { Chunk } from '../../../src/shared/protocol/messages.js'
+import { Admin, Control, Data } from '../../../src/shared/protocol/services.js'
+
+const vector = Float32Array.from({ length: 700_000 }, (_, index) => Math.fround(index / 3))
+const chunks = [...chunksOf(9, bytesOf(vector))]
+
+function assemble(parts: Chunk[], expected = vector.length): Float32Array | undefined {
+  const assembly = new VectorAssembly(parts[0]!, new Float32Array(expected), 'test')
+  let whole: Float32Array | undefined
+  for (const chunk of parts) whole = assembly.add(chunk)
+  return whole
+}
+
+test('a vector survives being cut into chunks', () => {
+  assert.equal(chunks.length, 3)
+  assert.deepEqual(assemble(chunks), vector)
+})
+
+test('fault 42: chunks out of order, twice, with a gap, overlapping or of another vector are refused', () => {
+  const [first, second, third] = chunks as [Chunk, Chunk, Chunk]
+  assert.throws(() => assemble([second, first, third]), /is expected/)
+  assert.throws(() => assemble([first, first]), /is expected/)
+  assert.throws(() => assemble([first, third]), /is expected/)
+  assert.throws(() => assemble([first, { ...second, id: 10 }]), /is expected/)
+})
+
+test('a flipped bit is found by the checksum', () => {
+  const [first] = chunks as [Chunk]
+  const data = Buffer.from(first.data)
+  data[1000]! ^= 4
+  assert.throws(() => assemble([{ ...first, data }]), /checksum/)
+})
+
+test('a flipped bit that makes another chunk or lease of a well-formed one is found', () => {
+  const [first] = chunks as [Chunk]
+  for (const other of [{ id: 8 }, { offset: 4 }, { total: first.total + 4 }])
+    assert.throws(() => verifyChunk({ ...first, ...other }, 'test'), /checksum/)
+  assert.throws(() => verifyChunk({ ...sharedChunk(9, 4), id: 8 }, 'test'), /checksum/)
+  const work = Control.service['Work']!
+  const sent = work.responseSerialize({
+    lease: { lease: 3, work: 'WORK_GRADIENT', step: 5, firstShard: 2, shardCount: 2 },
+  })
+  for (let bit = 0; bit < sent.length * 8; bit++) {
+    const damaged = Buffer.from(sent)
+    damaged[bit >> 3]! ^= 1 << (bit & 7)
+    assert.throws(() => void work.responseDeserialize(damaged), /damaged on its way/)
+  }
+})
+
+test('a request of another client is taken without a checksum by Admin alone, and by nobody with a wrong one', () => {
+  const status = Admin.service['Status']!
+  const request = status.requestDeserialize(Buffer.alloc(0)) as object
+  assert.deepEqual(request, {})
+  const own = status.requestSerialize({})
+  assert.equal(own.length, 5)
+  for (let bit = 8; bit < own.length * 8; bit++) {
+    const damaged = Buffer.from(own)
+    damaged[bit >> 3]! ^= 1 << (bit & 7)
+    assert.throws(() => void status.requestDeserialize(damaged), /damaged on its way/)
+  }
+  // A right checksum that is not at the end covers nothing of what follows; and a cut one is none.
+  for (const wrong of [Buffer.concat([own, Buffer.from([8, 1])]), own.subarray(0, 3)])
+    assert.throws(() => void status.requestDeserialize(wrong))
+
+  // Who sends none would show field 15 as unknown; who sends one checks the reply's.
+  const reply = { state: 'training', step: 3 }
+  assert.ok(
+    status.responseSerialize(repliesLike(status.requestDeserialize(own) as object, { ...reply })).includes(0x7d),
+  )
+  const bare = status.responseSerialize(repliesLike(request, { ...reply }))
+  assert.equal(bare.includes(0x7d), false)
+  assert.throws(() => void status.responseDeserialize(bare), /damaged on its way/)
+
+  for (const method of [
+    Control.service['Join']!,
+    Control.service['Work']!,
+    Data.service['Weights']!,
+    Data.service['Samples']!,
+  ])
+    assert.throws(() => void method.requestDeserialize(Buffer.alloc(0)), /damaged on its way/, method.path)
+})
+
+test('a peer cannot decide how much is allocated', () => {
+  assert.throws(() => assemble([{ ...chunks[0]!, total: 2 ** 40 }]), /bytes are expected|are expected/)
+  assert.throws(() => assemble(chunks, vector.length + 1), /bytes came where 2800004 are expected/)
+})
+
+test('the messages that TypeScript knows have the fields of convoy.proto', () => {
+  const join = Control.service['Join']!
+  const request = {
+    protocol: 1,
+    name: 'n',
+    device: { kind: 'cpu', name: 'x', tensorflowVersion: '2', fingerprint: 'f' },
+    incarnation: 'i',
+    host: 'h',
+  }
+  assert.deepEqual(join.requestDeserialize(join.requestSerialize(request)), request)
+  const work = Control.service['Work']!
+  const lease = {
+    lease: 3,
+    work: 'WORK_EVALUATE',
+    step: 5,
+    split: 'test',
+    firstShard: 2,
+    shardCount: 4,
+    weightsVersion: 6,
+  }
+  assert.deepEqual(work.responseDeserialize(work.responseSerialize({ lease })), { lease })
+  const gpu = {
+    utilization: 0.5,
+    memoryUsedBytes: 2 ** 34,
+    memoryBytes: 2 ** 36,
+    temperatureCelsius: 61,
+    powerWatts: 250,
+  }
+  const phases = [{ phase: 'wait', counts: [1, 0, 2 ** 33], seconds: 0.25 }]
+  const vitals = { residentBytes: 5, tensors: 7, tensorBytes: 28, eventLoopDelaySeconds: 0.125, phases }
+  const beat = { heartbeat: { shardsDone: 2 ** 40, ...vitals, gpu } }
+  assert.deepEqual(work.requestDeserialize(work.requestSerialize(beat)), beat)
+  const line = { level: 'warn', module: 'worker', message: 'm', secondsAgo: 0.5 }
+  const logs = { logs: { lines: [line], leftOut: 3 } }
+  assert.deepEqual(work.requestDeserialize(work.requestSerialize(logs)), logs)
+  const reply = { worker: 1, session: 's', run: '{}', heartbeatMs: 750, logLevel: 'warn', runName: 'r' }
+  assert.deepEqual(join.responseDeserialize(join.responseSerialize(reply)), { ...reply, sharedFiles: null })
+  const results = Data.service['Results']!
+  assert.deepEqual(results.requestDeserialize(results.requestSerialize(chunks[2])), chunks[2])
+  const refusal = { lease: 1, reason: 'stale' }
+  assert.deepEqual(results.responseDeserialize(results.responseSerialize(refusal)), refusal)
+})

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, test } from 'node:test'
+import { runConfigSchema } from '../../../src/model/config/run-config.js'
+import type { ConvoyError } from '../../../src/shared/errors.js'
+import { measuredCluster, readMeasuredRuns } from '../../../src/simulation/measured-cluster.js'
+import type { WhatIf } from '../../../src/simulation/predict-throughput.js'
+import { predictThroughput } from '../../../src/simulation/predict-throughput.js'
+
+const WHAT_IF: WhatIf = {
+  ...{ workers: 1, cores: 64, shards: 16, shardSize: 32, shardMs: 50, jitter: 0, vectorBytes: 1_000_000 },
+  ...{ bandwidth: 1e10, latencyMs: 0.1, resultMs: 1, betweenStepsMs: 1, failuresPerWorkerHour: 0, restartMs: 10_000 },
+  ...{ steps: 40, seed: 1 },
+}
+
+describe('convoy simulate', () => {
+  const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-simulate-'))
+  after(() => {
+    rmSync(scratch, { recursive: true })
+  })
+
+  /** The directory of a run. */
+  function run(name: string, network: string, workers: number, shardMs: number, side = 32): string {
+    const directory = path.join(scratch, name)
+    const settings = { network: { name: network }, augmentation: {}, optimizer: { kind: 'sgd' }, epochs: 1 }
+    const config = runConfigSchema.parse({ ...settings, schedule: { kind: 'cosine', peak: 0.1 }, batchSize: 128 })
+    const timing = { shardMs, resultMs: 1, betweenStepsMs: 2, vectorBytes: 1_000_000 }
+    mkdirSync(directory)
+    writeFileSync(
+      path.join(directory, 'result.json'),
+      JSON.stringify({ workers, config, timing, inputShape: [side, side, 3] }),
+    )
+    return directory
+  }
+
+  test('runs with other numbers of workers tell how much cores slow each other; runs of other models are refused', () => {
+    const [one, four, short, other, large] = [
+      run('one', 'resnet20', 1, 50),
+      run('four', 'resnet20', 4, 80),
+      run('short', 'resnet20', 1, 0),
+      run('other', 'resnet8', 2, 20),
+      run('large', 'resnet20', 2, 200, 64),
+    ] as const
+    const shardMs = (cores: number): number => measuredCluster(readMeasuredRuns([one, four]), 64, cores).shardMs
+    assert.deepEqual([1, 2, 4, 8].map(shardMs), [50, 60, 80, 80])
+    for (const [bad, what] of [
+      [other, /other: this run's shards are not those of/],
+      [large, /large: this run's shards are not those of .*image size/],
+      [short, /short: this run was too short/],
+      [scratch, /there is no result of a finished run/],
+    ] as const) {
+      assert.throws(
+        () => readMeasuredRuns([one, bad]),
+        (error: ConvoyError) => what.test(error.message) && error.exitStatus === 2,
+      )
+    }
+  })
+
+  test('a worker that loses no time does what its shards take', async () => {
+    const { stepMs, samplesPerSecond, efficiency, goodput, bottleneck } = await predictThroughput(WHAT_IF)
+    assert.ok(stepMs > 16 * 50 && stepMs < 16 * 50 * 1.02, `${stepMs} ms`)
+    assert.ok(Math.abs(samplesPerSecond - (16 * 32 * 1000) / stepMs) < 1e-9)
+    assert.ok(efficiency > 0.98 && efficiency <= 1)
+    assert.equal(goodput, 1)
+    assert.equal(bottleneck, 'compute')
+  })
+
+  test('two workers take half as long, and their efficiency is that of each', async () => {
+    const { stepMs, efficiency } = await predictThroughput({ ...WHAT_IF, workers: 2 })
+    assert.ok(stepMs > 8 * 50 && stepMs < 8 * 50 * 1.05, `${stepMs} ms`)
+    assert.ok(Math.abs(efficiency - (8 * 50) / stepMs) < 1e-9)
+  })
+
+  test('names what a cluster loses most time with', async () => {
+    const bottleneck = async (change: Partial<WhatIf>): Promise<string> =>
+      (await predictThroughput({ ...WHAT_IF, workers: 8, ...change })).bottleneck
+    assert.equal(await bottleneck({ workers: 32 }), 'too few shards')
+    assert.equal(await bottleneck({ bandwidth: 2e8 }), 'network')
+    // Weights go one way and gradients the other: 14.5 ms of some 125.
+    assert.equal(await bottleneck({ bandwidth: 1.1e9 }), 'network')
+    assert.equal(await bottleneck({ resultMs: 20 }), 'coordinator')
+    assert.equal(await bottleneck({ cores: 2 }), 'cores')
+    assert.equal(await bottleneck({ failuresPerWorkerHour: 300, steps: 300 }), 'failures')
+  })
+
+  test('failures cost goodput, and the seed decides them', async () => {
+    const whatIf = { ...WHAT_IF, workers: 4, failuresPerWorkerHour: 200, steps: 300 }
+    const one = await predictThroughput(whatIf)
+    assert.ok(one.goodput < 0.95, `${one.goodput}`)
+    assert.deepEqual(await predictThroughput(whatIf), one)
+    assert.notDeepEqual(await predictThroughput({ ...whatIf, seed: 2 }), one)
+  })
+})

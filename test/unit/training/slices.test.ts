@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { describe, it } from 'node:test'
+import { applyGradient } from '../../../src/training/apply-gradient.js'
+import { Lanes } from '../../../src/training/slices/lanes.js'
+import { SLICE_LENGTH } from '../../../src/training/slices/slice-work.js'
+import { createOptimizer } from '../../../src/training/optimizers/optimizer.js'
+import type { ParameterLayout } from '../../../src/model/parameter-layout.js'
+import { gradientLength } from '../../../src/model/parameter-layout.js'
+import type { RunConfig } from '../../../src/model/config/run-config.js'
+import { runConfigSchema } from '../../../src/model/config/run-config.js'
+import { bytesOf } from '../../../src/shared/protocol/chunks.js'
+import { ReductionTree } from '../../../src/shared/reduction-tree.js'
+import type { ConvoyError } from '../../../src/shared/errors.js'
+
+/** Three slices and a bit, tensors across their borders. */
+const KERNEL = 2 * SLICE_LENGTH + 12_347
+const BIAS = SLICE_LENGTH + 1_009
+const MEAN = 77
+const tensor = { initializer: { kind: 'constant', value: 0 } } as const
+const layout: ParameterLayout = {
+  tensors: [
+    { ...tensor, name: 'kernel', shape: [1, KERNEL], offset: 0, size: KERNEL, trainable: true, l2: 1e-3 },
+    { ...tensor, name: 'bias', shape: [BIAS], offset: KERNEL, size: BIAS, trainable: true, l2: 0 },
+    { ...tensor, name: 'mean', shape: [MEAN], offset: KERNEL + BIAS, size: MEAN, trainable: false, l2: 0 },
+  ],
+  trainableCount: KERNEL + BIAS,
+  weightCount: KERNEL + BIAS + MEAN,
+  statisticsMomentum: 0.9,
+}
+const LENGTH = gradientLength(layout)
+const OPTIMIZERS = {
+  sgd: { kind: 'sgd', momentum: 0.9, nesterov: true },
+  adamw: { kind: 'adamw', beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 },
+} as const
+
+function config(changes: Partial<RunConfig>): RunConfig {
+  const settings = { network: { name: 'resnet8' }, batchSize: 6, shardSize: 2, epochs: 1, augmentation: {} }
+  const schedule = { kind: 'step', initial: 0.1, milestones: [] }
+  return { ...runConfigSchema.parse({ ...settings, optimizer: OPTIMIZERS.sgd, schedule }), ...changes }
+}
+
+/** Any numbers, the same for the same seed. */
+function fill(vector: Float32Array, seed: number): Float32Array {
+  let state = seed
+  for (let index = 0; index < vector.length; index++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0
+    vector[index] = state / 2 ** 31
+  }
+  return vector
+}
+
+/** Two steps of three shards. */
+function train(lanes: Lanes, settings: RunConfig): { weights: Buffer; norms: number[] } {
+  const weights = fill(lanes.allocate(layout.weightCount), 1)
+  const optimizer = createOptimizer(settings.optimizer, layout, (length) => lanes.allocate(length))
+  const norms = [0, 1].map((step) => {
+    const tree = new ReductionTree<Float32Array>(3, undefined, (left, right) => {
+      lanes.run({ kind: 'add', left, right }, left.length)
+    })
+    const shards = [0, 1, 2].map((shard) => fill(lanes.allocate(LENGTH), 10 * step + shard + 2))
+    const [sum] = shards.map((vector, shard) => tree.add(shard, 1, vector)).filter((vector) => vector !== undefined)
+    return applyGradient({ weights, optimizer, step }, sum!, layout, settings, 10, lanes)!.gradientNorm
+  })
+  return { weights: bytesOf(weights), norms }
+}
+
+async function using(threads: number, run: (lanes: Lanes) => void | Promise<void>): Promise<void> {
+  const lanes = new Lanes({ threads })
+  try {
+    await run(lanes)
+  } finally {
+    await lanes.close()
+  }
+}
+
+describe('lanes', () => {
+  for (const [name, settings] of Object.entries({
+    momentum: config({}),
+    'momentum and clipping': config({ clipNorm: 0.5 }),
+    'AdamW and clipping': config({ optimizer: OPTIMIZERS.adamw, clipNorm: 0.5 }),
+  })) {
+    it(`give the same weights however many they are, with ${name}`, async () => {
+      const alone = train(new Lanes({ threads: 0 }), settings)
+      for (const threads of [1, 2, 3]) {
+        await using(threads, (lanes) => {
+          const together = train(lanes, settings)
+          assert.ok(together.weights.equals(alone.weights), `${threads} threads: other weights`)
+          assert.deepEqual(together.norms, alone.norms)
+        })
+      }
+    })
+  }
+
+  it('apply nothing of a gradient that is not finite in its last slice', async () => {
+    await using(2, (lanes) => {
+      const weights = fill(lanes.allocate(layout.weightCount), 1)
+      const before = weights.slice()
+      const optimizer = createOptimizer(OPTIMIZERS.sgd, layout, (length) => lanes.allocate(length))
+      const sum = fill(lanes.allocate(LENGTH), 2)
+      sum[layout.trainableCount - 1] = NaN
+      assert.equal(applyGradient({ weights, optimizer, step: 0 }, sum, layout, config({}), 10, lanes), undefined)
+      assert.ok(bytesOf(weights).equals(bytesOf(before)))
+    })
+  })
+
+  it('name the first bad value, whichever slice is looked at first', async () => {
+    await using(2, (lanes) => {
+      const vector = lanes.allocate(LENGTH)
+      assert.equal(lanes.firstBadValue(vector), -1)
+      for (const index of [LENGTH - 1, SLICE_LENGTH + 5, SLICE_LENGTH + 4]) {
+        vector[index] = Infinity
+        assert.equal(lanes.firstBadValue(vector), index)
+      }
+    })
+  })
+
+  it('read a file, and say when it is too short', async () => {
+    const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-lanes-'))
+    const file = path.join(directory, 'vector')
+    const expected = fill(new Float32Array(LENGTH), 3)
+    writeFileSync(file, bytesOf(expected))
+    const descriptor = openSync(file, 'r')
+    try {
+      await using(2, (lanes) => {
+        const vector = lanes.allocate(LENGTH)
+        assert.equal(lanes.fill(descriptor, vector), true)
+        assert.ok(bytesOf(vector).equals(bytesOf(expected)))
+        assert.equal(lanes.fill(descriptor, lanes.allocate(LENGTH + 1)), false)
+      })
+    } finally {
+      closeSync(descriptor)
+      rmSync(directory, { recursive: true })
+    }
+  })
+
+  it('refuse a vector that other threads would not see', async () => {
+    await using(1, (lanes) => {
+      assert.throws(() => lanes.firstBadValue(new Float32Array(LENGTH)), /not in shared memory/)
+    })
+  })
+
+  it('end the run with the reason of a thread that fails in its slice', async () => {
+    const told: ConvoyError[] = []
+    const lanes = new Lanes({ threads: 1, onFailure: (error) => told.push(error) })
+    const [sum, weights] = [lanes.allocate(LENGTH), lanes.allocate(LENGTH)]
+    const pause = new Int32Array(new SharedArrayBuffer(4))
+    // What makes it iterable does not travel: only the other thread fails. This one is slow, or it would take all slices itself
+    // and post tens of thousands of jobs, behind which the other thread may never come to one that has a slice left.
+    const tensors = Object.create({
+      [Symbol.iterator]: () => {
+        Atomics.wait(pause, 0, 0, 20)
+        return [].values()
+      },
+    }) as []
+    assert.throws(() => {
+      for (;;) lanes.run({ kind: 'average', sum, weights, batchSize: 1, tensors }, LENGTH)
+    }, /slices of the vectors failed: .*not iterable/)
+    await lanes.close()
+    assert.equal(told.length, 1)
+  })
+
+  it('end the run when a thread dies in its slice', async () => {
+    const told: ConvoyError[] = []
+    const dies = `
+      import { parentPort } from 'node:worker_threads'
+      parentPort.on('message', ({ counters, results }) => {
+        if (Atomics.add(counters, 0, 1) < results.length) process.exit(3)
+      })`
+    const entry = new URL(`data:text/javascript,${encodeURIComponent(dies)}`)
+    const lanes = new Lanes({ threads: 1, onFailure: (error) => told.push(error), patienceMs: 1_000, entry })
+    const vector = lanes.allocate(LENGTH)
+    assert.throws(() => {
+      for (;;) lanes.firstBadValue(vector)
+    }, /did not finish a slice in 1 s/)
+    await lanes.close()
+    assert.equal(told.length, 1)
+  })
+
+  it('end the run when a thread dies while there is no work', async () => {
+    const entry = new URL('data:text/javascript,process.exit(3)')
+    // Lanes alone keep no process alive.
+    const alive = setInterval(() => undefined, 1_000)
+    const error = await new Promise<ConvoyError>((resolve) => new Lanes({ threads: 1, onFailure: resolve, entry }))
+    clearInterval(alive)
+    assert.match(error.message, /ended by itself with status 3/)
+  })
+})

@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { describe, it } from 'node:test'
+import { DEFAULT_LIMITS } from '../../../src/scheduler/limits.js'
+import { learningRate } from '../../../src/training/schedules/learning-rate.js'
+import { PoolGradientSource } from '../../../src/coordinator/pool-gradient-source.js'
+import { describeEvent } from '../../../src/reporting/sinks/describe-event.js'
+import { finalTable } from '../../../src/reporting/final-table.js'
+import type { RunEvent } from '../../../src/training/run-events.js'
+import type { TrainingOutcome } from '../../../src/training/trainer.js'
+import { plannedSteps, Trainer } from '../../../src/training/trainer.js'
+import { WeightsStore } from '../../../src/coordinator/weights-store.js'
+import { WorkerPool } from '../../../src/coordinator/worker-pool.js'
+import { evaluationLength, gradientLength } from '../../../src/model/parameter-layout.js'
+import type { RunConfig } from '../../../src/model/config/run-config.js'
+import { runConfigSchema } from '../../../src/model/config/run-config.js'
+import { PROTOCOL_VERSION } from '../../../src/shared/protocol/messages.js'
+import { TinyProblem } from '../../../src/simulation/tiny-problem.js'
+
+const DEVICE = { kind: 'cpu', name: 'none', tensorflowVersion: '0', fingerprint: 'f' }
+
+/** Of validation and of test. */
+const SAMPLES = new Uint32Array(20)
+
+interface Run {
+  readonly outcome: TrainingOutcome
+  readonly events: readonly RunEvent[]
+  /** Of each evaluation, the split and the weights that were published for it. */
+  readonly evaluated: readonly { readonly split: string; readonly sha256: string }[]
+  readonly config: RunConfig
+}
+
+/** What a lease takes, the first one too, which waits for the workers to start. */
+const [FIRST_LEASE_MS, LEASE_MS] = [5_000, 100]
+
+/** What a validation measures: how many of 20 samples were right, and the mean loss. */
+interface Measured {
+  readonly right: number
+  readonly loss: number
+}
+
+/**
+ * Trains on 7 samples in batches of 3, with two workers whose gradients are all ones, on a clock of its own: looking at it takes 1 ms.
+ * @param measured by the first evaluation, the second and so on; the last goes on for ever
+ */
+async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
+  const { description, split } = new TinyProblem(1, 1)
+  const { layout, classCount } = description.model
+  const settings = { ...description.config, batchSize: 3, shardSize: 3, epochs: 30, maxSteps: steps }
+  const config = runConfigSchema.parse({ ...settings, evaluationShardSize: 8 })
+  const events: RunEvent[] = []
+  const observer = (event: RunEvent): void => {
+    events.push(event)
+  }
+  let clockMs = 0
+  const now = (): number => ++clockMs
+  const weightsStore = new WeightsStore()
+  const pool = new WorkerPool({
+    ...{ observer, limits: DEFAULT_LIMITS, auditEvery: 0, maxWorkers: 2, allowMixedDevices: false },
+    ...{ now, wakeAt: () => undefined },
+  })
+  const evaluated: { split: string; sha256: string }[] = []
+  let leases = 0
+  for (const name of ['a', 'b']) {
+    const { worker } = pool.join({ protocol: PROTOCOL_VERSION, name, device: DEVICE, incarnation: name, host: 'h' })
+    pool.connect(worker, {
+      send: ({ lease }) => {
+        if (lease === undefined) return
+        const isGradient = lease.work === 'WORK_GRADIENT'
+        const vector = new Float32Array(isGradient ? gradientLength(layout) : evaluationLength(classCount))
+        if (isGradient) vector.fill(1)
+        // What is measured comes with the last of three shards.
+        else if (lease.firstShard + lease.shardCount === 3) {
+          const { right, loss } = measured[Math.min(evaluated.length, measured.length - 1)]!
+          evaluated.push({ split: lease.split, sha256: sha256Of(weightsStore.weights) })
+          // One image has the second label, and is right.
+          vector.set([right - 1, 20 - right, 0, 1])
+          vector[classCount * classCount] = 20 * loss
+        }
+        clockMs += leases++ === 0 ? FIRST_LEASE_MS : LEASE_MS
+        setImmediate(() => pool.result(worker, lease.lease, vector))
+      },
+      drop: () => undefined,
+    })
+    pool.receive(worker, { ready: {} })
+  }
+  const { signal } = new AbortController()
+  const ofRun = { ...description, config }
+  const trainer = new Trainer({
+    ...{ description: ofRun, lanes: pool.lanes, observer, signal, now },
+    gradients: new PoolGradientSource(pool, weightsStore, ofRun, { ...split, validation: SAMPLES, test: SAMPLES }),
+    splitSizes: { train: 7, validation: SAMPLES.length, test: SAMPLES.length },
+    stopSignal: signal,
+  })
+  const outcome = await trainer.train()
+  return { outcome, events, evaluated, config }
+}
+
+/** Steps of validations, and of those that were the best so far. */
+function validations(events: readonly RunEvent[]): { all: number[]; best: number[] } {
+  const evaluated = events.filter((event) => event.kind === 'evaluated')
+  const ofSplit = evaluated.filter(({ result }) => result.split === 'validation')
+  return {
+    all: ofSplit.map(({ result }) => result.step),
+    best: ofSplit.filter(({ best }) => best).map(({ result }) => result.step),
+  }
+}
+
+function sha256Of(weights: Float32Array): string {
+  return createHash('sha256')
+    .update(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength))
+    .digest('hex')
+}
+
+describe('a training run', () => {
+  it('validates when an epoch ends, with batches that straddle epochs', async () => {
+    const { events } = await run(70, [{ right: 20, loss: 0 }])
+    const epochEnds = Array.from({ length: 30 }, (_, epoch) => Math.ceil(((epoch + 1) * 7) / 3))
+    assert.deepEqual(validations(events).all, epochEnds)
+  })
+
+  it('that ends at maxSteps has the rates of the run that it is a part of', async () => {
+    const { events, config } = await run(8, [{ right: 20, loss: 0 }])
+    const steps = events.filter((event) => event.kind === 'step')
+    assert.deepEqual(
+      steps.map(({ learningRate: rate }) => rate),
+      Array.from({ length: 8 }, (_, step) => learningRate(config.schedule, step, plannedSteps(30, 7, 3))),
+    )
+    assert.deepEqual(
+      steps.map(({ epoch }) => epoch),
+      Array.from({ length: 8 }, (_, step) => (3 * (step + 1)) / 7),
+    )
+  })
+
+  it('takes its rate from all workers together, without the first step, and its times in seconds', async () => {
+    const { outcome, events } = await run(8, [{ right: 20, loss: 0 }])
+    const steps = events.filter((event) => event.kind === 'step')
+    for (const { durationMs, phaseSeconds } of steps) {
+      const { wait, reduce, apply, publish } = phaseSeconds
+      assert.ok(reduce > 0)
+      assert.ok(Math.abs(1000 * (wait + reduce + apply + publish) - durationMs) < 1e-6)
+    }
+    const { samplesPerSecond, seconds, samplesSeen, workers } = outcome.result
+    const steadyMs = steps.slice(1).reduce((sum, { durationMs }) => sum + durationMs, 0)
+    assert.ok(steadyMs >= 7 * LEASE_MS && steadyMs < FIRST_LEASE_MS)
+    assert.ok(Math.abs(samplesPerSecond - (1000 * 7 * 3) / steadyMs) < 1e-9)
+    assert.deepEqual([workers, samplesSeen], [2, 24])
+    assert.ok(seconds > (FIRST_LEASE_MS + 12 * LEASE_MS) / 1000 && seconds < 8, `${seconds} s`)
+  })
+
+  it('counts the images of an evaluation by label, then by prediction', async () => {
+    const { outcome } = await run(1, [{ right: 15, loss: 1 }])
+    assert.deepEqual(outcome.result.test.confusion, [
+      [14, 5],
+      [0, 1],
+    ])
+    assert.deepEqual([outcome.result.test.accuracy, outcome.result.test.loss], [0.75, 1])
+  })
+
+  // It validates after the steps 3, 5, 7 and 8.
+  for (const [name, measured, best] of [
+    ['the highest accuracy, whatever its loss', [10, 1, 12, 9, 11, 0.5, 10, 1], [3, 5]],
+    ['of equal accuracies the lowest loss', [10, 3, 10, 1, 10, 2, 10, 2], [3, 5]],
+    ['of equal losses too the latest step', [10, 2, 10, 2, 10, 2, 9, 1], [3, 5, 7]],
+  ] as const) {
+    it(`takes for the best weights ${name}`, async () => {
+      const pairs = Array.from({ length: 4 }, (_, index) => ({
+        right: measured[2 * index]!,
+        loss: measured[2 * index + 1]!,
+      }))
+      const { outcome, events } = await run(8, pairs)
+      assert.deepEqual(validations(events), { all: [3, 5, 7, 8], best })
+      assert.equal(outcome.best.step, best.at(-1))
+      assert.equal(outcome.result.bestStep, best.at(-1))
+    })
+  }
+
+  it('says of every number in its result which weights it belongs to', async () => {
+    const better = { right: 15, loss: 0.5 }
+    const measured = [better, better, { right: 12, loss: 1 }, { right: 11, loss: 1 }]
+    const { outcome, events, evaluated } = await run(8, measured)
+    const { result, best, last } = outcome
+    assert.deepEqual(
+      evaluated.map(({ split }) => split),
+      ['validation', 'validation', 'validation', 'validation', 'test'],
+    )
+    assert.deepEqual(
+      [evaluated[1], evaluated[4]].map((one) => one!.sha256),
+      [sha256Of(best.weights), sha256Of(best.weights)],
+    )
+    assert.equal(evaluated[3]!.sha256, sha256Of(last.weights))
+    assert.deepEqual([best.step, last.step], [5, 8])
+    assert.notEqual(sha256Of(best.weights), sha256Of(last.weights))
+    assert.deepEqual(result.weights, {
+      best: { step: 5, sha256: sha256Of(best.weights), validation: { accuracy: 0.75, loss: 0.5 } },
+      last: { step: 8, sha256: sha256Of(last.weights), validation: { accuracy: 0.55, loss: 1 } },
+    })
+    assert.equal(result.weightsSha256, result.weights.last.sha256)
+    // A row a label: 19 of 20 samples have the first one.
+    assert.deepEqual(
+      [result.validation.confusion, result.test.confusion],
+      [
+        [
+          [14, 5],
+          [0, 1],
+        ],
+        [
+          [10, 9],
+          [0, 1],
+        ],
+      ],
+    )
+    assert.deepEqual(
+      [result.validation, result.test].map(({ weights, step }) => [weights, step]),
+      [
+        ['best', 5],
+        ['best', 5],
+      ],
+    )
+    const test = events.find((event) => event.kind === 'evaluated' && event.result.split === 'test')!
+    assert.match(describeEvent(test)!, /^test of the best weights, step 5 /)
+
+    const table = finalTable(result, 'runs/x')
+    for (const line of [
+      /test accuracy +│ 55\.0 % \(best, step 5\)/,
+      /test loss +│ 1\.0000 \(best, step 5\)/,
+      /validation accuracy +│ 75\.0 %, loss 0\.5000 \(best, step 5\)/,
+      /validation accuracy +│ 55\.0 %, loss 1\.0000 \(last, step 8\)/,
+      new RegExp(`weights sha256 +│ ${sha256Of(best.weights)} \\(best, step 5\\)`),
+      new RegExp(`weights sha256 +│ ${sha256Of(last.weights)} \\(last, step 8\\)`),
+    ])
+      assert.match(table, line)
+  })
+})
