@@ -102,19 +102,19 @@ export class Membership {
 
   /**
    * A worker asks to take part. It has no place before it opens its control stream: see {@link take}.
-   * @param expel ends a membership
+   * @param drop ends a membership
    * @throws ConvoyError('unavailable') when the run is full or its name is taken; what {@link Admission.check} throws
    */
-  admit(request: JoinRequest, expel: (id: number, reason: string) => void): Member {
+  admit(request: JoinRequest, drop: (id: number, reason: string) => void): Member {
     const applicant = this.#admission.check(request)
     for (const [id, { applicant: other }] of this.#members) {
-      if (other.name === applicant.name && other.incarnation === applicant.incarnation) expel(id, 'joined again')
+      if (other.name === applicant.name && other.incarnation === applicant.incarnation) drop(id, 'joined again')
     }
     this.#checkPlace(applicant)
     const pending = [...this.#members].filter(([, { connection }]) => connection === undefined)
     // The oldest had the most time to open its stream.
     if (pending.length >= MAX_PENDING)
-      expel(pending[0]![0], `${MAX_PENDING} others joined before it opened its control stream`)
+      drop(pending[0]![0], `${MAX_PENDING} others joined before it opened its control stream`)
     const member = new Member(this.#nextId++, applicant)
     this.#members.set(member.summary.id, member)
     return member

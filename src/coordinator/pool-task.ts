@@ -4,7 +4,7 @@ import type { Work } from '../shared/protocol/messages.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
 import type { VectorPool } from '../shared/vector-pool.js'
 import type { Effect, Lease } from '../scheduler/scheduler-events.js'
-import type { Lanes } from '../training/slices/lanes.js'
+import type { SliceThreads } from '../training/slices/slice-threads.js'
 
 /** Something that all workers compute together: the sum of one vector per shard. */
 export interface PoolTask {
@@ -42,7 +42,7 @@ export class CurrentTask {
   constructor(
     task: PoolTask,
     vectors: VectorPool,
-    lanes: Lanes,
+    sliceThreads: SliceThreads,
     resolve: (sum: Float32Array) => void,
     reject: (error: Error) => void,
   ) {
@@ -56,7 +56,7 @@ export class CurrentTask {
         vectors.give(vector)
       },
       (left, right) => {
-        lanes.run({ kind: 'add', left, right }, left.length)
+        sliceThreads.run({ kind: 'add', left, right }, left.length)
       },
     )
   }

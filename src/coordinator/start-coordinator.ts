@@ -17,7 +17,7 @@ import { addressProblems } from './address-problems.js'
 import { DEFAULT_LIMITS } from '../scheduler/limits.js'
 import type { RunState } from '../scheduler/run-states.js'
 import { isOver } from '../scheduler/run-states.js'
-import { Lanes } from '../training/slices/lanes.js'
+import { SliceThreads } from '../training/slices/slice-threads.js'
 import { PoolGradientSource } from './pool-gradient-source.js'
 import type { PlannedRun } from './plan-run.js'
 import type { RunObserver } from '../training/run-events.js'
@@ -113,8 +113,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     options.observer(event)
   }
   const failure = new AbortController()
-  const lanes = new Lanes({
-    threads: Lanes.threadsFor(gradientLength(description.model.layout)),
+  const sliceThreads = new SliceThreads({
+    threads: SliceThreads.threadsFor(gradientLength(description.model.layout)),
     onFailure: (error) => {
       failure.abort(error)
     },
@@ -149,7 +149,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     maxWorkers: options.maxWorkers,
     allowMixedDevices: options.allowMixedDevices,
     starting: options.startingWorkers ?? (() => 0),
-    lanes,
+    sliceThreads,
     now,
     wakeAt: (ms) => {
       wake.set(ms)
@@ -211,7 +211,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   } catch (error) {
     for (const listener of listeners) listener.close()
     shared?.files.close()
-    await lanes.close()
+    await sliceThreads.close()
     throw error
   }
   const ticker = setInterval(() => {
@@ -244,7 +244,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
         description,
         splitSizes,
         gradients: new PoolGradientSource(pool, weightsStore, description, split),
-        lanes,
+        sliceThreads,
         datasetFrom,
         observer,
         signal: AbortSignal.any([signal, failure.signal]),
@@ -265,7 +265,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       wake.set(Infinity)
       for (const listener of listeners) listener.close()
       shared?.files.close()
-      await lanes.close()
+      await sliceThreads.close()
     },
   }
 }

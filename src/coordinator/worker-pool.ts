@@ -11,7 +11,7 @@ import type { SchedulerLimits } from '../scheduler/limits.js'
 import { Scheduler } from '../scheduler/scheduler.js'
 import type { Effect, Lease, SchedulerEvent } from '../scheduler/scheduler-events.js'
 import type { WorkerState } from '../scheduler/worker-states.js'
-import { Lanes } from '../training/slices/lanes.js'
+import { SliceThreads } from '../training/slices/slice-threads.js'
 import type { Member, WorkerConnection, WorkerStatusView } from './membership.js'
 import { Membership } from './membership.js'
 import type { PoolTask } from './pool-task.js'
@@ -34,7 +34,7 @@ export interface WorkerPoolOptions {
   /** Workers of this run's own that are starting. @default none */
   readonly starting?: () => number
   /** @default on this thread alone */
-  readonly lanes?: Lanes
+  readonly sliceThreads?: SliceThreads
   /** Monotonic milliseconds. */
   readonly now: () => number
   /** Asks for a {@link WorkerPool.tick} at this time, instead of the one that was asked for before. Infinity: none. */
@@ -60,7 +60,7 @@ interface Arrived {
  */
 export class WorkerPool {
   /** What works on the vectors. */
-  readonly lanes: Lanes
+  readonly sliceThreads: SliceThreads
   /** Results come in these; who is done with a sum may give it back. */
   readonly vectors: VectorPool
   readonly #options: WorkerPoolOptions
@@ -85,8 +85,8 @@ export class WorkerPool {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
-    this.lanes = options.lanes ?? new Lanes({ threads: 0 })
-    this.vectors = new VectorPool((length) => this.lanes.allocate(length))
+    this.sliceThreads = options.sliceThreads ?? new SliceThreads({ threads: 0 })
+    this.vectors = new VectorPool((length) => this.sliceThreads.allocate(length))
     this.#members = new Membership(options.maxWorkers, options.allowMixedDevices)
     this.#scheduler = new Scheduler(options.limits, options.auditEvery)
     this.#createdMs = options.now()
@@ -154,7 +154,7 @@ export class WorkerPool {
     let onAbort: (() => void) | undefined
     try {
       return await new Promise((resolve, reject) => {
-        this.#current = new CurrentTask(task, this.vectors, this.lanes, resolve, reject)
+        this.#current = new CurrentTask(task, this.vectors, this.sliceThreads, resolve, reject)
         onAbort = () => {
           this.#handle({ kind: 'abandon' })
           reject(signal.reason as Error)
@@ -177,7 +177,7 @@ export class WorkerPool {
   /** A worker asks to take part. @throws what {@link Membership.admit} throws */
   join(request: JoinRequest): { worker: number; session: string } {
     const { summary, secret, applicant } = this.#members.admit(request, (id, reason) => {
-      this.expel(id, reason)
+      this.drop(id, reason)
     })
     const machine = `${applicant.host} ${applicant.device.name}`
     this.#handle({ kind: 'joined', worker: summary.id, name: summary.name, machine })
@@ -262,7 +262,7 @@ export class WorkerPool {
     this.#members.get(worker).bytes.results += vector.byteLength
     const arrived: Arrived = { worker, lease, vector }
     this.#arrived = arrived
-    const bad = isCurrent ? this.lanes.firstBadValue(vector) : -1
+    const bad = isCurrent ? this.sliceThreads.firstBadValue(vector) : -1
     if (bad >= 0) {
       const value = vector[bad]!
       const where = this.#current!.task.describeIndex(bad)
@@ -294,7 +294,7 @@ export class WorkerPool {
   }
 
   /** Closes the worker's control stream and gives its shards to others. The worker may join again. */
-  expel(worker: number, reason: string, isOwnFault = false): void {
+  drop(worker: number, reason: string, isOwnFault = false): void {
     const member = this.#members.find(worker)
     this.disconnect(worker, reason, isOwnFault)
     member?.connection?.drop(reason)
@@ -336,7 +336,7 @@ export class WorkerPool {
         return this.#send(effect.lease.worker, { revoke: { lease: effect.lease.id } })
       case 'count':
         this.#credit(effect.lease)
-        this.#expelOthers(effect.lease)
+        this.#dropOthers(effect.lease)
         return this.#current!.count(effect.lease, this.#arrived?.vector)
       case 'keep':
         return this.#current!.keep(effect.lease.id, this.#arrived!.vector)
@@ -345,7 +345,7 @@ export class WorkerPool {
       case 'done':
         return this.#current!.done()
       case 'drop':
-        return this.expel(effect.worker, effect.reason)
+        return this.drop(effect.worker, effect.reason)
       case 'goodbye':
         return this.#send(effect.worker, { finish: { reason: 'left' } })
       case 'state':
@@ -403,9 +403,9 @@ export class WorkerPool {
   }
 
   /** The first result that counts decides which bits the run is promised for. */
-  #expelOthers({ worker }: Lease): void {
+  #dropOthers({ worker }: Lease): void {
     for (const { summary, applicant } of this.#members.counted(worker)) {
-      this.expel(summary.id, `computes on ${applicant.device.name}, whose bits may differ from the first result's`)
+      this.drop(summary.id, `computes on ${applicant.device.name}, whose bits may differ from the first result's`)
     }
   }
 

@@ -62,10 +62,10 @@ export class Audit {
   }
 
   /** Nothing that this worker computed is believed any more; it runs nothing. @returns the leases whose results were kept */
-  disown(name: string): number[] {
-    const disowned = this.#executions.filter((execution) => execution.name === name)
-    this.#executions = this.#executions.filter((execution) => !disowned.includes(execution))
-    return disowned.map(({ lease }) => lease)
+  discardBy(name: string): number[] {
+    const discarded = this.#executions.filter((execution) => execution.name === name)
+    this.#executions = this.#executions.filter((execution) => !discarded.includes(execution))
+    return discarded.map(({ lease }) => lease)
   }
 
   finish(lease: number, hash: string): void {

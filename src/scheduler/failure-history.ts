@@ -11,7 +11,7 @@ interface Standing {
  * Who failed how often, by the name of the worker: one that crashes and joins again under its name is remembered.
  * A result that counted wipes the strikes out; the number of quarantines stays.
  */
-export class Standings {
+export class FailureHistory {
   readonly #limits: SchedulerLimits
   readonly #byName = new Map<string, Standing>()
 
@@ -41,7 +41,7 @@ export class Standings {
   }
 
   /** It computed wrongly: nothing that it says is believed any more. */
-  banish(name: string): void {
+  distrust(name: string): void {
     this.#of(name).untilMs = Infinity
   }
 

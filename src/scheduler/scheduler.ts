@@ -1,10 +1,10 @@
 import { ConvoyError } from '../shared/errors.js'
 import { Audit } from './audit.js'
 import type { SchedulerLimits } from './limits.js'
-import { Pace } from './straggler-policy.js'
+import { StragglerPolicy } from './straggler-policy.js'
 import type { Effect, Lease, RetryCause, SchedulerEvent, Task } from './scheduler-events.js'
 import { holds, overlap, plain } from './scheduler-events.js'
-import { Standings } from './failure-history.js'
+import { FailureHistory } from './failure-history.js'
 import type { Block } from './task-shards.js'
 import { TaskShards } from './task-shards.js'
 import type { WorkerState } from './worker-states.js'
@@ -28,8 +28,8 @@ export class Scheduler {
   readonly #auditEvery: number
   readonly #workers: WorkerTable
   readonly #leases = new Map<number, LiveLease>()
-  readonly #standings: Standings
-  #task: (Task & { readonly taskShards: TaskShards; readonly pace: Pace }) | undefined
+  readonly #failureHistory: FailureHistory
+  #task: (Task & { readonly taskShards: TaskShards; readonly stragglerPolicy: StragglerPolicy }) | undefined
   #audits: Audit[] = []
   #nextLease = 1
   #effects: Effect[] = []
@@ -37,8 +37,8 @@ export class Scheduler {
   constructor(limits: SchedulerLimits, auditEvery: number) {
     this.#limits = limits
     this.#auditEvery = auditEvery
-    this.#standings = new Standings(limits)
-    this.#workers = new WorkerTable(limits, this.#standings, (effect) => this.#effects.push(effect))
+    this.#failureHistory = new FailureHistory(limits)
+    this.#workers = new WorkerTable(limits, this.#failureHistory, (effect) => this.#effects.push(effect))
   }
 
   /** @throws ConvoyError('internal') for an event that cannot be, such as a second task at a time */
@@ -84,7 +84,7 @@ export class Scheduler {
   /** When to send the next `tick` if nothing else happens before: somebody idle may then help out. Infinity: no need. */
   get wakeMs(): number {
     if (this.#task === undefined || this.#workers.idle(this.#task.kind).length === 0) return Infinity
-    const overdueMs = [...this.#leases.values()].map((lease) => this.#task!.pace.overdueMs(lease))
+    const overdueMs = [...this.#leases.values()].map((lease) => this.#task!.stragglerPolicy.overdueMs(lease))
     return Math.min(...overdueMs.filter((ms) => ms > this.#workers.nowMs))
   }
 
@@ -129,7 +129,7 @@ export class Scheduler {
   }
 
   #strike(worker: WorkerRecord, reason: string): void {
-    const untilMs = this.#standings.failed(worker.name, this.#workers.nowMs)
+    const untilMs = this.#failureHistory.failed(worker.name, this.#workers.nowMs)
     if (untilMs !== undefined) this.#quarantine(worker.name, untilMs, reason)
   }
 
@@ -146,7 +146,11 @@ export class Scheduler {
     if (this.#task !== undefined)
       throw new ConvoyError('internal', `task ${task.id} began before task ${this.#task.id} was done`)
     const taskShards = new TaskShards(task.shards)
-    this.#task = { ...task, taskShards, pace: new Pace(this.#limits, this.#workers, taskShards, task.kind) }
+    this.#task = {
+      ...task,
+      taskShards,
+      stragglerPolicy: new StragglerPolicy(this.#limits, this.#workers, taskShards, task.kind),
+    }
     for (const worker of this.#workers.all) worker.passedOver = false
   }
 
@@ -202,12 +206,12 @@ export class Scheduler {
 
   /** This result is the one that counts for its block. What overlaps it is not needed any more. */
   #count(lease: Lease, name: string): void {
-    this.#standings.succeeded(name)
+    this.#failureHistory.succeeded(name)
     this.#task!.taskShards.count(lease)
     this.#effects.push({ kind: 'count', lease: plain(lease) })
     for (const other of this.#leases.values()) if (overlap(lease, other)) this.#overtaken(other)
     if (!this.#task!.taskShards.isDone) return
-    this.#task!.pace.notePassedOver()
+    this.#task!.stragglerPolicy.notePassedOver()
     const task = this.#task!
     this.#abandon()
     this.#effects.push({ kind: 'done', task: task.id })
@@ -268,7 +272,7 @@ export class Scheduler {
       const verdict = audit.verdict()
       if (verdict.kind === 'agreed') {
         this.#conclude(audit, verdict.lease, verdict.wrong.length > 0 ? 'mismatch' : 'agreed')
-        for (const name of verdict.wrong) this.#banish(name)
+        for (const name of verdict.wrong) this.#distrust(name)
       } else if (audit.finished.length > 0 && audit.running === 0 && !this.#couldHelp(audit)) {
         if (audit.finished.length === 1) this.#conclude(audit, audit.finished[0]!, 'unverified')
         else if (!audit.disputeSaid) {
@@ -292,11 +296,11 @@ export class Scheduler {
   }
 
   /** It computes wrongly: what it computed for other audits would be the only result if nobody were left to compare it with. */
-  #banish(name: string): void {
-    this.#standings.banish(name)
+  #distrust(name: string): void {
+    this.#failureHistory.distrust(name)
     this.#quarantine(name, Infinity, 'computed another result than two others, or than itself before')
     for (const audit of this.#audits) {
-      for (const lease of audit.disown(name)) this.#effects.push({ kind: 'discard', lease, reason: 'audited' })
+      for (const lease of audit.discardBy(name)) this.#effects.push({ kind: 'discard', lease, reason: 'audited' })
     }
   }
 
@@ -319,7 +323,7 @@ export class Scheduler {
 
   #grant(): void {
     if (this.#task === undefined) return
-    const shares = this.#task.pace.shares(this.#task.taskShards.countOf(this.#isOpen))
+    const shares = this.#task.stragglerPolicy.shares(this.#task.taskShards.countOf(this.#isOpen))
     for (const worker of this.#workers.idle(this.#task.kind)) {
       const share = shares.get(worker)!
       if (!this.#grantAudit(worker) && !this.#grantOpen(worker, share)) this.#grantRescue(worker, share)
@@ -338,7 +342,7 @@ export class Scheduler {
   #grantOpen(worker: WorkerRecord, share: number): boolean {
     const block = this.#task!.taskShards.block(share, this.#takeable(worker, this.#isOpen))
     if (block === undefined) return false
-    if (!this.#task!.pace.isWorth(worker, block)) {
+    if (!this.#task!.stragglerPolicy.isWorth(worker, block)) {
       worker.passedOver = true
       return false
     }
@@ -349,7 +353,10 @@ export class Scheduler {
   /** What somebody else is late with, computed a second time. */
   #grantRescue(worker: WorkerRecord, share: number): boolean {
     const late = [...this.#leases.values()].filter(
-      (lease) => lease.worker !== worker.id && !lease.audit && this.#task!.pace.overdueMs(lease) <= this.#workers.nowMs,
+      (lease) =>
+        lease.worker !== worker.id &&
+        !lease.audit &&
+        this.#task!.stragglerPolicy.overdueMs(lease) <= this.#workers.nowMs,
     )
     if (late.length === 0) return false
     const isLate = (shard: number): boolean =>

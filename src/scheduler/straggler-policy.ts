@@ -4,7 +4,7 @@ import type { LiveLease, WorkerRecord, WorkerTable } from './worker-table.js'
 import type { WorkKind } from './speeds.js'
 
 /** What the measured speeds say about one task: how much is whose share, who is late, whom to wait for. */
-export class Pace {
+export class StragglerPolicy {
   readonly #limits: SchedulerLimits
   readonly #workers: WorkerTable
   readonly #shards: TaskShards

@@ -4,7 +4,7 @@ import type { SchedulerLimits } from './limits.js'
 import type { Effect, Lease } from './scheduler-events.js'
 import type { WorkKind } from './speeds.js'
 import { Speed } from './speeds.js'
-import type { Standings } from './failure-history.js'
+import type { FailureHistory } from './failure-history.js'
 import type { WorkerState } from './worker-states.js'
 import { checkTransition } from './worker-states.js'
 
@@ -52,15 +52,15 @@ export interface WorkerView {
 /** The members of a run: the state of each, and what time does to it. */
 export class WorkerTable {
   readonly #limits: SchedulerLimits
-  readonly #standings: Standings
+  readonly #failureHistory: FailureHistory
   readonly #emit: (effect: Effect) => void
   readonly #workers = new Map<number, WorkerRecord>()
   /** The time of the event that is being handled. */
   nowMs = 0
 
-  constructor(limits: SchedulerLimits, standings: Standings, emit: (effect: Effect) => void) {
+  constructor(limits: SchedulerLimits, failureHistory: FailureHistory, emit: (effect: Effect) => void) {
     this.#limits = limits
-    this.#standings = standings
+    this.#failureHistory = failureHistory
     this.#emit = emit
   }
 
@@ -129,7 +129,7 @@ export class WorkerTable {
     if (worker.state === 'draining') return
     if (worker.state !== 'syncing') throw new ConvoyError('protocol', `Worker ${worker.id} was ready before.`)
     this.become(worker, 'ready')
-    if (this.#standings.quarantinedUntilMs(worker.name) > this.nowMs) this.become(worker, 'quarantined')
+    if (this.#failureHistory.quarantinedUntilMs(worker.name) > this.nowMs) this.become(worker, 'quarantined')
   }
 
   heartbeat(worker: WorkerRecord, shardsDone: number): void {
@@ -184,7 +184,7 @@ export class WorkerTable {
         this.become(worker, 'suspect')
       } else if (
         worker.state === 'quarantined' &&
-        this.#standings.quarantinedUntilMs(worker.name) <= this.nowMs &&
+        this.#failureHistory.quarantinedUntilMs(worker.name) <= this.nowMs &&
         silentMs <= suspectHeartbeats * heartbeatMs
       ) {
         this.become(worker, 'ready')

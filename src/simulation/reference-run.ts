@@ -1,5 +1,5 @@
 import { applyGradient } from '../training/apply-gradient.js'
-import { Lanes } from '../training/slices/lanes.js'
+import { SliceThreads } from '../training/slices/slice-threads.js'
 import { createOptimizer } from '../training/optimizers/optimizer.js'
 import { initialWeights } from '../model/initial-weights.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -21,7 +21,7 @@ export function referenceHashes(shards: number, steps: number): readonly string[
   const { config, model } = problem.description
   const weights = initialWeights(model.layout, config.seed)
   const optimizer = createOptimizer(config.optimizer, model.layout)
-  const lanes = new Lanes({ threads: 0 })
+  const sliceThreads = new SliceThreads({ threads: 0 })
   const planned = Math.ceil((config.epochs * problem.split.train.length) / config.batchSize)
   const hashes = [hashOfWeights(weights)]
   const used = new Set<string>()
@@ -33,7 +33,7 @@ export function referenceHashes(shards: number, steps: number): readonly string[
       samples.forEach((sample, place) => used.add(`${epochs[place]} ${sample}`))
       sum = tree.add(shard, 1, problem.gradient(step, shard, weights))
     }
-    applyGradient({ weights, optimizer, step }, sum!, model.layout, config, planned, lanes)
+    applyGradient({ weights, optimizer, step }, sum!, model.layout, config, planned, sliceThreads)
     hashes.push(hashOfWeights(weights))
   }
   const samplesSeen = steps * config.batchSize

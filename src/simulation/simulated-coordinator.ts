@@ -76,7 +76,7 @@ export class SimulatedCoordinator {
       }
     }
     const trainer = new Trainer({
-      ...{ description, observer, lanes: this.pool.lanes, signal: this.#abort.signal },
+      ...{ description, observer, sliceThreads: this.pool.sliceThreads, signal: this.#abort.signal },
       gradients: new PoolGradientSource(this.pool, new Store(), description, split),
       splitSizes: { train: split.train.length, validation: split.validation.length, test: split.test.length },
       stopSignal: new AbortController().signal,
@@ -122,7 +122,7 @@ export class SimulatedCoordinator {
     } catch (thrown) {
       const error = ConvoyError.from(thrown)
       if (error.code !== 'protocol') throw error
-      this.pool.expel(worker, 'sent a message that makes no sense')
+      this.pool.drop(worker, 'sent a message that makes no sense')
       return false
     }
   }

@@ -47,7 +47,7 @@ export interface WorkerSurroundings {
   readonly crowding: () => number
 }
 
-const VITALS = { residentBytes: 1, tensors: 1, tensorBytes: 4, eventLoopDelaySeconds: 0, phases: [] }
+const STATS = { residentBytes: 1, tensors: 1, tensorBytes: 4, eventLoopDelaySeconds: 0, phases: [] }
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 2_000
 const JOIN_DEADLINE_MS = 5_000
@@ -205,7 +205,7 @@ export class SimulatedWorker {
     const beat = this.#whileMember(() => {
       if (target !== this.#at.coordinator()) return this.#rejoin()
       this.#noticeDarkness()
-      this.#tell({ heartbeat: { ...VITALS, shardsDone: this.#shardsDone } })
+      this.#tell({ heartbeat: { ...STATS, shardsDone: this.#shardsDone } })
       this.#at.time.after(heartbeatMs, beat)
     })
     beat()

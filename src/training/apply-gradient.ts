@@ -1,7 +1,7 @@
 import type { ParameterLayout } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/config/run-config.js'
 import { learningRate } from './schedules/learning-rate.js'
-import type { Lanes } from './slices/lanes.js'
+import type { SliceThreads } from './slices/slice-threads.js'
 import type { TrainingState } from './training-state.js'
 import { trainableTensors } from './optimizers/optimizer.js'
 
@@ -28,20 +28,20 @@ export function applyGradient(
   layout: ParameterLayout,
   config: RunConfig,
   totalSteps: number,
-  lanes: Lanes,
+  sliceThreads: SliceThreads,
 ): StepOutcome | undefined {
   const { batchSize, shardSize, clipNorm } = config
   const { trainableCount, weightCount, statisticsMomentum } = layout
 
   const tensors = trainableTensors(layout)
-  const squares = lanes.run({ kind: 'average', sum, weights, batchSize, tensors }, trainableCount)
+  const squares = sliceThreads.run({ kind: 'average', sum, weights, batchSize, tensors }, trainableCount)
   const gradientNorm = Math.sqrt(squares.reduce((total, slice) => total + slice, 0))
   const loss = sum[weightCount]! / batchSize
   if (!Number.isFinite(gradientNorm) || !Number.isFinite(loss)) return undefined
 
   const scale = clipNorm !== null && gradientNorm > clipNorm ? clipNorm / gradientNorm : 1
   const rate = learningRate(config.schedule, step, totalSteps)
-  lanes.run({ kind: 'update', step: optimizer.step(rate), weights, gradient: sum, scale }, trainableCount)
+  sliceThreads.run({ kind: 'update', step: optimizer.step(rate), weights, gradient: sum, scale }, trainableCount)
 
   const shards = batchSize / shardSize
   for (let index = trainableCount; index < weightCount; index++) {

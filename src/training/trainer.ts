@@ -8,7 +8,7 @@ import { isBetter } from './best-weights.js'
 import type { GradientSource } from './gradient-source.js'
 import type { EvaluationResult, RunEvent, RunObserver, RunResult } from './run-events.js'
 import { resultOf } from './run-result.js'
-import type { Lanes } from './slices/lanes.js'
+import type { SliceThreads } from './slices/slice-threads.js'
 import type { Snapshot, TrainingState } from './training-state.js'
 import { initialState } from './training-state.js'
 
@@ -18,7 +18,7 @@ export interface TrainerOptions {
   readonly datasetFrom?: string
   readonly splitSizes: Readonly<Record<SplitName, number>>
   readonly gradients: GradientSource
-  readonly lanes: Lanes
+  readonly sliceThreads: SliceThreads
   readonly observer: RunObserver
   readonly hooks?: TrainerHooks | undefined
   /** Ends the run at once; nothing is evaluated any more. */
@@ -82,7 +82,7 @@ export class Trainer {
   #pending: RunEvent | undefined
 
   constructor(options: TrainerOptions) {
-    const { description, splitSizes, lanes, now } = options
+    const { description, splitSizes, sliceThreads, now } = options
     const { epochs, batchSize, maxSteps } = description.config
     this.#options = options
     this.#gradients = options.gradients
@@ -90,7 +90,7 @@ export class Trainer {
     this.#plannedSteps = plannedSteps(epochs, splitSizes.train, batchSize)
     this.#totalSteps = Math.min(this.#plannedSteps, maxSteps ?? Infinity)
     this.#startedMs = now()
-    this.state = initialState(description, (length) => lanes.allocate(length))
+    this.state = initialState(description, (length) => sliceThreads.allocate(length))
   }
 
   /**
@@ -126,7 +126,7 @@ export class Trainer {
    * @returns the averaged gradient, to be released; see {@link EpochSnapshot}
    */
   async step(): Promise<Float32Array> {
-    const { now, signal, soon, lanes } = this.#options
+    const { now, signal, soon, sliceThreads } = this.#options
     const { config, model } = this.#options.description
     const { state } = this
     const startedMs = now()
@@ -137,7 +137,7 @@ export class Trainer {
     const sum = await computing
     const summedMs = now()
     this.#isApplying = true
-    const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, lanes)
+    const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, sliceThreads)
     this.#isApplying = false
     if (metrics === undefined) throw diverged(state.step)
     const appliedMs = now()

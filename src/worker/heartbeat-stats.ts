@@ -11,7 +11,7 @@ const RESOLUTION_MS = 10
 const NANOSECONDS_PER_MS = 1e6
 
 /** How a worker does, for its heartbeats. One for each membership. */
-export class WorkerVitals {
+export class HeartbeatStats {
   /** Of the thread that talks. */
   readonly times = new PhaseTimes()
   #shardsDone = 0

@@ -33,7 +33,7 @@ import type { ControlClient, DataClient } from '../shared/protocol/services.js'
 import type { FromCompute } from './compute-messages.js'
 import type { ComputeThread } from './compute-thread.js'
 import type { LogRelay } from './log-relay.js'
-import { WorkerVitals } from './heartbeat-stats.js'
+import { HeartbeatStats } from './heartbeat-stats.js'
 
 export interface SessionOptions {
   /** `host:port` of the coordinator. */
@@ -118,7 +118,7 @@ async function member(
   const { info, warn } = log.module('worker')
   const work = control.work(metadata)
   const streams: (grpc.ClientDuplexStream<never, never> | grpc.ClientReadableStream<never>)[] = [work as never]
-  const vitals = new WorkerVitals(options.device, log.module('compute').warn)
+  const heartbeatStats = new HeartbeatStats(options.device, log.module('compute').warn)
   const end = new AbortController()
   const over = end.signal
   let heartbeats: NodeJS.Timeout | undefined
@@ -129,7 +129,7 @@ async function member(
         reject(fromStatus(error, address))
       }
       const beat = (): void => {
-        const heartbeat = vitals.heartbeat()
+        const heartbeat = heartbeatStats.heartbeat()
         onHeartbeat(heartbeat)
         work.write({ heartbeat })
         const logs = relay?.take()
@@ -202,10 +202,10 @@ async function member(
         const onMessage = (message: FromCompute): void => {
           switch (message.kind) {
             case 'progress':
-              vitals.progress(message.shardsDone, message.tensors, message.tensorBytes)
+              heartbeatStats.progress(message.shardsDone, message.tensors, message.tensorBytes)
               break
             case 'phases':
-              vitals.phases(message.phases)
+              heartbeatStats.phases(message.phases)
               break
             case 'want-weights':
               weights.write({ haveVersion: message.haveVersion, shared: false })
@@ -215,7 +215,7 @@ async function member(
                 isNotSharedSaid = true
                 warn(`Results travel over the network: ${message.whyNotShared}`)
               }
-              sending = sending.then(() => send(results, message, vitals)).catch(fail)
+              sending = sending.then(() => send(results, message, heartbeatStats)).catch(fail)
               break
             case 'failed':
               work.write({ failed: { lease: message.lease, reason: message.reason } })
@@ -242,7 +242,7 @@ async function member(
   } finally {
     end.abort()
     clearInterval(heartbeats)
-    vitals.close()
+    heartbeatStats.close()
     if (onLeave) leaveSignal.removeEventListener('abort', onLeave)
     for (const stream of streams) {
       stream.on('error', () => undefined)
@@ -263,12 +263,12 @@ async function lastWords(work: grpc.ClientDuplexStream<FromWorker, FromCoordinat
 async function send(
   results: grpc.ClientDuplexStream<Chunk, Refusal>,
   { lease, bytes, vector }: Extract<FromCompute, { kind: 'result' }>,
-  vitals: WorkerVitals,
+  heartbeatStats: HeartbeatStats,
 ): Promise<void> {
   const startedMs = performance.now()
   const chunks = vector ? chunksOf(lease, bytesOf(vector)) : [sharedChunk(lease, bytes)]
   for (const chunk of chunks) if (!results.write(chunk)) await once(results, 'drain')
-  vitals.times.record('send', (performance.now() - startedMs) / 1000)
+  heartbeatStats.times.record('send', (performance.now() - startedMs) / 1000)
 }
 
 async function* blocksOf(stream: AsyncIterable<Chunk>): AsyncGenerator<Uint8Array> {

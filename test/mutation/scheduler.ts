@@ -66,7 +66,7 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'quarantine never ends',
     file: WORKERS,
-    find: 'this.#standings.quarantinedUntilMs(worker.name) <= this.nowMs',
+    find: 'this.#failureHistory.quarantinedUntilMs(worker.name) <= this.nowMs',
     replace: 'false',
   },
   {
@@ -84,7 +84,7 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a result that is not finite is taken',
     file: POOL,
-    find: 'const bad = isCurrent ? this.lanes.firstBadValue(vector) : -1;',
+    find: 'const bad = isCurrent ? this.sliceThreads.firstBadValue(vector) : -1;',
     replace: 'const bad = -1;',
   },
   {
@@ -102,9 +102,9 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'every step is applied twice',
     file: 'training/trainer.js',
-    find: 'const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, lanes);',
+    find: 'const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, sliceThreads);',
     replace:
-      'applyGradient(state, sum, model.layout, config, this.#plannedSteps, lanes);\n        const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, lanes);',
+      'applyGradient(state, sum, model.layout, config, this.#plannedSteps, sliceThreads);\n        const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, sliceThreads);',
   },
   {
     name: 'the run gives up at the first failure',

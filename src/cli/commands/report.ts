@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { Command } from 'commander'
 import writeFileAtomic from 'write-file-atomic'
-import { readStory } from '../../reporting/page/read-timeline.js'
+import { readTimeline } from '../../reporting/page/read-timeline.js'
 import { findRunningRun } from '../../coordinator/run-announcement.js'
 import type { Inspection, Kernels } from '../../reporting/page/inspection.js'
 import { kernelsOf, MAX_INSPECTION_BYTES } from '../../reporting/page/inspection.js'
@@ -22,8 +22,8 @@ export function reportCommand(): Command {
     .option('--out <file>', 'where to (default: report.html in the run directory)')
     .option('--json', 'print the file and what the report says in numbers, for machines')
     .action(async (run: string, { out, json }: { out?: string; json?: true }) => {
-      const { file, story } = await writeReport(run, out)
-      standardOutput.print(json ? `${JSON.stringify({ file, ...summaryOf(story) })}\n` : `${printable(file)}\n`)
+      const { file, timeline } = await writeReport(run, out)
+      standardOutput.print(json ? `${JSON.stringify({ file, ...summaryOf(timeline) })}\n` : `${printable(file)}\n`)
     })
 }
 
@@ -34,30 +34,30 @@ export function reportCommand(): Command {
 export async function writeReport(
   run: string,
   out?: string,
-): Promise<{ readonly file: string; readonly story: ReportStory }> {
-  const { status, ...read } = readStory(run)
+): Promise<{ readonly file: string; readonly timeline: ReportTimeline }> {
+  const { status, ...read } = readTimeline(run)
   const goesOn = status.end === undefined && (await isRunning(run))
   const { kernels, inspection, looking } = await lookInside(run)
-  const story = {
+  const timeline = {
     ...read,
     weights: await withHashes(run, read.weights),
     status: { ...status, ...(goesOn && { state: 'running' }), ...(kernels && { kernels }) },
     looking,
   }
-  const html = reportPage(story, inspection)
+  const html = reportPage(timeline, inspection)
   const file = out ?? path.join(run, 'report.html')
   try {
     await (out === undefined ? replaceFile(file, html) : writeFileAtomic(file, html))
   } catch (error) {
     throw new ConvoyError('usage', `${file} cannot be written: ${(error as Error).message}`, { cause: error })
   }
-  return { file: path.resolve(file), story }
+  return { file: path.resolve(file), timeline }
 }
 
-type ReportStory = Snapshot & Required<Pick<Snapshot, 'status'>>
+type ReportTimeline = Snapshot & Required<Pick<Snapshot, 'status'>>
 
 /** What a script asks of a report: how the run ended, its numbers, and what it was. */
-function summaryOf({ header, environment, outcome, weights, members, status }: ReportStory): object {
+function summaryOf({ header, environment, outcome, weights, members, status }: ReportTimeline): object {
   const { state, end } = status
   return { state, end, outcome, weights, run: header, environment, workers: members }
 }

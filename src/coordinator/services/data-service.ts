@@ -43,7 +43,7 @@ export function dataService(
           const vector = pool.vectors.take(length)
           // The name is made here: no peer says which file is read. The worker writes over it when it has computed its next
           // lease, which it gets after this one was read or revoked.
-          if (!sharedFiles?.read(resultFile(worker), vector, pool.lanes.fill))
+          if (!sharedFiles?.read(resultFile(worker), vector, pool.sliceThreads.fill))
             throw new ConvoyError('protocol', `worker ${worker} shares no file`)
           onShared(vector.byteLength)
           return pool.result(worker, lease, vector)
@@ -62,7 +62,7 @@ export function dataService(
           throw error
         } finally {
           // A worker that cannot deliver, or whose bytes do not arrive as they were sent, joins again over a new connection.
-          pool.expel(worker, reason, isOwnFault)
+          pool.drop(worker, reason, isOwnFault)
           sharedFiles?.remove(resultFile(worker))
         }
       })

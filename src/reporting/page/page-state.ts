@@ -64,7 +64,7 @@ export interface EvaluationPoint {
 export const LINE_KINDS = ['joined', 'left', 'fault', 'note'] as const
 
 /** Something that happened, in a sentence. */
-export interface StoryLine {
+export interface TimelineLine {
   readonly timeSeconds: number
   readonly kind: (typeof LINE_KINDS)[number]
   readonly text: string
@@ -175,7 +175,7 @@ export interface RunOutcome {
 export interface Update {
   readonly points: readonly StepPoint[]
   readonly evaluations: readonly EvaluationPoint[]
-  readonly lines: readonly StoryLine[]
+  readonly lines: readonly TimelineLine[]
   /** All of them, when one came or went. */
   readonly members?: readonly Membership[]
   readonly status?: RunStatus

@@ -12,7 +12,7 @@ import { MAX_CONFIG_BYTES, MAX_JSON_BYTES, readTextIfThere } from '../../shared/
 import { environmentSchema, resultSchema, statusSchema } from '../kept-status.js'
 import { metricsLineSchema } from '../sinks/metrics-line.js'
 import type { KeptResult } from '../run-outcome.js'
-import { RunStory } from './timeline.js'
+import { Timeline } from './timeline.js'
 
 /** A million steps. It becomes one string, which has less than 536 million characters (V8). */
 const MAX_METRICS_BYTES = 500e6
@@ -22,7 +22,7 @@ const MAX_METRICS_BYTES = 500e6
  * itself, `status.json` and `result.json`.
  * @throws ConvoyError('usage') when it is no run directory, or something in these files makes no sense
  */
-export function readStory(directory: string): Snapshot & { readonly status: RunStatus } {
+export function readTimeline(directory: string): Snapshot & { readonly status: RunStatus } {
   if (!isThere(directory))
     throw new ConvoyError(
       'usage',
@@ -59,7 +59,7 @@ export function readStory(directory: string): Snapshot & { readonly status: RunS
   const status = kept(statusSchema, 'status.json')
   const environment = kept(environmentSchema, 'environment.json')
 
-  const story = new RunStory(directory)
+  const timeline = new Timeline(directory)
   const phases = new PhaseTimes()
   let timeSeconds = 0
   let totalSteps = 0
@@ -72,17 +72,17 @@ export function readStory(directory: string): Snapshot & { readonly status: RunS
         phases.record(phase as keyof typeof event.phaseSeconds, spent)
     if (event.kind === 'started') totalSteps = event.totalSteps
     if (event.kind === 'started')
-      story.observe({ ...event, config: checked(runConfigSchema, 'config.yaml', () => parse(config)) }, time)
+      timeline.observe({ ...event, config: checked(runConfigSchema, 'config.yaml', () => parse(config)) }, time)
     // The line has the hash alone; the result is in its own file.
-    else if (event.kind !== 'finished') story.observe(event, time)
+    else if (event.kind !== 'finished') timeline.observe(event, time)
   }
-  if (result) story.finish(result)
+  if (result) timeline.finish(result)
   const at = new Date(1000 * (status?.timeSeconds ?? timeSeconds)).toISOString()
   const kind = endKindOf(result, totalSteps, status?.state)
   const end: RunEnd | undefined = status?.end ?? (kind && { kind, at })
   const coordinatorPhases = phases.report().map(({ phase, seconds }) => ({ phase, seconds }))
   return {
-    ...story.snapshot(),
+    ...timeline.snapshot(),
     ...(environment && { environment }),
     // A coordinator that was killed, or goes on, has not written its status.
     status: {

@@ -13,7 +13,7 @@ import { environmentSchema } from '../kept-status.js'
 import { LookInside } from './inspect-run.js'
 import { writeStatus } from '../run-directory.js'
 import { runStatus } from '../run-status.js'
-import { RunStory } from './timeline.js'
+import { Timeline } from './timeline.js'
 
 /** One process looks, on a CPU; what it takes is estimated by the test. */
 const LOOK_START_SECONDS = 3
@@ -31,7 +31,7 @@ interface Watched {
 /** The live page of a run. */
 export class RunPage {
   readonly #runDirectory: string
-  readonly #story: RunStory
+  readonly #timeline: Timeline
   readonly #inside: LookInside
   readonly #page: LivePage
   #watched: Watched | undefined
@@ -46,12 +46,12 @@ export class RunPage {
    */
   constructor(runDirectory: string, signal: AbortSignal, onInspection: (inspection: Inspection) => void) {
     this.#runDirectory = runDirectory
-    this.#story = new RunStory(runDirectory)
+    this.#timeline = new Timeline(runDirectory)
     this.#inside = new LookInside(path.join(runDirectory, 'inspection.json'), signal, onInspection)
     const environment = readEnvironment(runDirectory)
     this.#page = livePageOf({
-      snapshot: () => ({ ...this.#story.snapshot(), ...(environment && { environment }) }),
-      takeUpdate: () => this.#story.takeUpdate(),
+      snapshot: () => ({ ...this.#timeline.snapshot(), ...(environment && { environment }) }),
+      takeUpdate: () => this.#timeline.takeUpdate(),
       status: () => this.#status(),
       looking: () => this.#inside.looking,
       inspection: () => this.#inside.inspection,
@@ -64,14 +64,14 @@ export class RunPage {
   readonly handle: LivePage['handle'] = (...request) => this.#page.handle(...request)
 
   readonly observe: RunObserver = (event) => {
-    this.#story.observe(event, wallSeconds())
+    this.#timeline.observe(event, wallSeconds())
     if (event.kind === 'started') this.#totalSteps = event.totalSteps
     if (event.kind === 'finished') this.#ended(event.result.steps < this.#totalSteps ? 'stopped' : 'finished')
   }
 
   /** A line that no event says. @param timeSeconds since 1970 */
   readonly say = (text: string, timeSeconds: number): void => {
-    this.#story.say(text, timeSeconds)
+    this.#timeline.say(text, timeSeconds)
   }
 
   /** From now on the page tells how this coordinator stands. */

@@ -68,14 +68,14 @@ export function livePageOf(source: PageSource): LivePage {
     }
     let whole: Buffer | undefined
     for (const [viewer, lastSeen] of newcomers) {
-      whole ??= Buffer.from(wholeStory())
+      whole ??= Buffer.from(wholeTimeline())
       viewer.write(history.since(lastSeen) ?? whole)
       viewers.add(viewer)
     }
     newcomers.clear()
   }
   /** For who was not here before. Its id is that of the newest event: it holds what they told. */
-  const wholeStory = (): string => {
+  const wholeTimeline = (): string => {
     const event = (kind: string, json: string): string => `id: ${history.id}\nevent: ${kind}\ndata: ${json}\n\n`
     return (
       event('snapshot', JSON.stringify({ ...source.snapshot(), ...now() })) +

@@ -5,7 +5,7 @@ import type {
   RunOutcome,
   Snapshot,
   StepPoint,
-  StoryLine,
+  TimelineLine,
   Update,
   WeightsByName,
 } from './page-state.js'
@@ -26,7 +26,7 @@ const MAX_MEMBERS = 512
 const MAX_PENDING_EVENTS = 2_000
 
 /** What the page shows of a run, from its events: bounded, however long the run is. */
-export class RunStory {
+export class Timeline {
   readonly #runDirectory: string
   #header: RunHeader | undefined
   #points: StepPoint[] = []
@@ -34,7 +34,7 @@ export class RunStory {
   /** Steps of the point that is not full yet. */
   #gathered: StepPoint[] = []
   #evaluations: EvaluationPoint[] = []
-  #lines: StoryLine[] = []
+  #lines: TimelineLine[] = []
   #members = new Map<number, Membership>()
   #outcome: RunOutcome | undefined
   #weights: WeightsByName | undefined
@@ -97,7 +97,7 @@ export class RunStory {
   }
 
   /** A line that no event says. */
-  say(text: string, timeSeconds: number, kind: StoryLine['kind'] = 'note', workerId?: number): void {
+  say(text: string, timeSeconds: number, kind: TimelineLine['kind'] = 'note', workerId?: number): void {
     const line = { timeSeconds, kind, text: printable(text), ...(workerId !== undefined && { workerId }) }
     this.#lines = last(MAX_LINES, [...this.#lines, line])
     this.#fresh.lines.push(line)
@@ -172,7 +172,7 @@ export class RunStory {
 interface News {
   points: StepPoint[]
   evaluations: EvaluationPoint[]
-  lines: StoryLine[]
+  lines: TimelineLine[]
   members?: readonly Membership[]
 }
 
@@ -190,7 +190,7 @@ function memberOf({ id, name, device }: WorkerSummary): Omit<Membership, 'joined
   return { id, name: printable(name), device: printable(model), deviceKind: kind, tensorflowVersion }
 }
 
-function kindOf(event: RunEvent): StoryLine['kind'] {
+function kindOf(event: RunEvent): TimelineLine['kind'] {
   switch (event.kind) {
     case 'worker-joined':
       return 'joined'

@@ -6,7 +6,7 @@ import { firstBadValue } from '../first-bad-value.js'
 import type { OptimizerStep } from '../optimizers/optimizer.js'
 import { update } from '../optimizers/optimizer.js'
 
-/** Floats in a slice, whatever the number of lanes: sums over a vector are sums of slice sums (docs/decisions/007). */
+/** Floats in a slice, whatever the number of sliceThreads: sums over a vector are sums of slice sums (docs/decisions/007). */
 export const SLICE_LENGTH = 2 ** 20
 
 /** What can be done to a long vector slice by slice. Plain data: it travels to other threads, which see the same vectors. */

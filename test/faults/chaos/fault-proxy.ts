@@ -12,7 +12,7 @@ export const BOTH: readonly Direction[] = ['up', 'down']
 interface Connection {
   readonly client: net.Socket
   readonly server: net.Socket
-  readonly lanes: Readonly<Record<Direction, FaultLane>>
+  readonly sliceThreads: Readonly<Record<Direction, FaultLane>>
 }
 
 /**
@@ -53,7 +53,7 @@ export class FaultProxy {
 
   /** What waits in this direction, of all connections. */
   heldBytes(direction: Direction): number {
-    return [...this.#connections].reduce((sum, { lanes }) => sum + lanes[direction].heldBytes, 0)
+    return [...this.#connections].reduce((sum, { sliceThreads }) => sum + sliceThreads[direction].heldBytes, 0)
   }
 
   /** Reads that are still to be damaged. */
@@ -83,9 +83,9 @@ export class FaultProxy {
 
   /** Half-open: the coordinator sees every connection closed, the worker is not told. */
   closeServerSides(): void {
-    for (const { server, lanes } of this.#connections) {
-      lanes.up.mute()
-      lanes.down.mute()
+    for (const { server, sliceThreads } of this.#connections) {
+      sliceThreads.up.mute()
+      sliceThreads.down.mute()
       breakOff(server)
     }
   }
@@ -114,11 +114,11 @@ export class FaultProxy {
     }
     const { host, port } = parseAddress(this.#target, 'target')
     const server = net.connect({ host, port, allowHalfOpen: true, noDelay: true })
-    const lanes = {
+    const sliceThreads = {
       up: new FaultLane(client, server, this.#faults.up, this.#draws),
       down: new FaultLane(server, client, this.#faults.down, this.#draws),
     }
-    const connection = { client, server, lanes }
+    const connection = { client, server, sliceThreads }
     this.#connections.add(connection)
     const forget = (): void => {
       if (client.destroyed && server.destroyed) this.#connections.delete(connection)
@@ -127,14 +127,14 @@ export class FaultProxy {
     server.on('close', forget)
   }
 
-  #goOn({ client, server, lanes }: Connection): void {
+  #goOn({ client, server, sliceThreads }: Connection): void {
     for (const direction of BOTH) {
-      if (lanes[direction].hasHole && this.#faults[direction].blackhole === 'none') {
+      if (sliceThreads[direction].hasHole && this.#faults[direction].blackhole === 'none') {
         breakOff(client)
         breakOff(server)
         return
       }
-      lanes[direction].wake()
+      sliceThreads[direction].wake()
     }
   }
 }

@@ -17,7 +17,7 @@ import { PROTOCOL_VERSION } from '../../../src/shared/protocol/messages.js'
 import type { ControlClient, DataClient } from '../../../src/shared/protocol/services.js'
 import { Control, Data, SESSION_KEY, WORKER_KEY } from '../../../src/shared/protocol/services.js'
 
-const VITALS = { residentBytes: 1, tensors: 1, tensorBytes: 4, eventLoopDelaySeconds: 0, phases: [], shardsDone: 0 }
+const STATS = { residentBytes: 1, tensors: 1, tensorBytes: 4, eventLoopDelaySeconds: 0, phases: [], shardsDone: 0 }
 
 /** A member of a run that speaks the protocol well and computes nothing: what it sends is up to the test. */
 export class LyingWorker {
@@ -41,7 +41,7 @@ export class LyingWorker {
       if (lease) this.#leases.push(lease.lease)
       this.#work.emit('news')
     })
-    const beat = (): void => void this.#work.write({ heartbeat: VITALS })
+    const beat = (): void => void this.#work.write({ heartbeat: STATS })
     beat()
     this.#heartbeats = setInterval(beat, reply.heartbeatMs)
     this.#work.write({ ready: {} })

@@ -2,7 +2,7 @@ import type { NumberMutation } from '../mutation.js'
 
 const STATE = { file: 'coordinator/run-progress.js', tests: ['unit/reporting/reporting'] }
 const BAR = { file: 'reporting/sinks/progress-line.js', tests: ['unit/reporting/reporting'] }
-const STORY = { file: 'reporting/page/timeline.js', tests: ['unit/reporting/timeline', 'unit/reporting/serve-page'] }
+const TIMELINE = { file: 'reporting/page/timeline.js', tests: ['unit/reporting/timeline', 'unit/reporting/serve-page'] }
 const LINES = { file: 'reporting/sinks/metrics-file.js', tests: ['unit/reporting/reporting'] }
 const TABLE = { file: 'reporting/final-table.js', tests: ['unit/training/trainer', 'unit/reporting/reporting'] }
 const HISTOGRAM = {
@@ -61,13 +61,13 @@ export const REPORTING: readonly NumberMutation[] = [
     replace: 'Date.now()',
   },
   {
-    ...STORY,
+    ...TIMELINE,
     name: 'a point of many steps shows the last one instead of their mean',
     find: 'const whole = merged(this.#gathered);',
     replace: 'const whole = this.#gathered.at(-1);',
   },
   {
-    ...STORY,
+    ...TIMELINE,
     name: 'the page shows loss and accuracy of an evaluation in each other’s place',
     find: 'const point = { split, step, epoch: event.epoch, loss, accuracy,',
     replace: 'const point = { split, step, epoch: event.epoch, loss: accuracy, accuracy: loss,',

@@ -19,14 +19,14 @@ export const TRAINING: readonly NumberMutation[] = [
   {
     ...RUN,
     name: 'schedules end at maxSteps',
-    find: 'config, this.#plannedSteps, lanes)',
-    replace: 'config, this.#totalSteps, lanes)',
+    find: 'config, this.#plannedSteps, sliceThreads)',
+    replace: 'config, this.#totalSteps, sliceThreads)',
   },
   {
     ...RUN,
     name: 'the rate of a step is that of the next one',
-    find: 'config, this.#plannedSteps, lanes)',
-    replace: 'config, step + 1, scheduledSteps, lanes)',
+    find: 'config, this.#plannedSteps, sliceThreads)',
+    replace: 'config, step + 1, scheduledSteps, sliceThreads)',
   },
   {
     ...RUN,

@@ -20,7 +20,7 @@ import { packageRoot } from '../../../src/shared/package-root.js'
 import type { Heartbeat } from '../../../src/shared/protocol/messages.js'
 import { parseGpu } from '../../../src/worker/gpu-readings.js'
 import { WorkerMetrics } from '../../../src/worker/worker-metrics.js'
-import { WorkerVitals } from '../../../src/worker/heartbeat-stats.js'
+import { HeartbeatStats } from '../../../src/worker/heartbeat-stats.js'
 import { until } from '../../support/until.js'
 import { EVENTS, worker } from '../../support/example-run.js'
 
@@ -344,18 +344,18 @@ describe('readings of nvidia-smi', () => {
     const warnings: string[] = []
     const device = { kind: 'gpu', name: 'a GPU', tensorflowVersion: '2', fingerprint: 'f' } as const
     writeFileSync(answer, '37, 1024, 143771, 41, 123.45\n')
-    const vitals = new WorkerVitals(device, (text) => warnings.push(text), 20)
+    const heartbeatStats = new HeartbeatStats(device, (text) => warnings.push(text), 20)
     try {
-      await until('a reading', () => vitals.heartbeat().gpu?.temperatureCelsius === 41)
+      await until('a reading', () => heartbeatStats.heartbeat().gpu?.temperatureCelsius === 41)
       rmSync(answer)
-      await until('no reading', () => vitals.heartbeat().gpu === undefined)
-      await until('a time of the event loop', () => vitals.heartbeat().eventLoopDelaySeconds > 0)
+      await until('no reading', () => heartbeatStats.heartbeat().gpu === undefined)
+      await until('a time of the event loop', () => heartbeatStats.heartbeat().eventLoopDelaySeconds > 0)
       writeFileSync(answer, '37, 1024, 143771, 42, 123.45\n')
-      await until('another reading', () => vitals.heartbeat().gpu?.temperatureCelsius === 42)
+      await until('another reading', () => heartbeatStats.heartbeat().gpu?.temperatureCelsius === 42)
       assert.equal(warnings.length, 1)
       assert.match(warnings[0]!, /^The GPU cannot be read: /)
     } finally {
-      vitals.close()
+      heartbeatStats.close()
       process.env['PATH'] = PATH
       rmSync(directory, { recursive: true })
     }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import http from 'node:http'
 import { after, describe, it } from 'node:test'
-import { RunStory } from '../../../src/reporting/page/timeline.js'
+import { Timeline } from '../../../src/reporting/page/timeline.js'
 import { EventHistory } from '../../../src/reporting/page/event-history.js'
 import type { Snapshot, Update } from '../../../src/reporting/page/page-state.js'
 import { livePageOf } from '../../../src/reporting/page/serve-page.js'
@@ -18,14 +18,14 @@ interface SentEvent {
   readonly data: Snapshot & Update
 }
 
-/** The page of a story, behind the real server. */
-async function servedStory() {
-  const story = new RunStory('runs/example')
+/** The page of a timeline, behind the real server. */
+async function servedTimeline() {
+  const timeline = new Timeline('runs/example')
   let inspection: string | undefined
   let looked = 0
   const page = livePageOf({
-    snapshot: () => story.snapshot(),
-    takeUpdate: () => story.takeUpdate(),
+    snapshot: () => timeline.snapshot(),
+    takeUpdate: () => timeline.takeUpdate(),
     status: () => undefined,
     looking: () => ({ state: 'never' }),
     inspection: () => inspection,
@@ -50,7 +50,7 @@ async function servedStory() {
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     return response
   }
-  return { story, page, ask, looks: () => looked }
+  return { timeline, page, ask, looks: () => looked }
 }
 
 /** The next events of a stream. */
@@ -86,19 +86,19 @@ async function nextLines(events: AsyncGenerator<SentEvent, void>): Promise<strin
 
 describe("the page's server", () => {
   it('tells a viewer that was cut off exactly what it missed', async () => {
-    const { story, ask } = await servedStory()
-    for (const event of EVENTS.slice(0, 3)) story.observe(event, 1)
+    const { timeline, ask } = await servedTimeline()
+    for (const event of EVENTS.slice(0, 3)) timeline.observe(event, 1)
     const first = await ask('/events')
     const seen = await next(eventsOf(first), 'snapshot')
     assert.equal(seen.data.header?.network, 'resnet8')
     const { length: linesSeen } = seen.data.lines
     first.destroy()
 
-    story.say('while nobody listened', 2)
+    timeline.say('while nobody listened', 2)
     const second = await ask('/events', { headers: { 'last-event-id': seen.id } })
     const events = eventsOf(second)
     assert.deepEqual(await nextLines(events), ['while nobody listened'])
-    story.say('and after', 3)
+    timeline.say('and after', 3)
     assert.deepEqual(await nextLines(events), ['and after'])
     second.destroy()
 
@@ -109,7 +109,7 @@ describe("the page's server", () => {
   })
 
   it('lets so many look and no more, and the next one when somebody leaves', async () => {
-    const { page, ask } = await servedStory()
+    const { page, ask } = await servedTimeline()
     const all = await Promise.all(Array.from({ length: MAX_VIEWERS }, async () => ask('/events')))
     assert.deepEqual([...new Set(all.map(({ statusCode }) => statusCode))], [200])
     assert.equal((await ask('/events')).statusCode, 503)
@@ -121,15 +121,15 @@ describe("the page's server", () => {
   })
 
   it('lets go who does not read', async () => {
-    const { story, page, ask } = await servedStory()
+    const { timeline, page, ask } = await servedTimeline()
     const lazy = await ask('/events')
-    for (let line = 0; line < 20; line++) story.say('x'.repeat(1_000_000), 1)
+    for (let line = 0; line < 20; line++) timeline.say('x'.repeat(1_000_000), 1)
     while (page.viewers > 0) await new Promise((resolve) => setImmediate(resolve))
     lazy.destroy()
   })
 
   it('allows the page nothing but its own files, and other sites nothing at all', async () => {
-    const { ask, looks } = await servedStory()
+    const { ask, looks } = await servedTimeline()
     const { headers } = await ask('/')
     const policy = String(headers['content-security-policy'])
     assert.match(policy, /^default-src 'none'; /)
@@ -165,7 +165,7 @@ describe("the page's server", () => {
   })
 
   it("is not this machine's for a foreign name that was made to mean it", async () => {
-    const { ask } = await servedStory()
+    const { ask } = await servedTimeline()
     const statusFor = async (host: string): Promise<number | undefined> =>
       (await ask('/', { headers: { host } })).statusCode
     for (const host of ['localhost', 'LOCALHOST:7702', '127.0.0.1:7702', '[::1]:7702', '10.0.0.7'])
@@ -175,16 +175,16 @@ describe("the page's server", () => {
   })
 
   it('survives requests for what is no path', async () => {
-    const { ask } = await servedStory()
+    const { ask } = await servedTimeline()
     for (const path of ['//', '//[', '/%', '/%00', '/?a=//'])
       assert.equal((await ask('/', { path })).statusCode, path === '/?a=//' ? 200 : 404, path)
   })
 
   it('sends the end before it goes', async () => {
-    const { story, page, ask } = await servedStory()
+    const { timeline, page, ask } = await servedTimeline()
     const events = eventsOf(await ask('/events'))
     await next(events, 'snapshot')
-    for (const event of EVENTS) story.observe(event, 4)
+    for (const event of EVENTS) timeline.observe(event, 4)
     await Promise.all([
       page.close(),
       (async () => {

@@ -1,24 +1,24 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { RunStory } from '../../../src/reporting/page/timeline.js'
+import { Timeline } from '../../../src/reporting/page/timeline.js'
 import type { RunEvent } from '../../../src/training/run-events.js'
 import { EVENTS, worker } from '../../support/example-run.js'
 
 const step = EVENTS.find((event) => event.kind === 'step')!
 const evaluated = EVENTS.find((event) => event.kind === 'evaluated')!
 
-function storyOf(events: Iterable<RunEvent>): RunStory {
-  const story = new RunStory('runs/example')
+function timelineOf(events: Iterable<RunEvent>): Timeline {
+  const timeline = new Timeline('runs/example')
   let seconds = 0
-  for (const event of events) story.observe(event, seconds++)
-  return story
+  for (const event of events) timeline.observe(event, seconds++)
+  return timeline
 }
 
-describe('the story of a run', () => {
+describe('the timeline of a run', () => {
   it('stays small however long the run is, and keeps its means', () => {
     const STEPS = 50_000
     const steps = Array.from({ length: STEPS }, (_, index) => ({ ...step, step: index + 1, loss: index % 2 }))
-    const { points, stepsPerPoint } = storyOf(steps).snapshot()
+    const { points, stepsPerPoint } = timelineOf(steps).snapshot()
     assert.ok(points.length <= 4_096 && points.length >= 2_000, `${points.length}`)
     assert.equal(stepsPerPoint, 16)
     assert.ok(points.every(({ loss }) => loss === 0.5))
@@ -26,14 +26,14 @@ describe('the story of a run', () => {
     assert.equal(STEPS - points.at(-1)!.step < stepsPerPoint, true)
   })
 
-  it('told piece by piece is the story told at once', () => {
-    const story = new RunStory('runs/example')
-    story.takeUpdate()
-    let { points, evaluations, lines, members } = story.snapshot()
+  it('told piece by piece is the timeline told at once', () => {
+    const timeline = new Timeline('runs/example')
+    timeline.takeUpdate()
+    let { points, evaluations, lines, members } = timeline.snapshot()
     for (const [seconds, event] of EVENTS.entries()) {
-      story.observe(event, seconds)
-      const update = story.takeUpdate()
-      if (update === undefined) ({ points, evaluations, lines, members } = story.snapshot())
+      timeline.observe(event, seconds)
+      const update = timeline.takeUpdate()
+      if (update === undefined) ({ points, evaluations, lines, members } = timeline.snapshot())
       else {
         points = [...points, ...update.points]
         evaluations = [...evaluations, ...update.evaluations]
@@ -41,7 +41,7 @@ describe('the story of a run', () => {
         members = update.members ?? members
       }
     }
-    const whole = story.snapshot()
+    const whole = timeline.snapshot()
     assert.deepEqual({ points, lines, members }, { points: whole.points, lines: whole.lines, members: whole.members })
     assert.deepEqual(
       evaluations.map(({ accuracy }) => accuracy),
@@ -50,19 +50,19 @@ describe('the story of a run', () => {
   })
 
   it('has everything told anew when nobody asked for a long time, even if no event came', () => {
-    const story = new RunStory('runs/example')
-    story.takeUpdate()
-    for (let line = 0; line < 2_500; line++) story.say(`${line}`, line)
-    assert.equal(story.takeUpdate(), undefined)
-    assert.equal(story.snapshot().lines.length, 1_000)
-    assert.deepEqual(story.takeUpdate()?.lines, [])
+    const timeline = new Timeline('runs/example')
+    timeline.takeUpdate()
+    for (let line = 0; line < 2_500; line++) timeline.say(`${line}`, line)
+    assert.equal(timeline.takeUpdate(), undefined)
+    assert.equal(timeline.snapshot().lines.length, 1_000)
+    assert.deepEqual(timeline.takeUpdate()?.lines, [])
   })
 
   it('marks as faults what the log warns of, and nothing else', () => {
     const refused = (reason: string): RunEvent => ({ kind: 'refused', worker, reason })
     const events = [refused('stale'), refused('audited'), refused('not finite'), ...EVENTS.slice(1, 2)]
     assert.deepEqual(
-      storyOf(events)
+      timelineOf(events)
         .snapshot()
         .lines.map(({ kind }) => kind),
       ['note', 'note', 'fault', 'fault'],
@@ -71,19 +71,21 @@ describe('the story of a run', () => {
 
   it('shows what a name holds that would turn its line around', () => {
     const name = 'a\u202eb\n'
-    const { members, lines } = storyOf([{ kind: 'worker-joined', worker: { ...worker, name }, workers: 1 }]).snapshot()
+    const { members, lines } = timelineOf([
+      { kind: 'worker-joined', worker: { ...worker, name }, workers: 1 },
+    ]).snapshot()
     assert.equal(members[0]!.name, 'a\\u202eb\\u000a')
     assert.match(lines[0]!.text, /\(a\\u202eb\\u000a, a CPU\)/)
   })
 
   it('has of each evaluation its loss, accuracy, step and epoch', () => {
-    const [point] = storyOf([evaluated]).snapshot().evaluations
+    const [point] = timelineOf([evaluated]).snapshot().evaluations
     const { split, step: at, epoch, loss, accuracy, best } = point!
     assert.deepEqual([split, at, epoch, loss, accuracy, best], ['validation', 2, 1, 1.25, 0.75, true])
   })
 
   it('keeps one confusion matrix of each split: with a thousand classes it has a million numbers', () => {
-    const { evaluations } = storyOf(Array.from({ length: 3 }, () => evaluated)).snapshot()
+    const { evaluations } = timelineOf(Array.from({ length: 3 }, () => evaluated)).snapshot()
     assert.deepEqual(
       evaluations.map(({ confusion }) => confusion !== undefined),
       [false, false, true],
@@ -98,13 +100,13 @@ describe('the story of a run', () => {
       reason: 'x',
       workers: 0,
     })
-    const story = storyOf([join(1), join(2), leave(2)])
-    const [first, second] = story.snapshot().members
+    const timeline = timelineOf([join(1), join(2), leave(2)])
+    const [first, second] = timeline.snapshot().members
     const hardware = { device: 'a CPU', deviceKind: 'cpu', tensorflowVersion: '2' }
     assert.deepEqual(first, { ...hardware, id: 1, name: worker.name, joinedSeconds: 0 })
     assert.deepEqual(second, { ...hardware, id: 2, name: worker.name, joinedSeconds: 1, leftSeconds: 2 })
-    for (let id = 3; id < 1_000; id++) for (const event of [join(id), leave(id)]) story.observe(event, id)
-    const { members } = story.snapshot()
+    for (let id = 3; id < 1_000; id++) for (const event of [join(id), leave(id)]) timeline.observe(event, id)
+    const { members } = timeline.snapshot()
     assert.equal(members.length, 512)
     assert.equal(members[0]!.id, 1)
     assert.equal(members.at(-1)!.id, 999)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { applyGradient } from '../../../src/training/apply-gradient.js'
-import { Lanes } from '../../../src/training/slices/lanes.js'
+import { SliceThreads } from '../../../src/training/slices/slice-threads.js'
 import { learningRate } from '../../../src/training/schedules/learning-rate.js'
 import { createOptimizer } from '../../../src/training/optimizers/optimizer.js'
 import type { ParameterLayout, ParameterTensor } from '../../../src/model/parameter-layout.js'
@@ -73,14 +73,14 @@ function train(changes: object): Trained {
   })
   const weights = Float32Array.from({ length: layout.weightCount }, (_, index) => noise(0, index))
   const optimizer = createOptimizer(config.optimizer, layout)
-  const lanes = new Lanes({ threads: 0 })
+  const sliceThreads = new SliceThreads({ threads: 0 })
   const [norms, losses] = [new Float64Array(STEPS), new Float64Array(STEPS)]
   for (let step = 0; step < STEPS; step++) {
     const tree = new ReductionTree(SHARDS)
     // The last shard comes first.
     let sum: Float32Array | undefined
     for (let shard = SHARDS - 1; shard >= 0; shard--) sum = tree.add(shard, 1, shardVector(step, shard, weights))
-    const outcome = applyGradient({ weights, optimizer, step }, sum!, layout, config, STEPS, lanes)!
+    const outcome = applyGradient({ weights, optimizer, step }, sum!, layout, config, STEPS, sliceThreads)!
     norms[step] = outcome.gradientNorm
     losses[step] = outcome.loss
   }
@@ -210,7 +210,7 @@ it('the norm of a long vector is the sum over its slices', () => {
     long,
     config,
     1,
-    new Lanes({ threads: 0 }),
+    new SliceThreads({ threads: 0 }),
   )!
   assert.equal(gradientNorm, 69.69458502993822)
 })

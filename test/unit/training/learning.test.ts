@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import * as tfjs from '@tensorflow/tfjs'
 import { applyGradient } from '../../../src/training/apply-gradient.js'
-import { Lanes } from '../../../src/training/slices/lanes.js'
+import { SliceThreads } from '../../../src/training/slices/slice-threads.js'
 import { createOptimizer } from '../../../src/training/optimizers/optimizer.js'
 import { createEngine } from '../../../src/tensorflow/engine/create-engine.js'
 import type { Engine } from '../../../src/tensorflow/engine/engine.js'
@@ -111,10 +111,10 @@ const trainedOn = noise(TRAINED, 1)
 function learned(): Float32Array {
   const weights = initial.slice()
   const optimizer = createOptimizer(config.optimizer, layout)
-  const lanes = new Lanes({ threads: 0 })
+  const sliceThreads = new SliceThreads({ threads: 0 })
   for (let step = 0; step < 40; step++) {
     const shards = [0, SHARD].map((first) => gradientOf(part(trainedOn, first, SHARD), weights))
-    assert.ok(applyGradient({ weights, optimizer, step }, sumOf(shards), layout, config, 40, lanes))
+    assert.ok(applyGradient({ weights, optimizer, step }, sumOf(shards), layout, config, 40, sliceThreads))
   }
   return weights
 }
@@ -167,8 +167,8 @@ describe('a step', () => {
       const settings = { ...config, batchSize: vectors.length * SHARD, clipNorm: 0.5 }
       const weights = initial.slice()
       const optimizer = createOptimizer(config.optimizer, layout)
-      const lanes = new Lanes({ threads: 0 })
-      const outcome = applyGradient({ weights, optimizer, step: 0 }, sumOf(vectors), layout, settings, 40, lanes)
+      const sliceThreads = new SliceThreads({ threads: 0 })
+      const outcome = applyGradient({ weights, optimizer, step: 0 }, sumOf(vectors), layout, settings, 40, sliceThreads)
       return { outcome, weights }
     }
     // Doubling is exact.

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { applyGradient } from '../../../src/training/apply-gradient.js'
 import { learningRate } from '../../../src/training/schedules/learning-rate.js'
-import { Lanes } from '../../../src/training/slices/lanes.js'
+import { SliceThreads } from '../../../src/training/slices/slice-threads.js'
 import { createOptimizer, update } from '../../../src/training/optimizers/optimizer.js'
 import type { ParameterLayout } from '../../../src/model/parameter-layout.js'
 import type { RunConfig } from '../../../src/model/config/run-config.js'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
 
-const alone = new Lanes({ threads: 0 })
+const alone = new SliceThreads({ threads: 0 })
 
 const layout: ParameterLayout = {
   tensors: [

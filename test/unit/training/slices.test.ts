@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { applyGradient } from '../../../src/training/apply-gradient.js'
-import { Lanes } from '../../../src/training/slices/lanes.js'
+import { SliceThreads } from '../../../src/training/slices/slice-threads.js'
 import { SLICE_LENGTH } from '../../../src/training/slices/slice-work.js'
 import { createOptimizer } from '../../../src/training/optimizers/optimizer.js'
 import type { ParameterLayout } from '../../../src/model/parameter-layout.js'
@@ -54,40 +54,40 @@ function fill(vector: Float32Array, seed: number): Float32Array {
 }
 
 /** Two steps of three shards. */
-function train(lanes: Lanes, settings: RunConfig): { weights: Buffer; norms: number[] } {
-  const weights = fill(lanes.allocate(layout.weightCount), 1)
-  const optimizer = createOptimizer(settings.optimizer, layout, (length) => lanes.allocate(length))
+function train(sliceThreads: SliceThreads, settings: RunConfig): { weights: Buffer; norms: number[] } {
+  const weights = fill(sliceThreads.allocate(layout.weightCount), 1)
+  const optimizer = createOptimizer(settings.optimizer, layout, (length) => sliceThreads.allocate(length))
   const norms = [0, 1].map((step) => {
     const tree = new ReductionTree<Float32Array>(3, undefined, (left, right) => {
-      lanes.run({ kind: 'add', left, right }, left.length)
+      sliceThreads.run({ kind: 'add', left, right }, left.length)
     })
-    const shards = [0, 1, 2].map((shard) => fill(lanes.allocate(LENGTH), 10 * step + shard + 2))
+    const shards = [0, 1, 2].map((shard) => fill(sliceThreads.allocate(LENGTH), 10 * step + shard + 2))
     const [sum] = shards.map((vector, shard) => tree.add(shard, 1, vector)).filter((vector) => vector !== undefined)
-    return applyGradient({ weights, optimizer, step }, sum!, layout, settings, 10, lanes)!.gradientNorm
+    return applyGradient({ weights, optimizer, step }, sum!, layout, settings, 10, sliceThreads)!.gradientNorm
   })
   return { weights: bytesOf(weights), norms }
 }
 
-async function using(threads: number, run: (lanes: Lanes) => void | Promise<void>): Promise<void> {
-  const lanes = new Lanes({ threads })
+async function using(threads: number, run: (sliceThreads: SliceThreads) => void | Promise<void>): Promise<void> {
+  const sliceThreads = new SliceThreads({ threads })
   try {
-    await run(lanes)
+    await run(sliceThreads)
   } finally {
-    await lanes.close()
+    await sliceThreads.close()
   }
 }
 
-describe('lanes', () => {
+describe('sliceThreads', () => {
   for (const [name, settings] of Object.entries({
     momentum: config({}),
     'momentum and clipping': config({ clipNorm: 0.5 }),
     'AdamW and clipping': config({ optimizer: OPTIMIZERS.adamw, clipNorm: 0.5 }),
   })) {
     it(`give the same weights however many they are, with ${name}`, async () => {
-      const alone = train(new Lanes({ threads: 0 }), settings)
+      const alone = train(new SliceThreads({ threads: 0 }), settings)
       for (const threads of [1, 2, 3]) {
-        await using(threads, (lanes) => {
-          const together = train(lanes, settings)
+        await using(threads, (sliceThreads) => {
+          const together = train(sliceThreads, settings)
           assert.ok(together.weights.equals(alone.weights), `${threads} threads: other weights`)
           assert.deepEqual(together.norms, alone.norms)
         })
@@ -96,40 +96,40 @@ describe('lanes', () => {
   }
 
   it('apply nothing of a gradient that is not finite in its last slice', async () => {
-    await using(2, (lanes) => {
-      const weights = fill(lanes.allocate(layout.weightCount), 1)
+    await using(2, (sliceThreads) => {
+      const weights = fill(sliceThreads.allocate(layout.weightCount), 1)
       const before = weights.slice()
-      const optimizer = createOptimizer(OPTIMIZERS.sgd, layout, (length) => lanes.allocate(length))
-      const sum = fill(lanes.allocate(LENGTH), 2)
+      const optimizer = createOptimizer(OPTIMIZERS.sgd, layout, (length) => sliceThreads.allocate(length))
+      const sum = fill(sliceThreads.allocate(LENGTH), 2)
       sum[layout.trainableCount - 1] = NaN
-      assert.equal(applyGradient({ weights, optimizer, step: 0 }, sum, layout, config({}), 10, lanes), undefined)
+      assert.equal(applyGradient({ weights, optimizer, step: 0 }, sum, layout, config({}), 10, sliceThreads), undefined)
       assert.ok(bytesOf(weights).equals(bytesOf(before)))
     })
   })
 
   it('name the first bad value, whichever slice is looked at first', async () => {
-    await using(2, (lanes) => {
-      const vector = lanes.allocate(LENGTH)
-      assert.equal(lanes.firstBadValue(vector), -1)
+    await using(2, (sliceThreads) => {
+      const vector = sliceThreads.allocate(LENGTH)
+      assert.equal(sliceThreads.firstBadValue(vector), -1)
       for (const index of [LENGTH - 1, SLICE_LENGTH + 5, SLICE_LENGTH + 4]) {
         vector[index] = Infinity
-        assert.equal(lanes.firstBadValue(vector), index)
+        assert.equal(sliceThreads.firstBadValue(vector), index)
       }
     })
   })
 
   it('read a file, and say when it is too short', async () => {
-    const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-lanes-'))
+    const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-sliceThreads-'))
     const file = path.join(directory, 'vector')
     const expected = fill(new Float32Array(LENGTH), 3)
     writeFileSync(file, bytesOf(expected))
     const descriptor = openSync(file, 'r')
     try {
-      await using(2, (lanes) => {
-        const vector = lanes.allocate(LENGTH)
-        assert.equal(lanes.fill(descriptor, vector), true)
+      await using(2, (sliceThreads) => {
+        const vector = sliceThreads.allocate(LENGTH)
+        assert.equal(sliceThreads.fill(descriptor, vector), true)
         assert.ok(bytesOf(vector).equals(bytesOf(expected)))
-        assert.equal(lanes.fill(descriptor, lanes.allocate(LENGTH + 1)), false)
+        assert.equal(sliceThreads.fill(descriptor, sliceThreads.allocate(LENGTH + 1)), false)
       })
     } finally {
       closeSync(descriptor)
@@ -138,15 +138,15 @@ describe('lanes', () => {
   })
 
   it('refuse a vector that other threads would not see', async () => {
-    await using(1, (lanes) => {
-      assert.throws(() => lanes.firstBadValue(new Float32Array(LENGTH)), /not in shared memory/)
+    await using(1, (sliceThreads) => {
+      assert.throws(() => sliceThreads.firstBadValue(new Float32Array(LENGTH)), /not in shared memory/)
     })
   })
 
   it('end the run with the reason of a thread that fails in its slice', async () => {
     const told: ConvoyError[] = []
-    const lanes = new Lanes({ threads: 1, onFailure: (error) => told.push(error) })
-    const [sum, weights] = [lanes.allocate(LENGTH), lanes.allocate(LENGTH)]
+    const sliceThreads = new SliceThreads({ threads: 1, onFailure: (error) => told.push(error) })
+    const [sum, weights] = [sliceThreads.allocate(LENGTH), sliceThreads.allocate(LENGTH)]
     const pause = new Int32Array(new SharedArrayBuffer(4))
     // What makes it iterable does not travel: only the other thread fails. This one is slow, or it would take all slices itself
     // and post tens of thousands of jobs, behind which the other thread may never come to one that has a slice left.
@@ -157,9 +157,9 @@ describe('lanes', () => {
       },
     }) as []
     assert.throws(() => {
-      for (;;) lanes.run({ kind: 'average', sum, weights, batchSize: 1, tensors }, LENGTH)
+      for (;;) sliceThreads.run({ kind: 'average', sum, weights, batchSize: 1, tensors }, LENGTH)
     }, /slices of the vectors failed: .*not iterable/)
-    await lanes.close()
+    await sliceThreads.close()
     assert.equal(told.length, 1)
   })
 
@@ -171,20 +171,27 @@ describe('lanes', () => {
         if (Atomics.add(counters, 0, 1) < results.length) process.exit(3)
       })`
     const entry = new URL(`data:text/javascript,${encodeURIComponent(dies)}`)
-    const lanes = new Lanes({ threads: 1, onFailure: (error) => told.push(error), patienceMs: 1_000, entry })
-    const vector = lanes.allocate(LENGTH)
+    const sliceThreads = new SliceThreads({
+      threads: 1,
+      onFailure: (error) => told.push(error),
+      patienceMs: 1_000,
+      entry,
+    })
+    const vector = sliceThreads.allocate(LENGTH)
     assert.throws(() => {
-      for (;;) lanes.firstBadValue(vector)
+      for (;;) sliceThreads.firstBadValue(vector)
     }, /did not finish a slice in 1 s/)
-    await lanes.close()
+    await sliceThreads.close()
     assert.equal(told.length, 1)
   })
 
   it('end the run when a thread dies while there is no work', async () => {
     const entry = new URL('data:text/javascript,process.exit(3)')
-    // Lanes alone keep no process alive.
+    // SliceThreads alone keep no process alive.
     const alive = setInterval(() => undefined, 1_000)
-    const error = await new Promise<ConvoyError>((resolve) => new Lanes({ threads: 1, onFailure: resolve, entry }))
+    const error = await new Promise<ConvoyError>(
+      (resolve) => new SliceThreads({ threads: 1, onFailure: resolve, entry }),
+    )
     clearInterval(alive)
     assert.match(error.message, /ended by itself with status 3/)
   })

@@ -87,7 +87,7 @@ async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
   const { signal } = new AbortController()
   const ofRun = { ...description, config }
   const trainer = new Trainer({
-    ...{ description: ofRun, lanes: pool.lanes, observer, signal, now },
+    ...{ description: ofRun, sliceThreads: pool.sliceThreads, observer, signal, now },
     gradients: new PoolGradientSource(pool, weightsStore, ofRun, { ...split, validation: SAMPLES, test: SAMPLES }),
     splitSizes: { train: 7, validation: SAMPLES.length, test: SAMPLES.length },
     stopSignal: signal,

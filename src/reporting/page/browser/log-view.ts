@@ -1,20 +1,20 @@
-import type { StoryLine } from '../page-state.js'
+import type { TimelineLine } from '../page-state.js'
 import { byId, element } from './dom.js'
 import { clock } from './format.js'
 
-const STYLES: Readonly<Record<StoryLine['kind'], string>> = { joined: 'good', left: 'bad', fault: 'warn', note: '' }
+const STYLES: Readonly<Record<TimelineLine['kind'], string>> = { joined: 'good', left: 'bad', fault: 'warn', note: '' }
 
 /** What happened, the newest at the bottom, where it stays unless somebody scrolls up. */
 export class LogView {
-  #shown: readonly StoryLine[] = []
+  #shown: readonly TimelineLine[] = []
 
   /** @param since when the run began, seconds since 1970 */
-  show(lines: readonly StoryLine[], since: number | undefined): void {
+  show(lines: readonly TimelineLine[], since: number | undefined): void {
     if (lines === this.#shown) return
     const log = byId('log')
     const isAtEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8
     const last = this.#shown.at(-1)
-    // Lines are added at the end and dropped at the beginning, except in a new story.
+    // Lines are added at the end and dropped at the beginning, except in a new timeline.
     const known = last === undefined ? -1 : lines.lastIndexOf(last)
     const fresh = lines.slice(known + 1)
     const kept = known < 0 ? [] : [...log.children].slice(-(known + 1))

@@ -27,9 +27,9 @@ const predictions = new PredictionView((image) => {
 const log = new LogView()
 
 // A report brings everything along; reportPage writes these elements.
-const storyElement = document.getElementById('snapshot')
+const timelineElement = document.getElementById('snapshot')
 const inspectionElement = document.getElementById('inspection')
-const isReport = storyElement !== null
+const isReport = timelineElement !== null
 
 let run: Snapshot | undefined
 let inspection: Inspection | undefined
@@ -43,14 +43,14 @@ function draw(): void {
   requestAnimationFrame(() => {
     isDrawn = true
     if (run === undefined) return
-    const story = run
+    const timeline = run
     showRun(run, isConnected)
     showResult(run)
     showSettings(run)
     charts.show(run)
     evaluation.show(run)
     const classNames = run.header?.classNames ?? []
-    predictions.show(inspection, classNames, (step) => weightsAt(story, step))
+    predictions.show(inspection, classNames, (step) => weightsAt(timeline, step))
     inside.show(inspection, run.status?.kernels, classNames)
     showLooking(run, inspection, isConnected)
     if (run.status) {
@@ -65,9 +65,9 @@ function draw(): void {
   })
 }
 
-if (storyElement) {
+if (timelineElement) {
   arrangeReport()
-  run = JSON.parse(storyElement.textContent) as Snapshot
+  run = JSON.parse(timelineElement.textContent) as Snapshot
   if (inspectionElement) inspection = JSON.parse(inspectionElement.textContent) as Inspection
   draw()
 } else {

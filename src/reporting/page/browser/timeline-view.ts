@@ -1,4 +1,4 @@
-import type { Membership, Snapshot, StoryLine } from '../page-state.js'
+import type { Membership, Snapshot, TimelineLine } from '../page-state.js'
 import { byId, element } from './dom.js'
 import { clock, counted, duration } from './format.js'
 import { isOver } from './result-view.js'
@@ -52,7 +52,7 @@ interface Span {
 
 function row(
   { name, joinedSeconds, leftSeconds }: Membership,
-  faults: readonly StoryLine[],
+  faults: readonly TimelineLine[],
   { start, end, isEnded }: Span,
   place: (seconds: number) => string,
 ): HTMLElement {
@@ -78,7 +78,7 @@ function line(name: string, said: string, ...marks: HTMLElement[]): HTMLElement 
   )
 }
 
-function mark({ timeSeconds, text }: StoryLine, place: (seconds: number) => string): HTMLElement {
+function mark({ timeSeconds, text }: TimelineLine, place: (seconds: number) => string): HTMLElement {
   const made = element('i', { title: `${clock(timeSeconds)} ${text}` })
   made.style.left = place(timeSeconds)
   return made

@@ -7,14 +7,14 @@ import { DONE, FAILED, sliceCount, sliceRange, takePart } from './job.js'
 import type { SliceWork } from './slice-work.js'
 import { doSlice } from './slice-work.js'
 
-export interface LanesOptions {
+export interface SliceThreadsOptions {
   /** Threads besides the one that calls. */
   readonly threads: number
   /** Told once when a thread fails or ends by itself; the run cannot go on. */
   readonly onFailure?: (error: ConvoyError) => void
   /** How long to wait for a slice that a thread has taken. @default 30 000 */
   readonly patienceMs?: number
-  /** What the threads run. @default lane-thread-entry.js */
+  /** What the threads run. @default slice-thread-entry.js */
   readonly entry?: URL
 }
 
@@ -31,7 +31,7 @@ const LOOK_EVERY_MS = 500
  *      │
  *      └─ take a slice, do it, take the next … ── wait until all are done
  */
-export class Lanes {
+export class SliceThreads {
   readonly #threads: Thread[] = []
   readonly #failures: MessagePort[] = []
   readonly #onFailure: (error: ConvoyError) => void
@@ -39,11 +39,11 @@ export class Lanes {
   #failed: ConvoyError | undefined
   #closing = false
 
-  constructor({ threads, onFailure, patienceMs, entry }: LanesOptions) {
+  constructor({ threads, onFailure, patienceMs, entry }: SliceThreadsOptions) {
     this.#onFailure = onFailure ?? (() => undefined)
     this.#patienceMs = patienceMs ?? PATIENCE_MS
     for (let index = 0; index < threads; index++) {
-      this.#start(entry ?? new URL('./lane-thread-entry.js', import.meta.url))
+      this.#start(entry ?? new URL('./slice-thread-entry.js', import.meta.url))
     }
   }
 
@@ -95,7 +95,7 @@ export class Lanes {
 
   #start(entry: URL): void {
     const { port1, port2 } = new MessageChannel()
-    const thread = new Thread(entry, { workerData: { failures: port2 }, transferList: [port2], name: 'lane' })
+    const thread = new Thread(entry, { workerData: { failures: port2 }, transferList: [port2], name: 'slices' })
     port1.unref()
     thread.unref()
     thread.once('error', (error) => {
