@@ -20,7 +20,7 @@ RUN node_modules/.bin/tsc --build src src/reporting/page/browser \
 
 # What runs of the packages: no compiler, and none of the two thirds that are source maps and types.
 FROM packages AS modules
-RUN rm -r node_modules/.bin node_modules/typescript node_modules/@types node_modules/@grafana node_modules/node-api-headers \
+RUN rm -r node_modules/.bin node_modules/typescript node_modules/@types node_modules/node-api-headers \
   && find node_modules -type f '(' -name '*.map' -o -name '*.ts' -o -name '*.md' ')' -delete
 
 # The two stages below copy no more of Convoy than their command needs, so a change elsewhere leaves their large layers as they are.
