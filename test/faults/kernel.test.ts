@@ -29,11 +29,11 @@ describe('a network that the kernel makes bad', { skip: noLink ?? false }, () =>
   })
 
   for (const [row, directions] of [
-    ['17: packets are lost both ways', BOTH],
-    ['18: packets from the worker to the coordinator are lost', ['up']],
-    ['18: packets from the coordinator to the worker are lost', ['down']],
+    ['fault 17: packets are lost both ways', BOTH],
+    ['fault 18: packets from the worker to the coordinator are lost', ['up']],
+    ['fault 18: packets from the coordinator to the worker are lost', ['down']],
   ] as const) {
-    it(`fault ${row}`, async () => {
+    it(row, async () => {
       await oracle.survivesBeyond(link!, async (fleet) => {
         const darkMs = Date.now()
         link!.darken(directions)
@@ -71,10 +71,10 @@ describe('a network that the kernel makes bad', { skip: noLink ?? false }, () =>
   })
 
   for (const [row, rule] of [
-    ['20: a fifth of all packets is lost', 'loss 20%'],
-    ['21: a round trip of 100 ms with jitter', 'delay 50ms 10ms'],
+    ['fault 20: a fifth of all packets is lost', 'loss 20%'],
+    ['fault 21: a round trip of 100 ms with jitter', 'delay 50ms 10ms'],
   ] as const) {
-    it(`fault ${row}`, { skip: noNetem ?? false }, async () => {
+    it(row, { skip: noNetem ?? false }, async () => {
       await oracle.survivesBeyond(link!, async (fleet) => {
         link!.impair(rule)
         await fleet.moreSteps(2)

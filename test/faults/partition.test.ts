@@ -18,12 +18,12 @@ describe('a network that nothing passes', { concurrency: 2 }, () => {
   })
 
   for (const [row, directions, blackhole] of [
-    ['17: nothing passes, either way,', BOTH, 'drop'],
-    ['18: nothing passes from the worker to the coordinator', ['up'], 'drop'],
-    ['18: nothing passes from the coordinator to the worker', ['down'], 'drop'],
-    ['18: what the coordinator says comes much too late', ['down'], 'hold'],
+    ['fault 17: nothing passes, either way,', BOTH, 'drop'],
+    ['fault 18: nothing passes from the worker to the coordinator', ['up'], 'drop'],
+    ['fault 18: nothing passes from the coordinator to the worker', ['down'], 'drop'],
+    ['fault 18: what the coordinator says comes much too late', ['down'], 'hold'],
   ] as const) {
-    it(`fault ${row} until it is noticed`, async () => {
+    it(`${row} until it is noticed`, async () => {
       await oracle.survives(1, async (fleet, [worker]) => {
         const darkMs = Date.now()
         worker!.proxy.set(directions, { blackhole })
