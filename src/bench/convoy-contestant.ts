@@ -4,8 +4,8 @@ import path from 'node:path'
 import { LocalWorkers } from '../launch/local-workers.js'
 import { planRun } from '../coordinator/plan-run.js'
 import type { RunObserver } from '../training/run-events.js'
-import type { Coordinator, CoordinatorOptions } from '../coordinator/start-coordinator.js'
-import { startCoordinator } from '../coordinator/start-coordinator.js'
+import type { CoordinatorOptions } from '../coordinator/coordinator.js'
+import { Coordinator } from '../coordinator/coordinator.js'
 import type { DeviceChoice } from '../tensorflow/runtime/device-choice.js'
 import { chooseGpus } from '../tensorflow/runtime/device-choice.js'
 import { RECIPES } from '../model/config/recipes.js'
@@ -70,7 +70,7 @@ export async function startConvoy(
     now: Date.now,
   })
   const run = await planRun(config, undefined, log.module('run').info)
-  const coordinator = await startCoordinator({
+  const coordinator = await Coordinator.start({
     ...reports,
     run,
     listen: '127.0.0.1:0',

@@ -5,19 +5,23 @@ import { announceRun } from '../coordinator/run-announcement.js'
 import { finalTable } from '../reporting/final-table.js'
 import { RunLog } from '../reporting/run-log.js'
 import { createRunDirectory, writeProvenance, writeResult } from '../reporting/run-directory.js'
+import type { RunIdentity } from '../reporting/run-identity.js'
 import { runNameOf } from '../reporting/run-identity.js'
 import { RunReports } from '../reporting/run-reports.js'
+import type { ProgressDisplay } from '../reporting/sinks/terminal-progress.js'
 import { createProgressDisplay } from '../reporting/sinks/terminal-progress.js'
+import type { PlannedRun } from '../coordinator/plan-run.js'
 import { planRun } from '../coordinator/plan-run.js'
-import type { RunObserver } from '../training/run-events.js'
-import { startCoordinator } from '../coordinator/start-coordinator.js'
+import { Coordinator } from '../coordinator/coordinator.js'
 import type { RunConfig } from '../model/config/run-config.js'
+import type { RunDescription } from '../model/run-description.js'
 import { RunModels } from '../exports/run-models.js'
 import { saveTrainedModel } from '../exports/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
+import type { OwnershipLock } from '../shared/ownership-lock.js'
 import { version } from '../shared/version.js'
 import { parseLogLevels } from '../shared/log/log-levels.js'
-import type { LogRecord } from '../shared/log/log.js'
+import type { Logger, LogRecord } from '../shared/log/log.js'
 import { Log } from '../shared/log/log.js'
 import { forPeople } from '../shared/log/people-format.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
@@ -53,7 +57,6 @@ export async function runTraining(
   { name, recipe }: { readonly name: string; readonly recipe: string },
   startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
 ): Promise<void> {
-  const now = (): number => performance.now()
   const earlier: LogRecord[] = []
   const sinks = [
     (record: LogRecord) => standardError.notice(forPeople(record)),
@@ -63,70 +66,122 @@ export async function runTraining(
   const planned = await planRun(config, options.data, early.module('run').info)
   const { runDirectory, lock } = await createRunDirectory(options.runsDir, name, Date.now())
   await writeProvenance(runDirectory, config, version())
+  const identity = { run: runNameOf(runDirectory), name, recipe, version: version() }
+  await new RunProcess(options, planned, runDirectory, identity, earlier, lock).run(startWorkers)
+}
 
-  const display = createProgressDisplay(standardError, now)
-  const endings = new RunEndings(runDirectory)
-  const run = runNameOf(runDirectory)
-  const reports = new RunReports({
-    runDirectory,
-    identity: { run, name, recipe, version: version() },
-    signal: endings.signal,
-    now,
-    onLost: (report, { message }) => {
-      warn(`${report} cannot be written (${message}). The run goes on.`)
-    },
-    onLastScrape: (seconds) => {
-      notice(`The run is over; waiting up to ${seconds.toFixed(0)} s for a last scrape by Prometheus (Ctrl-C to skip).`)
-    },
-  })
-  const { metrics, page } = reports
-  const runLog = new RunLog(runDirectory, options.logLevel, display, page.say, earlier)
-  const { log } = runLog
-  const { info: notice, warn } = log.module('run')
-  const observer: RunObserver = (event) => {
-    reports.observe(event)
-    display.observe(event)
-    runLog.observe(event)
-  }
-  let hasBegun = false
-  let isMistake = false
-  let unsaved: unknown
-  endings.watch(log.module('run'))
-  const closing: (() => void | Promise<void>)[] = [
-    () => lock?.release(),
-    async () => runLog.close(),
-    () => {
-      endings.close()
-    },
-    async () => reports.close(),
-  ]
-  try {
-    let workers = undefined as OwnWorkers | undefined
-    let notReady: () => string | undefined = () => 'the coordinator does not listen yet'
-    const metricsUrl = await reports.serve(options.metricsListen, () => notReady())
-    const coordinator = await startCoordinator({
-      ...options,
-      auditEvery: options.audit === undefined ? 0 : Number(options.audit.slice('1/'.length)),
-      run: planned,
-      observer,
-      log,
-      onCall: (method, code, seconds, details) => {
-        metrics.call(method, code, seconds)
-        runLog.call(method, code, seconds, details)
+/** The process of a run: everything that has to be opened, and closed in the reverse order, however the run ends. */
+class RunProcess {
+  readonly #options: RunOptions
+  readonly #planned: PlannedRun
+  readonly #runDirectory: string
+  readonly #identity: RunIdentity
+  readonly #endings: RunEndings
+  readonly #display: ProgressDisplay
+  readonly #reports: RunReports
+  readonly #runLog: RunLog
+  readonly #log: Logger
+  /** What closes what was opened, the first opened first. */
+  readonly #closing: (() => void | Promise<void>)[]
+  #metricsUrl = ''
+  #workers: OwnWorkers | undefined
+  /** Workers may have joined: the run directory stays. */
+  #hasBegun = false
+  /** Why the weights of a run that broke off could not be saved. */
+  #unsaved: unknown
+
+  constructor(
+    options: RunOptions,
+    planned: PlannedRun,
+    runDirectory: string,
+    identity: RunIdentity,
+    earlier: readonly LogRecord[],
+    lock: OwnershipLock | undefined,
+  ) {
+    this.#options = options
+    this.#planned = planned
+    this.#runDirectory = runDirectory
+    this.#identity = identity
+    this.#endings = new RunEndings(runDirectory)
+    this.#display = createProgressDisplay(standardError, now)
+    this.#reports = new RunReports({
+      ...{ runDirectory, identity, signal: this.#endings.signal, now },
+      onLost: (report, { message }) => {
+        this.#log.warn(`${report} cannot be written (${message}). The run goes on.`)
       },
-      hooks: { onEpoch: reports.tensorboard.passed },
-      signal: endings.signal,
-      runDirectory,
-      startingWorkers: () => workers?.starting() ?? 0,
+      onLastScrape: (seconds) => {
+        const remedy = 'for a last scrape by Prometheus (Ctrl-C to skip)'
+        this.#log.info(`The run is over; waiting up to ${seconds.toFixed(0)} s ${remedy}.`)
+      },
     })
-    notReady = coordinator.notReady
-    closing.push(() => coordinator.close())
-    const { address, adminAddress, description } = coordinator
+    this.#runLog = new RunLog(runDirectory, options.logLevel, this.#display, this.#reports.page.say, earlier)
+    this.#log = this.#runLog.log.module('run')
+    this.#closing = [
+      () => lock?.release(),
+      async () => this.#runLog.close(),
+      () => {
+        this.#endings.close()
+      },
+      async () => this.#reports.close(),
+    ]
+  }
+
+  async run(startWorkers: (place: WorkerPlace) => OwnWorkers | undefined): Promise<void> {
+    let isMistake = false
+    this.#endings.watch(this.#log)
+    try {
+      const coordinator = await this.#serve()
+      const models = await this.#prepareModels(coordinator.description)
+      await this.#announce(coordinator)
+      this.#startWorkers(coordinator, startWorkers)
+      this.#closing.push(() => this.#reports.page.keepStatus())
+      await this.#train(coordinator, models)
+    } catch (thrown) {
+      const error = ConvoyError.from(this.#unsaved ?? thrown)
+      isMistake = error.exitStatus === 2
+      this.#brokeOff(error, thrown as Error)
+    } finally {
+      await this.#close()
+      if (isMistake && !this.#hasBegun) await rm(this.#runDirectory, { recursive: true, force: true })
+    }
+  }
+
+  /** Page and metrics first: they show that the coordinator starts. */
+  async #serve(): Promise<Coordinator> {
+    let notReady = (): string | undefined => 'the coordinator does not listen yet'
+    this.#metricsUrl = await this.#reports.serve(this.#options.metricsListen, () => notReady())
+    const { audit } = this.#options
+    const coordinator = await Coordinator.start({
+      ...this.#options,
+      auditEvery: audit === undefined ? 0 : Number(audit.slice('1/'.length)),
+      run: this.#planned,
+      observer: (event) => {
+        this.#reports.observe(event)
+        this.#display.observe(event)
+        this.#runLog.observe(event)
+      },
+      log: this.#runLog.log,
+      onCall: (method, code, seconds, details) => {
+        this.#reports.metrics.call(method, code, seconds)
+        this.#runLog.call(method, code, seconds, details)
+      },
+      hooks: { onEpoch: this.#reports.tensorboard.passed },
+      signal: this.#endings.signal,
+      runDirectory: this.#runDirectory,
+      startingWorkers: () => this.#workers?.starting() ?? 0,
+    })
+    notReady = () => coordinator.notReady()
+    this.#closing.push(() => coordinator.close())
+    return coordinator
+  }
+
+  async #prepareModels(description: RunDescription): Promise<RunModels> {
+    const { metrics } = this.#reports
     const models = await RunModels.prepare({
-      ...{ runDirectory, run, description, version: version(), log: log.module('run') },
-      rescueDirectory: options.rescueDir,
-      waitMs: options.rescueWait * 1000,
-      signal: endings.signal,
+      ...{ runDirectory: this.#runDirectory, run: this.#identity.run, description, version: version(), log: this.#log },
+      rescueDirectory: this.#options.rescueDir,
+      waitMs: this.#options.rescueWait * 1000,
+      signal: this.#endings.signal,
       onSaved: (bytes, seconds) => {
         metrics.saved(Date.now() / 1000, bytes, seconds)
       },
@@ -134,69 +189,89 @@ export async function runTraining(
         metrics.saveFailed()
       },
     })
-    closing.push(async () => models.close())
-    reports.watch(coordinator, async (directory, weights, step) =>
+    this.#closing.push(async () => models.close())
+    return models
+  }
+
+  async #announce(coordinator: Coordinator): Promise<void> {
+    const { address, adminAddress, description, datasetFrom } = coordinator
+    const { run } = this.#identity
+    this.#reports.watch(coordinator, async (directory, weights, step) =>
       saveTrainedModel(directory, { description, weights, step }, version(), { run }),
     )
+    const runDirectory = path.resolve(this.#runDirectory)
     await announceRun(
-      { pid: process.pid, address, adminAddress, metrics: metricsUrl, runDirectory: path.resolve(runDirectory) },
-      options.announce,
+      { pid: process.pid, address, adminAddress, metrics: this.#metricsUrl, runDirectory },
+      this.#options.announce,
     )
-    hasBegun = true
-    notice(`Run directory ${runDirectory}; workers join at ${address}; watch it at ${new URL('/', metricsUrl).href}`)
-    notice(describeDataset(description.dataset, coordinator.datasetFrom))
-    workers = startWorkers({
-      address,
-      runDirectory,
-      log,
+    this.#hasBegun = true
+    const page = new URL('/', this.#metricsUrl).href
+    this.#log.info(`Run directory ${this.#runDirectory}; workers join at ${address}; watch it at ${page}`)
+    this.#log.info(describeDataset(description.dataset, datasetFrom))
+  }
+
+  #startWorkers(coordinator: Coordinator, startWorkers: (place: WorkerPlace) => OwnWorkers | undefined): void {
+    const workers = startWorkers({
+      address: coordinator.address,
+      runDirectory: this.#runDirectory,
+      log: this.#runLog.log,
       onNoneLeft: (why) => {
-        if (coordinator.workerCount === 0) endings.fail(new ConvoyError('environment', `No worker is left: ${why}`))
+        if (coordinator.workerCount === 0)
+          this.#endings.fail(new ConvoyError('environment', `No worker is left: ${why}`))
       },
     })
-    const own = workers
-    if (own) {
-      // Workers go once the coordinator has told them.
-      closing.push(async () => {
-        await Promise.all([coordinator.close(), own.close()])
-      })
-    }
-    closing.push(() => page.keepStatus())
+    this.#workers = workers
+    if (workers === undefined) return
+    // Workers go once the coordinator has told them.
+    this.#closing.push(async () => {
+      await Promise.all([coordinator.close(), workers.close()])
+    })
+  }
 
+  async #train(coordinator: Coordinator, models: RunModels): Promise<void> {
     const { result } = await coordinator.train({
       onValidated: async (snapshot, isBest) => models.keep({ last: snapshot, ...(isBest && { best: snapshot }) }),
       onBrokenOff: async (weights, step) => {
         await models.finish({ last: { weights, step } }).catch((error: unknown) => {
-          unsaved = error
+          this.#unsaved = error
         })
       },
     })
-    display.close()
+    this.#display.close()
+    const runDirectory = this.#runDirectory
     // First: whatever becomes of the disk, the result is there.
     standardOutput.print(
-      options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
+      this.#options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
     )
     await models.finish({}, async (directory) => writeResult(directory, result))
-    await page.lookAtTest(result, notice)
-  } catch (thrown) {
-    const error = ConvoyError.from(unsaved ?? thrown)
-    if (unsaved !== undefined && endings.kind === 'failed') log.module('run').error((thrown as Error).message)
-    isMistake = error.exitStatus === 2
+    await this.#reports.page.lookAtTest(result, this.#log.info)
+  }
+
+  /** @param error what the run ended with @param thrown what ended the training @throws the error, unless it was a clean stop */
+  #brokeOff(error: ConvoyError, thrown: Error): void {
+    const { kind } = this.#endings
+    if (this.#unsaved !== undefined && kind === 'failed') this.#log.error(thrown.message)
     const isStopped = error.code === 'interrupted'
-    reports.brokeOff(isStopped ? endings.kind : 'failed', endings.reason(error))
-    if (!isStopped) throw runLog.failed(error)
+    this.#reports.brokeOff(isStopped ? kind : 'failed', this.#endings.reason(error))
+    if (!isStopped) throw this.#runLog.failed(error)
     // Whoever supervises it asked for an end, and got a clean one.
-    if (endings.kind === 'interrupted') throw error
-    notice(error.message)
-  } finally {
-    display.close()
-    for (const close of closing.reverse()) {
+    if (kind === 'interrupted') throw error
+    this.#log.info(error.message)
+  }
+
+  async #close(): Promise<void> {
+    this.#display.close()
+    for (const close of this.#closing.reverse()) {
       try {
         await close()
       } catch (error) {
         // What stayed open would keep this process, and workers, for ever.
-        warn(`Not everything was written at the end: ${(error as Error).message}.`)
+        this.#log.warn(`Not everything was written at the end: ${(error as Error).message}.`)
       }
     }
-    if (isMistake && !hasBegun) await rm(runDirectory, { recursive: true, force: true })
   }
+}
+
+function now(): number {
+  return performance.now()
 }

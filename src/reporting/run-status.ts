@@ -3,7 +3,7 @@ import type { PageWorker, PhaseSeconds, RunEnd, RunStatus } from './page/page-st
 import type { PhaseReport } from '../metrics/phases.js'
 import { printable } from '../shared/log/printable.js'
 import type { WorkerStatusView } from '../coordinator/membership.js'
-import type { Coordinator } from '../coordinator/start-coordinator.js'
+import type { Coordinator } from '../coordinator/coordinator.js'
 
 /** How a run stands now, for the page. @param timeSeconds since 1970 @param end of a run that is over */
 export function runStatus(

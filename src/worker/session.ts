@@ -10,7 +10,7 @@ import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import { whyNotReached } from '../shared/own-shortage.js'
 import { bytesOf, chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
-import type { Log } from '../shared/log/log.js'
+import type { Log, Logger } from '../shared/log/log.js'
 import type {
   Chunk,
   FromCoordinator,
@@ -19,6 +19,7 @@ import type {
   JoinReply,
   JoinRequest,
   Refusal,
+  WeightsRequest,
 } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
 import {
@@ -78,15 +79,235 @@ export async function session(options: SessionOptions): Promise<string> {
     const reply = await join(control, options)
     relay?.setLevel(reply.logLevel)
     options.onJoined(reply.runName)
-    const metadata = new grpc.Metadata()
-    metadata.set(WORKER_KEY, String(reply.worker))
-    metadata.set(SESSION_KEY, reply.session)
-    const description = JSON.parse(reply.run) as RunDescription
-    return await member(options, reply, description, control, data, metadata)
+    return await new Membership(options, reply, control, data).untilFinished()
   } finally {
     thread.listen()
     control.close()
     data.close()
+  }
+}
+
+type WeightsStream = grpc.ClientDuplexStream<WeightsRequest, Chunk>
+type ResultsStream = grpc.ClientDuplexStream<Chunk, Refusal>
+
+/** The streams of a joined worker. */
+class Membership {
+  readonly #options: SessionOptions
+  readonly #log: Logger
+  readonly #reply: JoinReply
+  readonly #description: RunDescription
+  readonly #data: DataClient
+  readonly #metadata = new grpc.Metadata()
+  readonly #work: grpc.ClientDuplexStream<FromWorker, FromCoordinator>
+  /** All of them, to be cancelled at the end. */
+  readonly #streams: (grpc.ClientDuplexStream<never, never> | grpc.ClientReadableStream<never>)[] = []
+  readonly #stats: HeartbeatStats
+  readonly #end = new AbortController()
+  #assembly: VectorAssembly<Float32Array<ArrayBuffer>> | undefined
+  /** Results wait for each other: the next one's chunks must not mix with this one's. */
+  #sending = Promise.resolve()
+  #isNotSharedReported = false
+  #heartbeats: NodeJS.Timeout | undefined
+  #finish: (reason: string) => void = () => undefined
+  #fail: (error: unknown) => void = () => undefined
+
+  constructor(options: SessionOptions, reply: JoinReply, control: ControlClient, data: DataClient) {
+    this.#options = options
+    this.#log = options.log.module('worker')
+    this.#reply = reply
+    this.#description = JSON.parse(reply.run) as RunDescription
+    this.#data = data
+    this.#metadata.set(WORKER_KEY, String(reply.worker))
+    this.#metadata.set(SESSION_KEY, reply.session)
+    this.#work = this.#opened(control.work(this.#metadata))
+    this.#stats = new HeartbeatStats(options.device, options.log.module('compute').warn)
+  }
+
+  /** Settles when the coordinator says finish, or with the first thing that breaks. */
+  async untilFinished(): Promise<string> {
+    try {
+      return await new Promise<string>((resolve, reject) => {
+        this.#finish = resolve
+        this.#fail = (error) => {
+          reject(fromStatus(error, this.#options.address))
+        }
+        this.#begin()
+      })
+    } catch (thrown) {
+      await this.#lastWords(ConvoyError.from(thrown))
+      throw thrown
+    } finally {
+      this.#close()
+    }
+  }
+
+  #begin(): void {
+    const { thread, leaveSignal } = this.#options
+    thread.listen({ onMessage: () => undefined, onBroken: this.#fail })
+    // With the first heartbeat: who is killed says nothing any more.
+    const shortage = workerShortage(this.#description.dataset)
+    if (shortage) this.#log.warn(shortage)
+    this.#beat()
+    this.#heartbeats = setInterval(() => {
+      this.#beat()
+    }, this.#reply.heartbeatMs)
+    this.#work.on('error', this.#fail)
+    this.#work.on('end', () => {
+      this.#fail(new ConvoyError('unavailable', `The coordinator at ${this.#options.address} closed the connection.`))
+    })
+    this.#work.on('data', (message: FromCoordinator) => {
+      this.#receive(message)
+    })
+    leaveSignal.addEventListener('abort', this.#leave, { once: true })
+    if (leaveSignal.aborted) this.#leave()
+    this.#prepare().catch(this.#fail)
+  }
+
+  #receive(message: FromCoordinator): void {
+    const { thread } = this.#options
+    if (message.lease) thread.send({ kind: 'lease', lease: message.lease })
+    else if (message.revoke) thread.send({ kind: 'revoke', lease: message.revoke.lease })
+    else if (message.finish) this.#finish(message.finish.reason)
+  }
+
+  #beat(): void {
+    const heartbeat = this.#stats.heartbeat()
+    this.#options.onHeartbeat(heartbeat)
+    this.#work.write({ heartbeat })
+    const logs = this.#options.relay?.take()
+    if (logs) this.#work.write({ logs })
+  }
+
+  readonly #leave = (): void => {
+    this.#work.write({ leaving: {} })
+  }
+
+  /** Data set, compute thread, streams for vectors; then leases may come. */
+  async #prepare(): Promise<void> {
+    const { thread, onReady } = this.#options
+    await this.#fetchDataset()
+    const shared = await this.#prepareThread()
+    const weights = this.#opened(this.#data.weights(this.#metadata))
+    const results = this.#opened(this.#data.results(this.#metadata))
+    results.on('error', this.#fail)
+    results.on('data', ({ lease, reason }: Refusal) => {
+      if (reason !== 'stale') this.#log.warn(`Result of lease ${lease} refused: ${reason}.`)
+    })
+    weights.on('error', this.#fail)
+    weights.on('data', (chunk: Chunk) => {
+      this.#receiveWeights(chunk)
+    })
+    weights.write({ haveVersion: 0, shared })
+    thread.listen({
+      onMessage: (message) => {
+        this.#computed(message, weights, results)
+      },
+      onBroken: this.#fail,
+    })
+    this.#work.write({ ready: {} })
+    onReady()
+  }
+
+  async #fetchDataset(): Promise<void> {
+    const { dataset } = this.#description
+    if (hasPackedDataset(dataset.fingerprint)) return
+    this.#log.info(`Fetching the data set ${dataset.name} from the coordinator.`)
+    const samples = this.#opened(this.#data.samples({ fingerprint: dataset.fingerprint }, this.#metadata))
+    // At once: it may be refused before anything is read from it.
+    samples.on('error', this.#fail)
+    await writePackedDataset(dataset, blocksOf(samples))
+    this.#end.signal.throwIfAborted()
+  }
+
+  /** @returns whether vectors travel through memory */
+  async #prepareThread(): Promise<boolean> {
+    const { thread, sharedMemory } = this.#options
+    const { worker, sharedFiles } = this.#reply
+    const offer = sharedMemory && sharedFiles ? sharedFiles : undefined
+    const { shared, whyNotShared } = await thread.prepare({
+      description: this.#description,
+      worker,
+      sharedFiles: offer,
+    })
+    // The thread may have another listener by now.
+    this.#end.signal.throwIfAborted()
+    if (whyNotShared !== undefined) this.#log.warn(`Vectors travel over the network: ${whyNotShared}`)
+    else if (offer && !shared)
+      this.#log.info('The coordinator runs elsewhere or for another user: vectors travel over the network.')
+    return shared
+  }
+
+  #receiveWeights(chunk: Chunk): void {
+    try {
+      const { weightCount } = this.#description.model.layout
+      this.#assembly ??= new VectorAssembly(chunk, new Float32Array(weightCount), 'weights')
+      const weights = this.#assembly.add(chunk)
+      if (weights === undefined) return
+      this.#assembly = undefined
+      this.#options.thread.send({ kind: 'weights', version: chunk.id, weights })
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** The compute thread said something. */
+  #computed(message: FromCompute, weights: WeightsStream, results: ResultsStream): void {
+    switch (message.kind) {
+      case 'progress':
+        this.#stats.progress(message.shardsDone, message.tensors, message.tensorBytes)
+        break
+      case 'phases':
+        this.#stats.phases(message.phases)
+        break
+      case 'want-weights':
+        weights.write({ haveVersion: message.haveVersion, shared: false })
+        break
+      case 'result':
+        this.#reportNotShared(message.whyNotShared)
+        this.#sending = this.#sending.then(() => send(results, message, this.#stats)).catch(this.#fail)
+        break
+      case 'failed':
+        this.#work.write({ failed: { lease: message.lease, reason: message.reason } })
+        break
+      case 'device':
+      case 'prepared':
+        break
+    }
+  }
+
+  #reportNotShared(why: string | undefined): void {
+    if (why === undefined || this.#isNotSharedReported) return
+    this.#isNotSharedReported = true
+    this.#log.warn(`Results travel over the network: ${why}`)
+  }
+
+  /** What joining again does not cure ends this worker: others should know why before they notice that it is gone. */
+  async #lastWords({ code, message }: ConvoyError): Promise<void> {
+    const { relay } = this.#options
+    if (relay === undefined || code === 'unavailable' || code === 'protocol') return
+    relay.write({ timeMs: Date.now(), level: 'error', module: 'compute', message })
+    const logs = relay.take()
+    if (logs)
+      await Promise.race([
+        new Promise((resolve) => this.#work.write({ logs }, resolve)),
+        delay(LAST_WORDS_MS, undefined, { ref: false }),
+      ])
+  }
+
+  #opened<Stream>(stream: Stream): Stream {
+    this.#streams.push(stream as never)
+    return stream
+  }
+
+  #close(): void {
+    this.#end.abort()
+    clearInterval(this.#heartbeats)
+    this.#stats.close()
+    this.#options.leaveSignal.removeEventListener('abort', this.#leave)
+    for (const stream of this.#streams) {
+      stream.on('error', () => undefined)
+      stream.cancel()
+    }
   }
 }
 
@@ -105,170 +326,15 @@ async function join(client: ControlClient, { name, incarnation, device, address 
   }
 }
 
-/** The streams of a joined worker. Settles when the coordinator says finish, or with the first thing that breaks. */
-async function member(
-  options: SessionOptions,
-  { worker, heartbeatMs, sharedFiles }: JoinReply,
-  description: RunDescription,
-  control: ControlClient,
-  data: DataClient,
-  metadata: grpc.Metadata,
-): Promise<string> {
-  const { thread, address, log, relay, leaveSignal, onHeartbeat, onReady } = options
-  const { info, warn } = log.module('worker')
-  const work = control.work(metadata)
-  const streams: (grpc.ClientDuplexStream<never, never> | grpc.ClientReadableStream<never>)[] = [work as never]
-  const heartbeatStats = new HeartbeatStats(options.device, log.module('compute').warn)
-  const end = new AbortController()
-  const over = end.signal
-  let heartbeats: NodeJS.Timeout | undefined
-  let onLeave: (() => void) | undefined
-  try {
-    return await new Promise<string>((resolve, reject) => {
-      const fail = (error: unknown): void => {
-        reject(fromStatus(error, address))
-      }
-      const beat = (): void => {
-        const heartbeat = heartbeatStats.heartbeat()
-        onHeartbeat(heartbeat)
-        work.write({ heartbeat })
-        const logs = relay?.take()
-        if (logs) work.write({ logs })
-      }
-      thread.listen({ onMessage: () => undefined, onBroken: fail })
-      // With the first heartbeat: who is killed says nothing any more.
-      const shortage = workerShortage(description.dataset)
-      if (shortage) warn(shortage)
-      beat()
-      heartbeats = setInterval(beat, heartbeatMs)
-      work.on('error', fail)
-      work.on('end', () => {
-        fail(new ConvoyError('unavailable', `The coordinator at ${address} closed the connection.`))
-      })
-      work.on('data', (message: FromCoordinator) => {
-        if (message.lease) thread.send({ kind: 'lease', lease: message.lease })
-        else if (message.revoke) thread.send({ kind: 'revoke', lease: message.revoke.lease })
-        else if (message.finish) resolve(message.finish.reason)
-      })
-      onLeave = () => {
-        work.write({ leaving: {} })
-      }
-      leaveSignal.addEventListener('abort', onLeave, { once: true })
-      if (leaveSignal.aborted) onLeave()
-
-      const begin = async (): Promise<void> => {
-        if (!hasPackedDataset(description.dataset.fingerprint)) {
-          info(`Fetching the data set ${description.dataset.name} from the coordinator.`)
-          const samples = data.samples({ fingerprint: description.dataset.fingerprint }, metadata)
-          streams.push(samples as never)
-          // At once: it may be refused before anything is read from it.
-          samples.on('error', fail)
-          await writePackedDataset(description.dataset, blocksOf(samples))
-          over.throwIfAborted()
-        }
-        const offer = options.sharedMemory && sharedFiles ? sharedFiles : undefined
-        const { shared, whyNotShared } = await thread.prepare({ description, worker, sharedFiles: offer })
-        // The thread may have another listener by now.
-        over.throwIfAborted()
-        if (whyNotShared !== undefined) warn(`Vectors travel over the network: ${whyNotShared}`)
-        else if (offer && !shared)
-          info('The coordinator runs elsewhere or for another user: vectors travel over the network.')
-
-        const weights = data.weights(metadata)
-        const results = data.results(metadata)
-        streams.push(weights as never, results as never)
-        results.on('error', fail)
-        results.on('data', ({ lease, reason }: Refusal) => {
-          if (reason !== 'stale') warn(`Result of lease ${lease} refused: ${reason}.`)
-        })
-        weights.on('error', fail)
-        let assembly: VectorAssembly<Float32Array<ArrayBuffer>> | undefined
-        weights.on('data', (chunk: Chunk) => {
-          try {
-            assembly ??= new VectorAssembly(chunk, new Float32Array(description.model.layout.weightCount), 'weights')
-            const vector = assembly.add(chunk)
-            if (vector === undefined) return
-            assembly = undefined
-            thread.send({ kind: 'weights', version: chunk.id, weights: vector })
-          } catch (error) {
-            fail(error)
-          }
-        })
-        weights.write({ haveVersion: 0, shared })
-
-        // Results wait for each other: the next one's chunks must not mix with this one's.
-        let sending = Promise.resolve()
-        let isNotSharedSaid = false
-        const onMessage = (message: FromCompute): void => {
-          switch (message.kind) {
-            case 'progress':
-              heartbeatStats.progress(message.shardsDone, message.tensors, message.tensorBytes)
-              break
-            case 'phases':
-              heartbeatStats.phases(message.phases)
-              break
-            case 'want-weights':
-              weights.write({ haveVersion: message.haveVersion, shared: false })
-              break
-            case 'result':
-              if (message.whyNotShared !== undefined && !isNotSharedSaid) {
-                isNotSharedSaid = true
-                warn(`Results travel over the network: ${message.whyNotShared}`)
-              }
-              sending = sending.then(() => send(results, message, heartbeatStats)).catch(fail)
-              break
-            case 'failed':
-              work.write({ failed: { lease: message.lease, reason: message.reason } })
-              break
-            case 'device':
-            case 'prepared':
-              break
-          }
-        }
-        thread.listen({ onMessage, onBroken: fail })
-        work.write({ ready: {} })
-        onReady()
-      }
-      begin().catch(fail)
-    })
-  } catch (thrown) {
-    const { code, message } = ConvoyError.from(thrown)
-    // What joining again does not cure ends this worker: others should know why before they notice that it is gone.
-    if (relay && code !== 'unavailable' && code !== 'protocol') {
-      relay.write({ timeMs: Date.now(), level: 'error', module: 'compute', message })
-      await lastWords(work, relay)
-    }
-    throw thrown
-  } finally {
-    end.abort()
-    clearInterval(heartbeats)
-    heartbeatStats.close()
-    if (onLeave) leaveSignal.removeEventListener('abort', onLeave)
-    for (const stream of streams) {
-      stream.on('error', () => undefined)
-      stream.cancel()
-    }
-  }
-}
-
-async function lastWords(work: grpc.ClientDuplexStream<FromWorker, FromCoordinator>, relay: LogRelay): Promise<void> {
-  const logs = relay.take()
-  if (logs)
-    await Promise.race([
-      new Promise((resolve) => work.write({ logs }, resolve)),
-      delay(LAST_WORDS_MS, undefined, { ref: false }),
-    ])
-}
-
 async function send(
-  results: grpc.ClientDuplexStream<Chunk, Refusal>,
+  results: ResultsStream,
   { lease, bytes, vector }: Extract<FromCompute, { kind: 'result' }>,
-  heartbeatStats: HeartbeatStats,
+  stats: HeartbeatStats,
 ): Promise<void> {
   const startedMs = performance.now()
   const chunks = vector ? chunksOf(lease, bytesOf(vector)) : [sharedChunk(lease, bytes)]
   for (const chunk of chunks) if (!results.write(chunk)) await once(results, 'drain')
-  heartbeatStats.times.record('send', (performance.now() - startedMs) / 1000)
+  stats.times.record('send', (performance.now() - startedMs) / 1000)
 }
 
 async function* blocksOf(stream: AsyncIterable<Chunk>): AsyncGenerator<Uint8Array> {

@@ -6,7 +6,7 @@ import { PhaseTimes } from '../../metrics/phases.js'
 import { WORKER_VALUES } from '../../metrics/worker-values.js'
 import type { RunEvent, RunObserver } from '../../training/run-events.js'
 import { LEFT_BY_ITSELF } from '../../training/run-events.js'
-import type { Coordinator } from '../../coordinator/start-coordinator.js'
+import type { Coordinator } from '../../coordinator/coordinator.js'
 import type { WorkerStatusView } from '../../coordinator/membership.js'
 import type { RunIdentity } from '../run-identity.js'
 

@@ -1,0 +1,343 @@
+import * as grpc from '@grpc/grpc-js'
+import { memoryShortage } from '../model/memory-need.js'
+import { gradientLength } from '../model/parameter-layout.js'
+import type { RunDescription } from '../model/run-description.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { LogLevel } from '../shared/log/log-levels.js'
+import type { Log, Logger } from '../shared/log/log.js'
+import type { Listener } from '../shared/protocol/listen.js'
+import { listen } from '../shared/protocol/listen.js'
+import type { StatusReply, WorkerStatus } from '../shared/protocol/messages.js'
+import { OpenConnections } from '../shared/protocol/open-connections.js'
+import { Admin, Control, Data, SERVER_OPTIONS } from '../shared/protocol/services.js'
+import type { PhaseReport } from '../metrics/phases.js'
+import type { ListenAddresses } from './address-problems.js'
+import { addressProblems } from './address-problems.js'
+import { DEFAULT_LIMITS } from '../scheduler/limits.js'
+import type { RunState } from '../scheduler/run-states.js'
+import { isOver } from '../scheduler/run-states.js'
+import { SliceThreads } from '../training/slices/slice-threads.js'
+import { PoolGradientSource } from './pool-gradient-source.js'
+import type { PlannedRun } from './plan-run.js'
+import type { RunObserver } from '../training/run-events.js'
+import { RunProgress } from './run-progress.js'
+import { runNameOf } from '../reporting/run-identity.js'
+import { adminService } from './services/admin-service.js'
+import { controlService } from './services/control-service.js'
+import { addHealthAndReflection } from './services/health-service.js'
+import { dataService } from './services/data-service.js'
+import type { CallObserver } from './services/time-calls.js'
+import { timeCalls } from './services/time-calls.js'
+import type { TrafficCount } from './traffic.js'
+import type { TrainerHooks, TrainingOutcome } from '../training/trainer.js'
+import { Trainer } from '../training/trainer.js'
+import { VectorExchange } from './vector-exchange.js'
+import { WakeTimer } from './wake-timer.js'
+import type { WorkerStatusView } from './membership.js'
+import { WorkerLogs } from './worker-logs.js'
+import { WorkerPool } from './worker-pool.js'
+
+export interface CoordinatorOptions extends ListenAddresses {
+  readonly run: PlannedRun
+  readonly maxWorkers: number
+  readonly allowMixedDevices: boolean
+  /** One lease in so many is computed by two workers and compared; 0: none. */
+  readonly auditEvery: number
+  readonly observer: RunObserver
+  /** Told of every gRPC call that is over. */
+  readonly onCall?: CallObserver
+  readonly log: Log
+  /** The least urgent level of what workers log that is wanted here. */
+  readonly workerLogLevel: LogLevel
+  readonly signal: AbortSignal
+  readonly hooks?: Pick<TrainerHooks, 'onEpoch' | 'beforeStep'>
+  readonly runDirectory: string
+  /** See WorkerPoolOptions. */
+  readonly startingWorkers?: () => number
+}
+
+const TICK_MS = 250
+/** Connections that are no worker's yet: all workers of a run may come at the same time. */
+const MAX_JOINING = 64
+/** Connections to the admin port without a call. */
+const MAX_ASKING = 16
+/** Time for `finish` to reach the workers before their connections are cut. */
+const GOODBYE_MS = 2_000
+
+/** A coordinator that listens; nothing is computed before {@link Coordinator.train}. */
+export class Coordinator {
+  readonly description: RunDescription
+  /** Where the data set came from, for people; workers do not learn it. */
+  readonly datasetFrom: string
+  readonly #options: CoordinatorOptions
+  readonly #log: Logger
+  readonly #progress = new RunProgress()
+  /** Asked to end after the step in work. */
+  readonly #stop = new AbortController()
+  /** A slice thread failed: the run cannot go on. */
+  readonly #failure = new AbortController()
+  readonly #sliceThreads: SliceThreads
+  readonly #exchange: VectorExchange
+  readonly #workerLogs: WorkerLogs
+  readonly #wake: WakeTimer
+  readonly #pool: WorkerPool
+  readonly #listeners: Listener[] = []
+  #ticker: NodeJS.Timeout | undefined
+
+  private constructor(options: CoordinatorOptions) {
+    const { log, run, workerLogLevel } = options
+    this.#options = options
+    this.#log = log.module('run')
+    this.description = run.description
+    this.datasetFrom = run.datasetFrom
+    this.#sliceThreads = new SliceThreads({
+      threads: SliceThreads.threadsFor(gradientLength(run.description.model.layout)),
+      onFailure: (error) => {
+        this.#failure.abort(error)
+      },
+    })
+    this.#exchange = new VectorExchange(this.#log)
+    this.#workerLogs = new WorkerLogs(log, workerLogLevel, Date.now)
+    this.#wake = new WakeTimer(now, () => {
+      this.#pool.tick()
+    })
+    this.#pool = this.#createPool()
+  }
+
+  /**
+   * Begins to listen.
+   * @throws ConvoyError('usage') for addresses that cannot be bound or would expose the run
+   */
+  static async start(options: CoordinatorOptions): Promise<Coordinator> {
+    const problems = addressProblems(options)
+    if (problems.length > 0) throw new ConvoyError('usage', problems)
+    const coordinator = new Coordinator(options)
+    try {
+      await coordinator.#listen()
+    } catch (error) {
+      await coordinator.#release()
+      throw error
+    }
+    return coordinator
+  }
+
+  /** Where workers join. */
+  get address(): string {
+    return this.#listeners[0]!.address
+  }
+
+  get adminAddress(): string {
+    return this.#listeners[1]!.address
+  }
+
+  /** Workers that can compute or do so now. */
+  get workerCount(): number {
+    return this.#pool.workerCount
+  }
+
+  state(): RunState {
+    return this.#progress.summary.state
+  }
+
+  /** Steps applied. */
+  step(): number {
+    return this.#progress.summary.step
+  }
+
+  /** As they are now, float32 `[layout.weightCount]`; empty before the run begins. The run goes on in this memory: copy it. */
+  weights(): Float32Array {
+    return this.#exchange.weights.weights
+  }
+
+  workers(): WorkerStatusView[] {
+    return this.#pool.statuses()
+  }
+
+  /** Phases of all workers that ever took part, added up. */
+  workerPhases(): PhaseReport[] {
+    return this.#pool.workerPhases()
+  }
+
+  traffic(): TrafficCount[] {
+    return this.#exchange.traffic.counts()
+  }
+
+  /** Why no worker shall come any more, in one line; undefined while workers are accepted. */
+  notReady(): string | undefined {
+    const { state } = this.#progress.summary
+    if (isOver(state)) return `the run is over: ${state}`
+    const isEnding = this.#stop.signal.aborted || this.#options.signal.aborted
+    return isEnding ? 'the run is ending: it was asked to stop' : undefined
+  }
+
+  /** The whole run. Workers may come and go from now on. */
+  async train(saving?: Pick<TrainerHooks, 'onValidated' | 'onBrokenOff'>): Promise<TrainingOutcome> {
+    const { run, signal, hooks } = this.#options
+    const { description, datasetFrom, split } = run
+    this.#warnAtStart()
+    const trainer = new Trainer({
+      description,
+      datasetFrom,
+      splitSizes: { train: split.train.length, validation: split.validation.length, test: split.test.length },
+      gradients: new PoolGradientSource(this.#pool, this.#exchange.weights, description, split),
+      sliceThreads: this.#sliceThreads,
+      observer: this.#observe,
+      hooks: { ...hooks, ...saving },
+      signal: AbortSignal.any([signal, this.#failure.signal]),
+      stopSignal: this.#stop.signal,
+      soon: setImmediate,
+      now,
+    })
+    try {
+      return await trainer.train()
+    } catch (error) {
+      this.#progress.brokeOff(ConvoyError.from(error).code === 'interrupted' ? 'stopped' : 'failed')
+      throw error
+    }
+  }
+
+  /** Tells workers to go home and closes every listener. */
+  async close(): Promise<void> {
+    this.#pool.finish('the run is over')
+    await waitUntil(() => this.#pool.statuses().length === 0, GOODBYE_MS)
+    await this.#release()
+  }
+
+  readonly #observe: RunObserver = (event) => {
+    const { signal, observer } = this.#options
+    // A Ctrl-C on a terminal ends the workers beside it too, and nothing waits for others.
+    if (event.kind === 'waiting' && signal.aborted) return
+    this.#progress.observe(event)
+    observer(event)
+  }
+
+  #createPool(): WorkerPool {
+    const { auditEvery, maxWorkers, allowMixedDevices, startingWorkers, log } = this.#options
+    return new WorkerPool({
+      ...{ auditEvery, maxWorkers, allowMixedDevices, now, limits: DEFAULT_LIMITS },
+      sliceThreads: this.#sliceThreads,
+      starting: startingWorkers ?? (() => 0),
+      observer: this.#observe,
+      log: log.module('scheduler'),
+      onLogs: (worker, logs) => {
+        this.#workerLogs.receive(worker, logs)
+      },
+      wakeAt: (ms) => {
+        this.#wake.set(ms)
+      },
+    })
+  }
+
+  async #listen(): Promise<void> {
+    const { listen: address, adminListen } = this.#options
+    const { warn } = this.#log
+    const isInUse = (peer: string): boolean => this.#pool.isCaller(peer)
+    const workers = new OpenConnections({ maxUnused: MAX_JOINING, isInUse, report: warn })
+    const admins = new OpenConnections({ maxUnused: MAX_ASKING, report: warn })
+    const server = this.#workerServer(workers)
+    const admin = this.#newServer(admins)
+    admin.addService(Admin.service, adminService({ status: () => this.#status(), stop: () => this.#askToStop() }))
+    const updateHealth = addHealthAndReflection(admin, () => ({
+      accepts: this.notReady() === undefined,
+      computes: this.workerCount > 0,
+    }))
+    this.#listeners.push(await listen(server, address, '--listen', workers))
+    this.#listeners.push(await listen(admin, adminListen, '--admin-listen', admins))
+    this.#ticker = setInterval(() => {
+      this.#pool.tick()
+      updateHealth()
+    }, TICK_MS)
+  }
+
+  /** What workers call: control and data. */
+  #workerServer(connections: OpenConnections): grpc.Server {
+    const { traffic, weights, files, offer } = this.#exchange
+    const { description } = this
+    const server = this.#newServer(connections)
+    server.addService(
+      traffic.counted(Control.service),
+      controlService(this.#pool, {
+        run: JSON.stringify(description),
+        heartbeatMs: DEFAULT_LIMITS.heartbeatMs,
+        logLevel: this.#workerLogs.level,
+        runName: runNameOf(this.#options.runDirectory),
+        ...(offer && { sharedFiles: offer }),
+      }),
+    )
+    server.addService(
+      traffic.counted(Data.service),
+      dataService(this.#pool, weights, description.dataset.fingerprint, files, (bytes) => {
+        traffic.add('results', 'received', 'memory', bytes)
+      }),
+    )
+    return server
+  }
+
+  #newServer({ interceptor }: OpenConnections): grpc.Server {
+    const { onCall } = this.#options
+    return new grpc.Server({ ...SERVER_OPTIONS, interceptors: [interceptor, ...(onCall ? [timeCalls(onCall)] : [])] })
+  }
+
+  #status(): StatusReply {
+    const workers = this.#pool.statuses().map(toWorkerStatus)
+    return { ...this.#progress.summary, runDirectory: this.#options.runDirectory, workers }
+  }
+
+  #askToStop(): void {
+    this.#stop.abort()
+    this.#log.info(
+      this.workerCount > 0
+        ? 'Asked to stop: the run ends after this step, with evaluation.'
+        : 'Asked to stop: the run ends when workers have computed this step and the evaluation. SIGTERM ends it now.',
+    )
+  }
+
+  #warnAtStart(): void {
+    const { run, startingWorkers } = this.#options
+    for (const warning of run.warnings) this.#log.warn(warning)
+    const workers = startingWorkers?.() ?? 0
+    const shortage = workers > 0 ? memoryShortage(workers, run.workerBytes) : undefined
+    if (shortage) this.#log.warn(`${shortage.found}: workers will be killed. To run, ${shortage.remedy}.`)
+  }
+
+  async #release(): Promise<void> {
+    clearInterval(this.#ticker)
+    this.#wake.set(Infinity)
+    for (const listener of this.#listeners) listener.close()
+    this.#exchange.close()
+    await this.#sliceThreads.close()
+  }
+}
+
+function now(): number {
+  return performance.now()
+}
+
+function toWorkerStatus({
+  id,
+  name,
+  state,
+  device,
+  shardsDone,
+  residentBytes,
+  tensors,
+  silentMs,
+  score,
+}: WorkerStatusView): WorkerStatus {
+  return {
+    worker: id,
+    name,
+    state,
+    device: device.name,
+    shardsDone,
+    residentBytes,
+    tensors,
+    lastHeardSeconds: silentMs / 1000,
+    timesSlower: score?.toFastest ?? 0,
+  }
+}
+
+async function waitUntil(condition: () => boolean, atMostMs: number): Promise<void> {
+  const deadline = performance.now() + atMostMs
+  while (!condition() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
+}
