@@ -1,4 +1,4 @@
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, ChildProcessWithoutNullStreams } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import os from 'node:os'
@@ -7,7 +7,8 @@ import type { Logger } from '../shared/log/log.js'
 import { RotatingFile } from '../shared/log/rotating-file.js'
 import { packageRoot } from '../shared/package-root.js'
 import { counted } from '../shared/units.js'
-import { MemoryWatch } from '../coordinator/memory-watch.js'
+import type { ProcessEnd } from './memory-watch.js'
+import { MemoryWatch } from './memory-watch.js'
 
 export interface LocalWorkersOptions {
   readonly count: number
@@ -116,25 +117,7 @@ export class LocalWorkers {
   }
 
   #start(index: number, restarts: number): void {
-    const { address, device, environment, logLevel, log, onNoneLeft } = this.#options
-    const child = spawn(
-      process.execPath,
-      [
-        ...V8_FLAGS,
-        path.join(packageRoot, 'bin', 'convoy.mjs'),
-        'worker',
-        '--join',
-        address,
-        '--name',
-        `${os.hostname()}:${process.pid}-${index}`,
-        '--device',
-        device,
-        '--log-level',
-        logLevel,
-        '--supervised',
-      ],
-      { env: { ...KEEP_FREED_MEMORY, ...environment(index) }, stdio: ['pipe', 'pipe', 'pipe'] },
-    )
+    const child = this.#spawn(index)
     let lastWords = ''
     const keep = (text: Buffer): void => {
       this.#files[index]!.write(text)
@@ -146,40 +129,52 @@ export class LocalWorkers {
     this.#startedMs.set(child, performance.now())
     preferForKill(child.pid)
     child.on('error', (error) => {
-      log.error(`Worker ${index} cannot be started: ${error.message}.`)
+      this.#options.log.error(`Worker ${index} cannot be started: ${error.message}.`)
     })
     child.on('close', (status, signal) => {
       this.#children.delete(index)
       this.#startedMs.delete(child)
-      if (this.#closed || status === 0) return
-      const how = signal === null ? `with status ${status}` : `by ${signal}`
-      const memory = this.#memory.explain({ status, signal, output: lastWords })
-      const words = memory?.cause ?? lastLineOf(lastWords, signal)
-      const again = restarts < MAX_RESTARTS
-      const next = again ? 'it is started again' : `exited ${counted(restarts + 1, 'time')}; not restarted`
-      const isNew = memory !== undefined && !this.#toldCauses.has(memory.cause)
-      if (isNew) this.#toldCauses.add(memory.cause)
-      log.warn(
-        `Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${next}.${isNew ? ` ${memory.details}` : ''}`,
-        {
-          index,
-          status,
-          signal,
-        },
-      )
-      if (!again) {
-        if (this.#children.size === 0 && this.#timers.size === 0)
-          onNoneLeft(
-            memory ? `the last one ended ${how} (${words}). ${memory.details}` : words || `the last one ended ${how}.`,
-          )
-        return
-      }
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer)
-        this.#start(index, restarts + 1)
-      }, RESTART_AFTER_MS)
-      this.#timers.add(timer)
+      if (!this.#closed && status !== 0) this.#ended(index, restarts, { status, signal, output: lastWords })
     })
+  }
+
+  #spawn(index: number): ChildProcessWithoutNullStreams {
+    const { address, device, environment, logLevel } = this.#options
+    const name = `${os.hostname()}:${process.pid}-${index}`
+    const program = [...V8_FLAGS, path.join(packageRoot, 'bin', 'convoy.mjs')]
+    const flags = ['--join', address, '--name', name, '--device', device, '--log-level', logLevel, '--supervised']
+    return spawn(process.execPath, [...program, 'worker', ...flags], {
+      env: { ...KEEP_FREED_MEMORY, ...environment(index) },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+  }
+
+  /** Says how a worker ended, and starts it again unless it did so too often. */
+  #ended(index: number, restarts: number, end: ProcessEnd): void {
+    const { log, onNoneLeft } = this.#options
+    const { status, signal, output } = end
+    const how = signal === null ? `with status ${status}` : `by ${signal}`
+    const memory = this.#memory.explain(end)
+    const words = memory?.cause ?? lastLineOf(output, signal)
+    const again = restarts < MAX_RESTARTS
+    const next = again ? 'it is started again' : `exited ${counted(restarts + 1, 'time')}; not restarted`
+    const isNew = memory !== undefined && !this.#toldCauses.has(memory.cause)
+    if (isNew) this.#toldCauses.add(memory.cause)
+    const details = isNew ? ` ${memory.details}` : ''
+    log.warn(`Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${next}.${details}`, { index, status, signal })
+    if (again) this.#restartLater(index, restarts + 1)
+    else if (this.#children.size === 0 && this.#timers.size === 0)
+      onNoneLeft(
+        memory ? `the last one ended ${how} (${words}). ${memory.details}` : words || `the last one ended ${how}.`,
+      )
+  }
+
+  #restartLater(index: number, restarts: number): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      this.#start(index, restarts)
+    }, RESTART_AFTER_MS)
+    this.#timers.add(timer)
   }
 }
 

@@ -51,67 +51,80 @@ export async function serveMetrics(
   now = (): number => performance.now(),
 ): Promise<MetricsServer> {
   const { host } = parseAddress(address, flag)
-  let scrapedMs = -Infinity
-  let intervalMs = Infinity
-  let onScraped = (): void => undefined
-  // Many who scrape at once get the same text: each costs the training some milliseconds.
-  let rendering: ReturnType<typeof render> | undefined
-  const rendered = (): ReturnType<typeof render> => {
-    rendering ??= render().finally(() => {
-      rendering = undefined
-    })
-    return rendering
+  const scrapes = new Scrapes(render, now)
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    if (isLoopback(host) && !isOfThisMachine(request)) {
+      const where = `http://127.0.0.1:${request.socket.localPort}`
+      response.writeHead(403, { 'content-type': 'text/plain' }).end(`Only this machine may look, at ${where}.\n`)
+      return
+    }
+    const pathname = pathOf(request)
+    if (page?.(pathname, request, response) === true) return
+    if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end()
+    else if (pathname === '/livez') sendState(response, undefined)
+    else if (pathname === '/readyz') sendState(response, notReady())
+    else if (pathname === '/metrics') scrapes.answer(response)
+    else response.writeHead(404, { 'content-type': 'text/plain' }).end('Not here; try /metrics.\n')
   }
-  const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
-    (request, response) => {
-      if (isLoopback(host) && !isOfThisMachine(request)) {
-        const where = `http://127.0.0.1:${request.socket.localPort}`
-        response.writeHead(403, { 'content-type': 'text/plain' }).end(`Only this machine may look, at ${where}.\n`)
-        return
-      }
-      const pathname = pathOf(request)
-      if (page?.(pathname, request, response) === true) return
-      if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405, { allow: 'GET, HEAD' }).end()
-      else if (pathname === '/livez') sayState(response, undefined)
-      else if (pathname === '/readyz') sayState(response, notReady())
-      else if (pathname === '/metrics') {
-        const sinceMs = now() - scrapedMs
-        if (sinceMs > MIN_INTERVAL_MS) intervalMs = sinceMs
-        scrapedMs = now()
-        response.on('finish', () => {
-          onScraped()
-        })
-        rendered().then(
-          ({ text, contentType }) => response.writeHead(200, { 'content-type': contentType }).end(text),
-          () => response.writeHead(500).end(),
-        )
-      } else response.writeHead(404, { 'content-type': 'text/plain' }).end('Not here; try /metrics.\n')
-    },
-  )
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, answer)
   server.maxConnections = Math.min(MAX_CONNECTIONS, Math.floor(descriptorLimit() * SHARE_OF_DESCRIPTORS))
   const bound = await bind(server, address, flag)
   return {
     url: `http://${bound}/metrics`,
-    lastScrape: async (signal, onWait, maxMs = Infinity) => {
-      // Who has missed one is gone.
-      const patienceMs = Math.min(maxMs, 2 * intervalMs - (now() - scrapedMs))
-      if (intervalMs > MAX_INTERVAL_MS || patienceMs <= 0 || signal.aborted) return
-      onWait(patienceMs / 1000)
-      const scraped = new Promise<void>((resolve) => {
-        onScraped = resolve
-      })
-      const waiting = new AbortController()
-      await Promise.race([
-        scraped,
-        delay(patienceMs, undefined, { signal: AbortSignal.any([signal, waiting.signal]) }).catch(() => undefined),
-      ])
-      waiting.abort()
-    },
+    lastScrape: async (signal, onWait, maxMs) => scrapes.last(signal, onWait, maxMs),
     close: () => {
       server.close()
       server.closeAllConnections()
     },
+  }
+}
+
+/** Answers scrapes, and knows how regularly they come. */
+class Scrapes {
+  readonly #render: () => Promise<{ text: string; contentType: string }>
+  readonly #now: () => number
+  /** Many who scrape at once get the same text: each costs the training some milliseconds. */
+  #rendering: Promise<{ text: string; contentType: string }> | undefined
+  #scrapedMs = -Infinity
+  #intervalMs = Infinity
+  #onScraped = (): void => undefined
+
+  constructor(render: () => Promise<{ text: string; contentType: string }>, now: () => number) {
+    this.#render = render
+    this.#now = now
+  }
+
+  answer(response: ServerResponse): void {
+    const sinceMs = this.#now() - this.#scrapedMs
+    if (sinceMs > MIN_INTERVAL_MS) this.#intervalMs = sinceMs
+    this.#scrapedMs = this.#now()
+    response.on('finish', () => {
+      this.#onScraped()
+    })
+    this.#rendering ??= this.#render().finally(() => {
+      this.#rendering = undefined
+    })
+    this.#rendering.then(
+      ({ text, contentType }) => response.writeHead(200, { 'content-type': contentType }).end(text),
+      () => response.writeHead(500).end(),
+    )
+  }
+
+  /** See {@link MetricsServer.lastScrape}. */
+  async last(signal: AbortSignal, onWait: (seconds: number) => void, maxMs = Infinity): Promise<void> {
+    // Who has missed one is gone.
+    const patienceMs = Math.min(maxMs, 2 * this.#intervalMs - (this.#now() - this.#scrapedMs))
+    if (this.#intervalMs > MAX_INTERVAL_MS || patienceMs <= 0 || signal.aborted) return
+    onWait(patienceMs / 1000)
+    const scraped = new Promise<void>((resolve) => {
+      this.#onScraped = resolve
+    })
+    const waiting = new AbortController()
+    await Promise.race([
+      scraped,
+      delay(patienceMs, undefined, { signal: AbortSignal.any([signal, waiting.signal]) }).catch(() => undefined),
+    ])
+    waiting.abort()
   }
 }
 
@@ -129,7 +142,7 @@ function isOfThisMachine({ headers: { host = 'localhost' } }: IncomingMessage): 
   return isLoopback(name) || isIP(name.replace(/^\[|\]$/g, '')) !== 0
 }
 
-function sayState(response: ServerResponse, reason: string | undefined): void {
+function sendState(response: ServerResponse, reason: string | undefined): void {
   response.writeHead(reason === undefined ? 200 : 503, { 'content-type': 'text/plain; charset=utf-8' })
   response.end(`${reason ?? 'ok'}\n`)
 }

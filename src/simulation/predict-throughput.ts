@@ -87,7 +87,7 @@ function bottleneckOf(whatIf: WhatIf, calmMs: number, stepMs: number): Bottlenec
 }
 
 async function meanStepMs(whatIf: WhatIf): Promise<number> {
-  const { workers: count, cores, shards, shardMs, jitter, vectorBytes, bandwidth, latencyMs } = whatIf
+  const { workers: count, shards } = whatIf
   const time = new VirtualTime()
   const problem = new TinyProblem(shards, whatIf.steps)
   const durationsMs: number[] = []
@@ -111,24 +111,7 @@ async function meanStepMs(whatIf: WhatIf): Promise<number> {
       }
     },
   })
-  const workers: SimulatedWorker[] = Array.from({ length: count }, (_, index) => {
-    const draws = new SeededDraws(whatIf.seed, index + 1)
-    // All send at about the same time and share the coordinator's link.
-    const bytesPerMs = bandwidth / 1000 / Math.min(count, shards)
-    const link = { latencyMs, jitterMs: 0, bytesPerMs, loss: 0, duplication: 0, reorder: 0 }
-    const traits = { name: `worker-${index}`, bootMs: 1, syncMs: 1, shardMs, jitter, flaw: 'none' as const }
-    const worker = new SimulatedWorker(traits, {
-      ...{ time, draws, link: new SimulatedLink(time, draws, link), problem, vectorBytes },
-      heartbeatMs: DEFAULT_LIMITS.heartbeatMs,
-      coordinator: () => coordinator,
-      crowding: () => Math.max(1, workers.filter(({ isComputing }) => isComputing).length / cores),
-    })
-    return worker
-  })
-  workers.forEach((worker, index) => {
-    worker.start()
-    if (whatIf.failuresPerWorkerHour > 0) failNowAndThen(worker, new SeededDraws(whatIf.seed, 1_000_000 + index))
-  })
+  startWorkers(whatIf, time, problem, coordinator)
   coordinator.train().then(
     () => (isOver = true),
     (error: unknown) => (failure = error),
@@ -142,16 +125,43 @@ async function meanStepMs(whatIf: WhatIf): Promise<number> {
   if (failure !== undefined) throw ConvoyError.from(failure)
   const counted = durationsMs.slice(Math.min(WARM_UP, durationsMs.length - 1))
   return counted.reduce((sum, ms) => sum + ms, 0) / counted.length
+}
 
-  /** Exponentially distributed intervals: failures that do not know of each other. */
-  function failNowAndThen(worker: SimulatedWorker, draws: SeededDraws): void {
-    const intervalMs = (-Math.log(1 - draws.unit()) * MS_PER_HOUR) / whatIf.failuresPerWorkerHour
-    time.after(intervalMs, () => {
-      worker.kill()
-      time.after(whatIf.restartMs, () => {
-        worker.start()
-        failNowAndThen(worker, draws)
-      })
+function startWorkers(
+  whatIf: WhatIf,
+  time: VirtualTime,
+  problem: TinyProblem,
+  coordinator: SimulatedCoordinator,
+): void {
+  const { workers: count, cores, shards, shardMs, jitter, vectorBytes, bandwidth, latencyMs } = whatIf
+  // All send at about the same time and share the coordinator's link.
+  const bytesPerMs = bandwidth / 1000 / Math.min(count, shards)
+  const link = { latencyMs, jitterMs: 0, bytesPerMs, loss: 0, duplication: 0, reorder: 0 }
+  const workers: SimulatedWorker[] = Array.from({ length: count }, (_, index) => {
+    const draws = new SeededDraws(whatIf.seed, index + 1)
+    const traits = { name: `worker-${index}`, bootMs: 1, syncMs: 1, shardMs, jitter, flaw: 'none' as const }
+    return new SimulatedWorker(traits, {
+      ...{ time, draws, link: new SimulatedLink(time, draws, link), problem, vectorBytes },
+      heartbeatMs: DEFAULT_LIMITS.heartbeatMs,
+      coordinator: () => coordinator,
+      crowding: () => Math.max(1, workers.filter(({ isComputing }) => isComputing).length / cores),
     })
-  }
+  })
+  workers.forEach((worker, index) => {
+    worker.start()
+    if (whatIf.failuresPerWorkerHour > 0)
+      failNowAndThen(whatIf, time, worker, new SeededDraws(whatIf.seed, 1_000_000 + index))
+  })
+}
+
+/** Exponentially distributed intervals: failures that do not know of each other. */
+function failNowAndThen(whatIf: WhatIf, time: VirtualTime, worker: SimulatedWorker, draws: SeededDraws): void {
+  const intervalMs = (-Math.log(1 - draws.unit()) * MS_PER_HOUR) / whatIf.failuresPerWorkerHour
+  time.after(intervalMs, () => {
+    worker.kill()
+    time.after(whatIf.restartMs, () => {
+      worker.start()
+      failNowAndThen(whatIf, time, worker, draws)
+    })
+  })
 }

@@ -50,9 +50,15 @@ interface ReportingFlags {
 }
 
 export function benchCommand(): Command {
-  const command = new Command('bench')
-  command
-    .command('engine')
+  return new Command('bench')
+    .addCommand(engineCommand())
+    .addCommand(stragglerCommand())
+    .addCommand(predictionCommand())
+    .addCommand(reportingCommand())
+}
+
+function engineCommand(): Command {
+  return new Command('engine')
     .description('training steps, all costs included, side by side with what you would use instead; rounds interleaved')
     .addOption(listOption('--network <names>', NETWORK_NAMES.join(', '), NETWORK_NAMES, ['resnet20']))
     .addOption(listOption('--precision <names>', PRECISIONS.join(', '), PRECISIONS, PRECISIONS))
@@ -69,8 +75,10 @@ export function benchCommand(): Command {
       if (flags.profile) await profile(flags)
       else await compare(flags)
     })
-  command
-    .command('straggler')
+}
+
+function stragglerCommand(): Command {
+  return new Command('straggler')
     .description(
       'what a fourth worker at a tenth of the speed costs three others (Linux, root: limits on processor time)',
     )
@@ -85,8 +93,10 @@ export function benchCommand(): Command {
         `With a fourth that has a tenth of that: ${median(result.with).toFixed(0)} images/s, ${(100 * ratio).toFixed(1)} %.\n`
       standardOutput.print(json ? `${JSON.stringify(result)}\n` : text)
     })
-  command
-    .command('prediction')
+}
+
+function predictionCommand(): Command {
+  return new Command('prediction')
     .description('how well `convoy simulate` foretells real runs with 1, 2 and 4 workers on this machine')
     .addOption(new Option('--recipe <name>', 'what to train').choices(Object.keys(RECIPES)).default('resnet20'))
     .option('--rounds <number>', 'turns of each number of workers', integer(1, 1000), 3)
@@ -100,8 +110,10 @@ export function benchCommand(): Command {
       })
       standardOutput.print(json ? `${JSON.stringify(results)}\n` : lines.join(''))
     })
-  command
-    .command('reporting')
+}
+
+function reportingCommand(): Command {
+  return new Command('reporting')
     .description('what reports cost: metrics file, TensorBoard, Prometheus and the page, all on against all off')
     .option('--workers <number>', 'of both', integer(1, 256), 2)
     .option('--rounds <number>', 'turns with and without them', integer(1, 1000), 9)
@@ -113,7 +125,6 @@ export function benchCommand(): Command {
       const text = `${conditions}; ${counted(rounds, 'round')} of ${counted(steps, 'step')}.\n\n${reportingReport(result)}`
       standardOutput.print(json ? `${JSON.stringify({ conditions, ...result })}\n` : text)
     })
-  return command
 }
 
 function notice(text: string): void {

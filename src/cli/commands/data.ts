@@ -35,7 +35,17 @@ interface ImportFlags {
 }
 
 export function dataCommand(): Command {
-  const info = new Command('info')
+  return new Command('data')
+    .addCommand(infoCommand())
+    .addCommand(listCommand())
+    .addCommand(fetchCommand())
+    .addCommand(importCommand())
+    .addCommand(verifyCommand())
+    .addCommand(removeCommand())
+}
+
+function infoCommand(): Command {
+  return new Command('info')
     .description('show a data set: shape, classes, split')
     .argument('[source]', SOURCE)
     .option('--json', 'for machines')
@@ -44,7 +54,10 @@ export function dataCommand(): Command {
       const description = { ...describe(dataset), from }
       standardOutput.print(json ? `${JSON.stringify(description)}\n` : asTable(description))
     })
-  const fetch = new Command('fetch')
+}
+
+function fetchCommand(): Command {
+  return new Command('fetch')
     .description('download a published data set')
     .argument('<name>', 'cifar10')
     .option('--from <url>', 'another place of the same archive')
@@ -53,7 +66,10 @@ export function dataCommand(): Command {
         throw new ConvoyError('usage', `${name}: only cifar10 can be fetched; other data sets are imported from files.`)
       done(await fetchCifar10(report, from))
     })
-  const importing = new Command('import')
+}
+
+function importCommand(): Command {
+  return new Command('import')
     .description('decode a data set into the cache')
     .argument(
       '<path>',
@@ -79,7 +95,10 @@ export function dataCommand(): Command {
       if (json) standardOutput.print(`${JSON.stringify({ ...info, ...summary })}\n`)
       else done(info)
     })
-  const verify = new Command('verify')
+}
+
+function verifyCommand(): Command {
+  return new Command('verify')
     .description('compare the cached bytes with the fingerprint')
     .argument('[source]', SOURCE)
     .action(async (source: string | undefined) => {
@@ -93,13 +112,6 @@ export function dataCommand(): Command {
         process.exitCode = 1
       }
     })
-  return new Command('data')
-    .addCommand(info)
-    .addCommand(listCommand())
-    .addCommand(fetch)
-    .addCommand(importing)
-    .addCommand(verify)
-    .addCommand(removeCommand())
 }
 
 /** On a terminal, where somebody can answer. */

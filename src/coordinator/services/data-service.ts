@@ -13,7 +13,7 @@ import { callerOf, toStatus } from './caller.js'
 /** Data of proto/convoy.proto: weights down, results up, samples down. A handler that throws answers with a status. */
 export function dataService(
   pool: WorkerPool,
-  board: WeightsStore,
+  weightsStore: WeightsStore,
   datasetFingerprint: string,
   sharedFiles: SharedFiles | undefined,
   onShared: (bytes: number) => void,
@@ -24,10 +24,10 @@ export function dataService(
         const worker = callerOf(pool, stream)
         for await (const request of stream as AsyncIterable<WeightsRequest>) {
           if (request.shared) {
-            board.share()
+            weightsStore.share()
             continue
           }
-          const { version, bytes } = await board.newerThan(request.haveVersion, signal)
+          const { version, bytes } = await weightsStore.newerThan(request.haveVersion, signal)
           for (const chunk of chunksOf(version, bytes)) await write(stream, chunk, signal)
           pool.sent(worker, 'weights', bytes.length)
         }
@@ -37,21 +37,11 @@ export function dataService(
     results(stream: grpc.ServerDuplexStream<Chunk, Refusal>): void {
       serve(stream, async (signal) => {
         const worker = callerOf(pool, stream)
-        const takeShared = (lease: number): Refusal | undefined => {
-          const length = pool.expectedLength(worker, lease)
-          if (length === undefined) return pool.refuse(worker, lease, 'stale')
-          const vector = pool.vectors.take(length)
-          // The name is made here: no peer says which file is read. The worker writes over it when it has computed its next
-          // lease, which it gets after this one was read or revoked.
-          if (!sharedFiles?.read(resultFile(worker), vector, pool.sliceThreads.fill))
-            throw new ConvoyError('protocol', `worker ${worker} shares no file`)
-          onShared(vector.byteLength)
-          return pool.result(worker, lease, vector)
-        }
+        const shared = (lease: number): Refusal | undefined => takeShared(pool, worker, lease, sharedFiles, onShared)
         let reason = 'connection lost'
         let isOwnFault = false
         try {
-          for await (const refusal of receive(pool, worker, stream as AsyncIterable<Chunk>, takeShared)) {
+          for await (const refusal of receive(pool, worker, stream as AsyncIterable<Chunk>, shared)) {
             await write(stream, refusal, signal)
           }
         } catch (error) {
@@ -85,6 +75,25 @@ export function dataService(
       })
     },
   }
+}
+
+/** The result of a lease lies in memory that the worker shares. @returns why it does not count, if so */
+function takeShared(
+  pool: WorkerPool,
+  worker: number,
+  lease: number,
+  sharedFiles: SharedFiles | undefined,
+  onShared: (bytes: number) => void,
+): Refusal | undefined {
+  const length = pool.expectedLength(worker, lease)
+  if (length === undefined) return pool.refuse(worker, lease, 'stale')
+  const vector = pool.vectors.take(length)
+  // The name is made here: no peer says which file is read. The worker writes over it when it has computed its next
+  // lease, which it gets after this one was read or revoked.
+  if (!sharedFiles?.read(resultFile(worker), vector, pool.sliceThreads.fill))
+    throw new ConvoyError('protocol', `worker ${worker} shares no file`)
+  onShared(vector.byteLength)
+  return pool.result(worker, lease, vector)
 }
 
 /** Puts results together and hands them to the pool; yields those that it refuses. @param takeShared a result that lies in memory */

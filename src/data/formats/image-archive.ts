@@ -104,14 +104,13 @@ async function readEntries(
   const extract = tar.extract(options)
   const collect = async (): Promise<void> => {
     for await (const entry of extract) {
-      const { name, linkname, type, pax } = entry.header as tar.Header & { pax?: Record<string, string> | null }
+      const { name, type, pax } = entry.header as PaxHeader
       const where = normalized(textOf(name, pax?.['path']))
       progress(() => `Reading ${file}: ${count.toLocaleString('en')} files so far`)
       if (++count > MAX_COLLECTION_IMAGES)
         throw new ConvoyError('data', `${file}: more than ${MAX_COLLECTION_IMAGES} files.`)
       const blocks: Buffer[] = []
-      const isFile = type === 'file' || type === 'contiguous-file'
-      const keepsAll = isFile && keeps(where)
+      const keepsAll = isFile(type) && keeps(where)
       for await (const block of entry as unknown as AsyncIterable<Buffer>) {
         if (keepsAll) {
           total += block.length
@@ -122,20 +121,7 @@ async function readEntries(
         } else if (blocks.length === 0) blocks.push(Buffer.from(block.subarray(0, SIGNATURE_BYTES)))
       }
       last = where
-      const bytes = Buffer.concat(blocks)
-      const isSparse = Object.keys(pax ?? {}).some((key) => key.startsWith('GNU.sparse'))
-      if (!isText(name, pax?.['path'])) entries.set(escaped(where), { kind: 'not-utf8' })
-      else if (type === 'directory') entries.set(where, { kind: 'directory' })
-      else if (isFile && !isSparse) {
-        entries.set(where, {
-          kind: 'file',
-          head: bytes.subarray(0, SIGNATURE_BYTES),
-          ...(keepsAll && { bytes }),
-          name: where,
-        })
-      } else if (type === 'link' || type === 'symlink') {
-        entries.set(where, { kind: type, target: textOf(linkname ?? '', pax?.['linkpath']) })
-      } else entries.set(where, { kind: 'special' })
+      entries.set(...entryOf(entry.header, where, Buffer.concat(blocks), keepsAll))
     }
   }
   try {
@@ -153,6 +139,32 @@ async function readEntries(
     )
   }
   return entries
+}
+
+type PaxHeader = tar.Header & { pax?: Record<string, string> | null }
+
+function isFile(type: tar.Header['type']): boolean {
+  return type === 'file' || type === 'contiguous-file'
+}
+
+/** What an archive has at a place. @param bytes all of the file, or its beginning when they are not kept */
+function entryOf(
+  header: tar.Header,
+  where: string,
+  bytes: Buffer,
+  keepsAll: boolean,
+): [where: string, entry: ArchiveEntry] {
+  const { name, linkname, type, pax } = header as PaxHeader
+  const isSparse = Object.keys(pax ?? {}).some((key) => key.startsWith('GNU.sparse'))
+  if (!isText(name, pax?.['path'])) return [escaped(where), { kind: 'not-utf8' }]
+  if (type === 'directory') return [where, { kind: 'directory' }]
+  if (isFile(type) && !isSparse) {
+    const head = bytes.subarray(0, SIGNATURE_BYTES)
+    return [where, { kind: 'file', head, ...(keepsAll && { bytes }), name: where }]
+  }
+  if (type === 'link' || type === 'symlink')
+    return [where, { kind: type, target: textOf(linkname ?? '', pax?.['linkpath']) }]
+  return [where, { kind: 'special' }]
 }
 
 /** A link may lead to a file that is no image by its name, and that was not kept: the archive is read once more for these. */

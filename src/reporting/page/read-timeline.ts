@@ -23,41 +23,10 @@ const MAX_METRICS_BYTES = 500e6
  * @throws ConvoyError('usage') when it is no run directory, or something in these files makes no sense
  */
 export function readTimeline(directory: string): Snapshot & { readonly status: RunStatus } {
-  if (!isThere(directory))
-    throw new ConvoyError(
-      'usage',
-      `${directory}: there is no such directory. Name one such as runs/20261123T193039Z_quick.`,
-    )
-  const isDirectory = statSync(directory).isDirectory()
-  const text = (name: string, maxBytes: number): string | undefined =>
-    isDirectory ? readTextIfThere(path.join(directory, name), maxBytes) : undefined
-  const lines = text('metrics.jsonl', MAX_METRICS_BYTES)
-  const config = text('config.yaml', MAX_CONFIG_BYTES)
-  if (lines === undefined || config === undefined) {
-    throw new ConvoyError(
-      'usage',
-      `${directory} is no run directory: it lacks ${lines === undefined ? 'metrics.jsonl' : 'config.yaml'}. ` +
-        'Name one such as runs/20261123T193039Z_quick.',
-    )
-  }
-  const checked = <Schema extends z.ZodType>(schema: Schema, where: string, value: () => unknown): z.output<Schema> => {
-    try {
-      return schema.parse(value())
-    } catch (error) {
-      throw new ConvoyError(
-        'usage',
-        `${directory}: ${where} cannot be read: ${reasonOf(error as Error)}. It is damaged, or of another version of Convoy ` +
-          '(environment.json names it): remove it, or use that version.',
-      )
-    }
-  }
-  const kept = <Schema extends z.ZodType>(schema: Schema, name: string): z.output<Schema> | undefined => {
-    const content = text(name, MAX_JSON_BYTES)
-    return content === undefined ? undefined : checked(schema, name, () => JSON.parse(content))
-  }
-  const result = kept(resultSchema, 'result.json')
-  const status = kept(statusSchema, 'status.json')
-  const environment = kept(environmentSchema, 'environment.json')
+  const { lines, config } = readRequired(directory)
+  const result = readKept(resultSchema, directory, 'result.json')
+  const status = readKept(statusSchema, directory, 'status.json')
+  const environment = readKept(environmentSchema, directory, 'environment.json')
 
   const timeline = new Timeline(directory)
   const phases = new PhaseTimes()
@@ -65,16 +34,18 @@ export function readTimeline(directory: string): Snapshot & { readonly status: R
   let totalSteps = 0
   // What follows the last end of a line was cut off with the process.
   for (const [index, line] of lines.split('\n').slice(0, -1).entries()) {
-    const { time, ...event } = checked(metricsLineSchema, `metrics.jsonl, line ${index + 1},`, () => JSON.parse(line))
+    const where = `metrics.jsonl, line ${index + 1},`
+    const { time, ...event } = checked(metricsLineSchema, directory, where, () => JSON.parse(line))
     timeSeconds = time
     if (event.kind === 'step')
       for (const [phase, spent] of Object.entries(event.phaseSeconds))
         phases.record(phase as keyof typeof event.phaseSeconds, spent)
-    if (event.kind === 'started') totalSteps = event.totalSteps
-    if (event.kind === 'started')
-      timeline.observe({ ...event, config: checked(runConfigSchema, 'config.yaml', () => parse(config)) }, time)
-    // The line has the hash alone; the result is in its own file.
-    else if (event.kind !== 'finished') timeline.observe(event, time)
+    if (event.kind === 'started') {
+      totalSteps = event.totalSteps
+      // The line has the hash alone; the configuration is in its own file, as the result is.
+      const started = checked(runConfigSchema, directory, 'config.yaml', () => parse(config))
+      timeline.observe({ ...event, config: started }, time)
+    } else if (event.kind !== 'finished') timeline.observe(event, time)
   }
   if (result) timeline.finish(result)
   const at = new Date(1000 * (status?.timeSeconds ?? timeSeconds)).toISOString()
@@ -90,6 +61,50 @@ export function readTimeline(directory: string): Snapshot & { readonly status: R
       state: end?.kind ?? 'unfinished',
       ...(end && { end }),
     },
+  }
+}
+
+/** What every run has. @throws as {@link readTimeline} */
+function readRequired(directory: string): { readonly lines: string; readonly config: string } {
+  const advice = 'Name one such as runs/20261123T193039Z_quick.'
+  if (!isThere(directory)) throw new ConvoyError('usage', `${directory}: there is no such directory. ${advice}`)
+  const isDirectory = statSync(directory).isDirectory()
+  const text = (name: string, maxBytes: number): string | undefined =>
+    isDirectory ? readTextIfThere(path.join(directory, name), maxBytes) : undefined
+  const lines = text('metrics.jsonl', MAX_METRICS_BYTES)
+  const config = text('config.yaml', MAX_CONFIG_BYTES)
+  if (lines === undefined || config === undefined) {
+    const lacking = lines === undefined ? 'metrics.jsonl' : 'config.yaml'
+    throw new ConvoyError('usage', `${directory} is no run directory: it lacks ${lacking}. ${advice}`)
+  }
+  return { lines, config }
+}
+
+/** What a run may have. @throws as {@link readTimeline} */
+function readKept<Schema extends z.ZodType>(
+  schema: Schema,
+  directory: string,
+  name: string,
+): z.output<Schema> | undefined {
+  const content = readTextIfThere(path.join(directory, name), MAX_JSON_BYTES)
+  return content === undefined ? undefined : checked(schema, directory, name, () => JSON.parse(content))
+}
+
+/** @throws ConvoyError('usage') naming the place when the value is not there or not as it should be */
+function checked<Schema extends z.ZodType>(
+  schema: Schema,
+  directory: string,
+  where: string,
+  value: () => unknown,
+): z.output<Schema> {
+  try {
+    return schema.parse(value())
+  } catch (error) {
+    throw new ConvoyError(
+      'usage',
+      `${directory}: ${where} cannot be read: ${reasonOf(error as Error)}. It is damaged, or of another version of Convoy ` +
+        '(environment.json names it): remove it, or use that version.',
+    )
   }
 }
 

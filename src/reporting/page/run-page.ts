@@ -2,8 +2,7 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Inspection } from './inspection.js'
 import type { RunEnd, RunEnvironment, RunStatus } from './page-state.js'
-import type { LivePage } from './serve-page.js'
-import { livePageOf } from './serve-page.js'
+import { LivePage } from './serve-page.js'
 import type { PhaseReport } from '../../metrics/phases.js'
 import { printableLines } from '../../shared/log/printable.js'
 import { MAX_JSON_BYTES, readRegularFile } from '../../shared/read-file.js'
@@ -49,7 +48,7 @@ export class RunPage {
     this.#timeline = new Timeline(runDirectory)
     this.#inside = new LookInside(path.join(runDirectory, 'inspection.json'), signal, onInspection)
     const environment = readEnvironment(runDirectory)
-    this.#page = livePageOf({
+    this.#page = new LivePage({
       snapshot: () => ({ ...this.#timeline.snapshot(), ...(environment && { environment }) }),
       takeUpdate: () => this.#timeline.takeUpdate(),
       status: () => this.#status(),

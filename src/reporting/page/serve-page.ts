@@ -16,15 +16,6 @@ export interface PageSource {
   readonly look: () => void
 }
 
-export interface LivePage {
-  /** Answers a request. @returns false when it is nothing of the page */
-  handle(pathname: string, request: IncomingMessage, response: ServerResponse): boolean
-  /** Pages that look at the run now. */
-  readonly viewers: number
-  /** Tells every viewer what came last, and lets them go. */
-  close(): Promise<void>
-}
-
 const UPDATE_MS = 1_000
 const MAX_VIEWERS = 64
 /** A viewer that reads too slowly is let go; it comes back and goes on where it was, or begins anew. An inspection may be on its way besides. */
@@ -37,53 +28,59 @@ const GOODBYE_MS = 2_000
  * The page at `/`, its files, `/events` (server-sent events: first a snapshot, then what is new), and `POST /look`.
  * However many ask, a snapshot is made at most once in UPDATE_MS, and nothing at all while nobody looks.
  */
-export function livePageOf(source: PageSource): LivePage {
-  const { html, policy } = livePage()
-  const files = pageFiles()
-  const history = new EventHistory(`${Date.now()}.${process.pid}`)
-  const viewers = new Set<ServerResponse>()
-  /** Not told anything yet, with the id of the last event that they saw, if they were here before. */
-  const newcomers = new Map<ServerResponse, string | undefined>()
-  let inspection: string | undefined
-  let timer: NodeJS.Timeout | undefined
+export class LivePage {
+  readonly #source: PageSource
+  readonly #page = livePage()
+  readonly #files = pageFiles()
+  readonly #history = new EventHistory(`${Date.now()}.${process.pid}`)
+  readonly #viewers = new Set<ServerResponse>()
+  /** Not sent anything yet, with the id of the last event that they saw, if they were here before. */
+  readonly #newcomers = new Map<ServerResponse, string | undefined>()
+  #inspection: string | undefined
+  #timer: NodeJS.Timeout | undefined
 
-  const now = (): Pick<Update, 'status' | 'looking'> => {
-    const status = source.status()
-    return { ...(status && { status }), looking: source.looking() }
+  constructor(source: PageSource) {
+    this.#source = source
   }
-  const tick = (): void => {
-    const update = source.takeUpdate()
-    let told = update
-      ? history.add('update', JSON.stringify({ ...update, ...now() }))
-      : history.add('snapshot', JSON.stringify({ ...source.snapshot(), ...now() }))
-    if (source.inspection() !== inspection) {
-      inspection = source.inspection()
-      told += history.add('inspection', inspection!)
-    }
-    // Encoded once: what viewers have not read yet is in memory once, however many they are.
-    const news = Buffer.from(told)
-    for (const viewer of viewers) {
-      if (viewer.writableLength > MAX_UNREAD_BYTES + (inspection?.length ?? 0)) viewer.destroy()
-      else viewer.write(news)
-    }
-    let whole: Buffer | undefined
-    for (const [viewer, lastSeen] of newcomers) {
-      whole ??= Buffer.from(wholeTimeline())
-      viewer.write(history.since(lastSeen) ?? whole)
-      viewers.add(viewer)
-    }
-    newcomers.clear()
+
+  /** Pages that look at the run now. */
+  get viewers(): number {
+    return this.#viewers.size + this.#newcomers.size
   }
-  /** For who was not here before. Its id is that of the newest event: it holds what they told. */
-  const wholeTimeline = (): string => {
-    const event = (kind: string, json: string): string => `id: ${history.id}\nevent: ${kind}\ndata: ${json}\n\n`
-    return (
-      event('snapshot', JSON.stringify({ ...source.snapshot(), ...now() })) +
-      (inspection === undefined ? '' : event('inspection', inspection))
-    )
+
+  /** Answers a request. @returns false when it is nothing of the page */
+  handle(pathname: string, request: IncomingMessage, response: ServerResponse): boolean {
+    if (request.method === 'POST') {
+      if (pathname !== '/look') return false
+      this.#look(request, response)
+      return true
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') return false
+    if (pathname === '/events') this.#join(request, response)
+    else if (pathname === '/') {
+      const type = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': this.#page.policy }
+      response.writeHead(200, { ...HEADERS, ...type }).end(this.#page.html)
+    } else {
+      const file = this.#files.get(pathname)
+      if (file === undefined) return false
+      response.writeHead(200, { ...HEADERS, 'content-type': file.type }).end(file.content)
+    }
+    return true
   }
-  const join = (request: IncomingMessage, response: ServerResponse): void => {
-    if (viewers.size + newcomers.size >= MAX_VIEWERS) {
+
+  /** Sends every viewer what came last, and lets them go. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    if (this.viewers === 0) return
+    this.#update()
+    const gone = [...this.#viewers].map(async (viewer) => new Promise((resolve) => viewer.end(resolve)))
+    const patience = new Promise((resolve) => setTimeout(resolve, GOODBYE_MS).unref())
+    await Promise.race([Promise.all(gone), patience])
+  }
+
+  #join(request: IncomingMessage, response: ServerResponse): void {
+    if (this.viewers >= MAX_VIEWERS) {
       response.writeHead(503, { 'content-type': 'text/plain' }).end(`${MAX_VIEWERS} pages look at this run already.\n`)
       return
     }
@@ -93,55 +90,71 @@ export function livePageOf(source: PageSource): LivePage {
       return
     }
     response.write(`retry: ${RETRY_MS}\n\n`)
-    newcomers.set(response, request.headers['last-event-id']?.toString())
+    this.#newcomers.set(response, request.headers['last-event-id']?.toString())
     response.on('close', () => {
-      viewers.delete(response)
-      newcomers.delete(response)
-      if (viewers.size + newcomers.size > 0) return
-      clearInterval(timer)
-      timer = undefined
+      this.#leave(response)
     })
-    if (timer !== undefined) return
-    timer = setInterval(tick, UPDATE_MS)
-    tick()
-  }
-  const look = (request: IncomingMessage, response: ServerResponse): void => {
-    const isOwn = isOfOwnPage(request)
-    if (isOwn) source.look()
-    response.writeHead(isOwn ? 202 : 403, HEADERS).end()
+    if (this.#timer !== undefined) return
+    this.#timer = setInterval(() => {
+      this.#update()
+    }, UPDATE_MS)
+    this.#update()
   }
 
-  return {
-    get viewers() {
-      return viewers.size + newcomers.size
-    },
-    handle: (pathname, request, response) => {
-      if (request.method === 'POST') {
-        if (pathname !== '/look') return false
-        look(request, response)
-        return true
-      }
-      if (request.method !== 'GET' && request.method !== 'HEAD') return false
-      if (pathname === '/events') join(request, response)
-      else if (pathname === '/') {
-        const type = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy }
-        response.writeHead(200, { ...HEADERS, ...type }).end(html)
-      } else {
-        const file = files.get(pathname)
-        if (file === undefined) return false
-        response.writeHead(200, { ...HEADERS, 'content-type': file.type }).end(file.content)
-      }
-      return true
-    },
-    close: async () => {
-      clearInterval(timer)
-      timer = undefined
-      if (viewers.size + newcomers.size === 0) return
-      tick()
-      const gone = [...viewers].map(async (viewer) => new Promise((resolve) => viewer.end(resolve)))
-      const patience = new Promise((resolve) => setTimeout(resolve, GOODBYE_MS).unref())
-      await Promise.race([Promise.all(gone), patience])
-    },
+  #leave(response: ServerResponse): void {
+    this.#viewers.delete(response)
+    this.#newcomers.delete(response)
+    if (this.viewers > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  #update(): void {
+    // Encoded once: what viewers have not read yet is in memory once, however many they are.
+    const news = Buffer.from(this.#news())
+    for (const viewer of this.#viewers) {
+      if (viewer.writableLength > MAX_UNREAD_BYTES + (this.#inspection?.length ?? 0)) viewer.destroy()
+      else viewer.write(news)
+    }
+    let whole: Buffer | undefined
+    for (const [viewer, lastSeen] of this.#newcomers) {
+      whole ??= Buffer.from(this.#wholeTimeline())
+      viewer.write(this.#history.since(lastSeen) ?? whole)
+      this.#viewers.add(viewer)
+    }
+    this.#newcomers.clear()
+  }
+
+  /** Events since the last update. */
+  #news(): string {
+    const update = this.#source.takeUpdate()
+    const news = update
+      ? this.#history.add('update', JSON.stringify({ ...update, ...this.#now() }))
+      : this.#history.add('snapshot', JSON.stringify({ ...this.#source.snapshot(), ...this.#now() }))
+    const inspection = this.#source.inspection()
+    if (inspection === this.#inspection) return news
+    this.#inspection = inspection
+    return news + this.#history.add('inspection', inspection!)
+  }
+
+  /** For who was not here before. Its id is that of the newest event: it holds what they said. */
+  #wholeTimeline(): string {
+    const event = (kind: string, json: string): string => `id: ${this.#history.id}\nevent: ${kind}\ndata: ${json}\n\n`
+    return (
+      event('snapshot', JSON.stringify({ ...this.#source.snapshot(), ...this.#now() })) +
+      (this.#inspection === undefined ? '' : event('inspection', this.#inspection))
+    )
+  }
+
+  #now(): Pick<Update, 'status' | 'looking'> {
+    const status = this.#source.status()
+    return { ...(status && { status }), looking: this.#source.looking() }
+  }
+
+  #look(request: IncomingMessage, response: ServerResponse): void {
+    const isOwn = isOfOwnPage(request)
+    if (isOwn) this.#source.look()
+    response.writeHead(isOwn ? 202 : 403, HEADERS).end()
   }
 }
 

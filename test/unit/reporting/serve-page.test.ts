@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test'
 import { Timeline } from '../../../src/reporting/page/timeline.js'
 import { EventHistory } from '../../../src/reporting/page/event-history.js'
 import type { Snapshot, Update } from '../../../src/reporting/page/page-state.js'
-import { livePageOf } from '../../../src/reporting/page/serve-page.js'
+import { LivePage } from '../../../src/reporting/page/serve-page.js'
 import { serveMetrics } from '../../../src/metrics/serve-metrics.js'
 import { EVENTS } from '../../support/example-run.js'
 
@@ -23,7 +23,7 @@ async function servedTimeline() {
   const timeline = new Timeline('runs/example')
   let inspection: string | undefined
   let looked = 0
-  const page = livePageOf({
+  const page = new LivePage({
     snapshot: () => timeline.snapshot(),
     takeUpdate: () => timeline.takeUpdate(),
     status: () => undefined,
