@@ -37,24 +37,7 @@ export function dataService(
     results(stream: grpc.ServerDuplexStream<Chunk, Refusal>): void {
       serve(stream, async (signal) => {
         const worker = callerOf(pool, stream)
-        const shared = (lease: number): Refusal | undefined => takeShared(pool, worker, lease, sharedFiles, onShared)
-        let reason = 'connection lost'
-        let isOwnFault = false
-        try {
-          for await (const refusal of receive(pool, worker, stream as AsyncIterable<Chunk>, shared)) {
-            await write(stream, refusal, signal)
-          }
-        } catch (error) {
-          const { code, message } = ConvoyError.from(error)
-          isOwnFault = !signal.aborted && code !== 'protocol'
-          if (isOwnFault) reason = `the coordinator could not take its result: ${message}`
-          else if (!signal.aborted) reason = 'sent a malformed result'
-          throw error
-        } finally {
-          // A worker that cannot deliver, or whose bytes do not arrive as they were sent, joins again over a new connection.
-          pool.drop(worker, reason, isOwnFault)
-          sharedFiles?.remove(resultFile(worker))
-        }
+        await takeResults(pool, worker, stream, signal, sharedFiles, onShared)
       })
     },
 
@@ -74,6 +57,35 @@ export function dataService(
         }
       })
     },
+  }
+}
+
+/** Hands a worker's results to the pool until its stream ends, and then drops the worker: without the stream it is of no use. */
+async function takeResults(
+  pool: WorkerPool,
+  worker: number,
+  stream: grpc.ServerDuplexStream<Chunk, Refusal>,
+  signal: AbortSignal,
+  sharedFiles: SharedFiles | undefined,
+  onShared: (bytes: number) => void,
+): Promise<void> {
+  const shared = (lease: number): Refusal | undefined => takeShared(pool, worker, lease, sharedFiles, onShared)
+  let reason = 'connection lost'
+  let isOwnFault = false
+  try {
+    for await (const refusal of receive(pool, worker, stream as AsyncIterable<Chunk>, shared)) {
+      await write(stream, refusal, signal)
+    }
+  } catch (error) {
+    const { code, message } = ConvoyError.from(error)
+    isOwnFault = !signal.aborted && code !== 'protocol'
+    if (isOwnFault) reason = `the coordinator could not take its result: ${message}`
+    else if (!signal.aborted) reason = 'sent a malformed result'
+    throw error
+  } finally {
+    // A worker that cannot deliver, or whose bytes do not arrive as they were sent, joins again over a new connection.
+    pool.drop(worker, reason, isOwnFault)
+    sharedFiles?.remove(resultFile(worker))
   }
 }
 

@@ -31,8 +31,8 @@ export const PAGE: readonly NumberMutation[] = [
   {
     ...GUARD,
     name: 'a refused request makes the page compute all the same',
-    find: 'if (isOwn)\n            source.look();',
-    replace: 'source.look();',
+    find: 'if (isOwn)\n            this.#source.look();',
+    replace: 'this.#source.look();',
   },
   {
     ...GUARD,
@@ -52,8 +52,8 @@ export const PAGE: readonly NumberMutation[] = [
     ...LIMITS,
     tests: ['unit/reporting/serve-page / so many look'],
     name: 'one viewer more than allowed looks',
-    find: 'viewers.size + newcomers.size >=',
-    replace: 'viewers.size + newcomers.size >',
+    find: 'this.viewers >=',
+    replace: 'this.viewers >',
   },
   {
     ...LIMITS,
@@ -86,8 +86,8 @@ export const PAGE: readonly NumberMutation[] = [
     ...SERVER,
     tests: ['unit/metrics/metrics'],
     name: 'a run that is over is ready',
-    find: 'sayState(response, notReady());',
-    replace: 'sayState(response, undefined);',
+    find: 'sendState(response, notReady());',
+    replace: 'sendState(response, undefined);',
   },
   {
     file: 'reporting/page/inspection.js',
