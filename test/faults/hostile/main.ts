@@ -32,6 +32,7 @@ const outcome = await hostileRun({
   joins,
   rounds: Math.ceil(joins / ROUND),
   rate: numberFlag('--rate', values.rate, 0.1, 10_000),
+  yields: true,
   calmSeconds: CALM_SECONDS,
   say: (line) => process.stderr.write(`${line}\n`),
 })
