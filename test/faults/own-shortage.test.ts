@@ -88,14 +88,14 @@ describe('a process that may open no more files', () => {
     const walked = exhausted("{ walkDirectory } from 'shared/walk-directory'", `walkDirectory('${directory}')`)
     assert.match(walked, /^environment: EMFILE.*ulimit -n/)
     const read = exhausted(
-      "{ readImageFolder } from 'data/image-folder'",
+      "{ readImageFolder } from 'data/formats/image-folder'",
       `readImageFolder('${directory}', { files: [{ path: 'cat/one.png', bytes: 3 }], directories: ['cat'], passedOver: [] })`,
     )
     assert.match(read, /^environment: EMFILE.*ulimit -n/)
   })
 
   it('fault 65: does not blame the permissions of the cache, nor call a data set damaged', () => {
-    const listed = exhausted("{ listStoredDatasets } from 'data/stored-datasets'", `listStoredDatasets()`)
+    const listed = exhausted("{ listStoredDatasets } from 'data/cache/stored-datasets'", `listStoredDatasets()`)
     assert.match(listed, /^environment: EMFILE.*ulimit -n/)
     const staged = exhausted(
       "{ cacheNotWritten } from 'shared/staging'",
