@@ -213,12 +213,15 @@ export class Coordinator {
 
   #createPool(): WorkerPool {
     const { auditEvery, maxWorkers, allowMixedDevices, startingWorkers, log } = this.#options
+    const scheduler = log.module('scheduler')
     return new WorkerPool({
       ...{ auditEvery, maxWorkers, allowMixedDevices, now, limits: DEFAULT_LIMITS },
       sliceThreads: this.#sliceThreads,
       starting: startingWorkers ?? (() => 0),
       observer: this.#observe,
-      log: log.module('scheduler'),
+      onEffect: ({ kind, ...details }) => {
+        scheduler.debug(kind, details)
+      },
       onLogs: (worker, logs) => {
         this.#workerLogs.receive(worker, logs)
       },

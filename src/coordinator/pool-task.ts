@@ -1,3 +1,4 @@
+import { isBadValue } from '../shared/rejection.js'
 import type { SplitName } from '../data/dataset.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Work } from '../shared/protocol/messages.js'
@@ -87,14 +88,14 @@ export class CurrentTask {
     return true
   }
 
-  giveUp({ firstShard, shardCount, cause, reason, failedBy }: Extract<Effect, { kind: 'give-up' }>): void {
+  giveUp({ firstShard, shardCount, cause, code, reason, failedBy }: Extract<Effect, { kind: 'give-up' }>): void {
     const what = this.task.describeShards(firstShard, shardCount)
     const why = {
       'same-result': `the same bad result came from every worker that was asked (${listed(failedBy)}), so it is the data or the model: ${reason}`,
       failures: `it failed on every try (by ${listed(failedBy)}), the last time with: ${reason}`,
       losses: `too many workers were lost over it, the last one with: ${reason}`,
     }[cause]
-    const advice = /not finite|absurd/.test(reason)
+    const advice = isBadValue(code)
       ? ' If the training diverged, a lower learning rate (--learning-rate) or gradient clipping (--set clipNorm=1) helps.'
       : ''
     this.reject(new ConvoyError('training', `${what} cannot be computed: ${why}.${advice}`))

@@ -1,9 +1,9 @@
+import type { Rejection } from '../shared/rejection.js'
 import { createHash } from 'node:crypto'
 import type { PhaseReport } from '../metrics/phases.js'
 import { phaseMean } from '../metrics/phases.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf } from '../shared/protocol/chunks.js'
-import type { Logger } from '../shared/log/log.js'
 import type { FromCoordinator, FromWorker, JoinRequest, LogLines, Refusal } from '../shared/protocol/messages.js'
 import { MAX_TEXT, shortened } from '../shared/protocol/text-bounds.js'
 import { VectorPool } from '../shared/vector-pool.js'
@@ -23,8 +23,8 @@ export interface WorkerPoolOptions {
   readonly observer: RunObserver
   /** What a worker logged. */
   readonly onLogs?: (worker: WorkerSummary, logs: LogLines) => void
-  /** Of the scheduler, for its decisions. */
-  readonly log?: Pick<Logger, 'debug'>
+  /** Sees what the scheduler decided, before it is carried out. */
+  readonly onEffect?: ((effect: Effect) => void) | undefined
   readonly limits: SchedulerLimits
   readonly maxWorkers: number
   /** Accept workers whose bits may differ. */
@@ -266,9 +266,11 @@ export class WorkerPool {
     if (bad >= 0) {
       const value = vector[bad]!
       const where = this.#current!.task.describeIndex(bad)
-      const reason = `${Number.isFinite(value) ? `absurd (${value})` : 'not finite'} in ${where}`
-      this.#refuse(worker, lease, reason)
-      this.#handle({ kind: 'bad-result', worker, lease, reason, hash: hashOf(vector) })
+      const rejection: Rejection = Number.isFinite(value)
+        ? { code: 'absurd', reason: `absurd (${value}) in ${where}` }
+        : { code: 'not_finite', reason: `not finite in ${where}` }
+      this.#refuse(worker, lease, rejection)
+      this.#handle({ kind: 'bad-result', worker, lease, ...rejection, hash: hashOf(vector) })
       this.vectors.give(vector)
     } else {
       const hash = this.#scheduler.needsHash(lease) ? { hash: hashOf(vector) } : {}
@@ -287,10 +289,10 @@ export class WorkerPool {
   }
 
   /** A result of a lease that is nobody's any more; or one that was malformed, whose shards go to others. */
-  refuse(worker: number, lease: number, reason: string): Refusal {
+  refuse(worker: number, lease: number, rejection: Rejection): Refusal {
     if (this.#scheduler.lease(lease, worker))
-      this.#handle({ kind: 'failed', worker, lease, reason: `result ${reason}` })
-    return this.#refuse(worker, lease, reason)
+      this.#handle({ kind: 'failed', worker, lease, reason: `result ${rejection.reason}` })
+    return this.#refuse(worker, lease, rejection)
   }
 
   /** Closes the worker's control stream and gives its shards to others. The worker may join again. */
@@ -326,9 +328,8 @@ export class WorkerPool {
   }
 
   #carryOut(effect: Effect): void {
-    const { observer, log } = this.#options
-    const { kind, ...details } = effect
-    log?.debug(kind, details)
+    const { observer } = this.#options
+    this.#options.onEffect?.(effect)
     switch (effect.kind) {
       case 'grant':
         return this.#grant(effect.lease)
@@ -341,7 +342,7 @@ export class WorkerPool {
       case 'keep':
         return this.#current!.keep(effect.lease.id, this.#arrived!.vector)
       case 'discard':
-        return this.#discard(effect.lease, effect.reason)
+        return this.#discard(effect.lease, effect.code)
       case 'done':
         return this.#current!.done()
       case 'drop':
@@ -376,17 +377,17 @@ export class WorkerPool {
     this.#members.find(worker)?.connection?.send(message)
   }
 
-  #discard(lease: number, reason: string): void {
+  #discard(lease: number, code: 'stale' | 'audited' | 'abandoned'): void {
     if (this.#current?.discard(lease) || this.#arrived?.lease !== lease) return
-    this.#refuse(this.#arrived.worker, lease, reason)
+    this.#refuse(this.#arrived.worker, lease, { code, reason: code })
     this.vectors.give(this.#arrived.vector)
   }
 
-  #refuse(worker: number, lease: number, reason: string): Refusal {
+  #refuse(worker: number, lease: number, { code, reason }: Rejection): Refusal {
     const member = this.#members.get(worker)
     member.refused++
-    this.#options.observer({ kind: 'refused', reason, worker: member.summary })
-    const refusal = { lease, reason }
+    this.#options.observer({ kind: 'refused', code, reason, worker: member.summary })
+    const refusal = { lease, code, reason }
     if (this.#arrived?.lease === lease) this.#arrived.refusal = refusal
     return refusal
   }

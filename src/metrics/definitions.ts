@@ -1,4 +1,5 @@
 import { PRECISIONS } from '../model/config/run-config.js'
+import { REJECTION_CODES } from '../shared/rejection.js'
 import { PHASE_BUCKETS, PHASES } from './phases.js'
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram'
@@ -20,7 +21,6 @@ export const WORKER_STATES = [
 ] as const
 /** Why shards were given to another worker: theirs was lost, could not compute them, or sent an invalid result. */
 export const RETRIES = ['lost', 'failed', 'bad_result'] as const
-export const REFUSALS = ['stale', 'malformed', 'not_finite', 'absurd', 'audited', 'abandoned'] as const
 export const REPORTS = ['metrics.jsonl', 'tensorboard'] as const
 export type Report = (typeof REPORTS)[number]
 
@@ -82,7 +82,7 @@ export const METRICS = {
     reason: RETRIES,
   }),
   shards_rescued: counter('Shards computed a second time because their worker was late.'),
-  results_refused: counter('Results that were rejected, by reason.', { reason: REFUSALS }),
+  results_refused: counter('Results that were rejected, by reason.', { reason: REJECTION_CODES }),
   quarantines: counter('Times that a worker was put in quarantine.'),
   audits: counter('Blocks computed twice and compared, by outcome.', {
     outcome: ['agreed', 'mismatch', 'unverified', 'disputed'] as const,

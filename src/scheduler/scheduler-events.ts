@@ -1,3 +1,4 @@
+import type { RejectionCode } from '../shared/rejection.js'
 import type { WorkKind } from './speeds.js'
 import type { WorkerState } from './worker-states.js'
 
@@ -36,6 +37,7 @@ export type SchedulerEvent =
       readonly kind: 'bad-result'
       readonly worker: number
       readonly lease: number
+      readonly code: RejectionCode
       readonly reason: string
       readonly hash: string
     }
@@ -55,7 +57,7 @@ export type Effect =
   /** Keep the result that just came: it waits for its audit. */
   | { readonly kind: 'keep'; readonly lease: Lease }
   /** Forget a result, kept or just come. */
-  | { readonly kind: 'discard'; readonly lease: number; readonly reason: 'stale' | 'audited' | 'abandoned' }
+  | { readonly kind: 'discard'; readonly lease: number; readonly code: 'stale' | 'audited' | 'abandoned' }
   | { readonly kind: 'done'; readonly task: number }
   /** Close its connection; it was taken for dead, hung or stuck. */
   | { readonly kind: 'drop'; readonly worker: number; readonly reason: string }
@@ -83,6 +85,8 @@ export type Effect =
       readonly cause: 'same-result' | 'failures' | 'losses'
       /** Names of the workers that failed it. */
       readonly failedBy: readonly string[]
+      /** Of the last result, when it was bad. */
+      readonly code: RejectionCode | undefined
       readonly reason: string
     }
 

@@ -1,3 +1,4 @@
+import type { Rejection, RejectionCode } from '../shared/rejection.js'
 import { ConvoyError } from '../shared/errors.js'
 import { Audit } from './audit.js'
 import type { SchedulerLimits } from './limits.js'
@@ -109,7 +110,7 @@ export class Scheduler {
       case 'good-result':
         return this.#goodResult(this.#workers.heard(event.worker), event.lease, event.hash)
       case 'bad-result':
-        return this.#badResult(this.#workers.heard(event.worker), event.lease, event.reason, event.hash)
+        return this.#badResult(this.#workers.heard(event.worker), event.lease, event, event.hash)
       case 'failed':
         return this.#failed(this.#workers.heard(event.worker), event.lease, event.reason)
       case 'tick':
@@ -175,15 +176,15 @@ export class Scheduler {
     this.#effects.push({ kind: 'keep', lease: plain(lease) })
   }
 
-  #badResult(worker: WorkerRecord, id: number, reason: string, hash: string): void {
+  #badResult(worker: WorkerRecord, id: number, { code, reason }: Rejection, hash: string): void {
     const lease = this.#current(worker, id)
     if (lease === undefined) return
     this.#end(lease)
     this.#setIdle(worker)
     this.#strike(worker, reason)
     const agreeing = this.#task!.taskShards.bad(lease, worker, hash)
-    if (agreeing >= 2 && this.#isExhausted(lease)) return this.#giveUp(lease, 'same-result', reason)
-    this.#reissue(lease, 'bad_result', reason)
+    if (agreeing >= 2 && this.#isExhausted(lease)) return this.#giveUp(lease, 'same-result', reason, code)
+    this.#reissue(lease, 'bad_result', reason, code)
   }
 
   #failed(worker: WorkerRecord, id: number, reason: string): void {
@@ -200,7 +201,7 @@ export class Scheduler {
   #current(worker: WorkerRecord, id: number): LiveLease | undefined {
     const lease = this.#leases.get(id)
     if (lease?.worker === worker.id) return lease
-    this.#effects.push({ kind: 'discard', lease: id, reason: 'stale' })
+    this.#effects.push({ kind: 'discard', lease: id, code: 'stale' })
     return undefined
   }
 
@@ -226,19 +227,19 @@ export class Scheduler {
   }
 
   /** The shards are open again, unless this was once too often. */
-  #reissue(lease: Lease, cause: RetryCause, reason: string): void {
+  #reissue(lease: Lease, cause: RetryCause, reason: string, code?: RejectionCode): void {
     this.#effects.push({ kind: 'reissue', worker: lease.worker, shards: lease.shardCount, cause, reason })
     const { failures, losses, failedBy } = this.#task!.taskShards.worst(lease)
     const { workersPerShard, failuresPerShard, lossesPerShard } = this.#limits
     const isOften = failedBy.length >= workersPerShard || failures >= failuresPerShard
-    if (isOften && this.#isExhausted(lease)) this.#giveUp(lease, 'failures', reason)
-    else if (losses >= lossesPerShard) this.#giveUp(lease, 'losses', reason)
+    if (isOften && this.#isExhausted(lease)) this.#giveUp(lease, 'failures', reason, code)
+    else if (losses >= lossesPerShard) this.#giveUp(lease, 'losses', reason, code)
   }
 
-  #giveUp(lease: Lease, cause: 'same-result' | 'failures' | 'losses', reason: string): void {
+  #giveUp(lease: Lease, cause: 'same-result' | 'failures' | 'losses', reason: string, code?: RejectionCode): void {
     const { firstShard, shardCount } = lease
     const { failedBy } = this.#task!.taskShards.worst(lease)
-    this.#effects.push({ kind: 'give-up', task: lease.task, firstShard, shardCount, cause, reason, failedBy })
+    this.#effects.push({ kind: 'give-up', task: lease.task, firstShard, shardCount, cause, code, reason, failedBy })
     this.#abandon()
   }
 
@@ -288,7 +289,7 @@ export class Scheduler {
     this.#audits = this.#audits.filter((other) => other !== audit)
     this.#effects.push({ kind: 'audit', outcome })
     for (const lease of audit.finished) {
-      if (lease !== leaseId) this.#effects.push({ kind: 'discard', lease, reason: 'audited' })
+      if (lease !== leaseId) this.#effects.push({ kind: 'discard', lease, code: 'audited' })
     }
     const task = this.#task!.id
     const { worker, name } = audit.executor(leaseId)
@@ -300,7 +301,7 @@ export class Scheduler {
     this.#failureHistory.distrust(name)
     this.#quarantine(name, Infinity, 'computed another result than two others, or than itself before')
     for (const audit of this.#audits) {
-      for (const lease of audit.discardBy(name)) this.#effects.push({ kind: 'discard', lease, reason: 'audited' })
+      for (const lease of audit.discardBy(name)) this.#effects.push({ kind: 'discard', lease, code: 'audited' })
     }
   }
 
@@ -314,9 +315,9 @@ export class Scheduler {
     return audit.wants(worker.name, names) && this.#task!.taskShards.mayTakeBlock(audit, worker, eligible)
   }
 
-  #discardKept(reason: 'abandoned'): void {
+  #discardKept(code: 'abandoned'): void {
     for (const audit of this.#audits) {
-      for (const lease of audit.finished) this.#effects.push({ kind: 'discard', lease, reason })
+      for (const lease of audit.finished) this.#effects.push({ kind: 'discard', lease, code })
     }
     this.#audits = []
   }

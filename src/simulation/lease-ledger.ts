@@ -38,7 +38,7 @@ export class LeaseLedger {
       case 'count':
         return this.#count(effect.lease)
       case 'discard':
-        if (effect.reason !== 'stale') return this.#take(this.#kept, effect.lease, 'discarded')
+        if (effect.code !== 'stale') return this.#take(this.#kept, effect.lease, 'discarded')
         return this.#check(
           !this.#live.has(effect.lease),
           `the result of lease ${effect.lease} is current, and was refused`,

@@ -42,7 +42,7 @@ export class SimulatedCoordinator {
     const { time, limits, auditEvery, observer, onEffect } = options
     this.pool = new WorkerPool({
       ...{ observer, limits, auditEvery, maxWorkers: 4096, allowMixedDevices: false, now: () => time.nowMs },
-      ...(onEffect && { log: { debug: (kind, details) => onEffect({ kind, ...details } as Effect) } }),
+      onEffect,
       wakeAt: (ms) => {
         if (ms === Infinity) return
         time.at(ms, () => {

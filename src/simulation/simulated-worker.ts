@@ -303,7 +303,8 @@ export class SimulatedWorker {
     link.send('up', 'data', vectorBytes, () => {
       target?.deliverResult(() => {
         target.guard(worker, () => {
-          if (target.pool.expectedLength(worker, lease) === undefined) target.pool.refuse(worker, lease, 'stale')
+          if (target.pool.expectedLength(worker, lease) === undefined)
+            target.pool.refuse(worker, lease, { code: 'stale', reason: 'stale' })
           else target.pool.result(worker, lease, sum.slice())
         })
       })

@@ -1,6 +1,7 @@
 import type { DeviceDescription } from '../tensorflow/engine/engine.js'
 import type { DatasetInfo, SplitName } from '../data/dataset.js'
 import type { Phase } from '../metrics/phases.js'
+import type { RejectionCode } from '../shared/rejection.js'
 import type { RetryCause } from '../scheduler/scheduler-events.js'
 import type { Evaluation } from '../model/decode-evaluation.js'
 import type { RunConfig } from '../model/config/run-config.js'
@@ -79,11 +80,6 @@ export interface RunResult {
 /** Why a worker left that was not lost. */
 export const LEFT_BY_ITSELF = 'on request'
 
-/** Whether a result is refused for an ordinary reason: another one of the same shards counted before. */
-export function isExpectedRefusal(reason: string): boolean {
-  return reason === 'stale' || reason === 'audited' || reason === 'abandoned'
-}
-
 /** Everything that a run tells the outside: the terminal, the logs, metrics.jsonl and Prometheus all read this stream. */
 export type RunEvent =
   | {
@@ -142,8 +138,13 @@ export type RunEvent =
       readonly cause: RetryCause
       readonly reason: string
     }
-  /** A worker's result does not count: stale, audited or abandoned are expected; malformed, not finite and absurd are not. */
-  | { readonly kind: 'refused'; readonly reason: string; readonly worker: WorkerSummary }
+  /** A worker's result does not count. `code` is absent in runs of older versions. */
+  | {
+      readonly kind: 'refused'
+      readonly code?: RejectionCode | undefined
+      readonly reason: string
+      readonly worker: WorkerSummary
+    }
   /** Somebody idle computes what another worker is late with; the first result counts. */
   | { readonly kind: 'rescued'; readonly workerId: number; readonly lateId: number; readonly shards: number }
   /** This worker gets no leases for so long; null: for the rest of the run. */

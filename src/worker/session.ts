@@ -190,8 +190,8 @@ class Membership {
     const weights = this.#opened(this.#data.weights(this.#metadata))
     const results = this.#opened(this.#data.results(this.#metadata))
     results.on('error', this.#fail)
-    results.on('data', ({ lease, reason }: Refusal) => {
-      if (reason !== 'stale') this.#log.warn(`Result of lease ${lease} refused: ${reason}.`)
+    results.on('data', ({ lease, code, reason }: Refusal) => {
+      if (code !== 'stale') this.#log.warn(`Result of lease ${lease} refused: ${reason}.`)
     })
     weights.on('error', this.#fail)
     weights.on('data', (chunk: Chunk) => {

@@ -65,7 +65,7 @@ export const EVENTS: RunEvent[] = [
     phaseSeconds: { wait: 0.15, reduce: 0.01, apply: 0.02, publish: 0.02 },
   },
   { kind: 'reissued', workerId: 1, shards: 4, cause: 'lost', reason: 'connection lost' },
-  { kind: 'refused', worker, reason: 'stale' },
+  { kind: 'refused', worker, code: 'stale', reason: 'stale' },
   { kind: 'worker-left', worker, reason: 'connection lost', workers: 0 },
   {
     kind: 'step',

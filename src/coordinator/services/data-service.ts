@@ -98,7 +98,7 @@ function takeShared(
   onShared: (bytes: number) => void,
 ): Refusal | undefined {
   const length = pool.expectedLength(worker, lease)
-  if (length === undefined) return pool.refuse(worker, lease, 'stale')
+  if (length === undefined) return pool.refuse(worker, lease, { code: 'stale', reason: 'stale' })
   const vector = pool.vectors.take(length)
   // The name is made here: no peer says which file is read. The worker writes over it when it has computed its next
   // lease, which it gets after this one was read or revoked.
@@ -128,7 +128,8 @@ async function* receive(
       if (length === undefined) {
         verifyChunk(chunk, `worker ${worker}`)
         // A stale result is read to its end and forgotten.
-        if (chunk.offset + chunk.data.length >= chunk.total) yield pool.refuse(worker, chunk.id, 'stale')
+        if (chunk.offset + chunk.data.length >= chunk.total)
+          yield pool.refuse(worker, chunk.id, { code: 'stale', reason: 'stale' })
         continue
       }
       assembly = new VectorAssembly(chunk, pool.vectors.take(length), `worker ${worker}`)

@@ -1,6 +1,7 @@
+import { isExpectedRejection } from '../../shared/rejection.js'
 import { counted, formatDuration, formatShare } from '../../shared/units.js'
 import type { RunEvent } from '../../training/run-events.js'
-import { isExpectedRefusal, LEFT_BY_ITSELF } from '../../training/run-events.js'
+import { LEFT_BY_ITSELF } from '../../training/run-events.js'
 
 const AUDIT_OUTCOMES = {
   mismatch: 'An audit found a worker that computed wrongly; its result was not used.',
@@ -34,7 +35,7 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'reissued':
       return `${counted(event.shards, 'shard')} of worker ${event.workerId} ${event.shards === 1 ? 'goes' : 'go'} to others: ${event.reason}.`
     case 'refused':
-      return isExpectedRefusal(event.reason)
+      return isExpectedRejection(event.code)
         ? `Discarded a result of worker ${event.worker.id} (${event.reason}; expected).`
         : `A result of worker ${event.worker.id} was refused: ${event.reason}.`
     case 'evaluated': {

@@ -1,7 +1,8 @@
+import { isExpectedRejection } from '../../shared/rejection.js'
 import type { LogLevel, LogModule } from '../../shared/log/log-levels.js'
 import type { Log, Logger } from '../../shared/log/log.js'
 import type { RunEvent, RunObserver } from '../../training/run-events.js'
-import { isExpectedRefusal, LEFT_BY_ITSELF } from '../../training/run-events.js'
+import { LEFT_BY_ITSELF } from '../../training/run-events.js'
 import { describeEvent } from './describe-event.js'
 
 /** Writes a run's events to its log, as far as people want to know of them. */
@@ -26,7 +27,7 @@ export function levelOf(event: RunEvent): LogLevel {
     case 'worker-left':
       return event.reason === LEFT_BY_ITSELF ? 'info' : 'warn'
     case 'refused':
-      return isExpectedRefusal(event.reason) ? 'debug' : 'warn'
+      return isExpectedRejection(event.code) ? 'debug' : 'warn'
     // Ordinary whenever somebody is slow for a moment: metrics count them.
     case 'rescued':
       return 'debug'

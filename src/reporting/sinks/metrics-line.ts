@@ -1,3 +1,4 @@
+import { REJECTION_CODES } from '../../shared/rejection.js'
 import { z } from 'zod'
 import { SPLIT_NAMES } from '../../data/dataset.js'
 import { RETRIES } from '../../metrics/definitions.js'
@@ -108,7 +109,11 @@ export const METRICS_LINES = [
     cause: z.enum(RETRIES).describe('the worker was lost, failed or returned what cannot be'),
     reason,
   }),
-  line('refused', "A worker's result did not count.", { reason, worker }),
+  line('refused', "A worker's result did not count.", {
+    code: z.enum(REJECTION_CODES).optional().describe('why, for machines; absent in runs of older versions'),
+    reason,
+    worker,
+  }),
   line('rescued', 'Somebody idle computes what another worker is late with; the first result counts.', {
     workerId: workerId.describe('who computes now'),
     lateId: workerId.describe('who is late'),

@@ -1,5 +1,6 @@
-import type { LabelsOf, NameOf, Report } from '../../metrics/definitions.js'
-import { METRICS, REFUSALS, RUN_STATES, WORKER_STATES } from '../../metrics/definitions.js'
+import { isBadValue } from '../../shared/rejection.js'
+import type { NameOf, Report } from '../../metrics/definitions.js'
+import { METRICS, RUN_STATES, WORKER_STATES } from '../../metrics/definitions.js'
 import { Metrics } from '../../metrics/metrics.js'
 import type { PhaseReport } from '../../metrics/phases.js'
 import { PhaseTimes } from '../../metrics/phases.js'
@@ -145,9 +146,8 @@ export class PrometheusMetrics {
         metrics.increase('shards_reissued', { reason: event.cause }, event.shards)
         break
       case 'refused': {
-        const reason = refusalOf(event.reason)
-        metrics.increase('results_refused', { reason })
-        if (reason === 'not_finite' || reason === 'absurd') metrics.increase('nonfinite_gradients', {})
+        metrics.increase('results_refused', { reason: event.code ?? 'malformed' })
+        if (isBadValue(event.code)) metrics.increase('nonfinite_gradients', {})
         break
       }
       case 'rescued':
@@ -191,10 +191,4 @@ export class PrometheusMetrics {
     this.#times.record('apply', apply)
     this.#times.record('publish', publish)
   }
-}
-
-/** The class of a reason that people read. */
-function refusalOf(reason: string): LabelsOf<'results_refused'>['reason'] {
-  const words = reason.replace('not finite', 'not_finite')
-  return REFUSALS.find((name) => words.startsWith(name)) ?? 'malformed'
 }

@@ -114,6 +114,8 @@ export interface Chunk {
 
 export interface Refusal {
   lease: number
+  /** A RejectionCode. */
+  code: string
   reason: string
 }
 

@@ -88,8 +88,8 @@ export const METRICS: readonly NumberMutation[] = [
   {
     ...RUN,
     name: 'results that are not finite are counted as malformed',
-    find: "reason.replace('not finite', 'not_finite')",
-    replace: 'reason',
+    find: "event.code ?? 'malformed'",
+    replace: "'malformed'",
   },
   {
     ...GPU,

@@ -166,8 +166,8 @@ describe('metrics', () => {
     }
     metrics.watch({ ...NOBODY, workers: () => [status] })
     for (const event of EVENTS) metrics.observe(event)
-    for (const reason of ['not finite in layer x', 'absurd in layer x', 'nonsense'])
-      metrics.observe({ kind: 'refused', worker, reason })
+    for (const code of ['not_finite', 'absurd', 'malformed'] as const)
+      metrics.observe({ kind: 'refused', worker, code, reason: 'in layer x' })
     const { text } = await metrics.render()
     const of = `worker="${worker.name}"`
     for (const series of [

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Timeline } from '../../../src/reporting/page/timeline.js'
+import type { RejectionCode } from '../../../src/shared/rejection.js'
 import type { RunEvent } from '../../../src/training/run-events.js'
 import { EVENTS, worker } from '../../support/example-run.js'
 
@@ -59,8 +60,8 @@ describe('the timeline of a run', () => {
   })
 
   it('marks as faults what the log warns of, and nothing else', () => {
-    const refused = (reason: string): RunEvent => ({ kind: 'refused', worker, reason })
-    const events = [refused('stale'), refused('audited'), refused('not finite'), ...EVENTS.slice(1, 2)]
+    const refused = (code: RejectionCode): RunEvent => ({ kind: 'refused', worker, code, reason: code })
+    const events = [refused('stale'), refused('audited'), refused('not_finite'), ...EVENTS.slice(1, 2)]
     assert.deepEqual(
       timelineOf(events)
         .snapshot()

@@ -146,9 +146,9 @@ describe('scheduler', () => {
     const scene = new Scene(['a', 'b'])
     const [first] = granted(scene.begin(2)) as [Lease]
     const stolen = scene.send({ kind: 'good-result', worker: 2, lease: first.id })
-    assert.deepEqual(stolen, [{ kind: 'discard', lease: first.id, reason: 'stale' }])
+    assert.deepEqual(stolen, [{ kind: 'discard', lease: first.id, code: 'stale' }])
     scene.good(first)
-    assert.deepEqual(scene.good(first), [{ kind: 'discard', lease: first.id, reason: 'stale' }])
+    assert.deepEqual(scene.good(first), [{ kind: 'discard', lease: first.id, code: 'stale' }])
   })
 
   test('somebody idle computes what another is late with; the first result revokes the other', () => {
@@ -303,10 +303,17 @@ describe('scheduler', () => {
     const scene = new Scene(['a', 'b'])
     const [first, second] = granted(scene.begin(2)) as [Lease, Lease]
     const bad = (lease: Lease): Effect[] =>
-      scene.send({ kind: 'bad-result', worker: lease.worker, lease: lease.id, reason: 'not finite', hash: 'same' })
+      scene.send({
+        kind: 'bad-result',
+        worker: lease.worker,
+        lease: lease.id,
+        code: 'not_finite',
+        reason: 'not finite',
+        hash: 'same',
+      })
     assert.deepEqual(granted(bad(first)), [], 'the one that failed it does not get it again')
     assert.equal(scene.scheduler.stateOf(1), 'ready')
-    assert.deepEqual(bad(first), [{ kind: 'discard', lease: first.id, reason: 'stale' }])
+    assert.deepEqual(bad(first), [{ kind: 'discard', lease: first.id, code: 'stale' }])
     const [again] = granted(scene.good(second)) as [Lease]
     assert.deepEqual([again.worker, again.firstShard], [2, 0])
     const end = bad(again)
@@ -324,7 +331,14 @@ describe('scheduler', () => {
       const [lease] = granted(effects)
       if (lease === undefined || lease.worker === honest) return { effects, honest }
       const { worker, id } = lease
-      effects = scene.send({ kind: 'bad-result', worker, lease: id, reason: 'not finite', hash: 'same' })
+      effects = scene.send({
+        kind: 'bad-result',
+        worker,
+        lease: id,
+        code: 'not_finite',
+        reason: 'not finite',
+        hash: 'same',
+      })
     }
   }
 
@@ -355,7 +369,8 @@ describe('scheduler', () => {
       for (let result = 0; result < 6; result++) {
         const [lease] = granted(effects) as [Lease]
         if (lease === undefined) break
-        const bad = { worker: 1, lease: lease.id, reason: 'not finite', hash: `${lease.id}` }
+        const why = { code: 'not_finite', reason: 'not finite' } as const
+        const bad = { worker: 1, lease: lease.id, ...why, hash: `${lease.id}` }
         effects = isGood(result) ? scene.good(lease) : scene.send({ kind: 'bad-result', ...bad })
         seen.push(...effects)
       }
