@@ -71,9 +71,9 @@ const parsed = new Map(
 const texts = [...parsed.values()].flatMap(textsOf)
 
 before(async () => {
-  for (const file of sources.filter((name) => path.dirname(name) === path.join('src', 'cli'))) {
+  for (const file of sources.filter((name) => path.dirname(name) === path.join('src', 'cli', 'commands'))) {
     const name = path.basename(file, '.ts')
-    const module = (await import(`../src/cli/${name}.js`)) as Record<string, (() => Command) | undefined>
+    const module = (await import(`../../src/cli/commands/${name}.js`)) as Record<string, (() => Command) | undefined>
     const make = module[`${name}Command`]
     if (make) commands.set(name, make())
   }
@@ -123,7 +123,7 @@ function textsOf(source: ts.SourceFile): Text[] {
     if (text !== undefined) {
       const { line } = source.getLineAndCharacterOfPosition(node.getStart())
       // A word that stands alone is a text where the program takes flags: elsewhere it is a style, or another program's.
-      if (/\s/.test(text) || (/^src.(?!dashboard)/.test(source.fileName) && !ts.isArrayLiteralExpression(node.parent)))
+      if (/\s/.test(text) || (/^src.(?!reporting.page.browser)/.test(source.fileName) && !ts.isArrayLiteralExpression(node.parent)))
         found.push({ file: source.fileName, line: line + 1, text })
     }
     // What is put into a template may be a template of its own.
@@ -176,7 +176,7 @@ function reachOf(command: string): Set<string> {
 }
 
 function ownFile(command: string): string {
-  return path.join('src', 'cli', `${command}.ts`)
+  return path.join('src', 'cli', 'commands', `${command}.ts`)
 }
 
 /** The commands that do something: those without subcommands. */
