@@ -249,7 +249,7 @@ function typeOfInput(references: readonly OutputReference[], input: number): num
 
 /** Stack frames of TensorFlow.js (also by the names that its source maps give), of Node and of this folder. */
 const NOT_THE_CALLERS =
-  /node_modules.@tensorflow|tfjs-(core|layers|node|converter|data|backend-\w+).src|node:|engine.capture.(recording|capture)\.|<anonymous>/
+  /node_modules.@tensorflow|tfjs-(core|layers|node|converter|data|backend-\w+).src|node:|tensorflow.capture.(recording|capture)\.|<anonymous>/
 
 /** The innermost frame that is neither TensorFlow.js, Node nor this folder: `file:line:column`. */
 function callersLine(stack: string): string | undefined {
