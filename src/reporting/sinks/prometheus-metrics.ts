@@ -52,11 +52,10 @@ export class PrometheusMetrics {
 
   /** From now on each scrape reads this coordinator too. */
   watch(source: MetricsSource): void {
-    const { state, workers, workerPhases, traffic } = source
     const metrics = this.#metrics
-    const shown = (): readonly WorkerStatusView[] => workers().slice(0, MAX_WORKERS)
+    const shown = (): readonly WorkerStatusView[] => source.workers().slice(0, MAX_WORKERS)
     metrics.collect('run_state', () =>
-      RUN_STATES.map((name) => ({ labels: { state: name }, value: name === state() ? 1 : 0 })),
+      RUN_STATES.map((name) => ({ labels: { state: name }, value: name === source.state() ? 1 : 0 })),
     )
     metrics.collect('workers', () => [{ labels: {}, value: source.workerCount }])
     metrics.collect('worker_state', () =>
@@ -87,8 +86,8 @@ export class PrometheusMetrics {
         { labels: { worker, kind: 'samples' as const, direction: 'sent' as const }, value: bytes.samples },
       ]),
     )
-    metrics.collectPhases({ coordinator: () => this.#times.report(), worker: workerPhases })
-    metrics.collect('traffic_bytes', traffic)
+    metrics.collectPhases({ coordinator: () => this.#times.report(), worker: () => source.workerPhases() })
+    metrics.collect('traffic_bytes', () => source.traffic())
   }
 
   /** The coordinator's own, added up since the beginning. */
