@@ -6,6 +6,7 @@ import { ReductionTree } from '../shared/reduction-tree.js'
 import type { SeededDraws } from './seeded-draws.js'
 import type { SimulatedCoordinator } from './simulated-coordinator.js'
 import type { SimulatedLink } from './simulated-link.js'
+import { OUTDATED, WorkerLeases } from '../worker/worker-leases.js'
 import type { VirtualTime } from './virtual-time.js'
 
 export interface WorkerTraits {
@@ -76,9 +77,8 @@ export class SimulatedWorker {
   #target: SimulatedCoordinator | undefined
   #retryMs = FIRST_RETRY_MS
   #darkSinceMs = Infinity
-  #weights: { version: number; values: Float32Array } | undefined
-  #waiting: LeaseMessage | undefined
-  #running: LeaseMessage | undefined
+  readonly #leases = new WorkerLeases()
+  #weights: Float32Array = new Float32Array(0)
   #threadFreeMs = 0
   #shardsDone = 0
   #computing = 0
@@ -99,7 +99,7 @@ export class SimulatedWorker {
     this.#life++
     this.#membership++
     this.#shardsDone = 0
-    this.#weights = undefined
+    this.#leases.reset()
     this.#retryMs = FIRST_RETRY_MS
     this.#after(this.traits.bootMs, () => {
       this.#join()
@@ -176,7 +176,7 @@ export class SimulatedWorker {
     this.#id = worker
     this.#target = target
     // As the compute thread does for each membership.
-    this.#weights = undefined
+    this.#leases.reset()
     this.#retryMs = FIRST_RETRY_MS
     const receive = this.#whileMember((message: FromCoordinator) => {
       this.#receive(message)
@@ -216,10 +216,8 @@ export class SimulatedWorker {
 
   #receive(message: FromCoordinator): void {
     if (message.lease) this.#lease(message.lease)
-    else if (message.revoke) {
-      if (this.#waiting?.lease === message.revoke.lease) this.#waiting = undefined
-      if (this.#running?.lease === message.revoke.lease) this.#running = undefined
-    } else if (message.finish) this.kill()
+    else if (message.revoke) this.#leases.revoke(message.revoke.lease)
+    else if (message.finish) this.kill()
   }
 
   #lease(lease: LeaseMessage): void {
@@ -231,8 +229,7 @@ export class SimulatedWorker {
       return
     }
     if (this.traits.flaw === 'refuse') return this.#tell({ failed: { lease: lease.lease, reason: 'no memory' } })
-    this.#waiting = lease
-    if ((this.#weights?.version ?? 0) < lease.weightsVersion) this.#fetchWeights()
+    if (this.#leases.take(lease)) this.#fetchWeights()
     this.#startWaiting()
   }
 
@@ -240,7 +237,7 @@ export class SimulatedWorker {
     const { link, vectorBytes } = this.#at
     const target = this.#target
     const arrived = this.#whileMember((version: number, values: Float32Array) => {
-      if (version > (this.#weights?.version ?? 0)) this.#weights = { version, values }
+      if (this.#leases.takeWeights(version)) this.#weights = values
       this.#startWaiting()
     })
     link.send('up', 'data', MESSAGE_BYTES, () => {
@@ -254,22 +251,17 @@ export class SimulatedWorker {
   }
 
   #startWaiting(): void {
-    const lease = this.#waiting
-    const version = this.#weights?.version ?? 0
-    if (lease === undefined || lease.weightsVersion > version) return
-    this.#waiting = undefined
-    if (lease.weightsVersion < version) {
-      this.#tell({ failed: { lease: lease.lease, reason: 'its weights were replaced by newer ones' } })
-      return
-    }
-    this.#running = lease
-    this.#compute(lease, 0, new ReductionTree(lease.shardCount))
+    const started = this.#leases.start()
+    if (started === undefined) return
+    const { lease, state } = started
+    if (state === 'outdated') this.#tell({ failed: { lease: lease.lease, reason: OUTDATED } })
+    else this.#compute(lease, 0, new ReductionTree(lease.shardCount))
   }
 
   #compute(lease: LeaseMessage, index: number, tree: ReductionTree): void {
     const { time, draws, problem, crowding } = this.#at
     const { jitter, shardMs } = this.traits
-    const values = this.#weights!.values
+    const weights = this.#weights
     this.#computing++
     const tookMs = shardMs * this.slowness * crowding() * (1 + jitter * (2 * draws.unit() - 1))
     this.#threadFreeMs = Math.max(this.#threadFreeMs, time.nowMs) + tookMs
@@ -280,14 +272,16 @@ export class SimulatedWorker {
       const shard = lease.firstShard + index
       const vector =
         lease.work === 'WORK_GRADIENT'
-          ? problem.gradient(lease.step, shard, values)
-          : problem.evaluate(lease.split as SplitName, shard, values)
+          ? problem.gradient(lease.step, shard, weights)
+          : problem.evaluate(lease.split as SplitName, shard, weights)
       this.#spoil(vector)
       const sum = tree.add(index, 1, vector)
       this.#shardsDone++
-      if (this.#running !== lease) return
-      if (sum !== undefined) this.#deliver(lease.lease, sum)
-      else this.#compute(lease, index + 1, tree)
+      // Before anything else that the thread is asked for: what it has computed it delivers.
+      if (sum !== undefined) return this.#deliver(lease.lease, sum)
+      const state = this.#leases.stateOf(lease)
+      if (state === 'current') this.#compute(lease, index + 1, tree)
+      else if (state === 'outdated') this.#tell({ failed: { lease: lease.lease, reason: OUTDATED } })
     })
   }
 
@@ -349,7 +343,7 @@ export class SimulatedWorker {
   #forget(): void {
     this.#membership++
     this.#id = 0
-    this.#waiting = this.#running = undefined
+    this.#leases.reset()
   }
 
   #hangUp(): void {

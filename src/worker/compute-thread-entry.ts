@@ -17,16 +17,15 @@ import { ReductionTree } from '../shared/reduction-tree.js'
 import { resultFile, SharedFiles, weightsFile } from '../shared/shared-files.js'
 import type { FromCompute, ToCompute } from './compute-messages.js'
 import { ShardComputer } from './shard-computer.js'
+import { OUTDATED, WorkerLeases } from './worker-leases.js'
 
 /** The thread that TensorFlow runs on. It talks to nobody but the thread that started it. */
 const port = parentPort!
 
 let engine: Engine | undefined
 let computer: ShardComputer | undefined
-let weightsVersion = 0
 let prepared: { worker: number; weights: Float32Array; sharedFiles: SharedFiles | undefined } | undefined
-let waiting: LeaseMessage | undefined
-let running: LeaseMessage | undefined
+const leases = new WorkerLeases()
 let shardsDone = 0
 let times = new PhaseTimes()
 /** When the last lease was over. */
@@ -41,10 +40,7 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
   engine?.close()
   // What the last membership left there would stay until the run is over.
   prepared?.sharedFiles?.remove(resultFile(prepared.worker))
-  weightsVersion = 0
-  waiting = undefined
-  // A coordinator that was started again counts its leases anew: what is left of an old one must not pass for a new one.
-  running = undefined
+  leases.reset()
   const dataset = await openDatasetByFingerprint(header.fingerprint)
   if (dataset === undefined)
     throw new ConvoyError('data', `The data set ${header.name} is not in the cache of this machine.`)
@@ -76,8 +72,7 @@ function deliver(lease: number, vector: Float32Array<ArrayBuffer>): void {
 }
 
 function takeWeights(version: number, weights: Float32Array): void {
-  engine!.setWeights(weights)
-  weightsVersion = version
+  if (leases.takeWeights(version)) engine!.setWeights(weights)
 }
 
 /** The weights of a lease, where they lie in a shared file; otherwise asks for them. */
@@ -89,7 +84,6 @@ function takeSharedWeights(version: number): void {
 
 /** Computes a lease's shards one by one, summed in the reduction order, unless it is revoked on the way. */
 async function compute(lease: LeaseMessage): Promise<void> {
-  running = lease
   if (idleSinceMs !== undefined) times.record('wait', (performance.now() - idleSinceMs) / 1000)
   try {
     const tree = new ReductionTree(lease.shardCount)
@@ -106,9 +100,9 @@ async function compute(lease: LeaseMessage): Promise<void> {
       const [tensors, tensorBytes] = [engine!.tensorCount(), engine!.tensorBytes()]
       tell({ kind: 'progress', shardsDone: ++shardsDone, tensors, tensorBytes })
       await yieldToMessages()
-      if (running !== lease) return
-      if (weightsVersion !== lease.weightsVersion)
-        throw new ConvoyError('internal', 'its weights were replaced by newer ones')
+      const state = leases.stateOf(lease)
+      if (state === 'revoked') return
+      if (state === 'outdated') throw new ConvoyError('internal', OUTDATED)
     }
   } catch (error) {
     const { message } = ConvoyError.from(error)
@@ -124,14 +118,11 @@ async function compute(lease: LeaseMessage): Promise<void> {
 
 /** Once its weights are there. */
 function startWaitingLease(): void {
-  if (waiting === undefined || waiting.weightsVersion > weightsVersion) return
-  const lease = waiting
-  waiting = undefined
-  if (lease.weightsVersion < weightsVersion) {
-    tell({ kind: 'failed', lease: lease.lease, reason: 'its weights were replaced by newer ones' })
-  } else {
-    void compute(lease)
-  }
+  const started = leases.start()
+  if (started === undefined) return
+  const { lease, state } = started
+  if (state === 'outdated') tell({ kind: 'failed', lease: lease.lease, reason: OUTDATED })
+  else void compute(lease)
 }
 
 port.on('message', (message: ToCompute) => {
@@ -150,13 +141,11 @@ port.on('message', (message: ToCompute) => {
       startWaitingLease()
       break
     case 'lease':
-      waiting = message.lease
-      if (waiting.weightsVersion > weightsVersion) takeSharedWeights(waiting.weightsVersion)
+      if (leases.take(message.lease)) takeSharedWeights(message.lease.weightsVersion)
       startWaitingLease()
       break
     case 'revoke':
-      if (waiting?.lease === message.lease) waiting = undefined
-      if (running?.lease === message.lease) running = undefined
+      leases.revoke(message.lease)
       break
   }
 })

@@ -123,7 +123,10 @@ function textsOf(source: ts.SourceFile): Text[] {
     if (text !== undefined) {
       const { line } = source.getLineAndCharacterOfPosition(node.getStart())
       // A word that stands alone is a text where the program takes flags: elsewhere it is a style, or another program's.
-      if (/\s/.test(text) || (/^src.(?!reporting.page.browser)/.test(source.fileName) && !ts.isArrayLiteralExpression(node.parent)))
+      if (
+        /\s/.test(text) ||
+        (/^src.(?!reporting.page.browser)/.test(source.fileName) && !ts.isArrayLiteralExpression(node.parent))
+      )
         found.push({ file: source.fileName, line: line + 1, text })
     }
     // What is put into a template may be a template of its own.

@@ -3,6 +3,7 @@ import type { Mutation } from './mutation.js'
 const SCHEDULER = 'scheduler/scheduler.js'
 const WORKERS = 'scheduler/worker-table.js'
 const SHARDS = 'scheduler/task-shards.js'
+const LEASES = 'worker/worker-leases.js'
 const AUDIT = 'scheduler/audit.js'
 const POOL = 'coordinator/worker-pool.js'
 
@@ -123,5 +124,23 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
     file: POOL,
     find: 'firstShard, shardCount, weightsVersion } });',
     replace: 'firstShard, shardCount, weightsVersion: weightsVersion - (firstShard === 3 ? 1 : 0) } });',
+  },
+  {
+    name: 'a worker computes a lease before its weights are there',
+    file: LEASES,
+    find: 'lease === undefined || lease.weightsVersion > this.#weightsVersion',
+    replace: 'lease === undefined',
+  },
+  {
+    name: 'a worker takes older weights for newer ones',
+    file: LEASES,
+    find: 'if (version <= this.#weightsVersion)',
+    replace: 'if (false)',
+  },
+  {
+    name: 'a worker forgets a lease that waits for its weights',
+    file: LEASES,
+    find: 'this.#waiting = lease;',
+    replace: ';',
   },
 ]

@@ -14,7 +14,9 @@ function tested(): number[] {
     name.endsWith('.test.ts'),
   )
   const texts = files.map((name) => readFileSync(path.join(directory, name), 'utf8')).join('\n')
-  return [...texts.matchAll(/['"`]fault ((?:\d+(?:, )?)+):/g)].flatMap(([, numbers]) => numbers!.split(', ').map(Number))
+  return [...texts.matchAll(/['"`]fault ((?:\d+(?:, )?)+):/g)].flatMap(([, numbers]) =>
+    numbers!.split(', ').map(Number),
+  )
 }
 
 describe('docs/reference/faults.md', () => {
