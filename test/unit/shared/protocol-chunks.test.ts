@@ -128,6 +128,6 @@ test('the messages that TypeScript knows have the fields of convoy.proto', () =>
   assert.deepEqual(join.responseDeserialize(join.responseSerialize(reply)), { ...reply, sharedFiles: null })
   const results = Data.service['Results']!
   assert.deepEqual(results.requestDeserialize(results.requestSerialize(chunks[2])), chunks[2])
-  const refusal = { lease: 1, reason: 'stale' }
+  const refusal = { lease: 1, code: 'stale', reason: 'stale' }
   assert.deepEqual(results.responseDeserialize(results.responseSerialize(refusal)), refusal)
 })
