@@ -131,16 +131,4 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
     find: 'lease === undefined || lease.weightsVersion > this.#weightsVersion',
     replace: 'lease === undefined',
   },
-  {
-    name: 'a worker takes older weights for newer ones',
-    file: LEASES,
-    find: 'if (version <= this.#weightsVersion)',
-    replace: 'if (false)',
-  },
-  {
-    name: 'a worker forgets a lease that waits for its weights',
-    file: LEASES,
-    find: 'this.#waiting = lease;',
-    replace: ';',
-  },
 ]

@@ -6,6 +6,7 @@ const THREAD = {
   file: 'worker/compute-thread-entry.js',
   tests: ['unit/worker/compute-thread / shards that a lease names'],
 }
+const LEASES = { file: 'worker/worker-leases.js', tests: ['unit/worker/worker-leases'] }
 
 /** What a worker computes for a lease, and what `convoy eval` and `convoy predict` compute. */
 export const WORKER: readonly NumberMutation[] = [
@@ -107,5 +108,17 @@ export const WORKER: readonly NumberMutation[] = [
     name: 'convoy predict begins with the least probable class',
     find: 'b.probability - a.probability',
     replace: 'a.probability - b.probability',
+  },
+  {
+    ...LEASES,
+    name: 'a worker takes older weights for newer ones',
+    find: 'if (version <= this.#weightsVersion)',
+    replace: 'if (false)',
+  },
+  {
+    ...LEASES,
+    name: 'a worker forgets a lease that waits for its weights',
+    find: 'this.#waiting = lease;',
+    replace: ';',
   },
 ]
