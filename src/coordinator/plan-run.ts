@@ -3,7 +3,7 @@ import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/sampling/split.js'
 import { describeModel } from '../model/describe-model.js'
 import { leastWorkerBytes } from '../model/memory-need.js'
-import { buildNetwork } from '../model/networks.js'
+import { buildNetwork } from '../model/networks/networks.js'
 import type { RunConfig } from '../model/config/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
 import { runWarnings } from '../model/config/run-warnings.js'
@@ -36,7 +36,7 @@ export async function planRun(
   })
   const { pixels, labels: _labels, ...header } = dataset
   const split = splitDataset(dataset, config.seed, config.stratified)
-  const network = buildNetwork(
+  const network = await buildNetwork(
     config.network,
     [dataset.height, dataset.width, dataset.channels],
     dataset.classNames.length,

@@ -28,3 +28,14 @@ export function formatDuration(seconds: number): string {
 export function formatShare(share: number): string {
   return `${(100 * share).toFixed(1)} %`
 }
+
+/** `0.08`, `1e-8`, `1,200`: six digits at most. */
+export function formatNumber(value: number): string {
+  if (value !== 0 && Math.abs(value) < 1e-4) return `${Number(value.toPrecision(6))}`
+  return value.toLocaleString('en', { maximumSignificantDigits: 6 })
+}
+
+/** `12.5 %`: as many digits as it has. @param share 0 to 1 */
+export function formatPercent(share: number): string {
+  return `${formatNumber(100 * share)} %`
+}

@@ -1,6 +1,6 @@
 import type { ParameterLayout } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/config/run-config.js'
-import { learningRate } from './schedules/learning-rate.js'
+import { learningRate } from './schedules/schedules.js'
 import type { SliceThreads } from './slices/slice-threads.js'
 import type { TrainingState } from './training-state.js'
 import { trainableTensors } from './optimizers/optimizer.js'

@@ -10,7 +10,7 @@ Tensor = namedtuple("Tensor", "name shape trainable")
 
 NETWORKS = {"resnet8": Network(16, (16, 48, 96), 1, False), "resnet18": Network(64, (64, 128, 256, 512), 2, True)}
 NETWORKS |= {f"resnet{6 * n + 2}": Network(16, (16, 32, 64), n, False) for n in (3, 5, 7, 9, 18)}
-NETWORKS["seed"] = Network(32, (32, 64, 128), 1, True)
+NETWORKS["wide8"] = Network(32, (32, 64, 128), 1, True)
 
 
 def blocks(network):

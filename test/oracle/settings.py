@@ -49,8 +49,8 @@ RECIPES = {
         "optimizer": OPTIMIZERS["sgd"],
         "schedule": {"kind": "cosine", "peak": 0.4, "warmup": 0.05},
     },
-    "seed": {
-        "network": {"name": "seed", "reg": 0.0001, "dropoutRate": 0.2},
+    "wide8": {
+        "network": {"name": "wide8", "reg": 0.0001, "dropoutRate": 0.2},
         "epochs": 30,
         "optimizer": {"kind": "adamw", "weightDecay": 0.01},
         "schedule": {"kind": "cosine", "peak": 0.002, "warmup": 0.05},

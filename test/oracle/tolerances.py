@@ -19,7 +19,7 @@ BFLOAT16_FACTOR = 200
 
 # Deep networks have some doubtful ReLUs in every step (doubtful_relus.py); not all are found, since the norm may hide one.
 DEEP_FACTOR = 100
-SHALLOW = ("resnet8", "seed")
+SHALLOW = ("resnet8", "wide8")
 
 
 class Tolerances:

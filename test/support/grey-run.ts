@@ -5,7 +5,7 @@ import { openDataset } from '../../src/data/open-dataset.js'
 import { createEngine } from '../../src/tensorflow/engine/create-engine.js'
 import { engineOptions } from '../../src/tensorflow/engine/engine.js'
 import { describeModel } from '../../src/model/describe-model.js'
-import { buildNetwork } from '../../src/model/networks.js'
+import { buildNetwork } from '../../src/model/networks/networks.js'
 import { RECIPES } from '../../src/model/config/recipes.js'
 import { runConfigSchema } from '../../src/model/config/run-config.js'
 import { weightsSha256 } from '../../src/model/weights-sha256.js'
@@ -56,7 +56,7 @@ async function greyImages(): Promise<Dataset> {
 
 async function plainWeights(dataset: Dataset, steps: readonly number[]): Promise<Float32Array[]> {
   const config = runConfigSchema.parse({ ...RECIPES['quick']!.config, seed: 7 })
-  const network = buildNetwork(config.network, [SIDE, SIDE, 1], dataset.classNames.length)
+  const network = await buildNetwork(config.network, [SIDE, SIDE, 1], dataset.classNames.length)
   const model = describeModel(network)
   network.dispose()
   const engine = await createEngine(engineOptions({ config, model }))

@@ -13,10 +13,10 @@ import type { DeviceChoice } from '../../tensorflow/runtime/device-choice.js'
 import { loadTensorflow } from '../../tensorflow/runtime/load-tensorflow.js'
 import { findRuntime } from '../../tensorflow/runtime/runtime-directory.js'
 import { describeModel } from '../../model/describe-model.js'
-import { buildNetwork } from '../../model/networks.js'
+import type { NetworkName } from '../../model/networks/networks.js'
+import { buildNetwork, NETWORK_NAMES } from '../../model/networks/networks.js'
 import { RECIPES } from '../../model/config/recipes.js'
-import type { NetworkName } from '../../model/config/run-config.js'
-import { NETWORK_NAMES, PRECISIONS } from '../../model/config/run-config.js'
+import { PRECISIONS } from '../../model/config/run-config.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { standardError, standardOutput } from '../../shared/terminal.js'
 import { counted } from '../../shared/units.js'
@@ -161,7 +161,7 @@ async function compare(flags: EngineFlags): Promise<void> {
 async function profile({ network, device, json }: EngineFlags): Promise<void> {
   loadTensorflow(device)
   for (const name of network) {
-    const layers = buildNetwork({ name, reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
+    const layers = await buildNetwork({ name, reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
     const model = describeModel(layers)
     layers.dispose()
     const times = await profileOps(

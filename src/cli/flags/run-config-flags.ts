@@ -1,9 +1,13 @@
 import type { Command } from 'commander'
 import { parse as parseYaml } from 'yaml'
+import { currentName } from '../../model/config/former-names.js'
 import type { Assignment, Resolved } from '../../model/config/resolve-run-config.js'
 import { resolveRunConfig } from '../../model/config/resolve-run-config.js'
 import { DEFAULT_RECIPE, RECIPES } from '../../model/config/recipes.js'
-import { NETWORK_NAMES, PRECISIONS } from '../../model/config/run-config.js'
+import { PRECISIONS } from '../../model/config/run-config.js'
+import { NETWORK_NAMES } from '../../model/networks/networks.js'
+import { OPTIMIZER_KINDS } from '../../training/optimizers/optimizers.js'
+import { SCHEDULE_KINDS } from '../../training/schedules/schedules.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { readNamedText } from './read-named-text.js'
 import { variableOf } from './unread-variables.js'
@@ -18,8 +22,8 @@ const FLAGS: readonly { readonly flag: string; readonly path: string; readonly h
   { flag: 'max-steps', path: 'maxSteps', help: 'stop after this many steps; the schedule keeps its length' },
   { flag: 'batch-size', path: 'batchSize', help: 'samples per step, over all workers' },
   { flag: 'shard-size', path: 'shardSize', help: 'samples per unit of work; divides the batch' },
-  { flag: 'optimizer', path: 'optimizer.kind', help: 'sgd, adamw' },
-  { flag: 'schedule', path: 'schedule.kind', help: 'one-cycle, cosine, step' },
+  { flag: 'optimizer', path: 'optimizer.kind', help: OPTIMIZER_KINDS.join(', ') },
+  { flag: 'schedule', path: 'schedule.kind', help: SCHEDULE_KINDS.join(', ') },
   { flag: 'learning-rate', path: 'learningRate', help: "the schedule's highest learning rate" },
   { flag: 'precision', path: 'precision', help: `what convolutions compute in: ${PRECISIONS.join(', ')}` },
   { flag: 'label-smoothing', path: 'labelSmoothing', help: 'share of each target spread over all classes' },
@@ -98,7 +102,7 @@ export async function runConfigFrom(
 /** The first that is given, and who gave it. */
 function chooseRecipe(...given: readonly (readonly [unknown, string])[]): { name: string; origin: string } {
   const [name, origin] = given.find(([value]) => value !== undefined) ?? [DEFAULT_RECIPE, '--recipe']
-  return { name: String(name), origin }
+  return { name: currentName(String(name)), origin }
 }
 
 function fromText(path: string, text: string, origin: string): Assignment {

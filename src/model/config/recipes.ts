@@ -56,10 +56,10 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
       augmentation: AUGMENTATION,
     },
   },
-  seed: {
+  wide8: {
     description: 'three wide residual blocks with L2 and dropout, AdamW',
     config: {
-      network: { name: 'seed', reg: 0.0001, dropoutRate: 0.2 },
+      network: { name: 'wide8', reg: 0.0001, dropoutRate: 0.2 },
       epochs: 30,
       optimizer: { kind: 'adamw', weightDecay: 0.01 },
       schedule: { kind: 'cosine', peak: 0.002, warmup: 0.05 },

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { scheduleOf } from '../../training/schedules/schedules.js'
 import { DEFAULT_RECIPE, RECIPES } from './recipes.js'
 import type { RunConfig } from './run-config.js'
 import { runConfigSchema } from './run-config.js'
@@ -55,7 +56,7 @@ export function resolveRunConfig(
 /** `learningRate` stands for the schedule's highest rate, which has another name in each kind. */
 function resolvePath(tree: Tree, path: readonly string[]): readonly string[] {
   if (path.join('.') !== 'learningRate') return path
-  return ['schedule', (tree['schedule'] as Tree | undefined)?.['kind'] === 'step' ? 'initial' : 'peak']
+  return ['schedule', highestRate((tree['schedule'] as Tree | undefined)?.['kind'])]
 }
 
 function assign(tree: Tree, path: readonly string[], value: unknown): void {
@@ -77,9 +78,14 @@ function isTree(value: unknown): value is Tree {
 
 /** Another kind of optimizer or schedule begins with its own defaults; only the highest learning rate goes along. */
 function changeKind(parent: Tree, path: readonly string[], kind: unknown): void {
-  const rate = parent['kind'] === 'step' ? parent['initial'] : parent['peak']
+  const rate = parent[highestRate(parent['kind'])]
   for (const key of Object.keys(parent)) Reflect.deleteProperty(parent, key)
-  if (path[0] === 'schedule' && rate !== undefined) parent[kind === 'step' ? 'initial' : 'peak'] = rate
+  if (path[0] === 'schedule' && rate !== undefined) parent[highestRate(kind)] = rate
+}
+
+/** The setting that holds a schedule's highest rate. The schema rejects kinds that do not exist. */
+function highestRate(kind: unknown): string {
+  return scheduleOf(kind)?.highest ?? 'peak'
 }
 
 type Issue = z.core.$ZodIssue

@@ -1,73 +1,24 @@
 import { z } from 'zod'
 import { augmentationSchema } from '../../data/sampling/augmentation.js'
+import { currentName, FORMER_NETWORK_NAMES } from './former-names.js'
+import { NETWORK_NAMES } from '../networks/networks.js'
+import type { NetworkName } from '../networks/networks.js'
+import { optimizerSchema } from '../../training/optimizers/optimizers.js'
+import { scheduleSchema } from '../../training/schedules/schedules.js'
 
 /** The largest value of counters that travel as unsigned 32-bit integers. */
 const UINT32_MAX = 0xffffffff
-
-export const NETWORK_NAMES = [
-  'resnet8',
-  'resnet20',
-  'resnet32',
-  'resnet44',
-  'resnet56',
-  'resnet110',
-  'resnet18',
-  'seed',
-] as const
 
 export const PRECISIONS = ['float32', 'bfloat16'] as const
 export type Precision = (typeof PRECISIONS)[number]
 
 const networkSchema = z.strictObject({
-  name: z.enum(NETWORK_NAMES),
+  name: z.enum([...NETWORK_NAMES, ...FORMER_NETWORK_NAMES]).transform((name) => currentName(name) as NetworkName),
   /** L2 factor on every kernel: the loss has `reg · sum(w²)`. */
   reg: z.number().min(0).max(1).default(0),
   /** Share of activations that dropout zeroes inside each residual block. */
   dropoutRate: z.number().min(0).max(0.95).default(0),
 })
-
-const optimizerSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('sgd'),
-    momentum: z.number().min(0).lt(1).default(0.9),
-    nesterov: z.boolean().default(true),
-  }),
-  z.strictObject({
-    kind: z.literal('adamw'),
-    beta1: z.number().min(0).lt(1).default(0.9),
-    beta2: z.number().min(0).lt(1).default(0.999),
-    epsilon: z.number().positive().max(1).default(1e-8),
-    /** Decoupled weight decay (Loshchilov and Hutter 2019), times the learning rate; kernels only. */
-    weightDecay: z.number().min(0).max(1).default(0.05),
-  }),
-])
-
-const scheduleSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('one-cycle'),
-    peak: z.number().positive().max(100),
-    /** Share of all steps spent rising to the peak. */
-    warmup: z.number().min(0).max(1).default(0.25),
-    /** Learning rate at the first step, as a share of the peak; without warm-up the first step has the peak. */
-    initial: z.number().min(0).max(1).default(0.1),
-    /** Learning rate at the last step, as a share of the peak; where all is warm-up the last step has the peak. */
-    final: z.number().min(0).max(1).default(0.001),
-  }),
-  z.strictObject({
-    kind: z.literal('cosine'),
-    peak: z.number().positive().max(100),
-    /** Share of all steps of linear warm-up. */
-    warmup: z.number().min(0).max(1).default(0.05),
-    final: z.number().min(0).max(1).default(0),
-  }),
-  z.strictObject({
-    kind: z.literal('step'),
-    initial: z.number().positive().max(100),
-    /** Shares of all steps at which the rate is multiplied by `factor`, once for each. */
-    milestones: z.array(z.number().gt(0).lt(1)).max(100).default([0.5, 0.75]),
-    factor: z.number().positive().lt(1).default(0.1),
-  }),
-])
 
 /**
  * Everything that decides the weights, and nothing else. Two runs with equal RunConfig (and equal data fingerprint)
@@ -112,7 +63,3 @@ export const runConfigSchema = z
 
 export type RunConfig = z.output<typeof runConfigSchema>
 export type RunConfigInput = z.input<typeof runConfigSchema>
-export type NetworkConfig = z.output<typeof networkSchema>
-export type NetworkName = (typeof NETWORK_NAMES)[number]
-export type OptimizerConfig = z.output<typeof optimizerSchema>
-export type ScheduleConfig = z.output<typeof scheduleSchema>

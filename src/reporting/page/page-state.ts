@@ -8,6 +8,8 @@ export interface RunHeader {
   readonly startedSeconds: number
   readonly network: string
   readonly config: RunConfig
+  /** Name and value, in words: see hyperparameters.ts. */
+  readonly hyperparameters: readonly (readonly [name: string, value: string])[]
   readonly dataset: string
   /** sha256 over shape, class names, labels and pixels. */
   readonly datasetFingerprint: string

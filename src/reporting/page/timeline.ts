@@ -9,6 +9,7 @@ import type {
   Update,
   WeightsByName,
 } from './page-state.js'
+import { hyperparameters } from './hyperparameters.js'
 import { printable } from '../../shared/log/printable.js'
 import type { RunEvent, WorkerSummary } from '../../training/run-events.js'
 import { describeEvent } from '../sinks/describe-event.js'
@@ -56,6 +57,7 @@ export class Timeline {
           ...{ dataset: printable(dataset.name), datasetFingerprint: dataset.fingerprint },
           ...{ imageShape: [height, width, channels], classNames: dataset.classNames.map(printable) },
           ...{ splitSizes, totalSteps, stepsPerEpoch, parameterCount },
+          hyperparameters: hyperparameters(config, event),
         }
         this.#isRewritten = true
         break

@@ -2,7 +2,7 @@ import type { InspectedBlock, InspectedImage, Inspection } from '../../reporting
 import type { SplitChoice } from '../../data/sampling/choose-samples.js'
 import type { Dataset } from '../../data/dataset.js'
 import type { Engine } from '../engine/engine.js'
-import { blockOutputs } from '../../model/networks.js'
+import { blockOutputs } from '../../model/networks/block-outputs.js'
 import type { TrainedModel } from '../../exports/trained-model.js'
 
 const MAX_EXAMINED = 10_000

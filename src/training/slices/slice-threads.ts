@@ -136,7 +136,7 @@ export class SliceThreads {
 
 /** A vector of this thread's own would be copied to the others, and what they write there would be lost. */
 function assertShared(work: SliceWork): void {
-  for (const value of Object.values(work.kind === 'update' ? { ...work, ...work.step } : work) as unknown[]) {
+  for (const value of Object.values(work.kind === 'update' ? { ...work, ...work.step.vectors } : work) as unknown[]) {
     if (value instanceof Float32Array && !(value.buffer instanceof SharedArrayBuffer))
       throw new ConvoyError('internal', `a vector to ${work.kind} is not in shared memory`)
   }

@@ -3,7 +3,8 @@ import { addInto } from '../../shared/reduction-tree.js'
 import type { TrainableTensor } from '../average-gradient.js'
 import { averageGradient } from '../average-gradient.js'
 import { firstBadValue } from '../first-bad-value.js'
-import type { OptimizerStep } from '../optimizers/optimizer.js'
+import type { OptimizerStep } from '../optimizers/define-optimizer.js'
+import type { OptimizerConfig } from '../optimizers/optimizers.js'
 import { update } from '../optimizers/optimizer.js'
 
 /** Floats in a slice, whatever the number of sliceThreads: sums over a vector are sums of slice sums (docs/decisions/007). */
@@ -28,7 +29,7 @@ export type SliceWork =
   /** See {@link update}. @returns 0 */
   | {
       readonly kind: 'update'
-      readonly step: OptimizerStep
+      readonly step: OptimizerStep<OptimizerConfig>
       readonly weights: Float32Array
       readonly gradient: Float32Array
       readonly scale: number

@@ -4,8 +4,15 @@ const INITIAL = {
   file: 'model/initial-weights.js',
   tests: ['unit/training/semantics-vectors', 'unit/model/model-networks'],
 }
-const NETWORK = { file: 'model/networks.js', tests: ['unit/model/network-structure', 'unit/model/model-networks'] }
-const BLOCK = { file: 'model/residual-block.js', tests: ['unit/model/model-networks', 'unit/model/network-structure'] }
+const NETWORK = {
+  file: 'model/networks/residual-network.js',
+  tests: ['unit/model/network-structure', 'unit/model/model-networks'],
+}
+const RESNET8 = { ...NETWORK, file: 'model/networks/resnet8.js' }
+const BLOCK = {
+  file: 'model/networks/residual-block.js',
+  tests: ['unit/model/model-networks', 'unit/model/network-structure'],
+}
 const DESCRIBED = {
   file: 'model/describe-model.js',
   tests: ['unit/training/semantics-vectors', 'unit/model/model-networks'],
@@ -113,7 +120,7 @@ export const MODEL: readonly NumberMutation[] = [
     replace: 'return apply(tf.layers.add({ name: `${name}_out` }), [x, skip]);',
   },
   {
-    ...NETWORK,
+    ...RESNET8,
     name: 'resnet8 has stages of 32 and 64 channels',
     find: 'stages: [16, 48, 96]',
     replace: 'stages: [16, 32, 64]',

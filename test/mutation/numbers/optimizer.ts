@@ -1,21 +1,20 @@
 import type { NumberMutation } from '../mutation.js'
 
-const MEAN = {
-  file: 'training/average-gradient.js',
+const SEEN_BY = {
   tests: ['unit/training/optimizer-steps', 'unit/training/semantics-vectors', 'unit/training/golden-arithmetic'],
 }
+const MEAN = { ...SEEN_BY, file: 'training/average-gradient.js' }
 const STEP = {
   file: 'training/apply-gradient.js',
   tests: ['unit/training/optimizer-steps', 'unit/training/golden-arithmetic'],
 }
-const OPTIMIZER = {
-  file: 'training/optimizers/optimizer.js',
-  tests: ['unit/training/optimizer-steps', 'unit/training/semantics-vectors', 'unit/training/golden-arithmetic'],
-}
-const SCHEDULE = {
-  file: 'training/schedules/learning-rate.js',
-  tests: ['unit/training/optimizer-steps', 'unit/training/semantics-vectors', 'unit/training/golden-arithmetic'],
-}
+const OPTIMIZER = { ...SEEN_BY, file: 'training/optimizers/optimizer.js' }
+const SGD = { ...SEEN_BY, file: 'training/optimizers/sgd.js' }
+const ADAMW = { ...SEEN_BY, file: 'training/optimizers/adamw.js' }
+const SCHEDULE = { ...SEEN_BY, file: 'training/schedules/schedules.js' }
+const ONE_CYCLE = { ...SEEN_BY, file: 'training/schedules/one-cycle.js' }
+const COSINE = { ...SEEN_BY, file: 'training/schedules/cosine.js' }
+const STEPS = { ...SEEN_BY, file: 'training/schedules/step.js' }
 const TREE = {
   file: 'shared/reduction-tree.js',
   tests: ['unit/shared/reduction-tree', 'unit/training/semantics-vectors'],
@@ -92,47 +91,47 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
     replace: 'sum[weightCount + 1]',
   },
   {
-    ...OPTIMIZER,
+    ...SGD,
     name: 'Nesterov has the old velocity',
-    find: 'velocity[index] = v;\n        weights[index] = weights[index] - rate * (nesterov ? g + momentum * v : v);',
+    find: 'velocity[index] = v;\n            weights[index] = weights[index] - learningRate * (nesterov ? g + momentum * v : v);',
     replace:
-      'weights[index] = weights[index] - rate * (nesterov ? g + momentum * velocity[index] : v);\n        velocity[index] = v;',
+      'weights[index] = weights[index] - learningRate * (nesterov ? g + momentum * velocity[index] : v);\n            velocity[index] = v;',
   },
   {
-    ...OPTIMIZER,
+    ...SGD,
     name: 'the velocity takes 1 - momentum of the gradient',
     find: 'momentum * velocity[index] + g)',
     replace: 'momentum * velocity[index] + (1 - momentum) * g)',
   },
   {
-    ...OPTIMIZER,
+    ...SGD,
     name: 'the step has the velocity before it is rounded',
     find: 'const v = Math.fround(momentum * velocity[index] + g);',
     replace: 'const v = momentum * velocity[index] + g;',
   },
   {
-    ...OPTIMIZER,
+    ...ADAMW,
     name: 'the bias correction is one step ahead',
-    find: 'beta1Power: 1, beta2Power: 1',
-    replace: 'beta1Power: config.beta1, beta2Power: config.beta2',
+    find: 'return { beta1Power: beta1Power * beta1, beta2Power: beta2Power * beta2 };',
+    replace: 'return { beta1Power: beta1Power * beta1 * beta1, beta2Power: beta2Power * beta2 * beta2 };',
   },
   {
-    ...OPTIMIZER,
+    ...ADAMW,
     name: 'the epsilon of AdamW is inside the root',
     find: '(Math.sqrt(v / (1 - beta2Power)) + epsilon)',
     replace: 'Math.sqrt(v / (1 - beta2Power) + epsilon)',
   },
   {
-    ...OPTIMIZER,
+    ...ADAMW,
     name: 'the second moment has the gradient before it is clipped',
     find: '(1 - beta2) * g * g)',
     replace: '(1 - beta2) * gradient[index] * gradient[index])',
   },
   { ...OPTIMIZER, name: 'biases decay', find: 'shape.length >= 2', replace: 'shape.length >= 1' },
   {
-    ...OPTIMIZER,
+    ...ADAMW,
     name: 'weight decay does not go with the rate',
-    find: 'decays ? rate * weightDecay : 0',
+    find: 'decays ? learningRate * weightDecay : 0',
     replace: 'decays ? weightDecay : 0',
   },
   {
@@ -142,34 +141,34 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
     replace: 'step / totalSteps',
   },
   {
-    ...SCHEDULE,
+    ...COSINE,
     name: 'the warmup of the cosine schedule begins at 0',
     find: '(peak * (step + 1))',
     replace: '(peak * step)',
   },
   {
-    ...SCHEDULE,
+    ...COSINE,
     name: 'the warmup of the cosine schedule ends one step early',
     find: '(warmup * (totalSteps - 1) + 1)',
     replace: '(warmup * (totalSteps - 1))',
   },
   {
-    ...SCHEDULE,
+    ...ONE_CYCLE,
     name: 'a one-cycle schedule begins at 0',
-    find: 'cosineBetween(schedule.initial * peak, peak, progress / warmup)',
-    replace: 'cosineBetween(0, peak, progress / warmup)',
+    find: 'halfCosine(initial * peak, peak, progress / warmup)',
+    replace: 'halfCosine(0, peak, progress / warmup)',
   },
   {
-    ...SCHEDULE,
+    ...STEPS,
     name: 'a milestone counts one step later',
     find: 'progress >= milestone',
     replace: 'progress > milestone',
   },
   {
-    ...SCHEDULE,
+    ...STEPS,
     name: 'milestones beyond the first do not count',
-    find: 'rate *= schedule.factor;',
-    replace: 'rate = schedule.initial * schedule.factor;',
+    find: 'rate *= factor;',
+    replace: 'rate = initial * factor;',
   },
   {
     file: 'shared/trigonometry.js',

@@ -60,8 +60,16 @@ describe('configuration', () => {
     assert.match((await runConfigFrom({ recipe: 'a' }, { CONVOY_RECIPE: 'b' })).problems[0]!, /^--recipe: .*"a"/)
     assert.match((await runConfigFrom({ config: yaml }, { CONVOY_RECIPE: 'b' })).problems[0]!, /^CONVOY_RECIPE: .*"b"/)
     assert.match((await runConfigFrom({ config: yaml }, {})).problems[0]!, /run\.yaml: recipe: .*"5"/)
-    assert.equal((await runConfigFrom({ config: file('recipe: seed\n') }, {})).recipe, 'seed')
+    assert.equal((await runConfigFrom({ config: file('recipe: wide8\n') }, {})).recipe, 'wide8')
     assert.equal((await runConfigFrom({}, {})).recipe, 'quick')
+  })
+
+  it('takes the network and the recipe seed, which are called wide8 now', async () => {
+    const former = await runConfigFrom({ recipe: 'seed' }, {})
+    assert.equal(former.recipe, 'wide8')
+    assert.deepEqual(former.config, await config({ recipe: 'wide8' }))
+    const network = file('network: { name: seed }\nepochs: 3\n')
+    assert.equal((await config({ config: network })).network.name, 'wide8')
   })
 
   it('that is printed can be given back', async () => {

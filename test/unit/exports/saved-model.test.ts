@@ -8,7 +8,7 @@ import { createEngine } from '../../../src/tensorflow/engine/create-engine.js'
 import { loadTensorflow } from '../../../src/tensorflow/runtime/load-tensorflow.js'
 import { describeModel } from '../../../src/model/describe-model.js'
 import { initialWeights } from '../../../src/model/initial-weights.js'
-import { buildNetwork } from '../../../src/model/networks.js'
+import { buildNetwork } from '../../../src/model/networks/networks.js'
 import { RECIPES } from '../../../src/model/config/recipes.js'
 import type { RunDescription } from '../../../src/model/run-description.js'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
@@ -22,7 +22,7 @@ after(() => {
   rmSync(scratch, { recursive: true, force: true })
 })
 
-const network = buildNetwork({ name: 'resnet8', reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
+const network = await buildNetwork({ name: 'resnet8', reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
 const description: RunDescription = {
   config: runConfigSchema.parse({ ...RECIPES['quick']!.config, augmentation: augmentationSchema.parse({}) }),
   model: describeModel(network),

@@ -3,14 +3,13 @@ import { describe, it } from 'node:test'
 import * as tf from '@tensorflow/tfjs'
 import { describeModel } from '../../../src/model/describe-model.js'
 import { initialWeights } from '../../../src/model/initial-weights.js'
-import { buildNetwork } from '../../../src/model/networks.js'
-import { residualBlock } from '../../../src/model/residual-block.js'
-import type { NetworkName } from '../../../src/model/config/run-config.js'
-import { NETWORK_NAMES } from '../../../src/model/config/run-config.js'
+import { buildNetwork, NETWORK_NAMES } from '../../../src/model/networks/networks.js'
+import { residualBlock } from '../../../src/model/networks/residual-block.js'
+import type { NetworkName } from '../../../src/model/networks/networks.js'
 import type { ConvoyError } from '../../../src/shared/errors.js'
 
-function describeNetwork(name: NetworkName, reg = 0, dropoutRate = 0) {
-  const network = buildNetwork({ name, reg, dropoutRate }, [32, 32, 3], 10)
+async function describeNetwork(name: NetworkName, reg = 0, dropoutRate = 0) {
+  const network = await buildNetwork({ name, reg, dropoutRate }, [32, 32, 3], 10)
   const description = describeModel(network)
   network.dispose()
   return description
@@ -26,20 +25,20 @@ describe('networks', () => {
     ['resnet110', '1.7'],
   ]
   for (const [name, millions] of PUBLISHED) {
-    it(`${name} has the ${millions} million parameters that the paper states`, () => {
-      const { trainableCount } = describeNetwork(name).layout
+    it(`${name} has the ${millions} million parameters that the paper states`, async () => {
+      const { trainableCount } = (await describeNetwork(name)).layout
       const digits = millions.split('.')[1]!.length
       assert.equal((trainableCount / 1e6).toFixed(digits), millions)
     })
   }
 
-  it('resnet18 has the parameters of the usual CIFAR variant', () => {
-    assert.equal(describeNetwork('resnet18').layout.trainableCount, 11_173_962)
+  it('resnet18 has the parameters of the usual CIFAR variant', async () => {
+    assert.equal((await describeNetwork('resnet18')).layout.trainableCount, 11_173_962)
   })
 
-  it('lays every tensor out once, without gap or overlap, trainable ones first', () => {
+  it('lays every tensor out once, without gap or overlap, trainable ones first', async () => {
     for (const name of NETWORK_NAMES) {
-      const { tensors, trainableCount, weightCount } = describeNetwork(name).layout
+      const { tensors, trainableCount, weightCount } = (await describeNetwork(name)).layout
       let offset = 0
       for (const tensor of tensors) {
         assert.equal(tensor.offset, offset, tensor.name)
@@ -51,15 +50,15 @@ describe('networks', () => {
     }
   })
 
-  it('regularises kernels and nothing else', () => {
-    for (const tensor of describeNetwork('seed', 0.01, 0.3).layout.tensors) {
+  it('regularises kernels and nothing else', async () => {
+    for (const tensor of (await describeNetwork('wide8', 0.01, 0.3)).layout.tensors) {
       assert.equal(tensor.l2, tensor.name.endsWith('/kernel') ? 0.01 : 0, tensor.name)
     }
   })
 
-  it('moves its statistics by a tenth, with the epsilon of semantics.md', () => {
+  it('moves its statistics by a tenth, with the epsilon of semantics.md', async () => {
     for (const name of NETWORK_NAMES) {
-      const { layout, topology } = describeNetwork(name)
+      const { layout, topology } = await describeNetwork(name)
       assert.equal(layout.statisticsMomentum, 0.9, name)
       const epsilons = [...JSON.stringify(topology).matchAll(/"epsilon":([^,}]+)/g)].map(([, value]) => Number(value))
       assert.ok(epsilons.length > 0)
@@ -122,7 +121,7 @@ describe('residual block', () => {
     block.dispose()
   })
 
-  it('passes the input through the identity shortcut: every second pixel, new channels zero on both sides', () => {
+  it('passes the input through the identity shortcut: every second pixel, new channels zero on both sides', async () => {
     const x = tf.input({ shape: [4, 4, 2] })
     const block = tf.model({
       inputs: x,
@@ -138,9 +137,9 @@ describe('residual block', () => {
   })
 })
 
-describe('initial weights', () => {
-  const { layout } = describeNetwork('resnet20')
+const { layout } = await describeNetwork('resnet20')
 
+describe('initial weights', () => {
   it('are the same for the same seed and others for another', () => {
     assert.deepEqual(initialWeights(layout, 1), initialWeights(layout, 1))
     assert.notDeepEqual(initialWeights(layout, 1), initialWeights(layout, 2))

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { buildNetwork } from '../../../src/model/networks.js'
-import type { NetworkName } from '../../../src/model/config/run-config.js'
-import { NETWORK_NAMES } from '../../../src/model/config/run-config.js'
+import { buildNetwork, NETWORK_NAMES } from '../../../src/model/networks/networks.js'
+import type { NetworkName } from '../../../src/model/networks/networks.js'
 
-type Layer = ReturnType<typeof buildNetwork>['layers'][number]
+type Layer = Awaited<ReturnType<typeof buildNetwork>>['layers'][number]
 
 /** As the table of docs/reference/semantics.md has them: channels of the stem and of each stage, blocks of a stage. */
 const NETWORKS: Record<NetworkName, readonly [stem: number, stages: readonly number[], blocks: number]> = {
@@ -15,9 +14,9 @@ const NETWORKS: Record<NetworkName, readonly [stem: number, stages: readonly num
   resnet56: [16, [16, 32, 64], 9],
   resnet110: [16, [16, 32, 64], 18],
   resnet18: [64, [64, 128, 256, 512], 2],
-  seed: [32, [32, 64, 128], 1],
+  wide8: [32, [32, 64, 128], 1],
 }
-const PROJECTED = ['resnet18', 'seed']
+const PROJECTED = ['resnet18', 'wide8']
 
 /** What is a layer's own, and what goes into it. */
 function describeLayer(layer: Layer): string {
@@ -65,9 +64,9 @@ function layersOnPage(name: NetworkName, dropoutRate: number): string[] {
 
 describe('the layers of a network', () => {
   for (const name of NETWORK_NAMES) {
-    it(`are those of semantics.md: ${name}`, () => {
+    it(`are those of semantics.md: ${name}`, async () => {
       for (const dropoutRate of [0, 0.2]) {
-        const network = buildNetwork({ name, reg: 0, dropoutRate }, [32, 32, 3], 10)
+        const network = await buildNetwork({ name, reg: 0, dropoutRate }, [32, 32, 3], 10)
         const layers = network.layers.filter(
           (layer) => !/_skip_(subsample|channels_in|pad|channels_out)$/.test(layer.name),
         )

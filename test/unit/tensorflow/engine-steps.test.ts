@@ -14,9 +14,8 @@ import { loadTensorflow } from '../../../src/tensorflow/runtime/load-tensorflow.
 import { trainingStep } from '../../../src/tensorflow/engine/training-step.js'
 import { describeModel } from '../../../src/model/describe-model.js'
 import { initialWeights } from '../../../src/model/initial-weights.js'
-import { buildNetwork } from '../../../src/model/networks.js'
-import type { NetworkName } from '../../../src/model/config/run-config.js'
-import { NETWORK_NAMES } from '../../../src/model/config/run-config.js'
+import { buildNetwork, NETWORK_NAMES } from '../../../src/model/networks/networks.js'
+import type { NetworkName } from '../../../src/model/networks/networks.js'
 import { bytesOf } from '../../../src/shared/protocol/chunks.js'
 
 const loaded = loadTensorflow()
@@ -25,8 +24,8 @@ const ops = new FusedOps(tf)
 const dataset = await openDataset('cifar10')
 const SHARD = 8
 
-function optionsOf(name: NetworkName): EngineOptions {
-  const built = buildNetwork({ name, reg: 1e-4, dropoutRate: name === 'seed' ? 0.3 : 0 }, [32, 32, 3], 10)
+async function optionsOf(name: NetworkName): Promise<EngineOptions> {
+  const built = await buildNetwork({ name, reg: 1e-4, dropoutRate: name === 'wide8' ? 0.3 : 0 }, [32, 32, 3], 10)
   const model = describeModel(built)
   built.dispose()
   return {
@@ -92,7 +91,7 @@ function bothWays(
 describe('a captured step gives the same bits as the step itself', () => {
   for (const name of NETWORK_NAMES) {
     it(name, async () => {
-      const options = optionsOf(name)
+      const options = await optionsOf(name)
       const network = await Network.build(tf, options.model, ops)
       const inputs = trainingInputs(options)
       const before = tf.memory().numTensors
@@ -114,7 +113,7 @@ const noBfloat16 = !hasBfloat16(loaded) && 'this processor has no instructions f
 describe('a step in bfloat16', { skip: noBfloat16 }, () => {
   for (const name of NETWORK_NAMES) {
     it(`has the gradient of ${name}, nearly, and the same bits in every run`, async () => {
-      const options = optionsOf(name)
+      const options = await optionsOf(name)
       const engines = [await createEngine(options), await createEngine({ ...options, precision: 'bfloat16' })] as const
       const weights = initialWeights(options.model.layout, 5)
       const shard = { ...shardOf(SHARD), transforms: new Float32Array(SHARD * 8), dropoutKey: [0, 0] as const }
@@ -139,7 +138,7 @@ function cosine(a: Float32Array, b: Float32Array): number {
 
 describe('the gradient vector', () => {
   it('holds the batch statistics where the layout has the moving ones, then loss and correct count', async () => {
-    const options = { ...optionsOf('resnet8'), labelSmoothing: 0, augment: false }
+    const options = { ...(await optionsOf('resnet8')), labelSmoothing: 0, augment: false }
     const { layout } = options.model
     const engine = await createEngine(options)
     engine.setWeights(initialWeights(layout, 5))
@@ -156,7 +155,7 @@ describe('the gradient vector', () => {
   })
 
   it('agrees with the slope of the loss in its own direction', async () => {
-    const options = { ...optionsOf('resnet8'), augment: false }
+    const options = { ...(await optionsOf('resnet8')), augment: false }
     const { layout } = options.model
     const engine = await createEngine(options)
     const shard = { ...shardOf(SHARD), transforms: new Float32Array(SHARD * 8), dropoutKey: [0, 0] as const }
@@ -179,7 +178,7 @@ describe('the gradient vector', () => {
 
 describe('evaluation', () => {
   it('counts each sample once, whatever the size of the last shard', async () => {
-    const options = optionsOf('resnet8')
+    const options = await optionsOf('resnet8')
     const engine = await createEngine(options)
     engine.setWeights(initialWeights(options.model.layout, 5))
     for (const count of [SHARD, 3, 1]) {
@@ -193,7 +192,7 @@ describe('evaluation', () => {
   })
 
   it('predicts probabilities', async () => {
-    const options = optionsOf('resnet8')
+    const options = await optionsOf('resnet8')
     const engine = await createEngine(options)
     engine.setWeights(initialWeights(options.model.layout, 5))
     const probabilities = engine.predict(shardOf(3).pixels)
@@ -208,7 +207,7 @@ describe('evaluation', () => {
 
 describe('memory', () => {
   it('stays flat over many steps', async () => {
-    const options = optionsOf('resnet8')
+    const options = await optionsOf('resnet8')
     const engine = await createEngine(options)
     const weights = initialWeights(options.model.layout, 5)
     const shard = { ...shardOf(SHARD), transforms: new Float32Array(SHARD * 8), dropoutKey: [0, 0] as const }

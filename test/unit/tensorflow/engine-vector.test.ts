@@ -4,7 +4,7 @@ import type { Engine, EngineOptions } from '../../../src/tensorflow/engine/engin
 import { createEngine } from '../../../src/tensorflow/engine/create-engine.js'
 import { loadTensorflow } from '../../../src/tensorflow/runtime/load-tensorflow.js'
 import { describeModel } from '../../../src/model/describe-model.js'
-import { buildNetwork } from '../../../src/model/networks.js'
+import { buildNetwork } from '../../../src/model/networks/networks.js'
 
 // A network whose numbers are known: the kernel of its logits is zero, so that the logits are the bias, and its first convolution hands
 // the red channel on.
@@ -18,7 +18,7 @@ const LABELS = Int32Array.of(0, 1, 1, 2, 3)
 const COUNT = LABELS.length
 
 loadTensorflow('cpu')
-const network = buildNetwork({ name: 'resnet8', reg: 0, dropoutRate: 0 }, [SIDE, SIDE, 3], CLASSES)
+const network = await buildNetwork({ name: 'resnet8', reg: 0, dropoutRate: 0 }, [SIDE, SIDE, 3], CLASSES)
 const model = describeModel(network)
 network.dispose()
 const { layout } = model

@@ -14,9 +14,10 @@ import { engineOptions } from '../../../src/tensorflow/engine/engine.js'
 import { loadTensorflow } from '../../../src/tensorflow/runtime/load-tensorflow.js'
 import { describeModel } from '../../../src/model/describe-model.js'
 import { initialWeights } from '../../../src/model/initial-weights.js'
-import { blockOutputs, buildNetwork } from '../../../src/model/networks.js'
+import { blockOutputs } from '../../../src/model/networks/block-outputs.js'
+import { buildNetwork, NETWORK_NAMES } from '../../../src/model/networks/networks.js'
 import { RECIPES } from '../../../src/model/config/recipes.js'
-import { NETWORK_NAMES, runConfigSchema } from '../../../src/model/config/run-config.js'
+import { runConfigSchema } from '../../../src/model/config/run-config.js'
 import { evaluateModel } from '../../../src/tensorflow/inference/evaluate-model.js'
 import { evenly, inspectModel } from '../../../src/tensorflow/inference/inspect-model.js'
 import { predictImages } from '../../../src/tensorflow/inference/predict-images.js'
@@ -37,7 +38,7 @@ const dataset = {
   labels: Uint16Array.from(chosen, (sample) => whole.labels[sample]!),
 }
 const config = runConfigSchema.parse({ ...RECIPES['quick']!.config, augmentation: augmentationSchema.parse({}) })
-const network = buildNetwork({ name: 'resnet8', reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
+const network = await buildNetwork({ name: 'resnet8', reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
 const model = describeModel(network)
 network.dispose()
 const weights = initialWeights(model.layout, 7)
@@ -162,9 +163,9 @@ describe('looking inside a model', () => {
     assert.deepEqual(inspectModel(engine, { description, step: 5 }, measured), inspection)
   })
 
-  it('finds blocks and kernels in every network', () => {
+  it('finds blocks and kernels in every network', async () => {
     for (const name of NETWORK_NAMES) {
-      const built = buildNetwork({ name, reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
+      const built = await buildNetwork({ name, reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
       const { topology, layout } = describeModel(built)
       built.dispose()
       assert.ok(blockOutputs(topology).length >= 4, name)

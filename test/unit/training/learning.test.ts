@@ -9,7 +9,7 @@ import type { Engine } from '../../../src/tensorflow/engine/engine.js'
 import { engineOptions } from '../../../src/tensorflow/engine/engine.js'
 import { describeModel } from '../../../src/model/describe-model.js'
 import { initialWeights } from '../../../src/model/initial-weights.js'
-import { buildNetwork } from '../../../src/model/networks.js'
+import { buildNetwork } from '../../../src/model/networks/networks.js'
 import type { ModelDescription } from '../../../src/model/parameter-layout.js'
 import type { RunConfig } from '../../../src/model/config/run-config.js'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
@@ -36,7 +36,7 @@ const config = runConfigSchema.parse({
   ...{ network: { name: 'resnet8' }, batchSize: TRAINED, shardSize: SHARD, epochs: 40, evaluationShardSize: EVALUATED },
   ...{ optimizer: { kind: 'sgd' }, schedule: { kind: 'one-cycle', peak: 0.2 }, augmentation: {} },
 })
-const network = buildNetwork(config.network, [SIDE, SIDE, 1], CLASSES)
+const network = await buildNetwork(config.network, [SIDE, SIDE, 1], CLASSES)
 const model = describeModel(network)
 network.dispose()
 const { layout } = model

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { applyGradient } from '../../../src/training/apply-gradient.js'
-import { learningRate } from '../../../src/training/schedules/learning-rate.js'
+import { learningRate } from '../../../src/training/schedules/schedules.js'
 import { SliceThreads } from '../../../src/training/slices/slice-threads.js'
 import { createOptimizer, update } from '../../../src/training/optimizers/optimizer.js'
 import type { ParameterLayout } from '../../../src/model/parameter-layout.js'

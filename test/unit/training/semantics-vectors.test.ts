@@ -4,7 +4,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import type { Tensor4D } from '@tensorflow/tfjs'
 import { averageGradient } from '../../../src/training/average-gradient.js'
-import { learningRate } from '../../../src/training/schedules/learning-rate.js'
+import { learningRate } from '../../../src/training/schedules/schedules.js'
 import { createOptimizer, update } from '../../../src/training/optimizers/optimizer.js'
 import { plannedSteps } from '../../../src/training/trainer.js'
 import {
@@ -20,11 +20,11 @@ import { FusedOps } from '../../../src/tensorflow/engine/fused-ops.js'
 import { loadTensorflow } from '../../../src/tensorflow/runtime/load-tensorflow.js'
 import { describeModel } from '../../../src/model/describe-model.js'
 import { initialWeights } from '../../../src/model/initial-weights.js'
-import { buildNetwork } from '../../../src/model/networks.js'
+import { buildNetwork } from '../../../src/model/networks/networks.js'
 import type { ParameterLayout } from '../../../src/model/parameter-layout.js'
 import { RECIPES } from '../../../src/model/config/recipes.js'
 import { resolveRunConfig } from '../../../src/model/config/resolve-run-config.js'
-import type { OptimizerConfig } from '../../../src/model/config/run-config.js'
+import type { OptimizerConfig } from '../../../src/training/optimizers/optimizers.js'
 import { weightsSha256 } from '../../../src/model/weights-sha256.js'
 import { packageRoot } from '../../../src/shared/package-root.js'
 import { KeyedRandom, philox, PURPOSE } from '../../../src/shared/philox.js'
@@ -87,7 +87,7 @@ function keptByDropout(step: number, shard: number, layer: number): number[] {
   })
 }
 
-const { layout } = describeModel(buildNetwork({ name: 'resnet8', reg: 0, dropoutRate: 0 }, [32, 32, 3], 10))
+const { layout } = describeModel(await buildNetwork({ name: 'resnet8', reg: 0, dropoutRate: 0 }, [32, 32, 3], 10))
 const weights = initialWeights(layout, SEED)
 const firstThree = (name: string): number[] => {
   const { offset } = layout.tensors.find((tensor) => tensor.name === name)!

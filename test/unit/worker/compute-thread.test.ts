@@ -5,7 +5,7 @@ import { ComputeThread } from '../../../src/worker/compute-thread.js'
 import { openDataset } from '../../../src/data/open-dataset.js'
 import { describeModel } from '../../../src/model/describe-model.js'
 import { initialWeights } from '../../../src/model/initial-weights.js'
-import { buildNetwork } from '../../../src/model/networks.js'
+import { buildNetwork } from '../../../src/model/networks/networks.js'
 import { gradientLength } from '../../../src/model/parameter-layout.js'
 import { RECIPES } from '../../../src/model/config/recipes.js'
 import type { RunDescription } from '../../../src/model/run-description.js'
@@ -15,7 +15,7 @@ import { SharedFiles } from '../../../src/shared/shared-files.js'
 /** A run of this network. */
 async function describeRun(name: 'resnet8' | 'resnet20'): Promise<RunDescription> {
   const { pixels: _pixels, labels: _labels, ...dataset } = await openDataset('cifar10')
-  const network = buildNetwork({ name, reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
+  const network = await buildNetwork({ name, reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
   const model = describeModel(network)
   network.dispose()
   return { config: runConfigSchema.parse({ ...RECIPES['quick']!.config, shardSize: 4 }), model, dataset }

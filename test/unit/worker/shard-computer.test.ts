@@ -6,7 +6,7 @@ import { createEngine } from '../../../src/tensorflow/engine/create-engine.js'
 import { engineOptions } from '../../../src/tensorflow/engine/engine.js'
 import { PhaseTimes } from '../../../src/metrics/phases.js'
 import { describeModel } from '../../../src/model/describe-model.js'
-import { buildNetwork } from '../../../src/model/networks.js'
+import { buildNetwork } from '../../../src/model/networks/networks.js'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
 import { bytesOf } from '../../../src/shared/protocol/chunks.js'
 import { philox } from '../../../src/shared/philox.js'
@@ -22,11 +22,11 @@ const SHAPE = [10, 9, 3] as const
 /** 41 images of noise: 28 to train on, 7 for validation, 6 for the test. */
 const dataset = noiseImages(41)
 const config = runConfigSchema.parse({
-  ...{ network: { name: 'seed', dropoutRate: RATE }, batchSize: 10, shardSize: 5, epochs: 3, seed: 11 },
+  ...{ network: { name: 'wide8', dropoutRate: RATE }, batchSize: 10, shardSize: 5, epochs: 3, seed: 11 },
   ...{ optimizer: { kind: 'sgd' }, schedule: { kind: 'one-cycle', peak: 0.1 } },
   ...{ augmentation: { rotationDegrees: 40, zoom: 0.3 }, labelSmoothing: SMOOTHING, evaluationShardSize: 4 },
 })
-const network = buildNetwork(config.network, [...SHAPE], CLASSES)
+const network = await buildNetwork(config.network, [...SHAPE], CLASSES)
 const model = describeModel(network)
 network.dispose()
 const { layout } = model

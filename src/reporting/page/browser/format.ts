@@ -30,12 +30,6 @@ export function counted(value: number, what: string, plural = `${what}s`): strin
   return `${count(value)} ${value === 1 ? what : plural}`
 }
 
-/** `0.08`, `1e-8`: of any size, without digits that rounding left behind. */
-export function plain(value: number): string {
-  if (value !== 0 && Math.abs(value) < 1e-4) return `${Number(value.toPrecision(6))}`
-  return value.toLocaleString('en', { maximumSignificantDigits: 6 })
-}
-
 /** Time of day, with the date when it is another than that of `since`. @param seconds since 1970 */
 export function clock(seconds: number, since = seconds): string {
   const [time, start] = [new Date(1000 * seconds), new Date(1000 * since)]

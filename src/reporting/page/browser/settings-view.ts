@@ -3,7 +3,6 @@ import { byId, element } from './dom.js'
 import type { Fact } from './facts.js'
 import { described, NOT_RECORDED } from './facts.js'
 import { bytes, count, counted, share } from './format.js'
-import { hyperparameters } from './hyperparameters.js'
 
 /** More names are counted. */
 const MAX_CLASSES = 100
@@ -17,7 +16,7 @@ export function showSettings(run: Snapshot): void {
   if (header === undefined || parts.every((part, index) => part === shown[index])) return
   shown = parts
   byId('settings').replaceChildren(
-    group('Hyperparameters', hyperparameters(header)),
+    group('Hyperparameters', header.hyperparameters),
     group('Data set', dataSet(header)),
     group('Run', runFacts(run)),
   )

@@ -1,0 +1,25 @@
+import type { z } from 'zod'
+import type { KindSchema } from '../kinds.js'
+import { kindOf, schemaOf } from '../kinds.js'
+import { adamw } from './adamw.js'
+import type { OptimizerDefinition } from './define-optimizer.js'
+import { sgd } from './sgd.js'
+
+/** All optimizers. A new one is a file like sgd.ts and a place here: docs/guides/extend.md. */
+const OPTIMIZERS = [sgd, adamw] as const
+
+export const optimizerSchema = schemaOf(OPTIMIZERS)
+export type OptimizerConfig = z.output<typeof optimizerSchema>
+
+export const OPTIMIZER_KINDS = OPTIMIZERS.map(kindOf)
+
+type OptimizerSchema = KindSchema & z.ZodType<OptimizerConfig>
+
+/** Of the optimizer that settings are for. */
+export function optimizerOf({ kind }: OptimizerConfig): OptimizerDefinition<OptimizerSchema, string, string> {
+  return OPTIMIZERS.find((optimizer) => kindOf(optimizer) === kind) as OptimizerDefinition<
+    OptimizerSchema,
+    string,
+    string
+  >
+}
