@@ -133,7 +133,7 @@ async function reportEverything(
     hooks: {
       onEpoch: (snapshot) => {
         const startedMs = performance.now()
-        reports.tensorboard.passed(snapshot)
+        reports.onEpoch(snapshot)
         epochHookMs = performance.now() - startedMs
       },
     },

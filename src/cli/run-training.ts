@@ -26,24 +26,11 @@ import { Log } from '../shared/log/log.js'
 import { forPeople } from '../shared/log/people-format.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
 import { RunEndings } from './run-endings.js'
+import type { LaunchOptions, OwnWorkers } from '../launch/launcher.js'
 import type { RunOptions } from './flags/run-flags.js'
 
-/** Workers that this process is responsible for. */
-export interface OwnWorkers {
-  /** Settles when they are gone; the coordinator has told them that the run is over. */
-  close(): Promise<void>
-  /** Those that run, and have not run for so long that they should have joined. */
-  starting(): number
-}
-
-export interface WorkerPlace {
-  /** `host:port` that workers join. */
-  readonly address: string
-  readonly runDirectory: string
-  readonly log: Log
-  /** All own workers ended, and none will be started again. Ends the run, unless others work for it. */
-  readonly onNoneLeft: (why: string) => void
-}
+/** What workers need to know of the run that they are started for. */
+type WorkerPlace = Omit<LaunchOptions, 'count' | 'device' | 'logLevel'>
 
 /**
  * A whole run: directory, coordinator, workers, training, saved models, report. Returns after SIGTERM too, with the weights saved.
@@ -165,7 +152,7 @@ class RunProcess {
         this.#reports.metrics.call(method, code, seconds)
         this.#runLog.call(method, code, seconds, details)
       },
-      hooks: { onEpoch: this.#reports.tensorboard.passed },
+      hooks: { onEpoch: this.#reports.onEpoch },
       signal: this.#endings.signal,
       runDirectory: this.#runDirectory,
       startingWorkers: () => this.#workers?.starting() ?? 0,

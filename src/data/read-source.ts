@@ -1,15 +1,15 @@
 import { readdir, stat } from 'node:fs/promises'
+import path from 'node:path'
+import type { Walk } from '../shared/walk-directory.js'
 import { ConvoyError } from '../shared/errors.js'
 import { progressEverySecond } from '../shared/progress.js'
-import { isCifarBinary, readCifarArchive, readCifarDirectory } from './formats/cifar-binary.js'
-import type { Dataset } from './dataset.js'
+import type { DatasetFormat, DecodedDataset } from './formats/dataset-format.js'
+import { DATASET_FORMATS, describeFormats } from './formats/dataset-formats.js'
 import { decodeCollection } from './formats/decode-collection.js'
 import type { CollectionOptions } from './formats/decode-collection.js'
-import { isIdx, readIdx } from './formats/idx.js'
 import { listArchive, readImageArchive } from './formats/image-archive.js'
 import type { ImageCollection } from './formats/image-collection.js'
 import { readImageFolder } from './formats/image-folder.js'
-import { IMAGE_FORMATS } from './formats/image-names.js'
 import type { LeftOut } from './formats/left-out.js'
 import { describeLeftOut } from './formats/left-out.js'
 import { readSourceState } from './cache/source-state.js'
@@ -19,7 +19,7 @@ export type ReadOptions = Pick<CollectionOptions, 'size' | 'classLevel' | 'skipB
 }
 
 export interface SourceContent {
-  readonly decoded: Omit<Dataset, 'fingerprint'>
+  readonly decoded: DecodedDataset
   readonly leftOut: readonly LeftOut[]
   readonly notes: readonly string[]
   /** Of images: the level that was given or chosen. */
@@ -42,18 +42,21 @@ export async function readSource(
   if (!found.isDirectory() && !found.isFile())
     throw new ConvoyError('usage', `${source} is neither a file nor a directory; give one of these.`)
   const { state, walk } = await readSourceState(source, report)
-  if (walk === undefined) return { state, content: await readArchive() }
-  const names = await readdir(source)
-  if (isCifarBinary(names)) return { state, content: whole(await readCifarDirectory(source, name)) }
-  if (isIdx(names)) return { state, content: whole(readIdx(source, name)) }
-  return { state, content: await decode(await readImageFolder(source, walk, report)) }
+  return { state, content: walk === undefined ? await readFile() : await readDirectory(walk) }
 
-  async function readArchive(): Promise<SourceContent> {
+  async function readDirectory(walk: Walk): Promise<SourceContent> {
+    const read = readerOf('readDirectory', await readdir(source))
+    if (read !== undefined) return whole(await read(source, name))
+    return decode(await readImageFolder(source, walk, report))
+  }
+
+  async function readFile(): Promise<SourceContent> {
+    const read = readerOf('readFile', [path.basename(source)])
+    if (read !== undefined) return whole(await read(source, name))
     const collection = await readImageArchive(source, report)
     // By what it holds: names of archives change.
-    if (collection.images.length === 0 && isCifarBinary(await listArchive(source)))
-      return whole(await readCifarArchive(source, name))
-    return decode(collection)
+    const readArchive = collection.images.length === 0 && readerOf('readArchive', await listArchive(source))
+    return readArchive ? whole(await readArchive(source, name)) : decode(collection)
   }
 
   async function decode(collection: ImageCollection): Promise<SourceContent> {
@@ -75,13 +78,18 @@ export async function readSource(
   }
 }
 
-function whole(decoded: Omit<Dataset, 'fingerprint'>): SourceContent {
+/** How to read a place with these file names; undefined: no format but images. */
+function readerOf(
+  way: 'readDirectory' | 'readArchive' | 'readFile',
+  names: readonly string[],
+): DatasetFormat['readFile'] {
+  return DATASET_FORMATS.find((format) => format[way] !== undefined && format.recognizes(names))?.[way]
+}
+
+function whole(decoded: DecodedDataset): SourceContent {
   return { decoded, leftOut: [], notes: [] }
 }
 
 function nothingKnown(source: string): ConvoyError {
-  return new ConvoyError(
-    'usage',
-    `${source} holds no data set that Convoy knows: CIFAR-10's binary batches, IDX files (MNIST), or images (${IMAGE_FORMATS}) in one directory per class.`,
-  )
+  return new ConvoyError('usage', `${source} holds no data set that Convoy knows: ${describeFormats()}.`)
 }

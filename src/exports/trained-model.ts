@@ -8,10 +8,11 @@ import { makeDirectory } from '../shared/make-directory.js'
 import { isThere, statIfThere } from '../shared/path-access.js'
 import { MAX_JSON_BYTES, readRegularFile } from '../shared/read-file.js'
 import { makeUniqueDirectory } from '../shared/staging.js'
-import { encodeLayersModel } from './layers-model.js'
+import { EXPORTERS } from './exporters.js'
 import type { WeightsOrigin } from './model-metadata.js'
-import { asStrings, modelMetadata } from './model-metadata.js'
-import { decodeSafetensors, encodeSafetensors } from './safetensors.js'
+import { modelMetadata } from './model-metadata.js'
+import { decodeSafetensors } from './safetensors.js'
+import { SAFETENSORS_FILE } from './safetensors-model.js'
 
 /** Weights of a run at a step, and all that is needed to use them. */
 export interface TrainedModel {
@@ -47,14 +48,12 @@ const manifestSchema = z.looseObject({
 })
 
 const MANIFEST = 'convoy.json'
-const SAFETENSORS = 'model.safetensors'
 /** Of one file of weights: 500 million of them. */
 const MAX_WEIGHTS_BYTES = 2e9
 
 /**
- * Saves `model.safetensors`, `layers-model/` (stock TensorFlow.js) and `convoy.json` (everything else, with hashes) as one
- * directory that appears by one rename, all synced; what was there before is replaced. What a save that was killed left is removed.
- * What a program needs that does not know Convoy stands in the first two as well: {@link modelMetadata}.
+ * Saves the model in all formats (exporters.ts) and `convoy.json` (everything else, with hashes) as one directory that appears by
+ * one rename, all synced; what was there before is replaced. What a save that was killed left is removed.
  * @returns bytes written
  */
 export async function saveTrainedModel(
@@ -64,19 +63,9 @@ export async function saveTrainedModel(
   origin: WeightsOrigin = {},
 ): Promise<number> {
   const { description, weights, step } = trained
-  const { layout } = description.model
-  const tensors = layout.tensors.map(({ name, shape, offset, size }) => ({
-    name,
-    shape,
-    values: weights.subarray(offset, offset + size),
-  }))
   const metadata = modelMetadata(description, step, origin, version)
-  const layersModel = encodeLayersModel(description.model, weights, metadata)
-  const files: Record<string, Buffer | string> = {
-    [SAFETENSORS]: encodeSafetensors(tensors, { format: 'convoy', ...asStrings(metadata) }),
-    'layers-model/model.json': layersModel.model,
-    'layers-model/weights.bin': layersModel.weights,
-  }
+  const exported = EXPORTERS.map((exporter) => exporter.encode({ model: description.model, weights, metadata }))
+  const files: Record<string, Buffer | string> = Object.assign({}, ...exported)
   const sha256 = Object.fromEntries(Object.entries(files).map(([name, content]) => [name, hashOf(content)]))
   const manifest: Manifest = { convoy: version, step, description, sha256 }
   files[MANIFEST] = `${JSON.stringify(manifest, null, 2)}\n`
@@ -87,10 +76,10 @@ export async function saveTrainedModel(
     if (name.startsWith(prefix)) await rm(path.join(path.dirname(directory), name), { recursive: true, force: true })
   const staging = await makeUniqueDirectory(path.join(path.dirname(directory), prefix))
   try {
-    await mkdir(path.join(staging, 'layers-model'))
+    const directories = [...new Set(Object.keys(files).map((name) => path.dirname(path.join(staging, name))))]
+    for (const place of directories) await mkdir(place, { recursive: true })
     for (const [name, content] of Object.entries(files)) await writeSynced(path.join(staging, name), content)
-    await syncDirectory(path.join(staging, 'layers-model'))
-    await syncDirectory(staging)
+    for (const place of [...directories, staging]) await syncDirectory(place)
     await replaceDirectory(staging, directory)
     return Object.values(files).reduce((bytes, content) => bytes + Buffer.byteLength(content), 0)
   } finally {
@@ -98,9 +87,9 @@ export async function saveTrainedModel(
   }
 }
 
-/** About what {@link saveTrainedModel} writes: the weights twice, and their description. */
+/** About what {@link saveTrainedModel} writes: weights and description once in each format. */
 export function savedBytes({ model, dataset }: RunDescription): number {
-  return 8 * model.layout.weightCount + 4 * JSON.stringify({ model, dataset }).length + 64 * 1024
+  return 4 * EXPORTERS.length * model.layout.weightCount + 4 * JSON.stringify({ model, dataset }).length + 64 * 1024
 }
 
 /** Where a run keeps those weights; undefined: it has none yet. */
@@ -149,9 +138,9 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
     const why = wrong ? `${wrong.path.join('.')}: ${wrong.message}` : (error as Error).message
     throw new ConvoyError('data', `${manifestFile} is damaged: ${why}.`, { cause: error })
   }
-  const file = path.join(directory, SAFETENSORS)
+  const file = path.join(directory, SAFETENSORS_FILE)
   const bytes = readRegularFile(file, MAX_WEIGHTS_BYTES, 'data')
-  if (hashOf(bytes) !== manifest.sha256[SAFETENSORS]) {
+  if (hashOf(bytes) !== manifest.sha256[SAFETENSORS_FILE]) {
     throw new ConvoyError(
       'data',
       `${file} is damaged: its sha256 is not the one in ${MANIFEST}. Use the other weights of its run (\`convoy eval --weights ${which === 'best' ? 'last' : 'best'}\`, and predict and inspect alike), or train again.`,

@@ -1,14 +1,14 @@
-import type { Report } from '../metrics/definitions.js'
 import type { MetricsServer } from '../metrics/serve-metrics.js'
 import { serveMetrics } from '../metrics/serve-metrics.js'
 import type { RunObserver } from '../training/run-events.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
-import { MetricsFile } from './sinks/metrics-file.js'
 import { PrometheusMetrics } from './sinks/prometheus-metrics.js'
 import type { LossObserver } from './page/report-file.js'
 import type { RunIdentity } from './run-identity.js'
 import { RunPage } from './page/run-page.js'
-import { TensorboardReport } from './sinks/tensorboard/tensorboard-report.js'
+import type { RunSink } from './sinks/run-sink.js'
+import { SINKS } from './sinks/sinks.js'
+import type { EpochSnapshot } from '../training/trainer.js'
 
 export interface RunReportsOptions {
   readonly runDirectory: string
@@ -18,7 +18,7 @@ export interface RunReportsOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number
   /** Told once of each report that cannot be written, such as on a full disk. */
-  readonly onLost: (report: Report, reason: Error) => void
+  readonly onLost: (report: string, reason: Error) => void
   /** Told when the end waits for Prometheus, and for how many seconds at most. */
   readonly onLastScrape: (seconds: number) => void
 }
@@ -26,12 +26,11 @@ export interface RunReportsOptions {
 /** Whoever stops a run may kill it soon; Prometheus as this project sets it up comes every 5 s. */
 const MAX_STOPPED_WAIT_MS = 6_000
 
-/** Everything that tells of a run, terminal and log aside: `metrics.jsonl`, TensorBoard, Prometheus and the page. */
+/** All reports of a run, terminal and log aside: the sinks, Prometheus and the page. */
 export class RunReports {
   readonly metrics: PrometheusMetrics
   readonly page: RunPage
-  readonly tensorboard: TensorboardReport
-  readonly #metricsFile: MetricsFile
+  readonly #sinks: readonly RunSink[]
   readonly #signal: AbortSignal
   readonly #onLastScrape: (seconds: number) => void
   #end: 'finished' | 'stopped' | 'interrupted' | 'failed' | undefined
@@ -39,29 +38,38 @@ export class RunReports {
 
   constructor({ runDirectory, identity, signal, now, onLost, onLastScrape }: RunReportsOptions) {
     const metrics = new PrometheusMetrics(now, identity)
-    const lossOf = (report: Report): LossObserver => {
+    this.#sinks = SINKS.map((sink) =>
+      sink.open({ runDirectory, identity, wallSeconds: () => Date.now() / 1000, onLost: lossOf(sink.name) }),
+    )
+    this.#signal = signal
+    this.#onLastScrape = onLastScrape
+    this.metrics = metrics
+    this.page = new RunPage(runDirectory, signal, (inspection) => {
+      for (const sink of this.#sinks) sink.onInspection?.(inspection)
+    })
+
+    function lossOf(report: string): LossObserver {
       let isSaid = false
+      // From the beginning, so that Prometheus sees the first loss as an increase.
+      metrics.lost(report, 0)
       return (records, reason) => {
         metrics.lost(report, records)
         if (!isSaid) onLost(report, reason)
         isSaid = true
       }
     }
-    const tensorboard = new TensorboardReport(runDirectory, identity, () => Date.now() / 1000, lossOf('tensorboard'))
-    this.#signal = signal
-    this.#onLastScrape = onLastScrape
-    this.metrics = metrics
-    this.tensorboard = tensorboard
-    this.page = new RunPage(runDirectory, signal, tensorboard.inspected)
-    this.#metricsFile = new MetricsFile(runDirectory, lossOf('metrics.jsonl'))
   }
 
   readonly observe: RunObserver = (event) => {
-    this.#metricsFile.observe(event)
+    for (const sink of this.#sinks) sink.observe(event)
     this.metrics.observe(event)
-    this.tensorboard.observe(event)
     this.page.observe(event)
     if (event.kind === 'finished') this.#end = 'finished'
+  }
+
+  /** See TrainerHooks.onEpoch. */
+  readonly onEpoch = (snapshot: EpochSnapshot): void => {
+    for (const sink of this.#sinks) sink.onEpoch?.(snapshot)
   }
 
   /** The run broke off, or its result could not be saved. @param kind stopped, interrupted: on request */
@@ -93,8 +101,7 @@ export class RunReports {
   /** Everything is written, and Prometheus has seen how a run ended that did not fail, when this settles. */
   async close(): Promise<void> {
     await this.page.close()
-    await this.tensorboard.close()
-    await this.#metricsFile.close()
+    for (const sink of this.#sinks.toReversed()) await sink.close()
     if (this.#end === 'finished') await this.#server?.lastScrape(this.#signal, this.#onLastScrape)
     // The signal has fired already; the next one ends the process.
     else if (this.#end !== undefined && this.#end !== 'failed')

@@ -43,6 +43,7 @@ const SHOWN_BY: Readonly<Record<string, readonly string[]>> = {
   'src/cli/flags/weights-option.ts --weights': ['eval', 'predict', 'inspect'],
   'src/data/sampling/choose-samples.ts --split': ['eval', 'inspect'],
   'src/cli/flags/descriptor-problems.ts --workers': ['train'],
+  'src/cli/flags/run-flags.ts --launcher': ['train'],
   'src/cli/flags/run-flags.ts --standalone': ['train'],
   'src/cli/flags/run-flags.ts --workers': ['train'],
   'src/coordinator/run-announcement.ts --admin': ['status', 'stop'],

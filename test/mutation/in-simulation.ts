@@ -5,7 +5,9 @@ import type { Verdict } from './verdict.js'
 import { runProgram } from './run-program.js'
 
 const RUNS = 1_000
-const LIMIT_MS = 180_000
+const LIMIT_MS = 600_000
+/** What a simulation prints that has found something. */
+const FINDING = /^(Seed |\w*Error).*$/m
 
 /**
  * Plants one fault after the other and simulates runs with it.
@@ -22,14 +24,15 @@ export async function findInSimulation(
     const main = path.join(copy.directory, 'dist', 'test', 'simulation', 'main.js')
     for (const mutation of mutations) {
       const takeOut = copy.plant(mutation)
-      const { output } = await runProgram([main, '--runs', `${RUNS}`], {
-        ...{ scratch: copy.scratch, limitMs: LIMIT_MS, signal },
+      const { output, isOverLimit } = await runProgram([main, '--runs', `${RUNS}`], {
+        ...{ scratch: copy.scratch, limitMs: LIMIT_MS, signal, enough: FINDING },
       })
       if (signal.aborted) return
       takeOut()
-      // A run that was only slow has caught nothing.
-      const how = (/^Seed .*$/m.exec(output) ?? /^\w*Error.*$/m.exec(output))?.[0]
-      onVerdict({ name: mutation.name, isCaught: how !== undefined, how: how ?? `${RUNS} runs saw nothing` })
+      // A simulation that was only slow has caught nothing.
+      const finding = FINDING.exec(output)?.[0]
+      const nothing = isOverLimit ? `found nothing in ${LIMIT_MS / 1000} s` : `${RUNS} runs found nothing`
+      onVerdict({ name: mutation.name, isCaught: finding !== undefined, how: finding ?? nothing })
     }
   } finally {
     copy.remove()

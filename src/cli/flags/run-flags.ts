@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { addressProblems } from '../../coordinator/address-problems.js'
 import { findSource } from '../../data/open-dataset.js'
 import { DEVICE_CHOICES } from '../../tensorflow/runtime/device-choice.js'
+import type { LauncherName } from '../../launch/launchers.js'
 import type { RunConfig } from '../../model/config/run-config.js'
 import { LOG_LEVELS } from '../../shared/log/log-levels.js'
 import { standardError } from '../../shared/terminal.js'
@@ -40,6 +41,8 @@ const runOptionsSchema = z.object({
   logLevel: z.string(),
   workerLogLevel: z.enum(LOG_LEVELS).default('warn'),
   device: z.enum(DEVICE_CHOICES).default('auto'),
+  /** Commander checks the name. */
+  launcher: z.custom<LauncherName>().optional(),
   standalone: z.boolean().default(false),
   workers: z.coerce.number().int().min(1).max(256).optional(),
 })
@@ -114,8 +117,12 @@ function soundOptions(flags: RunConfigFlags): Partial<RunOptions> {
 
 /** What is wrong with options that are sound by themselves. */
 async function optionProblems(options: Partial<RunOptions>): Promise<string[]> {
-  const { standalone, audit, workers, data, announce } = options
+  const { audit, workers, data, announce } = options
+  const standalone = options.standalone === true || options.launcher === 'standalone'
   return [
+    ...(options.standalone && options.launcher !== undefined
+      ? ['--standalone and --launcher exclude each other: --standalone is short for --launcher standalone.']
+      : []),
     ...(standalone && audit !== undefined ? ['--audit compares workers; --standalone has only one.'] : []),
     ...(standalone && workers !== undefined
       ? ['--standalone and --workers exclude each other: standalone is one process.']

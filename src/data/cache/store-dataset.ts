@@ -1,5 +1,6 @@
 import { ConvoyError } from '../../shared/errors.js'
 import type { Dataset, DatasetInfo } from '../dataset.js'
+import type { DecodedDataset } from '../formats/dataset-format.js'
 import type { DatasetOrigin } from './dataset-origin.js'
 import { blocksOf, fingerprintOf, writePackedDataset } from './packed-cache.js'
 import { checkNameIsFree, recordOrigin } from './stored-datasets.js'
@@ -7,10 +8,11 @@ import { checkNameIsFree, recordOrigin } from './stored-datasets.js'
 /**
  * Packs a decoded data set into the cache.
  * @returns its header, fingerprint included; content that is there already keeps its name, unless this one was chosen
- * @throws ConvoyError('data') for fewer than two classes, or a class without samples; ConvoyError('usage') when the chosen name is
+ * @throws ConvoyError('internal') when the sizes do not fit together: a format's mistake; ConvoyError('data') for fewer than two classes, or a class without samples; ConvoyError('usage') when the chosen name is
  * another data set's
  */
-export async function storeDataset(decoded: Omit<Dataset, 'fingerprint'>, origin: DatasetOrigin): Promise<DatasetInfo> {
+export async function storeDataset(decoded: DecodedDataset, origin: DatasetOrigin): Promise<DatasetInfo> {
+  checkSizes(decoded)
   checkClasses(decoded)
   const { pixels, labels, ...header } = decoded
   const labelBytes = new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength)
@@ -19,6 +21,15 @@ export async function storeDataset(decoded: Omit<Dataset, 'fingerprint'>, origin
   if (origin.nameIsChosen) await checkNameIsFree(header.name, fingerprint, origin)
   await writePackedDataset({ ...header, fingerprint }, blocks)
   return recordOrigin(fingerprint, header.name, origin)
+}
+
+function checkSizes({ name, count, height, width, channels, classNames, pixels, labels }: DecodedDataset): void {
+  const wrong = (what: string): ConvoyError => new ConvoyError('internal', `${name} was read wrongly: ${what}.`)
+  const size = count * height * width * channels
+  if (pixels.length !== size) throw wrong(`${pixels.length} bytes of pixels for a size of ${size}`)
+  if (labels.length !== count) throw wrong(`${labels.length} labels for ${count} images`)
+  const label = labels.find((value) => value >= classNames.length)
+  if (label !== undefined) throw wrong(`the label ${label} with ${classNames.length} classes`)
 }
 
 function checkClasses({ name, classNames, labels }: Pick<Dataset, 'name' | 'classNames' | 'labels'>): void {

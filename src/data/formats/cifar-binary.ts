@@ -4,7 +4,7 @@ import tar from 'tar-stream'
 import { ConvoyError } from '../../shared/errors.js'
 import { throwShortage } from '../../shared/own-shortage.js'
 import { readRegularFile } from '../../shared/read-file.js'
-import type { Dataset } from '../dataset.js'
+import type { DatasetFormat, DecodedDataset } from './dataset-format.js'
 import { archiveKind, unpackArchive } from './open-archive.js'
 
 /** The official binary edition of CIFAR-10: one label byte and 3 planes of 32x32 bytes (red, green, blue) a record. */
@@ -22,16 +22,18 @@ const BATCHES = [
 ]
 const CLASS_NAMES = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck']
 
-/** Whether these file names (base names) are CIFAR-10's binary edition. */
-export function isCifarBinary(names: readonly string[]): boolean {
-  return names.some((name) => BATCHES.includes(path.basename(name)))
+export const cifarBinary: DatasetFormat = {
+  title: "CIFAR-10's binary batches",
+  recognizes: (names) => names.some((name) => BATCHES.includes(path.basename(name))),
+  readDirectory,
+  readArchive: readCifarArchive,
 }
 
 /**
  * Reads the six batch files from their directory.
  * @throws ConvoyError('data') naming the file and the offset
  */
-export async function readCifarDirectory(directory: string, name: string): Promise<Omit<Dataset, 'fingerprint'>> {
+async function readDirectory(directory: string, name: string): Promise<DecodedDataset> {
   const files = new Map<string, Buffer>()
   for (const batch of BATCHES) {
     const file = path.join(directory, batch)
@@ -51,7 +53,7 @@ export async function readCifarDirectory(directory: string, name: string): Promi
 }
 
 /** Reads the six batch files from the official tar.gz, or from the tar inside. @throws ConvoyError('data') naming the file and the offset */
-export async function readCifarArchive(archive: string, name: string): Promise<Omit<Dataset, 'fingerprint'>> {
+export async function readCifarArchive(archive: string, name: string): Promise<DecodedDataset> {
   const files = new Map<string, Buffer>()
   const extract = tar.extract()
   const collect = async (): Promise<void> => {
@@ -86,7 +88,7 @@ function checkSize(where: string, batch: string, bytes: number): void {
   )
 }
 
-function decodeBatches(files: ReadonlyMap<string, Buffer>, where: string, name: string): Omit<Dataset, 'fingerprint'> {
+function decodeBatches(files: ReadonlyMap<string, Buffer>, where: string, name: string): DecodedDataset {
   const count = BATCHES.length * RECORDS
   const pixels = new Uint8Array(count * 3 * PLANE)
   const labels = new Uint16Array(count)

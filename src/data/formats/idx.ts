@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib'
 import { ConvoyError } from '../../shared/errors.js'
 import { isThere } from '../../shared/path-access.js'
 import { readRegularFile } from '../../shared/read-file.js'
-import type { Dataset } from '../dataset.js'
+import type { DatasetFormat, DecodedDataset } from './dataset-format.js'
 import { isGzip } from './open-archive.js'
 import { checkPackedSize } from '../cache/packed-cache.js'
 
@@ -18,16 +18,17 @@ const PARTS = [
 /** Of one file, as it is and unpacked. */
 const MAX_BYTES = 4_000_000_000
 
-/** Whether these file names are an IDX data set. */
-export function isIdx(names: readonly string[]): boolean {
-  return names.some((name) => spellings(PARTS[0][0]).includes(name))
+export const idx: DatasetFormat = {
+  title: 'IDX files (MNIST)',
+  recognizes: (names) => names.some((name) => spellings(PARTS[0][0]).includes(name)),
+  readDirectory,
 }
 
 /**
  * Reads `train-…` and, where they are there, `t10k-…` images and labels, plain or gzipped; grey, one channel.
  * @throws ConvoyError('data') naming the file and the offset
  */
-export function readIdx(directory: string, name: string): Omit<Dataset, 'fingerprint'> {
+function readDirectory(directory: string, name: string): DecodedDataset {
   const parts = []
   for (const [imagesName, labelsName] of PARTS) {
     if (parts.length > 0 && !find(directory, imagesName)) continue

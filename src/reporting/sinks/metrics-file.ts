@@ -1,20 +1,27 @@
 import path from 'node:path'
 import type { RunEvent, RunObserver } from '../../training/run-events.js'
 import type { MetricsLine } from './metrics-line.js'
-import type { LossObserver } from '../page/report-file.js'
 import { ReportFile } from '../page/report-file.js'
+import type { RunSink, SinkContext, SinkDefinition } from './run-sink.js'
+
+export const metricsFile: SinkDefinition = {
+  name: 'metrics.jsonl',
+  open: (context) => new MetricsFile(context),
+}
 
 /** Writes the run's events to `metrics.jsonl`, one {@link MetricsLine} a line, as soon as they happen. */
-export class MetricsFile {
+export class MetricsFile implements RunSink {
   readonly #file: ReportFile
+  readonly #wallSeconds: () => number
 
-  constructor(directory: string, onLost: LossObserver) {
-    this.#file = new ReportFile(path.join(directory, 'metrics.jsonl'), { flushMs: 0, onLost })
+  constructor({ runDirectory, wallSeconds, onLost }: SinkContext) {
+    this.#file = new ReportFile(path.join(runDirectory, 'metrics.jsonl'), { flushMs: 0, onLost })
+    this.#wallSeconds = wallSeconds
   }
 
   readonly observe: RunObserver = (event) => {
     if (event.kind === 'evaluating') return
-    const line: MetricsLine = { time: Date.now() / 1000, ...compact(event) }
+    const line: MetricsLine = { time: this.#wallSeconds(), ...compact(event) }
     this.#file.append(Buffer.from(`${JSON.stringify(line)}\n`))
   }
 

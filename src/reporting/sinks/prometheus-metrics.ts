@@ -1,5 +1,5 @@
 import { isBadValue } from '../../shared/rejection.js'
-import type { NameOf, Report } from '../../metrics/definitions.js'
+import type { NameOf } from '../../metrics/definitions.js'
 import { METRICS, RUN_STATES, WORKER_STATES } from '../../metrics/definitions.js'
 import { Metrics } from '../../metrics/metrics.js'
 import type { PhaseReport } from '../../metrics/phases.js'
@@ -109,7 +109,7 @@ export class PrometheusMetrics {
   }
 
   /** Records that are in no report. */
-  lost(report: Report, records: number): void {
+  lost(report: string, records: number): void {
     this.#metrics.increase('report_records_lost', { report }, records)
   }
 

@@ -57,8 +57,8 @@ export const REPORTING: readonly NumberMutation[] = [
   {
     ...LINES,
     name: 'times in metrics.jsonl are milliseconds',
-    find: 'Date.now() / 1000',
-    replace: 'Date.now()',
+    find: 'time: this.#wallSeconds()',
+    replace: 'time: 1000 * this.#wallSeconds()',
   },
   {
     ...TIMELINE,

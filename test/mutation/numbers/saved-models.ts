@@ -1,7 +1,7 @@
 import type { NumberMutation } from '../mutation.js'
 
 const SAFETENSORS = { file: 'exports/safetensors.js', tests: ['unit/exports/saved-model'] }
-const TRAINED = { file: 'exports/trained-model.js', tests: ['unit/exports/saved-model'] }
+const SAFETENSORS_MODEL = { file: 'exports/safetensors-model.js', tests: ['unit/exports/saved-model'] }
 const LAYERS = { file: 'exports/layers-model.js', tests: ['unit/exports/saved-model'] }
 const METADATA = { file: 'exports/model-metadata.js', tests: ['unit/exports/saved-model'] }
 
@@ -39,13 +39,13 @@ export const SAVED_MODELS: readonly NumberMutation[] = [
     replace: "' '.repeat(0)",
   },
   {
-    ...TRAINED,
+    ...SAFETENSORS_MODEL,
     name: 'the tensors of safetensors stand in another order than the weights',
-    find: 'const tensors = layout.tensors.map(',
-    replace: 'const tensors = layout.tensors.toReversed().map(',
+    find: 'const tensors = model.layout.tensors.map(',
+    replace: 'const tensors = model.layout.tensors.toReversed().map(',
   },
   {
-    ...TRAINED,
+    ...SAFETENSORS_MODEL,
     name: 'saved kernels are transposed',
     find: 'values: weights.subarray(offset, offset + size),',
     replace:

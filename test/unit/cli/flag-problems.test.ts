@@ -126,6 +126,12 @@ describe('fault 52: everything that is wrong is reported at once, and nothing is
     assertRefused(convoy(['predict']), [/argument 'run'/, /argument 'images'/])
   })
 
+  it('by two ways to start workers at once, and by one that does not exist', () => {
+    assertRefused(convoy(['train', '--launcher', 'processes', '--standalone']), [/--standalone and --launcher exclude/])
+    assertRefused(convoy(['train', '--launcher', 'slurm']), [/'slurm' is invalid.*processes, standalone/])
+    assertRefused(convoy(['train', '--launcher', 'standalone', '--workers', '2']), [/--standalone and --workers/])
+  })
+
   it('also a data set that is there and none', () => {
     assertRefused(convoy(['train', '--data', '.']), [/holds no data set/])
   })

@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream'
 import { after, describe, it } from 'node:test'
 import { checkRunTransition } from '../../../src/scheduler/run-states.js'
 import { finalTable } from '../../../src/reporting/final-table.js'
-import { MetricsFile } from '../../../src/reporting/sinks/metrics-file.js'
+import { metricsFile } from '../../../src/reporting/sinks/metrics-file.js'
 import { RunLog } from '../../../src/reporting/run-log.js'
 import { createRunDirectory, writeResult } from '../../../src/reporting/run-directory.js'
 import { ProgressLine } from '../../../src/reporting/sinks/progress-line.js'
@@ -23,9 +23,18 @@ after(() => {
   rmSync(scratch, { recursive: true, force: true })
 })
 
+const context = {
+  runDirectory: scratch,
+  identity: { run: 'r', name: 'r', recipe: 'quick', version: '1' },
+  wallSeconds: () => Date.now() / 1000,
+  onLost: (_records: number, reason: Error) => {
+    throw reason
+  },
+}
+
 describe('metrics.jsonl', () => {
   it('has its times in seconds since 1970, and of the result the hashes', async () => {
-    const file = new MetricsFile(scratch, () => undefined)
+    const file = metricsFile.open(context)
     const before = Date.now() / 1000
     for (const event of EVENTS) file.observe(event)
     await file.close()
@@ -78,9 +87,7 @@ describe('run directory', () => {
   })
 
   it('receives every event but partial progress in metrics.jsonl', async () => {
-    const file = new MetricsFile(scratch, (_records, reason) => {
-      throw reason
-    })
+    const file = metricsFile.open(context)
     for (const event of EVENTS) file.observe(event)
     await file.close()
     const lines = readFileSync(path.join(scratch, 'metrics.jsonl'), 'utf8').trim().split('\n')

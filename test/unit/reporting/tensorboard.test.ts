@@ -127,14 +127,14 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
   it('has the mistakes of all inspections under one tag, an image each, and a table that says what was taken for what', async () => {
     const directory = mkdtempSync(path.join(scratch, 'mistakes-'))
     const identity = { run: 'r', name: 'r', recipe: 'quick', version: '1' }
-    const report = new TensorboardReport(
-      directory,
+    const report = new TensorboardReport({
+      runDirectory: directory,
       identity,
-      () => 1,
-      (_records, reason) => {
+      wallSeconds: () => 1,
+      onLost: (_records, reason) => {
         throw reason
       },
-    )
+    })
     const started = EVENTS.find((event) => event.kind === 'started')!
     report.observe({ ...started, dataset: { ...started.dataset, classNames: ['cat|*kitten*', 'dog'] } })
     const pixels = [Uint8Array.of(255, 0, 0, 0, 255, 0), Uint8Array.of(0, 0, 255, 255, 255, 255)]
@@ -142,7 +142,7 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
       ...{ label: 0, sample, pixels: Buffer.from(bytes).toString('base64'), probabilities: [0.1, 0.9] },
     }))
     for (const step of [7, 9])
-      report.inspected({ split: 'validation', step, imageShape: [1, 2, 3], mistakes } as unknown as Inspection)
+      report.onInspection({ split: 'validation', step, imageShape: [1, 2, 3], mistakes } as unknown as Inspection)
     await report.close()
     const { batches, texts } = read!(path.join(directory, 'tensorboard', 'validation'))
     assert.deepEqual(Object.keys(batches), ['mistakes'])
@@ -278,7 +278,13 @@ describe('the event files of a run, read byte by byte', () => {
   it('have records whose checksums fit, and the numbers of each step', async () => {
     const directory = mkdtempSync(path.join(scratch, 'run-'))
     const identity = { run: 'r', name: 'x', recipe: 'quick', version: '1.2.3' }
-    const report = new TensorboardReport(directory, identity, () => 1.7e9, assert.ifError)
+    const report = new TensorboardReport({
+      ...{ runDirectory: directory, identity },
+      wallSeconds: () => 1.7e9,
+      onLost: (_records, reason) => {
+        throw reason
+      },
+    })
     for (const event of EVENTS) report.observe(event)
     await report.close()
     const scalars = (split: string): Map<string, number[]> => {

@@ -7,6 +7,7 @@ import type { RunEvent, RunObserver } from '../../../training/run-events.js'
 import type { EpochSnapshot } from '../../../training/trainer.js'
 import type { LossObserver } from '../../page/report-file.js'
 import type { RunIdentity } from '../../run-identity.js'
+import type { RunSink, SinkContext, SinkDefinition } from '../run-sink.js'
 import type { SummaryValue } from './event-file.js'
 import { EventFile, imagesTensor, textTensor } from './event-file.js'
 import { histogramOf } from './histogram.js'
@@ -44,12 +45,17 @@ const DESCRIPTIONS: Readonly<Record<SplitName, Readonly<Record<string, string>>>
   },
 }
 
+export const tensorboard: SinkDefinition = {
+  name: 'tensorboard',
+  open: (context) => new TensorboardReport(context),
+}
+
 /**
  * The run for TensorBoard, in `tensorboard/` of the run directory: settings and hyperparameters when it starts; in `train/` the scalars of
  * each step, and, at the first step, each epoch's end and the last step, histograms of weights and gradients and the first layer's
  * kernels; in `validation/` and `test/` loss, accuracy and confusion matrix of each evaluation, and mistakes of each inspection.
  */
-export class TensorboardReport {
+export class TensorboardReport implements RunSink {
   readonly #directory: string
   readonly #identity: RunIdentity
   readonly #wallSeconds: () => number
@@ -61,8 +67,8 @@ export class TensorboardReport {
   /** Images in the making. */
   #images: Promise<void> = Promise.resolve()
 
-  /** @param wallSeconds since 1970 @throws Error of the file system when the file cannot be made */
-  constructor(runDirectory: string, identity: RunIdentity, wallSeconds: () => number, onLost: LossObserver) {
+  /** @throws Error of the file system when the file cannot be made */
+  constructor({ runDirectory, identity, wallSeconds, onLost }: SinkContext) {
     this.#directory = path.join(runDirectory, 'tensorboard')
     this.#identity = identity
     this.#wallSeconds = wallSeconds
@@ -82,7 +88,7 @@ export class TensorboardReport {
   }
 
   /** See TrainerHooks.onEpoch. Takes about 5 ms for the 270,000 weights of resnet20. */
-  readonly passed = ({ step, layout, weights, gradient }: EpochSnapshot): void => {
+  readonly onEpoch = ({ step, layout, weights, gradient }: EpochSnapshot): void => {
     const values = layout.tensors.flatMap(({ name, offset, size, trainable }) => [
       { tag: `weights/${name}`, histo: histogramOf(weights.subarray(offset, offset + size)) },
       ...(trainable
@@ -95,7 +101,7 @@ export class TensorboardReport {
   }
 
   /** The mistakes of an inspection: the images under one tag, and what each was taken for under another. */
-  readonly inspected = ({ split, step, imageShape, mistakes }: Inspection): void => {
+  readonly onInspection = ({ split, step, imageShape, mistakes }: Inspection): void => {
     if (mistakes.length === 0) return
     const writer = SPLIT_NAMES.find((name) => name === split) ?? 'run'
     const rows = mistakes.map(({ label, probabilities, sample }, index) => {

@@ -1,0 +1,22 @@
+import type { Dataset } from '../dataset.js'
+
+/** A data set before it is stored. */
+export type DecodedDataset = Omit<Dataset, 'fingerprint'>
+
+/**
+ * A file format of data sets. Which one a path has is decided by names of files: the entries of a directory, all files of an archive
+ * (with their directories), or the one file itself.
+ *
+ * Readers get the path and the name of the data set, and throw ConvoyError('data') naming the file and the offset of what is wrong.
+ */
+export interface DatasetFormat {
+  /** For people, such as `IDX files (MNIST)`. */
+  readonly title: string
+  /** Whether files of these names are a data set of this format. */
+  recognizes(names: readonly string[]): boolean
+  readonly readDirectory?: (directory: string, name: string) => DecodedDataset | Promise<DecodedDataset>
+  /** Of a tar or tar.gz. */
+  readonly readArchive?: (archive: string, name: string) => DecodedDataset | Promise<DecodedDataset>
+  /** Of one file that is no archive. */
+  readonly readFile?: (file: string, name: string) => DecodedDataset | Promise<DecodedDataset>
+}

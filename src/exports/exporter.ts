@@ -1,0 +1,16 @@
+import type { ModelDescription } from '../model/parameter-layout.js'
+import type { ModelMetadata } from './model-metadata.js'
+
+export interface ExportedModel {
+  readonly model: ModelDescription
+  /** float32, `[layout.weightCount]` */
+  readonly weights: Float32Array
+  /** What a program that knows nothing of Convoy needs; a format has it where its own readers look for such a thing. */
+  readonly metadata: ModelMetadata
+}
+
+/** A format that every trained model is saved in. */
+export interface Exporter {
+  /** @returns its files by path inside the directory of the saved model, such as `layers-model/model.json` */
+  encode(exported: ExportedModel): Readonly<Record<string, Buffer | string>>
+}

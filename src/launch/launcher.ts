@@ -1,0 +1,34 @@
+import type { Log } from '../shared/log/log.js'
+import type { DeviceChoice } from '../tensorflow/runtime/device-choice.js'
+
+export interface LaunchOptions {
+  /** `host:port` that the workers join. */
+  readonly address: string
+  /** Where their logs go. */
+  readonly runDirectory: string
+  /** How many; undefined: as many as the place has GPUs or cores for. */
+  readonly count: number | undefined
+  /** What they compute on. */
+  readonly device: DeviceChoice
+  /** What they log from this level on. */
+  readonly logLevel: string
+  readonly log: Log
+  /** To be called when all of them ended and none will start again. Ends the run, unless other workers take part. */
+  readonly onNoneLeft: (why: string) => void
+}
+
+/** The workers that a run started itself. */
+export interface OwnWorkers {
+  /** How many of them start now: they may join soon. */
+  starting(): number
+  /** Settles when all have ended; the coordinator has told them to finish. */
+  close(): Promise<void>
+}
+
+/** A way to start a run's own workers, for `convoy train --launcher`. */
+export interface Launcher {
+  readonly name: string
+  /** For the help of `--launcher`. */
+  readonly description: string
+  launch(options: LaunchOptions): OwnWorkers
+}

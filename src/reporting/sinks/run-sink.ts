@@ -1,0 +1,33 @@
+import type { RunObserver } from '../../training/run-events.js'
+import type { EpochSnapshot } from '../../training/trainer.js'
+import type { Inspection } from '../page/inspection.js'
+import type { LossObserver } from '../page/report-file.js'
+import type { RunIdentity } from '../run-identity.js'
+
+export interface SinkContext {
+  readonly runDirectory: string
+  readonly identity: RunIdentity
+  /** Seconds since 1970. */
+  readonly wallSeconds: () => number
+  /** Hears of records that could not be written, such as to a full disk. Nothing else may fail: the run goes on. */
+  readonly onLost: LossObserver
+}
+
+/** Something that a run's events are written to. */
+export interface RunSink {
+  /** Called while workers compute; slow work belongs into the background. */
+  readonly observe: RunObserver
+  /** Weights and gradient at the first step, each epoch's end and the last step; they are overwritten afterwards. */
+  readonly onEpoch?: (snapshot: EpochSnapshot) => void
+  /** What the network does with some images, whenever that was computed. */
+  readonly onInspection?: (inspection: Inspection) => void
+  /** Settles when everything is written. */
+  close(): Promise<void>
+}
+
+export interface SinkDefinition {
+  /** For people and for the label `report` of the metrics. */
+  readonly name: string
+  /** @throws Error of the file system when it cannot be made */
+  open(context: SinkContext): RunSink
+}
