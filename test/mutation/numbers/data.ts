@@ -11,6 +11,8 @@ const STREAM = {
 const CIFAR = { file: 'data/formats/cifar-binary.js', tests: ['unit/data/data-import / interleaved RGB'] }
 const IDX = { file: 'data/formats/idx.js', tests: ['unit/data/data-import / both parts pooled'] }
 const PIXELS = { file: 'data/formats/decode-pixels.js', tests: ['unit/data/image-formats / with alpha'] }
+const SCALED = { file: 'data/formats/decode-pixels.js', tests: ['unit/data/decode-pixels'] }
+const OVERLAP = { file: 'data/image-overlap.js', tests: ['unit/data/image-overlap'] }
 const FOLDER = { file: 'data/formats/decode-images.js', tests: ['unit/data/data-import'] }
 const CLASSES = { file: 'data/map-classes.js', tests: ['unit/data/map-classes'] }
 const STORED = { file: 'data/cache/packed-cache.js', tests: ['unit/data/data-embedded'] }
@@ -168,5 +170,36 @@ export const DATA: readonly NumberMutation[] = [
     name: 'a data set with a flipped bit is loaded',
     find: 'if (fingerprintOf(info, blocksOf(bytes)) !== fingerprint)',
     replace: 'if (false)',
+  },
+  {
+    ...SCALED,
+    name: 'images are scaled by the nearest pixel',
+    find: "kernel: 'lanczos3'",
+    replace: "kernel: 'nearest'",
+  },
+  {
+    ...SCALED,
+    name: 'images for a grey model have colours',
+    find: "channels === 1 ? 'b-w' : 'srgb'",
+    replace: "'srgb'",
+  },
+  {
+    ...OVERLAP,
+    name: 'images of the test split count as images of the validation split',
+    find: 'hashesOf(trained.dataset, trained.split.validation)',
+    replace: 'hashesOf(trained.dataset, trained.split.test)',
+  },
+  {
+    ...OVERLAP,
+    name: 'an image of two splits is counted twice',
+    find: 'else if (validation.has(hash))',
+    replace: 'if (validation.has(hash))',
+  },
+  {
+    file: 'data/sampling/choose-samples.js',
+    tests: ['unit/data/data-split-and-stream'],
+    name: 'the test split of a stratified run is measured as if it were plain',
+    find: 'splitDataset(dataset, seed, stratified)',
+    replace: 'splitDataset(dataset, seed, false)',
   },
 ]

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { chooseSamples, SPLIT_CHOICES } from '../../../src/data/sampling/choose-samples.js'
 import { SampleStream } from '../../../src/data/sampling/sample-stream.js'
 import { splitDataset } from '../../../src/data/sampling/split.js'
 import type { ConvoyError } from '../../../src/shared/errors.js'
@@ -32,6 +33,18 @@ describe('split', () => {
       for (const sample of samples as Uint32Array) counts[cifar.labels[sample]!]!++
       assert.deepEqual(counts, new Array<number>(10).fill(name === 'train' ? 4200 : 900))
     }
+  })
+
+  it('measured later is that of the run, stratified or not', () => {
+    const data = { ...labelled(200, 7), name: 'numbers' }
+    for (const stratified of [false, true]) {
+      const split = splitDataset(data, 5, stratified)
+      for (const name of SPLIT_CHOICES) {
+        const expected = name === 'all' ? Uint32Array.from({ length: 200 }, (_, sample) => sample) : split[name]
+        assert.deepEqual(chooseSamples(data, name, { seed: 5, stratified }), expected, name)
+      }
+    }
+    assert.notDeepEqual(splitDataset(data, 5, true), splitDataset(data, 5, false))
   })
 
   it('loses and repeats nothing, whatever the sizes', () => {
