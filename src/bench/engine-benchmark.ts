@@ -79,6 +79,11 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
+/** The median of `rates[round] / base[round]`: within a round the machine is the same. */
+export function medianRatio(rates: readonly number[], base: readonly number[]): number {
+  return median(rates.map((rate, round) => rate / base[round]!))
+}
+
 /**
  * Convoy's best against another maker's best, round by round.
  * @returns the median of the ratios; undefined when that maker did not take part
@@ -87,5 +92,5 @@ export function ratioTo(maker: Contestant['maker'], results: readonly EngineResu
   const best = (of: Contestant['maker']): EngineResult | undefined =>
     results.filter((result) => result.maker === of).toSorted((a, b) => b.imagesPerSecond - a.imagesPerSecond)[0]
   const [ours, theirs] = [best('Convoy'), best(maker)]
-  return ours && theirs ? median(ours.rounds.map((rate, round) => rate / theirs.rounds[round]!)) : undefined
+  return ours && theirs ? medianRatio(ours.rounds, theirs.rounds) : undefined
 }

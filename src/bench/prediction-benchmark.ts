@@ -8,7 +8,7 @@ import { packageRoot } from '../shared/package-root.js'
 import { counted } from '../shared/units.js'
 import { measuredCluster } from '../simulation/measured-cluster.js'
 import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughput.js'
-import { median } from './engine-benchmark.js'
+import { medianRatio } from './engine-benchmark.js'
 
 const WORKERS = [1, 2, 4] as const
 /** Speeds are learnt and graphs built meanwhile. */
@@ -52,7 +52,12 @@ export async function benchmarkPrediction(
     })
     notice(`Round ${round + 1} of ${rounds}: ${latest.join(', ')} images/s`)
   }
-  return rates.map((of) => ({ ...of, ratio: median(of.predicted.map((rate, round) => rate / of.measured[round]!)) }))
+  return rates.map(withRatio)
+}
+
+/** How the prediction compares with the measurement: above 1 it promises too much. */
+export function withRatio(rates: Omit<PredictionResult, 'ratio'>): PredictionResult {
+  return { ...rates, ratio: medianRatio(rates.predicted, rates.measured) }
 }
 
 async function realRun(recipe: string, workers: number, steps: number): Promise<{ result: RunResult; rate: number }> {

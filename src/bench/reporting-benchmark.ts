@@ -11,7 +11,7 @@ import { version } from '../shared/version.js'
 import type { Task } from './contestant.js'
 import type { Reports } from './convoy-contestant.js'
 import { startConvoy } from './convoy-contestant.js'
-import { median } from './engine-benchmark.js'
+import { median, medianRatio } from './engine-benchmark.js'
 import { takeTurns } from './take-turns.js'
 
 const TASK: Task = { network: 'resnet20', precision: 'float32', augmentation: true }
@@ -73,7 +73,7 @@ export async function benchmarkReporting(
       },
     }
     const [offRates, onRates] = (await takeTurns([silent, viewed], rounds, steps, notice)) as [number[], number[]]
-    const ratio = median(onRates.map((rate, round) => rate / offRates[round]!))
+    const ratio = medianRatio(onRates, offRates)
     // The first turn warmed up.
     const [offCpuMs, onCpuMs] = [cpu.off, cpu.on].map((ofTurns) => median(ofTurns.slice(1))) as [number, number]
     return { workers, off: offRates, on: onRates, ratio, offCpuMs, onCpuMs, epochHookMs: everything.epochHookMs() }

@@ -2,7 +2,7 @@ import os from 'node:os'
 import type { Task } from './contestant.js'
 import { startConvoy } from './convoy-contestant.js'
 import { CpuLimit } from './cpu-limit.js'
-import { median } from './engine-benchmark.js'
+import { medianRatio } from './engine-benchmark.js'
 import { takeTurns } from './take-turns.js'
 
 const TASK: Task = { network: 'resnet20', precision: 'float32', augmentation: true }
@@ -51,7 +51,7 @@ export async function benchmarkStraggler(
     const equals = Array.from({ length: EQUALS }, () => coresEach)
     const contestants = [await limited('without', equals), await limited('with', [...equals, coresEach / SLOWNESS])]
     const [without, withOne] = (await takeTurns(contestants, rounds, steps, notice)) as [number[], number[]]
-    const ratio = median(withOne.map((rate, round) => rate / without[round]!))
+    const ratio = medianRatio(withOne, without)
     return { coresEach, without, with: withOne, ratio }
   } finally {
     for (const close of closing) await close()

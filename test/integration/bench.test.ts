@@ -3,6 +3,7 @@ import { after, describe, it } from 'node:test'
 import type { EngineResult } from '../../src/bench/engine-benchmark.js'
 import { median, ratioTo } from '../../src/bench/engine-benchmark.js'
 import { engineReport } from '../../src/bench/engine-report.js'
+import { withRatio } from '../../src/bench/prediction-benchmark.js'
 import type { ReportingResult } from '../../src/bench/reporting-benchmark.js'
 import { killLaunches, Launch } from '../support/launch.js'
 
@@ -26,6 +27,7 @@ describe('a comparison', () => {
     assert.equal(median([4, 1, 2, 3]), 2.5)
     assert.equal(ratioTo('PyTorch', results), 1.2)
     assert.equal(ratioTo('TensorFlow', results), undefined)
+    assert.equal(withRatio({ workers: 1, measured: [100, 200, 50], predicted: [110, 160, 60] }).ratio, 1.1)
   })
 
   it('is written as a table that names the fastest', () => {
