@@ -18,6 +18,8 @@ export interface TrainerOptions {
   readonly datasetFrom?: string
   readonly splitSizes: Readonly<Record<SplitName, number>>
   readonly gradients: GradientSource
+  /** Of an earlier run of the same description, which goes on from it; see training-state-tensors.ts. @default before the first step */
+  readonly state?: TrainingState | undefined
   readonly sliceThreads: SliceThreads
   readonly observer: RunObserver
   readonly hooks?: TrainerHooks | undefined
@@ -90,7 +92,7 @@ export class Trainer {
     this.#plannedSteps = plannedSteps(epochs, splitSizes.train, batchSize)
     this.#totalSteps = Math.min(this.#plannedSteps, maxSteps ?? Infinity)
     this.#startedMs = now()
-    this.state = initialState(description, (length) => sliceThreads.allocate(length))
+    this.state = options.state ?? initialState(description, (length) => sliceThreads.allocate(length))
   }
 
   /**
