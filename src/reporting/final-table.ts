@@ -5,8 +5,9 @@ import type { EvaluationResult, RunResult, WeightsSummary } from '../training/ru
 
 /** Largest number of classes whose confusion matrix fits a terminal. */
 const MAX_CLASSES_SHOWN = 20
-/** Of a column's class name. */
-const MIN_CHARACTERS = 5
+/** Of the names above the columns: where one is longer, letters stand for all. */
+const MAX_COLUMN_CHARACTERS = 5
+const LETTERS = 'abcdefghijklmnopqrst'
 
 /** What people read at the end of a run. Every number of a model says which weights it is of. */
 export function finalTable(result: RunResult, runDirectory: string): string {
@@ -32,34 +33,22 @@ export function finalTable(result: RunResult, runDirectory: string): string {
   return `${classTable(result.test, result.classNames)}\n${summary.toString()}\n`
 }
 
-/** Per-class accuracy and confusion matrix: a row a label, a column a prediction. */
+/** Per-class accuracy and confusion matrix: a row is a label, a column a prediction. */
 export function classTable(
   { confusion, split }: Pick<EvaluationResult, 'confusion'> & { readonly split: string },
   classNames: readonly string[],
 ): string {
-  const shown = classNames.length <= MAX_CLASSES_SHOWN
+  const hasMatrix = classNames.length <= MAX_CLASSES_SHOWN
   const names = classNames.map(printable)
-  const table = new Table({ head: [split, 'accuracy', ...(shown ? shortened(names) : [])], compact: true })
+  const hasLetters = hasMatrix && names.some((name) => name.length > MAX_COLUMN_CHARACTERS)
+  const rowNames = hasLetters ? names.map((name, label) => `${LETTERS[label]}  ${name}`) : names
+  const columnNames = hasLetters ? LETTERS.slice(0, names.length).split('') : names
+  const table = new Table({ head: [split, 'accuracy', ...(hasMatrix ? columnNames : [])], compact: true })
   confusion.forEach((row, label) => {
     const total = row.reduce((sum, count) => sum + count, 0)
     // A class without samples was not measured.
-    table.push([names[label]!, total === 0 ? '–' : formatShare(row[label]! / total), ...(shown ? row : [])])
+    const accuracy = total === 0 ? '–' : formatShare(row[label]! / total)
+    table.push([rowNames[label]!, accuracy, ...(hasMatrix ? row : [])])
   })
   return table.toString()
-}
-
-/** Names cut to five characters, or as many as it takes that no two of them look alike. */
-function shortened(names: readonly string[]): string[] {
-  const longest = names.reduce((most, name) => Math.max(most, name.length), MIN_CHARACTERS)
-  for (let characters = MIN_CHARACTERS; ; characters++) {
-    const short = names.map((name) => firstCharacters(name, characters))
-    if (characters >= longest || new Set(short).size === new Set(names).size) return short
-  }
-}
-
-/** Whole characters as readers see them: half an emoji is none. */
-function firstCharacters(text: string, count: number): string {
-  return Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment)
-    .slice(0, count)
-    .join('')
 }

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { PassThrough } from 'node:stream'
 import { after, describe, it } from 'node:test'
 import { checkRunTransition } from '../../../src/scheduler/run-states.js'
-import { finalTable } from '../../../src/reporting/final-table.js'
+import { classTable, finalTable } from '../../../src/reporting/final-table.js'
 import { metricsFile } from '../../../src/reporting/sinks/metrics-file.js'
 import { RunLog } from '../../../src/reporting/run-log.js'
 import { createRunDirectory, writeResult } from '../../../src/reporting/run-directory.js'
@@ -150,7 +150,35 @@ describe('progress', () => {
     assert.match(table, /1 min 01 s/)
     assert.ok(!table.includes('\u001b'))
   })
+
+  it('has a letter for each class above the columns of the matrix where a name is long, and never a part of a name', () => {
+    const confusion = [
+      [3, 1],
+      [0, 4],
+    ]
+    const [, head, , first] = classTable({ confusion, split: 'test' }, ['airplane', 'automobile']).split('\n')
+    assert.deepEqual(
+      [cells(head!), cells(first!)],
+      [
+        ['test', 'accuracy', 'a', 'b'],
+        ['a  airplane', '75.0 %', '3', '1'],
+      ],
+    )
+    const [, short] = classTable({ confusion, split: 'test' }, ['cat', 'dog']).split('\n')
+    assert.deepEqual(cells(short!), ['test', 'accuracy', 'cat', 'dog'])
+    const many = Array.from({ length: 21 }, (_, label) => `class ${label}`)
+    const wide = classTable({ confusion: many.map(() => many.map(() => 1)), split: 'test' }, many).split('\n')
+    assert.deepEqual(cells(wide[1]!), ['test', 'accuracy'])
+    assert.deepEqual(cells(wide[3]!), ['class 0', '4.8 %'])
+  })
 })
+
+function cells(line: string): string[] {
+  return line
+    .split('│')
+    .map((cell) => cell.trim())
+    .filter((cell) => cell !== '')
+}
 
 describe('the state of a run', () => {
   const joined: RunEvent = { kind: 'worker-joined', worker, workers: 1 }
