@@ -12,9 +12,9 @@ import { formatBytes } from '../shared/units.js'
 import type { WeightsName } from './trained-model.js'
 import { savedBytes, saveTrainedModel, WEIGHTS_NAMES } from './trained-model.js'
 
-/** Weights to save, and how they were judged, if they were. */
+/** Weights to save, and their validation, if there was one. */
 export interface KeptWeights {
-  /** float32, `[layout.weightCount]`; nobody changes them any more. */
+  /** float32, `[layout.weightCount]`; no longer changed. */
   readonly weights: Float32Array
   /** Steps that made them. */
   readonly step: number
@@ -25,7 +25,7 @@ type Weights = Readonly<Partial<Record<WeightsName, KeptWeights>>>
 
 export interface RunModelsOptions {
   readonly runDirectory: string
-  /** Its name in what is saved. */
+  /** The run's name in the saved files. */
   readonly run: string
   readonly description: RunDescription
   /** Convoy's. */
@@ -34,22 +34,22 @@ export interface RunModelsOptions {
   readonly rescueDirectory?: string | undefined
   /** How long the end of a run waits for room on a full disk. */
   readonly waitMs: number
-  /** Ends that waiting. */
+  /** Ends the wait. */
   readonly signal: AbortSignal
   readonly log: Logger
-  /** Told of each model that is saved: bytes and seconds. */
+  /** Called for each saved model. */
   readonly onSaved: (bytes: number, seconds: number) => void
   readonly onFailed: () => void
 }
 
 const POLL_MS = 1_000
-/** For `result.json` and what else is written at the end. */
+/** Room for `result.json` and the other files that are written at the end. */
 const RESULT_BYTES = 1024 * 1024
 const FULL: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT']
 
 /**
- * The weights that a run leaves behind: `model/best` and `model/last`. On a full disk there is room kept for them; where the run
- * directory cannot be written at all, they go to a directory beside it, and the log says which.
+ * Saves the weights of a run as `model/best` and `model/last`. Room on the disk is reserved for them; when the run directory cannot
+ * be written at all, they go to another directory, and the log names it.
  */
 export class RunModels {
   readonly #options: RunModelsOptions
@@ -85,12 +85,12 @@ export class RunModels {
     }
   }
 
-  /** Saves weights while the run goes on. What the run directory does not take goes elsewhere, and is tried again at the end. */
+  /** Saves weights during the run. When the run directory cannot take them, they go elsewhere, and the end of the run tries again. */
   async keep(weights: Weights): Promise<void> {
     this.#add(weights)
     let failure = await errorOf(this.#saveInRun)
     if (isFull(failure) && (await this.#reserve.release())) failure = await errorOf(this.#saveInRun)
-    // Where the disk is full, that fails; there may be room the next time.
+    // Fails on a full disk; there may be room the next time.
     await errorOf(async () => this.#takeReserve())
     if (failure === undefined) return
     const { runDirectory, log } = this.#options
@@ -101,10 +101,10 @@ export class RunModels {
   }
 
   /**
-   * The end of a run: saves all weights, and what else belongs to it. On a full disk it waits for room first.
+   * The end of a run: saves all weights and the other files. On a full disk it waits for room first.
    * @param weights that are newer than those of {@link keep}
    * @param write writes other files of the run into a directory
-   * @throws ConvoyError('environment') when the run directory did not take it, saying where it lies instead
+   * @throws ConvoyError('environment') when the run directory cannot take them; the message names the directory that has them
    */
   async finish(weights: Weights, write?: (directory: string) => Promise<void>): Promise<void> {
     this.#add(weights)
@@ -140,12 +140,12 @@ export class RunModels {
     )
   }
 
-  /** Gives back the room that is held, where {@link finish} was not called. */
+  /** Releases the reserved room, unless {@link finish} did. */
   async close(): Promise<void> {
     await this.#reserve.release()
   }
 
-  /** For models that are not there yet, and for one that is replaced: both lie there for a moment. */
+  /** Room for the models that are not saved yet, and for one that is replaced: both exist for a moment. */
   get #reserveBytes(): number {
     const models = WEIGHTS_NAMES.length - this.#inRun.size + 1
     return models * savedBytes(this.#options.description) + RESULT_BYTES
@@ -210,7 +210,7 @@ export class RunModels {
   }
 }
 
-/** What an attempt failed with; undefined: it did not. */
+/** The error of an attempt; undefined when it succeeded. */
 async function errorOf(attempt: () => Promise<unknown>): Promise<Error | undefined> {
   try {
     await attempt()

@@ -17,13 +17,13 @@ export interface RunReportsOptions {
   readonly signal: AbortSignal
   /** Monotonic milliseconds. */
   readonly now: () => number
-  /** Told once of each report that cannot be written, such as on a full disk. */
+  /** Called once for each report that cannot be written, such as on a full disk. */
   readonly onLost: (report: string, reason: Error) => void
-  /** Told when the end waits for Prometheus, and for how many seconds at most. */
+  /** Called when the end of the run waits for Prometheus; seconds at most. */
   readonly onLastScrape: (seconds: number) => void
 }
 
-/** Whoever stops a run may kill it soon; Prometheus as this project sets it up comes every 5 s. */
+/** A stopped run may soon be killed; Prometheus as this project sets it up scrapes every 5 s. */
 const MAX_STOPPED_WAIT_MS = 6_000
 
 /** All reports of a run, terminal and log aside: the sinks, Prometheus and the page. */

@@ -4,8 +4,8 @@ import type { EvaluationResult } from './run-events.js'
 export type Validation = Pick<EvaluationResult, 'step' | 'accuracy' | 'loss'>
 
 /**
- * Whether weights are better than the best so far: the higher validation accuracy; of equals the lower loss; of these the later step.
- * A loss that is not a number is worse than any other, whatever the accuracy: such weights answer nothing.
+ * Whether weights are better than the best so far: by higher validation accuracy, then lower loss, then later step. A loss that is
+ * not a number is worse than any other, whatever the accuracy.
  */
 export function isBetter(validation: Validation, best: Validation | undefined): boolean {
   if (best === undefined) return true

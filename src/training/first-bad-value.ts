@@ -1,4 +1,4 @@
-/** No sum of gradients of a training that makes sense comes near it, and its square is still a float32. */
+/** Far above any gradient of a sound training; its square is still a float32. */
 const ABSURD = 1e18
 
 /** @returns the index of the first value from `begin` to `end` that is not finite or absurdly large; -1 when there is none */

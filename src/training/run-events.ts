@@ -36,13 +36,13 @@ export interface WeightsSummary {
 export type BestEvaluation = EvaluationResult & { readonly weights: 'best' }
 
 export interface RunTiming {
-  /** Of a worker's computing thread, per training shard: the mean. 0: never measured. */
+  /** Mean time of a training shard on a worker's compute thread; 0: never measured. */
   readonly shardMs: number
-  /** The coordinator's, for checking and adding one result: the mean. */
+  /** Mean time that the coordinator takes to check and add one result. */
   readonly resultMs: number
-  /** What the coordinator needs between the last result of a step and the first lease of the next: the mean. */
+  /** Mean time between the last result of a step and the first lease of the next. */
   readonly betweenStepsMs: number
-  /** Of one gradient vector on the wire. */
+  /** Size of one gradient vector on the wire. */
   readonly vectorBytes: number
 }
 
@@ -50,7 +50,7 @@ export interface RunTiming {
 export interface RunResult {
   /** Of the last weights, as `weights.last.sha256`: equal configurations end with equal ones. */
   readonly weightsSha256: string
-  /** Those that validation chose, and those after the last step: `model/best` and `model/last` in the run directory. */
+  /** The best by validation, and those after the last step: `model/best` and `model/last` in the run directory. */
   readonly weights: { readonly best: WeightsSummary; readonly last: WeightsSummary }
   readonly steps: number
   readonly samplesSeen: number
@@ -65,7 +65,7 @@ export interface RunResult {
   readonly bestStep: number
   readonly dataset: string
   readonly datasetFingerprint: string
-  /** Where it came from, for people: such as the path that it was imported from. */
+  /** Origin of the data set, for people, such as the path that it was imported from. */
   readonly datasetFrom?: string | undefined
   readonly classNames: readonly string[]
   /** `[height, width, channel]` of an image. */
@@ -77,10 +77,10 @@ export interface RunResult {
   readonly timing: RunTiming
 }
 
-/** Why a worker left that was not lost. */
+/** The reason of a worker that left and was not lost. */
 export const LEFT_BY_ITSELF = 'on request'
 
-/** Everything that a run tells the outside: the terminal, the logs, metrics.jsonl and Prometheus all read this stream. */
+/** The events of a run: terminal, log, metrics.jsonl, TensorBoard, Prometheus and page all read this stream. */
 export type RunEvent =
   | {
       readonly kind: 'started'
@@ -92,12 +92,12 @@ export type RunEvent =
       readonly parameterCount: number
     }
   /**
-   * No worker can compute; the run waits for one. Emitted once each time the last worker goes, and at the start when none has come
-   * after a while.
+   * No worker can compute; the run waits for one. Emitted when the last worker leaves, and at the start when none has joined after a
+   * while.
    */
   | {
       readonly kind: 'waiting'
-      /** Workers of this run's own that are starting: it is too early to worry. Absent: none. */
+      /** Own workers that are starting: this is no fault yet. Absent: none. */
       readonly starting?: number | undefined
     }
   | { readonly kind: 'worker-joined'; readonly worker: WorkerSummary; readonly workers: number }
@@ -122,15 +122,15 @@ export type RunEvent =
       /** L2 norm of the averaged gradient before clipping. */
       readonly gradientNorm: number
       readonly durationMs: number
-      /** Of it on the coordinator: wait, reduce, apply, publish. */
+      /** The coordinator's share of it: wait, reduce, apply, publish. */
       readonly phaseSeconds: Readonly<Record<Extract<Phase, 'wait' | 'reduce' | 'apply' | 'publish'>, number>>
       readonly workers: number
     }
-  /** An evaluation begins, or a part of it is done. Samples. */
+  /** Progress of an evaluation, in samples; 0 when it begins. */
   | { readonly kind: 'evaluating'; readonly split: SplitName; readonly done: number; readonly total: number }
   /** `best`: of the best weights so far, see isBetter. The test at the end is of the best weights of all. */
   | { readonly kind: 'evaluated'; readonly result: EvaluationResult; readonly epoch: number; readonly best: boolean }
-  /** Shards were taken from a worker and given to others. */
+  /** Shards of a worker were given to others. */
   | {
       readonly kind: 'reissued'
       readonly workerId: number
@@ -145,13 +145,13 @@ export type RunEvent =
       readonly reason: string
       readonly worker: WorkerSummary
     }
-  /** Somebody idle computes what another worker is late with; the first result counts. */
+  /** An idle worker recomputes the late shards of another; the first result counts. */
   | { readonly kind: 'rescued'; readonly workerId: number; readonly lateId: number; readonly shards: number }
-  /** This worker gets no leases for so long; null: for the rest of the run. */
+  /** This worker gets no leases for this long; null: for the rest of the run. */
   | { readonly kind: 'quarantined'; readonly name: string; readonly seconds: number | null; readonly reason: string }
   /**
-   * A block was computed twice and compared. mismatch: a third result told which was right. unverified: nobody was left to compute
-   * it again. disputed: results differ, and the run waits for a worker that can tell which is right.
+   * A block was computed twice and compared. mismatch: a third result decided which was right. unverified: no worker was left to
+   * compute it again. disputed: results differ, and the run waits for a worker whose result decides.
    */
   | { readonly kind: 'audited'; readonly outcome: 'agreed' | 'mismatch' | 'unverified' | 'disputed' }
   | { readonly kind: 'finished'; readonly result: RunResult }

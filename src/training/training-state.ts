@@ -4,7 +4,7 @@ import type { Optimizer } from './optimizers/optimizer.js'
 import { createOptimizer } from './optimizers/optimizer.js'
 import type { EvaluationResult } from './run-events.js'
 
-/** Weights at a moment of the run, and how good they are. */
+/** Weights after a step, and their validation. */
 export interface Snapshot {
   readonly step: number
   /** Float32, `[layout.weightCount]`. */
@@ -12,7 +12,7 @@ export interface Snapshot {
   readonly validation: EvaluationResult
 }
 
-/** Everything that a run has come to: from it, and from the configuration, the rest of the run follows. */
+/** The state of a run: with the configuration, it decides the rest of the run. */
 export interface TrainingState {
   /** Steps applied. */
   step: number
@@ -27,7 +27,7 @@ export interface TrainingState {
 
 /** What the result says about speed. */
 export interface TrainingTiming {
-  /** Of steps after the first, which waits for workers to start. */
+  /** Time of all steps but the first, which waits for workers to start. */
   steadyMs: number
   steadySteps: number
   /** From the last result of a step to its new weights, over all steps. */

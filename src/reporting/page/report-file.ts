@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 
 const write = promisify(fs.write)
 
-/** Records that wait for a disk that does not answer; later ones are lost. */
+/** Records waiting for a slow disk; beyond this they are lost. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024
 
 export interface ReportFileOptions {
@@ -12,7 +12,7 @@ export interface ReportFileOptions {
   readonly onLost: LossObserver
 }
 
-/** Told of records that are lost, such as to a full disk. */
+/** Called for records that are lost, such as to a full disk. */
 export type LossObserver = (records: number, reason: Error) => void
 
 /**

@@ -10,7 +10,7 @@ import { doSlice } from './slice-work.js'
 export interface SliceThreadsOptions {
   /** Threads besides the one that calls. */
   readonly threads: number
-  /** Told once when a thread fails or ends by itself; the run cannot go on. */
+  /** Called once when a thread fails or ends by itself; the run cannot go on. */
   readonly onFailure?: (error: ConvoyError) => void
   /** How long to wait for a slice that a thread has taken. @default 30 000 */
   readonly patienceMs?: number
