@@ -7,9 +7,9 @@ import { metricsPage } from './metrics-page.js'
 /** Files of the repository that are made from the definitions of metrics and of metrics.jsonl: content by path from the root. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
-    ['docs/metrics.md', metricsPage()],
-    ['docs/metrics-jsonl.md', metricsFilePage()],
-    ['docs/alerts.md', alertsPage()],
+    ['docs/reference/metrics.md', metricsPage()],
+    ['docs/reference/metrics-jsonl.md', metricsFilePage()],
+    ['docs/reference/alerts.md', alertsPage()],
     ['deploy/monitoring/prometheus/alerts.yml', alertRules()],
     ['deploy/monitoring/prometheus/alerts.test.yml', alertRulesTest('alerts.yml')],
     ...DASHBOARDS.map(

@@ -17,7 +17,7 @@ interface Schema {
 /** Of every line; said once. */
 const EVERYWHERE = ['time', 'kind']
 
-/** docs/metrics-jsonl.md: every kind of line with its fields. */
+/** docs/reference/metrics-jsonl.md: every kind of line with its fields. */
 export function metricsFilePage(): string {
   const kinds = METRICS_LINES.map((line) => {
     const { description, properties = {} } = z.toJSONSchema(line, { io: 'input' }) as Schema
