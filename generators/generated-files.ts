@@ -1,12 +1,14 @@
 import { alertRules, alertRulesTest, alertsPage } from './alert-rules.js'
+import { configurationPage } from './configuration-page.js'
 import { DASHBOARDS } from './dashboards.js'
 import { grafanaDashboard } from './grafana-dashboard.js'
 import { metricsFilePage } from './metrics-file-page.js'
 import { metricsPage } from './metrics-page.js'
 
-/** Files of the repository that are made from the definitions of metrics and of metrics.jsonl: content by path from the root. */
+/** Files of the repository that are generated from definitions in src and generators: content by path from the root. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
+    ['docs/reference/configuration.md', configurationPage()],
     ['docs/reference/metrics.md', metricsPage()],
     ['docs/reference/metrics-jsonl.md', metricsFilePage()],
     ['docs/reference/alerts.md', alertsPage()],
