@@ -1,6 +1,7 @@
 import { alertRules, alertRulesTest, alertsPage } from './alert-rules.js'
 import { configurationPage } from './configuration-page.js'
 import { DASHBOARDS } from './dashboards.js'
+import { errorsPage } from './errors-page.js'
 import { grafanaDashboard } from './grafana-dashboard.js'
 import { metricsFilePage } from './metrics-file-page.js'
 import { metricsPage } from './metrics-page.js'
@@ -9,6 +10,7 @@ import { metricsPage } from './metrics-page.js'
 export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/reference/configuration.md', configurationPage()],
+    ['docs/reference/errors.md', errorsPage()],
     ['docs/reference/metrics.md', metricsPage()],
     ['docs/reference/metrics-jsonl.md', metricsFilePage()],
     ['docs/reference/alerts.md', alertsPage()],

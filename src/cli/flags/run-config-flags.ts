@@ -8,10 +8,7 @@ import { ConvoyError } from '../../shared/errors.js'
 import { readNamedText } from './read-named-text.js'
 import { variableOf } from './unread-variables.js'
 
-/**
- * Flags for the settings that people change most, each with the path of its setting; `--set` reaches all. Each has a twin in the
- * environment: CONVOY_BATCH_SIZE.
- */
+/** Flags for the settings that people change most; `--set` changes any. Each has an environment variable, such as CONVOY_BATCH_SIZE. */
 export const FLAGS: readonly { readonly flag: string; readonly path: string }[] = [
   { flag: 'seed', path: 'seed' },
   { flag: 'network', path: 'network.name' },
@@ -29,13 +26,13 @@ export const FLAGS: readonly { readonly flag: string; readonly path: string }[] 
   { flag: 'clip-norm', path: 'clipNorm' },
 ]
 
-/** Flags without a value: the setting and the value that each gives. No twin in the environment. */
+/** Flags without a value: the setting and the value that each gives. No environment variables. */
 export const SWITCHES = [
   { flag: 'stratified', name: 'stratified', path: 'stratified', value: true },
   { flag: 'no-augmentation', name: 'augmentation', path: 'augmentation.enabled', value: false },
 ] as const
 
-/** Flags that have a twin in the environment. */
+/** Flags that have an environment variable. */
 export const SETTING_FLAGS = ['recipe', ...FLAGS.map(({ flag }) => flag)] as const
 
 export interface RunConfigFlags {

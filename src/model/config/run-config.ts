@@ -121,7 +121,7 @@ export const runConfigSchema = z
       .max(65_536)
       .default(32)
       .describe('samples per shard: the unit of work, of batch normalisation, of retry and of reduction'),
-    epochs: z.int().min(1).max(100_000).describe('how often each training sample is used'),
+    epochs: z.int().min(1).max(100_000).describe('passes over the training samples'),
     maxSteps: z
       .int()
       .min(1)
@@ -146,7 +146,7 @@ export const runConfigSchema = z
       .default(null)
       .describe('largest L2 norm of the averaged gradient. null: no clipping'),
     augmentation: augmentationSchema,
-    stratified: z.boolean().default(false).describe('spread every class evenly over train, validation and test'),
+    stratified: z.boolean().default(false).describe('give train, validation and test the same share of every class'),
     evaluationShardSize: z.int().min(1).max(65_536).default(100).describe('samples per shard of an evaluation'),
   })
   .check((context) => {
