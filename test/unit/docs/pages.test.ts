@@ -59,4 +59,16 @@ describe('docs', () => {
     )
     assert.deepEqual(broken, [])
   })
+
+  it('name files and directories that exist', () => {
+    const missing = pages.flatMap((page) =>
+      Array.from(
+        readFileSync(page, 'utf8').matchAll(/`((?:bench|deploy|generators|proto|scripts|src|test)\/[\w./-]+)`/g),
+        ([, name]) => name!,
+      )
+        .filter((name) => !existsSync(path.join(packageRoot, name)))
+        .map((name) => `${path.relative(packageRoot, page)}: ${name}`),
+    )
+    assert.deepEqual(missing, [])
+  })
 })
