@@ -1,4 +1,4 @@
-# Convoy in a container: every command, ready to work without a network. docs/containers.md
+# Convoy in a container: every command, ready to work without a network. docs/guides/containers.md
 #
 #     docker build -t convoy:cpu .
 #     docker build -t convoy:gpu --build-arg RUNTIME=gpu .

@@ -33,7 +33,7 @@ export function alertRulesTest(rules: string): string {
   return GENERATED + stringify({ rule_files: [rules], evaluation_interval: '1m', tests }, { lineWidth: 0 })
 }
 
-/** docs/alerts.md: the runbook. */
+/** docs/reference/alerts.md: the runbook. */
 export function alertsPage(): string {
   const alerts = ALERTS.map(
     ({ name, severity, expr, holds, meaning, remedy }) => `## ${name}
@@ -57,7 +57,7 @@ ${alerts.join('\n')}`
 }
 
 function runbookOf(name: string): string {
-  return `docs/alerts.md#${name.toLowerCase()}`
+  return `docs/reference/alerts.md#${name.toLowerCase()}`
 }
 
 function test(alertname: string, series: Alert['raisedBy'], exp_alerts: readonly object[]): object {

@@ -43,7 +43,7 @@ const STATE = fullName('run_state')
 const STARTED = 'convoy_process_start_time_seconds'
 const SERVED = 'job="convoy", component="coordinator"'
 
-/** What deploy/monitoring/prometheus/alerts.yml and docs/alerts.md are generated from. */
+/** What deploy/monitoring/prometheus/alerts.yml and docs/reference/alerts.md are generated from. */
 export const ALERTS: readonly Alert[] = [
   {
     name: 'ConvoyDown',

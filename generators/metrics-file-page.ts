@@ -1,26 +1,15 @@
 import { z } from 'zod'
 import { METRICS_LINES } from '../src/reporting/sinks/metrics-line.js'
-
-/** What is read of JSON Schema. */
-interface Schema {
-  readonly type?: string
-  readonly const?: string
-  readonly enum?: readonly string[]
-  readonly anyOf?: readonly Schema[]
-  readonly items?: Schema
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly description?: string
-  readonly minimum?: number
-  readonly maximum?: number
-}
+import type { JsonSchema } from '../src/shared/json-schema.js'
+import { typeOf } from './type-of-schema.js'
 
 /** Of every line; said once. */
 const EVERYWHERE = ['time', 'kind']
 
-/** docs/metrics-jsonl.md: every kind of line with its fields. */
+/** docs/reference/metrics-jsonl.md: every kind of line with its fields. */
 export function metricsFilePage(): string {
   const kinds = METRICS_LINES.map((line) => {
-    const { description, properties = {} } = z.toJSONSchema(line, { io: 'input' }) as Schema
+    const { description, properties = {} } = z.toJSONSchema(line, { io: 'input' }) as JsonSchema
     const fields = Object.entries(properties).filter(([name]) => !EVERYWHERE.includes(name))
     const rows = fields.flatMap(([name, field]) => rowsOf(name, field))
     const table = ['| field | type | meaning |', '| --- | --- | --- |', ...rows]
@@ -43,17 +32,7 @@ ${kinds.join('\n\n')}
 }
 
 /** A row for a field, and one for each field of an object. */
-function rowsOf(name: string, field: Schema): string[] {
+function rowsOf(name: string, field: JsonSchema): string[] {
   const inner = Object.entries(field.properties ?? {}).flatMap(([part, schema]) => rowsOf(`${name}.${part}`, schema))
   return [`| \`${name}\` | ${typeOf(field)} | ${field.description ?? ''} |`, ...inner]
-}
-
-function typeOf({ type, enum: values, anyOf, items, minimum, maximum }: Schema): string {
-  if (anyOf !== undefined) return anyOf.map(typeOf).join(' or ')
-  if (values !== undefined) return values.join(', ')
-  if (items !== undefined) return `array of ${typeOf(items)}`
-  const upTo = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? ` to ${maximum}` : ''
-  if (minimum !== undefined && minimum > Number.MIN_SAFE_INTEGER)
-    return `${type} ${minimum}${upTo === '' ? ' or more' : upTo}`
-  return type!
 }

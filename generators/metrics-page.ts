@@ -2,7 +2,7 @@ import type { MetricDefinition, MetricName } from '../src/metrics/definitions.js
 import { fullName, METRICS } from '../src/metrics/definitions.js'
 import { PHASE_MEANINGS } from '../src/metrics/phases.js'
 
-/** docs/metrics.md: every metric with its kind, labels and meaning. */
+/** docs/reference/metrics.md: every metric with its kind, labels and meaning. */
 export function metricsPage(): string {
   const metrics = (Object.keys(METRICS) as MetricName[]).map((name) => {
     const { kind, labels, help }: MetricDefinition = METRICS[name]

@@ -36,7 +36,7 @@ export const STEP_TIME: Dashboard = {
       ],
     },
     {
-      title: 'Phases (explained in docs/metrics.md)',
+      title: 'Phases (explained in docs/reference/metrics.md)',
       panels: [
         stack(
           {

@@ -17,7 +17,7 @@ export interface ImportOptions {
   readonly name?: string
   /** Images: every one is scaled to it. */
   readonly size?: { readonly height: number; readonly width: number } | undefined
-  /** Images: which level of directories is the class. @default found, see docs/data.md */
+  /** Images: which level of directories is the class. @default found, see docs/guides/data.md */
   readonly classLevel?: number | undefined
   /** Images: leaves out what cannot be read or decoded. @default false: it is refused */
   readonly skipBroken?: boolean | undefined

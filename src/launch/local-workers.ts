@@ -29,14 +29,14 @@ export interface LocalWorkersOptions {
 
 /**
  * Garbage is collected on the thread that makes it. Vectors of megabytes that live for milliseconds keep V8's four helpers busy
- * for 1 % of a core each, in turns with the computation; on one thread the same work costs a twentieth (docs/engine.md).
+ * for 1 % of a core each, in turns with the computation; on one thread the same work costs a twentieth (docs/experiments/engine.md).
  * The flag cannot be set from inside: bin/convoy.mjs and the deploy scripts name it too.
  */
 const V8_FLAGS = ['--single-threaded-gc']
 
 /**
  * glibc gives back to the system what is freed of blocks above 32 MB, and a fresh one costs three times the copy into it: for the
- * 45 MB of resnet18's gradient, 13 ms of a step (docs/engine.md). These keep it. What the environment says goes first.
+ * 45 MB of resnet18's gradient, 13 ms of a step (docs/experiments/engine.md). These keep it. What the environment says goes first.
  */
 const KEEP_FREED_MEMORY = {
   MALLOC_MMAP_THRESHOLD_: String(2 ** 30),

@@ -30,7 +30,7 @@ const GPU = 'as nvidia-smi reports it for the GPU that the worker computes on.'
 
 /**
  * Every metric of Convoy. The full name is `convoy_<key>`, and `convoy_<key>_total` for counters. Beside the labels here every series
- * has those of ConstantLabels. docs/metrics.md, dashboards and alerts come from here or are checked against it.
+ * has those of ConstantLabels. docs/reference/metrics.md, dashboards and alerts come from here or are checked against it.
  */
 export const METRICS = {
   // The run
@@ -55,7 +55,7 @@ export const METRICS = {
   nonfinite_gradients: counter('Gradients rejected because a value was NaN, infinite or absurdly large.'),
   step_duration_seconds: histogram('Duration of a step, from its first lease to its published weights.', STEP_BUCKETS),
   phase_duration_seconds: histogram(
-    'Duration of each phase of a step, on the coordinator and over all workers (docs/metrics.md explains the phases).',
+    'Duration of each phase of a step, on the coordinator and over all workers (docs/reference/metrics.md explains the phases).',
     PHASE_BUCKETS,
     { role: ['coordinator', 'worker'] as const, phase: PHASES },
   ),

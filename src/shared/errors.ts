@@ -1,40 +1,5 @@
-/**
- * What went wrong, for machines. A user's mistake exits 2 and shows no stack; everything else exits 1.
- *
- * | code            | meaning                                                            |
- * | --------------- | ------------------------------------------------------------------ |
- * | usage           | a flag, a config value or a path that the user must change          |
- * | data            | a data set or image file that cannot be used as it is               |
- * | environment     | something the machine lacks: compiler, driver, disk space, network  |
- * | incompatible    | two parts that cannot work together: version, fingerprint, protocol |
- * | unavailable     | a peer that cannot be reached (any more)                            |
- * | protocol        | a message that a correct peer would not have sent                   |
- * | training        | the run cannot go on: non-finite loss, shards that always fail      |
- * | interrupted     | the user asked to stop                                              |
- * | internal        | a bug in Convoy                                                     |
- */
-export type ErrorCode =
-  | 'usage'
-  | 'data'
-  | 'environment'
-  | 'incompatible'
-  | 'unavailable'
-  | 'protocol'
-  | 'training'
-  | 'interrupted'
-  | 'internal'
-
-const EXIT_STATUS: Record<ErrorCode, number> = {
-  usage: 2,
-  data: 2,
-  environment: 1,
-  incompatible: 1,
-  unavailable: 1,
-  protocol: 1,
-  training: 1,
-  interrupted: 130,
-  internal: 1,
-}
+import type { ErrorCode, ExitStatus } from './error-codes.js'
+import { ERROR_CODES } from './error-codes.js'
 
 /** What the system refuses for want of something: no bug of ours. */
 const REMEDIES: Readonly<Record<string, string>> = {
@@ -69,8 +34,8 @@ export class ConvoyError extends Error {
   }
 
   /** The process exit status that this error asks for. */
-  get exitStatus(): number {
-    return EXIT_STATUS[this.code]
+  get exitStatus(): ExitStatus {
+    return ERROR_CODES[this.code].exitStatus
   }
 
   /** True when the text alone helps the user; a stack would only be noise. */

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
 import { lstatSync, readlinkSync, statSync } from 'node:fs'
 import { lstat, readlink, stat } from 'node:fs/promises'
-import type { ErrorCode } from './errors.js'
+import type { ErrorCode } from './error-codes.js'
 import { ConvoyError } from './errors.js'
 import { throwShortage } from './own-shortage.js'
 

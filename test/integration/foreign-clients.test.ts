@@ -12,10 +12,10 @@ import { tinyDataset } from '../support/tiny-dataset.js'
 import { findGrpcurl } from './foreign-clients/grpcurl.js'
 import { killLaunches, Launch } from '../support/launch.js'
 
-// Clients that are not ours, against a run: what docs/logs.md says, word for word.
+// Clients that are not ours, against a run: what docs/reference/logs.md says, word for word.
 
 const SOURCES = path.join(packageRoot, 'test', 'integration', 'foreign-clients')
-const PAGE = readFileSync(path.join(packageRoot, 'docs', 'logs.md'), 'utf8')
+const PAGE = readFileSync(path.join(packageRoot, 'docs', 'reference', 'logs.md'), 'utf8')
 const DOCUMENTED = '127.0.0.1:7701'
 /** Of the command that the page installs grpcurl with. */
 const GRPCURL = /go install ([^\s`]+)/.exec(PAGE)?.[1] ?? 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3'
@@ -111,68 +111,77 @@ describe("gRPC's own Python packages", () => {
 /** The page's indented lines that begin with `grpcurl`, in their order. */
 const COMMANDS = [...PAGE.matchAll(/^ {4}(grpcurl .*)$/gm)].map(([, command]) => command!)
 
-describe('grpcurl', { skip: 'why' in grpcurl && `${grpcurl.why}: no command of docs/logs.md was tried` }, () => {
-  /** Runs a documented command on this run's coordinator. */
-  function start(command: string): ReturnType<typeof spawn> {
-    const words = command.replace(DOCUMENTED, admin).replace(/^grpcurl/, (grpcurl as { command: string }).command)
-    return spawn('sh', ['-c', `exec ${words}`], { stdio: ['ignore', 'pipe', 'pipe'] })
-  }
-
-  async function output(command: string, isEnough: (stdout: string) => boolean = () => false): Promise<string> {
-    const child = start(command)
-    let [stdout, stderr] = ['', '']
-    child.stdout!.on('data', (text: Buffer) => {
-      stdout += text.toString()
-      if (isEnough(stdout)) child.kill()
-    })
-    child.stderr!.on('data', (text: Buffer) => (stderr += text.toString()))
-    const status = await new Promise((resolve) => child.once('close', resolve))
-    if (!isEnough(stdout)) assert.equal(status, 0, `${command}\n${stderr}`)
-    return stdout
-  }
-
-  function documented(end: string): string {
-    const command = COMMANDS.find((candidate) => candidate.endsWith(end))
-    assert.ok(command !== undefined, `docs/logs.md shows no grpcurl … ${end}`)
-    return command
-  }
-
-  it('lists and describes every service and message', async () => {
-    assert.equal(await output(documented(' list')), 'convoy.v1.Admin\ngrpc.health.v1.Health\n')
-    const described = await output(documented(' describe'))
-    for (const word of ['convoy.v1.Admin is a service', 'rpc Stop', 'grpc.health.v1.Health is a service', 'rpc Watch'])
-      assert.ok(described.includes(word), described)
-    assert.match(await output(documented('describe convoy.v1.StatusReply')), /uint32 total_steps = 3;/)
-    const map = await output(`grpcurl -plaintext ${DOCUMENTED} describe grpc.health.v1.HealthListResponse`)
-    assert.match(map, /map<string, \.grpc\.health\.v1\.HealthCheckResponse> statuses = 1;/)
-    const optional = await output(`grpcurl -plaintext ${DOCUMENTED} describe convoy.v1.Gpu`)
-    assert.match(optional, /optional double utilization = 1;/)
-  })
-
-  it('checks, lists and watches health', async () => {
-    for (const command of COMMANDS.filter((candidate) => candidate.endsWith('Health/Check')))
-      assert.deepEqual(JSON.parse(await output(command)), { status: 'SERVING' }, command)
-    const first = await output(documented('Health/Watch'), (stdout) => stdout.includes('}'))
-    assert.deepEqual(JSON.parse(first), { status: 'SERVING' })
-    const { statuses } = JSON.parse(await output(`grpcurl -plaintext ${DOCUMENTED} grpc.health.v1.Health/List`)) as {
-      statuses: Record<string, unknown>
+describe(
+  'grpcurl',
+  { skip: 'why' in grpcurl && `${grpcurl.why}: no command of docs/reference/logs.md was tried` },
+  () => {
+    /** Runs a documented command on this run's coordinator. */
+    function start(command: string): ReturnType<typeof spawn> {
+      const words = command.replace(DOCUMENTED, admin).replace(/^grpcurl/, (grpcurl as { command: string }).command)
+      return spawn('sh', ['-c', `exec ${words}`], { stdio: ['ignore', 'pipe', 'pipe'] })
     }
-    assert.deepEqual(statuses['convoy.v1.Admin'], { status: 'SERVING' })
-  })
 
-  it('reads the status of the run, with nothing in it that the proto file does not have', async () => {
-    const status = JSON.parse(await output(documented('Admin/Status'))) as Called['status']
-    assert.match(status.state, ACTIVE)
-    assert.match(status.workers[0]!.shardsDone, /^\d+$/)
-    const known = /message StatusReply \{.*?^\}/ms.exec(
-      readFileSync(path.join(packageRoot, 'proto', 'convoy.proto'), 'utf8'),
-    )![0]
-    for (const name of Object.keys(status))
-      assert.ok(known.includes(` ${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)} =`), name)
-  })
+    async function output(command: string, isEnough: (stdout: string) => boolean = () => false): Promise<string> {
+      const child = start(command)
+      let [stdout, stderr] = ['', '']
+      child.stdout!.on('data', (text: Buffer) => {
+        stdout += text.toString()
+        if (isEnough(stdout)) child.kill()
+      })
+      child.stderr!.on('data', (text: Buffer) => (stderr += text.toString()))
+      const status = await new Promise((resolve) => child.once('close', resolve))
+      if (!isEnough(stdout)) assert.equal(status, 0, `${command}\n${stderr}`)
+      return stdout
+    }
 
-  it('stops the run', async () => {
-    assert.deepEqual(JSON.parse(await output(documented('Admin/Stop'))), {})
-    assert.equal(await training.status(), 0)
-  })
-})
+    function documented(end: string): string {
+      const command = COMMANDS.find((candidate) => candidate.endsWith(end))
+      assert.ok(command !== undefined, `docs/reference/logs.md shows no grpcurl … ${end}`)
+      return command
+    }
+
+    it('lists and describes every service and message', async () => {
+      assert.equal(await output(documented(' list')), 'convoy.v1.Admin\ngrpc.health.v1.Health\n')
+      const described = await output(documented(' describe'))
+      for (const word of [
+        'convoy.v1.Admin is a service',
+        'rpc Stop',
+        'grpc.health.v1.Health is a service',
+        'rpc Watch',
+      ])
+        assert.ok(described.includes(word), described)
+      assert.match(await output(documented('describe convoy.v1.StatusReply')), /uint32 total_steps = 3;/)
+      const map = await output(`grpcurl -plaintext ${DOCUMENTED} describe grpc.health.v1.HealthListResponse`)
+      assert.match(map, /map<string, \.grpc\.health\.v1\.HealthCheckResponse> statuses = 1;/)
+      const optional = await output(`grpcurl -plaintext ${DOCUMENTED} describe convoy.v1.Gpu`)
+      assert.match(optional, /optional double utilization = 1;/)
+    })
+
+    it('checks, lists and watches health', async () => {
+      for (const command of COMMANDS.filter((candidate) => candidate.endsWith('Health/Check')))
+        assert.deepEqual(JSON.parse(await output(command)), { status: 'SERVING' }, command)
+      const first = await output(documented('Health/Watch'), (stdout) => stdout.includes('}'))
+      assert.deepEqual(JSON.parse(first), { status: 'SERVING' })
+      const { statuses } = JSON.parse(await output(`grpcurl -plaintext ${DOCUMENTED} grpc.health.v1.Health/List`)) as {
+        statuses: Record<string, unknown>
+      }
+      assert.deepEqual(statuses['convoy.v1.Admin'], { status: 'SERVING' })
+    })
+
+    it('reads the status of the run, with nothing in it that the proto file does not have', async () => {
+      const status = JSON.parse(await output(documented('Admin/Status'))) as Called['status']
+      assert.match(status.state, ACTIVE)
+      assert.match(status.workers[0]!.shardsDone, /^\d+$/)
+      const known = /message StatusReply \{.*?^\}/ms.exec(
+        readFileSync(path.join(packageRoot, 'proto', 'convoy.proto'), 'utf8'),
+      )![0]
+      for (const name of Object.keys(status))
+        assert.ok(known.includes(` ${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)} =`), name)
+    })
+
+    it('stops the run', async () => {
+      assert.deepEqual(JSON.parse(await output(documented('Admin/Stop'))), {})
+      assert.equal(await training.status(), 0)
+    })
+  },
+)

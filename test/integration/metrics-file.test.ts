@@ -50,7 +50,7 @@ describe('metrics.jsonl', () => {
   })
 
   it('is documented: every kind, and every field of it', () => {
-    const page = readFileSync(path.join(packageRoot, 'docs', 'metrics-jsonl.md'), 'utf8')
+    const page = readFileSync(path.join(packageRoot, 'docs', 'reference', 'metrics-jsonl.md'), 'utf8')
     for (const { shape } of METRICS_LINES) {
       const [section] = page.split(`\n## ${shape.kind.value}\n`)[1]?.split('\n## ') ?? []
       assert.ok(section !== undefined, shape.kind.value)

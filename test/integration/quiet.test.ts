@@ -45,7 +45,10 @@ describe('standard error of a command that succeeds', () => {
   for (const command of ['eval', 'predict', 'inspect', 'report', 'doctor'])
     it(`holds nothing: ${command}`, async () => {
       const words = {
-        ...{ eval: [run, '--data', tiny.directory], predict: [run, path.join(packageRoot, 'docs', 'page.png')] },
+        ...{
+          eval: [run, '--data', tiny.directory],
+          predict: [run, path.join(packageRoot, 'docs', 'images', 'page.png')],
+        },
         ...{ inspect: [run], report: [run], doctor: [] },
       }[command]!
       const launch = new Launch([command, ...words], tiny.environment)

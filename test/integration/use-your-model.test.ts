@@ -46,9 +46,9 @@ after(() => {
 
 /** The code block of that language in the page of the docs, as it stands there. */
 function example(language: string): string {
-  const page = readFileSync(path.join(packageRoot, 'docs', 'use-your-model.md'), 'utf8')
+  const page = readFileSync(path.join(packageRoot, 'docs', 'guides', 'use-your-model.md'), 'utf8')
   const found = new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(page)?.[1]
-  assert.ok(found, `docs/use-your-model.md has no ${language} example`)
+  assert.ok(found, `docs/guides/use-your-model.md has no ${language} example`)
   return found
 }
 

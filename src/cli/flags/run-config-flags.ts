@@ -4,33 +4,36 @@ import { currentName } from '../../model/config/former-names.js'
 import type { Assignment, Resolved } from '../../model/config/resolve-run-config.js'
 import { resolveRunConfig } from '../../model/config/resolve-run-config.js'
 import { DEFAULT_RECIPE, RECIPES } from '../../model/config/recipes.js'
-import { PRECISIONS } from '../../model/config/run-config.js'
-import { NETWORK_NAMES } from '../../model/networks/networks.js'
-import { OPTIMIZER_KINDS } from '../../training/optimizers/optimizers.js'
-import { SCHEDULE_KINDS } from '../../training/schedules/schedules.js'
+import { HIGHEST_RATE, settingTexts } from '../../model/config/settings.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { readNamedText } from './read-named-text.js'
 import { variableOf } from './unread-variables.js'
 
-/** Flags for the settings that people change most; `--set` reaches all. Each has a twin in the environment: CONVOY_BATCH_SIZE. */
-const FLAGS: readonly { readonly flag: string; readonly path: string; readonly help: string }[] = [
-  { flag: 'seed', path: 'seed', help: 'seed of every random choice' },
-  { flag: 'network', path: 'network.name', help: NETWORK_NAMES.join(', ') },
-  { flag: 'reg', path: 'network.reg', help: 'L2 factor of the kernels' },
-  { flag: 'dropout-rate', path: 'network.dropoutRate', help: 'share of activations that dropout zeroes' },
-  { flag: 'epochs', path: 'epochs', help: 'how often each training sample is used' },
-  { flag: 'max-steps', path: 'maxSteps', help: 'stop after this many steps; the schedule keeps its length' },
-  { flag: 'batch-size', path: 'batchSize', help: 'samples per step, over all workers' },
-  { flag: 'shard-size', path: 'shardSize', help: 'samples per unit of work; divides the batch' },
-  { flag: 'optimizer', path: 'optimizer.kind', help: OPTIMIZER_KINDS.join(', ') },
-  { flag: 'schedule', path: 'schedule.kind', help: SCHEDULE_KINDS.join(', ') },
-  { flag: 'learning-rate', path: 'learningRate', help: "the schedule's highest learning rate" },
-  { flag: 'precision', path: 'precision', help: `what convolutions compute in: ${PRECISIONS.join(', ')}` },
-  { flag: 'label-smoothing', path: 'labelSmoothing', help: 'share of each target spread over all classes' },
-  { flag: 'clip-norm', path: 'clipNorm', help: 'largest L2 norm of the gradient' },
+/** Flags for the settings that people change most; `--set` changes any. Each has an environment variable, such as CONVOY_BATCH_SIZE. */
+export const FLAGS: readonly { readonly flag: string; readonly path: string }[] = [
+  { flag: 'seed', path: 'seed' },
+  { flag: 'network', path: 'network.name' },
+  { flag: 'reg', path: 'network.reg' },
+  { flag: 'dropout-rate', path: 'network.dropoutRate' },
+  { flag: 'epochs', path: 'epochs' },
+  { flag: 'max-steps', path: 'maxSteps' },
+  { flag: 'batch-size', path: 'batchSize' },
+  { flag: 'shard-size', path: 'shardSize' },
+  { flag: 'optimizer', path: 'optimizer.kind' },
+  { flag: 'schedule', path: 'schedule.kind' },
+  { flag: 'learning-rate', path: HIGHEST_RATE },
+  { flag: 'precision', path: 'precision' },
+  { flag: 'label-smoothing', path: 'labelSmoothing' },
+  { flag: 'clip-norm', path: 'clipNorm' },
 ]
 
-/** Flags that have a twin in the environment. */
+/** Flags without a value: the setting and the value that each gives. No environment variables. */
+export const SWITCHES = [
+  { flag: 'stratified', name: 'stratified', path: 'stratified', value: true },
+  { flag: 'no-augmentation', name: 'augmentation', path: 'augmentation.enabled', value: false },
+] as const
+
+/** Flags that have an environment variable. */
 export const SETTING_FLAGS = ['recipe', ...FLAGS.map(({ flag }) => flag)] as const
 
 export interface RunConfigFlags {
@@ -47,9 +50,10 @@ export function addRunConfigFlags(command: Command): Command {
   command
     .option('--recipe <name>', `settings to begin with: ${Object.keys(RECIPES).join(', ')}`)
     .option('--config <file>', 'YAML or JSON file with settings; may name a recipe')
-  for (const { flag, help } of FLAGS) command.option(`--${flag} <value>`, help)
+  const texts = settingTexts()
+  for (const { flag, path } of FLAGS) command.option(`--${flag} <value>`, texts.get(path))
   return command
-    .option('--stratified', 'spread every class evenly over train, validation and test')
+    .option('--stratified', texts.get('stratified'))
     .option('--no-augmentation', 'train on the images as they are')
     .option('--set <path=value>', 'any setting, such as augmentation.zoom=0.2; can be repeated', collect)
 }
@@ -75,10 +79,9 @@ export async function runConfigFrom(
       const value = flags[flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())]
       return typeof value === 'string' ? [fromText(path, value, `--${flag} ${value}`)] : []
     }),
-    ...(flags.stratified ? [{ path: ['stratified'], value: true, origin: '--stratified' }] : []),
-    ...(flags.augmentation === false
-      ? [{ path: ['augmentation', 'enabled'], value: false, origin: '--no-augmentation' }]
-      : []),
+    ...SWITCHES.flatMap(({ flag, name, path, value }) =>
+      flags[name] === value ? [{ path: path.split('.'), value, origin: `--${flag}` }] : [],
+    ),
     ...(flags.set ?? []).flatMap((text) => {
       const match = /^([\w.]+)=(.*)$/s.exec(text)
       if (match) return [fromText(match[1]!, match[2]!, `--set ${text}`)]

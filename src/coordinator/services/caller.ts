@@ -1,25 +1,13 @@
 import * as grpc from '@grpc/grpc-js'
+import { ERROR_CODES } from '../../shared/error-codes.js'
 import { ConvoyError } from '../../shared/errors.js'
-import type { ErrorCode } from '../../shared/errors.js'
 import { SESSION_KEY, WORKER_KEY } from '../../shared/protocol/services.js'
 import type { WorkerPool } from '../worker-pool.js'
-
-const STATUS: Record<ErrorCode, grpc.status> = {
-  usage: grpc.status.INVALID_ARGUMENT,
-  data: grpc.status.DATA_LOSS,
-  environment: grpc.status.INTERNAL,
-  incompatible: grpc.status.FAILED_PRECONDITION,
-  unavailable: grpc.status.RESOURCE_EXHAUSTED,
-  protocol: grpc.status.INVALID_ARGUMENT,
-  training: grpc.status.ABORTED,
-  interrupted: grpc.status.CANCELLED,
-  internal: grpc.status.INTERNAL,
-}
 
 /** What a peer may know of an error: its text and status, never its stack. */
 export function toStatus(thrown: unknown): Partial<grpc.StatusObject> {
   const error = ConvoyError.from(thrown)
-  return { code: STATUS[error.code], details: error.message }
+  return { code: grpc.status[ERROR_CODES[error.code].grpcStatus], details: error.message }
 }
 
 /**

@@ -7,14 +7,23 @@ export const FILL_MODES = ['reflect', 'nearest', 'wrap', 'constant'] as const
 export type FillMode = (typeof FILL_MODES)[number]
 
 export const augmentationSchema = z.strictObject({
-  enabled: z.boolean().default(true),
-  /** Mirror half of the samples, drawn one by one. */
-  horizontalFlip: z.boolean().default(true),
-  /** Uniform rotation in [-rotationDegrees, rotationDegrees]. Keras's RandomRotation(0.2) would be 72. */
-  rotationDegrees: z.number().min(0).max(180).default(20),
-  /** Uniform zoom in [1 - zoom, 1 + zoom], the same for both axes. */
-  zoom: z.number().min(0).max(0.9).default(0.1),
-  fillMode: z.enum(FILL_MODES).default('reflect'),
+  enabled: z.boolean().default(true).describe('augment training images. false: train on the images as they are'),
+  horizontalFlip: z.boolean().default(true).describe('mirror half of the samples, drawn one by one'),
+  rotationDegrees: z
+    .number()
+    .min(0)
+    .max(180)
+    .default(20)
+    .describe(
+      "largest rotation in degrees, in either direction, drawn uniformly (Keras's RandomRotation(0.2) would be 72)",
+    ),
+  zoom: z
+    .number()
+    .min(0)
+    .max(0.9)
+    .default(0.1)
+    .describe('largest zoom z: the factor is drawn uniformly from 1 - z to 1 + z, the same for both axes'),
+  fillMode: z.enum(FILL_MODES).default('reflect').describe('what fills the space outside the image'),
 })
 export type AugmentationConfig = z.output<typeof augmentationSchema>
 

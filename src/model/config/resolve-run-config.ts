@@ -1,8 +1,8 @@
 import type { z } from 'zod'
-import { scheduleOf } from '../../training/schedules/schedules.js'
 import { DEFAULT_RECIPE, RECIPES } from './recipes.js'
 import type { RunConfig } from './run-config.js'
 import { runConfigSchema } from './run-config.js'
+import { HIGHEST_RATE, highestRateOf } from './settings.js'
 
 /** One value that somebody gave, and how to call it in an error. */
 export interface Assignment {
@@ -53,10 +53,9 @@ export function resolveRunConfig(
   return { config: problems.length === 0 ? parsed.data : undefined, problems }
 }
 
-/** `learningRate` stands for the schedule's highest rate, which has another name in each kind. */
 function resolvePath(tree: Tree, path: readonly string[]): readonly string[] {
-  if (path.join('.') !== 'learningRate') return path
-  return ['schedule', highestRate((tree['schedule'] as Tree | undefined)?.['kind'])]
+  if (path.join('.') !== HIGHEST_RATE) return path
+  return ['schedule', highestRateOf((tree['schedule'] as Tree | undefined)?.['kind'])]
 }
 
 function assign(tree: Tree, path: readonly string[], value: unknown): void {
@@ -78,14 +77,9 @@ function isTree(value: unknown): value is Tree {
 
 /** Another kind of optimizer or schedule begins with its own defaults; only the highest learning rate goes along. */
 function changeKind(parent: Tree, path: readonly string[], kind: unknown): void {
-  const rate = parent[highestRate(parent['kind'])]
+  const rate = parent[highestRateOf(parent['kind'])]
   for (const key of Object.keys(parent)) Reflect.deleteProperty(parent, key)
-  if (path[0] === 'schedule' && rate !== undefined) parent[highestRate(kind)] = rate
-}
-
-/** The setting that holds a schedule's highest rate. The schema rejects kinds that do not exist. */
-function highestRate(kind: unknown): string {
-  return scheduleOf(kind)?.highest ?? 'peak'
+  if (path[0] === 'schedule' && rate !== undefined) parent[highestRateOf(kind)] = rate
 }
 
 type Issue = z.core.$ZodIssue

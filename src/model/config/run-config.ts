@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { augmentationSchema } from '../../data/sampling/augmentation.js'
-import { currentName, FORMER_NETWORK_NAMES } from './former-names.js'
-import { NETWORK_NAMES } from '../networks/networks.js'
-import type { NetworkName } from '../networks/networks.js'
 import { optimizerSchema } from '../../training/optimizers/optimizers.js'
 import { scheduleSchema } from '../../training/schedules/schedules.js'
+import type { NetworkName } from '../networks/networks.js'
+import { NETWORK_NAMES } from '../networks/networks.js'
+import { currentName, FORMER_NETWORK_NAMES } from './former-names.js'
 
 /** The largest value of counters that travel as unsigned 32-bit integers. */
 const UINT32_MAX = 0xffffffff
@@ -13,11 +13,17 @@ export const PRECISIONS = ['float32', 'bfloat16'] as const
 export type Precision = (typeof PRECISIONS)[number]
 
 const networkSchema = z.strictObject({
-  name: z.enum([...NETWORK_NAMES, ...FORMER_NETWORK_NAMES]).transform((name) => currentName(name) as NetworkName),
-  /** L2 factor on every kernel: the loss has `reg · sum(w²)`. */
-  reg: z.number().min(0).max(1).default(0),
-  /** Share of activations that dropout zeroes inside each residual block. */
-  dropoutRate: z.number().min(0).max(0.95).default(0),
+  name: z
+    .enum([...NETWORK_NAMES, ...FORMER_NETWORK_NAMES])
+    .transform((name) => currentName(name) as NetworkName)
+    .describe('network to train'),
+  reg: z.number().min(0).max(1).default(0).describe('L2 factor of the kernels: adds reg · sum(w²) to the loss'),
+  dropoutRate: z
+    .number()
+    .min(0)
+    .max(0.95)
+    .default(0)
+    .describe('share of activations that dropout zeroes inside each residual block'),
 })
 
 /**
@@ -26,27 +32,49 @@ const networkSchema = z.strictObject({
  */
 export const runConfigSchema = z
   .strictObject({
-    seed: z.int().min(0).max(UINT32_MAX).default(1),
+    seed: z.int().min(0).max(UINT32_MAX).default(1).describe('seed of every random choice'),
     network: networkSchema,
-    /** Samples per step, over all workers. */
-    batchSize: z.int().min(1).max(1_048_576).default(128),
-    /** Samples per shard: the unit of work, of batch normalisation, of retry and of reduction. */
-    shardSize: z.int().min(1).max(65_536).default(32),
-    epochs: z.int().min(1).max(100_000),
-    /** Stop after this many steps although the epochs are not over; null means never. The schedule keeps its length. */
-    maxSteps: z.int().min(1).max(UINT32_MAX).nullable().default(null),
-    optimizer: optimizerSchema,
-    schedule: scheduleSchema,
-    /** What convolutions and the ops between them compute in; weights, statistics, loss and sums are float32 either way. */
-    precision: z.enum(PRECISIONS).default('float32'),
-    labelSmoothing: z.number().min(0).lt(1).default(0),
-    /** Largest L2 norm of the averaged gradient; null means no clipping. */
-    clipNorm: z.number().positive().max(1e6).nullable().default(null),
+    batchSize: z
+      .int()
+      .min(1)
+      .max(1_048_576)
+      .default(128)
+      .describe('samples per step, over all workers; a multiple of shardSize'),
+    shardSize: z
+      .int()
+      .min(1)
+      .max(65_536)
+      .default(32)
+      .describe('samples per shard: the unit of work, of batch normalisation, of retry and of reduction'),
+    epochs: z.int().min(1).max(100_000).describe('passes over the training samples'),
+    maxSteps: z
+      .int()
+      .min(1)
+      .max(UINT32_MAX)
+      .nullable()
+      .default(null)
+      .describe('stop after this many steps; the schedule keeps its length. null: train all epochs'),
+    optimizer: optimizerSchema.describe('optimizer; another one than that of the recipe begins with its own defaults'),
+    schedule: scheduleSchema.describe(
+      'learning rate schedule; another one than that of the recipe keeps only the highest learning rate',
+    ),
+    precision: z
+      .enum(PRECISIONS)
+      .default('float32')
+      .describe(
+        'number format of convolutions and the ops between them; weights, statistics, loss and sums are float32',
+      ),
+    labelSmoothing: z.number().min(0).lt(1).default(0).describe('share of each target that is spread over all classes'),
+    clipNorm: z
+      .number()
+      .positive()
+      .max(1e6)
+      .nullable()
+      .default(null)
+      .describe('largest L2 norm of the averaged gradient. null: no clipping'),
     augmentation: augmentationSchema,
-    /** Spread every class evenly over train, validation and test. */
-    stratified: z.boolean().default(false),
-    /** Samples per evaluation shard. */
-    evaluationShardSize: z.int().min(1).max(65_536).default(100),
+    stratified: z.boolean().default(false).describe('give train, validation and test the same share of every class'),
+    evaluationShardSize: z.int().min(1).max(65_536).default(100).describe('samples per shard of an evaluation'),
   })
   .check((context) => {
     const { batchSize, shardSize } = context.value

@@ -11,7 +11,7 @@ import { record } from './recording.js'
 import { withoutTransposes } from './transposes.js'
 
 export interface CaptureOptions {
-  /** bfloat16: in convolutions and what lies between them, see mixed-precision.ts. @default 'float32': the function's own bits, on the CPU (docs/engine.md has an exception) */
+  /** bfloat16: in convolutions and what lies between them, see mixed-precision.ts. @default 'float32': the function's own bits, on the CPU (docs/explanation/engine.md has an exception) */
   readonly precision?: Precision
   /** The TensorFlow.js that the function uses. @default Convoy's, from `loadTensorflow` */
   readonly tf?: TensorFlow

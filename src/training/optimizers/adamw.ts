@@ -6,11 +6,15 @@ import { defineOptimizer } from './define-optimizer.js'
 export const adamw = defineOptimizer({
   schema: z.strictObject({
     kind: z.literal('adamw'),
-    beta1: z.number().min(0).lt(1).default(0.9),
-    beta2: z.number().min(0).lt(1).default(0.999),
-    epsilon: z.number().positive().max(1).default(1e-8),
-    /** Decoupled weight decay, times the learning rate; kernels only. */
-    weightDecay: z.number().min(0).max(1).default(0.05),
+    beta1: z.number().min(0).lt(1).default(0.9).describe('decay of the moving mean of the gradient'),
+    beta2: z.number().min(0).lt(1).default(0.999).describe('decay of the moving mean of the squared gradient'),
+    epsilon: z.number().positive().max(1).default(1e-8).describe('added to the denominator of the update'),
+    weightDecay: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.05)
+      .describe('decoupled weight decay (Loshchilov and Hutter 2019), times the learning rate; kernels only'),
   }),
   vectors: ['first', 'second'],
   // Running powers instead of Math.pow.

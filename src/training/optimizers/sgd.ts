@@ -6,8 +6,13 @@ import { defineOptimizer } from './define-optimizer.js'
 export const sgd = defineOptimizer({
   schema: z.strictObject({
     kind: z.literal('sgd'),
-    momentum: z.number().min(0).lt(1).default(0.9),
-    nesterov: z.boolean().default(true),
+    momentum: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0.9)
+      .describe('share of the velocity that is kept from one step to the next'),
+    nesterov: z.boolean().default(true).describe("use Nesterov's form of momentum"),
   }),
   vectors: ['velocity'],
   numbers: {},

@@ -26,6 +26,9 @@ export interface ScheduleDefinition<Schema extends KindSchema> {
   describe(config: z.output<Schema>): string
 }
 
+/** What the documentation says of the setting that is the highest rate. */
+export const HIGHEST_RATE_TEXT = "the schedule's highest learning rate"
+
 /** Infers the types of a definition. */
 export function defineSchedule<Schema extends KindSchema>(
   definition: ScheduleDefinition<Schema>,

@@ -1,15 +1,22 @@
 import { z } from 'zod'
 import { formatNumber, formatPercent } from '../../shared/units.js'
-import { defineSchedule } from './define-schedule.js'
+import { defineSchedule, HIGHEST_RATE_TEXT } from './define-schedule.js'
 
 /** Steps down: the rate is multiplied by `factor` at each milestone. */
 export const step = defineSchedule({
   schema: z.strictObject({
     kind: z.literal('step'),
-    initial: z.number().positive().max(100),
-    /** Shares of all steps at which the rate is multiplied by `factor`, once for each. */
-    milestones: z.array(z.number().gt(0).lt(1)).max(100).default([0.5, 0.75]),
-    factor: z.number().positive().lt(1).default(0.1),
+    initial: z
+      .number()
+      .positive()
+      .max(100)
+      .describe(`${HIGHEST_RATE_TEXT}, used from the first step to the first milestone`),
+    milestones: z
+      .array(z.number().gt(0).lt(1))
+      .max(100)
+      .default([0.5, 0.75])
+      .describe('shares of all steps at which the rate is multiplied by the factor, once for each'),
+    factor: z.number().positive().lt(1).default(0.1).describe('multiplies the learning rate at each milestone'),
   }),
   highest: 'initial',
   rate({ initial, milestones, factor }, { progress }) {

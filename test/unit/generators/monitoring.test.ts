@@ -127,7 +127,7 @@ describe('dashboards and alerts', () => {
   )
 
   it('have a runbook each', () => {
-    const page = readFileSync(path.join(packageRoot, 'docs', 'alerts.md'), 'utf8')
+    const page = readFileSync(path.join(packageRoot, 'docs', 'reference', 'alerts.md'), 'utf8')
     for (const { name } of ALERTS) assert.match(page, new RegExp(`^## ${name}$`, 'm'))
   })
 })
