@@ -49,13 +49,13 @@ describe('docs', () => {
   })
 
   it('link to files and headings that exist', () => {
-    const broken = [...pages, path.join(packageRoot, 'README.md'), path.join(packageRoot, 'SECURITY.md')].flatMap(
-      (page) =>
-        linksIn(page)
-          .filter(
-            ({ file, anchor }) => !existsSync(file) || (anchor !== undefined && !anchorsOf(file).includes(anchor)),
-          )
-          .map(({ file, anchor }) => `${path.relative(packageRoot, page)}: ${file}#${anchor ?? ''}`),
+    const broken = [
+      ...pages,
+      ...['README.md', 'SECURITY.md', 'CHANGELOG.md', 'CONTRIBUTING.md'].map((name) => path.join(packageRoot, name)),
+    ].flatMap((page) =>
+      linksIn(page)
+        .filter(({ file, anchor }) => !existsSync(file) || (anchor !== undefined && !anchorsOf(file).includes(anchor)))
+        .map(({ file, anchor }) => `${path.relative(packageRoot, page)}: ${file}#${anchor ?? ''}`),
     )
     assert.deepEqual(broken, [])
   })
@@ -63,7 +63,9 @@ describe('docs', () => {
   it('name files and directories that exist, or that the page itself holds', () => {
     const missing = pages.flatMap((page) =>
       Array.from(
-        readFileSync(page, 'utf8').matchAll(/`((?:bench|deploy|generators|proto|scripts|src|test)\/[\w./-]+)`(?!:\n\n```ts)/g),
+        readFileSync(page, 'utf8').matchAll(
+          /`((?:bench|deploy|generators|proto|scripts|src|test)\/[\w./-]+)`(?!:\n\n```ts)/g,
+        ),
         ([, name]) => name!,
       )
         .filter((name) => !existsSync(path.join(packageRoot, name)))
