@@ -28,11 +28,11 @@ import { standardError, standardOutput } from '../shared/terminal.js'
 import { RunEndings } from './run-endings.js'
 import type { RunOptions } from './flags/run-flags.js'
 
-/** Workers that this process is responsible for. */
+/** Workers that this process started. */
 export interface OwnWorkers {
-  /** Settles when they are gone; the coordinator has told them that the run is over. */
+  /** Settles when all have ended. Call it after the coordinator has announced the end of the run. */
   close(): Promise<void>
-  /** Those that run, and have not run for so long that they should have joined. */
+  /** Number of workers that are running and may still be about to join. */
   starting(): number
 }
 
@@ -41,15 +41,15 @@ export interface WorkerPlace {
   readonly address: string
   readonly runDirectory: string
   readonly log: Log
-  /** All own workers ended, and none will be started again. Ends the run, unless others work for it. */
+  /** Called when all own workers ended and none will be restarted. Ends the run, unless it has other workers. */
   readonly onNoneLeft: (why: string) => void
 }
 
 /**
  * A whole run: directory, coordinator, workers, training, saved models, report. Returns after SIGTERM too, with the weights saved.
- * The data set is opened first; a user's mistake that shows before the coordinator listens leaves no directory behind.
- * @param name the last part of the run directory's name, and the recipe
- * @param startWorkers starts the workers of this process's own; others may join as well
+ * A user's mistake found before the coordinator listens leaves no directory behind.
+ * @param name the last part of the run directory's name
+ * @param startWorkers starts the workers of this process; others may join as well
  */
 export async function runTraining(
   config: RunConfig,
@@ -59,7 +59,7 @@ export async function runTraining(
 ): Promise<void> {
   const earlier: LogRecord[] = []
   const sinks = [
-    (record: LogRecord) => standardError.notice(forPeople(record)),
+    (record: LogRecord) => standardError.printLine(forPeople(record)),
     (record: LogRecord) => earlier.push(record),
   ]
   const early = new Log({ levels: parseLogLevels(options.logLevel), sinks, now: Date.now })
@@ -70,7 +70,7 @@ export async function runTraining(
   await new RunProcess(options, planned, runDirectory, identity, earlier, lock).run(startWorkers)
 }
 
-/** The process of a run: everything that has to be opened, and closed in the reverse order, however the run ends. */
+/** The process of a run: opens its parts, and closes them in reverse order when the run ends or fails. */
 class RunProcess {
   readonly #options: RunOptions
   readonly #planned: PlannedRun
@@ -81,13 +81,13 @@ class RunProcess {
   readonly #reports: RunReports
   readonly #runLog: RunLog
   readonly #log: Logger
-  /** What closes what was opened, the first opened first. */
+  /** Functions that close the open parts, in the order of opening. */
   readonly #closing: (() => void | Promise<void>)[]
   #metricsUrl = ''
   #workers: OwnWorkers | undefined
-  /** Workers may have joined: the run directory stays. */
+  /** Whether workers may have joined. If so, the run directory stays. */
   #hasBegun = false
-  /** Why the weights of a run that broke off could not be saved. */
+  /** Error of saving the weights of an incomplete run. */
   #unsaved: unknown
 
   constructor(
@@ -107,7 +107,7 @@ class RunProcess {
     this.#reports = new RunReports({
       ...{ runDirectory, identity, signal: this.#endings.signal, now },
       onLost: (report, { message }) => {
-        this.#log.warn(`${report} cannot be written (${message}). The run goes on.`)
+        this.#log.warn(`${report} cannot be written (${message}). The run continues.`)
       },
       onLastScrape: (seconds) => {
         const remedy = 'for a last scrape by Prometheus (Ctrl-C to skip)'
@@ -146,7 +146,7 @@ class RunProcess {
     }
   }
 
-  /** Page and metrics first: they show that the coordinator starts. */
+  /** Serves page and metrics first: they show that the coordinator is starting. */
   async #serve(): Promise<Coordinator> {
     let notReady = (): string | undefined => 'the coordinator does not listen yet'
     this.#metricsUrl = await this.#reports.serve(this.#options.metricsListen, () => notReady())
@@ -222,7 +222,7 @@ class RunProcess {
     })
     this.#workers = workers
     if (workers === undefined) return
-    // Workers go once the coordinator has told them.
+    // Workers end once the coordinator has announced the end of the run.
     this.#closing.push(async () => {
       await Promise.all([coordinator.close(), workers.close()])
     })
@@ -239,7 +239,7 @@ class RunProcess {
     })
     this.#display.close()
     const runDirectory = this.#runDirectory
-    // First: whatever becomes of the disk, the result is there.
+    // Printed before anything is saved: a full disk must not cost the result.
     standardOutput.print(
       this.#options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
     )
@@ -254,7 +254,7 @@ class RunProcess {
     const isStopped = error.code === 'interrupted'
     this.#reports.brokeOff(isStopped ? kind : 'failed', this.#endings.reason(error))
     if (!isStopped) throw this.#runLog.failed(error)
-    // Whoever supervises it asked for an end, and got a clean one.
+    // A stop that a supervisor asked for is a clean end.
     if (kind === 'interrupted') throw error
     this.#log.info(error.message)
   }
@@ -265,7 +265,7 @@ class RunProcess {
       try {
         await close()
       } catch (error) {
-        // What stayed open would keep this process, and workers, for ever.
+        // Close the rest: an open part would keep this process and its workers alive.
         this.#log.warn(`Not everything was written at the end: ${(error as Error).message}.`)
       }
     }

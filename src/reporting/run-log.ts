@@ -41,7 +41,7 @@ export class RunLog {
     this.#file = new LogFile({
       directory,
       onFailure: ({ message }) => {
-        display.notice(`⚠ Not everything stands in convoy.log: ${message}`)
+        display.printLine(`⚠ Not everything stands in convoy.log: ${message}`)
       },
     })
     for (const record of earlier) {
@@ -80,7 +80,7 @@ export class RunLog {
     const { level, worker, fields, timeMs } = record
     if (!this.#isShown || (worker !== undefined && !isUrgent(level, 'warn'))) return
     const text = forPeople(record)
-    this.#display.notice(text, isUrgent(level, 'warn'))
+    this.#display.printLine(text, isUrgent(level, 'warn'))
     if (level !== 'debug' && fields?.['event'] === undefined) this.#tell(text, timeMs / 1000)
   }
 }

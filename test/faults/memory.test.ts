@@ -54,7 +54,7 @@ describe('a worker that is killed', () => {
         assert.ok(status === 0 || signal === 'SIGKILL', stderr)
         const result = await launch.result()
         assert.equal(result['weightsSha256'], (await undisturbed)['weightsSha256'])
-        assert.match(launch.stderr, /Worker 0 ended by SIGKILL \(out of memory\); it is started again\./)
+        assert.match(launch.stderr, /Worker 0 ended by SIGKILL \(out of memory\); restarting it\./)
         assert.ok(launch.stderr.includes(`The limit of 500 MB in ${group.limitFile} was hit.`), launch.stderr)
         assert.match(launch.stderr, /A worker of this run needs more than \d+ MB, and the coordinator holds \d+ MB\./)
         assert.match(launch.stderr, /Use fewer workers \(--workers\)/)
@@ -73,7 +73,7 @@ describe('a worker that is killed', () => {
     assert.equal(result['weightsSha256'], (await undisturbed)['weightsSha256'])
     assert.match(
       launch.stderr,
-      /Worker 0 ended by SIGKILL \(not for memory\); it is started again\. No memory limit was hit/,
+      /Worker 0 ended by SIGKILL \(not out of memory\); restarting it\. No memory limit was hit/,
     )
   })
 })

@@ -104,7 +104,7 @@ describe('processes that die, freeze, leave and come', () => {
     await oracle.survives(2, async (_fleet, [leaver]) => {
       leaver!.proxy.set(['down'], { blackhole: 'hold' })
       leaver!.launch.terminate()
-      await until('the word of leaving', () => leaver!.launch.stderr.includes('Once more to leave at once'))
+      await until('the word of leaving', () => leaver!.launch.stderr.includes('Send the signal again to leave at once'))
       leaver!.launch.terminate()
       assert.equal(await leaver!.launch.status(), 130)
     })

@@ -75,7 +75,7 @@ describe('a data set that the run did not train on', () => {
     assert.deepEqual(parts, [14, 4, 3])
     assert.match(
       convoy(['eval', run, '--data', folder, '--split', 'test']).stdout,
-      /The test split is one of fresh, made with the run's seed 1; --split all measures all of it/,
+      /The test split of fresh was made with the run's seed 1; --split all measures all images/,
     )
   })
 
@@ -86,7 +86,7 @@ describe('a data set that the run did not train on', () => {
     assert.equal((dataset as Json)['isTrainedOn'], false)
     assert.equal(samples, 120)
     assert.deepEqual(overlap, { training: 84, validation: 18 })
-    assert.match(stderr, /⚠ 84 of the 120 images are in the run's training split too/)
+    assert.match(stderr, /⚠ 84 of the 120 images are also in the run's training split/)
     assert.match(stderr, /⚠ 18 of the 120 images are in the run's validation split too/)
   })
 
@@ -121,7 +121,7 @@ describe('classes of a data set', () => {
       [0, 0, 5],
     ])
     const { stdout } = convoy(['eval', run, '--data', some])
-    assert.match(stdout, /No image measured is of these classes of the model: cat\./)
+    assert.match(stdout, /The measured images have none of these classes of the model: cat\./)
     assert.match(stdout, /│ cat +│ – +/)
   })
 

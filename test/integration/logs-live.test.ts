@@ -184,7 +184,7 @@ describe('a run that fails', () => {
     assert.match(first!, /^✖ First: \d\d:\d\d:\d\d\.\d\d\d .*-0: .*packed\.bin.*/)
     assert.match(
       consequences[0]!,
-      /^ {2}then: .*Worker 0 ended with status 2 \(.*packed\.bin.*\); it is started again\. \(3 times\)$/,
+      /^ {2}then: .*Worker 0 ended with status 2 \(.*packed\.bin.*\); restarting it\. \(3 times\)$/,
     )
     assert.match(consequences.at(-1)!, /^ {2}then: No worker is left/)
     const last = logOf(runDirectory).at(-1)!

@@ -128,7 +128,7 @@ describe('convoy status --watch', () => {
     await watch.untilPrints(/step [1-9]\d* of .*\n[^]*step \d+ of .*\n/)
     launch.kill()
     assert.equal(await watch.status(), 0, watch.stderr)
-    assert.match(watch.stderr, /^The coordinator at .* has gone\.$/m)
+    assert.match(watch.stderr, /^The coordinator at .* no longer answers: its run ended\.$/m)
     assert.equal(await json.status(), 0, json.stderr)
     launch.remove()
     assert.doesNotMatch(watch.stdout, CONTROL)

@@ -28,7 +28,7 @@ export function trainCommand(): Command {
     })
 }
 
-/** Worker processes, each with a GPU of its own where there are any. */
+/** Starts worker processes, each with a GPU of its own if there are GPUs. */
 function startProcesses(
   { address, runDirectory, log, onNoneLeft }: WorkerPlace,
   count: number,
@@ -49,7 +49,7 @@ function startProcesses(
   })
 }
 
-/** A worker in this process; it talks gRPC over loopback like any other. */
+/** Starts a worker in this process. It uses gRPC over loopback like any other worker. */
 function startInside({ address, log, onNoneLeft }: WorkerPlace, device: DeviceChoice): OwnWorkers {
   const leave = new AbortController()
   const startedMs = performance.now()

@@ -8,25 +8,25 @@ import { ConvoyError } from '../../shared/errors.js'
 import { readNamedText } from './read-named-text.js'
 import { variableOf } from './unread-variables.js'
 
-/** Flags for the settings that people change most; `--set` reaches all. Each has a twin in the environment: CONVOY_BATCH_SIZE. */
+/** Flags for the settings that people change most; `--set` changes any. Each has an environment variable, such as CONVOY_BATCH_SIZE. */
 const FLAGS: readonly { readonly flag: string; readonly path: string; readonly help: string }[] = [
   { flag: 'seed', path: 'seed', help: 'seed of every random choice' },
   { flag: 'network', path: 'network.name', help: NETWORK_NAMES.join(', ') },
   { flag: 'reg', path: 'network.reg', help: 'L2 factor of the kernels' },
   { flag: 'dropout-rate', path: 'network.dropoutRate', help: 'share of activations that dropout zeroes' },
-  { flag: 'epochs', path: 'epochs', help: 'how often each training sample is used' },
+  { flag: 'epochs', path: 'epochs', help: 'passes over the training samples' },
   { flag: 'max-steps', path: 'maxSteps', help: 'stop after this many steps; the schedule keeps its length' },
   { flag: 'batch-size', path: 'batchSize', help: 'samples per step, over all workers' },
   { flag: 'shard-size', path: 'shardSize', help: 'samples per unit of work; divides the batch' },
   { flag: 'optimizer', path: 'optimizer.kind', help: 'sgd, adamw' },
   { flag: 'schedule', path: 'schedule.kind', help: 'one-cycle, cosine, step' },
   { flag: 'learning-rate', path: 'learningRate', help: "the schedule's highest learning rate" },
-  { flag: 'precision', path: 'precision', help: `what convolutions compute in: ${PRECISIONS.join(', ')}` },
+  { flag: 'precision', path: 'precision', help: `number format of convolutions: ${PRECISIONS.join(', ')}` },
   { flag: 'label-smoothing', path: 'labelSmoothing', help: 'share of each target spread over all classes' },
   { flag: 'clip-norm', path: 'clipNorm', help: 'largest L2 norm of the gradient' },
 ]
 
-/** Flags that have a twin in the environment. */
+/** Flags that have an environment variable. */
 export const SETTING_FLAGS = ['recipe', ...FLAGS.map(({ flag }) => flag)] as const
 
 export interface RunConfigFlags {
@@ -45,13 +45,13 @@ export function addRunConfigFlags(command: Command): Command {
     .option('--config <file>', 'YAML or JSON file with settings; may name a recipe')
   for (const { flag, help } of FLAGS) command.option(`--${flag} <value>`, help)
   return command
-    .option('--stratified', 'spread every class evenly over train, validation and test')
+    .option('--stratified', 'give train, validation and test the same share of every class')
     .option('--no-augmentation', 'train on the images as they are')
     .option('--set <path=value>', 'any setting, such as augmentation.zoom=0.2; can be repeated', collect)
 }
 
 /**
- * Defaults < recipe < file < environment < flags < --set. Never throws for what people gave: see `problems`.
+ * Defaults < recipe < file < environment < flags < --set. Never throws for a user's mistake: see `problems`.
  * @returns also the name of the recipe
  */
 export async function runConfigFrom(
@@ -95,7 +95,7 @@ export async function runConfigFrom(
   }
 }
 
-/** The first that is given, and who gave it. */
+/** The first given name, and the flag, variable or file that gave it. */
 function chooseRecipe(...given: readonly (readonly [unknown, string])[]): { name: string; origin: string } {
   const [name, origin] = given.find(([value]) => value !== undefined) ?? [DEFAULT_RECIPE, '--recipe']
   return { name: String(name), origin }
@@ -106,7 +106,7 @@ function fromText(path: string, text: string, origin: string): Assignment {
   try {
     value = parseYaml(text)
   } catch {
-    // Not YAML: the text itself, which the schema judges.
+    // Not YAML: keep the text. The schema checks it.
   }
   return { path: path.split('.'), value, origin }
 }
@@ -118,7 +118,7 @@ async function readConfigFile(file: string | undefined, problems: string[]): Pro
     const content: unknown = parseYaml(text)
     if (typeof content === 'object' && content !== null && !Array.isArray(content))
       return content as Record<string, unknown>
-    problems.push(`--config ${file}: it holds no settings; write lines such as \`epochs: 10\`.`)
+    problems.push(`--config ${file}: it contains no settings; write lines such as \`epochs: 10\`.`)
   } catch (error) {
     const { message } = error as Error
     problems.push(error instanceof ConvoyError ? `--config ${message}` : `--config ${file}: ${message.split('\n')[0]}`)

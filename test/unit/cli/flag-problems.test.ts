@@ -139,8 +139,8 @@ describe('fault 52: everything that is wrong is reported at once, and nothing is
     })
     assert.equal(status, 2, stderr)
     assert.match(stderr, /✖ 3 problems:/)
-    assert.match(stderr, /--workers 50 takes about 340 open files, .*ulimit -n 340.*--workers 10\./)
-    assert.match(stderr, /--max-workers 90 takes about 220 open files/)
+    assert.match(stderr, /--workers 50 needs about 340 open files, .*ulimit -n 340.*--workers 10\./)
+    assert.match(stderr, /--max-workers 90 needs about 220 open files/)
   })
 })
 

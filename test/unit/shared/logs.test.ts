@@ -167,7 +167,9 @@ describe('what the workers of convoy train print', () => {
     const directory = mkdtempSync(path.join(scratch, 'full-'))
     symlinkSync('/dev/full', path.join(directory, 'worker-0.log'))
     const warnings = await print(directory, `write(1, 'one\\n'); write(2, 'two\\n')`)
-    assert.deepEqual(warnings, ['Not everything stands in worker-0.log: ENOSPC: no space left on device, write.'])
+    assert.deepEqual(warnings, [
+      'Some lines could not be written to worker-0.log: ENOSPC: no space left on device, write.',
+    ])
   })
 })
 
