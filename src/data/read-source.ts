@@ -22,15 +22,15 @@ export interface SourceContent {
   readonly decoded: Omit<Dataset, 'fingerprint'>
   readonly leftOut: readonly LeftOut[]
   readonly notes: readonly string[]
-  /** Of images: the level that was given or chosen. */
+  /** Level of the classes, given or chosen; only for images. */
   readonly classLevel?: number | undefined
 }
 
 /**
- * Reads whatever data set lies at a path.
- * @param name what it is called
- * @returns it, and the state of the path before it was read
- * @throws ConvoyError('usage') when there is none, or it is open which directories are the classes; ConvoyError('data') for broken files
+ * Reads the data set at a path, in any supported format.
+ * @param name its name
+ * @returns the data set, and the state of the path before reading
+ * @throws ConvoyError('usage') when there is none, or the level of the classes is ambiguous; ConvoyError('data') for broken files
  */
 export async function readSource(
   source: string,
@@ -50,7 +50,7 @@ export async function readSource(
 
   async function readArchive(): Promise<SourceContent> {
     const collection = await readImageArchive(source, report)
-    // By what it holds: names of archives change.
+    // Recognised by content: names of archives vary.
     if (collection.images.length === 0 && isCifarBinary(await listArchive(source)))
       return whole(await readCifarArchive(source, name))
     return decode(collection)
@@ -67,7 +67,7 @@ export async function readSource(
       })
       return { decoded, notes, classLevel, leftOut: leftOut.list() }
     } catch (error) {
-      // Images that were left out may be why.
+      // The left out images may be the reason.
       const lines = describeLeftOut(leftOut.list(['format', 'nameless']))
       if (error instanceof ConvoyError && lines.length > 0) report(lines.join('\n'))
       throw error
@@ -82,6 +82,6 @@ function whole(decoded: Omit<Dataset, 'fingerprint'>): SourceContent {
 function nothingKnown(source: string): ConvoyError {
   return new ConvoyError(
     'usage',
-    `${source} holds no data set that Convoy knows: CIFAR-10's binary batches, IDX files (MNIST), or images (${IMAGE_FORMATS}) in one directory per class.`,
+    `${source} holds no data set in a supported format: CIFAR-10's binary batches, IDX files (MNIST), or images (${IMAGE_FORMATS}) in one directory per class.`,
   )
 }

@@ -18,7 +18,7 @@ function cifar(blocksPerStage: number): Architecture {
 }
 
 const ARCHITECTURES: Readonly<Record<NetworkName, Architecture>> = {
-  /** Not in the paper: for minutes on a small CPU, with wider late stages, which cost little where images are small. */
+  /** Not in the paper: trains in minutes on a small CPU. Its late stages are wide, which costs little because their maps are small. */
   resnet8: { stem: 16, stages: [16, 48, 96], blocksPerStage: 1, shortcut: 'identity' },
   resnet20: cifar(3),
   resnet32: cifar(5),
@@ -41,7 +41,7 @@ export function buildNetwork(
   inputShape: [number, number, number],
   classCount: number,
 ): tf.LayersModel {
-  // Only shapes are computed here: no advice to install a faster backend, please.
+  // Only shapes are computed here, so suppress the advice to install a faster backend.
   tf.enableProdMode()
   const { stem, stages, blocksPerStage, shortcut } = ARCHITECTURES[config.name]
   const { reg, dropoutRate } = config
@@ -69,7 +69,7 @@ export function buildNetwork(
   return tf.model({ inputs: input, outputs: x, name: config.name })
 }
 
-/** Names of the layers that end the stem and each block, in the order of the data. @param topology as ModelDescription has it */
+/** Names of the last layers of the stem and of each block, from input to output. @param topology of ModelDescription */
 export function blockOutputs(topology: object): string[] {
   const { config } = topology as { config: { layers: { name: string }[] } }
   return config.layers.map(({ name }) => name).filter((name) => /^(stem_relu|stage\d+_block\d+_out)$/.test(name))

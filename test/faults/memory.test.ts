@@ -145,7 +145,7 @@ describe('memory that is too small for the workers', () => {
       group.limit(400e6)
       const launch = new Launch(['train', '--recipe', 'quick', '--workers', '3'], {}, false, group.node)
       const warning = await launch.untilSays(/⚠ 3 workers and the coordinator hold .*/)
-      assert.match(warning, /hold at least 1\.3 GB, and .* allows 400 MB: workers will be killed/)
+      assert.match(warning, /need at least 1\.3 GB, and .* allows 400 MB: workers will be killed/)
       await launch.untilSays(/42000 train/)
       launch.kill()
       await launch.status()
@@ -162,7 +162,7 @@ describe('memory that is too small for the workers', () => {
       assert.equal(status, 1)
       assert.match(
         stdout,
-        /✖ memory: \d+ workers and the coordinator hold at least .* allows 550 MB; use `--workers 1`, or/,
+        /✖ memory: \d+ workers and the coordinator need at least .* allows 550 MB; use `--workers 1`, or/,
       )
     } finally {
       await group.close()

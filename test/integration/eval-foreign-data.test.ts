@@ -103,7 +103,7 @@ describe('a data set that the run did not train on', () => {
     assert.equal(evaluate('--data', few)['samples'], 2)
     const { status, stderr } = convoy(['eval', run, '--data', few, '--split', 'test'])
     assert.equal(status, 2)
-    assert.match(stderr, /✖ --split test: few has 2 images, too few to split; take them all with --split all/)
+    assert.match(stderr, /✖ --split test: few has 2 images, too few to split; use all of them with --split all/)
     assert.match(convoy(['data', 'info', few]).stdout, /split .*1 train, 1 validation, 0 test/)
   })
 })

@@ -128,7 +128,7 @@ describe('an installation of the native runtime that cannot succeed', () => {
   it('refuses --from a directory without TensorFlow, as a mistake of the user', async () => {
     const cache = fresh()
     const running = convoyRuntime(['install', '--from', fresh()], cache)
-    await assertFails(running, cache, 2, /^✖ --from .* holds no TensorFlow with its C\+\+ libraries and headers/)
+    await assertFails(running, cache, 2, /^✖ --from .* contains no TensorFlow with its C\+\+ libraries and headers/)
   })
 
   it('leaves nothing behind when the compiler fails', async () => {
@@ -137,7 +137,7 @@ describe('an installation of the native runtime that cannot succeed', () => {
     for (const library of ['cc', 'framework'])
       writeFileSync(path.join(from, `libtensorflow_${library}.so.2`), 'no library')
     const running = convoyRuntime(['install', '--from', from], cache)
-    await assertFails(running, cache, 1, /^✖ g\+\+ cannot compile the link to TensorFlow/)
+    await assertFails(running, cache, 1, /^✖ g\+\+ cannot compile the Node addon for TensorFlow/)
   })
 
   it('refuses --cpu together with --gpu', async () => {

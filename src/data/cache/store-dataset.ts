@@ -6,7 +6,7 @@ import { checkNameIsFree, recordOrigin } from './stored-datasets.js'
 
 /**
  * Packs a decoded data set into the cache.
- * @returns its header, fingerprint included; content that is there already keeps its name, unless this one was chosen
+ * @returns its header with the fingerprint; stored content keeps its name, unless this name was chosen by the user
  * @throws ConvoyError('data') for fewer than two classes, or a class without samples; ConvoyError('usage') when the chosen name is
  * another data set's
  */

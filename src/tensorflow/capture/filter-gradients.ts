@@ -2,9 +2,9 @@ import type { AttributeValue, Graph, GraphNode, OutputReference } from './graph.
 import { constantOf, INT32, shapeOf } from './graph.js'
 import { BFLOAT16 } from './mixed-precision.js'
 
-/** Where products win, measured with shards of 64 on AMD EPYC (docs/engine.md): many channels, */
+/** Where products are faster, measured with shards of 64 on AMD EPYC (docs/engine.md): many channels, */
 const MIN_WEIGHTS = 256 * 256
-/** and few places for each of them. */
+/** and few pixels in each of them. */
 const MAX_PIXELS = 8 * 8
 
 /**

@@ -309,7 +309,7 @@ describe('convoy data remove', () => {
     await photos(path.join(place.root, 'a', 'photos'), 2)
     place.enter('a').info('photos')
     await photos(path.join(place.root, 'b', 'photos'), 2)
-    place.enter('b').refused(/nothing in the cache came from/, 'data', 'remove', 'photos')
+    place.enter('b').refused(/no data set in the cache was imported from it/, 'data', 'remove', 'photos')
     assert.equal(place.list().length, 1)
   })
 })
