@@ -114,7 +114,7 @@ class RunProcess {
         this.#log.info(`The run is over; waiting up to ${seconds.toFixed(0)} s ${remedy}.`)
       },
     })
-    this.#runLog = new RunLog(runDirectory, options.logLevel, this.#display, this.#reports.page.say, earlier)
+    this.#runLog = new RunLog(runDirectory, options.logLevel, this.#display, this.#reports.page.addLine, earlier)
     this.#log = this.#runLog.log.module('run')
     this.#closing = [
       () => lock?.release(),
@@ -139,7 +139,7 @@ class RunProcess {
     } catch (thrown) {
       const error = ConvoyError.from(this.#unsaved ?? thrown)
       isMistake = error.exitStatus === 2
-      this.#brokeOff(error, thrown as Error)
+      this.#recordBreak(error, thrown as Error)
     } finally {
       await this.#close()
       if (isMistake && !this.#hasBegun) await rm(this.#runDirectory, { recursive: true, force: true })
@@ -244,15 +244,15 @@ class RunProcess {
       this.#options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
     )
     await models.finish({}, async (directory) => writeResult(directory, result))
-    await this.#reports.page.lookAtTest(result, this.#log.info)
+    await this.#reports.page.inspectTest(result, this.#log.info)
   }
 
   /** @param error what the run ended with @param thrown what ended the training @throws the error, unless it was a clean stop */
-  #brokeOff(error: ConvoyError, thrown: Error): void {
+  #recordBreak(error: ConvoyError, thrown: Error): void {
     const { kind } = this.#endings
     if (this.#unsaved !== undefined && kind === 'failed') this.#log.error(thrown.message)
     const isStopped = error.code === 'interrupted'
-    this.#reports.brokeOff(isStopped ? kind : 'failed', this.#endings.reason(error))
+    this.#reports.recordBreak(isStopped ? kind : 'failed', this.#endings.reason(error))
     if (!isStopped) throw this.#runLog.failed(error)
     // A stop that a supervisor asked for is a clean end.
     if (kind === 'interrupted') throw error

@@ -5,10 +5,10 @@ import type { EvaluationResult, RunResult, WeightsSummary } from '../training/ru
 
 /** Largest number of classes whose confusion matrix fits a terminal. */
 const MAX_CLASSES_SHOWN = 20
-/** Of a column's class name. */
+/** Characters of a class name above a column. */
 const MIN_CHARACTERS = 5
 
-/** What people read at the end of a run. Every number of a model says which weights it is of. */
+/** The table at the end of a run. Every number of a model names its weights. */
 export function finalTable(result: RunResult, runDirectory: string): string {
   const { best, last } = result.weights
   const isSame = best.step === last.step
@@ -48,7 +48,7 @@ export function classTable(
   return table.toString()
 }
 
-/** Names cut to five characters, or as many as it takes that no two of them look alike. */
+/** Names cut to five characters, or to more if two would be equal. */
 function shortened(names: readonly string[]): string[] {
   const longest = names.reduce((most, name) => Math.max(most, name.length), MIN_CHARACTERS)
   for (let characters = MIN_CHARACTERS; ; characters++) {
@@ -57,7 +57,7 @@ function shortened(names: readonly string[]): string[] {
   }
 }
 
-/** Whole characters as readers see them: half an emoji is none. */
+/** Splits a text into visible characters, so that emojis are not cut. */
 function firstCharacters(text: string, count: number): string {
   return Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment)
     .slice(0, count)

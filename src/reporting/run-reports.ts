@@ -13,20 +13,20 @@ import { TensorboardReport } from './sinks/tensorboard/tensorboard-report.js'
 export interface RunReportsOptions {
   readonly runDirectory: string
   readonly identity: RunIdentity
-  /** Ends the run, and with it what the page has others compute. */
+  /** Ends the run, and a running inspection of the page. */
   readonly signal: AbortSignal
   /** Monotonic milliseconds. */
   readonly now: () => number
-  /** Told once of each report that cannot be written, such as on a full disk. */
+  /** Called once for each report that cannot be written, such as on a full disk. */
   readonly onLost: (report: Report, reason: Error) => void
-  /** Told when the end waits for Prometheus, and for how many seconds at most. */
+  /** Called when the end waits for Prometheus, with the longest possible wait in seconds. */
   readonly onLastScrape: (seconds: number) => void
 }
 
-/** Whoever stops a run may kill it soon; Prometheus as this project sets it up comes every 5 s. */
+/** Supervisors may kill a stopped run soon. Prometheus, as set up in this project, scrapes every 5 s. */
 const MAX_STOPPED_WAIT_MS = 6_000
 
-/** Everything that tells of a run, terminal and log aside: `metrics.jsonl`, TensorBoard, Prometheus and the page. */
+/** The reports of a run, except terminal and log: `metrics.jsonl`, TensorBoard, Prometheus and the page. */
 export class RunReports {
   readonly metrics: PrometheusMetrics
   readonly page: RunPage
@@ -40,11 +40,11 @@ export class RunReports {
   constructor({ runDirectory, identity, signal, now, onLost, onLastScrape }: RunReportsOptions) {
     const metrics = new PrometheusMetrics(now, identity)
     const lossOf = (report: Report): LossObserver => {
-      let isSaid = false
+      let isReported = false
       return (records, reason) => {
         metrics.lost(report, records)
-        if (!isSaid) onLost(report, reason)
-        isSaid = true
+        if (!isReported) onLost(report, reason)
+        isReported = true
       }
     }
     const tensorboard = new TensorboardReport(runDirectory, identity, () => Date.now() / 1000, lossOf('tensorboard'))
@@ -64,15 +64,15 @@ export class RunReports {
     if (event.kind === 'finished') this.#end = 'finished'
   }
 
-  /** The run broke off, or its result could not be saved. @param kind stopped, interrupted: on request */
-  brokeOff(kind: 'stopped' | 'interrupted' | 'failed', reason: string): void {
-    this.page.brokeOff(kind, reason)
+  /** Records that the run did not finish, or that its result could not be saved. @param kind stopped, interrupted: on request */
+  recordBreak(kind: 'stopped' | 'interrupted' | 'failed', reason: string): void {
+    this.page.recordBreak(kind, reason)
     this.#end = kind
   }
 
   /**
    * Serves metrics, probes and the page.
-   * @param notReady why it is not ready; undefined when it is
+   * @param notReady gives the reason for not being ready; undefined when ready
    * @returns the address of `/metrics`
    * @throws ConvoyError('usage') when the address cannot be bound
    */
@@ -81,7 +81,7 @@ export class RunReports {
     return this.#server.url
   }
 
-  /** From now on they tell how this coordinator stands. @param save saves weights as a model in a directory */
+  /** Connects the reports to the coordinator whose status they show. @param save saves weights as a model in a directory */
   watch(
     coordinator: Coordinator,
     save: (directory: string, weights: Float32Array, step: number) => Promise<unknown>,
@@ -90,13 +90,13 @@ export class RunReports {
     this.page.watch({ coordinator, phases: () => this.metrics.phases(), save })
   }
 
-  /** Everything is written, and Prometheus has seen how a run ended that did not fail, when this settles. */
+  /** Writes all records, waits for a last scrape unless the run failed, and closes the reports. */
   async close(): Promise<void> {
     await this.page.close()
     await this.tensorboard.close()
     await this.#metricsFile.close()
     if (this.#end === 'finished') await this.#server?.lastScrape(this.#signal, this.#onLastScrape)
-    // The signal has fired already; the next one ends the process.
+    // The run's signal is aborted already, so it cannot end this wait; another SIGINT or SIGTERM ends the process.
     else if (this.#end !== undefined && this.#end !== 'failed')
       await this.#server?.lastScrape(new AbortController().signal, this.#onLastScrape, MAX_STOPPED_WAIT_MS)
     this.#server?.close()

@@ -81,7 +81,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
 
     // Of the weights as they are, while the run goes on.
     assert.equal((await labelsOf(page, '#kernels canvas')).length, 16)
-    assert.match(await textOf(page, '#looking'), /come at the end, .* or now/)
+    assert.match(await textOf(page, '#looking'), /computed at the end of the run, .* or now/)
     await page.click('#look')
     await page.waitForSelector('#samples button', PATIENCE)
     assert.match(await textOf(page, '#predicted'), /^180 validation images after step [\d,]+/)

@@ -54,7 +54,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const right = Math.round(accuracy * samples)
     assert.match(
       text,
-      new RegExp(`Test accuracy\\s+${shareOf(accuracy)}\\s+${right} of ${samples} test images right; best weights`),
+      new RegExp(`Test accuracy\\s+${shareOf(accuracy)}\\s+${right} of ${samples} test images correct; best weights`),
     )
     inOrder(text, [
       'Test accuracy',
@@ -131,7 +131,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const page = await opened(finished)
     const text = await wholeText(page)
     assert.doesNotMatch(text, /--(?![a-z])/)
-    for (const name of [/cross-entropy \(nats\)/, /right answers \(%\)/, /↑ learning rate/, /images per second/])
+    for (const name of [/cross-entropy \(nats\)/, /accuracy \(%\)/, /↑ learning rate/, /images per second/])
       assert.match(text, name)
     assert.equal(text.match(/step →/g)?.length, 4)
     const legends = await page.$$eval('.u-value', (all) => all.map(({ textContent }) => textContent))
@@ -207,7 +207,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const text = await wholeText(second)
     assert.match(text, /Stopped early after [\d,]+ of [\d,]+ steps\. By SIGTERM\./)
     assert.match(text, /Test accuracy\s+not measured\s+the run was stopped before its test/)
-    assert.match(text, /Best validation accuracy\s+[\d.]+ %\s+\d+ of 180 validation images right; best weights/)
+    assert.match(text, /Best validation accuracy\s+[\d.]+ %\s+\d+ of 180 validation images correct; best weights/)
     assert.match(text, /Last weights\s+after step [\d,]+;.* sha256\s+[0-9a-f]{64}/)
     await second.close()
 
@@ -216,7 +216,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const third = await opened((await failed.announcement()).runDirectory)
     const why = await wholeText(third)
     assert.match(why, /Failed after \d+ of [\d,]+ steps\. Step \d+.*learning rate/)
-    assert.match(why, /Best validation accuracy\s+not measured\s+it ended before the first validation/)
+    assert.match(why, /Best validation accuracy\s+not measured\s+the run ended before its first validation/)
     assert.deepEqual(await barriers(third), [])
     await third.close()
   })

@@ -6,7 +6,7 @@ import { findRunningRun } from '../../coordinator/run-announcement.js'
 import type { Inspection, Kernels } from '../../reporting/page/inspection.js'
 import { kernelsOf, MAX_INSPECTION_BYTES } from '../../reporting/page/inspection.js'
 import { reportPage } from '../../reporting/page/page-files.js'
-import type { KeptWeights, Looking, Snapshot, WeightsByName } from '../../reporting/page/page-state.js'
+import type { KeptWeights, InspectionState, Snapshot, WeightsByName } from '../../reporting/page/page-state.js'
 import { weightsSha256 as sha256Of } from '../../model/weights-sha256.js'
 import type { WeightsName } from '../../exports/trained-model.js'
 import { loadTrainedModel, modelIn, WEIGHTS_NAMES } from '../../exports/trained-model.js'
@@ -37,7 +37,7 @@ export async function writeReport(
 ): Promise<{ readonly file: string; readonly timeline: ReportTimeline }> {
   const { status, ...read } = readTimeline(run)
   const isGoingOn = status.end === undefined && (await isRunning(run))
-  const { kernels, inspection, looking } = await lookInside(run)
+  const { kernels, inspection, looking } = await inspectWeights(run)
   const timeline = {
     ...read,
     weights: await withHashes(run, read.weights),
@@ -82,7 +82,7 @@ async function withHashes(run: string, weights: WeightsByName = {}): Promise<Wei
       if ((weights[name]?.step ?? saved.step) === saved.step)
         hashed[name] = { ...weights[name], step: saved.step, sha256 }
     } catch {
-      // The report shows the reason in place of the images: see lookInside.
+      // The report shows the reason in place of the images: see inspectWeights.
     }
   }
   return hashed
@@ -91,11 +91,11 @@ async function withHashes(run: string, weights: WeightsByName = {}): Promise<Wei
 interface Inside {
   readonly kernels?: Kernels | undefined
   readonly inspection?: Inspection
-  readonly looking: Looking
+  readonly looking: InspectionState
 }
 
 /** Kernels and images of the best weights, or of the last ones of an interrupted run. Without them the report shows the reason. */
-async function lookInside(run: string): Promise<Inside> {
+async function inspectWeights(run: string): Promise<Inside> {
   const which = modelIn(run, 'best') !== undefined || modelIn(run, 'last') === undefined ? 'best' : 'last'
   let kernels: Kernels | undefined
   try {

@@ -30,13 +30,13 @@ export function counted(value: number, what: string, plural = `${what}s`): strin
   return `${count(value)} ${value === 1 ? what : plural}`
 }
 
-/** `0.08`, `1e-8`: of any size, without digits that rounding left behind. */
+/** `0.08`, `1e-8`: a number of any size, without rounding errors. */
 export function plain(value: number): string {
   if (value !== 0 && Math.abs(value) < 1e-4) return `${Number(value.toPrecision(6))}`
   return value.toLocaleString('en', { maximumSignificantDigits: 6 })
 }
 
-/** Time of day, with the date when it is another than that of `since`. @param seconds since 1970 */
+/** Time of day, with the date if it differs from that of `since`. @param seconds since 1970 */
 export function clock(seconds: number, since = seconds): string {
   const [time, start] = [new Date(1000 * seconds), new Date(1000 * since)]
   const day = time.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })

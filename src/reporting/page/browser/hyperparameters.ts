@@ -4,7 +4,7 @@ import { count, counted, plain } from './format.js'
 
 type Config = RunHeader['config']
 
-/** What decides the weights, beside the data set, in words. */
+/** The settings that decide the weights, besides the data set, in words. */
 export function hyperparameters({ config, parameterCount, totalSteps, splitSizes }: RunHeader): Fact[] {
   const { network, batchSize, shardSize, epochs, maxSteps, precision, labelSmoothing, clipNorm, augmentation } = config
   const planned = Math.ceil((epochs * (splitSizes['train'] ?? 0)) / batchSize)
