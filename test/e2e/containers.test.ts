@@ -44,7 +44,7 @@ function portOf(command: string, flag: string): string {
 }
 
 describe('the Dockerfile', () => {
-  it('passes hadolint, which refuses one whose base has no version', () => {
+  it('passes hadolint, which rejects an image whose base has no version', () => {
     const { hadolint } = linters()
     const { status, text } = said([...hadolint, 'Dockerfile'])
     assert.equal(status, 0, text)
@@ -77,7 +77,7 @@ describe('the Dockerfile', () => {
     for (const outer of allowed) assert.ok([...wanted].some(isIn(outer)), `nothing copies ${outer}`)
   })
 
-  it('copies from earlier stages only, and of the build what the build makes', () => {
+  it('copies only from earlier stages, and only outputs of the build', () => {
     for (const [index, { copies }] of stages.entries())
       for (const { from, sources } of copies.filter((copy) => copy.from !== undefined)) {
         assert.ok(
@@ -98,7 +98,7 @@ describe('the Dockerfile', () => {
     assertCommandExists(wordsOf('CMD'))
   })
 
-  it('sets only variables that the code, or what puts the GPU in, reads', () => {
+  it('sets only variables that the code or the GPU runtime reads', () => {
     const sources = readdirSync(path.join(packageRoot, 'src'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
       .map((name) => readFileSync(path.join(packageRoot, 'src', name), 'utf8'))
@@ -109,7 +109,7 @@ describe('the Dockerfile', () => {
     }
   })
 
-  it('removes no package that what runs imports', () => {
+  it('removes no package that is imported at run time', () => {
     const removal = stages.find(({ name }) => name === 'modules')!.runs[0]!
     const removed = [...removal.matchAll(/ node_modules\/(@?[a-z-]+)/g)].map((match) => match[1]!)
     assert.ok(removed.includes('typescript'))
@@ -125,7 +125,7 @@ describe('the Dockerfile', () => {
 })
 
 describe('deploy/compose', () => {
-  it('fits the Compose Specification, which refuses an unknown key', () => {
+  it('fits the Compose Specification, which rejects an unknown key', () => {
     const validate = [
       ...linters().checkJsonschema,
       '--default-filetype',
@@ -190,7 +190,7 @@ describe('deploy/compose', () => {
     for (const mount of mounts) assert.ok(mount.split(':')[0]! in composed.volumes!, mount)
   })
 
-  it('gives each worker a GPU of its own, and as many as the profile says', () => {
+  it('gives each worker a GPU of its own, in the number of the profile', () => {
     const workers = Object.entries(gpu.services).filter(([name]) => name.startsWith('worker'))
     const devices = workers.map(([, { gpus }]) => gpus![0]!.device_ids.join())
     assert.deepEqual(devices, ['0', '1', '2', '3', '4', '5', '6', '7'])

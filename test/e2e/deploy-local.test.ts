@@ -142,7 +142,7 @@ describe('deploy/local', () => {
     rmSync(pidFile)
   })
 
-  it('says what is wrong with a number of workers', async () => {
+  it('reports the problem with an invalid number of workers', async () => {
     await assert.rejects(local('scale', 'many'), /whole number from 0 to 256/)
     await assert.rejects(local('scale', '2'), /No local run/)
     await assert.rejects(

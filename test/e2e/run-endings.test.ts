@@ -87,7 +87,7 @@ async function untilLog(runs: string, wanted: RegExp): Promise<string> {
   return runIn(runs)
 }
 
-describe('an output that nobody reads any more', () => {
+describe('an output whose reader is gone', () => {
   it('fault 57: standard error on a full disk leaves the run and its log as they are', async () => {
     const runs = newRuns()
     assert.equal(await bash(`$convoy ${SHORT.join(' ')} --runs-dir ${runs} 2>/dev/full`).ended, 0)
@@ -96,7 +96,7 @@ describe('an output that nobody reads any more', () => {
     assert.match(messagesOf(run), /Standard error cannot be written: its disk is full \(ENOSPC\)\. The run continues/)
   })
 
-  it('fault 57: standard output on a full disk costs the printed result only, and exit status 1 says so', async () => {
+  it('fault 57: with standard output on a full disk only the printed result is lost, and the exit status is 1', async () => {
     const runs = newRuns()
     assert.equal(await bash(`$convoy ${SHORT.join(' ')} --json --runs-dir ${runs} >/dev/full`).ended, 1)
     const run = runIn(runs)
@@ -112,7 +112,7 @@ describe('an output that nobody reads any more', () => {
     assert.match(messagesOf(run), /Standard error cannot be written: its reader closed it \(EPIPE\)/)
   })
 
-  it('fault 57: other commands end with what went wrong, and no stack', async () => {
+  it('fault 57: other commands print the error without a stack', async () => {
     const errors = path.join(scratch, 'errors')
     assert.equal(await bash(`$convoy config recipes >/dev/full 2>${errors}`).ended, 1)
     assert.equal(readFileSync(errors, 'utf8'), '✖ Standard output cannot be written: its disk is full (ENOSPC).\n')

@@ -41,7 +41,7 @@ describe('a worker that is killed', () => {
   const undisturbed = new Launch(['train', ...RUN, '--workers', '1'], tiny.environment).result()
 
   it(
-    'fault 51: by the kernel, for memory: the run goes on, and says which limit was hit',
+    'fault 51: by the kernel, for memory: the run continues, and logs which limit was hit',
     { skip: noGroup ?? false },
     async () => {
       const group = new MemoryGroup()
@@ -64,7 +64,7 @@ describe('a worker that is killed', () => {
     },
   )
 
-  it('fault 51: by somebody: the run goes on, and says that no limit on memory was hit', async () => {
+  it('fault 51: by a person or program: the run continues, and logs that no memory limit was hit', async () => {
     assert.notEqual(readMemoryCounters().kills, undefined, 'this kernel does not count what it kills')
     const launch = await middleOfRun()
     const [worker] = await launch.workerPids()
@@ -139,7 +139,7 @@ describe('a worker that gets no memory', () => {
 describe('memory that is too small for the workers', () => {
   const convoy = path.join(packageRoot, 'bin', 'convoy.mjs')
 
-  it('is said when a run starts, and does not keep it from starting', { skip: noGroup ?? false }, async () => {
+  it('is logged when a run starts, and does not prevent the start', { skip: noGroup ?? false }, async () => {
     const group = new MemoryGroup()
     try {
       group.limit(400e6)

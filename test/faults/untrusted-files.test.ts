@@ -57,7 +57,7 @@ function assertRefused({ status, stderr }: SpawnSyncReturns<string>, message: Re
   assert.doesNotMatch(stderr, /\n\s+at /)
 }
 
-describe('fault 67: a run directory that somebody else made', () => {
+describe('fault 67: a run directory made by another user', () => {
   const finished = path.join(scratch, 'finished')
   let copies = 0
   const copy = (): string => {
@@ -89,7 +89,7 @@ describe('fault 67: a run directory that somebody else made', () => {
     })
   }
 
-  it('with a device or a file beyond its limit is refused', () => {
+  it('with a device or a file beyond its limit is rejected', () => {
     const directory = copy()
     rmSync(path.join(directory, 'environment.json'))
     symlinkSync('/dev/zero', path.join(directory, 'environment.json'))
@@ -132,8 +132,8 @@ describe('fault 67: a run directory that somebody else made', () => {
   })
 })
 
-describe('fault 67: data and a cache that somebody else made', () => {
-  it('pipes in the place of IDX files are refused', () => {
+describe('fault 67: data and a cache made by another user', () => {
+  it('pipes in place of IDX files are rejected', () => {
     const directory = path.join(scratch, 'idx')
     mkdirSync(directory)
     pipe(path.join(directory, 'train-images-idx3-ubyte'))
@@ -156,12 +156,12 @@ describe('fault 67: a pipe or a device for --config', () => {
   const show = `${JSON.stringify(process.execPath)} ${JSON.stringify(CONVOY)} config show --config`
   const shell = (script: string): SpawnSyncReturns<string> => run('bash', ['-c', script])
 
-  it('without end is refused', () => {
+  it('without end is rejected', () => {
     for (const source of ['/dev/zero', '<(yes "seed: 1")'])
       assertRefused(shell(`${show} ${source}`), /--config .* is larger than the limit of 1\.0 MB/)
   })
 
-  it('is read to its end, however late that comes, and what is waited for is said', () => {
+  it('is read to its end, however late that comes, and the wait is reported', () => {
     const atOnce = shell(`${show} <(echo seed: 17)`)
     assert.match(atOnce.stdout, /^seed: 17$/m, atOnce.stderr)
     const fifo = path.join(scratch, 'late.yaml')

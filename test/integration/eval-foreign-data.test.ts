@@ -67,7 +67,7 @@ describe('a data set that the run did not train on', () => {
     )
   })
 
-  it('is split by the seed of the run where a split is asked for, and that is said', async () => {
+  it('is split with the seed of the run when --split is given, and a note says so', async () => {
     const folder = path.join(scratch.directory, 'fresh')
     const parts = ['train', 'validation', 'test'].map(
       (split) => evaluate('--data', folder, '--split', split)['samples'],
@@ -90,7 +90,7 @@ describe('a data set that the run did not train on', () => {
     assert.match(stderr, /⚠ 18 of the 120 images are in the run's validation split too/)
   })
 
-  it('is not said to be new where the images of the run are not there to compare with', async () => {
+  it('warns that overlap could not be checked when the images of the run are missing', async () => {
     const folder = path.join(scratch.directory, 'fresh')
     const { status, stdout, stderr } = convoy(['eval', run, '--data', folder, '--json'], scratch.cache('other'))
     assert.equal(status, 0, stderr)
@@ -125,7 +125,7 @@ describe('classes of a data set', () => {
     assert.match(stdout, /│ cat +│ – +/)
   })
 
-  it('that were renamed are refused, also where there are as many', async () => {
+  it('that were renamed are rejected, even if their number is equal', async () => {
     for (const [name, classes, message] of [
       ['renamed', { bird, cat, hound: dog }, /does not know the class hound\. Its classes are bird, cat, dog\./],
       ['capital', { Cat: cat, bird, dog }, /does not know the class Cat \(did you mean "cat"\?\)\. Its classes/],
@@ -143,7 +143,7 @@ describe('classes of a data set', () => {
     }
   })
 
-  it('are inspected as the names say', async () => {
+  it('are inspected by their names', async () => {
     const folder = path.join(scratch.directory, 'some')
     const { status, stdout, stderr } = convoy(['inspect', run, '--data', folder])
     assert.equal(status, 0, stderr)
@@ -154,7 +154,7 @@ describe('classes of a data set', () => {
     assert.equal(inspection.dataset['name'], 'some')
   })
 
-  it('do not matter where the images have another size: that is said first, with a remedy that works', async () => {
+  it('are reported after another image size, which comes with a remedy that works', async () => {
     const large = await scratch.folder('large', { bird, cat }, [300, 301], { side: 24 })
     const { status, stderr } = convoy(['eval', run, '--data', large])
     assert.equal(status, 2)

@@ -86,7 +86,7 @@ describe('Prometheus with a live run', { skip: !hasPrometheus() && 'prometheus i
     }
   })
 
-  it('says what is wrong with its arguments', () => {
+  it('reports invalid arguments', () => {
     for (const [args, said] of [
       [['7702'], /host:port/],
       [['127.0.0.1:7702,'], /host:port/],

@@ -45,7 +45,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
   })
   after(async () => browser.close())
 
-  it('begins with the test accuracy, larger than all else, and says how many images and which weights', async () => {
+  it('begins with the test accuracy, larger than all else, and names its weights and number of images', async () => {
     const page = await opened(finished)
     const { accuracy, loss, samples } = result['test'] as { accuracy: number; loss: number; samples: number }
     const [largest] = (await visibleTexts(page)).toSorted((a, b) => b.size - a.size)
@@ -71,7 +71,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     await page.close()
   })
 
-  it('says what was run: hyperparameters in words, data set, command, dates, software, hardware, weights', async () => {
+  it('describes the run: hyperparameters in words, data set, command, dates, software, hardware, weights', async () => {
     const page = await opened(finished)
     const text = await wholeText(page)
     for (const part of [
@@ -187,7 +187,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     await page.close()
   })
 
-  it('tells a run that was stopped, interrupted or failed from one that was finished', async () => {
+  it('distinguishes stopped, interrupted and failed runs from finished ones', async () => {
     const stopped = train([...ENDLESS, '--json'])
     await stopped.untilMetrics(({ kind }) => kind === 'evaluated')
     await new Launch(['stop', '--admin', (await stopped.announcement()).adminAddress], tiny.environment).status()
@@ -221,7 +221,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     await third.close()
   })
 
-  it('says what was not recorded: of a killed run, and of one of an older version', async () => {
+  it('marks missing facts as not recorded: of a killed run, and of one of an older version', async () => {
     const killed = copyOf(finished, 'killed')
     for (const file of ['status.json', 'result.json', 'environment.json', 'model', 'inspection.json'])
       rmSync(path.join(killed, file), { recursive: true })
