@@ -28,7 +28,7 @@ describe('the soak', () => {
         '4',
       ],
       environment: data.environment,
-      say: (line) => void schedule.push(line),
+      log: (line) => void schedule.push(line),
     })
     assert.deepEqual(violations, [], schedule.join('\n'))
     assert.ok(faults.length >= 3, `${faults.length} faults are none`)

@@ -152,7 +152,7 @@ describe('the set-up of a checkout', () => {
     await once(other.stdout, 'data')
     const { status, lines } = await setUp(root, {}, () => other.stdin.end())
     assert.equal(status, 0, lines.join('\n'))
-    assert.match(lines[0]!, /^Set-up: waiting for the one of process \d+ …$/)
+    assert.match(lines[0]!, /^Set-up: waiting for the set-up of process \d+ …$/)
     assertLines(lines.slice(1), [...PACKAGES, ...BUILD])
   })
 
