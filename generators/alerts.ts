@@ -57,8 +57,8 @@ export const ALERTS: readonly Alert[] = [
     summary:
       'Run {{ $labels.run }}: the coordinator at {{ $labels.instance }} does not answer, and its run was neither finished nor stopped.',
     meaning:
-      'The run failed or was killed, or Prometheus cannot reach it. A run that finishes waits for the scrape that sees it (if scrapes are at ' +
-      'most 15 s apart), one that is stopped by `convoy stop` or a signal for 6 s at most; then there is no alert. The alert ends after a day.',
+      'The run failed or was killed, or Prometheus cannot reach it. A finished run waits for a last scrape (if scrapes are at most 15 s apart), and a ' +
+      'run stopped by `convoy stop` or a signal waits up to 6 s; then there is no alert. The alert ends after a day.',
     remedy: [
       '`convoy.log` in the run directory ends with the reason, the step and the remedy, unless the process was killed.',
       'If it was killed: `dmesg` shows whether it was for lack of memory. Start the coordinator again.',
@@ -100,10 +100,10 @@ export const ALERTS: readonly Alert[] = [
     holds: '2m',
     summary: 'Run {{ $labels.run }} at {{ $labels.instance }} has no workers and waits.',
     meaning:
-      'All workers left or were lost, or none has joined yet. Nothing is lost; the run goes on when a worker joins.',
+      'All workers left or were lost, or none has joined yet. Nothing is lost; the run continues when a worker joins.',
     remedy: [
       'Start workers: `npx convoy worker --join <address>`.',
-      'If workers are running: their logs say why they cannot join (address, version, another device).',
+      'If workers are running: their logs have the reason (address, version, another device).',
     ],
     ...gauge('run_state', '1', '0', { state: 'waiting' }),
   },
@@ -188,7 +188,7 @@ export const ALERTS: readonly Alert[] = [
     summary: 'Run {{ $labels.run }} at {{ $labels.instance }} put a worker in quarantine: it failed too often.',
     meaning:
       'The worker crashed, sent bad results or lost an audit several times. It gets no work for a while; others do it.',
-    remedy: ['The workers dashboard shows which worker it is; its log says why it failed.'],
+    remedy: ['The workers dashboard shows which worker it is; its log has the reason.'],
     ...counter('quarantines'),
   },
   {
@@ -208,7 +208,7 @@ export const ALERTS: readonly Alert[] = [
     holds: '0m',
     summary: 'Run {{ $labels.run }} at {{ $labels.instance }} lost more than five workers within ten minutes.',
     meaning: 'Workers crash, are killed (memory), or the network between them and the coordinator breaks.',
-    remedy: ['The last lines of their logs say why they left; `dmesg` shows processes killed for lack of memory.'],
+    remedy: ['The last lines of their logs have the reason; `dmesg` shows processes killed for lack of memory.'],
     ...workersLeave(),
   },
   {
@@ -231,7 +231,7 @@ export const ALERTS: readonly Alert[] = [
     meaning:
       'A worker sends a heartbeat every 0.75 s and counts as lost after 3 s. The heartbeats of this worker are late again and again: its ' +
       'link loses packets, or its machine is overloaded.',
-    remedy: ['Measure the link (`ping`), and look at the event loop delay of the worker on the workers dashboard.'],
+    remedy: ['Measure the link (`ping`), and check the event loop delay of the worker on the workers dashboard.'],
     ...gauge('worker_heartbeat_age_seconds', '1.5', '1', { worker: 'w' }),
   },
   {
@@ -250,7 +250,7 @@ export const ALERTS: readonly Alert[] = [
     expr: `convoy_nodejs_eventloop_lag_p99_seconds{${SERVED}} > 0.5`,
     holds: '5m',
     summary: 'Run {{ $labels.run }}: the coordinator at {{ $labels.instance }} is blocked for half a second at a time.',
-    meaning: 'Its thread is overloaded. Workers wait for it, and will soon take it for lost.',
+    meaning: 'Its thread is overloaded. Workers wait for it, and will soon treat it as lost.',
     remedy: [
       'Give the coordinator a core of its own: fewer workers on its machine, or another machine.',
       'If reduce or apply grew on the step time dashboard: use larger shards.',
@@ -271,7 +271,7 @@ export const ALERTS: readonly Alert[] = [
     holds: '1m',
     summary: 'Run {{ $labels.run }}: the coordinator at {{ $labels.instance }} has used 80 % of its file descriptors.',
     meaning: 'When none is left, no worker can join and no file can be opened.',
-    remedy: ['Raise the limit (`ulimit -n`), and look at who connects.'],
+    remedy: ['Raise the limit (`ulimit -n`), and check which clients connect.'],
     raisedBy: [
       { series: `convoy_process_open_fds${braces(COORDINATOR)}`, values: '90x20' },
       { series: `convoy_process_max_fds${braces(COORDINATOR)}`, values: '100x20' },

@@ -3,7 +3,7 @@ import { METRICS_LINES } from '../src/reporting/sinks/metrics-line.js'
 import type { JsonSchema } from '../src/shared/json-schema.js'
 import { typeOf } from './type-of-schema.js'
 
-/** Of every line; said once. */
+/** Fields of every line, documented once. */
 const EVERYWHERE = ['time', 'kind']
 
 /** docs/reference/metrics-jsonl.md: every kind of line with its fields. */
@@ -23,7 +23,7 @@ export function metricsFilePage(): string {
 
 A run appends one JSON object a line to \`runs/<run>/metrics.jsonl\` as things happen. Every line has \`time\` (seconds since 1970, UTC) and
 \`kind\`, which decides what else it has; there are no other fields. A process that is killed may leave a last line without its end. A disk
-that is full loses lines, never parts of them; the run says so once, goes on, and counts them (\`convoy_report_records_lost_total\`).
+that is full loses lines, never parts of them; the run logs that once, continues, and counts them (\`convoy_report_records_lost_total\`).
 
     jq -r 'select(.kind == "step") | [.step, .loss, .accuracy] | @tsv' runs/<run>/metrics.jsonl
 

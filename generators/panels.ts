@@ -4,7 +4,7 @@ import type { StateMetric } from './states.js'
 /** One query of a panel. */
 export interface Query {
   readonly expr: string
-  /** What tells its series apart within a run; `{{label}}` stands for a label's value. Empty: there is one. See {@link legendOf}. */
+  /** Label that distinguishes its series within a run; `{{label}}` stands for a label's value. Empty: there is one. See {@link legendOf}. */
   readonly legend: string
 }
 
@@ -56,7 +56,7 @@ export function isPerRun({ kind }: Panel): boolean {
   return kind === 'stack' || kind === 'heat'
 }
 
-/** What Grafana calls the series of a query: the run, and what tells them apart within it. Buckets of a histogram are their bounds. */
+/** Legend of a query's series: the run, and the label that distinguishes them within it. Buckets of a histogram are their bounds. */
 export function legendOf({ kind }: Panel, { legend }: Query): string {
   if (kind === 'heat') return legend
   return legend === '' ? '{{run}}' : `{{run}} ${legend}`
@@ -74,7 +74,7 @@ export function stack(panel: Common, ...queries: Query[]): Panel {
   return { kind: 'stack', width: 12, queries, ...panel }
 }
 
-/** One number that says it all. */
+/** A panel with one number. */
 export function number(panel: Common, expr: string): Panel {
   return { kind: 'number', width: 4, queries: [{ expr, legend: '' }], ...panel }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Makes a checkout ready to run, with Node's own modules only: packages, build, native runtime, data. Each step is skipped
-// when nothing is to do, so a second call costs a few milliseconds; interrupted anywhere, the next call goes on.
+// Sets up a checkout, using only Node's own modules: packages, build, native runtime, data. Steps with nothing to do are skipped, so a
+// second call takes a few milliseconds. After an interruption, the next call continues.
 //
 //     node scripts/setup.mjs [--development]     (--development adds the tools that `npm test` needs)
 //     node scripts/setup.mjs --packages          the packages of --development alone, before a tool is run that needs them
@@ -32,7 +32,7 @@ export class SetupError extends Error {}
 /**
  * @param {{ development?: boolean, runtime?: boolean, cifar10?: boolean }} options `runtime: false` stops after the build,
  *   `cifar10: false` before the data set
- * @throws {SetupError} with one sentence that says what to do
+ * @throws {SetupError} with the problem and its remedy in one sentence
  */
 export async function ensureSetup(options = {}) {
   try {
@@ -42,7 +42,7 @@ export async function ensureSetup(options = {}) {
   }
 }
 
-/** What the system refuses, as one sentence; a bug stays one. */
+/** Explains an error of the system in one sentence. Returns a bug unchanged. */
 function explained(error) {
   if (isExpected(error) || error.syscall === undefined || error.code === undefined) return error
   const where = error.path ?? root
@@ -53,14 +53,14 @@ function explained(error) {
 }
 
 async function makeReady({ development = false, runtime = true, cifar10 = true }) {
-  // A container's image was made ready when it was built, and holds no sources to do it again.
+  // A container image was set up when it was built, and contains no sources.
   if (!existsSync(at('src', 'tsconfig.json')) && existsSync(at('dist', 'src', 'cli', 'main.js'))) return
   const problem = nodeProblem(process.versions.node, development)
   if (problem !== undefined) throw new SetupError(problem)
   const packages = () => packagesReady(development)
   const build = () => buildReady(development)
   if (!packages() || !build()) {
-    // Two at once would delete each other's files; the second looks again when the first is done.
+    // Two at once would delete each other's files. The second checks again when the first is done.
     await alone(async () => {
       await step('packages', packages, () => installPackages(development))
       await step('build', build, () => compile(development))
@@ -83,7 +83,7 @@ async function makeReady({ development = false, runtime = true, cifar10 = true }
 const MIN_MINOR = { 20: 17, 22: 9, 23: 0, 24: 0 }
 const MIN_MINOR_OF_TOOLS = { 20: 19, 22: 13, 24: 0 }
 
-/** What is wrong with this version of Node, if anything. */
+/** The problem of this version of Node, if there is one. */
 export function nodeProblem(version, development = false) {
   const [major, minor] = version.split('.').map(Number)
   if (minor >= (development ? MIN_MINOR_OF_TOOLS : MIN_MINOR)[major]) return undefined
@@ -95,7 +95,7 @@ export function nodeProblem(version, development = false) {
 
 /**
  * The packages of a development checkout, without build, runtime and data.
- * @throws {SetupError} with one sentence that says what to do
+ * @throws {SetupError} with the problem and its remedy in one sentence
  */
 export async function ensureTools() {
   const problem = nodeProblem(process.versions.node, true)
@@ -113,7 +113,7 @@ async function step(name, isReady, work) {
   report(`Set-up: ${name} ready after ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
 
-/** What a terminal would obey, as src/shared/log/printable.ts has it: nothing is built yet that could be imported. */
+/** Characters that control a terminal, as in src/shared/log/printable.ts, which is not built yet. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/gu
 
 /**
@@ -125,7 +125,7 @@ export function report(text) {
   const printable = (line) => line.replace(UNPRINTABLE, (character) => character.split('').map(escaped).join(''))
   // eslint-disable-next-line no-restricted-properties -- the one place where set-up writes
   const { stderr } = process
-  // Nobody reads it any more: set-up goes on.
+  // The reader is gone: set-up continues.
   if (stderr.listenerCount('error') === 0) stderr.on('error', () => undefined)
   stderr.write(`${text.split('\n').map(printable).join('\n')}\n`)
 }
@@ -134,7 +134,7 @@ function load(module) {
   return import(pathToFileURL(at('dist', 'src', module)).href)
 }
 
-// Packages: node_modules belongs to this lock file when the stamp in it says so; npm ci deletes the stamp with the rest.
+// Packages: a stamp in node_modules names its lock file. npm ci deletes the stamp with the rest.
 
 const PACKAGES_STAMP = at('node_modules', '.convoy-packages')
 
@@ -149,7 +149,7 @@ function packagesReady(development) {
   return stamp === `${lockHash()} development` || (!development && stamp === `${lockHash()} plain`)
 }
 
-/** What was a development checkout stays one. */
+/** A development checkout stays one. */
 async function installPackages(asked) {
   const development = asked || read(PACKAGES_STAMP)?.endsWith(' development') === true
   const args = ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error']
@@ -159,7 +159,7 @@ async function installPackages(asked) {
   if (status !== 0 && /uv_os_homedir|npm error code (EACCES|EPERM|EROFS)/.test(output)) {
     const where = /npm error path (.*)/.exec(output)?.[1]
     throw new SetupError(
-      `npm cannot write ${where ?? 'into a home directory, which this user lacks'}: set HOME to a directory that can be written, and run set-up as the owner of ${root}.`,
+      `npm cannot write ${where ?? 'into a home directory, which this user lacks'}: set HOME to a writable directory, and run set-up as the owner of ${root}.`,
     )
   }
   if (status !== 0) {
@@ -182,7 +182,7 @@ function linkCommand() {
 
 // Build: the stamp holds the names, sizes and times of the sources that were compiled.
 
-/** Besides src: what only developers need. */
+/** Sources besides src that only developers need. */
 const OF_DEVELOPERS = ['generators', 'test']
 
 const BUILD_STAMP = at('dist', '.convoy-build')
@@ -225,10 +225,10 @@ async function alone(work) {
   const lock = openSync(LOCK, 'a+')
   try {
     for (let waiting = false; !takeLock(lock); waiting = true) {
-      if (!waiting) report(`Set-up: waiting for the one of process ${read(LOCK)} …`)
+      if (!waiting) report(`Set-up: waiting for the set-up of process ${read(LOCK)} …`)
       await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS))
     }
-    // For whoever waits.
+    // For processes that wait.
     ftruncateSync(lock)
     writeSync(lock, String(process.pid))
     await work()
@@ -273,7 +273,7 @@ if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLTo
   })
 }
 
-/** Errors that were written for people: this file's, and Convoy's own. */
+/** Whether an error has a message for people: this file's errors and Convoy's own. */
 export function isExpected(error) {
   return error instanceof SetupError || error.isExpected === true
 }

@@ -1,7 +1,7 @@
 # Sourced by the scripts beside it: where a local run keeps its locks, process ids and logs.
 #
 # A process of the run holds the lock of its file, NAME.lock, open as descriptor 9, for as long as it lives: containers and PID namespaces
-# that share this directory see that too. NAME.pid says whom to signal. It goes when the process is told to end. Lock files stay.
+# that share this directory see that too. NAME.pid holds the process id for signals. It is removed when the process is asked to end. Lock files stay.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -21,7 +21,7 @@ read_count() {
 
 command -v flock >/dev/null || fail "flock is missing: install util-linux."
 
-# True when a process of that name runs and has not been told to end.
+# True when a process of that name runs and has not been asked to end.
 alive() {
   [[ -e $state/$1.pid ]] && held "$1"
 }
@@ -35,7 +35,7 @@ held() {
   ((status == 1))
 }
 
-# Signals the process of that name. Its process id may mean another one here: the open lock file tells.
+# Signals the process of that name. Its process id may belong to another process here: the open lock file identifies it.
 signal() {
   local name=$1 signal=$2 pid
   pid=$(cat "$state/$name.pid")
@@ -50,12 +50,12 @@ field() {
   node -p 'JSON.parse(require("fs").readFileSync(process.argv[1]))[process.argv[2]]' "$state/coordinator.json" "$1"
 }
 
-# Starts the command after the name, in the background and in a session of its own. It inherits the lock; Node lets nobody inherit it further.
+# Starts the command after the name, in the background and in a session of its own. It inherits the lock; Node does not pass it on.
 launch() {
   local name=$1
   shift
   exec 9>"$state/$name.lock"
-  # One that was told to end may take a moment.
+  # A process that was asked to end may take a moment.
   flock --timeout 20 9 || fail "The $name of before has not ended: see $state/$name.log."
   setsid nohup "$@" </dev/null >>"$state/$name.log" 2>&1 &
   echo $! >"$state/$name.pid"
@@ -92,7 +92,7 @@ counted() {
   if (($1 == 1)); then echo "1 worker"; else echo "$1 workers"; fi
 }
 
-# Adds or takes away workers until there are that many. The last to come is the first to go, after the work in hand.
+# Adds or takes away workers until there are that many. The newest worker leaves first, after its current lease.
 scale_to() {
   local wanted=$1 number=0 running
   running=($(workers))

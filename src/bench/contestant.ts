@@ -1,17 +1,17 @@
-/** One way to train, as the benchmark drives it: it stays alive between rounds, idle. */
+/** A way to train that the benchmark measures. It stays alive and idle between rounds. */
 export interface Contestant {
   /** Such as `PyTorch 2.15.0, DDP, eager`. */
   readonly name: string
-  /** Who made it: results are compared between makers. */
+  /** Its maker: results are compared between makers. */
   readonly maker: 'Convoy' | 'PyTorch' | 'TensorFlow'
-  /** Trainable parameters, as proof that all train the same network. */
+  /** Trainable parameters, to check that all train the same network. */
   readonly parameters: number
-  /** Takes that many steps. @returns the seconds of each */
+  /** Runs this many steps. @returns the seconds of each */
   steps(count: number): Promise<number[]>
   close(): Promise<void>
 }
 
-/** What all contestants of one table do. */
+/** The training task of all contestants in one table. */
 export interface Task {
   readonly network: string
   readonly precision: 'float32' | 'bfloat16'

@@ -23,20 +23,20 @@ import { BATCH_SIZE } from './contestant.js'
 const SHARD_SIZE = 64
 
 export interface ConvoyContestant extends Contestant {
-  /** Of its worker processes. */
+  /** Process ids of its workers. */
   readonly pids: readonly number[]
 }
 
-/** Who is told what the run does. */
+/** Reports that receive the run's events. */
 export interface Reports extends Pick<CoordinatorOptions, 'observer' | 'hooks' | 'onCall'> {
-  /** The coordinator listens. */
+  /** Called once the coordinator listens. */
   watch(coordinator: Coordinator): void
 }
 
 /**
  * The product itself: a coordinator in this process and worker processes, as `convoy train` starts them, all costs included
  * (sampling, augmentation, gRPC, reduction, optimizer). Between rounds no lease is given.
- * @param reports none: nobody is told anything
+ * @param reports default: none
  */
 export async function startConvoy(
   task: Task,
@@ -66,7 +66,7 @@ export async function startConvoy(
   }
   const log = new Log({
     levels: parseLogLevels('warn'),
-    sinks: [(record) => standardError.notice(forPeople(record))],
+    sinks: [(record) => standardError.printLine(forPeople(record))],
     now: Date.now,
   })
   const run = await planRun(config, undefined, log.module('run').info)
@@ -143,7 +143,7 @@ class StepGate {
     })
   }
 
-  /** Before each step: settles at once, or when the next round begins. */
+  /** Called before each step. Settles at once, or when the next round begins. */
   async open(signal: AbortSignal): Promise<void> {
     while (this.#allowed === 0) {
       signal.throwIfAborted()
@@ -159,7 +159,7 @@ class StepGate {
     this.#allowed--
   }
 
-  /** From the end of one step to the end of the next: everything between them counts. */
+  /** Called after each step. A step's time runs from the end of the step before it, so nothing between steps is left out. */
   stepped(): void {
     const nowMs = performance.now()
     this.#seconds.push((nowMs - this.#lastMs) / 1000)

@@ -3,17 +3,17 @@ import path from 'node:path'
 import { ConvoyError } from '../shared/errors.js'
 
 const ROOT = '/sys/fs/cgroup'
-/** Short against a shard, so that a limited worker is slow rather than fitful. */
+/** Short compared with a shard, so that a limited worker is evenly slow. */
 const PERIOD_US = 50_000
 
-/** A share of one core for the processes in it, which the kernel enforces (control groups, version 1 or 2). */
+/** A limit on processor time for the processes in it, enforced by the kernel (control groups, version 1 or 2). */
 export class CpuLimit {
   readonly #directory: string
 
   /**
    * @param name of the group, unique on the machine
-   * @param cores such as 0.1; at least 0.02, which is the least that Linux takes
-   * @throws ConvoyError('environment') where this user may not make groups
+   * @param cores such as 0.1; at least 0.02, the minimum of Linux
+   * @throws ConvoyError('environment') when this user may not create control groups
    */
   constructor(name: string, cores: number) {
     const quota = `${Math.round(cores * PERIOD_US)}`
@@ -38,12 +38,12 @@ export class CpuLimit {
     }
   }
 
-  /** @param pid and all threads that it has or will have */
+  /** Limits a process with all its threads. */
   add(pid: number): void {
     this.#write('cgroup.procs', `${pid}`)
   }
 
-  /** Its processes must have ended. */
+  /** Removes the group. Its processes must have ended. */
   close(): void {
     rmdirSync(this.#directory)
   }

@@ -7,7 +7,7 @@ import { startPeers } from './peers.js'
 
 export interface EngineBenchmarkOptions {
   readonly task: Task
-  /** Worker counts of Convoy that take part. */
+  /** Worker counts to measure Convoy with. */
   readonly workers: readonly number[]
   readonly device: DeviceChoice
   readonly makers: readonly string[]
@@ -16,7 +16,7 @@ export interface EngineBenchmarkOptions {
   readonly rounds: number
   /** Steps in each contestant's turn. */
   readonly steps: number
-  readonly notice: (text: string) => void
+  readonly log: (text: string) => void
 }
 
 export interface EngineResult {
@@ -33,17 +33,17 @@ export interface EngineResult {
 const WARM_UP_STEPS = 5
 
 /**
- * All contestants side by side: each round gives every one a turn, so that a machine whose speed changes changes it for all.
- * @throws ConvoyError when a contestant cannot start or train other networks than the rest
+ * Measures all contestants in turns: in each round every contestant runs once, so that a change in the machine's speed affects all.
+ * @throws ConvoyError when a contestant cannot start or trains another network than the rest
  */
 export async function benchmarkEngine(options: EngineBenchmarkOptions): Promise<EngineResult[]> {
-  const { task, workers, device, makers, python, rounds, steps, notice } = options
+  const { task, workers, device, makers, python, rounds, steps, log } = options
   const contestants: Contestant[] = []
   try {
     for (const count of workers) contestants.push(await startConvoy(task, count, device))
     if (python !== undefined) contestants.push(...(await startPeers(python, makers, task)))
     for (const contestant of contestants) {
-      notice(`Warming up ${contestant.name}`)
+      log(`Warming up ${contestant.name}`)
       await contestant.steps(WARM_UP_STEPS)
     }
     const differing = contestants.find(({ parameters }) => parameters !== contestants[0]!.parameters)
@@ -58,7 +58,7 @@ export async function benchmarkEngine(options: EngineBenchmarkOptions): Promise<
       for (const [index, contestant] of contestants.entries()) {
         rates[index]!.push(BATCH_SIZE / median(await contestant.steps(steps)))
       }
-      notice(`Round ${round + 1} of ${rounds}: ${rates.map((ofOne) => ofOne.at(-1)!.toFixed(0)).join(', ')} images/s`)
+      log(`Round ${round + 1} of ${rounds}: ${rates.map((ofOne) => ofOne.at(-1)!.toFixed(0)).join(', ')} images/s`)
     }
     return contestants.map(({ name, maker, parameters }, index) => ({
       name,
@@ -85,7 +85,7 @@ export function medianRatio(rates: readonly number[], base: readonly number[]): 
 }
 
 /**
- * Convoy's best against another maker's best, round by round.
+ * Rate of Convoy's fastest contestant divided by that of another maker's fastest, round by round.
  * @returns the median of the ratios; undefined when that maker did not take part
  */
 export function ratioTo(maker: Contestant['maker'], results: readonly EngineResult[]): number | undefined {

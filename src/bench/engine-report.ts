@@ -11,7 +11,7 @@ export interface TaskResults {
   readonly results: readonly EngineResult[]
 }
 
-/** Where and when: without it a rate says nothing. */
+/** Machine, versions and date of a measurement: a rate means nothing without them. */
 export function describeConditions(tensorflowVersion: string, date: Date): string {
   const wide = cpuFeatures().filter((feature) => /avx512f|bf16|amx_tile|sve$/.test(feature))
   return (

@@ -14,10 +14,10 @@ export interface OpTime {
 const WARM_UPS = 2
 
 /**
- * Where a gradient's time goes: every op is timed at the border to the addon, where it runs alone and at once (eagerly, on the CPU).
- * The captured graph runs the same kernels without the way to and fro.
+ * Measures the time of each op in a gradient. Every op is timed at its call into the addon, where it runs eagerly and alone, on the CPU.
+ * The captured graph runs the same kernels without these calls.
  * @param repeats gradients that are averaged
- * @returns by time, longest first; one shard
+ * @returns the ops of one shard, longest time first
  */
 export async function profileOps(options: EngineOptions, repeats: number): Promise<OpTime[]> {
   const backend = nativeBackend(loadTensorflow().tf)
@@ -48,7 +48,7 @@ export async function profileOps(options: EngineOptions, repeats: number): Promi
   try {
     for (let repeat = 0; repeat < WARM_UPS + repeats; repeat++) {
       if (repeat === WARM_UPS) times.clear()
-      // The first gradient of an engine is the one that is recorded, and so runs op by op.
+      // The first gradient of an engine is recorded, so it runs op by op.
       const engine = await createEngine({ ...options, precision: 'float32' })
       engine.setWeights(initialWeights(options.model.layout, 1))
       engine.gradient(input)

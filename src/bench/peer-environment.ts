@@ -6,17 +6,17 @@ import { pythonEnvironment } from './python-environment.js'
 export const PEERS_DIRECTORY = path.join(packageRoot, 'bench', 'peers')
 
 /**
- * A Python environment of the benchmark's own, with the versions of bench/peers/requirements.txt. Installs it when it is not there:
- * several minutes and gigabytes, since PyTorch's wheel brings CUDA.
+ * A Python environment of the benchmark's own, with the versions of bench/peers/requirements.txt. Installs it if it is missing,
+ * which takes several minutes and gigabytes: PyTorch's wheel contains CUDA.
  * @returns the path of its python
- * @throws ConvoyError('environment') when Python cannot make it
+ * @throws ConvoyError('environment') when Python cannot create it
  */
-export async function peerPython(notice: (text: string) => void): Promise<string> {
+export async function peerPython(log: (text: string) => void): Promise<string> {
   const requirements = path.join(PEERS_DIRECTORY, 'requirements.txt')
   try {
     return await pythonEnvironment('bench', requirements, (directory) => {
-      notice(
-        `Installing the peers of ${path.relative(packageRoot, requirements)} into ${directory}; this takes minutes.`,
+      log(
+        `Installing the peers of ${path.relative(packageRoot, requirements)} into ${directory}; this takes several minutes.`,
       )
     })
   } catch (error) {

@@ -6,26 +6,26 @@ import { ConvoyError } from '../shared/errors.js'
 import type { Contestant, Task } from './contestant.js'
 import { PEERS_DIRECTORY } from './peer-environment.js'
 
-/** What each maker's users would try: the words after `network precision augmentation` on a peer's command line. */
+/** Configurations that users of each maker would try. `words` follow `network precision augmentation` on a peer's command line. */
 const CONFIGURATIONS: readonly {
   readonly maker: 'PyTorch' | 'TensorFlow'
   readonly program: string
   readonly words: readonly string[]
-  readonly says: string
+  readonly label: string
 }[] = [
-  { maker: 'PyTorch', program: 'pytorch_peer.py', words: ['eager', 'process'], says: 'one process, eager' },
-  { maker: 'PyTorch', program: 'pytorch_peer.py', words: ['compile', 'process'], says: 'one process, compiled' },
-  { maker: 'PyTorch', program: 'pytorch_peer.py', words: ['eager', 'ddp'], says: 'DDP over gloo, eager' },
-  { maker: 'PyTorch', program: 'pytorch_peer.py', words: ['compile', 'ddp'], says: 'DDP over gloo, compiled' },
-  { maker: 'TensorFlow', program: 'tensorflow_peer.py', words: [], says: 'one process, tf.function' },
+  { maker: 'PyTorch', program: 'pytorch_peer.py', words: ['eager', 'process'], label: 'one process, eager' },
+  { maker: 'PyTorch', program: 'pytorch_peer.py', words: ['compile', 'process'], label: 'one process, compiled' },
+  { maker: 'PyTorch', program: 'pytorch_peer.py', words: ['eager', 'ddp'], label: 'DDP over gloo, eager' },
+  { maker: 'PyTorch', program: 'pytorch_peer.py', words: ['compile', 'ddp'], label: 'DDP over gloo, compiled' },
+  { maker: 'TensorFlow', program: 'tensorflow_peer.py', words: [], label: 'one process, tf.function' },
 ]
 
 /** Starts every configuration of the peers, one after the other, so that each is ready before it is measured. */
 export async function startPeers(python: string, makers: readonly string[], task: Task): Promise<Contestant[]> {
   const started: Contestant[] = []
   try {
-    for (const { maker, program, words, says } of CONFIGURATIONS) {
-      if (makers.includes(maker)) started.push(await startPeer(python, maker, program, words, says, task))
+    for (const { maker, program, words, label } of CONFIGURATIONS) {
+      if (makers.includes(maker)) started.push(await startPeer(python, maker, program, words, label, task))
     }
     return started
   } catch (error) {
@@ -39,7 +39,7 @@ async function startPeer(
   maker: 'PyTorch' | 'TensorFlow',
   program: string,
   words: readonly string[],
-  says: string,
+  label: string,
   { network, precision, augmentation }: Task,
 ): Promise<Contestant> {
   const args = [network, precision, augmentation ? 'augment' : 'plain', ...words]
@@ -56,7 +56,7 @@ async function startPeer(
   }
   const { parameters, version } = (await read()) as { parameters: number; version: string }
   return {
-    name: `${maker} ${version}, ${says}`,
+    name: `${maker} ${version}, ${label}`,
     maker,
     parameters,
     steps: async (count) => {

@@ -11,28 +11,28 @@ import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughp
 import { medianRatio } from './engine-benchmark.js'
 
 const WORKERS = [1, 2, 4] as const
-/** Speeds are learnt and graphs built meanwhile. */
+/** Steps in which speeds are learnt and graphs are built. */
 const WARM_UP_STEPS = 20
 
 export interface PredictionResult {
   readonly workers: number
   /** Images per second, round by round. */
   readonly measured: readonly number[]
-  /** From runs of as many workers as there are cores, and fewer: round by round. */
+  /** Images per second predicted from the runs with a core for each worker, round by round. */
   readonly predicted: readonly number[]
   /** Median of predicted / measured. */
   readonly ratio: number
 }
 
 /**
- * How well `convoy simulate` foretells real runs of `convoy train` on this machine. What it knows of a round are the runs that have
- * a core for each worker; of more workers than cores it knows nothing.
+ * Compares predictions of `convoy simulate` with real runs of `convoy train` on this machine. Each round's prediction is made from the
+ * runs of that round that have a core for each worker.
  */
 export async function benchmarkPrediction(
   recipe: string,
   rounds: number,
   steps: number,
-  notice: (text: string) => void,
+  log: (text: string) => void,
 ): Promise<PredictionResult[]> {
   const cores = os.availableParallelism()
   const rates = WORKERS.map((workers) => ({ workers, measured: [] as number[], predicted: [] as number[] }))
@@ -50,7 +50,7 @@ export async function benchmarkPrediction(
     const latest = rates.map(({ workers, measured, predicted }) => {
       return `${counted(workers, 'worker')} ${measured.at(-1)!.toFixed(0)} (predicted ${predicted.at(-1)!.toFixed(0)})`
     })
-    notice(`Round ${round + 1} of ${rounds}: ${latest.join(', ')} images/s`)
+    log(`Round ${round + 1} of ${rounds}: ${latest.join(', ')} images/s`)
   }
   return rates.map(withRatio)
 }

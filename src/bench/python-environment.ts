@@ -8,11 +8,11 @@ import { makeDirectory } from '../shared/make-directory.js'
 import { isThere } from '../shared/path-access.js'
 
 /**
- * A Python environment in the per-user cache with what a requirements file names, made when it is not there.
+ * A Python environment in the per-user cache with the packages of a requirements file. Creates it if it is missing.
  * @param purpose a directory of the cache
- * @param onInstall told where to, before that begins
+ * @param onInstall called with the directory before the installation begins
  * @returns the path of its python
- * @throws ConvoyError('environment') with pip's last words when Python cannot make it
+ * @throws ConvoyError('environment') with pip's last line of output when the environment cannot be created
  */
 export async function pythonEnvironment(
   purpose: string,

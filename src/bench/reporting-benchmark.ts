@@ -35,36 +35,36 @@ export interface ReportingResult {
   readonly on: readonly number[]
   /** Median of the ratios: on, relative to off. */
   readonly ratio: number
-  /** What the coordinator's process computes for a step, in milliseconds of one core: the median of the rounds. */
+  /** Processor time of the coordinator's process for a step, in milliseconds: the median of the rounds. */
   readonly offCpuMs: number
   readonly onCpuMs: number
-  /** Histograms of all weights and gradients, made at the end of an epoch. */
+  /** Time of the histograms of all weights and gradients at the end of an epoch. */
   readonly epochHookMs: number
 }
 
 /**
- * What it costs to report everything: `metrics.jsonl`, TensorBoard, Prometheus with a scrape a second, and the page with one
- * viewer, against a run that tells nobody anything. Heartbeats are part of both: workers would be lost without them.
+ * Compares a run with all reports (`metrics.jsonl`, TensorBoard, Prometheus with a scrape a second, the page with one viewer) with a run
+ * without reports. Both have heartbeats: workers would be lost without them.
  */
 export async function benchmarkReporting(
   workers: number,
   rounds: number,
   steps: number,
-  notice: (text: string) => void,
+  log: (text: string) => void,
 ): Promise<ReportingResult> {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-reporting-'))
-  const everything = await reportEverything(directory)
-  const closing: (() => Promise<void>)[] = [async () => everything.close()]
+  const reports = await openReports(directory)
+  const closing: (() => Promise<void>)[] = [async () => reports.close()]
   try {
     const off = await startConvoy(TASK, workers, 'cpu', undefined)
     closing.unshift(async () => off.close())
-    const on = await startConvoy(TASK, workers, 'cpu', undefined, everything)
+    const on = await startConvoy(TASK, workers, 'cpu', undefined, reports)
     closing.unshift(async () => on.close())
     const cpu = { off: [] as number[], on: [] as number[] }
     const silent = { steps: async (count: number) => measured(cpu.off, count, async () => off.steps(count)) }
     const viewed = {
       steps: async (count: number) => {
-        const stopViewing = await startViewer(everything.url)
+        const stopViewing = await startViewer(reports.url)
         try {
           return await measured(cpu.on, count, async () => on.steps(count))
         } finally {
@@ -72,18 +72,18 @@ export async function benchmarkReporting(
         }
       },
     }
-    const [offRates, onRates] = (await takeTurns([silent, viewed], rounds, steps, notice)) as [number[], number[]]
+    const [offRates, onRates] = (await takeTurns([silent, viewed], rounds, steps, log)) as [number[], number[]]
     const ratio = medianRatio(onRates, offRates)
     // The first turn warmed up.
     const [offCpuMs, onCpuMs] = [cpu.off, cpu.on].map((ofTurns) => median(ofTurns.slice(1))) as [number, number]
-    return { workers, off: offRates, on: onRates, ratio, offCpuMs, onCpuMs, epochHookMs: everything.epochHookMs() }
+    return { workers, off: offRates, on: onRates, ratio, offCpuMs, onCpuMs, epochHookMs: reports.epochHookMs() }
   } finally {
     for (const close of closing) await close()
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
-/** Takes the steps of a turn. The coordinators of both contestants are in this process, and only one of them works. */
+/** Runs a turn and records its processor time. Both coordinators are in this process, but only one of them works at a time. */
 async function measured<Steps>(cpuMs: number[], count: number, take: () => Promise<Steps>): Promise<Steps> {
   const before = process.cpuUsage()
   const steps = await take()
@@ -100,18 +100,18 @@ export function reportingReport(result: ReportingResult): string {
   return [
     `| ${TASK.network}, ${counted(workers, 'worker')} | images/s, median of the rounds | range |`,
     '| --- | ---: | ---: |',
-    row('nothing is reported', off),
-    row('everything is reported', on),
+    row('no reports', off),
+    row('all reports', on),
     '',
-    `With everything on, round by round: ${(100 * ratio).toFixed(1)} % of the rate without. ` +
-      `The coordinator computes for ${onCpuMs.toFixed(2)} ms a step instead of ${offCpuMs.toFixed(2)} ms; ` +
+    `With all reports, round by round: ${(100 * ratio).toFixed(1)} % of the rate without. ` +
+      `The coordinator uses ${onCpuMs.toFixed(2)} ms of processor time a step instead of ${offCpuMs.toFixed(2)} ms; ` +
       `histograms at the end of an epoch take ${epochHookMs.toFixed(1)} ms more.`,
     '',
   ].join('\n')
 }
 
-/** As `convoy train` reports, the terminal aside. */
-async function reportEverything(
+/** The reports of `convoy train`, except the terminal. */
+async function openReports(
   directory: string,
 ): Promise<Reports & { readonly url: string; epochHookMs(): number; close(): Promise<void> }> {
   const reports = new RunReports({
@@ -145,14 +145,14 @@ async function reportEverything(
   }
 }
 
-/** @param url of the metrics @returns ends it */
+/** Starts a viewer of the metrics. @param url of the metrics @returns a function that ends the viewer */
 async function startViewer(url: string): Promise<() => Promise<void>> {
   const viewer = spawn(process.execPath, ['--input-type=module', '--eval', VIEWER, url], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = once(viewer, 'close')
   await Promise.race([once(viewer.stdout, 'data'), ended])
-  if (viewer.exitCode !== null) throw new ConvoyError('internal', 'nobody can look at the run that is measured')
+  if (viewer.exitCode !== null) throw new ConvoyError('internal', 'the viewer of the measured run did not start')
   return async () => {
     viewer.kill()
     await ended

@@ -6,11 +6,11 @@ import { medianRatio } from './engine-benchmark.js'
 import { takeTurns } from './take-turns.js'
 
 const TASK: Task = { network: 'resnet20', precision: 'float32', augmentation: true }
-/** Sixteen shards: enough to give a slow worker little. */
+/** Sixteen shards a step: a slow worker can get a small part. */
 const SHARD_SIZE = 8
 const EQUALS = 3
 const SLOWNESS = 10
-/** For the coordinator. */
+/** Cores left for the coordinator. */
 const CORES_LEFT = 0.5
 
 export interface StragglerResult {
@@ -24,14 +24,14 @@ export interface StragglerResult {
 }
 
 /**
- * What a fourth worker at a tenth of the speed costs the other three, with limits that the kernel enforces. In turns: one run
- * without it, one with it.
- * @throws ConvoyError('environment') where no limits can be set
+ * Measures the cost of a fourth worker at a tenth of the speed to the other three, with limits enforced by the kernel. Turns alternate
+ * between a run without the fourth worker and a run with it.
+ * @throws ConvoyError('environment') when no limits can be set
  */
 export async function benchmarkStraggler(
   rounds: number,
   steps: number,
-  notice: (text: string) => void,
+  log: (text: string) => void,
 ): Promise<StragglerResult> {
   const coresEach = Math.min(1, (os.availableParallelism() - CORES_LEFT) / EQUALS)
   const closing: (() => Promise<void> | void)[] = []
@@ -50,7 +50,7 @@ export async function benchmarkStraggler(
   try {
     const equals = Array.from({ length: EQUALS }, () => coresEach)
     const contestants = [await limited('without', equals), await limited('with', [...equals, coresEach / SLOWNESS])]
-    const [without, withOne] = (await takeTurns(contestants, rounds, steps, notice)) as [number[], number[]]
+    const [without, withOne] = (await takeTurns(contestants, rounds, steps, log)) as [number[], number[]]
     const ratio = medianRatio(withOne, without)
     return { coresEach, without, with: withOne, ratio }
   } finally {

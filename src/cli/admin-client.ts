@@ -9,7 +9,7 @@ import { parsePeerAddress } from '../shared/protocol/listen.js'
 import { Admin, CHANNEL_OPTIONS } from '../shared/protocol/services.js'
 
 export interface AdminTarget {
-  /** `host:port`; else the run directory or the newest running run decides. */
+  /** `host:port`. Default: the address that the run directory, or the newest running run, announces. */
   readonly admin?: string
   readonly runsDir: string
 }
@@ -17,8 +17,8 @@ export interface AdminTarget {
 const DEADLINE_MS = 5_000
 
 /**
- * The admin address of a coordinator, from the announcement in its run directory unless the target names one. That of a run in another
- * container or on another machine may lead nowhere from here, or to another coordinator: the answer is compared.
+ * The admin address of a coordinator: the target's, or the one announced in the run directory. The address of a run in another container
+ * or on another machine may be unreachable from here, or belong to another coordinator, so the run directory in its answer is compared.
  * @throws ConvoyError('usage') when no run is found, ConvoyError('unavailable') when it cannot be reached from here
  */
 export async function adminAddressOf(target: AdminTarget, run?: string): Promise<string> {
@@ -27,7 +27,7 @@ export async function adminAddressOf(target: AdminTarget, run?: string): Promise
   const isElsewhere = (found: string, cause?: unknown): ConvoyError =>
     new ConvoyError(
       'unavailable',
-      `${found} at ${adminAddress}; that of ${runDirectory} is on ${host}. Run this command there, or give an address with --admin host:port.`,
+      `${found} at ${adminAddress}; the coordinator of ${runDirectory} is on ${host}. Run this command there, or give an address with --admin host:port.`,
       { cause },
     )
   const status = await callAdmin('status', { ...target, admin: adminAddress }).catch((error: unknown) => {
@@ -63,11 +63,13 @@ export async function callAdmin(method: 'status' | 'stop', target: AdminTarget, 
       case grpc.status.UNIMPLEMENTED:
         throw new ConvoyError(
           'usage',
-          `--admin ${address}: no commands are taken there. Give the address of \`convoy coordinator --admin-listen\` (127.0.0.1:7701 by default).`,
+          `--admin ${address}: no coordinator takes commands at this address. Give the address of \`convoy coordinator --admin-listen\` (127.0.0.1:7701 by default).`,
           { cause: error },
         )
       default:
-        throw new ConvoyError('internal', `The coordinator at ${address} refused: ${details}`, { cause: error })
+        throw new ConvoyError('internal', `The coordinator at ${address} rejected the call: ${details}`, {
+          cause: error,
+        })
     }
   } finally {
     client.close()

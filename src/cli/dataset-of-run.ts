@@ -14,7 +14,7 @@ import { standardError } from '../shared/terminal.js'
 export interface MeasuredSamples {
   /** With the model's classes: labels index its outputs. */
   readonly dataset: Dataset
-  /** Where another data set than the run's came from, for people. */
+  /** Source of a data set other than the run's, for people. */
   readonly from?: string | undefined
   /** Whether the run trained on this data set: its content, whatever its name. */
   readonly isTrainedOn: boolean
@@ -25,9 +25,9 @@ export interface MeasuredSamples {
 
 /**
  * Samples of the data set that a model was trained on, or of another one of the same shape and classes.
- * @param data what `--data` says
- * @param split what `--split` says. @default the test split of the run's data set; all of another one, which the run split never
- * @throws ConvoyError('data') when it is not in the cache, ConvoyError('usage') when another one does not fit the model
+ * @param data value of `--data`
+ * @param split value of `--split`. @default the test split of the run's data set; all samples of another data set
+ * @throws ConvoyError('data') when the data set is not in the cache, ConvoyError('usage') when it does not fit the model
  */
 export async function samplesForModel(
   { dataset: trainedOn, config }: RunDescription,
@@ -40,7 +40,7 @@ export async function samplesForModel(
   if (dataset === undefined) {
     throw new ConvoyError(
       'data',
-      `The data set ${trainedOn.name} of this run is not in the cache; bring it back with \`convoy data import <path>\`.`,
+      `The data set ${trainedOn.name} of this run is not in the cache; import it again with \`convoy data import <path>\`.`,
     )
   }
   const isTrainedOn = dataset.fingerprint === trainedOn.fingerprint
@@ -51,7 +51,7 @@ export async function samplesForModel(
     from,
     isTrainedOn,
     split: choice,
-    // Of its own labels: a stratified split depends on their order.
+    // Of the data set before its classes are mapped: a stratified split depends on the order of its labels.
     samples: chooseSamples(dataset, choice, config),
   }
 }
@@ -86,7 +86,7 @@ function shapeOf({ height, width, channels }: ImageShape): string {
   return `${height} high and ${width} wide, ${channels === 1 ? 'grey' : 'RGB'}`
 }
 
-/** Standard output belongs to the result. */
+/** Progress goes to standard error: standard output is for the result. */
 function report(lines: string): void {
   standardError.print(`${lines}\n`)
 }

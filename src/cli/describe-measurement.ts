@@ -13,7 +13,7 @@ export interface Measurement extends Evaluation {
   readonly dataset: {
     readonly name: string
     readonly fingerprint: string
-    /** Where another data set than the run's came from. */
+    /** Source of a data set other than the run's. */
     readonly from?: string | undefined
     /** Whether the run trained on this data set: its content, whatever its name. */
     readonly isTrainedOn: boolean
@@ -23,12 +23,11 @@ export interface Measurement extends Evaluation {
   readonly overlap: ImageOverlap | null
 }
 
-/** Digits of a fingerprint that people read; `--data` takes them. */
+/** Digits of a fingerprint in messages; `--data` accepts as many. */
 const SHOWN_DIGITS = 16
 
 /**
- * The result for people: what was measured, how it came about, and what makes the number worth less than it looks.
- * @param run whose model was measured
+ * The result for people: what was measured, how, and warnings about the reliability of the number.
  */
 export function describeMeasurement(
   { split, accuracy, loss, samples, classNames, dataset, classesWithoutSamples, overlap }: Measurement,
@@ -43,17 +42,17 @@ export function describeMeasurement(
     ...(isTrainedOn || split === 'all'
       ? []
       : [
-          `The ${split} split is one of ${name}, made with the run's seed ${config.seed}; --split all measures all of it.`,
+          `The ${split} split of ${name} was made with the run's seed ${config.seed}; --split all measures all images.`,
         ]),
     ...(classesWithoutSamples.length > 0
-      ? [`No image measured is of these classes of the model: ${listed(classesWithoutSamples)}.`]
+      ? [`The measured images have none of these classes of the model: ${listed(classesWithoutSamples)}.`]
       : []),
   ]
   const small = smallSampleWarning(samples)
   const warnings = [
     ...(small === undefined ? [] : [`Measured on ${images}: ${small}`]),
     ...(!isTrainedOn && classNames.every((className, label) => className === String(label))
-      ? ['Classes are numbers here: that the same number means the same in both data sets cannot be checked.']
+      ? ['The class names are numbers: Convoy cannot check that a number means the same class in both data sets.']
       : []),
     ...overlapWarnings(),
   ]
@@ -70,10 +69,12 @@ export function describeMeasurement(
     const isOwn = (part: SplitChoice): boolean => isTrainedOn && split === part
     return [
       ...(training > 0 && !isOwn('train')
-        ? [`${training} of the ${images} are in the run's training split too (equal pixels): the model knows them.`]
+        ? [
+            `${training} of the ${images} are also in the run's training split (equal pixels): the model was trained on them.`,
+          ]
         : []),
       ...(validation > 0 && !isOwn('validation')
-        ? [`${validation} of the ${images} are in the run's validation split too, which chose the best weights.`]
+        ? [`${validation} of the ${images} are also in the run's validation split, which chose the best weights.`]
         : []),
     ]
   }

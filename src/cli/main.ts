@@ -7,7 +7,7 @@ import { gatherFlagProblems } from './flags/flag-problems.js'
 
 interface Entry {
   readonly description: string
-  /** Imported when it is asked for: `convoy status` need not load a trainer. */
+  /** Imports the command when it is run, so that `convoy status` loads no trainer. */
   readonly load: () => Promise<Command>
 }
 
@@ -29,11 +29,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./commands/status.js')).statusCommand(),
   },
   stop: {
-    description: 'end a run after the step it is in; it is evaluated and saved',
+    description: 'end a run after its current step; evaluate and save its weights',
     load: async () => (await import('./commands/stop.js')).stopCommand(),
   },
   report: {
-    description: 'write the page of a run as one HTML file that needs nothing else',
+    description: 'write the page of a run as one self-contained HTML file',
     load: async () => (await import('./commands/report.js')).reportCommand(),
   },
   eval: {
@@ -45,7 +45,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./commands/predict.js')).predictCommand(),
   },
   inspect: {
-    description: 'write as JSON what a trained model does with images: answers, mistakes, feature maps',
+    description: 'write predictions, mistakes and feature maps of a trained model as JSON',
     load: async () => (await import('./commands/inspect.js')).inspectCommand(),
   },
   bench: {
@@ -53,7 +53,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./commands/bench.js')).benchCommand(),
   },
   simulate: {
-    description: 'predict the speed of a run on a cluster that may not exist: the real scheduler in simulated time',
+    description: 'predict the speed of a run on any cluster, with the real scheduler in simulated time',
     load: async () => (await import('./commands/simulate.js')).simulateCommand(),
   },
   data: {
@@ -65,7 +65,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./commands/runtime.js')).runtimeCommand(),
   },
   doctor: {
-    description: 'check this machine, and print what a bug report needs',
+    description: 'check this machine and print the facts for a bug report',
     load: async () => (await import('./commands/doctor.js')).doctorCommand(),
   },
   config: {
@@ -80,13 +80,13 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
  */
 export async function main(argv: readonly string[]): Promise<void> {
   standardOutput.whenLost(endUnread)
-  // Nobody reads the errors: the exit status remains.
+  // Errors cannot be printed any more; the exit status still shows them.
   standardError.whenLost(() => undefined)
   try {
     const program = new Command('convoy')
       .description('Distributed data-parallel training for TensorFlow.js on Node')
       .version(version())
-      .showHelpAfterError('(--help shows what there is)')
+      .showHelpAfterError('(--help lists commands and flags)')
     for (const [name, { description, load }] of Object.entries(COMMANDS)) {
       program.addCommand(
         name === argv[2] ? (await load()).description(description) : new Command(name).description(description),
@@ -99,14 +99,14 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** A reader that has seen enough, such as `head`, is no fault. */
+/** A reader that closes the pipe early, such as `head`, is no fault. */
 function endUnread(loss: NodeJS.ErrnoException): never {
   if (loss.code === 'EPIPE') process.exit(0)
   standardError.print(`✖ Standard output cannot be written: ${describeLoss(loss)}.\n`)
   process.exit(1)
 }
 
-/** Says what went wrong. @returns the exit status */
+/** Prints an error. @returns the exit status */
 function report(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
   const error = ConvoyError.from(thrown)
@@ -115,7 +115,7 @@ function report(thrown: unknown): number {
   return error.exitStatus
 }
 
-/** Commander's way out must pass through {@link report}, for the exit status. */
+/** Makes commander throw instead of exit, so that {@link report} decides the exit status. */
 function exitByThrowing(command: Command): void {
   command.exitOverride()
   command.configureOutput({

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 
 const OPENERS: Readonly<Partial<Record<NodeJS.Platform, string>>> = { darwin: 'open', linux: 'xdg-open' }
 
-/** Shows a page or file with the system's browser. @returns false when there is no way to, as on a machine without a screen */
+/** Shows a page or file with the system's browser. @returns false when no program can open it, as on a machine without a screen */
 export async function openInBrowser(what: string): Promise<boolean> {
   const opener = OPENERS[process.platform]
   if (opener === undefined) return false

@@ -4,12 +4,12 @@ import type { Logger } from '../shared/log/log.js'
 import { describeLoss, standardError, standardOutput } from '../shared/terminal.js'
 import { onStopSignals } from './stop-signals.js'
 
-/** From a fault that nobody caught to the end of the process, however much of the run hangs by then. */
+/** Time from an uncaught fault to the end of the process, even if parts of the run hang. */
 const MAX_END_MS = 60_000
-/** Ctrl-C and Ctrl-\: somebody in front of the terminal. Whoever sends another signal supervises the run, and gets status 0. */
+/** Ctrl-C and Ctrl-\, pressed at the terminal. Other signals come from a supervisor of the run, which gets status 0. */
 const INTERRUPTS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
 
-/** What ends a run from outside: signals, faults that nobody caught. And what does not: outputs that nobody can read any more. */
+/** Ends a run on signals and uncaught faults. Lost outputs are logged and do not end it. */
 export class RunEndings {
   readonly #runDirectory: string
   readonly #end = new AbortController()
@@ -20,12 +20,12 @@ export class RunEndings {
     this.#runDirectory = runDirectory
   }
 
-  /** Aborts when the run is to end at once; its reason is a ConvoyError. */
+  /** Aborts when the run has to end at once; its reason is a ConvoyError. */
   get signal(): AbortSignal {
     return this.#end.signal
   }
 
-  /** How a run that broke off ended. interrupted: by Ctrl-C; stopped: by another signal. */
+  /** How an incomplete run ended. interrupted: by Ctrl-C; stopped: by another signal. */
   get kind(): 'stopped' | 'interrupted' | 'failed' {
     if (this.#stoppedBy === undefined) return 'failed'
     return INTERRUPTS.includes(this.#stoppedBy) ? 'interrupted' : 'stopped'
@@ -41,34 +41,36 @@ export class RunEndings {
     this.#end.abort(error)
   }
 
-  /** From now on until {@link close} the log says what ends the run, and which output is lost. */
+  /** Handles signals, faults and lost outputs until {@link close}, and logs them. */
   watch({ error, warn, info }: Logger): void {
     const restoreSignals = onStopSignals(
       (signal) => {
         this.#stoppedBy = signal
-        info(`Stopping after ${signal}; the weights so far are saved. Once more to stop at once.`)
+        info(`Stopping after ${signal}; the weights so far are saved. Send the signal again to stop at once.`)
         const how = this.kind === 'interrupted' ? 'Interrupted' : `Stopped by ${signal}`
         this.fail(new ConvoyError('interrupted', `${how}. What was done is in ${this.#runDirectory}.`))
       },
       (signal) => {
         info(
-          `${signal}: a terminal is gone, and this run writes to none. It goes on; SIGTERM to process ${process.pid} stops it.`,
+          `${signal}: the terminal was closed, but this run does not write to a terminal. It continues; SIGTERM to process ${process.pid} stops it.`,
         )
       },
     )
     const onFault = (fault: unknown): void => {
       const cause = ConvoyError.from(fault)
-      error(`Stopping after a fault that nothing caught: ${cause.message}`, { stack: cause.stack })
+      error(`Stopping after an uncaught fault: ${cause.message}`, { stack: cause.stack })
       this.fail(cause)
       setTimeout(() => process.exit(1), MAX_END_MS).unref()
     }
     process.on('uncaughtException', onFault)
     standardError.whenLost((loss) => {
-      warn(`Standard error cannot be written: ${describeLoss(loss)}. The run goes on, and logs to convoy.log only.`)
+      warn(`Standard error cannot be written: ${describeLoss(loss)}. The run continues and logs only to convoy.log.`)
     })
     standardOutput.whenLost((loss) => {
       const file = path.join(this.#runDirectory, 'result.json')
-      warn(`Standard output cannot be written: ${describeLoss(loss)}. The run goes on; its result will be in ${file}.`)
+      warn(
+        `Standard output cannot be written: ${describeLoss(loss)}. The run continues; its result will be in ${file}.`,
+      )
       markUnprinted(loss)
     })
     this.#stopWatching = () => {
@@ -84,7 +86,7 @@ export class RunEndings {
   }
 }
 
-/** A result that was asked for and could not be printed is a fault, unless the reader chose to go. */
+/** A result that could not be printed is a fault, unless the reader closed the pipe. */
 function markUnprinted({ code }: NodeJS.ErrnoException): void {
   if (code !== 'EPIPE') process.exitCode = 1
 }

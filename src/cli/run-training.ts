@@ -34,9 +34,9 @@ type WorkerPlace = Omit<LaunchOptions, 'count' | 'device' | 'logLevel'>
 
 /**
  * A whole run: directory, coordinator, workers, training, saved models, report. Returns after SIGTERM too, with the weights saved.
- * The data set is opened first; a user's mistake that shows before the coordinator listens leaves no directory behind.
- * @param name the last part of the run directory's name, and the recipe
- * @param startWorkers starts the workers of this process's own; others may join as well
+ * A user's mistake found before the coordinator listens leaves no directory behind.
+ * @param name the last part of the run directory's name
+ * @param startWorkers starts the workers of this process; others may join as well
  */
 export async function runTraining(
   config: RunConfig,
@@ -46,7 +46,7 @@ export async function runTraining(
 ): Promise<void> {
   const earlier: LogRecord[] = []
   const sinks = [
-    (record: LogRecord) => standardError.notice(forPeople(record)),
+    (record: LogRecord) => standardError.printLine(forPeople(record)),
     (record: LogRecord) => earlier.push(record),
   ]
   const early = new Log({ levels: parseLogLevels(options.logLevel), sinks, now: Date.now })
@@ -57,7 +57,7 @@ export async function runTraining(
   await new RunProcess(options, planned, runDirectory, identity, earlier, lock).run(startWorkers)
 }
 
-/** The process of a run: everything that has to be opened, and closed in the reverse order, however the run ends. */
+/** The process of a run: opens its parts, and closes them in reverse order when the run ends or fails. */
 class RunProcess {
   readonly #options: RunOptions
   readonly #planned: PlannedRun
@@ -68,13 +68,13 @@ class RunProcess {
   readonly #reports: RunReports
   readonly #runLog: RunLog
   readonly #log: Logger
-  /** What closes what was opened, the first opened first. */
+  /** Functions that close the open parts, in the order of opening. */
   readonly #closing: (() => void | Promise<void>)[]
   #metricsUrl = ''
   #workers: OwnWorkers | undefined
-  /** Workers may have joined: the run directory stays. */
+  /** Whether workers may have joined. If so, the run directory stays. */
   #hasBegun = false
-  /** Why the weights of a run that broke off could not be saved. */
+  /** Error of saving the weights of an incomplete run. */
   #unsaved: unknown
 
   constructor(
@@ -94,14 +94,14 @@ class RunProcess {
     this.#reports = new RunReports({
       ...{ runDirectory, identity, signal: this.#endings.signal, now },
       onLost: (report, { message }) => {
-        this.#log.warn(`${report} cannot be written (${message}). The run goes on.`)
+        this.#log.warn(`${report} cannot be written (${message}). The run continues.`)
       },
       onLastScrape: (seconds) => {
         const remedy = 'for a last scrape by Prometheus (Ctrl-C to skip)'
         this.#log.info(`The run is over; waiting up to ${seconds.toFixed(0)} s ${remedy}.`)
       },
     })
-    this.#runLog = new RunLog(runDirectory, options.logLevel, this.#display, this.#reports.page.say, earlier)
+    this.#runLog = new RunLog(runDirectory, options.logLevel, this.#display, this.#reports.page.addLine, earlier)
     this.#log = this.#runLog.log.module('run')
     this.#closing = [
       () => lock?.release(),
@@ -126,14 +126,14 @@ class RunProcess {
     } catch (thrown) {
       const error = ConvoyError.from(this.#unsaved ?? thrown)
       isMistake = error.exitStatus === 2
-      this.#brokeOff(error, thrown as Error)
+      this.#recordBreak(error, thrown as Error)
     } finally {
       await this.#close()
       if (isMistake && !this.#hasBegun) await rm(this.#runDirectory, { recursive: true, force: true })
     }
   }
 
-  /** Page and metrics first: they show that the coordinator starts. */
+  /** Serves page and metrics first: they show that the coordinator is starting. */
   async #serve(): Promise<Coordinator> {
     let notReady = (): string | undefined => 'the coordinator does not listen yet'
     this.#metricsUrl = await this.#reports.serve(this.#options.metricsListen, () => notReady())
@@ -209,7 +209,7 @@ class RunProcess {
     })
     this.#workers = workers
     if (workers === undefined) return
-    // Workers go once the coordinator has told them.
+    // Workers end once the coordinator has announced the end of the run.
     this.#closing.push(async () => {
       await Promise.all([coordinator.close(), workers.close()])
     })
@@ -226,22 +226,22 @@ class RunProcess {
     })
     this.#display.close()
     const runDirectory = this.#runDirectory
-    // First: whatever becomes of the disk, the result is there.
+    // Printed before anything is saved: a full disk must not cost the result.
     standardOutput.print(
       this.#options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
     )
     await models.finish({}, async (directory) => writeResult(directory, result))
-    await this.#reports.page.lookAtTest(result, this.#log.info)
+    await this.#reports.page.inspectTest(result, this.#log.info)
   }
 
   /** @param error what the run ended with @param thrown what ended the training @throws the error, unless it was a clean stop */
-  #brokeOff(error: ConvoyError, thrown: Error): void {
+  #recordBreak(error: ConvoyError, thrown: Error): void {
     const { kind } = this.#endings
     if (this.#unsaved !== undefined && kind === 'failed') this.#log.error(thrown.message)
     const isStopped = error.code === 'interrupted'
-    this.#reports.brokeOff(isStopped ? kind : 'failed', this.#endings.reason(error))
+    this.#reports.recordBreak(isStopped ? kind : 'failed', this.#endings.reason(error))
     if (!isStopped) throw this.#runLog.failed(error)
-    // Whoever supervises it asked for an end, and got a clean one.
+    // A stop that a supervisor asked for is a clean end.
     if (kind === 'interrupted') throw error
     this.#log.info(error.message)
   }
@@ -252,7 +252,7 @@ class RunProcess {
       try {
         await close()
       } catch (error) {
-        // What stayed open would keep this process, and workers, for ever.
+        // Close the rest: an open part would keep this process and its workers alive.
         this.#log.warn(`Not everything was written at the end: ${(error as Error).message}.`)
       }
     }

@@ -1,17 +1,17 @@
 import os from 'node:os'
 import { standardError, standardOutput } from '../shared/terminal.js'
 
-/** What ends a process unless it is caught, save for those that a fault of the process itself raises. */
+/** Signals that end a process by default, except those raised by a fault of the process itself. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR2', 'SIGALRM', 'SIGXCPU', 'SIGPWR'] as const
-/** What people send again when they have no more patience. The others may come in twos by themselves. */
+/** Signals that people repeat to stop at once. The others may arrive twice without intention. */
 const IMPATIENT: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGQUIT']
 
 /**
- * First signal that asks for an end: `stop`. A second SIGINT, SIGTERM or SIGQUIT after one of these ends the process at once, status 130.
+ * Calls `stop` on the first signal. A second SIGINT, SIGTERM or SIGQUIT after one of these ends the process at once, with status 130.
  *
- * SIGHUP says that a terminal is gone. Where neither output was one, such as under nohup, nothing is lost with it and the process goes on:
- * `goOn`. (Node forgets at its start that nohup had the signal ignored, so the outputs have to tell.)
- * @returns takes the handlers away again
+ * SIGHUP means that the terminal was closed. If neither output is a terminal, as under nohup, the process can continue: `goOn` is called.
+ * (nohup ignores the signal for its child, but Node resets that at its start. So the outputs decide.)
+ * @returns a function that removes the handlers
  */
 export function onStopSignals(
   stop: (signal: NodeJS.Signals) => void,

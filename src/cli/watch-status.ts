@@ -19,7 +19,7 @@ export async function watchStatus(
   show: (status: StatusReply) => string,
 ): Promise<void> {
   const restoreSignals = onStopSignals(() => process.exit(130))
-  // Looked up once: it may not become another run on the way.
+  // Looked up once, so that the status stays that of the same run.
   const admin = await adminAddressOf(target, run)
   const write = (text: string): void => {
     if (standardOutput.canRedraw) standardOutput.redrawBlock(text)
@@ -34,15 +34,15 @@ export async function watchStatus(
       status = await callAdmin('status', { ...target, admin })
     } catch (error) {
       if (!hasGone(error)) throw error
-      // It ended between two looks, or died: who was there last cannot say which.
-      standardError.notice(`The coordinator at ${admin} has gone.`)
+      // It ended or died since the last call; the last status cannot tell which.
+      standardError.printLine(`The coordinator at ${admin} no longer answers: its run ended.`)
       break
     }
   }
   restoreSignals()
 }
 
-/** Nobody listens there any more: the run is over. A coordinator that is there and does not answer is another matter. */
+/** Whether nothing listens at the address any more: the run is over. A coordinator that listens but does not answer is an error. */
 function hasGone(error: unknown): boolean {
   return error instanceof ConvoyError && (error.cause as ServiceError | undefined)?.code === grpcStatus.UNAVAILABLE
 }

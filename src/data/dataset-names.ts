@@ -9,19 +9,19 @@ export const OFFICIAL_NAME = 'cifar10-official'
 
 /** UTF-8; no directory's name is longer, so every base name fits. */
 const MAX_NAME_BYTES = 255
-/** What a terminal obeys or nobody sees. Joiners stay: some scripts need them. */
+/** Control characters and invisible ones. Joiners are allowed: some scripts need them. */
 const INVISIBLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
-/** What `--data` takes for (the beginning of) a fingerprint. */
+/** A fingerprint, or the beginning of one, for `--data`. */
 const FINGERPRINT = /^[0-9a-f]{8,64}$/i
-/** Before a base name that cannot be a name as it is. */
+/** Prefix of a base name that is no valid name by itself. */
 const PREFIX = 'data-'
 
-/** Spellings of one name: composed and decomposed accents look alike. */
+/** Whether two names are equal up to Unicode normalisation: composed and decomposed accents look alike. */
 export function sameName(one: string, other: string): boolean {
   return one.normalize('NFC') === other.normalize('NFC')
 }
 
-/** Whether `--data` can only mean a path by that. */
+/** Whether `--data` takes the word for a path, never for a name. */
 export function isPath(source: string): boolean {
   return source.includes('/') || source === '.' || source === '..'
 }
@@ -31,9 +31,9 @@ export function isFingerprint(source: string): boolean {
 }
 
 /**
- * Checks a name that somebody gives to a data set.
- * @returns it, with accents composed
- * @throws ConvoyError('usage') saying what a name is
+ * Checks a name that the user gives to a data set.
+ * @returns the name with composed accents
+ * @throws ConvoyError('usage') with the violated rule
  */
 export function checkDatasetName(name: string): string {
   const composed = name.normalize('NFC')
@@ -42,7 +42,7 @@ export function checkDatasetName(name: string): string {
   throw new ConvoyError('usage', `--name ${JSON.stringify(printable(name.slice(0, 60)))}: ${problem}.`)
 }
 
-/** The name of a data set that nobody named: the base name of its path, changed where that cannot be a name. */
+/** The default name of a data set: the base name of its path, changed if it is no valid name. */
 export function deriveDatasetName(source: string): string {
   const base = path.basename(path.resolve(source)).replace(/\.(tar|tgz|tar\.gz)$/i, '')
   const visible = base.normalize('NFC').replace(INVISIBLE, '_').trim()
@@ -64,7 +64,7 @@ function problemOf(name: string): string | undefined {
   return undefined
 }
 
-/** Whole characters only. */
+/** Cuts between characters. */
 function shorten(name: string): string {
   let short = ''
   for (const character of name) {

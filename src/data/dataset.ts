@@ -1,9 +1,9 @@
-/** An evaluation counts every class against every class, in one vector for each shard: 67 MB with this many. */
+/** Limit on classes. The result of an evaluation shard has a value for each pair of classes: 67 MB with this many. */
 export const MAX_CLASSES = 4_096
 
 /** A decoded data set: all images in one block of memory, in one fixed order. */
 export interface Dataset {
-  /** For people: `cifar10`, or the base name of what was imported. */
+  /** For people: `cifar10`, or the base name of the imported path. */
   readonly name: string
   /** sha256 (hex) over shape, class names, labels and pixels: names the content from import on. */
   readonly fingerprint: string
@@ -18,7 +18,7 @@ export interface Dataset {
   readonly labels: Uint16Array
 }
 
-/** The header of a data set: what can be known without reading its pixels. */
+/** The header of a data set, without labels and pixels. */
 export type DatasetInfo = Omit<Dataset, 'pixels' | 'labels'>
 
 export const SPLIT_NAMES = ['train', 'validation', 'test'] as const

@@ -10,7 +10,7 @@ import { readImageArchive } from './formats/image-archive.js'
 import { datasetsDirectory, hasPackedDataset } from './cache/packed-cache.js'
 import { storeDataset } from './cache/store-dataset.js'
 
-/** What {@link ensureEmbeddedDataset} makes of the archive. */
+/** Fingerprint of the data set decoded by {@link ensureEmbeddedDataset}. */
 export const EMBEDDED_FINGERPRINT = '92e717cb0d7787b235f05e3256299dc22211cbfca66cdbf2bbca42a07d1d8670'
 const ARCHIVE = path.join(packageRoot, 'datasets', 'cifar10-jpeg.tar.gz')
 
@@ -19,17 +19,17 @@ export function hasEmbeddedDataset(): boolean {
 }
 
 /**
- * Decodes the embedded CIFAR-10 into the cache unless it is there.
- * @param report lines for people
+ * Decodes the embedded CIFAR-10 into the cache unless it is stored already.
+ * @param report receives progress lines
  * @returns its fingerprint
- * @throws ConvoyError('data') when the archive is not the one that was published, or decodes to other pixels
+ * @throws ConvoyError('data') when the archive is damaged, or decodes to other pixels
  */
 export async function ensureEmbeddedDataset(report: (line: string) => void): Promise<string> {
   if (hasEmbeddedDataset()) return EMBEDDED_FINGERPRINT
   await checkCacheCanBeWritten(datasetsDirectory())
   await verifyArchive()
   const collection = await readImageArchive(ARCHIVE)
-  // Loading the image decoder costs 0.2 s, which every command would pay for nothing.
+  // Imported here: loading the image decoder takes 0.2 s, and few commands need it.
   const { decodeCollection } = await import('./formats/decode-collection.js')
   const { decoded } = await decodeCollection(collection, {
     name: EMBEDDED_NAME,
@@ -42,7 +42,7 @@ export async function ensureEmbeddedDataset(report: (line: string) => void): Pro
   if (fingerprint !== EMBEDDED_FINGERPRINT) {
     throw new ConvoyError(
       'data',
-      `${ARCHIVE} decodes to other pixels here (${fingerprint}) than where Convoy was made (${EMBEDDED_FINGERPRINT}). ` +
+      `${ARCHIVE} decodes to other pixels (${fingerprint}) than expected (${EMBEDDED_FINGERPRINT}). ` +
         'Install the locked packages again (npm ci): the image decoder differs.',
     )
   }

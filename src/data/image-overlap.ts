@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Dataset, Split } from './dataset.js'
 
-/** How many images of a measurement a run has used before. An image of both splits counts as one of the training split. */
+/** How many measured images a run has used already. An image in both splits counts for the training split. */
 export interface ImageOverlap {
   /** In the run's training split. */
   readonly training: number
@@ -10,9 +10,8 @@ export interface ImageOverlap {
 }
 
 /**
- * Finds images with equal pixels, wherever they stand and whatever their labels are: of one data set, or of two with images of one
- * shape. Costs a sha256 of each image, 1 s for 60,000 images of 32 x 32.
- * @param samples of `dataset`, that are measured
+ * Finds images with equal pixels, at any index and with any label, in one data set or in two with the same image shape. Costs a sha256 of each image, 1 s for 60,000 images of 32 x 32.
+ * @param samples the measured samples of `dataset`
  * @param trained the run's data set and its split
  */
 export function findOverlap(

@@ -13,17 +13,17 @@ import { readSourceState } from './cache/source-state.js'
 import { storeDataset } from './cache/store-dataset.js'
 
 export interface ImportOptions {
-  /** @default the name that the same content has in the cache, else the base name of the path */
+  /** @default the name of the same content in the cache, else the base name of the path */
   readonly name?: string
-  /** Images: every one is scaled to it. */
+  /** Images: scale every image to this size. */
   readonly size?: { readonly height: number; readonly width: number } | undefined
   /** Images: which level of directories is the class. @default found, see docs/guides/data.md */
   readonly classLevel?: number | undefined
-  /** Images: leaves out what cannot be read or decoded. @default false: it is refused */
+  /** Images: leave out images that cannot be read or decoded. @default false: they are an error */
   readonly skipBroken?: boolean | undefined
-  /** Asks the user which level is the class; without it a tree that leaves that open is refused. */
+  /** Asks the user for the level of the classes. Without it, an ambiguous tree is rejected. */
   readonly chooseLevel?: (layout: ClassLayout) => Promise<number>
-  /** Receives what was imported, for machines. */
+  /** Receives a summary of the import, for machines. */
   readonly onSummary?: (summary: ImportSummary) => void
   /** Messages for people, of one or several lines. */
   readonly report: (lines: string) => void
@@ -32,14 +32,14 @@ export interface ImportOptions {
 /**
  * Decodes a data set into the cache: CIFAR-10's binary files (directory, tar or tar.gz), IDX files, or images in one directory per
  * class (directory, tar or tar.gz).
- * @throws ConvoyError('usage') when nothing of that is there, the name cannot be used or it is open which directories are the
- * classes, ConvoyError('data') for broken files
+ * @throws ConvoyError('usage') when the path holds no such data set, the name cannot be used or the level of the classes is
+ * ambiguous, ConvoyError('data') for broken files
  */
 export async function importDataset(source: string, options: ImportOptions): Promise<DatasetInfo> {
   return importAgain(source, options, [])
 }
 
-/** @param reasons why it is imported again, for people */
+/** @param reasons for importing it again, for people */
 async function importAgain(source: string, options: ImportOptions, reasons: readonly string[]): Promise<DatasetInfo> {
   const { name, size, classLevel, skipBroken, report } = options
   if ((await statIfThere(source)) === undefined)
@@ -84,7 +84,7 @@ export async function importOnce(source: string, report: (lines: string) => void
   return (await importAgain(source, { ...ways, report }, reasons)).fingerprint
 }
 
-/** @returns the fingerprint of the last import, when no file of the path has changed since; it may not be in the cache any more */
+/** @returns the fingerprint of the last import, if no file of the path has changed since; the data set may have been removed from the cache */
 export async function unchangedImport(
   source: string,
   report: (line: string) => void = () => undefined,

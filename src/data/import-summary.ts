@@ -9,7 +9,7 @@ import { describeLeftOut } from './formats/left-out.js'
 export interface ImportSummary {
   readonly classes: readonly { readonly name: string; readonly samples: number }[]
   readonly leftOut: readonly LeftOut[]
-  /** What was decided on the way, for people. */
+  /** Decisions made during the import, for people. */
   readonly notes: readonly string[]
 }
 
@@ -20,7 +20,7 @@ export function countClasses({ classNames, labels }: Pick<Dataset, 'classNames' 
   return classNames.map((name, label) => ({ name, samples: counts[label]! }))
 }
 
-/** The classes with their counts, what was decided and what was left out: a line each. */
+/** The classes with their counts, the decisions and the left out files: a line each. */
 export function describeSummary(source: string, { classes, leftOut, notes }: ImportSummary): string {
   const counts = classes.map(({ name, samples }) => `${name} (${samples})`)
   const count = classes.reduce((sum, { samples }) => sum + samples, 0)
@@ -28,7 +28,7 @@ export function describeSummary(source: string, { classes, leftOut, notes }: Imp
   return [first, ...notes, ...describeLeftOut(leftOut)].map((line) => printable(line)).join('\n')
 }
 
-/** ` (in size 8x8, with class level 1)`, or nothing. */
+/** ` (in size 8x8, with class level 1)`, or an empty text. */
 export function describeWays(ways: {
   readonly size?: { readonly height: number; readonly width: number } | undefined
   readonly classLevel?: number | undefined

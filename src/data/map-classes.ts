@@ -3,11 +3,11 @@ import { listed } from '../shared/log/listed.js'
 import type { Dataset } from './dataset.js'
 
 /**
- * Gives a data set's samples a model's labels: classes are the same where their names are, in whatever order they stand. Names that
- * differ by Unicode normalisation alone are the same. A data set may lack classes of the model.
- * @param source of the data set, as it was given; begins the messages
+ * Maps the labels of a data set to those of a model, by class names in any order. Names that differ only in Unicode normalisation are
+ * equal. The data set may lack classes of the model.
+ * @param source of the data set as the user gave it; begins the messages
  * @returns the data set with the model's class names, and labels that index them
- * @throws ConvoyError('usage') for classes that the model does not know and for names that stand for two classes
+ * @throws ConvoyError('usage') for classes unknown to the model and for names of two classes
  */
 export function mapClasses(dataset: Dataset, modelClasses: readonly string[], source: string): Dataset {
   const labelOf = indexOf(modelClasses, `${source}: the model`)
@@ -30,7 +30,7 @@ export function mapClasses(dataset: Dataset, modelClasses: readonly string[], so
   }
 }
 
-/** Classes that none of these samples has, in the order of their labels. */
+/** Classes without a sample among these, in the order of labels. */
 export function classesWithout(
   { classNames, labels }: Pick<Dataset, 'classNames' | 'labels'>,
   samples: Uint32Array,
@@ -39,7 +39,7 @@ export function classesWithout(
   return classNames.filter((_, label) => !seen.has(label))
 }
 
-/** A file system may give a name back in another normalisation than it was given. */
+/** A file system may return a name in another normalisation than it was given. */
 function sameName(name: string): string {
   return name.normalize('NFC')
 }
@@ -60,7 +60,7 @@ function indexOf(classNames: readonly string[], whose: string): Map<string, numb
   return labelOf
 }
 
-/** Names are compared exactly: `Polish` and `polish` may be two classes. But who wrote one may have meant the other. */
+/** Adds a suggestion that differs only in case. Names are compared exactly: `Polish` and `polish` may be two classes. */
 function withGuess(name: string, modelClasses: readonly string[]): string {
   const guess = modelClasses.find((candidate) => roughly(candidate) === roughly(name))
   return guess === undefined ? name : `${name} (did you mean ${JSON.stringify(guess)}?)`

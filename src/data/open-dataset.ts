@@ -11,7 +11,7 @@ import { loadPackedDataset } from './cache/packed-cache.js'
 import type { DamagedDataset, StoredDataset } from './cache/stored-datasets.js'
 import { datasetsCalled, listStoredDatasets } from './cache/stored-datasets.js'
 
-/** What `--data` stands for. */
+/** The data set that `--data` names. */
 export type DatasetSource =
   | { readonly kind: 'embedded' }
   | { readonly kind: 'stored'; readonly dataset: StoredDataset }
@@ -19,7 +19,7 @@ export type DatasetSource =
 
 export interface FoundDataset {
   readonly fingerprint: string
-  /** Where it came from, for people; it may hold a path of this machine. */
+  /** Its source, for people; may contain a path of this machine. */
   readonly from: string
 }
 
@@ -28,9 +28,9 @@ export type OpenedDataset = FoundDataset & { readonly dataset: Dataset }
 const FLAG = '--data '
 
 /**
- * Opens a data set into memory, and reports which one that is.
- * @param source as {@link findSource} takes it; a path is imported when it was not yet, or has changed
- * @param report lines for people
+ * Loads a data set into memory and reports its description.
+ * @param source see {@link findSource}; a path is imported if it is new or has changed
+ * @param report receives lines for people
  * @throws errors of {@link findSource}; ConvoyError('data') when a path cannot be imported
  */
 export async function openDataset(
@@ -42,7 +42,7 @@ export async function openDataset(
   return dataset
 }
 
-/** As {@link openDataset}, and leaves it to the caller to report which one that is. @returns also where it came from */
+/** As {@link openDataset}, but without reporting the description. @returns also the source */
 export async function openFoundDataset(
   source: string | undefined,
   report: (line: string) => void,
@@ -65,7 +65,7 @@ export async function findDataset(
     case 'stored':
       return { fingerprint: found.dataset.info.fingerprint, from: importedFrom(found.dataset) }
     case 'path': {
-      // With the image decoder, which takes 0.2 s to load and workers never need.
+      // Imported here: the image decoder takes 0.2 s to load, and workers never need it.
       const { importOnce } = await import('./import-dataset.js')
       return { fingerprint: await importOnce(source!, report), from: `from ${path.resolve(source!)}` }
     }
@@ -73,13 +73,13 @@ export async function findDataset(
 }
 
 /**
- * What is in front of the user wins: a word is the path of that name, and only where there is none, a stored name or a fingerprint. A
- * name that somebody gave, or Convoy's own, never stands back in silence: with a path of that name, it is refused as ambiguous.
+ * Resolves `--data`. A word means the path of that name; if there is none, a stored name or a fingerprint. If both a path and a data set with
+ * a chosen name (or Convoy's own) match, the word is rejected as ambiguous.
  * @param source `cifar10`, a name from `convoy data list`, (the first eight digits or more of) a fingerprint, or a path; undefined:
  *   the embedded CIFAR-10
- * @param report hears of damaged data sets, which are skipped
- * @param flag what stands before the source where the user wrote it: nothing when it is an argument
- * @throws ConvoyError('usage') when nothing or more than one thing has that name
+ * @param report receives a line about each damaged data set, which is skipped
+ * @param flag the text before the source on the command line; empty when it is an argument
+ * @throws ConvoyError('usage') when nothing has that name, or several things have it
  */
 export async function findSource(
   source: string | undefined,
@@ -116,7 +116,7 @@ function isEmbeddedFingerprint(source: string): boolean {
   return isFingerprint(source) && EMBEDDED_FINGERPRINT.startsWith(source.toLowerCase())
 }
 
-/** Whether one of these was imported from that path, which has not changed since. */
+/** Whether one of these was imported from that path, and the path has not changed since. */
 async function holds(source: string, fingerprints: readonly string[]): Promise<boolean> {
   const { unchangedImport } = await import('./import-dataset.js')
   const known = await unchangedImport(source)
@@ -132,7 +132,7 @@ function ambiguous(flag: string, source: string, what: string, fingerprint: stri
   )
 }
 
-/** For people whose word names several data sets. */
+/** The error for a word that names several data sets. */
 export function several(flag: string, source: string, called: readonly StoredDataset[]): ConvoyError {
   return new ConvoyError('usage', [
     `${flag}${source} names ${called.length} data sets; use a fingerprint from \`convoy data list\`:`,
@@ -158,7 +158,7 @@ function unknown(
   )
 }
 
-/** Opens a data set of the cache. @returns undefined when it is not there */
+/** Opens a data set of the cache. @returns undefined when it is not stored */
 export async function openDatasetByFingerprint(fingerprint: string): Promise<Dataset | undefined> {
   return loadPackedDataset(fingerprint)
 }

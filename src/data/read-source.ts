@@ -22,15 +22,15 @@ export interface SourceContent {
   readonly decoded: DecodedDataset
   readonly leftOut: readonly LeftOut[]
   readonly notes: readonly string[]
-  /** Of images: the level that was given or chosen. */
+  /** Level of the classes, given or chosen; only for images. */
   readonly classLevel?: number | undefined
 }
 
 /**
- * Reads whatever data set lies at a path.
- * @param name what it is called
- * @returns it, and the state of the path before it was read
- * @throws ConvoyError('usage') when there is none, or it is open which directories are the classes; ConvoyError('data') for broken files
+ * Reads the data set at a path, in any supported format.
+ * @param name its name
+ * @returns the data set, and the state of the path before reading
+ * @throws ConvoyError('usage') when there is none, or the level of the classes is ambiguous; ConvoyError('data') for broken files
  */
 export async function readSource(
   source: string,
@@ -70,7 +70,7 @@ export async function readSource(
       })
       return { decoded, notes, classLevel, leftOut: leftOut.list() }
     } catch (error) {
-      // Images that were left out may be why.
+      // The left out images may be the reason.
       const lines = describeLeftOut(leftOut.list(['format', 'nameless']))
       if (error instanceof ConvoyError && lines.length > 0) report(lines.join('\n'))
       throw error

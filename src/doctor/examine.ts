@@ -15,8 +15,8 @@ export interface Examination {
 }
 
 /**
- * Describes the machine and tries what a training needs, for real. Changes nothing.
- * @param defaults the addresses that a coordinator listens on unless told otherwise
+ * Describes the machine and tests what training needs. Changes nothing.
+ * @param defaults the addresses that a coordinator listens on by default
  */
 export async function examine(defaults: readonly DefaultAddress[]): Promise<Examination> {
   const machine = await describeMachine()

@@ -21,7 +21,7 @@ export interface Machine {
   readonly cpuFeatures: readonly string[]
   /** Cores that this process may use. */
   readonly cores: number
-  /** Of the machine, or of the container where it is limited. */
+  /** Memory of the machine, or the limit of the container. */
   readonly memoryBytes: number
   readonly gpus: readonly Gpu[]
 }
@@ -30,7 +30,7 @@ export async function describeMachine(): Promise<Machine> {
   const { version } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string }
   const npm = await runProgram('npm', ['--version'])
   const report = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
-  // 0 where nothing is known, about 2^64 where there is no limit.
+  // 0 if the limit is unknown, about 2^64 if there is none.
   const limit = process.constrainedMemory() || Infinity
   return {
     convoy: version,

@@ -5,7 +5,7 @@ import { counted, formatBytes } from '../shared/units.js'
 import type { Verdict } from './verdict.js'
 import { healthy, wrong } from './verdict.js'
 
-/** Whether the memory that processes here may use is enough for the workers that `convoy train` starts unless told otherwise. */
+/** Checks that the memory available here is enough for the workers that `convoy train` starts by default. */
 export function examineMemory(gpuCount: number): Verdict {
   const check = 'memory'
   const workers = gpuCount > 0 ? gpuCount : os.availableParallelism()

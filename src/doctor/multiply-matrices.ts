@@ -3,8 +3,8 @@ import { loadTensorflow } from '../tensorflow/runtime/load-tensorflow.js'
 import { standardOutput } from '../shared/terminal.js'
 
 /**
- * A program of its own, since a TensorFlow that does not fit the machine may end the process: multiplies two matrices of
- * small whole numbers, which float32 multiplies exactly, and prints what computed it.
+ * Multiplies two matrices of small whole numbers, which float32 multiplies exactly, and prints the device. It runs as a process of its
+ * own, since a TensorFlow that does not fit the machine may crash it.
  */
 const SIZE = 128
 

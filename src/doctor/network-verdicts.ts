@@ -16,20 +16,25 @@ export interface DefaultAddress {
   readonly address: string
 }
 
-/** Whether the ports are free that a coordinator listens on unless told otherwise, and whether gRPC gets through. */
+/** Checks that the default ports of a coordinator are free and that gRPC works. */
 export async function examineNetwork(defaults: readonly DefaultAddress[]): Promise<Verdict[]> {
   return [...(await Promise.all(defaults.map(examinePort))), await echo(), ...examineProxies()]
 }
 
 const PROXY_VARIABLES = ['grpc_proxy', 'http_proxy', 'https_proxy', 'all_proxy']
 
-/** Names the variables, not their values: those may hold a password. */
+/** Names the variables, not their values, which may contain a password. */
 function examineProxies(): Verdict[] {
   const isSet = Object.entries(process.env).flatMap(([name, value]) =>
     value !== '' && PROXY_VARIABLES.includes(name.toLowerCase()) ? [name] : [],
   )
   if (isSet.length === 0) return []
-  return [healthy('proxy', `${isSet.sort().join(', ')}: for npm and pip; coordinator and workers talk without a proxy`)]
+  return [
+    healthy(
+      'proxy',
+      `${isSet.sort().join(', ')}; used by npm and pip. Coordinator and workers connect without a proxy`,
+    ),
+  ]
 }
 
 async function examinePort({ flag, address }: DefaultAddress): Promise<Verdict> {
@@ -43,7 +48,11 @@ async function examinePort({ flag, address }: DefaultAddress): Promise<Verdict> 
     const lacking = shortageIn(message)
     if (lacking) return wrong(check, message, lacking.remedy)
     const reason = code === 'EADDRINUSE' ? 'in use' : message
-    return wrong(check, `${address} ${reason}`, `choose another port with ${flag}, or see who has it: ss -ltnp`)
+    return wrong(
+      check,
+      `${address} ${reason}`,
+      `choose another port with ${flag}, or find the program that uses it: ss -ltnp`,
+    )
   }
   server.close()
   return healthy(check, `${address} is free`)
@@ -86,7 +95,7 @@ async function echo(): Promise<Verdict> {
     return wrong(
       check,
       message,
-      shortageIn(message)?.remedy ?? 'let processes of this machine talk over 127.0.0.1 (firewall, sandbox)',
+      shortageIn(message)?.remedy ?? 'allow connections between processes over 127.0.0.1 (firewall, sandbox)',
     )
   } finally {
     client?.close()

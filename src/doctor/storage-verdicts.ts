@@ -10,7 +10,7 @@ import { formatBytes } from '../shared/units.js'
 import type { Verdict } from './verdict.js'
 import { examined, healthy, wrong } from './verdict.js'
 
-/** A run's models, logs and a decoded data set fit into it. */
+/** Enough for a run's models and logs and a decoded data set. */
 const MIN_FREE_BYTES = 1e9
 
 /** A part of the per-user cache. */
@@ -19,7 +19,7 @@ export interface CachePart {
   readonly bytes: number
 }
 
-/** What lies in the per-user cache: each runtime and each data set. */
+/** Sizes of the runtimes and data sets in the per-user cache. */
 export async function measureCaches(): Promise<CachePart[]> {
   const parts: CachePart[] = []
   const cache = cacheIfAny()
@@ -34,7 +34,7 @@ export async function measureCaches(): Promise<CachePart[]> {
   return parts
 }
 
-/** {@link examineStorage} says why there is none. */
+/** Undefined when the cache cannot be used; {@link examineStorage} reports why. */
 function cacheIfAny(): string | undefined {
   try {
     return cacheDirectory()
@@ -43,16 +43,16 @@ function cacheIfAny(): string | undefined {
   }
 }
 
-/** Whether the cache and the working directory can be written and have room, whether files can be locked, and whether the data is decoded. */
+/** Checks that the cache and the working directory are writable with free space, that files can be locked, and that the data is decoded. */
 export async function examineStorage(): Promise<Verdict[]> {
   return [
     await examined('cache', async () =>
-      examineDirectory('cache', cacheDirectory(), 'set CONVOY_CACHE to a directory of yours with room'),
+      examineDirectory('cache', cacheDirectory(), 'set CONVOY_CACHE to a directory of yours with free space'),
     ),
     await examineDirectory('working directory', process.cwd(), 'choose another: `convoy train --runs-dir <directory>`'),
     await examined('locks', examineLocks),
     await examined('CIFAR-10', () =>
-      healthy('CIFAR-10', hasEmbeddedDataset() ? 'decoded' : 'not decoded yet; the first training does it'),
+      healthy('CIFAR-10', hasEmbeddedDataset() ? 'decoded' : 'not decoded yet; the first training decodes it'),
     ),
   ]
 }
@@ -66,10 +66,10 @@ async function examineDirectory(check: string, directory: string, remedy: string
   }
   const { bavail, bsize } = await statfs(existing)
   const found = `${directory}, ${formatBytes(bavail * bsize)} free`
-  return bavail * bsize >= MIN_FREE_BYTES ? healthy(check, found) : wrong(check, found, `make room, or ${remedy}`)
+  return bavail * bsize >= MIN_FREE_BYTES ? healthy(check, found) : wrong(check, found, `free some space, or ${remedy}`)
 }
 
-/** Without them no process can tell whether another one lives: see src/shared/ownership-lock.ts. */
+/** Without locks no process can find out whether another one is alive: see src/shared/ownership-lock.ts. */
 async function examineLocks(): Promise<Verdict> {
   const place = await nearestExisting(cacheIfAny() ?? process.cwd())
   const why = whyNoLocks(place)
@@ -86,7 +86,7 @@ async function nearestExisting(directory: string): Promise<string> {
   for (let at = directory; ; at = path.dirname(at)) {
     const exists = await access(at).then(
       () => true,
-      // What cannot be looked at is there.
+      // A directory that cannot be read exists.
       (error: unknown) => !isMissing(error),
     )
     if (exists || at === path.dirname(at)) return at

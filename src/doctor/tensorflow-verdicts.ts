@@ -10,7 +10,7 @@ import { healthy, wrong } from './verdict.js'
 const INSTALL = 'npx convoy runtime install'
 
 /**
- * Whether TensorFlow is installed, loads and computes; and, where it is not installed, whether it could be.
+ * Checks that TensorFlow is installed, loads and computes. If it is not installed, checks the tools for installing it.
  * @param gpuCount GPUs that the driver sees
  */
 export async function examineTensorflow(gpuCount: number): Promise<Verdict[]> {
@@ -30,7 +30,7 @@ export async function examineTensorflow(gpuCount: number): Promise<Verdict[]> {
   return [
     fits
       ? healthy('native TensorFlow', installed)
-      : wrong('native TensorFlow', `${installed}, which leaves the GPU idle`, `run \`${INSTALL} --gpu\``),
+      : wrong('native TensorFlow', `${installed}, which cannot use the GPU`, `run \`${INSTALL} --gpu\``),
     await multiply(kind, directory),
   ]
 }
@@ -43,9 +43,7 @@ async function multiply(kind: 'cpu' | 'gpu', directory: string): Promise<Verdict
   if (status !== 0) {
     const reason = stderr.split('\n').find((line) => /error/i.test(line)) ?? `status ${status}`
     const isKilled = stderr.endsWith('ended by SIGKILL')
-    const lacking = isKilled
-      ? 'see in the log of the kernel (dmesg) whether memory was short'
-      : shortageIn(stderr)?.remedy
+    const lacking = isKilled ? 'check the kernel log (dmesg) for a lack of memory' : shortageIn(stderr)?.remedy
     const remedy = lacking ?? `delete ${directory} and run \`${INSTALL}\``
     return wrong(check, `TensorFlow fails: ${isKilled ? 'ended by SIGKILL' : reason.trim()}`, remedy)
   }
@@ -53,14 +51,14 @@ async function multiply(kind: 'cpu' | 'gpu', directory: string): Promise<Verdict
   if (!device.exact) {
     return wrong(
       check,
-      `${device.name} multiplies them wrongly`,
+      `${device.name} computed a wrong product`,
       'test this machine and its memory; do not train on it',
     )
   }
   if (device.kind !== kind) {
     return wrong(
       check,
-      `computed by the ${device.kind}, and TensorFlow is built for the ${kind}`,
+      `computed on the ${device.kind}, although TensorFlow is built for the ${kind}`,
       'check the driver: nvidia-smi',
     )
   }

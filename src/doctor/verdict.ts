@@ -6,7 +6,7 @@ export interface Verdict {
   readonly ok: boolean
   /** What was found. */
   readonly found: string
-  /** What to do about it; only when something is wrong. */
+  /** How to fix it; only for a failed check. */
   readonly remedy?: string
 }
 
@@ -14,7 +14,7 @@ export function healthy(check: string, found: string): Verdict {
   return { check, ok: true, found }
 }
 
-/** What a check that throws comes to: its message says what to do. */
+/** Runs a check; an error that it throws becomes its verdict. */
 export async function examined(check: string, work: () => Verdict | Promise<Verdict>): Promise<Verdict> {
   try {
     return await work()

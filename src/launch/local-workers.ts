@@ -20,9 +20,9 @@ export interface LocalWorkersOptions {
   readonly environment: (index: number) => NodeJS.ProcessEnv
   /** What the workers compute on. */
   readonly device: string
-  /** Every worker ended and none is started again; with the last one's reason. */
+  /** Called when every worker has ended and none will be restarted; with the last one's reason. */
   readonly onNoneLeft: (why: string) => void
-  /** Flag of `convoy worker`, for what stands in their own files. */
+  /** `--log-level` of the workers, for their own log files. */
   readonly logLevel: string
   readonly log: Logger
 }
@@ -45,22 +45,22 @@ const KEEP_FREED_MEMORY = {
   MALLOC_ARENA_MAX: '1',
 }
 
-/** A worker process that ends this often is not started again. */
+/** A worker process is restarted at most this often. */
 const MAX_RESTARTS = 3
 const RESTART_AFTER_MS = 1_000
 const CLOSE_AFTER_MS = 5_000
 
-/** From its start to its join: loading TensorFlow takes seconds, on a busy machine or with a GPU many. */
+/** Longest time from the start of a worker to its join. Loading TensorFlow takes seconds; more on a busy machine or with a GPU. */
 export const MAX_START_MS = 60_000
 
-/** Of a worker's output: a full file is kept until the next is full too. */
+/** Size of a worker's log file. A full file is kept until the next one is full too. */
 const MAX_LOG_BYTES = 16 * 1024 * 1024
 const MAX_LOG_FILES = 2
 
-/** Of a worker's output, kept to say how it ended: Node prints a native stack after the reason. */
+/** Characters of a worker's output that are kept to explain its end. Node prints a native stack after the reason. */
 const MAX_LAST_WORDS = 8_000
 
-/** Added to the share of memory that a process holds, in thousandths; 1000 is the most. */
+/** oom_score_adj: added to the share of memory that a process holds, in thousandths; the maximum is 1000. */
 const KILLED_FIRST = '500'
 
 /** Worker processes on this machine, started again when they die. */
@@ -71,8 +71,8 @@ export class LocalWorkers {
   readonly #startedMs = new Map<ChildProcess, number>()
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #memory: MemoryWatch
-  /** Of ends for memory: what is known of them is said once, and at the end. */
-  readonly #toldCauses = new Set<string>()
+  /** Causes whose details were logged already. */
+  readonly #loggedCauses = new Set<string>()
   #closed = false
 
   constructor(options: LocalWorkersOptions) {
@@ -81,7 +81,7 @@ export class LocalWorkers {
     this.#files = Array.from({ length: count }, (_, index) => {
       const base = path.join(logDirectory, `worker-${index}`)
       return new RotatingFile(base, MAX_LOG_BYTES, MAX_LOG_FILES, ({ message }) => {
-        log.warn(`Not everything stands in worker-${index}.log: ${message}.`)
+        log.warn(`Some lines could not be written to worker-${index}.log: ${message}.`)
       })
     })
     this.#memory = new MemoryWatch(() => this.pids)
@@ -93,14 +93,14 @@ export class LocalWorkers {
     return [...this.#children.values()].flatMap((child) => child.pid ?? [])
   }
 
-  /** Those that will be started again in a moment, and those that run for less than {@link MAX_START_MS}. */
+  /** Number of workers that will be restarted shortly or have been running for less than {@link MAX_START_MS}. */
   starting(): number {
     const nowMs = performance.now()
     const young = [...this.#children.values()].filter((child) => nowMs - this.#startedMs.get(child)! < MAX_START_MS)
     return young.length + this.#timers.size
   }
 
-  /** Ends all workers: they were told to finish; who does not go by itself is killed. */
+  /** Waits until all workers have ended, and kills those that do not end in time. Call it after the end of the run was announced to them. */
   async close(): Promise<void> {
     this.#closed = true
     this.#memory.close()
@@ -108,7 +108,7 @@ export class LocalWorkers {
     await Promise.all(
       [...this.#children.values()].map(async (child) => {
         const killer = setTimeout(() => child.kill('SIGKILL'), CLOSE_AFTER_MS)
-        // Its output is read to the end then; who ended before is not among the children any more.
+        // At `close` the output has been read to its end. Workers that ended before are not in #children.
         await new Promise((resolve) => child.once('close', resolve))
         clearTimeout(killer)
       }),
@@ -149,7 +149,7 @@ export class LocalWorkers {
     })
   }
 
-  /** Says how a worker ended, and starts it again unless it did so too often. */
+  /** Logs how a worker ended, and restarts it unless it ended too often. */
   #ended(index: number, restarts: number, end: ProcessEnd): void {
     const { log, onNoneLeft } = this.#options
     const { status, signal, output } = end
@@ -157,9 +157,9 @@ export class LocalWorkers {
     const memory = this.#memory.explain(end)
     const words = memory?.cause ?? lastLineOf(output, signal)
     const again = restarts < MAX_RESTARTS
-    const next = again ? 'it is started again' : `exited ${counted(restarts + 1, 'time')}; not restarted`
-    const isNew = memory !== undefined && !this.#toldCauses.has(memory.cause)
-    if (isNew) this.#toldCauses.add(memory.cause)
+    const next = again ? 'restarting it' : `exited ${counted(restarts + 1, 'time')}; not restarted`
+    const isNew = memory !== undefined && !this.#loggedCauses.has(memory.cause)
+    if (isNew) this.#loggedCauses.add(memory.cause)
     const details = isNew ? ` ${memory.details}` : ''
     log.warn(`Worker ${index} ended ${how}${words ? ` (${words})` : ''}; ${next}.${details}`, { index, status, signal })
     if (again) this.#restartLater(index, restarts + 1)
@@ -179,18 +179,18 @@ export class LocalWorkers {
 }
 
 /**
- * Where memory is short the kernel kills whoever holds most, and that may be the coordinator: its run would end and nobody could say why.
- * A worker is started again.
+ * Makes the kernel kill a worker first when memory is short. Otherwise it kills the largest process, which may be the coordinator: the run
+ * would end without an explanation. A killed worker is restarted.
  */
 function preferForKill(pid: number | undefined): void {
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, KILLED_FIRST)
   } catch {
-    // It has ended already, or this system has no such file: then the kernel chooses.
+    // The process has ended, or this system has no such file. Then the kernel decides.
   }
 }
 
-/** What it ended with, rather than the last line of a stack; nothing, when it was killed. */
+/** The error line of the output, rather than the last line of a stack; empty when the process was killed. */
 function lastLineOf(output: string, signal: NodeJS.Signals | null): string {
   const lines = output.trim().split('\n')
   const lastLine = signal === null ? lines.at(-1)! : ''

@@ -13,7 +13,7 @@ export interface ProcessEnd {
   readonly output: string
 }
 
-/** Why, and what to do about it. */
+/** The cause of an end, and its remedy. */
 export interface MemoryVerdict {
   /** A few words: "out of memory". */
   readonly cause: string
@@ -22,7 +22,7 @@ export interface MemoryVerdict {
 }
 
 const EVERY_MS = 1_000
-/** The kernel counts before it kills, and a full machine may need seconds to clear away what it killed. */
+/** The kernel counts a kill before it happens, and a full machine may need seconds to end the process. */
 const COMPARED_SAMPLES = 10
 
 /** SIGKILL, and the exit status that shells and containers make of it. */
@@ -31,13 +31,13 @@ const KILLED_STATUS = 128 + 9
 const SMALLER = 'Use fewer workers (--workers) or smaller shards (--shard-size), or allow more memory.'
 
 /**
- * Knows why a child of this process was killed: watches what the children hold and what the kernel counts for the cgroup that they
- * share with this process. A second's sample costs 0.4 ms, and 0.03 ms for each child.
+ * Explains why a child process was killed: samples the memory of the children and the counters of the cgroup that they share with this
+ * process. A sample each second costs 0.4 ms, plus 0.03 ms for each child.
  */
 export class MemoryWatch {
   readonly #pids: () => readonly number[]
   readonly #timer: NodeJS.Timeout
-  /** Of the last seconds, the oldest first. */
+  /** Samples of the last seconds, the oldest first. */
   #counters: (MemoryCounters | Error)[] = []
   #mostHeldBytes = 0
 
@@ -55,14 +55,14 @@ export class MemoryWatch {
     if (signal === 'SIGKILL' || status === KILLED_STATUS) return this.#explainKill()
     const limit = addressSpaceLimit()
     const isHeapFull = FULL_HEAP.test(output)
-    // A heap that the system does not let grow is full too.
+    // Under an address space limit a full heap may also mean that the system did not let it grow.
     if (isHeapFull && limit === undefined) {
       return { cause: 'out of memory: its JavaScript heap was full', details: `To run, ${MORE_HEAP}.` }
     }
     if (!isHeapFull && !MEMORY_REFUSED.test(output)) return undefined
     const limited = limit === undefined ? '' : ` Its address space is limited to ${formatBytes(limit)} (ulimit -v).`
-    const remedy = limit === undefined ? SMALLER : 'Allow more.'
-    return { cause: 'out of memory', details: `The system gave it no more.${limited} ${this.#need()} ${remedy}` }
+    const remedy = limit === undefined ? SMALLER : 'Raise the limit.'
+    return { cause: 'out of memory', details: `The system gave it no more memory.${limited} ${this.#need()} ${remedy}` }
   }
 
   close(): void {
@@ -74,14 +74,14 @@ export class MemoryWatch {
     if (before instanceof Error || after instanceof Error || after.kills === undefined) {
       const why = [after, before].find((read) => read instanceof Error)?.message ?? 'the kernel does not count it'
       return {
-        cause: 'perhaps for memory',
-        details: `Whether memory was short cannot be found out (${why}); the kernel's log says it (dmesg). ${this.#need()}`,
+        cause: 'perhaps out of memory',
+        details: `It cannot be determined whether memory was short (${why}); check the kernel log (dmesg). ${this.#need()}`,
       }
     }
     if (after.kills <= (before.kills ?? 0)) {
       return {
-        cause: 'not for memory',
-        details: 'No memory limit was hit: somebody, or another program, killed it.',
+        cause: 'not out of memory',
+        details: 'No memory limit was hit: a person or another program killed it.',
       }
     }
     const hitsBefore = new Map(before.limits.map(({ place, hits }) => [place, hits]))
@@ -92,7 +92,7 @@ export class MemoryWatch {
     return { cause: 'out of memory', details: `${full} ${this.#need()} ${SMALLER}` }
   }
 
-  /** More, for who is killed wanted more. */
+  /** "More than": a process that is killed for memory asked for more than it had. */
   #need(): string {
     const worker = formatBytes(Math.max(this.#mostHeldBytes, BASE_WORKER_BYTES))
     const coordinator = formatBytes(heldBytes(process.pid) ?? 0)
@@ -106,7 +106,7 @@ export class MemoryWatch {
   }
 }
 
-/** What stands in the way of reading is said when somebody asks. */
+/** Keeps an error of reading for {@link MemoryWatch.explain}. */
 function countersOrError(): MemoryCounters | Error {
   try {
     return readMemoryCounters()
@@ -115,17 +115,17 @@ function countersOrError(): MemoryCounters | Error {
   }
 }
 
-/** What a process holds that the kernel cannot take back: not its libraries, nor files that it maps. Undefined: it is gone. */
+/** Memory of a process that the kernel cannot reclaim: without libraries and mapped files. Undefined when the process has ended. */
 function heldBytes(pid: number): number | undefined {
   return fieldsOf(`/proc/${pid}/status`, /^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm, 1024)
 }
 
-/** Of this process, and so of those that it starts. Undefined: none. */
+/** The limit of this process and its children; undefined when there is none. */
 function addressSpaceLimit(): number | undefined {
   return fieldsOf('/proc/self/limits', /^Max address space\s+(\d+) /gm, 1)
 }
 
-/** The sum of a file's numbers; undefined where they are not to be had. */
+/** The sum of the numbers that a pattern finds in a file; undefined when it finds none. */
 function fieldsOf(file: string, pattern: RegExp, unit: number): number | undefined {
   let text: string
   try {

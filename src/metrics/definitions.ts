@@ -4,7 +4,7 @@ import { PHASE_BUCKETS, PHASES } from './phases.js'
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram'
 
-/** The values that a label may have; `open`: any; how many there can be is limited elsewhere, and how long they are by Metrics. */
+/** Allowed values of a label. `open`: any value; Metrics limits its length, other code the number of values. */
 export type LabelValues = readonly string[] | 'open'
 
 export interface MetricDefinition {
@@ -19,7 +19,7 @@ export const RUN_STATES = ['waiting', 'training', 'evaluating', 'finished', 'sto
 export const WORKER_STATES = [
   ...(['joining', 'syncing', 'ready', 'busy', 'suspect', 'quarantined', 'draining'] as const),
 ] as const
-/** Why shards were given to another worker: theirs was lost, could not compute them, or sent an invalid result. */
+/** Reasons for giving shards to another worker: theirs was lost, could not compute them, or sent an invalid result. */
 export const RETRIES = ['lost', 'failed', 'bad_result'] as const
 
 const STEP_BUCKETS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30] as const
@@ -45,8 +45,8 @@ export const METRICS = {
   }),
   run_state: gauge('1 for the current state of the run, 0 for the other states.', { state: RUN_STATES }),
   step: gauge('Steps applied so far.'),
-  planned_steps: gauge('Number of steps that the run will take.'),
-  epoch: gauge('Epochs done so far, with fraction.'),
+  planned_steps: gauge('Number of steps planned for the run.'),
+  epoch: gauge('Epochs completed so far, with fraction.'),
   samples: counter('Training samples used.'),
   loss: gauge('Mean loss of the last batch, with label smoothing.'),
   accuracy_ratio: gauge('Accuracy on the last batch, 0 to 1.'),
@@ -99,7 +99,7 @@ export const METRICS = {
   worker_results_refused: counter('Results of the worker that were rejected.', WORKER),
   worker_shards_reissued: counter('Shards of the worker that were given to another.', {
     ...WORKER,
-    // One that is lost has no series any more.
+    // `lost` is missing: a lost worker has no series.
     reason: ['failed', 'bad_result'] as const,
   }),
   worker_traffic_bytes: counter('Bytes sent to and received from the worker; of weights only those over the network.', {
@@ -148,12 +148,12 @@ export type NameOf<Kind extends MetricKind> = {
 }[MetricName]
 
 type ValueOf<Values> = Values extends readonly (infer Value extends string)[] ? Value : string
-/** Exactly the labels of a metric, each with a value that it may have. */
+/** The labels of a metric, each with an allowed value. */
 export type LabelsOf<Name extends MetricName> = {
   readonly [Label in keyof (typeof METRICS)[Name]['labels']]: ValueOf<(typeof METRICS)[Name]['labels'][Label]>
 }
 
-/** As Prometheus sees it. */
+/** The name in Prometheus. */
 export function fullName(name: MetricName): string {
   return METRICS[name].kind === 'counter' ? `convoy_${name}_total` : `convoy_${name}`
 }

@@ -4,7 +4,7 @@ import { fullName, METRICS } from './definitions.js'
 import type { PhaseReport } from './phases.js'
 import { PHASE_BUCKETS } from './phases.js'
 
-/** One value of a metric that is asked for when somebody scrapes. */
+/** One value of a metric that is read at each scrape. */
 export interface Sample<Name extends MetricName> {
   readonly labels: LabelsOf<Name>
   readonly value: number
@@ -12,7 +12,7 @@ export interface Sample<Name extends MetricName> {
 
 type Primitive = Counter | Gauge | Histogram
 
-/** The part of Convoy that serves the metrics. Both serve those of workers, and of their processes. */
+/** The part of Convoy that serves the metrics. Both serve metrics of workers and of their own process. */
 export type Component = 'coordinator' | 'worker'
 
 /** Labels of every series that a process serves. */

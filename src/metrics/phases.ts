@@ -1,18 +1,18 @@
-/** What a step's time goes to, on either side. */
+/** The phases of a step, on workers and on the coordinator. */
 export const PHASE_MEANINGS = {
-  build: { worker: "the first shard of a kind, which makes the engine's graph", coordinator: undefined },
+  build: { worker: "the first shard of a kind, which builds the engine's graph", coordinator: undefined },
   sample: { worker: 'choosing samples and gathering their pixels', coordinator: undefined },
   augment: {
     worker: 'drawing the transforms; pixels are transformed inside the graph, with `forward_backward`',
     coordinator: undefined,
   },
   forward_backward: { worker: 'the graph of a training shard', coordinator: undefined },
-  encode: { worker: 'adding shards up and writing the sum where it is sent from', coordinator: undefined },
+  encode: { worker: 'adding shards and writing the sum to the send buffer', coordinator: undefined },
   send: { worker: 'handing a result to the connection', coordinator: undefined },
-  wait: { worker: 'between two leases', coordinator: 'for results' },
+  wait: { worker: 'waiting for the next lease', coordinator: 'waiting for results' },
   reduce: { worker: undefined, coordinator: 'checking and adding results' },
-  apply: { worker: undefined, coordinator: 'from gradient to weights' },
-  publish: { worker: undefined, coordinator: 'handing weights out' },
+  apply: { worker: undefined, coordinator: 'computing weights from the gradient' },
+  publish: { worker: undefined, coordinator: 'publishing weights to workers' },
   evaluate: { worker: 'a shard of an evaluation', coordinator: 'a whole evaluation' },
   checkpoint: { worker: undefined, coordinator: 'saving a model' },
 } as const
@@ -21,18 +21,18 @@ export type Phase = keyof typeof PHASE_MEANINGS
 
 export const PHASES = Object.keys(PHASE_MEANINGS) as readonly Phase[]
 
-/** Upper bounds in seconds; one more bucket holds what is longer. */
+/** Upper bounds in seconds; one more bucket counts longer times. */
 export const PHASE_BUCKETS = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10] as const
 
-/** How long a phase took, each time since the beginning. */
+/** All durations of a phase since the start. */
 export interface PhaseReport {
   readonly phase: Phase
-  /** Times in each bucket alone; `PHASE_BUCKETS.length + 1` of them. */
+  /** Count of each bucket, not cumulative; `PHASE_BUCKETS.length + 1` of them. */
   readonly counts: readonly number[]
   readonly seconds: number
 }
 
-/** Adds up how long phases take. Costs an addition and a short search each time. */
+/** Adds up the durations of phases. Recording costs an addition and a short search. */
 export class PhaseTimes {
   readonly #phases = new Map<Phase, { counts: number[]; seconds: number }>()
 
@@ -44,7 +44,7 @@ export class PhaseTimes {
     times.seconds += seconds
   }
 
-  /** Adds what another one has seen. */
+  /** Adds the durations of another instance. */
   add(reports: readonly PhaseReport[]): void {
     for (const { phase, counts, seconds } of reports) {
       const times = this.#of(phase)
@@ -69,7 +69,7 @@ export class PhaseTimes {
   }
 }
 
-/** Times of a phase in a report, and their mean in seconds. */
+/** How often a phase ran, and its mean duration in seconds. */
 export function phaseMean({ counts, seconds }: PhaseReport): { readonly times: number; readonly meanSeconds: number } {
   const times = counts.reduce((sum, count) => sum + count, 0)
   return { times, meanSeconds: times > 0 ? seconds / times : 0 }

@@ -5,18 +5,18 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { descriptorLimit } from '../shared/descriptor-limit.js'
 import { bind, isLoopback, parseAddress } from '../shared/protocol/listen.js'
 
-/** Answers what is not for Prometheus. @returns false when it does not know the path */
+/** Answers requests for the page. @returns false for paths that do not belong to the page */
 export type PageHandler = (pathname: string, request: IncomingMessage, response: ServerResponse) => boolean
 
 export interface MetricsServer {
   /** `http://host:port/metrics` */
   readonly url: string
   /**
-   * For the end of a run: settles when who scrapes regularly has seen how it ended, or does not come. At once where nobody does, or
-   * where it would take much longer than a quarter of a minute.
+   * For the end of a run: settles when a regular scraper has read the final state, or is overdue. Settles at once without a regular
+   * scraper, or if its interval is above 20 s.
    * @param signal ends the waiting
-   * @param onWait told how long it may take at most, when it begins
-   * @param maxMs it takes no longer than that
+   * @param onWait called with the longest possible wait when the waiting begins
+   * @param maxMs longest wait
    */
   lastScrape(signal: AbortSignal, onWait: (seconds: number) => void, maxMs?: number): Promise<void>
   close(): void
@@ -24,21 +24,21 @@ export interface MetricsServer {
 
 const REQUEST_TIMEOUT_MS = 10_000
 const MAX_CONNECTIONS = 2_000
-/** Of the descriptors that this process may have: workers need theirs. */
+/** Share of this process's descriptors for scrapers and viewers. Workers need the others. */
 const SHARE_OF_DESCRIPTORS = 1 / 4
 const LOCAL = 'http://localhost'
-/** Scrapes that lie nearer together are not by one that comes regularly. */
+/** Scrapes that are closer together come from different scrapers. */
 const MIN_INTERVAL_MS = 500
-/** One that comes every 15 s is late now and then. */
+/** A scraper with an interval of 15 s is sometimes late. */
 const MAX_INTERVAL_MS = 20_000
 
 /**
  * Serves `/metrics` for Prometheus, and for probes `/livez` (the process answers) and `/readyz` (503 with the reason while it is not
  * ready).
- * @param render what `/metrics` answers
+ * @param render gives the reply of `/metrics`
  * @param address `host:port`; port 0 takes any free one
- * @param notReady why it is not ready; undefined when it is
- * @param page what else there is to see
+ * @param notReady gives the reason for not being ready; undefined when ready
+ * @param page answers requests for the page
  * @param now monotonic milliseconds
  * @throws ConvoyError('usage') when the address cannot be bound
  */
@@ -55,7 +55,7 @@ export async function serveMetrics(
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     if (isLoopback(host) && !isOfThisMachine(request)) {
       const where = `http://127.0.0.1:${request.socket.localPort}`
-      response.writeHead(403, { 'content-type': 'text/plain' }).end(`Only this machine may look, at ${where}.\n`)
+      response.writeHead(403, { 'content-type': 'text/plain' }).end(`Only this machine has access, at ${where}.\n`)
       return
     }
     const pathname = pathOf(request)
@@ -64,7 +64,7 @@ export async function serveMetrics(
     else if (pathname === '/livez') sendState(response, undefined)
     else if (pathname === '/readyz') sendState(response, notReady())
     else if (pathname === '/metrics') scrapes.answer(response)
-    else response.writeHead(404, { 'content-type': 'text/plain' }).end('Not here; try /metrics.\n')
+    else response.writeHead(404, { 'content-type': 'text/plain' }).end('Not found; try /metrics.\n')
   }
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, answer)
   server.maxConnections = Math.min(MAX_CONNECTIONS, Math.floor(descriptorLimit() * SHARE_OF_DESCRIPTORS))
@@ -79,11 +79,11 @@ export async function serveMetrics(
   }
 }
 
-/** Answers scrapes, and knows how regularly they come. */
+/** Answers scrapes and measures their interval. */
 class Scrapes {
   readonly #render: () => Promise<{ text: string; contentType: string }>
   readonly #now: () => number
-  /** Many who scrape at once get the same text: each costs the training some milliseconds. */
+  /** Simultaneous scrapes get the same text: rendering takes some milliseconds from the training. */
   #rendering: Promise<{ text: string; contentType: string }> | undefined
   #scrapedMs = -Infinity
   #intervalMs = Infinity
@@ -112,7 +112,7 @@ class Scrapes {
 
   /** See {@link MetricsServer.lastScrape}. */
   async last(signal: AbortSignal, onWait: (seconds: number) => void, maxMs = Infinity): Promise<void> {
-    // Who has missed one is gone.
+    // A scraper that missed a whole interval will not come again.
     const patienceMs = Math.min(maxMs, 2 * this.#intervalMs - (this.#now() - this.#scrapedMs))
     if (this.#intervalMs > MAX_INTERVAL_MS || patienceMs <= 0 || signal.aborted) return
     onWait(patienceMs / 1000)
@@ -128,14 +128,14 @@ class Scrapes {
   }
 }
 
-/** What a request asks for; what is no URL, such as `//`, is asked for literally. */
+/** The path of a request. A text that is no URL, such as `//`, is returned unchanged. */
 function pathOf({ url = '/' }: IncomingMessage): string {
   return URL.canParse(url, LOCAL) ? new URL(url, LOCAL).pathname : url
 }
 
 /**
- * Whether a browser here shows this server under its own address. A foreign page can let its name mean 127.0.0.1 from one moment to
- * the next (DNS rebinding), and would read what only this machine may; but browsers say the name.
+ * Whether the Host header names this machine. A foreign page can make its own host name point to 127.0.0.1 (DNS rebinding) and then read
+ * this server; but browsers send that name in the header.
  */
 function isOfThisMachine({ headers: { host = 'localhost' } }: IncomingMessage): boolean {
   const name = host.replace(/:\d*$/, '').toLowerCase()

@@ -1,6 +1,6 @@
 import type { NameOf } from './definitions.js'
 
-/** What a worker tells of itself that is one number each; bytes, seconds, degrees and watts. */
+/** The numbers that a worker reports about itself, in bytes, seconds, degrees Celsius and watts. */
 export interface WorkerNumbers {
   readonly shardsDone: number
   readonly residentBytes: number

@@ -1,4 +1,4 @@
-/** How good weights are on a set of samples. */
+/** The quality of weights on a set of samples. */
 export interface Evaluation {
   readonly samples: number
   /** Mean cross-entropy per sample, natural logarithm, without label smoothing and L2. */
@@ -10,7 +10,7 @@ export interface Evaluation {
 }
 
 /**
- * @param counts of `[classCount, classCount]`: label, then prediction; what follows is not read
+ * @param counts of `[classCount, classCount]`: label, then prediction; further elements are not read
  * @param lossSum over all samples
  */
 export function decodeEvaluation(

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs'
 import { ConvoyError } from '../shared/errors.js'
 import type { Initializer, ModelDescription, ParameterTensor } from './parameter-layout.js'
 
-/** What the flat vectors of a model hold and how a worker builds it; the model itself is not needed afterwards. */
+/** Describes the flat vectors of a model and how a worker builds it. The model itself is not needed afterwards. */
 export function describeModel(model: tf.LayersModel): ModelDescription {
   const tensors: Omit<ParameterTensor, 'offset'>[] = []
   const momenta = new Set<number>()
@@ -26,7 +26,7 @@ export function describeModel(model: tf.LayersModel): ModelDescription {
   if (momenta.size > 1) {
     throw new ConvoyError(
       'usage',
-      `Batch norm layers with different momenta (${[...momenta].join(', ')}) are not supported; give all the same.`,
+      `Batch norm layers with different momenta (${[...momenta].join(', ')}) are not supported; use one for all.`,
     )
   }
 
@@ -101,7 +101,7 @@ function initializerOf(config: LayerConfig, layer: string, role: string, shape: 
   )
 }
 
-/** sqrt(3 · scale / n), n the fan that the mode names: He et al. 2015, Glorot and Bengio 2010. */
+/** sqrt(3 · scale / n), where n is the fan named by the mode: He et al. 2015, Glorot and Bengio 2010. */
 function uniformLimit(scale: number, mode: string, shape: number[]): number {
   const receptiveField = shape.slice(0, -2).reduce((product, size) => product * size, 1)
   const fanIn = shape.at(-2)! * receptiveField

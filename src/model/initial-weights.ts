@@ -13,7 +13,7 @@ export function initialWeights(layout: ParameterLayout, seed: number): Float32Ar
       weights.fill(initializer.value, offset, offset + size)
       return
     }
-    // Four elements a draw.
+    // A draw gives four elements.
     for (let index = 0; index < size; index += 4) {
       const words = random.words(tensor, index / 4)
       const count = Math.min(4, size - index)

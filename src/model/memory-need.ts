@@ -3,16 +3,16 @@ import type { DatasetInfo } from '../data/dataset.js'
 import { tightestLimit } from '../shared/memory-limits.js'
 import { counted, formatBytes } from '../shared/units.js'
 
-/** Measured without data set and network: what the kernel cannot take back. TensorFlow's libraries, 300 MB, are files that all share. */
+/** Memory of a worker that the kernel cannot reclaim, measured without data set and network. TensorFlow's libraries, 300 MB, are shared. */
 export const BASE_WORKER_BYTES = 185e6
 const COORDINATOR_BYTES = 100e6
 
-/** What is measured of a worker of the recipe `quick` on CIFAR-10. */
+/** Measured memory of a worker with the recipe `quick` on CIFAR-10. */
 export const QUICK_WORKER_BYTES = 430e6
 
 /**
- * The least that a worker holds on a CPU: TensorFlow, the data set, and what each layer puts out for a shard. Measured were 1.04 times as
- * much with resnet8, 1.14 with resnet20, and 1.8 with resnet18 and shards of 128.
+ * Minimum memory of a worker on a CPU: TensorFlow, the data set, and each layer's output for a shard. Measured memory is 1.04 times as much
+ * with resnet8, 1.14 times with resnet20, and 1.8 times with resnet18 and shards of 128.
  * @param samplesBytes of the whole data set, decoded
  */
 export function leastWorkerBytes({ layers }: LayersModel, samplesBytes: number, shardSize: number): number {
@@ -26,8 +26,8 @@ export function leastWorkerBytes({ layers }: LayersModel, samplesBytes: number, 
 /**
  * Whether the memory that this process may use is clearly too small for a coordinator and its workers.
  * @param workers on this machine, at least 1
- * @param workerBytes that each of them holds at least
- * @returns what is missing and the remedy; undefined when nothing speaks against it
+ * @param workerBytes minimum memory of each worker
+ * @returns the shortage and the remedy; undefined when none is found
  */
 export function memoryShortage(
   workers: number,
@@ -38,7 +38,7 @@ export function memoryShortage(
   if (needBytes <= bytes) return undefined
   const fit = Math.floor((bytes - COORDINATOR_BYTES) / workerBytes)
   return {
-    found: `${counted(workers, 'worker')} and the coordinator hold at least ${formatBytes(needBytes)}, and ${place} allows ${formatBytes(bytes)}`,
+    found: `${counted(workers, 'worker')} and the coordinator need at least ${formatBytes(needBytes)}, and ${place} allows ${formatBytes(bytes)}`,
     remedy: `${fit > 0 ? `use \`--workers ${fit}\`, or ` : ''}allow at least ${formatBytes(needBytes)}`,
   }
 }
@@ -46,11 +46,11 @@ export function memoryShortage(
 /**
  * Whether the memory that this process may use is clearly too small for one worker.
  * @param dataset decoded, without its labels
- * @returns sentences with the remedy; undefined when nothing speaks against it
+ * @returns sentences with the remedy; undefined when no shortage is found
  */
 export function workerShortage({ count, height, width, channels }: DatasetInfo): string | undefined {
   const { bytes, place } = tightestLimit()
   const needBytes = BASE_WORKER_BYTES + count * height * width * channels
   if (needBytes <= bytes) return undefined
-  return `This worker holds at least ${formatBytes(needBytes)}, and ${place} allows ${formatBytes(bytes)}: it will be killed. Allow more memory.`
+  return `This worker needs at least ${formatBytes(needBytes)}, and ${place} allows ${formatBytes(bytes)}: it will be killed. Allow more memory.`
 }

@@ -25,7 +25,7 @@ export interface ParameterTensor {
  *     weights  = [ trainable … | batch-norm moving statistics … ]                    weightCount floats
  *     gradient = [ gradient of each trainable | batch statistics | loss | correct ]  weightCount + 2 floats
  *
- * Statistics stand in the same places in both, so that one index serves.
+ * Statistics have the same positions in both.
  */
 export interface ParameterLayout {
   /** In vector order: all trainable tensors first. */

@@ -2,7 +2,7 @@ import type { DatasetInfo } from '../data/dataset.js'
 import type { ModelDescription } from './parameter-layout.js'
 import type { RunConfig } from './config/run-config.js'
 
-/** Everything that a worker learns at join, as JSON in JoinReply.run. A worker machine needs nothing else. */
+/** The description of a run for its workers, as JSON in JoinReply.run. A worker needs no other configuration. */
 export interface RunDescription {
   readonly config: RunConfig
   readonly model: ModelDescription

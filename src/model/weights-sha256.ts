@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { bytesOf } from '../shared/protocol/chunks.js'
 
-/** Names weights in a run's result and in what is measured with them. @returns sha256 (hex) of the flat float32 vector, little-endian */
+/** Identifies weights in results and measurements. @returns sha256 (hex) of the flat float32 vector, little-endian */
 export function weightsSha256(weights: Float32Array): string {
   return createHash('sha256').update(bytesOf(weights)).digest('hex')
 }

@@ -2,13 +2,13 @@ import type { Logger } from '../shared/log/log.js'
 import { RateLimit } from '../shared/log/rate-limit.js'
 import type { CallObserver } from '../coordinator/services/time-calls.js'
 
-/** What calls end with when workers come, go, and lose their connection: the scheduler tells of it. */
+/** Status codes of calls that end because workers join, leave or lose their connection. The scheduler logs those. */
 const USUAL = ['OK', 'CANCELLED', 'ABORTED', 'UNAVAILABLE', 'NOT_FOUND', 'UNIMPLEMENTED']
-/** Anybody who reaches the listener can make a call that is refused. */
+/** Limits on logged rejections: any peer can make a call that is rejected. */
 const BURST = 16
 const PER_SECOND = 0.2
 
-/** Logs calls that are over: refused ones as warnings, as many as one may want to read; all of them for debugging. */
+/** Logs calls when they end: rejected ones as warnings, at a limited rate; the others for debugging. */
 export function callLog({ warn, debug }: Logger): CallObserver {
   const limit = new RateLimit(BURST, PER_SECOND)
   let leftOut = 0
@@ -17,7 +17,7 @@ export function callLog({ warn, debug }: Logger): CallObserver {
       debug(`${method} ended: ${code}`, { method, code, seconds })
     } else if (limit.take(Date.now())) {
       const others = leftOut > 0 ? ` (and ${leftOut} others before)` : ''
-      warn(`${method} was refused: ${details.slice(0, 500) || code}${others}`, { method, code, seconds, leftOut })
+      warn(`${method} was rejected: ${details.slice(0, 500) || code}${others}`, { method, code, seconds, leftOut })
       leftOut = 0
     } else leftOut++
   }

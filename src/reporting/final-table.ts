@@ -9,7 +9,7 @@ const MAX_CLASSES_SHOWN = 20
 const MAX_COLUMN_CHARACTERS = 5
 const LETTERS = 'abcdefghijklmnopqrst'
 
-/** What people read at the end of a run. Every number of a model says which weights it is of. */
+/** The table at the end of a run. Every number of a model names its weights. */
 export function finalTable(result: RunResult, runDirectory: string): string {
   const { best, last } = result.weights
   const isSame = best.step === last.step

@@ -42,7 +42,7 @@ const weightsName = z.enum(['best', 'last'])
 const validation = z.object({ accuracy: number, loss: number })
 const keptWeights = z.object({ step: number, sha256: z.string(), validation })
 
-/** What the page shows of `result.json`. Optional is what older versions did not write. */
+/** The part of `result.json` that the page shows. Fields that older versions did not write are optional. */
 export const resultSchema = z.object({
   weightsSha256: z.string(),
   weights: z.object({ best: keptWeights, last: keptWeights }).exactOptional(),
@@ -60,7 +60,7 @@ export const resultSchema = z.object({
   }),
 })
 
-/** What the page shows of `environment.json`. */
+/** The part of `environment.json` that the page shows. */
 export const environmentSchema = z.object({
   convoy: text.exactOptional(),
   node: text.exactOptional(),

@@ -11,10 +11,10 @@ import type { OwnershipLock } from '../shared/ownership-lock.js'
 import type { RunResult } from '../training/run-events.js'
 import { lockRun } from './run-lock.js'
 
-/** A run directory as its coordinator has it. */
+/** A new run directory, with its lock. */
 interface OwnRunDirectory {
   readonly runDirectory: string
-  /** To be released when the run is over. Absent where files cannot be locked: others cannot see that the run goes on. */
+  /** Release it when the run is over. Absent if files cannot be locked: other processes cannot see then that the run is going on. */
   readonly lock: OwnershipLock | undefined
 }
 
@@ -40,14 +40,14 @@ export async function createRunDirectory(root: string, name: string, now: number
   } catch (error) {
     throw new ConvoyError(
       'usage',
-      `--runs-dir ${root}: ${(error as Error).message.replace(/\.$/, '')}. Choose a directory that can be written.`,
+      `--runs-dir ${root}: ${(error as Error).message.replace(/\.$/, '')}. Choose a writable directory.`,
       { cause: error },
     )
   }
 }
 
 /**
- * `config.yaml` (feed it back with --config) and `environment.json` (what a bug report needs).
+ * Writes `config.yaml` (accepted by --config) and `environment.json` (the facts for a bug report).
  * @throws ConvoyError('environment') such as on a full disk
  */
 export async function writeProvenance(directory: string, config: RunConfig, version: string): Promise<void> {
@@ -71,12 +71,12 @@ export async function writeProvenance(directory: string, config: RunConfig, vers
   }
 }
 
-/** `result.json`, at once or not at all. */
+/** Writes `result.json` atomically. */
 export async function writeResult(directory: string, result: RunResult): Promise<void> {
   await writeFileAtomic(path.join(directory, 'result.json'), `${JSON.stringify(result, null, 2)}\n`)
 }
 
-/** `status.json`: how the run stood when it ended, for `convoy report`. */
+/** Writes `status.json`: the status of the run at its end, for `convoy report`. */
 export async function writeStatus(directory: string, status: RunStatus): Promise<void> {
   await writeFileAtomic(path.join(directory, 'status.json'), `${JSON.stringify(status)}\n`)
 }

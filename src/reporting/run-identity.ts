@@ -1,6 +1,6 @@
 import path from 'node:path'
 
-/** What tells a run from others: labels of its metrics, and what TensorBoard shows of it. */
+/** The identity of a run, for the labels of its metrics and for TensorBoard. */
 export interface RunIdentity {
   /** See {@link runNameOf}. */
   readonly run: string

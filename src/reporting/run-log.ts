@@ -11,13 +11,13 @@ import { callLog } from './call-log.js'
 import { eventLog } from './sinks/event-log.js'
 import type { ProgressDisplay } from './sinks/terminal-progress.js'
 
-/** A run's log: to `convoy.log` as JSON, to the terminal for people, and into the chain of what went wrong. */
+/** A run's log: writes `convoy.log` as JSON, the terminal for people, and the chain of faults. */
 export class RunLog {
   readonly log: Log
-  /** Logs a call that is over. */
+  /** Logs a call when it ends. */
   readonly call: CallObserver
   readonly #display: ProgressDisplay
-  readonly #tell: (text: string, timeSeconds: number) => void
+  readonly #onLine: (text: string, timeSeconds: number) => void
   readonly #file: LogFile
   readonly #faults = new FaultChain()
   readonly #event: RunObserver
@@ -25,28 +25,28 @@ export class RunLog {
 
   /**
    * @param levels as `--log-level` gives them
-   * @param tell for those who know the run's events already: lines for people that no event says
-   * @param earlier what was said before there was a directory: it is not shown again
-   * @throws ConvoyError('usage') for levels that do not exist
+   * @param onLine receives lines for people that do not come from a run event
+   * @param earlier records from before the directory existed; they are written, but not shown again
+   * @throws ConvoyError('usage') for unknown levels
    */
   constructor(
     directory: string,
     levels: string,
     display: ProgressDisplay,
-    tell: (text: string, timeSeconds: number) => void,
+    onLine: (text: string, timeSeconds: number) => void,
     earlier: readonly LogRecord[] = [],
   ) {
     this.#display = display
-    this.#tell = tell
+    this.#onLine = onLine
     this.#file = new LogFile({
       directory,
       onFailure: ({ message }) => {
-        display.notice(`⚠ Not everything stands in convoy.log: ${message}`)
+        display.printLine(`⚠ Some lines could not be written to convoy.log: ${message}`)
       },
     })
     for (const record of earlier) {
       this.#file.write(record)
-      tell(forPeople(record), record.timeMs / 1000)
+      onLine(forPeople(record), record.timeMs / 1000)
     }
     const sinks = [this.#file.write, this.#show, this.#faults.observe]
     this.log = new Log({ levels: parseLogLevels(levels), sinks, now: Date.now })
@@ -59,7 +59,7 @@ export class RunLog {
     if (event.kind === 'step' || event.kind === 'evaluated') this.#faults.overcome()
   }
 
-  /** Logs what ended the run. @returns the same with the root cause first, for who shows it to people */
+  /** Logs the error that ended the run. @returns the error with the root cause first, for people */
   failed(error: ConvoyError): ConvoyError {
     this.#isShown = false
     const { faults } = this.#faults
@@ -70,17 +70,17 @@ export class RunLog {
     return new ConvoyError(error.code, lines, { cause: error.cause ?? error })
   }
 
-  /** Everything is in the file when this settles. */
+  /** Closes the file after all records are written. */
   async close(): Promise<void> {
     await this.#file.close()
   }
 
-  /** What workers say only when it is urgent. */
+  /** Shows a record on the terminal; of workers only warnings and errors. */
   readonly #show = (record: LogRecord): void => {
     const { level, worker, fields, timeMs } = record
     if (!this.#isShown || (worker !== undefined && !isUrgent(level, 'warn'))) return
     const text = forPeople(record)
-    this.#display.notice(text, isUrgent(level, 'warn'))
-    if (level !== 'debug' && fields?.['event'] === undefined) this.#tell(text, timeMs / 1000)
+    this.#display.printLine(text, isUrgent(level, 'warn'))
+    if (level !== 'debug' && fields?.['event'] === undefined) this.#onLine(text, timeMs / 1000)
   }
 }

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { EvaluationPoint, KeptWeights, RunOutcome, WeightsByName } from './page/page-state.js'
 import type { resultSchema } from './kept-status.js'
 
-/** What the page reads of a result, in memory or from `result.json`. */
+/** The part of a result that the page shows, in memory or from `result.json`. */
 export type KeptResult = Readonly<z.output<typeof resultSchema>>
 
 export function outcomeOf(result: KeptResult): RunOutcome {
@@ -18,7 +18,7 @@ export function outcomeOf(result: KeptResult): RunOutcome {
   }
 }
 
-/** Which weights a result speaks of. Older versions wrote the hash of the last ones only. */
+/** The weights of a result. Older versions wrote only the hash of the last ones. */
 export function weightsOf(result: KeptResult, evaluations: readonly EvaluationPoint[]): WeightsByName {
   const { weights, weightsSha256, validation, bestStep, steps } = result
   if (weights !== undefined) return { best: keptOf(weights.best), last: keptOf(weights.last) }
@@ -40,7 +40,7 @@ export function weightsOf(result: KeptResult, evaluations: readonly EvaluationPo
   }
 }
 
-/** In memory there is more in it, such as a confusion matrix. */
+/** Removes parts that are only in memory, such as a confusion matrix. */
 function keptOf({ step, sha256, validation }: NonNullable<KeptResult['weights']>['best']): KeptWeights {
   return { step, sha256, validation: measuredOf(validation) }
 }

@@ -13,7 +13,7 @@ import type { EpochSnapshot } from '../training/trainer.js'
 export interface RunReportsOptions {
   readonly runDirectory: string
   readonly identity: RunIdentity
-  /** Ends the run, and with it what the page has others compute. */
+  /** Ends the run, and a running inspection of the page. */
   readonly signal: AbortSignal
   /** Monotonic milliseconds. */
   readonly now: () => number
@@ -49,13 +49,13 @@ export class RunReports {
     })
 
     function lossOf(report: string): LossObserver {
-      let isSaid = false
+      let isReported = false
       // From the beginning, so that Prometheus sees the first loss as an increase.
       metrics.lost(report, 0)
       return (records, reason) => {
         metrics.lost(report, records)
-        if (!isSaid) onLost(report, reason)
-        isSaid = true
+        if (!isReported) onLost(report, reason)
+        isReported = true
       }
     }
   }
@@ -72,15 +72,15 @@ export class RunReports {
     for (const sink of this.#sinks) sink.onEpoch?.(snapshot)
   }
 
-  /** The run broke off, or its result could not be saved. @param kind stopped, interrupted: on request */
-  brokeOff(kind: 'stopped' | 'interrupted' | 'failed', reason: string): void {
-    this.page.brokeOff(kind, reason)
+  /** Records that the run did not finish, or that its result could not be saved. @param kind stopped, interrupted: on request */
+  recordBreak(kind: 'stopped' | 'interrupted' | 'failed', reason: string): void {
+    this.page.recordBreak(kind, reason)
     this.#end = kind
   }
 
   /**
    * Serves metrics, probes and the page.
-   * @param notReady why it is not ready; undefined when it is
+   * @param notReady gives the reason for not being ready; undefined when ready
    * @returns the address of `/metrics`
    * @throws ConvoyError('usage') when the address cannot be bound
    */
@@ -89,7 +89,7 @@ export class RunReports {
     return this.#server.url
   }
 
-  /** From now on they tell how this coordinator stands. @param save saves weights as a model in a directory */
+  /** Connects the reports to the coordinator whose status they show. @param save saves weights as a model in a directory */
   watch(
     coordinator: Coordinator,
     save: (directory: string, weights: Float32Array, step: number) => Promise<unknown>,
@@ -98,12 +98,12 @@ export class RunReports {
     this.page.watch({ coordinator, phases: () => this.metrics.phases(), save })
   }
 
-  /** Everything is written, and Prometheus has seen how a run ended that did not fail, when this settles. */
+  /** Writes all records, waits for a last scrape unless the run failed, and closes the reports. */
   async close(): Promise<void> {
     await this.page.close()
     for (const sink of this.#sinks.toReversed()) await sink.close()
     if (this.#end === 'finished') await this.#server?.lastScrape(this.#signal, this.#onLastScrape)
-    // The signal has fired already; the next one ends the process.
+    // The run's signal is aborted already, so it cannot end this wait; another SIGINT or SIGTERM ends the process.
     else if (this.#end !== undefined && this.#end !== 'failed')
       await this.#server?.lastScrape(new AbortController().signal, this.#onLastScrape, MAX_STOPPED_WAIT_MS)
     this.#server?.close()

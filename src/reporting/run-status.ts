@@ -5,7 +5,7 @@ import { printable } from '../shared/log/printable.js'
 import type { WorkerStatusView } from '../coordinator/membership.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 
-/** How a run stands now, for the page. @param timeSeconds since 1970 @param end of a run that is over */
+/** The current status of a run, for the page. @param timeSeconds since 1970 @param end of a run that is over */
 export function runStatus(
   coordinator: Coordinator,
   coordinatorPhases: readonly PhaseReport[],

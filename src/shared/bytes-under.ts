@@ -1,7 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises'
 import path from 'node:path'
 
-/** Bytes of the files in a directory, or of a file; without what links point to, and what cannot be read. */
+/** Bytes of the files in a directory, or of a file. Targets of links and unreadable files are not counted. */
 export async function bytesUnder(file: string): Promise<number> {
   const found = await lstat(file).catch(() => undefined)
   if (found === undefined) return 0

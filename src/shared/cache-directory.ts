@@ -5,7 +5,7 @@ import { ConvoyError } from './errors.js'
 /**
  * The per-user cache shared by all checkouts: `$CONVOY_CACHE`, else `$XDG_CACHE_HOME/convoy`, else `~/.cache/convoy`.
  * Holds the native runtime under `runtime/` and decoded data sets under `datasets/`.
- * @throws ConvoyError('environment') when nothing says where a user without a home directory keeps it
+ * @throws ConvoyError('environment') when neither variable is set and the user has no home directory
  */
 export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   if (environment['CONVOY_CACHE']) return path.resolve(environment['CONVOY_CACHE'])
@@ -19,11 +19,11 @@ function homeDirectory(): string {
   try {
     home = os.homedir()
   } catch {
-    // The same as an empty one.
+    // Treated like an empty home directory.
   }
   if (path.isAbsolute(home)) return home
   throw new ConvoyError(
     'environment',
-    `User ${process.getuid?.() ?? ''} has no home directory, where the cache would lie; set HOME, or CONVOY_CACHE to a directory that can be written.`,
+    `User ${process.getuid?.() ?? ''} has no home directory for the cache; set HOME, or set CONVOY_CACHE to a writable directory.`,
   )
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** Where the system does not say: the usual soft limit. */
+/** The usual soft limit, for systems that do not report theirs. */
 const USUAL_LIMIT = 1_024
 
 /** Files and connections that this process may have open at once. */

@@ -6,8 +6,8 @@ import path from 'node:path'
 const BLOCK_BYTES = 1024 * 1024
 
 /**
- * Room on a disk, kept for what must be written when the disk is full. It is an open file without a name: whatever ends this process
- * gives the room back.
+ * Disk space reserved for files that must be written when the disk is full. It is an open file without a name, so the space is freed
+ * however this process ends.
  */
 export class DiskReserve {
   readonly #directory: string
@@ -17,14 +17,14 @@ export class DiskReserve {
     this.#directory = directory
   }
 
-  /** Takes so much room, where none is held. @throws the system's error, such as ENOSPC where there is less */
+  /** Reserves space, unless some is held already. @throws the system's error, such as ENOSPC when there is too little */
   async take(bytes: number): Promise<void> {
     if (this.#file) return
     const name = path.join(this.#directory, `.reserve-${randomBytes(6).toString('hex')}`)
     const file = await open(name, 'wx')
     try {
       await rm(name)
-      // Random: a file system that compresses would keep next to nothing for zeros.
+      // Random bytes: a compressing file system would reserve almost nothing for zeros.
       const block = randomBytes(BLOCK_BYTES)
       for (let left = bytes; left > 0; left -= BLOCK_BYTES) await file.writeFile(block.subarray(0, left))
     } catch (error) {
@@ -34,7 +34,7 @@ export class DiskReserve {
     this.#file = file
   }
 
-  /** Gives the room back. @returns false when there was none left to give */
+  /** Frees the space. @returns false when none was held */
   async release(): Promise<boolean> {
     const file = this.#file
     this.#file = undefined

@@ -1,25 +1,25 @@
 import type { ErrorCode, ExitStatus } from './error-codes.js'
 import { ERROR_CODES } from './error-codes.js'
 
-/** What the system refuses for want of something: no bug of ours. */
+/** Remedies for errors of the system that are not a bug of Convoy. */
 const REMEDIES: Readonly<Record<string, string>> = {
-  ENOSPC: 'make room on that disk',
-  EDQUOT: 'make room within your quota',
-  EROFS: 'choose a place that can be written',
-  EACCES: 'check who may read and write there',
+  ENOSPC: 'free some space on that disk',
+  EDQUOT: 'free some space within your quota',
+  EROFS: 'choose a writable place',
+  EACCES: 'check the permissions there',
   EMFILE: 'allow more open files (ulimit -n)',
   ENFILE: 'allow more open files on this machine',
   ENOMEM: 'free some memory',
 }
 
-/** The one error type that crosses a border inside Convoy. `message` says what, where, and what to do about it. */
+/** The only error type that modules of Convoy throw to each other. `message` states the problem, its place and the remedy. */
 export class ConvoyError extends Error {
   readonly code: ErrorCode
-  /** The message, line by line: a name in it may hold a newline, and begins no line when it is shown. */
+  /** The lines of the message. A name in it may contain a newline, which starts no new line when the message is shown. */
   readonly lines: readonly string[]
   readonly details: Readonly<Record<string, unknown>>
 
-  /** @param message lines, where it is more than one: those after the first are indented */
+  /** @param message one line, or several; those after the first are indented */
   constructor(
     code: ErrorCode,
     message: string | readonly string[],
@@ -46,7 +46,7 @@ export class ConvoyError extends Error {
   /** Wraps whatever was thrown; a ConvoyError passes through unchanged. */
   static from(thrown: unknown): ConvoyError {
     if (thrown instanceof ConvoyError) return thrown
-    // One that crossed from another thread has its properties, and no longer its class.
+    // An error from another thread keeps its properties but loses its class.
     if (thrown instanceof Error && thrown.name === 'ConvoyError') {
       return new ConvoyError((thrown as ConvoyError).code, thrown.message, { cause: thrown })
     }

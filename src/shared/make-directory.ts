@@ -3,26 +3,26 @@ import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from './errors.js'
 
-/** A disk that must spin up needs some; a file server that is gone never answers. */
+/** A disk that has to spin up needs a few seconds; a file server that is gone never answers. */
 const LIMIT_MS = 10_000
 
 /**
- * Makes a directory and those above it, as the umask says. Another process tries it first, for at most ten seconds: a call on a
- * mount whose server is gone does not return, and would keep this process from ending too.
- * @throws ConvoyError('environment') when it does not return, and the system's error when it is refused
+ * Makes a directory and its parents, with modes from the umask. Another process tries it first, for at most ten seconds: a call on a
+ * mount whose server is gone never returns, and would keep this process from exiting.
+ * @throws ConvoyError('environment') when the call does not return; otherwise the system's error
  */
 export async function makeDirectory(directory: string): Promise<void> {
   await probe(directory)
   await makeEach(path.resolve(directory))
 }
 
-/** Whether `mkdir -p` returns; what it answers is found out again, with the error's code. */
+/** Runs `mkdir -p` and waits for its end. Its result is ignored: {@link makeEach} finds the error code. */
 async function probe(directory: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const child = spawn('mkdir', ['-p', '--', directory], { stdio: 'ignore' })
     const timer = setTimeout(() => {
       child.kill('SIGKILL')
-      // A process that waits for a dead server does not even hear that.
+      // A process that waits for a dead server ignores even SIGKILL.
       child.unref()
       reject(
         new ConvoyError(
@@ -40,7 +40,7 @@ async function probe(directory: string): Promise<void> {
   })
 }
 
-/** Not by Node's recursive mkdir: it never returns below /proc, where a directory is there and no directory can be made in it. */
+/** Node's recursive mkdir is not used: it never returns below /proc, where directories exist but none can be made. */
 async function makeEach(directory: string): Promise<void> {
   try {
     await makeOne(directory)
@@ -57,7 +57,7 @@ async function makeOne(directory: string): Promise<void> {
     await mkdir(directory)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw error
-    // Whatever a file system answers about a directory that is there (EEXIST, EROFS, EISDIR): it is there.
+    // File systems give different errors for an existing directory (EEXIST, EROFS, EISDIR).
     const found = await stat(directory).catch(() => undefined)
     if (!found?.isDirectory()) throw error
   }

@@ -3,24 +3,24 @@ import os from 'node:os'
 import path from 'node:path'
 import { isMissing } from './path-access.js'
 
-/** A limit that the kernel keeps this process to. */
+/** A memory limit of this process, enforced by the kernel. */
 export interface MemoryLimit {
-  /** The file that holds it; of the machine's memory, its name. */
+  /** The file of the limit, or `the memory of this machine`. */
   readonly place: string
   readonly bytes: number
   /** How often it was reached, since the cgroup was made. */
   readonly hits: number
 }
 
-/** What the kernel counts for the cgroup of this process, and so for the workers that it starts. */
+/** Memory counters of this process's cgroup, which its workers share. */
 export interface MemoryCounters {
-  /** Processes that were killed for memory; undefined where the kernel does not say. */
+  /** Processes that were killed for memory; undefined when the kernel does not count them. */
   readonly kills: number | undefined
-  /** Of the cgroup and of those around it that can be seen from here, innermost first. Those that allow everything are left out. */
+  /** Limits of the cgroup and its visible ancestors, innermost first. Unlimited ones are left out. */
   readonly limits: readonly MemoryLimit[]
 }
 
-/** The files of a cgroup's directory; `hits` and `kills` name a line of theirs, or the only one. */
+/** The files of a cgroup's directory. The keys of `hits` and `kills` name a line; an empty key means the whole file. */
 interface Version {
   readonly limit: string
   readonly hits: readonly [file: string, key: string]
@@ -38,14 +38,14 @@ const VERSION_2: Version = {
   kills: ['memory.events', 'oom_kill'],
 }
 
-/** Version 1 says "no limit" with a number above any machine's memory. */
+/** Version 1 states "no limit" as a number above any machine's memory. */
 const NO_LIMIT_BYTES = 2 ** 60
 
 /**
  * Reads the limits and counters of this process's cgroup, of either version. Kernels without cgroups, and systems without /proc, have
- * none. Reads of files in memory: 0.4 ms.
- * @param root where /proc and /sys lie
- * @throws Error of the file system when they are there and cannot be read, such as for want of descriptors
+ * none. Takes 0.4 ms: the files are in memory.
+ * @param root directory of /proc and /sys
+ * @throws Error of the file system when the files exist and cannot be read, such as for lack of descriptors
  */
 export function readMemoryCounters(root = '/'): MemoryCounters {
   const cgroup = findCgroup(root)
@@ -56,10 +56,10 @@ export function readMemoryCounters(root = '/'): MemoryCounters {
     const [place, hits] = [path.join(directory, version.limit), readNumber(directory, version.hits)]
     const bytes = Number(readIfThere(place))
     if (bytes > 0 && bytes < NO_LIMIT_BYTES) limits.push({ place, bytes, hits: hits ?? 0 })
-    // Of the innermost that is there: those around it count the processes of strangers too.
+    // Only the innermost cgroup: its ancestors also count other processes.
     kills ??= readNumber(directory, version.kills)
   }
-  // The root of version 2 counts nothing: the whole machine does.
+  // The root cgroup of version 2 has no counter; use that of the whole machine.
   return { kills: kills ?? lineOf(readIfThere(path.join(root, 'proc/vmstat')), 'oom_kill'), limits }
 }
 
@@ -69,13 +69,13 @@ export function tightestLimit({ limits } = readMemoryCounters()): MemoryLimit {
   return limits.reduce((least, limit) => (limit.bytes < least.bytes ? limit : least), machine)
 }
 
-/** The directories of this process's memory cgroup and of those around it, as far as they are mounted; innermost first. */
+/** The mounted directories of this process's memory cgroup and its ancestors, innermost first. */
 function findCgroup(root: string): { version: Version; directories: string[] } | undefined {
   const memberships = linesOf(readIfThere(path.join(root, 'proc/self/cgroup'))).map((line) => {
     const [, controllers, ...rest] = line.split(':')
     return { controllers: controllers!.split(','), path: rest.join(':') }
   })
-  // Where both versions are mounted, memory is limited by the one that has the controller.
+  // If both versions are mounted, the one with the memory controller applies.
   const first = memberships.find(({ controllers }) => controllers.includes('memory'))
   const membership = first ?? memberships.find(({ controllers }) => controllers[0] === '')
   const mount = linesOf(readIfThere(path.join(root, 'proc/self/mountinfo')))
@@ -86,7 +86,7 @@ function findCgroup(root: string): { version: Version; directories: string[] } |
     )
   if (membership === undefined || mount === undefined) return undefined
   const top = path.join(root, mount.at)
-  // A container may see its own cgroup as the root and yet be told its place on the host, which is not there.
+  // A container may see its own cgroup as the root although /proc gives its path on the host, which does not exist here.
   const inside = path.relative(mount.root, membership.path)
   const parts = inside === '' || inside.startsWith('..') ? [] : inside.split('/')
   const directories = [...parts.keys(), parts.length].map((depth) => path.join(top, ...parts.slice(0, depth)))

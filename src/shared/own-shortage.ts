@@ -4,16 +4,16 @@ import { ConvoyError } from './errors.js'
 export const FULL_HEAP = /(?:JavaScript|JS) heap out of memory/
 
 /**
- * What is said where the system refuses memory: C++'s exception, Node's words, the system's, those of the loader of libraries, and those of
- * oneDNN, whose status 1 is dnnl_out_of_memory.
+ * Messages about refused memory, from C++ (an exception), Node, the system, the loader of libraries and oneDNN (status 1 is
+ * dnnl_out_of_memory).
  */
 export const MEMORY_REFUSED =
   /std::bad_alloc|Fatal process (?:OOM|out of memory)|cannot allocate memory|\bENOMEM\b|Status: 1, message: could not|failed to map segment from shared object(?!: (?:operation not permitted|permission denied))/i
 
 export const MORE_HEAP =
-  'allow more with NODE_OPTIONS=--max-old-space-size=<MB>, or set no limit: Node chooses one then'
+  'allow more with NODE_OPTIONS=--max-old-space-size=<MB>, or remove the flag so that Node chooses the limit'
 
-/** Something that this process itself lacks: no fault of a peer, a file or an installation. */
+/** A resource that this process lacks, as opposed to a fault of a peer, a file or an installation. */
 export interface Shortage {
   readonly of: 'memory' | 'open files'
   /** For the end of a sentence. */
@@ -22,11 +22,11 @@ export interface Shortage {
 
 /**
  * @param message of the system, of a library, or the output of a program
- * @returns undefined: it speaks of something else
+ * @returns undefined when the message is about something else
  */
 export function shortageIn(message: string): Shortage | undefined {
   if (FULL_HEAP.test(message)) return { of: 'memory', remedy: MORE_HEAP }
-  // TensorFlow's own, which on a GPU is the GPU's.
+  // TensorFlow's message. On a GPU it means the memory of the GPU.
   if (/OOM when allocating/.test(message)) return { of: 'memory', remedy: 'use smaller shards' }
   if (MEMORY_REFUSED.test(message))
     return { of: 'memory', remedy: 'free some memory, or allow this process more (ulimit -v)' }
@@ -35,7 +35,7 @@ export function shortageIn(message: string): Shortage | undefined {
   return undefined
 }
 
-/** Why a coordinator was not reached. @param details of the gRPC status @returns a sentence */
+/** Explains why a coordinator was not reached. @param details of the gRPC status @returns a sentence */
 export function whyNotReached(address: string, details: string): string {
   const lacking = shortageIn(details)
   if (lacking === undefined) return `No coordinator answers at ${address}.`
@@ -45,8 +45,8 @@ export function whyNotReached(address: string, details: string): string {
 const SHORTAGES = ['EMFILE', 'ENFILE', 'ENOMEM']
 
 /**
- * Before a file, its permissions or a peer are blamed for an error of the system.
- * @throws ConvoyError('environment') when this process lacks descriptors or memory; every other error is left to the caller
+ * Call it before blaming a file, its permissions or a peer for an error of the system.
+ * @throws ConvoyError('environment') when this process lacks descriptors or memory; returns for any other error
  */
 export function throwShortage(error: unknown): void {
   if (SHORTAGES.includes((error as NodeJS.ErrnoException | undefined)?.code ?? '')) throw ConvoyError.from(error)

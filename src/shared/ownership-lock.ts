@@ -4,18 +4,17 @@ import { throwShortage } from './own-shortage.js'
 import { isMissing } from './path-access.js'
 import { standardError } from './terminal.js'
 
-/** A lock file may lie where others write too: links and pipes there are neither followed nor waited for. */
+/** Other users may write to the directory of a lock file: links are not followed, and pipes do not block. */
 const READ = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
 
 /**
- * What a lock file says about the process that made it: it lives; it has ended; there is no such file; this user or this system cannot
- * tell. Only an owner that has ended may be cleared up after.
+ * State of the process that made a lock file: alive; ended; `none`: there is no such file; `unknown`: this user or system cannot find out.
+ * Only files of an ended owner may be removed.
  */
 export type Owner = 'alive' | 'ended' | 'none' | 'unknown'
 
 /**
- * A locked file, as the proof that a process still uses what belongs to it. The kernel drops the lock with its holder, however that one
- * ends. Unlike a process id, the lock means the same in each PID namespace and container that sees the file (docs/decisions/008-ownership-locks.md).
+ * A locked file: the proof that a process still uses its files. The kernel releases the lock when the holder ends, in whatever way. Unlike a process id, the lock means the same in each PID namespace and container that sees the file (docs/decisions/008-ownership-locks.md).
  *
  * It is flock(2), taken by the command of that name on a descriptor of this process: the lock belongs to the open file, so it stays when the
  * command has ended. Child processes do not inherit it: Node's descriptors are closed on exec.
@@ -30,8 +29,8 @@ export class OwnershipLock {
   }
 
   /**
-   * @param file a name that no other process takes. The file appears locked: nobody can see it before.
-   * @returns undefined where files cannot be locked, which is said once; there is no lock file then, and nobody clears up without one
+   * @param file a name that no other process takes. The file is locked before it appears under that name.
+   * @returns undefined when files cannot be locked. That is reported once; without a lock file, nothing is removed later
    * @throws the system's error when the file cannot be made, and what {@link throwShortage} throws
    */
   static take(file: string): OwnershipLock | undefined {
@@ -50,7 +49,7 @@ export class OwnershipLock {
     return undefined
   }
 
-  /** Removes the file too. Whatever it stands for is over, or removed. */
+  /** Releases the lock and removes the file. Call it when the files that it protects are no longer in use. */
   release(): void {
     if (this.#descriptor === undefined) return
     fs.rmSync(this.#file, { force: true })
@@ -65,7 +64,7 @@ function discard(file: string, descriptor: number): void {
 }
 
 /**
- * Looks at a lock without disturbing its owner, or others who look. It costs some milliseconds where the file exists.
+ * Checks a lock without disturbing its owner or other readers. Takes some milliseconds if the file exists.
  * @throws what {@link throwShortage} throws
  */
 export function ownerOf(file: string): Owner {
@@ -84,8 +83,8 @@ export function ownerOf(file: string): Owner {
 }
 
 /**
- * Locks a file or directory and lets it go again.
- * @returns why that does not work; undefined: it works
+ * Tests whether a file or directory can be locked.
+ * @returns the problem; undefined when locking works
  */
 export function whyNoLocks(place: string): string | undefined {
   const descriptor = fs.openSync(place, 'r')
@@ -96,15 +95,15 @@ export function whyNoLocks(place: string): string | undefined {
   }
 }
 
-let isSaid = false
+let isReported = false
 
-/** @returns whether this process has the lock now; undefined: it cannot be found out here */
+/** @returns whether this process has the lock now; undefined when files cannot be locked here */
 function flock(kind: '-x' | '-s', descriptor: number): boolean | undefined {
   const { isLocked, problem } = tryFlock(kind, descriptor)
-  if (problem !== undefined && !isSaid) {
-    isSaid = true
-    standardError.notice(
-      `Files cannot be locked here (${problem}): what killed processes leave behind stays until you delete it, and \`convoy status\` and ` +
+  if (problem !== undefined && !isReported) {
+    isReported = true
+    standardError.printLine(
+      `Files cannot be locked here (${problem}): files of killed processes stay until you delete them, and \`convoy status\` and ` +
         '`convoy stop` need the address of the coordinator. Install flock (package util-linux); `convoy doctor` tests it.',
       true,
     )
@@ -113,7 +112,7 @@ function flock(kind: '-x' | '-s', descriptor: number): boolean | undefined {
 }
 
 function tryFlock(kind: '-x' | '-s', descriptor: number): { isLocked: boolean; problem?: string } {
-  // The options that busybox has too.
+  // Only options that busybox supports too.
   const { status, stderr, error } = spawnSync('flock', [kind, '-n', '3'], {
     stdio: ['ignore', 'ignore', 'pipe', descriptor],
     encoding: 'utf8',
@@ -121,7 +120,7 @@ function tryFlock(kind: '-x' | '-s', descriptor: number): { isLocked: boolean; p
   throwShortage(error)
   if (error !== undefined) return { isLocked: false, problem: error.message }
   if (status === 0) return { isLocked: true }
-  // Somebody else's lock is no error: nothing is written about it.
+  // Held by another process: flock exits with status 1 and prints nothing.
   if (status === 1 && stderr === '') return { isLocked: false }
   return { isLocked: false, problem: stderr.trim() || `flock ended with status ${status}` }
 }

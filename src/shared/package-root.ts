@@ -7,5 +7,5 @@ function findRoot(): string {
   return directory
 }
 
-/** Absolute path of the directory that holds Convoy's package.json, wherever the compiled code lies below it. */
+/** Absolute path of the directory with Convoy's package.json. */
 export const packageRoot: string = findRoot()

@@ -5,7 +5,7 @@ import type { ErrorCode } from './error-codes.js'
 import { ConvoyError } from './errors.js'
 import { throwShortage } from './own-shortage.js'
 
-/** What hinders a reader, and the remedy. */
+/** Reasons for unreadable files, with remedies. */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not read it; check the permissions of it and of the directories above',
   EPERM: 'this user may not read it; check the permissions of it and of the directories above',
@@ -14,17 +14,20 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is no directory; check the path',
   EISDIR: 'it is a directory where a file is expected; check the path',
   ENAMETOOLONG: 'the name is longer than file systems take; check the path',
-  ESTALE: 'its server does not know it any more; mount it again',
-  ENOTCONN: 'its server does not answer; mount it again',
+  ESTALE: 'its file server no longer has it; mount it again',
+  ENOTCONN: 'its file server does not answer; mount it again',
 }
 
-/** Whether the system says that nothing of that name exists. Every other error leaves that open. */
+/** Whether the error means that no such file exists. Other errors leave that open. */
 export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT'
 }
 
-/** "Cannot be read", which is another sentence than "is not there". @param error of the system; others are thrown as they are, and what
- * {@link throwShortage} throws */
+/**
+ * The error for a file that exists and cannot be read.
+ * @param error of the system; other errors are thrown unchanged
+ * @throws what {@link throwShortage} throws
+ */
 export function cannotBeRead(file: string, error: unknown, code: ErrorCode = 'usage'): ConvoyError {
   throwShortage(error)
   const { code: reason, syscall } = error as NodeJS.ErrnoException
@@ -35,8 +38,8 @@ export function cannotBeRead(file: string, error: unknown, code: ErrorCode = 'us
 }
 
 /**
- * @returns undefined when nothing is there
- * @throws ConvoyError when that cannot be found out, or a link is there that points to nothing: an unplugged disk is not an empty one
+ * @returns undefined when no such file exists
+ * @throws ConvoyError when that cannot be found out, or for a link without a target: an unplugged disk is not an empty one
  */
 export async function statIfThere(file: string, code: ErrorCode = 'usage'): Promise<Stats | undefined> {
   try {
@@ -50,7 +53,7 @@ export async function statIfThere(file: string, code: ErrorCode = 'usage'): Prom
   }
 }
 
-/** As {@link statIfThere}, at once. */
+/** As {@link statIfThere}, synchronously. */
 export function isThere(file: string, code: ErrorCode = 'usage'): boolean {
   try {
     const found = lstatSync(file)
@@ -70,6 +73,6 @@ export function isThere(file: string, code: ErrorCode = 'usage'): boolean {
 function pointsNowhere(file: string, goal: string, code: ErrorCode): ConvoyError {
   return new ConvoyError(
     code,
-    `${file} is a link to ${goal}, which is not there; mount or restore that, or remove the link.`,
+    `${file} is a link to ${goal}, which does not exist; mount or restore it, or remove the link.`,
   )
 }

@@ -7,19 +7,19 @@ import { ConvoyError } from './errors.js'
 import { cannotBeRead, isMissing } from './path-access.js'
 import { formatBytes } from './units.js'
 
-/** Opening a pipe waits for nobody, and a terminal does not become this process's own. */
+/** Opening a pipe does not block, and a terminal does not become the controlling terminal of this process. */
 const READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
-/** A system call takes less than 2 GiB. */
+/** A system call reads less than 2 GiB. */
 const MAX_BYTES_AT_ONCE = 2 ** 30
 
-/** Of a JSON file that Convoy writes: of 4,096 workers, or of as many classes with long names. */
+/** Size limit of JSON files that Convoy writes: enough for 4,096 workers, or as many classes with long names. */
 export const MAX_JSON_BYTES = 64e6
-/** Of a file of settings. */
+/** Size limit of a configuration file. */
 export const MAX_CONFIG_BYTES = 1e6
 
 /**
- * Reads a file that may come from somebody else: a pipe or a device in its place may have no end, and is refused.
- * @param maxBytes what such a file has at most
+ * Reads a file that may come from another user. Pipes and devices, which may have no end, are rejected.
+ * @param maxBytes size limit of the file
  * @returns as many bytes as it had when it was opened
  * @throws ConvoyError(code) when it cannot be read, is no regular file or has more bytes
  */
@@ -50,7 +50,7 @@ export function readTextIfThere(file: string, maxBytes: number, code?: ErrorCode
 }
 
 /**
- * As {@link readRegularFile}, for those that read it piece by piece.
+ * As {@link readRegularFile}, for reading piece by piece.
  * @throws ConvoyError(code) when it cannot be opened or is no regular file
  */
 export async function openRegularFile(file: string, code: ErrorCode = 'usage'): Promise<FileHandle> {
@@ -65,16 +65,16 @@ export async function openRegularFile(file: string, code: ErrorCode = 'usage'): 
   }
 }
 
-/** "Larger than it may be". */
+/** The error for a file above its size limit. */
 export function tooLarge(file: string, maxBytes: number, code: ErrorCode): ConvoyError {
   return new ConvoyError(
     code,
-    `${file} has more than the ${formatBytes(maxBytes)} that such a file may have; check what it is.`,
+    `${file} is larger than the limit of ${formatBytes(maxBytes)} for such a file; check its content.`,
   )
 }
 
 function readAll(descriptor: number, size: number): Buffer {
-  // At least one byte is asked for: that is how a directory shows.
+  // Read at least one byte: only that fails for a directory.
   const bytes = Buffer.allocUnsafeSlow(Math.max(size, 1))
   let length = 0
   for (;;) {
@@ -84,18 +84,18 @@ function readAll(descriptor: number, size: number): Buffer {
   }
 }
 
-/** A directory passes: reading it fails in the system's words. */
+/** A directory passes, so that reading it fails with the system's error. */
 function checked(file: string, stats: Stats, code: ErrorCode): Stats {
   if (stats.isFile() || stats.isDirectory()) return stats
   throw notRegular(file, stats.isFIFO() ? 'a pipe' : 'a device', code)
 }
 
 function unreadable(file: string, error: unknown, code: ErrorCode): ConvoyError {
-  // What open(2) says of a socket.
+  // open(2) fails so for a socket.
   if ((error as NodeJS.ErrnoException).code === 'ENXIO') return notRegular(file, 'a socket', code)
   return cannotBeRead(file, error, code)
 }
 
 function notRegular(file: string, kind: string, code: ErrorCode): ConvoyError {
-  return new ConvoyError(code, `${file} is ${kind} and no regular file; put a file there, or remove it.`)
+  return new ConvoyError(code, `${file} is ${kind}, not a regular file; replace it by a file, or remove it.`)
 }

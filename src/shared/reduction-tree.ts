@@ -16,14 +16,14 @@ import { ConvoyError } from './errors.js'
  */
 export class ReductionTree<Vector extends Float32Array = Float32Array<ArrayBuffer>> {
   readonly #shards: number
-  /** Finished nodes that wait for their other half, by first shard. */
+  /** Finished nodes that wait for their sibling, by first shard. */
   readonly #waiting = new Map<number, { size: number; vector: Vector }>()
   readonly #free: (vector: Vector) => void
   readonly #add: (left: Vector, right: Vector) => void
 
   /**
    * @param count shards in the (sub)tree
-   * @param free gets every vector that was added to another
+   * @param free called with every vector that was added to another
    * @param add does what {@link addInto} does
    */
   constructor(

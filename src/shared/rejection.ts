@@ -38,12 +38,12 @@ export interface Rejection {
 
 const EXPECTED: ReadonlySet<RejectionCode | undefined> = new Set(['stale', 'audited', 'abandoned'] as const)
 
-/** Whether results are rejected so in any run: another one of the same shards counted. */
+/** Whether such rejections happen in any run, because another result of the same shards counted. */
 export function isExpectedRejection(code: RejectionCode | undefined): boolean {
   return EXPECTED.has(code)
 }
 
-/** Whether the value says that the training diverged. */
+/** Whether the rejection means that the training diverged. */
 export function isBadValue(code: RejectionCode | undefined): boolean {
   return code === 'not_finite' || code === 'absurd'
 }

@@ -3,8 +3,8 @@ import { rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 
 /**
- * Writes a file of a directory that may come from somebody else, at once or not at all. A link of that name is replaced, not
- * followed: it may point to any file of this user.
+ * Writes a file atomically in a directory that another user may have prepared. A link of that name is replaced, not followed: it may point
+ * to any file of this user.
  * @throws Error of the file system
  */
 export async function replaceFile(file: string, content: string): Promise<void> {

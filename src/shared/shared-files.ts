@@ -11,31 +11,31 @@ const PREFIX = 'convoy-coordinator-'
 const LOCK = '.lock'
 const PROOF_FILE = 'proof'
 
-/** The other side may have put a link or a pipe there: neither is followed or waited for. */
+/** The peer may have put a link or a pipe there: links are not followed, and pipes do not block. */
 const { O_RDONLY, O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants
 const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
-/** Nothing is there, or something that the other side put there instead of a file. */
+/** Error codes for a missing file, or for a link, pipe or socket in its place. */
 const MISSING = ['ENOENT', 'ELOOP', 'ENXIO']
 const WRITE = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK
 
-/** The memory is full, as far as this user may fill it. */
+/** Error codes for full memory, or a full quota of this user. */
 const FULL = ['ENOSPC', 'EDQUOT']
 
 /** What a worker needs to know to find the directory and to see that it is the same one. */
 export interface SharedFilesOffer {
   readonly directory: string
-  /** Hexadecimal; what the file `proof` in it holds. */
+  /** Hexadecimal; the content of the file `proof` in the directory. */
   readonly proof: string
 }
 
 /**
  * Vectors that processes of one machine hand to each other through files in memory: five to ten times as fast as a
- * connection. Only the user who runs the coordinator can open the directory. Whoever uses this has another way too: every
- * function says whether it could.
+ * connection. Only the user of the coordinator can open the directory. Every function returns whether it succeeded, since callers
+ * can use the network instead.
  */
 export class SharedFiles {
   readonly directory: string
-  /** Of the process that made the directory, where files can be locked. */
+  /** Held by the process that made the directory, if files can be locked. */
   readonly #lock: OwnershipLock | undefined
 
   private constructor(directory: string, lock?: OwnershipLock) {
@@ -44,16 +44,16 @@ export class SharedFiles {
   }
 
   /**
-   * Makes a directory for one coordinator, and clears away those of coordinators that were killed.
-   * @param say hears why there is none
+   * Makes a directory for one coordinator, and removes those of killed coordinators.
+   * @param onFailure receives the reason for a failure
    * @returns undefined when this machine has no such memory or does not let this user write there
    */
   static create(
-    say: (why: string) => void = () => undefined,
+    onFailure: (why: string) => void = () => undefined,
   ): { files: SharedFiles; offer: SharedFilesOffer } | undefined {
     try {
       clearLeftovers()
-      // The process id is for people: in another PID namespace it is somebody else's.
+      // The process id is only for people: in another PID namespace it belongs to another process.
       const directory = path.join(MEMORY, `${PREFIX}${process.pid}-${randomBytes(6).toString('hex')}`)
       const files = new SharedFiles(directory, OwnershipLock.take(directory + LOCK))
       process.once('exit', files.close)
@@ -62,18 +62,18 @@ export class SharedFiles {
       fs.writeFileSync(path.join(directory, PROOF_FILE), proof, { mode: 0o600 })
       return { files, offer: { directory, proof } }
     } catch (error) {
-      say((error as Error).message)
+      onFailure((error as Error).message)
       return undefined
     }
   }
 
   /**
-   * @param say hears why, when this process could not look
-   * @returns undefined when the directory is not to be had here: another machine, container or user
+   * @param onFailure receives the reason when this process lacks memory or descriptors to open the directory
+   * @returns undefined when the directory is not accessible here: another machine, container or user
    */
   static open(
     { directory, proof }: SharedFilesOffer,
-    say: (why: string) => void = () => undefined,
+    onFailure: (why: string) => void = () => undefined,
   ): SharedFiles | undefined {
     if (path.dirname(directory) !== MEMORY || !path.basename(directory).startsWith(PREFIX)) return undefined
     try {
@@ -84,18 +84,18 @@ export class SharedFiles {
         : undefined
     } catch (error) {
       const { message } = ConvoyError.from(error)
-      if (shortageIn(message)) say(message)
+      if (shortageIn(message)) onFailure(message)
       return undefined
     }
   }
 
   /**
-   * Writes over what the file holds, in place: new pages would cost as much again as the copy. A new file appears whole, because
-   * somebody may look for it already.
-   * @param say hears why it could not, with the remedy: the memory is full, or this process lacks something
-   * @returns false when it could not; nothing is left then
+   * Overwrites the file in place: new pages would cost as much again as the copy. A new file appears only when complete, because a reader
+   * may already try to open it.
+   * @param onFailure receives the reason for a failure, with the remedy
+   * @returns false when it failed; the file is removed then
    */
-  write(name: string, bytes: Uint8Array, say: (why: string) => void = () => undefined): boolean {
+  write(name: string, bytes: Uint8Array, onFailure: (why: string) => void = () => undefined): boolean {
     const file = path.join(this.directory, name)
     const isNew = !fs.existsSync(file)
     const target = isNew ? `${file}.new` : file
@@ -112,7 +112,7 @@ export class SharedFiles {
       return true
     } catch (error) {
       const isFull = FULL.includes((error as NodeJS.ErrnoException).code!)
-      say(
+      onFailure(
         isFull
           ? `${this.directory} is full: make /dev/shm larger (containers: --shm-size).`
           : ConvoyError.from(error).message,
@@ -127,7 +127,7 @@ export class SharedFiles {
    * @param fill reads all of the file into it; false: the file is too short
    * @returns false when the file is gone, or is no file
    * @throws ConvoyError('protocol') when it has another length; ConvoyError('environment') when this process cannot open it, such as
-   * for want of descriptors
+   * for lack of descriptors
    */
   read(name: string, vector: Float32Array, fill = fillAtOnce): boolean {
     let descriptor: number
@@ -149,12 +149,12 @@ export class SharedFiles {
     }
   }
 
-  /** With what a killed writer left of a new one. */
+  /** Removes a file, and an unfinished new one that a killed writer left. */
   remove(name: string): void {
     for (const file of [name, `${name}.new`]) fs.rmSync(path.join(this.directory, file), { force: true })
   }
 
-  /** The directory goes, with everything in it. */
+  /** Removes the directory with its files. */
   readonly close = (): void => {
     process.off('exit', this.close)
     fs.rmSync(this.directory, { recursive: true, force: true })
@@ -167,8 +167,8 @@ function fillAtOnce(descriptor: number, vector: Float32Array): boolean {
 }
 
 /**
- * Directories of this user whose coordinator lives no more: memory that nobody would ever give back. One without a lock stays: it was made
- * by an earlier version, or where files cannot be locked, and may be in use.
+ * Removes directories of this user whose coordinator has ended; nothing else would ever free their memory. A directory without a lock stays:
+ * it was made by an earlier version, or where files cannot be locked, and may be in use.
  */
 function clearLeftovers(): void {
   for (const name of fs.readdirSync(MEMORY)) {
@@ -176,7 +176,7 @@ function clearLeftovers(): void {
     const lock = path.join(MEMORY, name)
     if (!isOwn(lock) || ownerOf(lock) !== 'ended') continue
     const directory = lock.slice(0, -LOCK.length)
-    // The lock goes last: whoever is killed in between leaves it to the next.
+    // The lock is removed last: if this process is killed in between, the next one cleans up.
     if (isOwn(directory)) fs.rmSync(directory, { recursive: true, force: true })
     fs.rmSync(lock, { force: true })
   }
@@ -186,14 +186,14 @@ function isOwn(file: string): boolean {
   return fs.lstatSync(file, { throwIfNoEntry: false })?.uid === process.getuid?.()
 }
 
-/** Where a worker shares its newest result. */
+/** Name of the file with a worker's newest result. */
 export function resultFile(worker: number): string {
   return `result-${worker}`
 }
 
 /**
- * Where the coordinator shares weights: two files in turn. A worker that reads one while it is written over, two versions
- * later, gets a mixture; every lease of the version that it wanted is over by then, so the mixture is never used for anything.
+ * Name of the file with the weights of a version: two files in turn. A worker that reads a file while it is overwritten, two versions later,
+ * gets a mixture. All leases of the version that it wanted are over by then, so the mixture is never used.
  */
 export function weightsFile(version: number): string {
   return `weights-${version % 2}`

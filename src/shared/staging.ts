@@ -10,20 +10,20 @@ import { OwnershipLock, ownerOf } from './ownership-lock.js'
 const PREFIX = '.staging-'
 const LOCK = '.lock'
 
-/** What has no lock, or was locked on another machine: not every network file system tells one machine of another's locks. */
+/** Age limit of directories without a lock or locked on another machine: not every network file system shares locks between machines. */
 const STALE_AFTER_MS = 24 * 3600 * 1000
 
 /** A directory that only this process uses, to build something in. */
 export interface Staging {
   /** Its path, for {@link publish}. */
   readonly directory: string
-  /** Removes what is left there. Anybody may do so once this process has ended. */
+  /** Removes the directory. Other processes may remove it once this process has ended. */
   remove(): Promise<void>
 }
 
 /**
- * Makes a directory in `root`, a part of the cache, to build something in, after removing what killed processes left behind there.
- * @throws ConvoyError('environment') when nothing can be written there
+ * Makes a directory in `root`, a part of the cache, to build something in, after removing directories of killed processes.
+ * @throws ConvoyError('environment') when the cache cannot be written
  */
 export async function createStaging(root: string): Promise<Staging> {
   try {
@@ -44,8 +44,8 @@ export async function createStaging(root: string): Promise<Staging> {
 }
 
 /**
- * Before work that would be lost.
- * @throws ConvoyError('environment') when nothing can be written in this part of the cache
+ * Checks that a part of the cache can be written, before work that would be lost.
+ * @throws ConvoyError('environment') when it cannot be written
  */
 export async function checkCacheCanBeWritten(root: string): Promise<void> {
   try {
@@ -63,13 +63,13 @@ export function cacheNotWritten(directory: string, error: unknown): Error {
   if (syscall === undefined) return error as Error
   return new ConvoyError(
     'environment',
-    `${directory} cannot be written (${code}): check its permissions, or set CONVOY_CACHE to a directory that can be written.`,
+    `${directory} cannot be written (${code}): check its permissions, or set CONVOY_CACHE to a writable directory.`,
     { cause: error },
   )
 }
 
 /**
- * Makes a directory that nobody else has. Its mode follows the umask, unlike mkdtemp's: it keeps that mode when it is published.
+ * Makes a directory with a unique name. Its mode follows the umask, unlike mkdtemp's: it keeps that mode when it is published.
  * @returns its path: the prefix and six hexadecimal digits
  */
 export async function makeUniqueDirectory(prefix: string): Promise<string> {
@@ -85,8 +85,8 @@ export async function makeUniqueDirectory(prefix: string): Promise<string> {
 }
 
 /**
- * Gives a finished directory its name, in one rename. What lies there stays if it is as good, because somebody else was faster; what is
- * broken is replaced.
+ * Gives a finished directory its name, in one rename. A sound directory of that name, made by a faster process, stays; a broken one is
+ * replaced.
  */
 export async function publish(staging: string, target: string, isSound: () => boolean): Promise<void> {
   try {
@@ -107,10 +107,10 @@ async function clearLeftovers(root: string): Promise<void> {
     if (!(await isAbandoned(directory))) continue
     try {
       await rm(directory, { recursive: true, force: true })
-      // Last: whoever is killed in between leaves it to the next.
+      // The lock is removed last: if this process is killed in between, the next one cleans up.
       await rm(directory + LOCK, { force: true })
     } catch {
-      // In a cache that users share, another's may stay: it is in nobody's way.
+      // In a shared cache, directories of other users may stay; they do no harm.
     }
   }
 }
@@ -123,12 +123,12 @@ async function isAbandoned(directory: string): Promise<boolean> {
   return found !== undefined && Date.now() - found.mtimeMs > STALE_AFTER_MS
 }
 
-/** Says on which machine, and since which start of it: all containers there have this number in common. */
+/** Identifies the machine and its boot. All containers of a machine have the same boot id. */
 function namePrefix(): string {
   try {
     return `${PREFIX}${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8)}-`
   } catch {
-    // Not Linux, or hidden: as if each directory came from another machine.
+    // Not Linux, or hidden: treat each directory as one of another machine.
     return `${PREFIX}${randomBytes(4).toString('hex')}-`
   }
 }

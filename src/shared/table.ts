@@ -3,7 +3,7 @@ import { printable } from './log/printable.js'
 
 type Cell = string | number
 
-/** A table for a terminal. A cell is one line, whatever a name in it holds. */
+/** A table for a terminal. Cells are made printable, so each is one line. */
 export class Table {
   readonly #table: CliTable.Table
 

@@ -3,34 +3,34 @@ import { styleText } from 'node:util'
 import { printable, printableLines } from './log/printable.js'
 
 const USUAL_COLUMNS = 80
-/** Of a terminal that does not know its size. */
+/** Rows of a terminal of unknown size. */
 const USUAL_ROWS = 24
 
 const TO_LINE_START = '\r'
 const CLEAR_LINE = '\u001b[K'
 const CLEAR_BELOW = '\u001b[J'
-/** The terminal cuts off what is too long for a line: it knows how wide each character is. */
+/** Make the terminal cut off long lines: it knows the width of each character. */
 const [CUT, WRAP] = ['\u001b[?7l', '\u001b[?7h']
 
-/** Why a stream cannot be written any more, by the system's code. */
+/** Reasons why a stream can no longer be written, by the system's error code. */
 const LOSSES: Readonly<Record<string, string>> = {
-  EPIPE: 'nobody reads it any more',
-  EIO: 'its terminal is gone',
+  EPIPE: 'its reader closed it',
+  EIO: 'its terminal was closed',
   ENOSPC: 'its disk is full',
 }
 
-/** Of progress and notices, which are in the log file too. */
+/** Limit on unread progress and messages. They are in the log file too. */
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024
 
-/** Why nothing more can be written, in a few words. */
+/** A few words on why a stream can no longer be written. */
 export function describeLoss({ code = '', message }: NodeJS.ErrnoException): string {
   return LOSSES[code] === undefined ? message : `${LOSSES[code]} (${code})`
 }
 
 /**
- * The one way out to standard output and standard error (lint forbids others). Whatever a text holds, nothing in it moves the
- * cursor, changes colours or hides: only the control characters of this file pass. A name that is put into a text of several
- * lines goes through {@link printable} first, so that it cannot begin a line; cells of a table do so by themselves.
+ * The only way to write to standard output and standard error (lint forbids others). Texts cannot move the cursor, change colours or
+ * hide characters: only the control characters of this file pass. Pass names in a text of several lines through {@link printable}, so that
+ * they cannot begin a line; tables do so for their cells.
  */
 export class Terminal {
   readonly #stream: NodeJS.WriteStream
@@ -39,7 +39,7 @@ export class Terminal {
   #lostTo: NodeJS.ErrnoException | undefined
   #onLost: ((error: NodeJS.ErrnoException) => void) | undefined
 
-  /** @param maxUnreadBytes while a reader that stands still has left so much unread, further texts are dropped */
+  /** @param maxUnreadBytes texts are dropped while a stalled reader has left this many bytes unread */
   constructor(stream: NodeJS.WriteStream, maxUnreadBytes = Infinity) {
     this.#stream = stream
     this.#maxUnreadBytes = maxUnreadBytes
@@ -54,12 +54,12 @@ export class Terminal {
     return this.isTerminal && process.env['TERM'] !== 'dumb'
   }
 
-  /** Whether somebody can answer a question. */
+  /** Whether a user can answer a question. */
   get canAsk(): boolean {
     return process.stdin.isTTY && this.#stream.isTTY
   }
 
-  /** Asks a question, where {@link canAsk} says that somebody can answer. @returns the answer, trimmed */
+  /** Asks a question; check {@link canAsk} first. @returns the answer, trimmed */
   async ask(question: string): Promise<string> {
     const terminal = createInterface({ input: process.stdin, output: this.#stream })
     try {
@@ -69,23 +69,23 @@ export class Terminal {
     }
   }
 
-  /** Columns that a line may fill without making the terminal begin another one. */
+  /** Columns that a line may fill without wrapping. */
   get columns(): number {
     return (this.#stream.columns || USUAL_COLUMNS) - 1
   }
 
-  /** Writes a text whose lines are meant; it ends them itself. JSON stays JSON with the same content. */
+  /** Writes a text with line breaks of its own, including the last one. JSON stays JSON with the same content. */
   print(text: string): void {
     this.#write(printableLines(text))
   }
 
-  /** Writes one line, in yellow when it is a fault. */
-  notice(line: string, isFault = false): void {
+  /** Writes one line, in yellow if it is a fault. */
+  printLine(line: string, isFault = false): void {
     this.#write(`${this.#line(line, isFault)}\n`)
   }
 
-  /** As {@link notice}, in place of the line that was drawn last. */
-  noticeOver(line: string, isFault = false): void {
+  /** As {@link printLine}, over the line that was drawn last. */
+  printLineOver(line: string, isFault = false): void {
     this.#write(`${TO_LINE_START}${CLEAR_LINE}${this.#line(line, isFault)}\n`)
   }
 
@@ -94,7 +94,7 @@ export class Terminal {
     this.#write(`${TO_LINE_START}${printable(line)}${CLEAR_LINE}`)
   }
 
-  /** Writes a text over the one that was written so before. What does not fit the terminal is cut off. */
+  /** Writes a text over the previous one. Lines that do not fit the terminal are cut off. */
   redrawBlock(text: string): void {
     const rows = Math.max(1, (this.#stream.rows || USUAL_ROWS) - 1)
     const lines = text.trimEnd().split('\n').slice(0, rows)
@@ -104,8 +104,8 @@ export class Terminal {
   }
 
   /**
-   * Says what to do when nothing can be written any more: the reader is gone, the terminal vanished, the disk is full. Without it, such
-   * an error ends the process. The last `react` counts; it is called once. Texts are dropped from then on.
+   * Sets the function to call when the stream can no longer be written: its reader or terminal is gone, or the disk is full. Without it, such
+   * an error ends the process. Only the last `react` is called, once. Texts are dropped from then on.
    */
   whenLost(react: (error: NodeJS.ErrnoException) => void): void {
     if (this.#onLost === undefined) this.#stream.on('error', this.#lost)
@@ -128,12 +128,12 @@ export class Terminal {
     const stream = this.#stream
     const forced = process.env['FORCE_COLOR']
     const shows = stream.isTTY ? stream.hasColors() : forced !== undefined && !['0', 'false'].includes(forced)
-    // Newer versions of Node would look at standard output otherwise.
+    // Without this option, newer versions of Node check standard output instead.
     return isFault && shows ? styleText('yellow', printable(line), { validateStream: false }) : printable(line)
   }
 }
 
 /** For results. */
 export const standardOutput = new Terminal(process.stdout)
-/** For progress, notices and errors. */
+/** For progress, messages and errors. */
 export const standardError = new Terminal(process.stderr, MAX_UNREAD_BYTES)

@@ -1,4 +1,4 @@
-/** `1 worker`, `1,200 workers`: every count in a message comes from here (lint knows). @param many where it is not one with an s */
+/** `1 worker`, `1,200 workers`: every count in a message is made by this function (lint checks it). @param many the plural, if it is not `one` with an s */
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString('en')} ${count === 1 ? one : many}`
 }

@@ -1,7 +1,7 @@
-/** Vectors of one length that wait to be used again; more are let go. */
+/** Limit on waiting vectors of one length; others are left to the garbage collector. */
 const MAX_WAITING = 16
 
-/** Vectors that are used again: a fresh one of 45 MB costs three times the copy into it, in pages that the system has to find. */
+/** Reuses vectors: a fresh one of 45 MB costs three times the copy into it, for new pages of memory. */
 export class VectorPool {
   readonly #waiting = new Map<number, Float32Array[]>()
   readonly #allocate: (length: number) => Float32Array
@@ -11,12 +11,12 @@ export class VectorPool {
     this.#allocate = allocate
   }
 
-  /** @returns float32, `[length]`, with whatever it held before */
+  /** @returns float32, `[length]`, with old values */
   take(length: number): Float32Array {
     return this.#waiting.get(length)?.pop() ?? this.#allocate(length)
   }
 
-  /** The vector belongs to the pool from here on. */
+  /** Returns a vector to the pool. The caller may not use it any more. */
   give(vector: Float32Array): void {
     const waiting = this.#waiting.get(vector.length) ?? []
     if (waiting.length < MAX_WAITING) this.#waiting.set(vector.length, [...waiting, vector])

@@ -6,7 +6,7 @@ import { ConvoyError } from './errors.js'
 import { throwShortage } from './own-shortage.js'
 import { progressEverySecond } from './progress.js'
 
-/** Of one walk, directories included. */
+/** Limit on entries of one walk, directories included. */
 const MAX_ENTRIES = 10_000_000
 /** Levels below the root. */
 const MAX_DEPTH = 64
@@ -17,21 +17,21 @@ export interface FoundFile {
   /** Relative to the root, with `/`. */
   readonly path: string
   readonly bytes: number
-  /** Changes when the file is written, replaced or made readable to others. */
+  /** Changes when the file is written or replaced, or its permissions change. */
   readonly stamp: string
 }
 
 /**
- * Why a name was passed over.
+ * A skipped name, and the reason.
  *
  * | reason     | meaning                                                                             |
  * | ---------- | ----------------------------------------------------------------------------------- |
- * | hidden     | hidden, or written by a system: see {@link isHidden}; it is not entered               |
- * | loop       | a link to a directory that holds the link: nothing is lost                           |
+ * | hidden     | hidden, or written by a system: see {@link isHidden}; not entered                     |
+ * | loop       | a link to a directory that contains the link: nothing is lost                        |
  * | repeated   | a directory that was read already, under another name                                |
  * | dangling   | a link to nothing                                                                    |
- * | special    | a pipe, a socket or a device: it is never opened                                     |
- * | unreadable | the system does not let us read it (`detail` is its error code)                       |
+ * | special    | a pipe, a socket or a device: never opened                                           |
+ * | unreadable | the system does not permit reading it (`detail` is its error code)                    |
  * | not-utf8   | the name is not UTF-8 (`path` has `\xe9` and the like in it)                           |
  * | too-deep   | more than 64 levels below the root                                                   |
  */
@@ -42,7 +42,7 @@ export interface PassedOver {
   readonly isDirectory: boolean
 }
 
-/** Everything in order of the paths (NFC, then UTF-16 code units), which depends neither on the disk nor on the locale. */
+/** Lists sorted by path (NFC, then UTF-16 code units): the order depends neither on the disk nor on the locale. */
 export interface Walk {
   readonly files: readonly FoundFile[]
   /** Relative, without the root. */
@@ -50,7 +50,7 @@ export interface Walk {
   readonly passedOver: readonly PassedOver[]
 }
 
-/** What operating systems, file servers and archivers leave among the files of their users. */
+/** Names that operating systems, file servers and archivers leave among users' files. */
 const SYSTEM_NAMES = new Set([
   ...['@eadir', '#recycle', '#snapshot', '@recycle', '@recently-snapshot', '@tmp', '__macosx', '__pycache__'],
   ...['$recycle.bin', 'recycler', 'system volume information', 'lost+found', 'found.000'],
@@ -64,8 +64,8 @@ export function isHidden(name: string): boolean {
 
 /**
  * Finds the files below a directory. Each directory is read once, by device and inode. Links to files count as files; links to
- * directories are followed after everything else was read, and not when that leads back or to what was read already.
- * @param report a line for people, once a second from the first second on
+ * directories are followed after everything else was read, but not if they lead back or to a directory that was read already.
+ * @param report receives a progress line once a second, after the first second
  * @throws ConvoyError('data') when the directory itself cannot be read, or holds more than {@link MAX_ENTRIES} names
  */
 export async function walkDirectory(root: string, report: (line: string) => void = () => undefined): Promise<Walk> {
@@ -171,12 +171,12 @@ export async function walkDirectory(root: string, report: (line: string) => void
   }
 }
 
-/** Tools that copy keep size and time of writing; nobody can set the time of the change. */
+/** Contains ctime, which nothing can set: copying tools keep size and modification time. */
 export function stampOf({ size, mtimeNs, ctimeNs, ino, mode }: BigIntStats): string {
   return [size, mtimeNs, ctimeNs, ino, mode].join(':')
 }
 
-/** UTF-8 as it is; other bytes as `\xe9`. */
+/** UTF-8 unchanged; other bytes as `\xe9`. */
 function nameOf(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString()
   return bytes.toString('latin1').replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
@@ -191,7 +191,7 @@ function isWithin(inner: string, outer: string): boolean {
   return relative === '' || !(relative === '..' || relative.startsWith(`..${path.sep}`) || path.isAbsolute(relative))
 }
 
-/** Sorts, in place, by path: a name reads the same from a disk that composes accents and from one that does not. */
+/** Sorts by path, in place. Composed and decomposed accents sort alike, whichever form the disk stores. */
 export function inOrder<Item extends { readonly path: string }>(items: Item[]): Item[] {
   return items.sort((a, b) => compare(a.path, b.path))
 }

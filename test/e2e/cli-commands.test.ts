@@ -46,7 +46,7 @@ describe('convoy', () => {
     assert.match(convoy('train', '--help').stdout, /--recipe <name>.*\n[^]*--standalone/)
   })
 
-  it('exits 2 for what it does not know', () => {
+  it('exits 2 for an unknown command or flag', () => {
     for (const args of [['nonsense'], ['train', '--nonsense'], ['predict'], ['worker']]) {
       const { status, stderr } = convoy(...args)
       assert.equal(status, 2, args.join(' '))
@@ -54,7 +54,7 @@ describe('convoy', () => {
     }
   })
 
-  it('tells all problems of a run before anything starts', () => {
+  it('reports all problems of a run before anything starts', () => {
     const { status, stdout, stderr } = convoy(
       'train',
       '--epochs',
@@ -73,7 +73,7 @@ describe('convoy', () => {
     assert.deepEqual(readdirSync(scratch), [])
   })
 
-  it('refuses to listen beyond this machine without encryption', () => {
+  it('rejects an address beyond this machine without --insecure', () => {
     for (const flag of ['--listen', '--admin-listen']) {
       const { status, stderr } = convoy('coordinator', flag, '0.0.0.0:0', '--runs-dir', path.join(scratch, 'exposed'))
       assert.equal(status, 2)
@@ -123,7 +123,7 @@ describe('convoy', () => {
     }
   })
 
-  it('says that no run is going on', () => {
+  it('reports that no run is going on', () => {
     for (const command of ['status', 'stop']) {
       const { status, stderr } = convoy(command, '--runs-dir', scratch)
       assert.equal(status, 2)
@@ -224,7 +224,7 @@ describe('a run from beginning to end', () => {
     assert.match(launch.stderr, /Not everything was written at the end: .*status\.json/)
   })
 
-  it('says that it waits when no worker is left, and goes on when one joins', async () => {
+  it('logs that it waits when no worker is left, and continues when one joins', async () => {
     const ports = ['--listen', '--admin-listen', '--metrics-listen'].flatMap((flag) => [flag, '127.0.0.1:0'])
     const run = ['--data', tiny.directory, '--max-steps', '8', '--json']
     const launch = new Launch(['coordinator', ...run, ...ports], tiny.environment)

@@ -20,8 +20,8 @@ const gpu = readCompose('gpu.yaml')
 const services = [composed, gpu].flatMap((file) => Object.values(file.services))
 const COMPOSE_FILES = ['compose.yaml', 'gpu.yaml'].map((name) => path.join(COMPOSE_DIRECTORY, name))
 
-/** Runs a program. @returns status and everything that it said */
-function said([program, ...args]: readonly string[], input?: string): { status: number | null; text: string } {
+/** Runs a program. @returns status and its output */
+function run([program, ...args]: readonly string[], input?: string): { status: number | null; text: string } {
   const { status, stdout, stderr } = spawnSync(program!, args, { cwd: packageRoot, encoding: 'utf8', input })
   return { status, text: `${stdout}${stderr}` }
 }
@@ -30,7 +30,7 @@ function said([program, ...args]: readonly string[], input?: string): { status: 
 function assertCommandExists(words: readonly string[]): void {
   const firstFlag = words.findIndex((word) => word.startsWith('-'))
   const command = firstFlag === -1 ? words : words.slice(0, firstFlag)
-  const { status, text } = said(['node', 'bin/convoy.mjs', ...command, '--help'])
+  const { status, text } = run(['node', 'bin/convoy.mjs', ...command, '--help'])
   assert.equal(status, 0, `convoy ${command.join(' ')}: ${text}`)
   assert.match(text, new RegExp(`^Usage: convoy ${command.join(' ')} `))
   const known: string[] = text.match(/(?<=^ +)--[\w-]+/gm) ?? []
@@ -44,11 +44,11 @@ function portOf(command: string, flag: string): string {
 }
 
 describe('the Dockerfile', () => {
-  it('passes hadolint, which refuses one whose base has no version', () => {
+  it('passes hadolint, which rejects an image whose base has no version', () => {
     const { hadolint } = linters()
-    const { status, text } = said([...hadolint, 'Dockerfile'])
+    const { status, text } = run([...hadolint, 'Dockerfile'])
     assert.equal(status, 0, text)
-    const careless = said([...hadolint, '-'], 'FROM debian\nRUN cd /tmp\n')
+    const careless = run([...hadolint, '-'], 'FROM debian\nRUN cd /tmp\n')
     assert.equal(careless.status, 1)
     assert.match(careless.text, /DL3006/)
   })
@@ -57,7 +57,7 @@ describe('the Dockerfile', () => {
     const wanted = new Set(
       stages.flatMap(({ copies }) => copies.filter(({ from }) => from === undefined)).flatMap(({ sources }) => sources),
     )
-    const tracked = said(['git', 'ls-files']).text.split('\n')
+    const tracked = run(['git', 'ls-files']).text.split('\n')
     for (const source of wanted)
       assert.ok(
         tracked.some((file) => file === source || file.startsWith(`${source}/`)),
@@ -77,7 +77,7 @@ describe('the Dockerfile', () => {
     for (const outer of allowed) assert.ok([...wanted].some(isIn(outer)), `nothing copies ${outer}`)
   })
 
-  it('copies from earlier stages only, and of the build what the build makes', () => {
+  it('copies only from earlier stages, and only outputs of the build', () => {
     for (const [index, { copies }] of stages.entries())
       for (const { from, sources } of copies.filter((copy) => copy.from !== undefined)) {
         assert.ok(
@@ -98,7 +98,7 @@ describe('the Dockerfile', () => {
     assertCommandExists(wordsOf('CMD'))
   })
 
-  it('sets only variables that the code, or what puts the GPU in, reads', () => {
+  it('sets only variables that the code or the GPU runtime reads', () => {
     const sources = readdirSync(path.join(packageRoot, 'src'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
       .map((name) => readFileSync(path.join(packageRoot, 'src', name), 'utf8'))
@@ -109,7 +109,7 @@ describe('the Dockerfile', () => {
     }
   })
 
-  it('removes no package that what runs imports', () => {
+  it('removes no package that is imported at run time', () => {
     const removal = stages.find(({ name }) => name === 'modules')!.runs[0]!
     const removed = [...removal.matchAll(/ node_modules\/(@?[a-z-]+)/g)].map((match) => match[1]!)
     assert.ok(removed.includes('typescript'))
@@ -125,7 +125,7 @@ describe('the Dockerfile', () => {
 })
 
 describe('deploy/compose', () => {
-  it('fits the Compose Specification, which refuses an unknown key', () => {
+  it('fits the Compose Specification, which rejects an unknown key', () => {
     const validate = [
       ...linters().checkJsonschema,
       '--default-filetype',
@@ -133,10 +133,10 @@ describe('deploy/compose', () => {
       '--builtin-schema',
       'vendor.compose-spec',
     ]
-    const { status, text } = said([...validate, ...COMPOSE_FILES])
+    const { status, text } = run([...validate, ...COMPOSE_FILES])
     assert.equal(status, 0, text)
     const careless = readFileSync(COMPOSE_FILES[0]!, 'utf8').replace('stop_grace_period', 'stop_grace')
-    assert.match(said([...validate, '-'], careless).text, /stop_grace/)
+    assert.match(run([...validate, '-'], careless).text, /stop_grace/)
   })
 
   it(
@@ -153,7 +153,7 @@ describe('deploy/compose', () => {
           'config',
           '--quiet',
         ]
-        const { status, text } = said(words)
+        const { status, text } = run(words)
         assert.equal(status, 0, text)
       }
     },
@@ -190,7 +190,7 @@ describe('deploy/compose', () => {
     for (const mount of mounts) assert.ok(mount.split(':')[0]! in composed.volumes!, mount)
   })
 
-  it('gives each worker a GPU of its own, and as many as the profile says', () => {
+  it('gives each worker a GPU of its own, in the number of the profile', () => {
     const workers = Object.entries(gpu.services).filter(([name]) => name.startsWith('worker'))
     const devices = workers.map(([, { gpus }]) => gpus![0]!.device_ids.join())
     assert.deepEqual(devices, ['0', '1', '2', '3', '4', '5', '6', '7'])
@@ -219,13 +219,13 @@ describe('the tree of the last stage', () => {
   })
 
   it('is enough for a coordinator and a worker that train, and that answer the health check', async () => {
-    const start = (command: string): { said: () => string; status: Promise<number | null> } => {
+    const start = (command: string): { output: () => string; status: Promise<number | null> } => {
       const words = command.trim().split(/\s+/)
       const child = spawn(path.join(programs, 'convoy'), words, { cwd: scratch, env: environment, stdio: 'pipe' })
       children.push(child)
       let text = ''
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (more: Buffer) => (text += more.toString()))
-      return { said: () => text, status: new Promise((resolve) => child.once('close', resolve)) }
+      return { output: () => text, status: new Promise((resolve) => child.once('close', resolve)) }
     }
     // Any free ports in place of those of the files, and a small data set.
     const { coordinator, worker } = composed.services
@@ -236,9 +236,9 @@ describe('the tree of the last stage', () => {
     await until('the coordinator', () => existsSync(announcement))
     const { address, metrics, adminAddress } = JSON.parse(readFileSync(announcement, 'utf8')) as Record<string, string>
     const second = start(free(worker!.command).replace(/(?<=--join )\S+/, `127.0.0.1:${address!.split(':')[1]}`))
-    await until('the metrics of the worker', () => /Metrics at \S+/.test(second.said()))
+    await until('the metrics of the worker', () => /Metrics at \S+/.test(second.output()))
 
-    for (const url of [metrics!, /Metrics at (\S+)/.exec(second.said())![1]!]) {
+    for (const url of [metrics!, /Metrics at (\S+)/.exec(second.output())![1]!]) {
       const [program, ...args] = wordsOf('HEALTHCHECK').map((word) => word.replace(/:\d+/, `:${new URL(url).port}`))
       const check = (): number | null => spawnSync(path.join(programs, program!), args).status
       await until(`the health at ${url}`, () => check() === 0)
@@ -254,8 +254,8 @@ describe('the tree of the last stage', () => {
       ) as { step: number }
     await until('ten steps', () => status().step >= 10)
     children[0]!.kill(settingOf('STOPSIGNAL') as NodeJS.Signals)
-    assert.equal(await first.status, 0, first.said())
-    assert.equal(await second.status, 0, second.said())
+    assert.equal(await first.status, 0, first.output())
+    assert.equal(await second.status, 0, second.output())
   })
 
   it('ends a worker whose TensorFlow cannot be loaded, although it serves metrics, so that it is started again', () => {

@@ -21,20 +21,20 @@ const PORTS = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--me
 
 /** Runs a script of deploy/local. @returns its output; rejects with it when the script fails */
 async function local(script: string, ...args: string[]): Promise<string> {
-  return said(scriptAt(script), ...args)
+  return outputOf(scriptAt(script), ...args)
 }
 
 /** As {@link local}, in a PID namespace of its own. */
 async function beside(script: string, ...args: string[]): Promise<string> {
   const [program, ...words] = inPidNamespace(scriptAt(script), ...args)
-  return said(program!, ...words)
+  return outputOf(program!, ...words)
 }
 
 function scriptAt(name: string): string {
   return path.join(packageRoot, 'deploy', 'local', name)
 }
 
-async function said(program: string, ...args: string[]): Promise<string> {
+async function outputOf(program: string, ...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(program, args, { env: environment })
   return stdout
 }
@@ -142,7 +142,7 @@ describe('deploy/local', () => {
     rmSync(pidFile)
   })
 
-  it('says what is wrong with a number of workers', async () => {
+  it('reports the problem with an invalid number of workers', async () => {
     await assert.rejects(local('scale', 'many'), /whole number from 0 to 256/)
     await assert.rejects(local('scale', '2'), /No local run/)
     await assert.rejects(

@@ -87,16 +87,16 @@ async function untilLog(runs: string, wanted: RegExp): Promise<string> {
   return runIn(runs)
 }
 
-describe('an output that nobody reads any more', () => {
+describe('an output whose reader is gone', () => {
   it('fault 57: standard error on a full disk leaves the run and its log as they are', async () => {
     const runs = newRuns()
     assert.equal(await bash(`$convoy ${SHORT.join(' ')} --runs-dir ${runs} 2>/dev/full`).ended, 0)
     const run = runIn(runs)
     assert.ok(existsSync(path.join(run, 'result.json')))
-    assert.match(messagesOf(run), /Standard error cannot be written: its disk is full \(ENOSPC\)\. The run goes on/)
+    assert.match(messagesOf(run), /Standard error cannot be written: its disk is full \(ENOSPC\)\. The run continues/)
   })
 
-  it('fault 57: standard output on a full disk costs the printed result only, and exit status 1 says so', async () => {
+  it('fault 57: with standard output on a full disk only the printed result is lost, and the exit status is 1', async () => {
     const runs = newRuns()
     assert.equal(await bash(`$convoy ${SHORT.join(' ')} --json --runs-dir ${runs} >/dev/full`).ended, 1)
     const run = runIn(runs)
@@ -109,10 +109,10 @@ describe('an output that nobody reads any more', () => {
     assert.equal(await bash(`$convoy ${SHORT.join(' ')} --runs-dir ${runs} 2>&1 | head -3`).ended, 0)
     const run = runIn(runs)
     assert.ok(existsSync(path.join(run, 'result.json')))
-    assert.match(messagesOf(run), /Standard error cannot be written: nobody reads it any more \(EPIPE\)/)
+    assert.match(messagesOf(run), /Standard error cannot be written: its reader closed it \(EPIPE\)/)
   })
 
-  it('fault 57: other commands end with what went wrong, and no stack', async () => {
+  it('fault 57: other commands print the error without a stack', async () => {
     const errors = path.join(scratch, 'errors')
     assert.equal(await bash(`$convoy config recipes >/dev/full 2>${errors}`).ended, 1)
     assert.equal(readFileSync(errors, 'utf8'), '✖ Standard output cannot be written: its disk is full (ENOSPC).\n')
@@ -139,7 +139,7 @@ describe('an output that nobody reads any more', () => {
     const run = await untilLog(runs, /best so far/)
     const { pid } = JSON.parse(readFileSync(path.join(run, 'coordinator.json'), 'utf8')) as { pid: number }
     process.kill(pid, 'SIGHUP')
-    await untilLog(runs, /SIGHUP: a terminal is gone, and this run writes to none\. It goes on/)
+    await untilLog(runs, /SIGHUP: the terminal was closed, but this run does not write to a terminal\. It continues/)
     const steps = linesOf(run, 'metrics.jsonl').filter(isStep).length
     await until('it goes on', () => linesOf(run, 'metrics.jsonl').filter(isStep).length > steps)
     process.kill(pid, 'SIGTERM')
@@ -198,7 +198,7 @@ describe('weights that were announced', () => {
     const { runDirectory } = await launch.announcement()
     writeFileSync(sign, '')
     assert.equal(await launch.status(), 1, launch.stderr)
-    assert.match(messagesOf(runDirectory), /Stopping after a fault that nothing caught: planted/)
+    assert.match(messagesOf(runDirectory), /Stopping after an uncaught fault: planted/)
     const steps = linesOf(runDirectory, 'metrics.jsonl').filter(isStep).length
     assert.equal((await loadTrainedModel(runDirectory, 'last')).step, steps)
     assert.equal(statusOf(runDirectory).state, 'failed')
@@ -215,7 +215,7 @@ describe('weights that were announced', () => {
     rmSync(path.join(runDirectory, 'model', 'best'), { recursive: true, force: true })
     const evaluated = new Launch(['eval', runDirectory, '--json'], tiny.environment)
     assert.equal((await evaluated.result())['weights'], 'last')
-    assert.match(evaluated.stderr, /ended before a validation chose weights; these are its last ones/)
+    assert.match(evaluated.stderr, /ended before its first validation; using its last weights/)
     launch.remove()
   })
 

@@ -82,7 +82,7 @@ describe('claims of peers', () => {
     }
   }
 
-  it('fault 61: texts of a megabyte in every field of a join are refused, and nothing of them is kept', async () => {
+  it('fault 61: texts of a megabyte in every field of a join are rejected and not kept in memory', async () => {
     await survivesAtStart(async (fleet) => {
       const long = 'x'.repeat(MIB - 1_000)
       await joins(fleet, [{}])
@@ -138,7 +138,7 @@ describe('claims of peers', () => {
     })
   })
 
-  it('fault 63: joins that never open a control stream take nobody’s place or name', async () => {
+  it('fault 63: joins that never open a control stream take no worker’s place or name', async () => {
     await survivesAtStart(async (fleet) => {
       const accepted = await joins(
         fleet,

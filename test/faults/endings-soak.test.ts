@@ -16,7 +16,7 @@ describe('ends of runs in random moments and ways', () => {
   it('fault 57, 58, 59, 68: five runs of `npm run endings` are gone in time, with their announced weights on disk', async () => {
     const lines: string[] = []
     const runs = Array.from({ length: 5 }, (_, index) => index + 1)
-    const violations = await endingRuns({ seed: 1, runs, slackSeconds: SLACK_SECONDS, say: (line) => lines.push(line) })
+    const violations = await endingRuns({ seed: 1, runs, slackSeconds: SLACK_SECONDS, log: (line) => lines.push(line) })
     assert.deepEqual(violations, [], lines.join('\n'))
   })
 })

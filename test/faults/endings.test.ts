@@ -58,7 +58,7 @@ describe('ends that peers must not delay', () => {
     }
   })
 
-  it('fault 60: variables of proxies are set, to an address that nobody answers', async () => {
+  it('fault 60: proxy variables name an address that does not answer', async () => {
     const proxy = 'http://127.0.0.1:9'
     const environment = { http_proxy: proxy, https_proxy: proxy, grpc_proxy: proxy, no_proxy: '', no_grpc_proxy: '' }
     await oracle.survives(1, async () => undefined, [], { environment })

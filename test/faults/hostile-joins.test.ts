@@ -8,9 +8,9 @@ describe('hostile joins beside honest workers', () => {
 
   it('fault 35, 61, 62, 63: 200 joins of `npm run hostile-joins` leave memory, descriptors, workers and weights as they are', async () => {
     const lines: string[] = []
-    const say = (line: string): number => lines.push(line)
+    const log = (line: string): number => lines.push(line)
     const { violations } = await hostileRun({
-      ...{ seed: 1, joins: 200, rate: 40, calmSeconds: 2, rounds: 1, yields: false, say },
+      ...{ seed: 1, joins: 200, rate: 40, calmSeconds: 2, rounds: 1, yields: false, log },
     })
     assert.deepEqual(violations, [], lines.join('\n'))
   })

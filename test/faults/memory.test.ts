@@ -41,7 +41,7 @@ describe('a worker that is killed', () => {
   const undisturbed = new Launch(['train', ...RUN, '--workers', '1'], tiny.environment).result()
 
   it(
-    'fault 51: by the kernel, for memory: the run goes on, and says which limit was hit',
+    'fault 51: by the kernel, for memory: the run continues, and logs which limit was hit',
     { skip: noGroup ?? false },
     async () => {
       const group = new MemoryGroup()
@@ -54,7 +54,7 @@ describe('a worker that is killed', () => {
         assert.ok(status === 0 || signal === 'SIGKILL', stderr)
         const result = await launch.result()
         assert.equal(result['weightsSha256'], (await undisturbed)['weightsSha256'])
-        assert.match(launch.stderr, /Worker 0 ended by SIGKILL \(out of memory\); it is started again\./)
+        assert.match(launch.stderr, /Worker 0 ended by SIGKILL \(out of memory\); restarting it\./)
         assert.ok(launch.stderr.includes(`The limit of 500 MB in ${group.limitFile} was hit.`), launch.stderr)
         assert.match(launch.stderr, /A worker of this run needs more than \d+ MB, and the coordinator holds \d+ MB\./)
         assert.match(launch.stderr, /Use fewer workers \(--workers\)/)
@@ -64,7 +64,7 @@ describe('a worker that is killed', () => {
     },
   )
 
-  it('fault 51: by somebody: the run goes on, and says that no limit on memory was hit', async () => {
+  it('fault 51: by a person or program: the run continues, and logs that no memory limit was hit', async () => {
     assert.notEqual(readMemoryCounters().kills, undefined, 'this kernel does not count what it kills')
     const launch = await middleOfRun()
     const [worker] = await launch.workerPids()
@@ -73,7 +73,7 @@ describe('a worker that is killed', () => {
     assert.equal(result['weightsSha256'], (await undisturbed)['weightsSha256'])
     assert.match(
       launch.stderr,
-      /Worker 0 ended by SIGKILL \(not for memory\); it is started again\. No memory limit was hit/,
+      /Worker 0 ended by SIGKILL \(not out of memory\); restarting it\. No memory limit was hit/,
     )
   })
 })
@@ -139,13 +139,13 @@ describe('a worker that gets no memory', () => {
 describe('memory that is too small for the workers', () => {
   const convoy = path.join(packageRoot, 'bin', 'convoy.mjs')
 
-  it('is said when a run starts, and does not keep it from starting', { skip: noGroup ?? false }, async () => {
+  it('is logged when a run starts, and does not prevent the start', { skip: noGroup ?? false }, async () => {
     const group = new MemoryGroup()
     try {
       group.limit(400e6)
       const launch = new Launch(['train', '--recipe', 'quick', '--workers', '3'], {}, false, group.node)
       const warning = await launch.untilSays(/⚠ 3 workers and the coordinator hold .*/)
-      assert.match(warning, /hold at least 1\.3 GB, and .* allows 400 MB: workers will be killed/)
+      assert.match(warning, /need at least 1\.3 GB, and .* allows 400 MB: workers will be killed/)
       await launch.untilSays(/42000 train/)
       launch.kill()
       await launch.status()
@@ -162,7 +162,7 @@ describe('memory that is too small for the workers', () => {
       assert.equal(status, 1)
       assert.match(
         stdout,
-        /✖ memory: \d+ workers and the coordinator hold at least .* allows 550 MB; use `--workers 1`, or/,
+        /✖ memory: \d+ workers and the coordinator need at least .* allows 550 MB; use `--workers 1`, or/,
       )
     } finally {
       await group.close()

@@ -18,7 +18,7 @@ describe('a network that loses, delays, cuts and damages', () => {
     oracle.remove()
   })
 
-  it('fault 20: a fifth of what is sent is lost and sent again', async () => {
+  it('fault 20: a fifth of the packets is lost and sent again', async () => {
     await oracle.survives(1, async (fleet, [worker]) => {
       worker!.proxy.set(BOTH, { lossRate: 0.2 })
       await fleet.moreSteps(10)
@@ -83,7 +83,7 @@ describe('a network that loses, delays, cuts and damages', () => {
     })
   }
 
-  it('fault 25: flipped bits in what else is said', async () => {
+  it('fault 25: flipped bits in control messages', async () => {
     await oracle.survives(2, async (fleet, [worker]) => {
       let rounds = 0
       for (let round = 0; round < 6; round++) {
@@ -113,7 +113,7 @@ describe('a network that loses, delays, cuts and damages', () => {
     })
   })
 
-  it('fault 27: a port in use is said, and nothing is left half-started', async () => {
+  it('fault 27: a port in use is reported, and nothing is left half-started', async () => {
     const other = net.createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const taken = `127.0.0.1:${(other.address() as net.AddressInfo).port}`

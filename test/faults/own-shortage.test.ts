@@ -112,7 +112,7 @@ const noMount =
 if (noMount) process.stderr.write(`✖ Skipped, a full /dev/shm: ${noMount}\n`)
 
 describe('a /dev/shm that is full', { skip: noMount ?? false }, () => {
-  it('is said once by the coordinator and by the worker, with the remedy, and the run goes on', async () => {
+  it('is logged once by the coordinator and by the worker, with the remedy, and the run continues', async () => {
     const node = path.join(scratch, 'node')
     writeFileSync(node, `#!/bin/sh\nexec unshare -m sh -c '${FULL} && exec "$@"' sh ${process.execPath} "$@"\n`, {
       mode: 0o755,

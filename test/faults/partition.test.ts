@@ -23,7 +23,7 @@ describe('a network that nothing passes', { concurrency: 2 }, () => {
     ['fault 18: nothing passes from the coordinator to the worker', ['down'], 'drop'],
     ['fault 18: what the coordinator says comes much too late', ['down'], 'hold'],
   ] as const) {
-    it(`${row} until it is noticed`, async () => {
+    it(`${row} until it is detected`, async () => {
       await oracle.survives(1, async (fleet, [worker]) => {
         const darkMs = Date.now()
         worker!.proxy.set(directions, { blackhole })

@@ -21,7 +21,7 @@ describe('peers that lie', () => {
     oracle.remove()
   })
 
-  it('fault 41: NaN, infinity, 1e30, wrong shape, a lease of nobody and of yesterday are refused, counted, and computed by others', async () => {
+  it('fault 41: results with NaN, infinity, 1e30, a wrong shape, an unknown or an old lease are rejected, counted, and recomputed by others', async () => {
     await oracle.survives(1, async (fleet, [honest]) => {
       honest!.proxy.set(BOTH, SLOW_LINK)
       const { address } = await fleet.coordinator.announcement()

@@ -128,7 +128,7 @@ describe('what is published', () => {
     ['002', 0o775, 0o664],
     ['077', 0o700, 0o600],
   ] as const) {
-    it(`does not keep others out who umask ${umask} lets in`, async () => {
+    it(`is readable for the users that umask ${umask} permits`, async () => {
       const cache = path.join(scratch, `cache-${umask}`)
       assert.equal(convoy(['data', 'import', 'photos'], { cache, umask }).status, 0)
       assert.deepEqual(modesIn(cache), { directories: [directories], files: [files] })
@@ -147,7 +147,7 @@ describe('what is published', () => {
     })
   }
 
-  it('in a run directory can be read by whoever reads its log', () => {
+  it('in a run directory are readable for the users who can read its log', () => {
     const { directories, files } = modesIn(run)
     assert.deepEqual([directories, files], [[0o755], [0o644]])
     assert.ok(everythingIn(run).some((file) => file.endsWith('model.safetensors')))
@@ -255,7 +255,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
     assert.doesNotMatch(doctor.stderr, /\n\s+at /)
   })
 
-  it('with a home directory that cannot be written is told so before anything is decoded', () => {
+  it('with a home directory that cannot be written gets that error before anything is decoded', () => {
     const home = { ...nobody, HOME: '/' }
     assert.equal(existsSync('/.cache'), false)
     for (const args of [
@@ -270,7 +270,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
       )
   })
 
-  it('is told who makes the checkout ready when that is not allowed', () => {
+  it('is told which user has to run set-up when that is not allowed', () => {
     const checkout = path.join(scratch, 'checkout')
     for (const part of ['bin', 'scripts', 'src', 'package.json', 'package-lock.json', 'tsconfig.base.json'])
       cpSync(path.join(packageRoot, part), path.join(checkout, part), { recursive: true })

@@ -104,7 +104,7 @@ describe('processes that die, freeze, leave and come', () => {
     await oracle.survives(2, async (_fleet, [leaver]) => {
       leaver!.proxy.set(['down'], { blackhole: 'hold' })
       leaver!.launch.terminate()
-      await until('the word of leaving', () => leaver!.launch.stderr.includes('Once more to leave at once'))
+      await until('the word of leaving', () => leaver!.launch.stderr.includes('Send the signal again to leave at once'))
       leaver!.launch.terminate()
       assert.equal(await leaver!.launch.status(), 130)
     })
@@ -141,7 +141,7 @@ describe('processes that die, freeze, leave and come', () => {
     }
   })
 
-  it('fault 08: all workers die; the run says that it waits, and goes on when one comes', async () => {
+  it('fault 08: all workers die; the run logs that it waits, and continues when one joins', async () => {
     await oracle.survives(2, async (fleet, workers) => {
       const killedMs = Date.now()
       for (const { launch } of workers) launch.kill()

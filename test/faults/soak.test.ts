@@ -11,7 +11,7 @@ describe('the soak', () => {
     data.remove()
   })
 
-  it('fault 10: a random fault every two seconds; half a minute of what `npm run chaos` does for long', async () => {
+  it('fault 10: a random fault every two seconds, for half a minute (`npm run chaos` runs longer)', async () => {
     const schedule: string[] = []
     const { violations, faults } = await chaosRun({
       ...{ seed: 3, minutes: 0.4, workers: 2, intervalSeconds: 2 },
@@ -28,7 +28,7 @@ describe('the soak', () => {
         '4',
       ],
       environment: data.environment,
-      say: (line) => void schedule.push(line),
+      log: (line) => void schedule.push(line),
     })
     assert.deepEqual(violations, [], schedule.join('\n'))
     assert.ok(faults.length >= 3, `${faults.length} faults are none`)

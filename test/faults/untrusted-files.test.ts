@@ -57,7 +57,7 @@ function assertRefused({ status, stderr }: SpawnSyncReturns<string>, message: Re
   assert.doesNotMatch(stderr, /\n\s+at /)
 }
 
-describe('fault 67: a run directory that somebody else made', () => {
+describe('fault 67: a run directory made by another user', () => {
   const finished = path.join(scratch, 'finished')
   let copies = 0
   const copy = (): string => {
@@ -89,14 +89,14 @@ describe('fault 67: a run directory that somebody else made', () => {
     })
   }
 
-  it('with a device or a file beyond its limit is refused', () => {
+  it('with a device or a file beyond its limit is rejected', () => {
     const directory = copy()
     rmSync(path.join(directory, 'environment.json'))
     symlinkSync('/dev/zero', path.join(directory, 'environment.json'))
     assertRefused(convoy('report', directory), /environment\.json is a device and no regular file/)
     rmSync(path.join(directory, 'environment.json'))
     truncateSync(path.join(directory, 'metrics.jsonl'), 600e6)
-    assertRefused(convoy('report', directory), /metrics\.jsonl has more than the 500 MB/)
+    assertRefused(convoy('report', directory), /metrics\.jsonl is larger than the limit of 500 MB/)
   })
 
   it('with links for report.html and inspection.json has them replaced, not followed', () => {
@@ -115,7 +115,7 @@ describe('fault 67: a run directory that somebody else made', () => {
       assert.ok(lstatSync(path.join(directory, name)).isFile())
       assert.ok(lstatSync(path.join(directory, name)).size > 1000)
     }
-    assert.match(stderr, /inspection\.json is damaged, and is made again/)
+    assert.match(stderr, /inspection\.json is damaged and will be computed again/)
     assert.deepEqual(
       readdirSync(directory).filter((name) => name.startsWith('.')),
       [],
@@ -132,8 +132,8 @@ describe('fault 67: a run directory that somebody else made', () => {
   })
 })
 
-describe('fault 67: data and a cache that somebody else made', () => {
-  it('pipes in the place of IDX files are refused', () => {
+describe('fault 67: data and a cache made by another user', () => {
+  it('pipes in place of IDX files are rejected', () => {
     const directory = path.join(scratch, 'idx')
     mkdirSync(directory)
     pipe(path.join(directory, 'train-images-idx3-ubyte'))
@@ -156,12 +156,12 @@ describe('fault 67: a pipe or a device for --config', () => {
   const show = `${JSON.stringify(process.execPath)} ${JSON.stringify(CONVOY)} config show --config`
   const shell = (script: string): SpawnSyncReturns<string> => run('bash', ['-c', script])
 
-  it('without end is refused', () => {
+  it('without end is rejected', () => {
     for (const source of ['/dev/zero', '<(yes "seed: 1")'])
-      assertRefused(shell(`${show} ${source}`), /--config .* has more than the 1\.0 MB/)
+      assertRefused(shell(`${show} ${source}`), /--config .* is larger than the limit of 1\.0 MB/)
   })
 
-  it('is read to its end, however late that comes, and what is waited for is said', () => {
+  it('is read to its end, however late that comes, and the wait is reported', () => {
     const atOnce = shell(`${show} <(echo seed: 17)`)
     assert.match(atOnce.stdout, /^seed: 17$/m, atOnce.stderr)
     const fifo = path.join(scratch, 'late.yaml')
@@ -177,7 +177,7 @@ describe('fault 67: reading a file', () => {
     const file = path.join(scratch, 'five')
     writeFileSync(file, '12345')
     assert.equal(readRegularFile(file, 5).toString(), '12345')
-    assert.throws(() => readRegularFile(file, 4), /more than the 4 B/)
+    assert.throws(() => readRegularFile(file, 4), /larger than the limit of 4 B/)
     assert.throws(() => readRegularFile(scratch, 5, 'data'), /EISDIR/)
     assert.equal(readTextIfThere(path.join(scratch, 'none'), 5), undefined)
     const socket = path.join(scratch, 'socket')

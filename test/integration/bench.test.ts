@@ -68,7 +68,7 @@ describe('convoy bench', () => {
     assert.ok(ops.every(({ milliseconds }, index) => index === 0 || milliseconds <= ops[index - 1]!.milliseconds))
   })
 
-  it('measures what reports cost', async () => {
+  it('measures the cost of reports', async () => {
     const launch = new Launch(['bench', 'reporting', '--workers', '1', '--rounds', '1', '--steps', '3', '--json'])
     const { off, on, ratio, epochHookMs } = (await launch.result()) as unknown as ReportingResult
     assert.deepEqual([off.length, on.length], [1, 1])
@@ -76,7 +76,7 @@ describe('convoy bench', () => {
     assert.ok(epochHookMs > 0)
   })
 
-  it('names what a list can hold', async () => {
+  it('names the allowed values of a list', async () => {
     const launch = new Launch(['bench', 'engine', '--network', 'resnet8,vgg'])
     assert.equal(await launch.status(), 2)
     assert.match(launch.stderr, /'--network <names>'.* It takes resnet8, resnet20/)

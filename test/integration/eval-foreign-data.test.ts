@@ -67,7 +67,7 @@ describe('a data set that the run did not train on', () => {
     )
   })
 
-  it('is split by the seed of the run where a split is asked for, and that is said', async () => {
+  it('is split with the seed of the run when --split is given, and a note says so', async () => {
     const folder = path.join(scratch.directory, 'fresh')
     const parts = ['train', 'validation', 'test'].map(
       (split) => evaluate('--data', folder, '--split', split)['samples'],
@@ -75,7 +75,7 @@ describe('a data set that the run did not train on', () => {
     assert.deepEqual(parts, [14, 4, 3])
     assert.match(
       convoy(['eval', run, '--data', folder, '--split', 'test']).stdout,
-      /The test split is one of fresh, made with the run's seed 1; --split all measures all of it/,
+      /The test split of fresh was made with the run's seed 1; --split all measures all images/,
     )
   })
 
@@ -86,11 +86,11 @@ describe('a data set that the run did not train on', () => {
     assert.equal((dataset as Json)['isTrainedOn'], false)
     assert.equal(samples, 120)
     assert.deepEqual(overlap, { training: 84, validation: 18 })
-    assert.match(stderr, /⚠ 84 of the 120 images are in the run's training split too/)
+    assert.match(stderr, /⚠ 84 of the 120 images are also in the run's training split/)
     assert.match(stderr, /⚠ 18 of the 120 images are in the run's validation split too/)
   })
 
-  it('is not said to be new where the images of the run are not there to compare with', async () => {
+  it('warns that overlap could not be checked when the images of the run are missing', async () => {
     const folder = path.join(scratch.directory, 'fresh')
     const { status, stdout, stderr } = convoy(['eval', run, '--data', folder, '--json'], scratch.cache('other'))
     assert.equal(status, 0, stderr)
@@ -103,7 +103,7 @@ describe('a data set that the run did not train on', () => {
     assert.equal(evaluate('--data', few)['samples'], 2)
     const { status, stderr } = convoy(['eval', run, '--data', few, '--split', 'test'])
     assert.equal(status, 2)
-    assert.match(stderr, /✖ --split test: few has 2 images, too few to split; take them all with --split all/)
+    assert.match(stderr, /✖ --split test: few has 2 images, too few to split; use all of them with --split all/)
     assert.match(convoy(['data', 'info', few]).stdout, /split .*1 train, 1 validation, 0 test/)
   })
 })
@@ -121,11 +121,11 @@ describe('classes of a data set', () => {
       [0, 0, 5],
     ])
     const { stdout } = convoy(['eval', run, '--data', some])
-    assert.match(stdout, /No image measured is of these classes of the model: cat\./)
+    assert.match(stdout, /The measured images have none of these classes of the model: cat\./)
     assert.match(stdout, /│ cat +│ – +/)
   })
 
-  it('that were renamed are refused, also where there are as many', async () => {
+  it('that were renamed are rejected, even if their number is equal', async () => {
     for (const [name, classes, message] of [
       ['renamed', { bird, cat, hound: dog }, /does not know the class hound\. Its classes are bird, cat, dog\./],
       ['capital', { Cat: cat, bird, dog }, /does not know the class Cat \(did you mean "cat"\?\)\. Its classes/],
@@ -143,7 +143,7 @@ describe('classes of a data set', () => {
     }
   })
 
-  it('are inspected as the names say', async () => {
+  it('are inspected by their names', async () => {
     const folder = path.join(scratch.directory, 'some')
     const { status, stdout, stderr } = convoy(['inspect', run, '--data', folder])
     assert.equal(status, 0, stderr)
@@ -154,7 +154,7 @@ describe('classes of a data set', () => {
     assert.equal(inspection.dataset['name'], 'some')
   })
 
-  it('do not matter where the images have another size: that is said first, with a remedy that works', async () => {
+  it('are reported after another image size, which comes with a remedy that works', async () => {
     const large = await scratch.folder('large', { bird, cat }, [300, 301], { side: 24 })
     const { status, stderr } = convoy(['eval', run, '--data', large])
     assert.equal(status, 2)

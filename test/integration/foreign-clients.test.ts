@@ -71,7 +71,7 @@ describe("gRPC's own Python packages", () => {
     python = await pythonEnvironment('test', path.join(SOURCES, 'requirements.txt'), () => undefined)
   })
 
-  it('call health and Status through reflection and through stubs of the proto file, and find what protoc makes of it', async () => {
+  it('call health and Status through reflection and through stubs of the proto file, and read the same descriptors as protoc', async () => {
     const protos = [path.join(packageRoot, 'proto'), path.resolve(path.dirname(protoPath), '..', '..')]
     const output = mkdtempSync(path.join(scratch, 'stubs-'))
     const { stdout } = await run(python, [path.join(SOURCES, 'call_coordinator.py'), admin, output, ...protos])
@@ -98,7 +98,7 @@ describe("gRPC's own Python packages", () => {
     assert.deepEqual(called.watch, { '': 'SERVING', 'convoy.run': 'SERVING', nonsense: 'SERVICE_UNKNOWN' })
   })
 
-  it('do what the documentation shows', async () => {
+  it('work as documented', async () => {
     const [, program] = /^```python\n(.*?)^```$/ms.exec(PAGE)!
     const file = path.join(scratch, 'documented.py')
     writeFileSync(file, program!.replaceAll(DOCUMENTED, admin))

@@ -89,7 +89,7 @@ describe('a coordinator', () => {
     coordinator.kill()
   })
 
-  it('tells by reflection what the admin listener has, and describes it as the proto file does', async () => {
+  it('lists by reflection the services of the admin listener, as the proto file describes them', async () => {
     const coordinator = new Launch(RUN, tiny.environment)
     const { adminAddress } = await coordinator.announcement()
     for (const version of ['v1', 'v1alpha']) {

@@ -81,7 +81,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
 
     // Of the weights as they are, while the run goes on.
     assert.equal((await labelsOf(page, '#kernels canvas')).length, 16)
-    assert.match(await textOf(page, '#looking'), /come at the end, .* or now/)
+    assert.match(await textOf(page, '#looking'), /computed at the end of the run, .* or now/)
     await page.click('#look')
     await page.waitForSelector('#samples button', PATIENCE)
     assert.match(await textOf(page, '#predicted'), /^180 validation images after step [\d,]+/)
@@ -120,7 +120,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     await page.close()
   })
 
-  it('shows the end to whoever is there, and is one file afterwards, which needs no server', async () => {
+  it('shows the end to open pages, and is a self-contained file afterwards', async () => {
     const run = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '20', '--json']
     const training = new Launch(['train', ...run, '--workers', '2'], tiny.environment, true)
     const { metrics } = await training.announcement()
@@ -215,7 +215,7 @@ describe('convoy status --open', () => {
 })
 
 describe('convoy report', () => {
-  it('says what it cannot read', async () => {
+  it('names the file that it cannot read', async () => {
     const nothing = new Launch(['report', scratch])
     assert.equal(await nothing.status(), 2)
     assert.match(nothing.stderr, /is no run directory: it lacks metrics\.jsonl/)

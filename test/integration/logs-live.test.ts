@@ -78,7 +78,7 @@ describe('--log-level', () => {
     assert.match(stderr, /✖.*--worker-log-level.*error, warn, info, debug/)
   })
 
-  it('lets leases and calls into the log of a run, and the news of workers when they are asked for', async () => {
+  it('adds leases, calls and lines of workers to the log of a run when they are asked for', async () => {
     const dataset = tiny()
     const levels = ['--log-level', 'info,scheduler=debug', '--worker-log-level', 'info']
     const coordinator = new Launch(['coordinator', ...runOn(dataset), ...levels], dataset.environment)
@@ -106,7 +106,7 @@ describe('--name of a worker', () => {
     })
 })
 
-describe('what workers log', () => {
+describe('log lines of workers', () => {
   it('reaches the coordinator before they are gone: the reason, with the name of the worker', async () => {
     const dataset = tiny()
     const coordinator = new Launch(['coordinator', ...runOn(dataset)], dataset.environment)
@@ -123,7 +123,7 @@ describe('what workers log', () => {
     coordinator.kill()
   })
 
-  it('cannot flood the coordinator or move a cursor, whoever sends it; nonsense ends its membership', async () => {
+  it('cannot flood the coordinator or move a cursor; an invalid line disconnects its worker', async () => {
     const dataset = tiny()
     const coordinator = new Launch(['coordinator', ...runOn(dataset)], dataset.environment)
     const { address, runDirectory } = await coordinator.announcement()
@@ -170,7 +170,7 @@ describe('what workers log', () => {
 })
 
 describe('a run that fails', () => {
-  it('tells the earliest cause first: the data set that a computing thread could not read', async () => {
+  it('reports the earliest cause first: the data set that a compute thread could not read', async () => {
     const dataset = tiny()
     const train = new Launch(['train', ...runOn(dataset), '--workers', '1'], dataset.environment, true)
     after(() => {
@@ -184,7 +184,7 @@ describe('a run that fails', () => {
     assert.match(first!, /^✖ First: \d\d:\d\d:\d\d\.\d\d\d .*-0: .*packed\.bin.*/)
     assert.match(
       consequences[0]!,
-      /^ {2}then: .*Worker 0 ended with status 2 \(.*packed\.bin.*\); it is started again\. \(3 times\)$/,
+      /^ {2}then: .*Worker 0 ended with status 2 \(.*packed\.bin.*\); restarting it\. \(3 times\)$/,
     )
     assert.match(consequences.at(-1)!, /^ {2}then: No worker is left/)
     const last = logOf(runDirectory).at(-1)!

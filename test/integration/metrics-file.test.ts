@@ -18,7 +18,7 @@ after(() => {
 const STEP = { time: 1, ...EVENTS.find((event) => event.kind === 'step')! }
 
 describe('metrics.jsonl', () => {
-  it('holds nothing but what its schema says, whatever happens in the run', async () => {
+  it('fits its schema, whatever happens in the run', async () => {
     const run = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '40', '--workers', '2', '--audit', '1/3']
     const launch = new Launch(['train', ...run, '--json'], tiny.environment, true)
     await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 20)
@@ -36,7 +36,7 @@ describe('metrics.jsonl', () => {
     for (const kind of happened) assert.ok(kinds.has(kind), kind)
   })
 
-  it('has a schema that refuses unknown fields, missing fields and values that cannot be', () => {
+  it('has a schema that rejects unknown fields, missing fields and invalid values', () => {
     assert.ok(metricsLineSchema.safeParse(STEP).success)
     const { loss: _loss, ...without } = STEP
     for (const spoiled of [

@@ -45,8 +45,8 @@ describe('Prometheus with a live run', { skip: !hasPrometheus() && 'prometheus i
     const prometheus = spawn(NATIVE, [`${new URL(metrics).host},[::1]:9`, `${port}`], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
-    let said = ''
-    prometheus.stderr.on('data', (text: Buffer) => (said += text.toString()))
+    let output = ''
+    prometheus.stderr.on('data', (text: Buffer) => (output += text.toString()))
     try {
       const ask = async <Answer>(query: string): Promise<Answer | undefined> => {
         const response = await fetch(`http://127.0.0.1:${port}/api/v1/${query}`).catch(() => undefined)
@@ -82,12 +82,12 @@ describe('Prometheus with a live run', { skip: !hasPrometheus() && 'prometheus i
     } finally {
       prometheus.kill('SIGTERM')
       const [status] = (await once(prometheus, 'exit')) as [number | null]
-      assert.equal(status, 0, said)
+      assert.equal(status, 0, output)
     }
   })
 
-  it('says what is wrong with its arguments', () => {
-    for (const [args, said] of [
+  it('reports invalid arguments', () => {
+    for (const [args, output] of [
       [['7702'], /host:port/],
       [['127.0.0.1:7702,'], /host:port/],
       [['127.0.0.1:7702,x'], /host:port.* not x/],
@@ -95,7 +95,7 @@ describe('Prometheus with a live run', { skip: !hasPrometheus() && 'prometheus i
     ] as const) {
       const { status, stderr } = spawnSync(NATIVE, args, { encoding: 'utf8' })
       assert.equal(status, 2)
-      assert.match(stderr, said)
+      assert.match(stderr, output)
     }
   })
 })

@@ -151,7 +151,7 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
     assert.equal(new Set(legends).size, legends.length, `${title}: ${legends.join(', ')}`)
   }
 
-  it('are told by what they are: names, version, recipe, network, data set, precision and seed', async () => {
+  it('are described by labels: name, version, recipe, network, data set, precision and seed', async () => {
     const { version } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string }
     const infos = await query('convoy_run_info')
     for (const name of ['left', 'right']) {
@@ -167,7 +167,7 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
     }
   })
 
-  it('keep apart workers of the same name, which say whose they are when they are scraped themselves', async () => {
+  it('separate workers of equal names, which are labelled with their run when scraped themselves', async () => {
     const own = await query('convoy_worker_shards_total{component="worker"}')
     assert.deepEqual(
       own.map(({ metric }) => [metric['run'], metric['worker']]).sort(),

@@ -57,13 +57,13 @@ describe('standard error of a command that succeeds', () => {
       assert.equal(status, 0)
     })
 
-  it('holds what TensorFlow says to who asks for it, and to nobody else', async () => {
+  it("shows TensorFlow's lines only when they are asked for", async () => {
     const launch = new Launch(['inspect', run], { ...tiny.environment, TF_CPP_MIN_LOG_LEVEL: '0' })
     assert.equal(await launch.status(), 0)
     assert.match(launch.stderr, LIBRARIES)
   })
 
-  it('holds what TensorFlow says when its link to absl cannot be made, and the command goes on', async () => {
+  it("shows TensorFlow's lines when the absl addon cannot be compiled, and the command continues", async () => {
     const cache = path.join(scratch, 'cache')
     const runtime = path.join(cache, 'runtime')
     mkdirSync(runtime, { recursive: true })
@@ -84,7 +84,7 @@ describe('standard error of a command that succeeds', () => {
 })
 
 describe('while the workers of a run start', () => {
-  it('it waits for them, and says that none can compute when they had their time', () => {
+  it('it waits for them, and after their start time logs that none can compute', () => {
     const events: RunEvent[] = []
     let [nowMs, starting] = [0, 2]
     const pool = new WorkerPool({
@@ -103,7 +103,7 @@ describe('while the workers of a run start', () => {
     )
   })
 
-  it('convoy train says how many', async () => {
+  it('convoy train logs how many', async () => {
     const launch = new Launch([...TRAIN, '--epochs', '100000', '--workers', '1'], tiny.environment)
     await launch.announcement()
     for (let pids: number[] = []; pids.length === 0;) {
@@ -130,7 +130,7 @@ function levelAtWhichLogged(event: RunEvent): string | undefined {
 }
 
 describe('the log of a run', () => {
-  it('has no line at info for what is expected: a late result, a shard that somebody recomputes', () => {
+  it('has no line at info for expected events: a late result, a shard recomputed by another worker', () => {
     for (const code of ['stale', 'audited', 'abandoned'] as const)
       assert.equal(levelAtWhichLogged({ kind: 'refused', worker, code, reason: code }), 'debug', code)
     assert.equal(levelAtWhichLogged({ kind: 'rescued', workerId: 1, lateId: 2, shards: 1 }), 'debug')

@@ -268,7 +268,7 @@ function allFaults(all: readonly Text[]): string[] {
   return all.flatMap((text) => faultsOf(text, reaching))
 }
 
-describe('what a text advises', () => {
+describe('a remedy in a text', () => {
   it('exists: command, flag, setting, script, file and variable, in every command that can show the text', () => {
     assert.deepEqual(allFaults(texts), [])
   })

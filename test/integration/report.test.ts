@@ -45,7 +45,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
   })
   after(async () => browser.close())
 
-  it('begins with the test accuracy, larger than all else, and says how many images and which weights', async () => {
+  it('begins with the test accuracy, larger than all else, and names its weights and number of images', async () => {
     const page = await opened(finished)
     const { accuracy, loss, samples } = result['test'] as { accuracy: number; loss: number; samples: number }
     const [largest] = (await visibleTexts(page)).toSorted((a, b) => b.size - a.size)
@@ -54,7 +54,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const right = Math.round(accuracy * samples)
     assert.match(
       text,
-      new RegExp(`Test accuracy\\s+${shareOf(accuracy)}\\s+${right} of ${samples} test images right; best weights`),
+      new RegExp(`Test accuracy\\s+${shareOf(accuracy)}\\s+${right} of ${samples} test images correct; best weights`),
     )
     inOrder(text, [
       'Test accuracy',
@@ -71,7 +71,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     await page.close()
   })
 
-  it('says what was run: hyperparameters in words, data set, command, dates, software, hardware, weights', async () => {
+  it('describes the run: hyperparameters in words, data set, command, dates, software, hardware, weights', async () => {
     const page = await opened(finished)
     const text = await wholeText(page)
     for (const part of [
@@ -131,7 +131,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const page = await opened(finished)
     const text = await wholeText(page)
     assert.doesNotMatch(text, /--(?![a-z])/)
-    for (const name of [/cross-entropy \(nats\)/, /right answers \(%\)/, /↑ learning rate/, /images per second/])
+    for (const name of [/cross-entropy \(nats\)/, /accuracy \(%\)/, /↑ learning rate/, /images per second/])
       assert.match(text, name)
     assert.equal(text.match(/step →/g)?.length, 4)
     const legends = await page.$$eval('.u-value', (all) => all.map(({ textContent }) => textContent))
@@ -187,7 +187,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     await page.close()
   })
 
-  it('tells a run that was stopped, interrupted or failed from one that was finished', async () => {
+  it('distinguishes stopped, interrupted and failed runs from finished ones', async () => {
     const stopped = train([...ENDLESS, '--json'])
     await stopped.untilMetrics(({ kind }) => kind === 'evaluated')
     await new Launch(['stop', '--admin', (await stopped.announcement()).adminAddress], tiny.environment).status()
@@ -207,7 +207,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const text = await wholeText(second)
     assert.match(text, /Stopped early after [\d,]+ of [\d,]+ steps\. By SIGTERM\./)
     assert.match(text, /Test accuracy\s+not measured\s+the run was stopped before its test/)
-    assert.match(text, /Best validation accuracy\s+[\d.]+ %\s+\d+ of 180 validation images right; best weights/)
+    assert.match(text, /Best validation accuracy\s+[\d.]+ %\s+\d+ of 180 validation images correct; best weights/)
     assert.match(text, /Last weights\s+after step [\d,]+;.* sha256\s+[0-9a-f]{64}/)
     await second.close()
 
@@ -216,12 +216,12 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const third = await opened((await failed.announcement()).runDirectory)
     const why = await wholeText(third)
     assert.match(why, /Failed after \d+ of [\d,]+ steps\. Step \d+.*learning rate/)
-    assert.match(why, /Best validation accuracy\s+not measured\s+it ended before the first validation/)
+    assert.match(why, /Best validation accuracy\s+not measured\s+the run ended before its first validation/)
     assert.deepEqual(await barriers(third), [])
     await third.close()
   })
 
-  it('says what was not recorded: of a killed run, and of one of an older version', async () => {
+  it('marks missing facts as not recorded: of a killed run, and of one of an older version', async () => {
     const killed = copyOf(finished, 'killed')
     for (const file of ['status.json', 'result.json', 'environment.json', 'model', 'inspection.json'])
       rmSync(path.join(killed, file), { recursive: true })

@@ -67,7 +67,7 @@ describe('a run warns at its start', () => {
     assert.equal(cured.result['samplesSeen'], 21)
   })
 
-  it('that validation and test have too few images to tell much', () => {
+  it('that validation and test have too few images for reliable numbers', () => {
     const { warnings } = train(path.join(scratch.directory, 'tiny'), '--max-steps', '1')
     assert.deepEqual(
       warnings.filter((line) => line.includes('Only')),

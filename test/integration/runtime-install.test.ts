@@ -100,7 +100,7 @@ describe('an installation of the native runtime that cannot succeed', () => {
     )
   })
 
-  it('refuses a wheel that is not the published one', async () => {
+  it('rejects a wheel that is not the published one', async () => {
     const [cache, wheels] = [fresh(), fresh()]
     const [name, machine] = process.arch === 'arm64' ? ['tensorflow', 'aarch64'] : ['tensorflow_cpu', 'x86_64']
     const tags = `cp311-cp311-manylinux_2_17_${machine}.manylinux2014_${machine}`
@@ -109,7 +109,7 @@ describe('an installation of the native runtime that cannot succeed', () => {
     await assertFails(running, cache, 1, /^✖ The downloaded TensorFlow is not the one that was published/)
   })
 
-  it('says so when the package index cannot be reached', async () => {
+  it('reports that the package index cannot be reached', async () => {
     const cache = fresh()
     const running = convoyRuntime(['install', '--cpu'], cache, {
       PIP_INDEX_URL: 'http://127.0.0.1:9/simple',
@@ -125,10 +125,10 @@ describe('an installation of the native runtime that cannot succeed', () => {
     )
   })
 
-  it('refuses --from a directory without TensorFlow, as a mistake of the user', async () => {
+  it('rejects --from with a directory without TensorFlow, as a mistake of the user', async () => {
     const cache = fresh()
     const running = convoyRuntime(['install', '--from', fresh()], cache)
-    await assertFails(running, cache, 2, /^✖ --from .* holds no TensorFlow with its C\+\+ libraries and headers/)
+    await assertFails(running, cache, 2, /^✖ --from .* contains no TensorFlow with its C\+\+ libraries and headers/)
   })
 
   it('leaves nothing behind when the compiler fails', async () => {
@@ -137,10 +137,10 @@ describe('an installation of the native runtime that cannot succeed', () => {
     for (const library of ['cc', 'framework'])
       writeFileSync(path.join(from, `libtensorflow_${library}.so.2`), 'no library')
     const running = convoyRuntime(['install', '--from', from], cache)
-    await assertFails(running, cache, 1, /^✖ g\+\+ cannot compile the link to TensorFlow/)
+    await assertFails(running, cache, 1, /^✖ g\+\+ cannot compile the Node addon for TensorFlow/)
   })
 
-  it('refuses --cpu together with --gpu', async () => {
+  it('rejects --cpu together with --gpu', async () => {
     const cache = fresh()
     const ending = await convoyRuntime(['install', '--cpu', '--gpu'], cache)
     assert.equal(ending.status, 2)
@@ -149,7 +149,7 @@ describe('an installation of the native runtime that cannot succeed', () => {
 })
 
 describe('an installed runtime', () => {
-  it('is not found in an empty cache, and show says what to do', async () => {
+  it('is not found in an empty cache, and show names the remedy', async () => {
     const cache = fresh()
     assert.equal(findRuntime({ CONVOY_CACHE: cache }), undefined)
     await assertFails(
@@ -198,7 +198,7 @@ describe('the staging directory of an installation', () => {
     assert.deepEqual(readdirSync(root), [])
   })
 
-  it('stays for a day when it has no lock, or one of another machine: nobody can tell whether it is in use', async () => {
+  it('stays for a day when it has no lock, or one of another machine: it may be in use', async () => {
     const root = fresh()
     const dead = spawnSync(process.execPath, ['-e', '']).pid
     const earlier = path.join(root, `.staging-${os.hostname()}-${dead}-abcdef`)

@@ -82,7 +82,7 @@ function assertLines(lines: string[], expected: RegExp[]): void {
 }
 
 describe('the set-up of a checkout', () => {
-  it('refuses a Node that the packages, or the tools of the tests, do not run on in one sentence', async () => {
+  it('rejects a Node version that the packages or the test tools do not support, in one sentence', async () => {
     const { nodeProblem } = (await import(pathToFileURL(SETUP).href)) as {
       nodeProblem: (version: string, development?: boolean) => string | undefined
     }
@@ -97,7 +97,7 @@ describe('the set-up of a checkout', () => {
     for (const version of ['20.19.0', '22.13.0', '24.0.0']) assert.equal(nodeProblem(version, true), undefined)
   })
 
-  it('does what is to do, then nothing, in silence and under a second; and builds again what changed', async () => {
+  it('completes the set-up, then does nothing in under a second, and rebuilds after a change', async () => {
     const root = makeCheckout()
     const first = await setUp(root)
     assertLines(first.lines, [...PACKAGES, ...BUILD])
@@ -152,11 +152,11 @@ describe('the set-up of a checkout', () => {
     await once(other.stdout, 'data')
     const { status, lines } = await setUp(root, {}, () => other.stdin.end())
     assert.equal(status, 0, lines.join('\n'))
-    assert.match(lines[0]!, /^Set-up: waiting for the one of process \d+ …$/)
+    assert.match(lines[0]!, /^Set-up: waiting for the set-up of process \d+ …$/)
     assertLines(lines.slice(1), [...PACKAGES, ...BUILD])
   })
 
-  it('without npm, says so', async () => {
+  it('without npm, reports that', async () => {
     const root = makeCheckout()
     const failed = await setUp(root, { PATH: path.join(root, 'src') })
     assert.equal(failed.status, 1)

@@ -66,13 +66,13 @@ describe(
       second = await run('--name', 'second', '--seed', '7', '--set', 'optimizer.kind=adamw')
       const flags = ['--logdir', logs, '--host', '127.0.0.1', '--port', '0']
       server = spawn(python!, ['-m', 'tensorboard.main', ...flags], { stdio: ['ignore', 'ignore', 'pipe'] })
-      let said = ''
+      let output = ''
       server.stderr!.on('data', (text: Buffer) => {
-        said += text.toString()
-        url = /at (http:\/\/\S+?)\/? /.exec(said)?.[1] ?? ''
+        output += text.toString()
+        url = /at (http:\/\/\S+?)\/? /.exec(output)?.[1] ?? ''
       })
       await until('TensorBoard', () => {
-        assert.equal(server.exitCode, null, said)
+        assert.equal(server.exitCode, null, output)
         return url !== ''
       })
       await until('the files of both', async () => {

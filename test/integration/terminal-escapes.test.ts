@@ -86,7 +86,7 @@ describe('names that a terminal would obey', () => {
     }
   })
 
-  it('are what they are in JSON, which no terminal obeys either', async () => {
+  it('are unchanged in JSON, in a form that terminals do not obey', async () => {
     const launch = await convoy('data', 'info', 'hostile', '--json')
     assertSafe(launch.stdout)
     const { classes } = JSON.parse(launch.stdout) as { classes: { name: string }[] }
@@ -152,7 +152,7 @@ describe('what is shown', () => {
       assert.equal(printable(text), text)
   })
 
-  it('shows what hides as what it is', () => {
+  it('shows hidden characters as escapes', () => {
     for (const [text, wanted] of [
       ['a\u200bb', String.raw`a\u200bb`],
       ['ca\u200dt', String.raw`ca\u200dt`],

@@ -57,7 +57,7 @@ describe('progress on a terminal', { skip: noTerminal }, () => {
     assert.ok(lines.slice(lines.indexOf(bars[0]!)).some((line) => line.includes('weights sha256')))
   })
 
-  it('fits a narrow one: the bar leaves out what matters least', async () => {
+  it('fits a narrow terminal: the bar leaves out the least important parts', async () => {
     const terminal = await trainOn(38)
     const drawn = terminal.raw.split('\r').map((part) => part.split('\u001b[K')[0]!)
     const bars = drawn.filter((part) => /^\d+\/27 {2}/.test(part))
@@ -128,7 +128,7 @@ describe('convoy status --watch', () => {
     await watch.untilPrints(/step [1-9]\d* of .*\n[^]*step \d+ of .*\n/)
     launch.kill()
     assert.equal(await watch.status(), 0, watch.stderr)
-    assert.match(watch.stderr, /^The coordinator at .* has gone\.$/m)
+    assert.match(watch.stderr, /^The coordinator at .* no longer answers: its run ended\.$/m)
     assert.equal(await json.status(), 0, json.stderr)
     launch.remove()
     assert.doesNotMatch(watch.stdout, CONTROL)
@@ -159,7 +159,7 @@ describe('convoy status --watch', () => {
     launch.remove()
   })
 
-  it('says what --watch takes, and that there is no run', async () => {
+  it('reports an invalid value of --watch, and a missing run', async () => {
     const empty = mkdtempSync(path.join(scratch, 'empty-'))
     for (const [args, said] of [
       [['--watch', '0'], /--watch.*whole number from 1 to 3600/],

@@ -92,7 +92,7 @@ before(async () => {
 })
 
 describe('a model that left its run', () => {
-  it('says to stock TensorFlow.js what its classes, its input and its output are', () => {
+  it('gives stock TensorFlow.js its classes, input and output', () => {
     const model = JSON.parse(readFileSync(path.join(moved, 'layers-model', 'model.json'), 'utf8')) as Json
     const metadata = model['userDefinedMetadata'] as Json
     assert.deepEqual(metadata['classNames'], CLASSES)

@@ -1,5 +1,5 @@
 import { formatDuration } from '../../src/shared/units.js'
-import { numberFlag, readFlagsAndWords, refuse } from '../support/developer-flags.js'
+import { numberFlag, readFlagsAndWords, exitUsage } from '../support/developer-flags.js'
 import { drawn, withWords } from './choose.js'
 import { findInSimulation } from './in-simulation.js'
 import { findInTests } from './in-tests.js'
@@ -26,13 +26,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 const startedMs = performance.now()
 const verdicts: Verdict[] = []
-const tell = (verdict: Verdict): void => {
+const record = (verdict: Verdict): void => {
   verdicts.push(verdict)
   process.stdout.write(`${verdict.isCaught ? '✔ caught' : '✖ missed'}  ${verdict.name}: ${verdict.how}\n`)
 }
 try {
-  if (values.numbers) await findInTests(chosen(NUMBER_MUTATIONS), tell, over.signal)
-  else await findInSimulation(chosen(SCHEDULER_MUTATIONS), tell, over.signal)
+  if (values.numbers) await findInTests(chosen(NUMBER_MUTATIONS), record, over.signal)
+  else await findInSimulation(chosen(SCHEDULER_MUTATIONS), record, over.signal)
 } catch (error) {
   process.stderr.write(`✖ ${(error as Error).message}\n`)
   process.exit(1)
@@ -48,6 +48,6 @@ process.exitCode = missed.length === 0 ? 0 : 1
 function chosen<M extends { name: string; file: string; find: string; replace: string }>(all: readonly M[]): M[] {
   const named = withWords(all, words)
   if (named.length === 0)
-    refuse(`no fault has ${words.join(' or ')} in its name:\n${all.map(({ name }) => `  ${name}`).join('\n')}`)
+    exitUsage(`no fault has ${words.join(' or ')} in its name:\n${all.map(({ name }) => `  ${name}`).join('\n')}`)
   return drawn(named, sample, seed)
 }

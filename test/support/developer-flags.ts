@@ -29,7 +29,7 @@ function readCommand<const Options extends NonNullable<ParseArgsConfig['options'
   try {
     if (!process.argv.includes('--help')) return parseArgs({ options, allowPositionals })
   } catch (error) {
-    refuse((error as Error).message)
+    exitUsage((error as Error).message)
   }
   process.stdout.write(`${usage}\n`)
   process.exit(0)
@@ -39,10 +39,11 @@ function readCommand<const Options extends NonNullable<ParseArgsConfig['options'
 export function numberFlag(flag: string, text: string, least: number, most: number, isWhole = false): number {
   const value = Number(text)
   if (text.trim() !== '' && value >= least && value <= most && (!isWhole || Number.isInteger(value))) return value
-  refuse(`${flag} ${text}: give a ${isWhole ? 'whole ' : ''}number from ${least} to ${most}`)
+  exitUsage(`${flag} ${text}: give a ${isWhole ? 'whole ' : ''}number from ${least} to ${most}`)
 }
 
-export function refuse(text: string): never {
+/** Prints a problem with the flags and exits with status 2. */
+export function exitUsage(text: string): never {
   process.stderr.write(`✖ ${text}\n`)
   process.exit(2)
 }

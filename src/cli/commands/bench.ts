@@ -59,18 +59,20 @@ export function benchCommand(): Command {
 
 function engineCommand(): Command {
   return new Command('engine')
-    .description('training steps, all costs included, side by side with what you would use instead; rounds interleaved')
+    .description('compare whole training steps with those of PyTorch and TensorFlow, in interleaved rounds')
     .addOption(listOption('--network <names>', NETWORK_NAMES.join(', '), NETWORK_NAMES, ['resnet20']))
     .addOption(listOption('--precision <names>', PRECISIONS.join(', '), PRECISIONS, PRECISIONS))
     .addOption(listOption('--augmentation <on,off>', 'train on augmented images', ['on', 'off'], ['on']))
-    .addOption(listOption('--workers <numbers>', "worker counts of Convoy's", ['1', '2', '4', '8'], ['1', '2']))
+    .addOption(
+      listOption('--workers <numbers>', 'worker counts to measure Convoy with', ['1', '2', '4', '8'], ['1', '2']),
+    )
     .addOption(listOption('--peers <names>', MAKERS.join(', '), MAKERS, ['pytorch', 'tensorflow']))
     .option('--rounds <number>', 'turns of each contestant', integer(1, 1000), 5)
     .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 20)
     .addOption(deviceOption())
-    .option('--output <file>', 'write the tables there as Markdown, in place of what it holds')
+    .option('--output <file>', 'write the tables to this file as Markdown, and overwrite it')
     .option('--json', 'for machines')
-    .option('--profile', 'only show which ops of one shard take how long, in float32')
+    .option('--profile', 'only show the time of each op of one shard, in float32')
     .action(async (flags: EngineFlags) => {
       if (flags.profile) await profile(flags)
       else await compare(flags)
@@ -80,33 +82,33 @@ function engineCommand(): Command {
 function stragglerCommand(): Command {
   return new Command('straggler')
     .description(
-      'what a fourth worker at a tenth of the speed costs three others (Linux, root: limits on processor time)',
+      'measure the cost of a fourth worker at a tenth of the speed (needs Linux and root, for limits on processor time)',
     )
     .option('--rounds <number>', 'turns with and without it', integer(1, 1000), 5)
     .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 30)
     .option('--json', 'for machines')
     .action(async ({ rounds, steps, json }: { rounds: number; steps: number; json?: true }) => {
-      const result = await benchmarkStraggler(rounds, steps, notice)
+      const result = await benchmarkStraggler(rounds, steps, log)
       const { ratio, coresEach } = result
       const text =
         `Three workers with ${coresEach.toFixed(2)} cores each: ${median(result.without).toFixed(0)} images/s. ` +
-        `With a fourth that has a tenth of that: ${median(result.with).toFixed(0)} images/s, ${(100 * ratio).toFixed(1)} %.\n`
+        `With a fourth worker that has a tenth of that: ${median(result.with).toFixed(0)} images/s, ${(100 * ratio).toFixed(1)} %.\n`
       standardOutput.print(json ? `${JSON.stringify(result)}\n` : text)
     })
 }
 
 function predictionCommand(): Command {
   return new Command('prediction')
-    .description('how well `convoy simulate` foretells real runs with 1, 2 and 4 workers on this machine')
-    .addOption(new Option('--recipe <name>', 'what to train').choices(Object.keys(RECIPES)).default('resnet20'))
+    .description('compare predictions of `convoy simulate` with real runs of 1, 2 and 4 workers on this machine')
+    .addOption(new Option('--recipe <name>', 'recipe to train').choices(Object.keys(RECIPES)).default('resnet20'))
     .option('--rounds <number>', 'turns of each number of workers', integer(1, 1000), 3)
     .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 100)
     .option('--json', 'for machines')
     .action(async ({ recipe, rounds, steps, json }: { recipe: string; rounds: number; steps: number; json?: true }) => {
-      const results = await benchmarkPrediction(recipe, rounds, steps, notice)
+      const results = await benchmarkPrediction(recipe, rounds, steps, log)
       const lines = results.map(({ workers, measured, predicted, ratio }) => {
-        const [real, foretold] = [measured, predicted].map((rates) => median(rates).toFixed(0))
-        return `${counted(workers, 'worker')}: ${real} images/s, predicted ${foretold}, ${(100 * ratio).toFixed(1)} %\n`
+        const [real, expected] = [measured, predicted].map((rates) => median(rates).toFixed(0))
+        return `${counted(workers, 'worker')}: ${real} images/s, predicted ${expected}, ${(100 * ratio).toFixed(1)} %\n`
       })
       standardOutput.print(json ? `${JSON.stringify(results)}\n` : lines.join(''))
     })
@@ -114,40 +116,40 @@ function predictionCommand(): Command {
 
 function reportingCommand(): Command {
   return new Command('reporting')
-    .description('what reports cost: metrics file, TensorBoard, Prometheus and the page, all on against all off')
-    .option('--workers <number>', 'of both', integer(1, 256), 2)
+    .description('measure the cost of reports: metrics file, TensorBoard, Prometheus and page, all on and all off')
+    .option('--workers <number>', 'workers of each contestant', integer(1, 256), 2)
     .option('--rounds <number>', 'turns with and without them', integer(1, 1000), 9)
     .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 60)
     .option('--json', 'for machines')
     .action(async ({ workers, rounds, steps, json }: ReportingFlags) => {
-      const result = await benchmarkReporting(workers, rounds, steps, notice)
+      const result = await benchmarkReporting(workers, rounds, steps, log)
       const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
       const text = `${conditions}; ${counted(rounds, 'round')} of ${counted(steps, 'step')}.\n\n${reportingReport(result)}`
       standardOutput.print(json ? `${JSON.stringify({ conditions, ...result })}\n` : text)
     })
 }
 
-function notice(text: string): void {
-  standardError.notice(text)
+function log(text: string): void {
+  standardError.printLine(text)
 }
 
 async function compare(flags: EngineFlags): Promise<void> {
   if (flags.output !== undefined) checkWritable('--output', flags.output)
   if (flags.peers.includes('none') && flags.peers.length > 1)
-    throw new ConvoyError('usage', '--peers: none and others exclude each other.')
-  const python = flags.peers.includes('none') ? undefined : await peerPython(notice)
+    throw new ConvoyError('usage', '--peers: none cannot be combined with others.')
+  const python = flags.peers.includes('none') ? undefined : await peerPython(log)
   const makers = flags.peers.flatMap((maker) => (maker === 'none' ? [] : [MAKER_NAMES[maker]]))
   const all: TaskResults[] = []
   for (const network of flags.network) {
     for (const precision of flags.precision) {
       for (const augmentation of flags.augmentation) {
         const task = { network, precision, augmentation: augmentation === 'on' }
-        notice(`${network}, ${precision}, augmentation ${augmentation}`)
+        log(`${network}, ${precision}, augmentation ${augmentation}`)
         const workers = flags.workers.map(Number)
         const { rounds, steps, device } = flags
         all.push({
           task,
-          results: await benchmarkEngine({ task, workers, device, makers, python, rounds, steps, notice }),
+          results: await benchmarkEngine({ task, workers, device, makers, python, rounds, steps, log }),
         })
       }
     }

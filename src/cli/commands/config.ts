@@ -10,7 +10,7 @@ import { addRunConfigFlags, runConfigFrom } from '../flags/run-config-flags.js'
 
 export function configCommand(): Command {
   const show = reportsFlagProblems(addRunConfigFlags(new Command('show')))
-    .description('print the resolved configuration; it can be given back with --config')
+    .description('print the resolved configuration, as a file that --config accepts')
     .option('--json', 'for machines')
     .action(async (flags: RunConfigFlags & { json?: true }, command: Command) => {
       const { config, problems } = await runConfigFrom(flags)

@@ -24,13 +24,13 @@ export function listCommand(): Command {
         standardOutput.print(`${JSON.stringify([...known, ...broken])}\n`)
         return
       }
-      const table = new Table({ head: ['name', 'images', 'shape', 'classes', 'fingerprint', 'where from'] })
+      const table = new Table({ head: ['name', 'images', 'shape', 'classes', 'fingerprint', 'source'] })
       for (const dataset of datasets) {
         const { name, count, classNames, fingerprint, ...shape } = dataset.info
         const from = importedFrom(dataset)
         table.push([name, count, shapeOf(shape), classNames.length, fingerprint.slice(0, 16), from])
       }
       standardOutput.print(`${table.toString()}\n`)
-      for (const { reason } of damaged) standardOutput.notice(reason)
+      for (const { reason } of damaged) standardOutput.printLine(reason)
     })
 }

@@ -8,8 +8,8 @@ import { formatBytes } from '../../shared/units.js'
 
 export function removeCommand(): Command {
   return new Command('remove')
-    .description('delete a data set from the cache; the files that it was imported from stay')
-    .argument('<source>', 'name, fingerprint, or the path that it was imported from')
+    .description('delete a data set from the cache; its source files stay')
+    .argument('<source>', 'name, fingerprint, or path of its source')
     .option('--json', 'for machines')
     .action(async (source: string, { json }: { json?: true }) => {
       const fingerprint = await findRemovable(source)
@@ -21,8 +21,8 @@ export function removeCommand(): Command {
         return
       }
       const what = `${name === undefined ? 'a damaged data set' : printable(name)} (${fingerprint.slice(0, 16)})`
-      const later =
-        fingerprint === EMBEDDED_FINGERPRINT ? ' It ships with Convoy, and is decoded again when it is needed.' : ''
-      standardOutput.print(`Removed ${what} from the cache: ${formatBytes(bytes)} are free again.${later}\n`)
+      const note =
+        fingerprint === EMBEDDED_FINGERPRINT ? ' It ships with Convoy and will be decoded again when needed.' : ''
+      standardOutput.print(`Removed ${what} from the cache: ${formatBytes(bytes)} are free again.${note}\n`)
     })
 }

@@ -60,7 +60,7 @@ function fetchCommand(): Command {
   return new Command('fetch')
     .description('download a published data set')
     .argument('<name>', 'cifar10')
-    .option('--from <url>', 'another place of the same archive')
+    .option('--from <url>', 'mirror of the same archive')
     .action(async (name: string, { from }: { from?: string }) => {
       if (name !== 'cifar10')
         throw new ConvoyError('usage', `${name}: only cifar10 can be fetched; other data sets are imported from files.`)
@@ -75,11 +75,11 @@ function importCommand(): Command {
       '<path>',
       "CIFAR-10's binary files, IDX files, or a directory or tar of images in one directory per class",
     )
-    .option('--name <name>', 'how to call it (default: the base name of the path)')
-    .option('--size <height x width>', 'scale every image to it', size)
+    .option('--name <name>', 'name of the data set (default: the base name of the path)')
+    .option('--size <height x width>', 'scale every image to this size', size)
     .option(
       '--class-level <level>',
-      'which level of directories is the class; 1 is the first (default: found)',
+      'level of directories that names the class; 1 is the first (default: detected)',
       integer(1, 64),
     )
     .option('--skip-broken', 'leave out images that cannot be read or decoded, and count them')
@@ -99,7 +99,7 @@ function importCommand(): Command {
 
 function verifyCommand(): Command {
   return new Command('verify')
-    .description('compare the cached bytes with the fingerprint')
+    .description('check the cached bytes against the fingerprint')
     .argument('[source]', SOURCE)
     .action(async (source: string | undefined) => {
       const { fingerprint } = await findDataset(source, report, '')
@@ -108,13 +108,13 @@ function verifyCommand(): Command {
         standardOutput.print(`${printable(name)}: ${count} images, ${fingerprint}: sound.\n`)
       } catch (error) {
         if (!(error instanceof ConvoyError)) throw error
-        standardError.notice(`✖ ${error.message}`)
+        standardError.printLine(`✖ ${error.message}`)
         process.exitCode = 1
       }
     })
 }
 
-/** On a terminal, where somebody can answer. */
+/** Asks on the terminal until the answer is one of the levels. */
 async function askLevel(source: string, layout: ClassLayout): Promise<number> {
   const levels = layout.readings.map(({ level }) => String(level))
   for (;;) {
@@ -148,7 +148,7 @@ function asTable(description: ReturnType<typeof describe> & { from: string }): s
   table.push(
     { name },
     { fingerprint },
-    { 'where from': from },
+    { source: from },
     { images: `${count}, ${shapeOf(description)}` },
     { split: `${split.train} train, ${split.validation} validation, ${split.test} test` },
     ...classes.map((entry) => ({ [entry.name]: entry.samples })),

@@ -32,7 +32,7 @@ function describe({ machine, caches, verdicts }: Examination): string {
       'GPU',
       `${gpu.name}, ${formatBytes(gpu.memoryBytes)}, driver ${gpu.driver}`,
     ]),
-    ...(gpus.length === 0 ? [['GPU', 'none that nvidia-smi knows'] as [string, string]] : []),
+    ...(gpus.length === 0 ? [['GPU', 'none found by nvidia-smi'] as [string, string]] : []),
     ...caches.map(({ path, bytes }): [string, string] => ['cache', `${path}, ${formatBytes(bytes)}`]),
   ]
   const facts = rows.map(([name, value]) => `${name.padEnd(8)}${value}`)

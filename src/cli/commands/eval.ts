@@ -48,7 +48,7 @@ export function evalCommand(): Command {
         ...used,
       }
       const { headline, notes, warnings } = describeMeasurement(result, description)
-      for (const warning of warnings) standardError.notice(`⚠ ${warning}`)
+      for (const warning of warnings) standardError.printLine(`⚠ ${warning}`)
       if (json) {
         standardOutput.print(`${JSON.stringify(result)}\n`)
         return

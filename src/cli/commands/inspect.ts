@@ -27,7 +27,7 @@ export function inspectCommand(): Command {
     .addOption(weightsOption())
     .addOption(dataOption())
     .addOption(deviceOption())
-    .option('--out <file>', 'where to (default: standard output)')
+    .option('--out <file>', 'output file (default: standard output)')
     .action(async (run: string, { out, ...flags }: InspectFlags & { out?: string }) => {
       const text = `${JSON.stringify(await inspectRun(run, flags))}\n`
       if (out === undefined) standardOutput.print(text)
@@ -43,7 +43,7 @@ export async function inspectRun(run: string, { split, weights, data, device }: 
   } = await loadChosenModel(run, weights)
   const measured = await samplesForModel(description, { data, split })
   const { name, fingerprint, classNames } = measured.dataset
-  // It runs on any CPU, and nobody sees the difference in a picture.
+  // float32 runs on any CPU, and the difference to bfloat16 is invisible in a picture.
   const trained = {
     ...rest,
     description: { ...description, config: { ...description.config, precision: 'float32' as const } },

@@ -19,14 +19,14 @@ interface PredictFlags {
 }
 
 const report = (line: string): void => {
-  standardError.notice(line)
+  standardError.printLine(line)
 }
 
 export function predictCommand(): Command {
   return new Command('predict')
     .argument('<run>', 'run directory, or the directory of a saved model')
     .argument('<images...>', 'image files, or directories to search for them')
-    .option('--top <number>', 'how many classes to show for each image', integer(1, 1000), 3)
+    .option('--top <number>', 'number of classes to show for each image', integer(1, 1000), 3)
     .addOption(weightsOption())
     .addOption(deviceOption())
     .option('--json', 'for machines')

@@ -6,7 +6,7 @@ import { findRunningRun } from '../../coordinator/run-announcement.js'
 import type { Inspection, Kernels } from '../../reporting/page/inspection.js'
 import { kernelsOf, MAX_INSPECTION_BYTES } from '../../reporting/page/inspection.js'
 import { reportPage } from '../../reporting/page/page-files.js'
-import type { KeptWeights, Looking, Snapshot, WeightsByName } from '../../reporting/page/page-state.js'
+import type { KeptWeights, InspectionState, Snapshot, WeightsByName } from '../../reporting/page/page-state.js'
 import { weightsSha256 as sha256Of } from '../../model/weights-sha256.js'
 import type { WeightsName } from '../../exports/trained-model.js'
 import { loadTrainedModel, modelIn, WEIGHTS_NAMES } from '../../exports/trained-model.js'
@@ -19,8 +19,8 @@ import { standardError, standardOutput } from '../../shared/terminal.js'
 export function reportCommand(): Command {
   return new Command('report')
     .argument('<run>', 'run directory')
-    .option('--out <file>', 'where to (default: report.html in the run directory)')
-    .option('--json', 'print the file and what the report says in numbers, for machines')
+    .option('--out <file>', 'output file (default: report.html in the run directory)')
+    .option('--json', 'print the path of the file and the numbers of the report, for machines')
     .action(async (run: string, { out, json }: { out?: string; json?: true }) => {
       const { file, timeline } = await writeReport(run, out)
       standardOutput.print(json ? `${JSON.stringify({ file, ...summaryOf(timeline) })}\n` : `${printable(file)}\n`)
@@ -28,20 +28,20 @@ export function reportCommand(): Command {
 }
 
 /**
- * @param out a link that the user names is followed; one in the run directory, which may come from somebody else, is replaced
- * @throws ConvoyError('usage') when it is no run directory or the file cannot be written
+ * @param out a link given here is followed; the default file in the run directory is replaced, since another user may have put a link there
+ * @throws ConvoyError('usage') when `run` is no run directory or the file cannot be written
  */
 export async function writeReport(
   run: string,
   out?: string,
 ): Promise<{ readonly file: string; readonly timeline: ReportTimeline }> {
   const { status, ...read } = readTimeline(run)
-  const goesOn = status.end === undefined && (await isRunning(run))
-  const { kernels, inspection, looking } = await lookInside(run)
+  const isGoingOn = status.end === undefined && (await isRunning(run))
+  const { kernels, inspection, looking } = await inspectWeights(run)
   const timeline = {
     ...read,
     weights: await withHashes(run, read.weights),
-    status: { ...status, ...(goesOn && { state: 'running' }), ...(kernels && { kernels }) },
+    status: { ...status, ...(isGoingOn && { state: 'running' }), ...(kernels && { kernels }) },
     looking,
   }
   const html = reportPage(timeline, inspection)
@@ -56,13 +56,13 @@ export async function writeReport(
 
 type ReportTimeline = Snapshot & Required<Pick<Snapshot, 'status'>>
 
-/** What a script asks of a report: how the run ended, its numbers, and what it was. */
+/** The report as data for scripts: how the run ended, its numbers, its description. */
 function summaryOf({ header, environment, outcome, weights, members, status }: ReportTimeline): object {
   const { state, end } = status
   return { state, end, outcome, weights, run: header, environment, workers: members }
 }
 
-/** Whether its coordinator lives. */
+/** Whether the run's coordinator is alive. */
 async function isRunning(run: string): Promise<boolean> {
   return findRunningRun('', run).then(
     () => true,
@@ -70,7 +70,7 @@ async function isRunning(run: string): Promise<boolean> {
   )
 }
 
-/** Hashes that were not written down, out of the saved weights. Weights that are damaged, or gone, have none. */
+/** Adds the hashes that the run did not record, computed from the saved weights. Damaged or deleted weights get none. */
 async function withHashes(run: string, weights: WeightsByName = {}): Promise<WeightsByName> {
   const hashed: Partial<Record<WeightsName, KeptWeights>> = { ...weights }
   for (const name of WEIGHTS_NAMES) {
@@ -78,11 +78,11 @@ async function withHashes(run: string, weights: WeightsByName = {}): Promise<Wei
     try {
       const saved = await loadTrainedModel(run, name)
       const sha256 = sha256Of(saved.weights)
-      // Weights of another step are not those that the result speaks of.
+      // Weights of another step are not those of the result.
       if ((weights[name]?.step ?? saved.step) === saved.step)
         hashed[name] = { ...weights[name], step: saved.step, sha256 }
     } catch {
-      // What is wrong with them stands where the images would be.
+      // The report shows the reason in place of the images: see inspectWeights.
     }
   }
   return hashed
@@ -91,11 +91,11 @@ async function withHashes(run: string, weights: WeightsByName = {}): Promise<Wei
 interface Inside {
   readonly kernels?: Kernels | undefined
   readonly inspection?: Inspection
-  readonly looking: Looking
+  readonly looking: InspectionState
 }
 
-/** What is inside of the best weights, or the last of a run that was interrupted. A report is one without it, too; it says why. */
-async function lookInside(run: string): Promise<Inside> {
+/** Kernels and images of the best weights, or of the last ones of an interrupted run. Without them the report shows the reason. */
+async function inspectWeights(run: string): Promise<Inside> {
   const which = modelIn(run, 'best') !== undefined || modelIn(run, 'last') === undefined ? 'best' : 'last'
   let kernels: Kernels | undefined
   try {
@@ -105,12 +105,12 @@ async function lookInside(run: string): Promise<Inside> {
     return { kernels, inspection: await inspectionOf(run, which, made), looking: { state: 'done' } }
   } catch (error) {
     const reason = ConvoyError.from(error).message
-    standardError.notice(`The report shows no images: ${reason}`)
+    standardError.printLine(`The report shows no images: ${reason}`)
     return { kernels, looking: { state: 'failed', reason } }
   }
 }
 
-/** As it was written down of these weights and the run's data set, or computed now. */
+/** The stored inspection of these weights and the run's data set, or one computed now. */
 async function inspectionOf(
   run: string,
   weights: WeightsName,
@@ -118,22 +118,22 @@ async function inspectionOf(
 ): Promise<Inspection> {
   const file = path.join(run, 'inspection.json')
   const kept = readInspection(file)
-  const isOfThese = kept?.weightsSha256 === weightsSha256 && kept.dataset?.fingerprint === fingerprint
-  if (isOfThese && kept.split === 'test') return kept
-  // With TensorFlow, which takes a second to load.
+  const isCurrent = kept?.weightsSha256 === weightsSha256 && kept.dataset?.fingerprint === fingerprint
+  if (isCurrent && kept.split === 'test') return kept
+  // Imported here: TensorFlow takes a second to load.
   const { inspectRun } = await import('./inspect.js')
   const inspection = await inspectRun(run, { split: 'test', weights, device: 'cpu' })
   await replaceFile(file, `${JSON.stringify(inspection)}\n`)
   return inspection
 }
 
-/** Undefined: there is none, or a damaged one, which is to be computed again and replaced. */
+/** @returns undefined when the file is missing or damaged; the caller computes it again */
 function readInspection(file: string): Inspection | undefined {
   try {
     const text = readTextIfThere(file, MAX_INSPECTION_BYTES)
     return text === undefined ? undefined : (JSON.parse(text) as Inspection)
   } catch (error) {
-    standardError.notice(`${file} is damaged, and is made again: ${(error as Error).message}`)
+    standardError.printLine(`${file} is damaged and will be computed again: ${(error as Error).message}`)
     return undefined
   }
 }

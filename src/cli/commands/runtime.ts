@@ -17,14 +17,14 @@ export function runtimeCommand(): Command {
 
 function installCommand(): Command {
   return new Command('install')
-    .description('download TensorFlow with pip, compile the link to it, and use it from now on')
-    .addOption(new Option('--gpu', 'with CUDA (default where nvidia-smi answers)').conflicts('cpu'))
-    .option('--cpu', 'without CUDA (default elsewhere)')
-    .option('--from <directory>', 'use the TensorFlow that pip installed there; nothing is downloaded')
+    .description('download TensorFlow with pip, compile the Node addon for it, and use it from now on')
+    .addOption(new Option('--gpu', 'with CUDA (default when nvidia-smi works)').conflicts('cpu'))
+    .option('--cpu', 'without CUDA (default otherwise)')
+    .option('--from <directory>', 'use the TensorFlow that pip installed in this directory; download nothing')
     .action(async ({ gpu, cpu, from }: InstallFlags) => {
       const kind = gpu ? 'gpu' : cpu ? 'cpu' : undefined
       const report = (line: string): void => {
-        standardError.notice(line)
+        standardError.printLine(line)
       }
       const runtime = await ensureRuntime({
         ...(kind === undefined ? {} : { kind }),
@@ -48,8 +48,8 @@ function showCommand(): Command {
       }
       const lines = [
         `TensorFlow  ${runtime.tensorflowVersion}, ${runtime.kind}`,
-        `made of     ${runtime.source}`,
-        `lies in     ${runtime.directory}`,
+        `source      ${runtime.source}`,
+        `directory   ${runtime.directory}`,
       ]
       standardOutput.print(json ? `${JSON.stringify(runtime)}\n` : `${lines.map(printable).join('\n')}\n`)
     })

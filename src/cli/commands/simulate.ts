@@ -41,28 +41,28 @@ export function simulateCommand(): Command {
   return reportsFlagProblems(new Command('simulate'))
     .requiredOption(
       '--from <run directories...>',
-      'finished runs of the same model, which tell how long a shard takes; several on one machine, with other numbers of workers, tell how much workers slow each other',
+      'finished runs of the same model, to take the time of a shard from; with several runs of different numbers of workers on one machine, also how much workers slow each other down',
     )
     .option('--workers <numbers>', 'worker counts, such as 1,8,64', '1,2,4,8,16,32,64')
-    .option('--cores <number>', 'cores or GPUs that they share (default: one for each)')
-    .option('--batch-size <samples>', "per step (default: the run's)")
-    .option('--shard-size <samples>', "per unit of work (default: the run's)")
+    .option('--cores <number>', 'cores or GPUs that the workers share (default: one each)')
+    .option('--batch-size <samples>', "samples per step (default: the run's)")
+    .option('--shard-size <samples>', "samples per unit of work (default: the run's)")
     .option('--shard-ms <milliseconds>', 'time of one core for one shard (default: as measured)')
-    .option('--jitter <share>', 'relative spread of that time', `${LOCAL_CLUSTER.jitter}`)
+    .option('--jitter <share>', 'relative spread of the time of a shard', `${LOCAL_CLUSTER.jitter}`)
     .option(
       '--bandwidth <bytes per second>',
-      "of the coordinator's link, which all share",
+      "bandwidth of the coordinator's link, shared by all workers",
       `${LOCAL_CLUSTER.bandwidth}`,
     )
-    .option('--latency <milliseconds>', 'one way', `${LOCAL_CLUSTER.latencyMs}`)
-    .option('--failures <per hour>', 'failures of each worker', `${LOCAL_CLUSTER.failuresPerWorkerHour}`)
-    .option('--restart <seconds>', 'until a worker that failed is back', `${LOCAL_CLUSTER.restartMs / 1000}`)
-    .option('--steps <number>', 'to simulate', '200')
-    .option('--seed <number>', 'of failures and jitter', '1')
+    .option('--latency <milliseconds>', 'latency of the link, one way', `${LOCAL_CLUSTER.latencyMs}`)
+    .option('--failures <per hour>', 'failure rate of each worker', `${LOCAL_CLUSTER.failuresPerWorkerHour}`)
+    .option('--restart <seconds>', 'time until a failed worker is back', `${LOCAL_CLUSTER.restartMs / 1000}`)
+    .option('--steps <number>', 'number of steps to simulate', '200')
+    .option('--seed <number>', 'seed of failures and jitter', '1')
     .option('--json', 'for machines')
     .action(async ({ json, ...raw }: { json?: true; from?: string[] }, command: Command) => {
       const parsed = flagsSchema.safeParse(raw)
-      // Without --from, commander says so.
+      // Commander reports a missing --from.
       const issues = (parsed.error?.issues ?? []).filter(({ path: [flag] }) => flag !== 'from')
       throwProblems([
         ...flagProblems(command),

@@ -17,20 +17,19 @@ import { watchStatus } from '../watch-status.js'
 
 export function statusCommand(): Command {
   return new Command('status')
-    .argument('[run]', 'run directory (default: the newest run that is going on)')
+    .argument('[run]', 'run directory (default: the newest running run)')
     .option('--admin <host:port>', "the coordinator's admin address")
-    .option('--runs-dir <directory>', 'where run directories lie', 'runs')
+    .option('--runs-dir <directory>', 'directory of the run directories', 'runs')
     .addOption(
-      new Option('--watch [seconds]', 'show it every so often, until the run ends')
+      new Option('--watch [seconds]', 'show the status every so many seconds, until the run ends')
         .preset('1')
         .argParser(integer(1, 3600)),
     )
     .addOption(
-      new Option('--open', 'show its page in the browser; when none is going on, the report of the newest').conflicts([
-        'admin',
-        'watch',
-        'json',
-      ]),
+      new Option(
+        '--open',
+        'open the page of the run in the browser; when no run is running, the report of the newest run',
+      ).conflicts(['admin', 'watch', 'json']),
     )
     .option('--json', 'for machines')
     .action(async (run: string | undefined, { json, open, watch, ...target }: StatusFlags) => {
@@ -68,7 +67,7 @@ async function pageOf(runsDir: string, run: string | undefined): Promise<string>
   }
 }
 
-/** Directories are named after the time when they were made. */
+/** The names of run directories begin with the time when they were made. */
 function newestRun(runsDir: string): string | undefined {
   const entries = isThere(runsDir) ? readdirSync(runsDir, { withFileTypes: true }) : []
   const directories = entries.filter((entry) => !entry.isFile()).map(({ name }) => path.join(runsDir, name))

@@ -27,7 +27,7 @@ interface WorkerFlags {
   supervised?: true
 }
 
-/** @throws ConvoyError('usage'): commander's own error would show what cannot be shown */
+/** @throws ConvoyError('usage'); commander's own error would print unprintable characters of the name */
 function workerName(name: string): string {
   const fault = nameFault(name)
   if (fault !== undefined) throw new ConvoyError('usage', `--name: ${fault}`)
@@ -39,15 +39,15 @@ export function workerCommand(): Command {
     .requiredOption('--join <host:port>', "the coordinator's address for workers")
     .option(
       '--name <name>',
-      'what to call this worker; one of a name at a time, and failures are remembered by it (default: host name and process id)',
+      'name of this worker, unique among those that take part; its failures are remembered by name (default: host name and process id)',
       workerName,
     )
-    .option('--patience <seconds>', 'how long to look for a coordinator that does not answer', seconds, 120)
+    .option('--patience <seconds>', 'how long to keep trying to reach the coordinator', seconds, 120)
     .addOption(deviceOption())
     .option('--no-shared-memory', 'exchange vectors over the network even with a coordinator on this machine')
     .option('--metrics-listen <host:port>', "serve this worker's own /metrics, /livez and /readyz")
     .addOption(logLevelOption())
-    .option('--supervised', 'end when standard input ends: a parent that dies takes its workers along')
+    .option('--supervised', 'exit when standard input ends, so that workers end with their parent process')
     .action(async (flags: WorkerFlags, command: Command) => {
       const { join, metricsListen } = flags as Partial<WorkerFlags>
       throwProblems([
@@ -57,9 +57,9 @@ export function workerCommand(): Command {
       ])
       const leave = new AbortController()
       const relay = new LogRelay(Date.now)
-      const writePeople: LogSink = (record) => standardError.notice(forPeople(record))
+      const writePeople: LogSink = (record) => standardError.printLine(forPeople(record))
       const restore = onStopSignals(() => {
-        standardError.notice('Leaving after the work in hand. Once more to leave at once.')
+        standardError.printLine('Leaving after the current lease. Send the signal again to leave at once.')
         leave.abort()
       })
       if (flags.supervised) {
@@ -77,7 +77,7 @@ export function workerCommand(): Command {
           leaveSignal: leave.signal,
           ...(flags.metricsListen === undefined ? {} : { metricsListen: flags.metricsListen }),
         })
-        standardError.notice(`Done: ${reason}.`)
+        standardError.printLine(`Done: ${reason}.`)
       } finally {
         restore()
         process.stdin.pause()

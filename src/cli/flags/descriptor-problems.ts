@@ -1,7 +1,7 @@
 import { descriptorLimit } from '../../shared/descriptor-limit.js'
 import { counted } from '../../shared/units.js'
 
-/** Of a run itself: reports, logs, listeners, Node's own (27 on Linux), and those that come and go. */
+/** Files of a run itself: reports, logs, listeners, Node's own (27 on Linux), and short-lived ones. */
 const OWN_FILES = 40
 /** Of a worker that joined: its connections. */
 const FILES_PER_WORKER = 2
@@ -15,7 +15,7 @@ interface WorkerCounts {
   readonly maxWorkers?: number | undefined
 }
 
-/** Numbers of workers that this process may not open enough files for; a sentence each. What nobody asked for is no problem. */
+/** One sentence for each given number of workers that needs more open files than this process may have. Defaults are not checked. */
 export function descriptorProblems({ workers, maxWorkers }: WorkerCounts, limit = descriptorLimit()): string[] {
   return [
     ...tooMany('--workers', workers, FILES_PER_PROCESS, limit),
@@ -28,6 +28,6 @@ function tooMany(flag: string, count: number | undefined, filesEach: number, lim
   const needed = OWN_FILES + count * filesEach
   const fits = Math.max(1, Math.floor((limit - OWN_FILES) / filesEach))
   return [
-    `${flag} ${count} takes about ${counted(needed, 'open file')}, and this process may have ${limit}; allow more (ulimit -n ${needed}), or use ${flag} ${fits}.`,
+    `${flag} ${count} needs about ${counted(needed, 'open file')}, and this process may open ${limit}; raise the limit (ulimit -n ${needed}), or use ${flag} ${fits}.`,
   ]
 }

@@ -1,9 +1,9 @@
 import { Option } from 'commander'
 import { DEVICE_CHOICES } from '../../tensorflow/runtime/device-choice.js'
 
-/** `--device`, with CONVOY_DEVICE for scripts that start many. */
+/** `--device`, with CONVOY_DEVICE for scripts that start many processes. */
 export function deviceOption(): Option {
-  return new Option('--device <device>', 'what to compute on: the GPU where there is one, the CPU, or a GPU or nothing')
+  return new Option('--device <device>', 'auto (GPU if present), cpu, or gpu (fail without one)')
     .choices(DEVICE_CHOICES)
     .default('auto')
     .env('CONVOY_DEVICE')

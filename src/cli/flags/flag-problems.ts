@@ -3,14 +3,14 @@ import type { CommanderError } from 'commander'
 import { Command } from 'commander'
 import { ConvoyError } from '../../shared/errors.js'
 
-/** What is wrong with a command's flags, in the order in which commander found it. */
+/** Problems of a command's flags, in the order in which commander found them. */
 const found = new WeakMap<Command, string[]>()
 /** Commands whose actions report these problems with their own. */
 const reporters = new WeakSet<Command>()
 
 /**
- * Lets commander go on after a problem of a flag, a value or an argument: all of them are thrown together, before the action of the
- * command or, where it says so with {@link reportsFlagProblems}, by it.
+ * Lets commander continue after a problem of a flag, a value or an argument. All problems are thrown together: before the action of the
+ * command, or by the action if the command was passed to {@link reportsFlagProblems}.
  */
 export function gatherFlagProblems(command: Command): void {
   const problems: string[] = []
@@ -18,18 +18,18 @@ export function gatherFlagProblems(command: Command): void {
   let hasUnknown = false
   found.set(command, problems)
 
-  const refuse = (message: string, { code = '' } = {}): void => {
+  const addProblem = (message: string, { code = '' } = {}): void => {
     lacksValue = code === 'commander.optionMissingArgument'
     hasUnknown ||= code === 'commander.unknownOption'
-    // It counts unknown flags as arguments.
+    // Commander counts unknown flags as arguments.
     if (code === 'commander.excessArguments' && hasUnknown) return
     const [, what, suggestion] = /^(?:error: )?(.*?)(?:\n\((Did you mean [^\n]*)\))?$/s.exec(message)!
     const remedy = code === 'commander.unknownOption' ? `\`${pathOf(command)} --help\` lists all flags.` : undefined
     problems.push([what, suggestion ?? remedy].filter(Boolean).join('. '))
   }
-  command.error = refuse as Command['error']
+  command.error = addProblem as Command['error']
 
-  // Commander sets an option's value by emitting an event, and throws out of it what it has told `error` of already.
+  // Commander sets an option's value by emitting an event. Listeners throw errors that `command.error` has already received.
   const emitter = command as unknown as EventEmitter
   const emit = emitter.emit.bind(emitter)
   emitter.emit = (event: string, ...values: unknown[]) => {
@@ -43,19 +43,19 @@ export function gatherFlagProblems(command: Command): void {
     return true
   }
   command.hook('preAction', () => {
-    // It speaks of the first one only.
+    // Commander reports only the first unknown flag.
     if (hasUnknown) command.args.filter(isFlag).slice(1).forEach(unknownOptionOf(command))
     if (!reporters.has(command)) throwProblems(problems)
   })
 }
 
-/** For a command whose action throws what {@link flagProblems} finds, together with what it finds itself. */
+/** For a command whose action throws {@link flagProblems} together with the problems that it finds itself. */
 export function reportsFlagProblems(command: Command): Command {
   reporters.add(command)
   return command
 }
 
-/** What commander found wrong with the flags that a command was given; one sentence each. */
+/** The problems that commander found in a command's flags; one sentence each. */
 export function flagProblems(command: Command): readonly string[] {
   return found.get(command) ?? []
 }
@@ -67,7 +67,7 @@ export function throwProblems(problems: readonly string[]): void {
   throw new ConvoyError('usage', different.length === 1 ? different : [`${different.length} problems:`, ...different])
 }
 
-/** The message of what a check throws, as a list of problems; none when it passes. Errors other than a user's are thrown on. */
+/** Runs a check. @returns its usage error as a list of one problem; empty when it passes @throws other errors unchanged */
 export async function problemsOf(check: () => unknown): Promise<string[]> {
   try {
     await check()
@@ -78,7 +78,7 @@ export async function problemsOf(check: () => unknown): Promise<string[]> {
   }
 }
 
-/** The word among these that a misspelt one most resembles, by commander's measure; undefined: none does. */
+/** @returns the word that a misspelt one most resembles, by commander's measure; undefined when none does */
 export function similarWord(word: string, words: readonly string[]): string | undefined {
   const command = new Command().helpOption(false)
   for (const one of words) command.option(`--${one}`)
@@ -90,7 +90,7 @@ export function similarWord(word: string, words: readonly string[]): string | un
   return similar
 }
 
-/** What commander calls with a flag that it does not know; not declared. */
+/** Commander's method for an unknown flag, which its types do not declare. */
 function unknownOptionOf(command: Command): (flag: string) => void {
   const { unknownOption } = command as unknown as { unknownOption: (flag: string) => void }
   return (flag) => {

@@ -36,7 +36,7 @@ export function listOption(
   return new Option(flags, description).argParser(parse).default(preset, preset.join(','))
 }
 
-/** Whether a file can be written that is written at the end of long work. @throws ConvoyError('usage') naming the flag */
+/** Checks before long work that its output file can be written. @throws ConvoyError('usage') naming the flag */
 export function checkWritable(flag: string, file: string): void {
   try {
     const found = statSync(file, { throwIfNoEntry: false })

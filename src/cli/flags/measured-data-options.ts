@@ -1,11 +1,11 @@
 import { Option } from 'commander'
 import { SPLIT_CHOICES } from '../../data/sampling/choose-samples.js'
 
-/** `--split`; samplesForModel decides where it is not given. */
+/** `--split`; samplesForModel has the default. */
 export function splitOption(): Option {
   return new Option(
     '--split <name>',
-    'which samples (default: test; all of a data set that the run did not train on)',
+    'samples to measure (default: test; all, for a data set that the run did not train on)',
   ).choices(SPLIT_CHOICES)
 }
 
@@ -13,6 +13,6 @@ export function splitOption(): Option {
 export function dataOption(): Option {
   return new Option(
     '--data <name or path>',
-    'another data set with images of the same shape and classes of the same names (default: the one of the run)',
+    'another data set, with the same image shape and class names (default: the data set of the run)',
   )
 }

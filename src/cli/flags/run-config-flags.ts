@@ -59,7 +59,7 @@ export function addRunConfigFlags(command: Command): Command {
 }
 
 /**
- * Defaults < recipe < file < environment < flags < --set. Never throws for what people gave: see `problems`.
+ * Defaults < recipe < file < environment < flags < --set. Never throws for a user's mistake: see `problems`.
  * @returns also the name of the recipe
  */
 export async function runConfigFrom(
@@ -102,7 +102,7 @@ export async function runConfigFrom(
   }
 }
 
-/** The first that is given, and who gave it. */
+/** The first given name, and the flag, variable or file that gave it. */
 function chooseRecipe(...given: readonly (readonly [unknown, string])[]): { name: string; origin: string } {
   const [name, origin] = given.find(([value]) => value !== undefined) ?? [DEFAULT_RECIPE, '--recipe']
   return { name: currentName(String(name)), origin }
@@ -113,7 +113,7 @@ function fromText(path: string, text: string, origin: string): Assignment {
   try {
     value = parseYaml(text)
   } catch {
-    // Not YAML: the text itself, which the schema judges.
+    // Not YAML: keep the text. The schema checks it.
   }
   return { path: path.split('.'), value, origin }
 }
@@ -125,7 +125,7 @@ async function readConfigFile(file: string | undefined, problems: string[]): Pro
     const content: unknown = parseYaml(text)
     if (typeof content === 'object' && content !== null && !Array.isArray(content))
       return content as Record<string, unknown>
-    problems.push(`--config ${file}: it holds no settings; write lines such as \`epochs: 10\`.`)
+    problems.push(`--config ${file}: it contains no settings; write lines such as \`epochs: 10\`.`)
   } catch (error) {
     const { message } = error as Error
     problems.push(error instanceof ConvoyError ? `--config ${message}` : `--config ${file}: ${message.split('\n')[0]}`)

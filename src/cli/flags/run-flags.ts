@@ -16,7 +16,7 @@ import type { RunConfigFlags } from './run-config-flags.js'
 import { addRunConfigFlags, runConfigFrom, SETTING_FLAGS } from './run-config-flags.js'
 import { unreadVariables } from './unread-variables.js'
 
-/** How a run is carried out: nothing here changes its weights. */
+/** How a run is carried out. None of these options changes its weights. */
 const runOptionsSchema = z.object({
   data: z.string().min(1).optional(),
   name: z
@@ -56,38 +56,42 @@ export function addRunFlags(
   return reportsFlagProblems(addRunConfigFlags(command))
     .option('--data <name or path>', 'data set: a name, a fingerprint or a path (default: the embedded cifar10)')
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
-    .option('--runs-dir <directory>', 'where run directories lie', 'runs')
+    .option('--runs-dir <directory>', 'directory of the run directories', 'runs')
     .option(
       '--rescue-dir <directory>',
-      'where the weights go when --runs-dir cannot be written (default: the temporary directory)',
+      'directory for the weights when --runs-dir cannot be written (default: the temporary directory)',
     )
     .option(
       '--rescue-wait <seconds>',
-      'how long the end of a run waits for room on a full disk before that (default: 60)',
+      'how long to wait for space on a full disk before using --rescue-dir (default: 60)',
     )
-    .option('--listen <host:port>', 'where workers join; port 0 takes any free one', defaults.listen)
-    .option('--admin-listen <host:port>', 'where `convoy status` and `convoy stop` ask', defaults.adminListen)
-    .option('--metrics-listen <host:port>', 'where Prometheus scrapes /metrics', defaults.metricsListen)
-    .option('--insecure', 'let other machines in without encryption')
-    .option('--max-workers <number>', 'refuse more workers than this')
-    .option('--allow-mixed-devices', 'accept workers whose bits may differ; the promise of equal bits is off')
-    .option('--audit <1/m>', 'let two workers compute one lease in m, and find the machine that computes wrongly')
-    .option('--announce <file>', 'write the addresses there as JSON once the coordinator listens')
+    .option('--listen <host:port>', 'address for workers; port 0 takes any free port', defaults.listen)
+    .option('--admin-listen <host:port>', 'address for `convoy status` and `convoy stop`', defaults.adminListen)
+    .option(
+      '--metrics-listen <host:port>',
+      'address of the page and of /metrics for Prometheus',
+      defaults.metricsListen,
+    )
+    .option('--insecure', 'allow connections from other machines, without encryption')
+    .option('--max-workers <number>', 'reject workers beyond this number')
+    .option('--allow-mixed-devices', 'accept workers on different devices; weights may then differ in the last bits')
+    .option('--audit <1/m>', 'have two workers compute one lease in m, to find machines that compute wrongly')
+    .option('--announce <file>', 'write the addresses to this file as JSON once the coordinator listens')
     .addOption(logLevelOption())
     .addOption(
-      new Option('--worker-log-level <level>', 'what workers log from this level on stands in convoy.log too')
+      new Option('--worker-log-level <level>', "also write workers' lines at or above this level to convoy.log")
         .choices(LOG_LEVELS)
         .default('warn'),
     )
-    .option('--json', 'print the result as JSON, and nothing else, on standard output')
+    .option('--json', 'print only the result to standard output, as JSON')
 }
 
-/** Read by others than {@link runConfigFrom}. */
+/** Variables that {@link runConfigFrom} does not read, but other code does. */
 const OTHER_VARIABLES = ['cache', 'device', 'log-level']
 
 /**
- * Checks everything that the user gave: flags, variables, files. Nothing was made on disk when it returns or throws.
- * @param command that the flags are of
+ * Checks all input of the user: flags, variables, files. Writes nothing to disk.
+ * @param command the command of the flags
  * @returns also the recipe, and the name of the run: `--name`, or the recipe
  * @throws ConvoyError('usage') with all problems at once
  */
@@ -97,25 +101,25 @@ export async function readRunFlags(
 ): Promise<{ config: RunConfig; options: RunOptions; name: string; recipe: string }> {
   const names = command.options.flatMap(({ long }) => long?.replace(/^--/, '') ?? [])
   for (const word of unreadVariables(process.env, [...SETTING_FLAGS, ...OTHER_VARIABLES], names))
-    standardError.notice(`⚠ ${word}`)
+    standardError.printLine(`⚠ ${word}`)
   const { config, problems, recipe } = await runConfigFrom(flags)
   const parsed = runOptionsSchema.safeParse(flags)
   throwProblems([
     ...flagProblems(command),
     ...problems,
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `--${kebab(String(path[0]))}: ${message}`),
-    ...(await optionProblems(soundOptions(flags))),
+    ...(await optionProblems(validOptions(flags))),
   ])
   return { config: config!, options: parsed.data!, name: parsed.data!.name ?? recipe, recipe }
 }
 
-/** Those options that are given and sound by themselves, whatever the others are. */
-function soundOptions(flags: RunConfigFlags): Partial<RunOptions> {
+/** The given options that are valid by themselves, whether or not others are. */
+function validOptions(flags: RunConfigFlags): Partial<RunOptions> {
   const given = Object.entries(runOptionsSchema.shape).filter(([name]) => flags[name] !== undefined)
   return Object.fromEntries(given.map(([name, schema]) => [name, schema.safeParse(flags[name]).data]))
 }
 
-/** What is wrong with options that are sound by themselves. */
+/** Problems of options that are valid by themselves. */
 async function optionProblems(options: Partial<RunOptions>): Promise<string[]> {
   const { audit, workers, data, announce } = options
   const standalone = options.standalone === true || options.launcher === 'standalone'
@@ -125,7 +129,7 @@ async function optionProblems(options: Partial<RunOptions>): Promise<string[]> {
       : []),
     ...(standalone && audit !== undefined ? ['--audit compares workers; --standalone has only one.'] : []),
     ...(standalone && workers !== undefined
-      ? ['--standalone and --workers exclude each other: standalone is one process.']
+      ? ['--standalone and --workers cannot be combined: --standalone runs one process.']
       : []),
     ...addressProblems(options),
     ...(await problemsOf(async () => findSource(data, () => undefined))),

@@ -3,10 +3,10 @@ import { similarWord } from './flag-problems.js'
 const PREFIX = 'CONVOY_'
 
 /**
- * Words on variables of the environment that nothing reads, where somebody may have meant a setting. Others of that prefix are left
- * alone: Kubernetes sets CONVOY_PORT and the like for a service named convoy.
- * @param settings names of flags that have a twin in the environment: `batch-size` for CONVOY_BATCH_SIZE
- * @param flags names of flags that have none
+ * Warnings about environment variables that Convoy does not read and whose names resemble a setting. Other variables with the prefix are
+ * ignored: Kubernetes sets CONVOY_PORT and the like for a service named convoy.
+ * @param settings names of flags that have an environment variable: `batch-size` for CONVOY_BATCH_SIZE
+ * @param flags names of all flags
  */
 export function unreadVariables(
   environment: NodeJS.ProcessEnv,

@@ -5,9 +5,9 @@ import { isSavedModel, loadTrainedModel, modelIn, WEIGHTS_NAMES } from '../../ex
 import { ConvoyError } from '../../shared/errors.js'
 import { standardError } from '../../shared/terminal.js'
 
-/** Which weights numbers and predictions are of, for `--json`. */
+/** The weights that were measured or predicted with, for `--json`. */
 export interface UsedWeights {
-  /** Of a run; null: of a saved model that was named by its own directory. */
+  /** `best` or `last` of a run; null for a saved model that was named by its own directory. */
   readonly weights: WeightsName | null
   /** Steps that made them. */
   readonly step: number
@@ -18,12 +18,12 @@ export interface UsedWeights {
 export function weightsOption(): Option {
   return new Option(
     '--weights <which>',
-    'which weights of the run (default: best; last where no validation chose any)',
+    'weights of the run (default: best; last if the run ended before its first validation)',
   ).choices(WEIGHTS_NAMES)
 }
 
 /**
- * Loads the weights of a run that `--weights` names, or those of a saved model's directory, which holds no others.
+ * Loads the weights of a run that `--weights` names, or the only weights of a saved model's directory.
  * @throws as loadTrainedModel; ConvoyError('usage') when weights are named in a directory of a saved model
  */
 export async function loadChosenModel(
@@ -46,7 +46,7 @@ export async function loadChosenModel(
 /** The best. A run that ended before its first validation has only the last ones. */
 function defaultOf(run: string): WeightsName {
   if (modelIn(run, 'best') !== undefined || modelIn(run, 'last') === undefined) return 'best'
-  standardError.notice(`${run} ended before a validation chose weights; these are its last ones.`)
+  standardError.printLine(`${run} ended before its first validation; using its last weights.`)
   return 'last'
 }
 

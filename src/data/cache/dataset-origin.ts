@@ -6,20 +6,20 @@ import { MAX_CONFIG_BYTES, readRegularFile } from '../../shared/read-file.js'
 import { directoryOf } from './packed-cache.js'
 
 /**
- * `origin.json` beside a data set's info.json: who named it and where it came from. It stays on this machine: neither the
- * fingerprint nor what workers and saved models get holds any of it. Data sets of older versions lack it.
+ * `origin.json` beside a data set's info.json: the origin of its name and of its files. It stays on this machine: it is not part of the
+ * fingerprint, and workers and saved models do not get it. Data sets of older versions have none.
  */
 const originSchema = z.object({
-  /** Given with `--name`, or Convoy's own; otherwise it is what a path, or another machine, happened to call it. */
+  /** True for a name from `--name` or of Convoy itself; false for a name from a path or another machine. */
   nameIsChosen: z.boolean(),
-  /** Absolute; of the last import. */
+  /** Absolute path of the last import. */
   path: z.string().optional(),
   /** ISO 8601 */
   importedAt: z.string().optional(),
 })
 export type DatasetOrigin = Readonly<z.infer<typeof originSchema>>
 
-/** What cannot be read or understood counts as nothing known. @throws what {@link throwShortage} throws */
+/** Reads the origin. An unreadable or invalid file counts as unknown. @throws what {@link throwShortage} throws */
 export function readOrigin(fingerprint: string): DatasetOrigin {
   try {
     return originSchema.parse(JSON.parse(readRegularFile(originFile(fingerprint), MAX_CONFIG_BYTES).toString()))

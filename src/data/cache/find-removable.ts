@@ -8,10 +8,10 @@ import type { StoredDatasets } from './stored-datasets.js'
 import { listStoredDatasets } from './stored-datasets.js'
 
 /**
- * The stored data set that a word stands for, as `--data` takes it, without importing anything. A damaged one is known by its
- * fingerprint; a path by what was imported from it, whether it is still there or not.
+ * Finds the stored data set for a word, by the rules of `--data` but without importing anything. A damaged data set is found by its
+ * fingerprint; a path finds the data set imported from it, even if the path no longer exists.
  * @returns its fingerprint
- * @throws ConvoyError('usage') when nothing or more than one thing is meant
+ * @throws ConvoyError('usage') when the word matches no data set, or several
  */
 export async function findRemovable(source: string): Promise<string> {
   const stored = await listStoredDatasets()
@@ -19,7 +19,7 @@ export async function findRemovable(source: string): Promise<string> {
     ({ fingerprint }) => isFingerprint(source) && fingerprint.startsWith(source.toLowerCase()),
   )
   if (damaged.length === 1) return damaged[0]!.fingerprint
-  // What was imported from a path that has gone since can be removed by that path.
+  // A data set can be removed by the path of its import even if that path no longer exists.
   const imported = isPath(source) ? await importedFromPath(source, stored) : undefined
   if (imported !== undefined) return imported
   const found = await findSource(source, () => undefined, '')
@@ -29,14 +29,14 @@ export async function findRemovable(source: string): Promise<string> {
     if (fromHere !== undefined) return fromHere
     throw new ConvoyError(
       'usage',
-      `${source} is a path here that nothing in the cache came from; name the data set by a fingerprint from \`convoy data list\`.`,
+      `${source} is a path, but no data set in the cache was imported from it; name the data set by a fingerprint from \`convoy data list\`.`,
     )
   }
   if (stored.datasets.some(({ info }) => info.fingerprint === EMBEDDED_FINGERPRINT)) return EMBEDDED_FINGERPRINT
-  throw new ConvoyError('usage', `${source} is not decoded on this machine: nothing is to be removed.`)
+  throw new ConvoyError('usage', `${source} is not decoded on this machine: there is nothing to remove.`)
 }
 
-/** @returns the fingerprint of what was imported from that path, if anything */
+/** @returns the fingerprint of the data set imported from that path, if any */
 async function importedFromPath(source: string, { datasets }: StoredDatasets): Promise<string | undefined> {
   const remembered = recallSource(source)?.fingerprint
   const place = path.resolve(source)

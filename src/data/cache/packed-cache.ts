@@ -17,17 +17,17 @@ import { MAX_CLASSES } from '../dataset.js'
  * Decoded data sets under `<cache>/datasets/<fingerprint>/`, published by one rename:
  *
  *     info.json     DatasetInfo
- *     origin.json   who named it and where it came from, see dataset-origin.ts
+ *     origin.json   origin of the name and of the files, see dataset-origin.ts
  *     packed.bin    [ labels: uint16 little-endian, count | pixels: uint8, count · height · width · channels ]
  *
  * The fingerprint is the sha256 of {@link headerOf} and of packed.bin.
  */
 const READ_BYTES = 1 << 20
 const MAX_READ_BYTES = 2 ** 30
-/** Of one data set. It lies in one array, and Node 20's are at most 4 GiB. */
+/** Size limit of a data set. It is one array, and arrays of Node 20 have at most 4 GiB. */
 const MAX_BYTES = 2 ** 32 - 1
 
-/** info.json comes from disk or from a coordinator: nothing in it is used before it was checked. */
+/** info.json comes from disk or from a coordinator, so it is checked before use. */
 const infoSchema = z.strictObject({
   name: z.string().min(1).max(255),
   fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
@@ -42,10 +42,10 @@ export function datasetsDirectory(): string {
   return path.join(cacheDirectory(), 'datasets')
 }
 
-/** @throws ConvoyError('data') for anything but 64 hexadecimal digits, whoever sent it */
+/** @throws ConvoyError('data') for anything but 64 hexadecimal digits */
 export function directoryOf(fingerprint: string): string {
   if (!/^[0-9a-f]{64}$/.test(fingerprint)) {
-    throw new ConvoyError('data', `${JSON.stringify(fingerprint)} is no fingerprint: 64 hexadecimal digits.`)
+    throw new ConvoyError('data', `${JSON.stringify(fingerprint)} is no fingerprint of 64 hexadecimal digits.`)
   }
   return path.join(datasetsDirectory(), fingerprint)
 }
@@ -64,7 +64,7 @@ export function* blocksOf(bytes: Uint8Array): Generator<Uint8Array> {
   }
 }
 
-/** What the fingerprint covers besides the packed bytes: shape and classes, not the name. */
+/** The part of the header that the fingerprint covers: shape and classes, not the name. */
 function headerOf({ count, height, width, channels, classNames }: Omit<DatasetInfo, 'fingerprint' | 'name'>): string {
   return JSON.stringify({ count, height, width, channels, classNames }) + '\n'
 }
@@ -78,7 +78,7 @@ export function packedBytes({
   return count * (2 + height * width * channels)
 }
 
-/** Call it before memory is asked for. @throws ConvoyError('data') for a data set beyond {@link MAX_BYTES} */
+/** Call it before allocating memory. @throws ConvoyError('data') for a data set beyond {@link MAX_BYTES} */
 export function checkPackedSize(
   name: string,
   shape: Pick<DatasetInfo, 'count' | 'height' | 'width' | 'channels'>,
@@ -93,9 +93,9 @@ export function checkPackedSize(
 }
 
 /**
- * Whether a data set is there whose header makes sense and whose bytes are as many as it tells. A damaged one is not: it is stored
- * again, over the ruins.
- * @throws ConvoyError('environment') when it cannot be read: it may be as good as any
+ * Whether the data set is stored, with a valid header and the right number of bytes. A damaged data set counts as missing and is
+ * overwritten.
+ * @throws ConvoyError('environment') when it cannot be read: it may be intact
  */
 export function hasPackedDataset(fingerprint: string): boolean {
   const directory = directoryOf(fingerprint)
@@ -104,7 +104,7 @@ export function hasPackedDataset(fingerprint: string): boolean {
     const info = text === undefined ? undefined : parseInfo(fingerprint, text)
     return info !== undefined && statSync(path.join(directory, 'packed.bin')).size === packedBytes(info)
   } catch (error) {
-    // A file in the place of a directory, or the reverse, is in nobody's way.
+    // A file in place of a directory, or the reverse, is replaced.
     const { code } = (error instanceof ConvoyError ? (error.cause ?? error) : error) as NodeJS.ErrnoException
     if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(code!)) return false
     throw cannotBeRead(directory, error, 'environment')
@@ -114,8 +114,8 @@ export function hasPackedDataset(fingerprint: string): boolean {
 type Blocks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
 /**
- * Stores packed bytes as they come, checks them against the fingerprint, and publishes them.
- * @throws ConvoyError('data') when the bytes are not what the fingerprint names: nothing is published;
+ * Stores packed bytes as they arrive, checks them against the fingerprint, and publishes them.
+ * @throws ConvoyError('data') when the bytes do not match the fingerprint: nothing is published;
  * ConvoyError('environment') when the cache cannot be written
  */
 export async function writePackedDataset(info: DatasetInfo, blocks: Blocks): Promise<void> {
@@ -132,7 +132,7 @@ export async function writePackedDataset(info: DatasetInfo, blocks: Blocks): Pro
     if (code !== 'ENOSPC' && code !== 'EDQUOT') throw cacheNotWritten(datasetsDirectory(), error)
     throw new ConvoyError(
       'environment',
-      `${datasetsDirectory()} cannot be written (${code}): make room for ${formatBytes(packedBytes(info))}, or set CONVOY_CACHE to another directory.`,
+      `${datasetsDirectory()} cannot be written (${code}): free ${formatBytes(packedBytes(info))}, or set CONVOY_CACHE to another directory.`,
       { cause: error },
     )
   }
@@ -167,7 +167,7 @@ async function storeBlocks(info: DatasetInfo, blocks: Blocks): Promise<void> {
 }
 
 /**
- * Loads a data set into memory, and compares it with its fingerprint: a flipped bit would make other weights.
+ * Loads a data set into memory and checks it against its fingerprint: a flipped bit would change the weights.
  * @returns undefined when it is not in the cache
  * @throws ConvoyError('data') when it is damaged
  */
@@ -201,7 +201,7 @@ async function readWhole(file: string, length: number): Promise<Uint8Array<Array
   return bytes
 }
 
-/** The file of packed bytes, which has the length that the header tells. */
+/** Opens the file of packed bytes and checks its length against the header. */
 async function packedFile(info: DatasetInfo): Promise<string> {
   const file = path.join(directoryOf(info.fingerprint), 'packed.bin')
   const found = await stat(file).catch((error: unknown) => {
@@ -214,7 +214,7 @@ async function packedFile(info: DatasetInfo): Promise<string> {
   return file
 }
 
-const OTHER_BYTES = 'packed.bin does not hold the bytes that the fingerprint names'
+const OTHER_BYTES = 'packed.bin does not match the fingerprint'
 
 function damaged(fingerprint: string, how: string): ConvoyError {
   return new ConvoyError(
@@ -231,7 +231,7 @@ export async function readPackedDataset(
   if (info === undefined)
     throw new ConvoyError('data', `The data set ${fingerprint} is not in the cache of this machine.`)
   const file = await packedFile(info)
-  // Opened by whoever iterates: a stream that nobody reads would end the process with its error.
+  // Opened when the caller iterates: an error of an unread stream would end the process.
   async function* blocks(): AsyncGenerator<Uint8Array> {
     const handle = await openRegularFile(file, 'environment')
     yield* handle.createReadStream({ highWaterMark: READ_BYTES }) as AsyncIterable<Uint8Array>
@@ -240,7 +240,7 @@ export async function readPackedDataset(
 }
 
 /**
- * Reads a data set's bytes again and compares them with its fingerprint.
+ * Reads a data set's bytes and checks them against its fingerprint.
  * @returns its header
  * @throws ConvoyError('data') when it is damaged or not in the cache
  */
@@ -279,7 +279,7 @@ export function readInfo(fingerprint: string): DatasetInfo | undefined {
   return info
 }
 
-/** @returns undefined when that is no header of this data set */
+/** @returns undefined when it is no header of this data set */
 function parseInfo(fingerprint: string, text: string): DatasetInfo | undefined {
   const parsed = infoSchema.safeParse(parseJson(text))
   return parsed.success && parsed.data.fingerprint === fingerprint ? parsed.data : undefined

@@ -8,12 +8,12 @@ import { throwShortage } from '../../shared/own-shortage.js'
 import { MAX_CONFIG_BYTES, readRegularFile } from '../../shared/read-file.js'
 import { datasetsDirectory } from './packed-cache.js'
 
-/** What a path held when it was imported last, in `<cache>/datasets/sources/`. */
+/** The state of a path at its last import, in `<cache>/datasets/sources/`. */
 const memorySchema = z.object({
   /** Changes with the files. */
   state: z.string(),
   fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
-  /** The options of that import: it is imported again in the same way. */
+  /** The options of that import, for importing it again. */
   size: z.object({ height: z.int().min(1), width: z.int().min(1) }).optional(),
   classLevel: z.int().min(1).optional(),
   skipBroken: z.literal(true).optional(),
@@ -29,7 +29,7 @@ function memoryFile(source: string): string {
   return path.join(memoryDirectory(), `${key}.json`)
 }
 
-/** In a cache that cannot be written, such as another user's, nothing is remembered: the path is read again the next time. */
+/** Stores nothing in a read-only cache, such as another user's: the path is then read again the next time. */
 export async function rememberSource(source: string, memory: SourceMemory): Promise<void> {
   try {
     await makeDirectory(memoryDirectory())

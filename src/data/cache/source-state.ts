@@ -3,17 +3,17 @@ import { stat } from 'node:fs/promises'
 import { stampOf, walkDirectory } from '../../shared/walk-directory.js'
 import type { Walk } from '../../shared/walk-directory.js'
 
-/** Changes when the same files would be imported in another way. */
+/** Version of the import rules: change it when the same files would give another data set. */
 const RULES = 'classes by level'
 
 export interface SourceState {
-  /** Changes when a file appears, goes, grows or is written; hidden and system files are none. */
+  /** Changes when a file is added, removed or written. Hidden and system files are ignored. */
   readonly state: string
   /** Of a directory. */
   readonly walk: Walk | undefined
 }
 
-/** What a path holds, without reading its files. */
+/** The state of a path, found without reading its files. */
 export async function readSourceState(source: string, report: (line: string) => void): Promise<SourceState> {
   const hash = createHash('sha256').update(`${RULES}\n`)
   const found = await stat(source, { bigint: true })

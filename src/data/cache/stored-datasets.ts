@@ -18,7 +18,7 @@ export interface StoredDataset {
   readonly origin: DatasetOrigin
 }
 
-/** A place of the cache that holds no data set that can be used. */
+/** A damaged data set of the cache. */
 export interface DamagedDataset {
   readonly fingerprint: string
   /** A sentence, with the remedy. */
@@ -32,7 +32,7 @@ export interface StoredDatasets {
 }
 
 /**
- * All data sets in the cache, without reading their pixels. Files of others are left alone.
+ * All data sets in the cache, without reading their pixels. Other files are ignored.
  * @throws ConvoyError('environment') when the cache itself cannot be read
  */
 export async function listStoredDatasets(): Promise<StoredDatasets> {
@@ -66,7 +66,7 @@ function remedyFor(fingerprint: string): string {
 }
 
 /**
- * Those that a word stands for: their names, a chosen one before one that came about, and (eight digits or more of) their fingerprints.
+ * The data sets that a word names, by name (a name chosen by the user takes precedence) or by at least eight digits of the fingerprint.
  */
 export function datasetsCalled(word: string, datasets: readonly StoredDataset[]): StoredDataset[] {
   const named = datasets.filter(({ info }) => sameName(info.name, word))
@@ -78,9 +78,9 @@ export function datasetsCalled(word: string, datasets: readonly StoredDataset[])
 }
 
 /**
- * Before content is stored under a name that somebody gives.
+ * Checks a name chosen by the user before content is stored under it.
  * @param origin of that content
- * @throws ConvoyError('usage') when another data set, of another place, was given that name
+ * @throws ConvoyError('usage') when a data set from another path was given that name
  */
 export async function checkNameIsFree(name: string, fingerprint: string, origin: DatasetOrigin): Promise<void> {
   for (const owner of await ownersOf(name, fingerprint)) {
@@ -95,10 +95,10 @@ export async function checkNameIsFree(name: string, fingerprint: string, origin:
 }
 
 /**
- * Notes down where a stored data set came from, and its name when that was given. Content that was there before keeps its name
- * otherwise. What had the name before, from the same place, is known by its fingerprint from now on.
+ * Records the origin of a stored data set, and its name if the user chose one; otherwise stored content keeps its name. An older data set
+ * from the same path loses the name and keeps only its fingerprint.
  * @returns its header
- * @throws ConvoyError('environment') when it cannot get the name
+ * @throws ConvoyError('environment') when the name cannot be stored
  */
 export async function recordOrigin(fingerprint: string, name: string, origin: DatasetOrigin): Promise<DatasetInfo> {
   const before = readOrigin(fingerprint)
@@ -110,7 +110,7 @@ export async function recordOrigin(fingerprint: string, name: string, origin: Da
     return await renamePackedDataset(fingerprint, name)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    // In another user's cache, an origin that nobody chose need not be known.
+    // In another user's cache, the origin may stay unrecorded if the name was not chosen.
     if (!origin.nameIsChosen && ['EACCES', 'EPERM', 'EROFS'].includes(code!)) return readInfo(fingerprint)!
     throw cacheNotWritten(directoryOf(fingerprint), error)
   }
@@ -125,13 +125,13 @@ async function ownersOf(name: string, fingerprint: string): Promise<StoredDatase
 }
 
 /**
- * Takes a data set, or what is left of one, out of the cache. It is gone at once or not at all.
- * @returns bytes that are free now
- * @throws ConvoyError('environment') when that is not allowed
+ * Removes a data set, intact or damaged, from the cache, atomically.
+ * @returns number of freed bytes
+ * @throws ConvoyError('environment') when this user may not remove it
  */
 export async function removeStoredDataset(fingerprint: string): Promise<number> {
   const directory = directoryOf(fingerprint)
-  // One without permissions can be moved neither with its content nor alone.
+  // A directory without permissions can be neither moved nor emptied.
   const found = await lstat(directory).catch(() => undefined)
   if (found?.isDirectory()) await chmod(directory, 0o700).catch(() => undefined)
   const bytes = await bytesUnder(directory)

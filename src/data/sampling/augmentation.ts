@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { KeyedRandom, PURPOSE, toUnit } from '../../shared/philox.js'
 import { sineAndCosine } from '../../shared/trigonometry.js'
 
-/** What stands outside the image: ImageProjectiveTransformV3's fill modes. */
+/** How pixels from outside the image are filled: ImageProjectiveTransformV3's fill modes. */
 export const FILL_MODES = ['reflect', 'nearest', 'wrap', 'constant'] as const
 export type FillMode = (typeof FILL_MODES)[number]
 
@@ -36,7 +36,7 @@ export const TRANSFORM_LENGTH = 8
  * `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)`, `k = c0 x + c1 y + 1`.
  *
  * Output pixels are turned about the image's centre ((width - 1) / 2, (height - 1) / 2), scaled by the zoom and
- * mirrored last. A zoom above 1 looks at a larger area, so that things get smaller, as in Keras's RandomZoom.
+ * mirrored last. A zoom above 1 shows a larger area, so objects get smaller, as in Keras's RandomZoom.
  *
  * @param out float32, at least `offset + 8` elements
  */

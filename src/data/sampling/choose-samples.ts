@@ -3,7 +3,7 @@ import type { Dataset } from '../dataset.js'
 import { SPLIT_NAMES } from '../dataset.js'
 import { MIN_SPLIT_SAMPLES, splitDataset } from './split.js'
 
-/** Samples that a trained model is measured on: all, or those of a split. */
+/** Samples to measure a trained model on: all, or a split. */
 export const SPLIT_CHOICES = ['all', ...SPLIT_NAMES] as const
 export type SplitChoice = (typeof SPLIT_CHOICES)[number]
 
@@ -22,7 +22,7 @@ export function chooseSamples(
   if (count < MIN_SPLIT_SAMPLES) {
     throw new ConvoyError(
       'usage',
-      `--split ${choice}: ${name} has ${count} images, too few to split; take them all with --split all.`,
+      `--split ${choice}: ${name} has ${count} images, too few to split; use all of them with --split all.`,
     )
   }
   return splitDataset(dataset, seed, stratified)[choice]

@@ -1,7 +1,7 @@
 import { KeyedRandom, PURPOSE } from '../../shared/philox.js'
 import { permutation } from './split.js'
 
-/** Epochs whose order is kept: a batch straddles two. */
+/** Number of epochs whose order is kept: a batch may straddle two. */
 const EPOCHS_KEPT = 2
 
 /**
@@ -20,7 +20,7 @@ export class SampleStream {
   }
 
   /**
-   * The samples of one shard, and the epoch that each belongs to.
+   * The samples of one shard, and the epoch of each.
    * @param step from 0; @param shard 0 to batchSize / shardSize - 1
    * @returns both uint32, `[shardSize]`
    */

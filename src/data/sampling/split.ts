@@ -3,10 +3,10 @@ import { KeyedRandom, PURPOSE } from '../../shared/philox.js'
 import { counted } from '../../shared/units.js'
 import type { Dataset, Split, SplitName } from '../dataset.js'
 
-/** Fewer leave no sample for the test. */
+/** With fewer samples the test split would be empty. */
 export const MIN_SPLIT_SAMPLES = 4
 
-/** Sizes of the splits of so many samples; some are 0 below {@link MIN_SPLIT_SAMPLES}. */
+/** Sizes of the splits for this many samples; some are 0 below {@link MIN_SPLIT_SAMPLES}. */
 export function splitSizes(count: number): Record<SplitName, number> {
   // Integer arithmetic: 0.7 · n is not exact.
   const train = Math.floor((count * 7) / 10)

@@ -1,7 +1,7 @@
 import type { RunConfigInput } from './run-config.js'
 
 export interface Recipe {
-  /** What it is for, in a line. */
+  /** Its purpose, in a line. */
   readonly description: string
   readonly config: RunConfigInput
 }
@@ -11,11 +11,11 @@ const AUGMENTATION = { horizontalFlip: true, rotationDegrees: 20, zoom: 0.1 }
 
 /**
  * Settings that go together, for CIFAR-10. Plain data: `--config` files have the same form.
- * Their measured accuracies stand in the README.
+ * The README has their measured accuracies.
  */
 export const RECIPES: Readonly<Record<string, Recipe>> = {
   quick: {
-    description: 'what `npm start` runs: a small residual network, a few minutes on two cores',
+    description: 'a small residual network, a few minutes on two cores; used by `npm start`',
     config: {
       network: { name: 'resnet8', reg: 0.0001 },
       epochs: 9,

@@ -4,9 +4,9 @@ import type { RunConfig } from './run-config.js'
 import { runConfigSchema } from './run-config.js'
 import { HIGHEST_RATE, highestRateOf } from './settings.js'
 
-/** One value that somebody gave, and how to call it in an error. */
+/** One value that the user gave, and its name in errors. */
 export interface Assignment {
-  /** Where it goes: `['network', 'reg']`. */
+  /** Path of the setting: `['network', 'reg']`. */
   readonly path: readonly string[]
   readonly value: unknown
   /** `--reg`, `CONVOY_REG`, `run.yaml: network.reg` */
@@ -23,8 +23,8 @@ export interface Resolved {
 type Tree = Record<string, unknown>
 
 /**
- * The recipe, then the assignments in their order (a later one wins), checked as a whole.
- * @param recipe its name, and how to call it in an error
+ * Applies the assignments to the recipe in their order (later ones win) and checks the whole.
+ * @param recipe its name, and its name in errors
  */
 export function resolveRunConfig(
   { name, origin: recipeOrigin }: { readonly name: string; readonly origin: string },
@@ -36,7 +36,7 @@ export function resolveRunConfig(
   const problems: string[] = []
   if (!isKnown) problems.push(`${recipeOrigin}: there is no recipe "${name}"; use ${Object.keys(RECIPES).join(', ')}.`)
   for (const { path, value, origin } of assignments) {
-    // It would become the tree's prototype, which the schema does not see.
+    // `__proto__` would become the tree's prototype, which the schema does not see.
     if (path.includes('__proto__')) {
       problems.push(unknownSetting(origin))
       continue
@@ -45,7 +45,7 @@ export function resolveRunConfig(
     origins.set(resolvePath(tree, path).join('.'), origin)
   }
   const parsed = runConfigSchema.safeParse(tree)
-  // How values fit together cannot be known without the recipe that was meant.
+  // Without a valid recipe, combinations of values cannot be checked.
   const issues = (parsed.error?.issues ?? []).filter(
     (issue, index, all) => (isKnown || issue.code !== 'custom') && !isSaidAgain(issue, all.slice(index + 1)),
   )
@@ -65,7 +65,7 @@ function assign(tree: Tree, path: readonly string[], value: unknown): void {
     const child = parent[step]
     parent = isTree(child) ? child : ((parent[step] = {}) as Tree)
   }
-  // `network: {}` sets nothing in it.
+  // `network: {}` sets nothing.
   if (isTree(value) && Object.keys(value).length === 0 && isTree(parent[key])) return
   if (key === 'kind' && parent['kind'] !== value) changeKind(parent, path, value)
   parent[key] = value
@@ -75,7 +75,7 @@ function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Another kind of optimizer or schedule begins with its own defaults; only the highest learning rate goes along. */
+/** Another kind of optimizer or schedule starts with its own defaults; only the highest learning rate is kept. */
 function changeKind(parent: Tree, path: readonly string[], kind: unknown): void {
   const rate = parent[highestRateOf(parent['kind'])]
   for (const key of Object.keys(parent)) Reflect.deleteProperty(parent, key)
@@ -84,7 +84,7 @@ function changeKind(parent: Tree, path: readonly string[], kind: unknown): void 
 
 type Issue = z.core.$ZodIssue
 
-/** A number beyond what an integer can be is also beyond the setting's own limit, which says more. */
+/** A number beyond the integer range is also beyond the setting's own limit, which gives the better message. */
 function isSaidAgain({ code, path }: Issue, later: readonly Issue[]): boolean {
   if (code !== 'too_big' && code !== 'too_small') return false
   return later.some((other) => other.code === code && other.path.join('.') === path.join('.'))
@@ -94,7 +94,7 @@ function describe(issue: Issue, origins: ReadonlyMap<string, string>): string[] 
   const path = issue.path.map(String)
   const originOf = (keys: readonly string[]): string => {
     const name = keys.join('.')
-    // Somebody may have given all of the object that it is in.
+    // The user may have given the whole object that contains the setting.
     const whole = origins.get(keys.slice(0, -1).join('.'))
     return origins.get(name) ?? (whole === undefined ? `config ${name}` : `${whole} (${name})`)
   }

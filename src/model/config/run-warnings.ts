@@ -6,7 +6,7 @@ import { listed } from '../../shared/log/listed.js'
 import { counted, formatShare } from '../../shared/units.js'
 import type { RunConfig } from './run-config.js'
 
-/** With fewer images each one moves an accuracy by a percentage point or more. */
+/** With fewer images, each one changes an accuracy by a percentage point or more. */
 const MIN_MEASURED_SAMPLES = 100
 
 const TITLES = { train: 'training', validation: 'validation', test: 'test' }
@@ -20,9 +20,9 @@ const CONSEQUENCES = {
 type WarningConfig = Pick<RunConfig, 'batchSize' | 'shardSize' | 'seed' | 'stratified'>
 
 /**
- * What makes a run's numbers worth less than they look: splits that are too small, classes that a split lacks, a batch larger than
- * the training split. Nothing of it keeps a run from being exact.
- * @returns a line for people each, with what to do about it
+ * Warnings about the reliability of a run's numbers: small splits, classes missing from a split, a batch larger than the training split. The
+ * run is exact all the same.
+ * @returns a line each, with the remedy
  */
 export function runWarnings(dataset: Dataset, split: Split, config: WarningConfig): string[] {
   return [

@@ -23,7 +23,7 @@ export interface ResidualBlockOptions {
   readonly shortcut?: Shortcut
 }
 
-/** Keras's choice for cuDNN, which refuses less than 1e-5. */
+/** Keras's value for cuDNN, which rejects less than 1e-5. */
 const BATCH_NORM_EPSILON = 1.001e-5
 export const STATISTICS_MOMENTUM = 0.9
 
@@ -119,7 +119,7 @@ export function apply(layer: tf.layers.Layer, input: tf.SymbolicTensor | tf.Symb
   return layer.apply(input) as tf.SymbolicTensor
 }
 
-/** Subsamples, then adds zero channels on both sides. Stock layers pad only in space: channels take the width's place meanwhile. */
+/** Subsamples, then adds zero channels on both sides. Stock layers pad only in space: so channels are swapped with the width meanwhile. */
 function zeroPaddedSkip(
   input: tf.SymbolicTensor,
   name: string,

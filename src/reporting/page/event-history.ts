@@ -1,13 +1,13 @@
 const MAX_BYTES = 4 * 1024 * 1024
 
-/** The server-sent events of late, for a viewer that comes back after a break. */
+/** The latest server-sent events, for a viewer that reconnects. */
 export class EventHistory {
   readonly #run: string
   #number = 0
   #bytes = 0
   #events: { readonly number: number; readonly text: string }[] = []
 
-  /** @param run tells ids of this server from those of the one before on the same port */
+  /** @param run makes ids differ from those of an earlier server on the same port */
   constructor(run: string) {
     this.#run = run
   }
@@ -28,9 +28,9 @@ export class EventHistory {
   }
 
   /**
-   * What came after an event.
-   * @param id the last one that the viewer has seen; anything, it comes from outside
-   * @returns undefined when that cannot be told any more
+   * The events after an event.
+   * @param id last event of the viewer; untrusted text
+   * @returns undefined when the id is unknown or too old
    */
   since(id: string | undefined): string | undefined {
     const prefix = `${this.#run}-`

@@ -4,7 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import type { Inspection } from './inspection.js'
 import { MAX_INSPECTION_BYTES } from './inspection.js'
-import type { Looking } from './page-state.js'
+import type { InspectionState } from './page-state.js'
 import type { SplitName } from '../../data/dataset.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { packageRoot } from '../../shared/package-root.js'
@@ -13,36 +13,35 @@ import { readRegularFile } from '../../shared/read-file.js'
 const PATIENCE_MS = 10 * 60_000
 const NICE = 10
 
-/** What is looked at. */
+/** An inspection to run. */
 export interface Look {
-  /** Saves the weights, if need be. @returns the directory of a saved model, or of a run that has one */
+  /** Saves the weights if necessary. @returns the directory of a saved model, or of a run that has one */
   readonly model: () => Promise<string>
   readonly split: SplitName
-  /** The run trains meanwhile, and comes first. */
+  /** Whether the run is training meanwhile, which has priority. */
   readonly isBesideTraining: boolean
 }
 
 /**
- * Lets `convoy inspect` look into weights in a process of its own, since the coordinator does not load TensorFlow; one at a
- * time.
+ * Runs `convoy inspect` in a process of its own, since the coordinator does not load TensorFlow; one at a time.
  */
-export class LookInside {
+export class InspectionRunner {
   readonly #file: string
   readonly #signal: AbortSignal
   readonly #onInspection: (inspection: Inspection) => void
   readonly #closed = new AbortController()
   #running: Promise<void> | undefined
-  #looking: Looking = { state: 'never' }
+  #looking: InspectionState = { state: 'never' }
   #inspection: string | undefined
 
-  /** @param file where the inspection is written; @param signal ends what is under way; @param onInspection gets each one */
+  /** @param file where the inspection is written; @param signal ends a running inspection; @param onInspection receives each one */
   constructor(file: string, signal: AbortSignal, onInspection: (inspection: Inspection) => void) {
     this.#file = file
     this.#signal = signal
     this.#onInspection = onInspection
   }
 
-  get looking(): Looking {
+  get looking(): InspectionState {
     return this.#looking
   }
 
@@ -51,20 +50,20 @@ export class LookInside {
     return this.#inspection
   }
 
-  /** Settles when it is done, or has failed, which {@link looking} tells. One that is under way goes on, and nothing else begins. */
-  async look(what: Look): Promise<void> {
+  /** Settles when the inspection is done or has failed: see {@link looking}. Does nothing while another one is running. */
+  async inspect(what: Look): Promise<void> {
     this.#running ??= this.#look(what).finally(() => {
       this.#running = undefined
     })
     return this.#running
   }
 
-  /** Settles when none is under way. */
+  /** Settles when no inspection is running. */
   async idle(): Promise<void> {
     await this.#running
   }
 
-  /** Ends what is under way. */
+  /** Ends a running inspection. */
   async close(): Promise<void> {
     this.#closed.abort()
     await this.#running
@@ -84,7 +83,7 @@ export class LookInside {
 
   async #inspect(model: string, split: SplitName, isBesideTraining: boolean): Promise<void> {
     const program = path.join(packageRoot, 'bin', 'convoy.mjs')
-    // On the CPU: the workers need what memory the GPUs have.
+    // On the CPU: the workers need the memory of the GPUs.
     const args = [program, 'inspect', model, '--split', split, '--device', 'cpu', '--out', this.#file]
     const signal = AbortSignal.any([this.#signal, this.#closed.signal, AbortSignal.timeout(PATIENCE_MS)])
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], signal, killSignal: 'SIGKILL' })
@@ -92,24 +91,24 @@ export class LookInside {
       try {
         if (isBesideTraining) os.setPriority(child.pid!, NICE)
       } catch {
-        // It has ended already, or was nicer than that.
+        // The process has ended already, or its priority was lower.
       }
     })
     let words = ''
     child.stderr.on('data', (text: Buffer) => (words = (words + text.toString()).slice(-2_000)))
     const [status, killedBy] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
     if (status !== 0) {
-      const said = words
+      const errorLine = words
         .trim()
         .split('\n')
         .findLast((line) => line.startsWith('✖ '))
-      throw new ConvoyError('environment', said?.slice(2) ?? describeEnd(status, killedBy))
+      throw new ConvoyError('environment', errorLine?.slice(2) ?? describeEnd(status, killedBy))
     }
   }
 }
 
 function describeEnd(status: number | null, killedBy: NodeJS.Signals | null): string {
   if (killedBy === null) return `convoy inspect ended with status ${status}.`
-  const hint = killedBy === 'SIGKILL' ? '; the kernel does so when memory is short, and its log says it (dmesg)' : ''
+  const hint = killedBy === 'SIGKILL' ? '; the kernel does so when memory is short (check dmesg)' : ''
   return `convoy inspect was ended by ${killedBy}${hint}.`
 }

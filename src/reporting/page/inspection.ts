@@ -1,6 +1,6 @@
 import type { ParameterLayout } from '../../model/parameter-layout.js'
 
-/** Of an inspection as JSON: 1 MB for the recipes, and more for larger images. */
+/** Size limit of an inspection as JSON: 1 MB for the recipes, more for larger images. */
 export const MAX_INSPECTION_BYTES = 256e6
 
 /** The first layer's kernels. */
@@ -13,9 +13,9 @@ export interface Kernels {
   readonly values: string
 }
 
-/** An image of the data set, and what the network makes of it. */
+/** An image of the data set, with the network's output for it. */
 export interface InspectedImage {
-  /** Its place in the data set. */
+  /** Its index in the data set. */
   readonly sample: number
   readonly label: number
   /** uint8 in base64, `[height, width, channel]`. */
@@ -26,17 +26,17 @@ export interface InspectedImage {
   readonly maps: string
 }
 
-/** A block's output, as far as it is shown. */
+/** The shown part of a block's output. */
 export interface InspectedBlock {
   readonly name: string
   readonly height: number
   readonly width: number
-  /** Of these channels, the strongest over the images that are shown. */
+  /** The shown channels: the strongest over the shown images. */
   readonly channels: readonly number[]
   readonly channelCount: number
 }
 
-/** What the weights of a step do with images. Made by inspectModel. */
+/** The inspection of the weights of a step: predictions, mistakes, feature maps. Made by inspectModel. */
 export interface Inspection {
   readonly step: number
   /** Of the weights, their data set and its classes. Absent in those of earlier versions. */
@@ -44,7 +44,7 @@ export interface Inspection {
   readonly dataset?: { readonly name: string; readonly fingerprint: string }
   readonly classNames?: readonly string[]
   readonly split: string
-  /** Images of the split that were classified, and that there are. */
+  /** Classified images, and images of the split. */
   readonly examined: number
   readonly splitSize: number
   readonly mistakeCount: number

@@ -16,7 +16,7 @@ const UPLOT = path.dirname(createRequire(import.meta.url).resolve('uplot'))
 const JAVASCRIPT = 'text/javascript; charset=utf-8'
 const CSS = 'text/css; charset=utf-8'
 
-/** Beside `/`: everything that the page asks for, by path. */
+/** The files of the page besides `/`, by path. */
 export function pageFiles(): ReadonlyMap<string, PageFile> {
   return new Map([
     ['/page.css', { type: CSS, content: readFileSync(source('page.css')) }],
@@ -30,7 +30,7 @@ export function pageFiles(): ReadonlyMap<string, PageFile> {
 
 const IMPORT_MAP = JSON.stringify({ imports: { uplot: './uplot.js' } })
 
-/** The page that `/` answers, and the policy that allows nothing but what it brings. */
+/** The page at `/`, and a policy that allows only its own files. */
 export function livePage(): { readonly html: string; readonly policy: string } {
   const html = page({
     styles: '<link rel="stylesheet" href="./uplot.css"><link rel="stylesheet" href="./page.css">',
@@ -45,7 +45,7 @@ export function livePage(): { readonly html: string; readonly policy: string } {
   }
 }
 
-/** One file that shows a run and needs nothing else, neither a server nor a network. */
+/** One self-contained file that shows a run, without server or network. */
 export function reportPage(snapshot: Snapshot, inspection?: Inspection): string {
   const files = pageFiles()
   const text = (name: string): string => files.get(name)!.content.toString()
@@ -74,7 +74,7 @@ export function reportPage(snapshot: Snapshot, inspection?: Inspection): string 
   })
 }
 
-/** Data for the page; nothing in it can end its element. */
+/** Data for the page, escaped so that it cannot end its element. */
 function embedded(id: string, data: object): string {
   return `<script type="application/json" id="${id}">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>`
 }
@@ -90,14 +90,14 @@ function page(parts: { styles: string; scripts: string; noscript: string }): str
     .replace('<!-- scripts -->', () => parts.scripts)
 }
 
-/** By the sources: a module that was deleted may still lie among what is compiled. */
+/** From the sources: the compiled modules may include deleted ones. */
 function moduleNames(): string[] {
   return readdirSync(source(''))
     .filter((name) => name.endsWith('.ts'))
     .map((name) => name.slice(0, -'.ts'.length))
 }
 
-/** Of files that tsc does not touch. */
+/** Path of a file that tsc does not compile. */
 function source(name: string): string {
   return path.join(packageRoot, 'src', 'reporting', 'page', 'browser', name)
 }

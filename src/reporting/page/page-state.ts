@@ -2,7 +2,7 @@ import type { Phase } from '../../metrics/phases.js'
 import type { RunConfig } from '../../model/config/run-config.js'
 import type { Kernels } from './inspection.js'
 
-/** What the page knows of a run before its first step. Sizes in images. */
+/** The part of a run's description that the page shows before the first step. Sizes in images. */
 export interface RunHeader {
   readonly runDirectory: string
   readonly startedSeconds: number
@@ -22,7 +22,7 @@ export interface RunHeader {
   readonly parameterCount: number
 }
 
-/** `environment.json`: what was run, with what, and where. Runs of older versions lack fields. */
+/** `environment.json`: command, versions and machine of a run. Runs of older versions lack fields. */
 export interface RunEnvironment {
   /** Version of Convoy. */
   readonly convoy?: string
@@ -65,12 +65,12 @@ export interface EvaluationPoint {
 
 export const LINE_KINDS = ['joined', 'left', 'fault', 'note'] as const
 
-/** Something that happened, in a sentence. */
+/** An event, in a sentence. */
 export interface TimelineLine {
   readonly timeSeconds: number
   readonly kind: (typeof LINE_KINDS)[number]
   readonly text: string
-  /** Whom it happened to. */
+  /** Its worker. */
   readonly workerId?: number
 }
 
@@ -110,8 +110,8 @@ export interface PhaseSeconds {
   readonly seconds: number
 }
 
-/** The work of a process that makes an Inspection, see inspection.ts. */
-export type Looking =
+/** State of the process that makes an Inspection, see inspection.ts. */
+export type InspectionState =
   { readonly state: 'never' | 'running' | 'done' } | { readonly state: 'failed'; readonly reason: string }
 
 /**
@@ -121,16 +121,16 @@ export type Looking =
  */
 export const RUN_END_KINDS = ['finished', 'stopped', 'interrupted', 'failed', 'unknown'] as const
 
-/** When a run ended, and how. */
+/** Time and kind of a run's end. */
 export interface RunEnd {
   readonly kind: (typeof RUN_END_KINDS)[number]
   /** ISO 8601, UTC. */
   readonly at: string
-  /** Why it failed, or the signal that ended it, for people. */
+  /** The reason of a failure, or the signal that ended the run, for people. */
   readonly reason?: string
 }
 
-/** How things stand now. Counts since the beginning. */
+/** The current status. Counts are since the beginning. */
 export interface RunStatus {
   readonly timeSeconds: number
   readonly state: string
@@ -145,7 +145,7 @@ export interface RunStatus {
   }[]
   /** Of the weights now. */
   readonly kernels?: Kernels
-  /** Absent while the run goes on, and in directories of older versions. */
+  /** Absent while the run is going on, and in directories of older versions. */
   readonly end?: RunEnd
 }
 
@@ -159,7 +159,7 @@ export interface KeptWeights {
 
 export type WeightsByName = Readonly<Partial<Record<'best' | 'last', KeptWeights>>>
 
-/** The result of a run that came to its test. Runs of older versions lack fields. */
+/** The result of a run that completed its test. Runs of older versions lack fields. */
 export interface RunOutcome {
   readonly steps?: number
   readonly seconds: number
@@ -169,29 +169,29 @@ export interface RunOutcome {
   readonly testAccuracy: number
   readonly testLoss: number
   readonly testSamples?: number
-  /** Whose accuracy and loss the test's are. */
+  /** The weights that were tested. */
   readonly testWeights: 'best' | 'last'
 }
 
-/** What is added from one update to the next. */
+/** The changes since the previous update. */
 export interface Update {
   readonly points: readonly StepPoint[]
   readonly evaluations: readonly EvaluationPoint[]
   readonly lines: readonly TimelineLine[]
-  /** All of them, when one came or went. */
+  /** All workers, after one joined or left. */
   readonly members?: readonly Membership[]
   readonly status?: RunStatus
-  readonly looking?: Looking
+  readonly looking?: InspectionState
   readonly outcome?: RunOutcome
   /** Known at the end. */
   readonly weights?: WeightsByName
 }
 
-/** All of it: what a page begins with, again after each break of its connection. */
+/** The whole state, for a new page and after each break of its connection. */
 export interface Snapshot extends Update {
   readonly header?: RunHeader
   readonly environment?: RunEnvironment
-  /** Steps that a point stands for. */
+  /** Steps per point. */
   readonly stepsPerPoint: number
   readonly members: readonly Membership[]
 }

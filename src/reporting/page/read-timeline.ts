@@ -18,9 +18,9 @@ import { Timeline } from './timeline.js'
 const MAX_METRICS_BYTES = 500e6
 
 /**
- * What the page shows of a run, from its directory: `metrics.jsonl`, `config.yaml`, `environment.json` and, when it ended by
- * itself, `status.json` and `result.json`.
- * @throws ConvoyError('usage') when it is no run directory, or something in these files makes no sense
+ * Reads the state of the page from a run directory: `metrics.jsonl`, `config.yaml`, `environment.json` and, if the run was not killed,
+ * `status.json` and `result.json`.
+ * @throws ConvoyError('usage') when it is no run directory, or one of these files is invalid
  */
 export function readTimeline(directory: string): Snapshot & { readonly status: RunStatus } {
   const { lines, config } = readRequired(directory)
@@ -32,7 +32,7 @@ export function readTimeline(directory: string): Snapshot & { readonly status: R
   const phases = new PhaseTimes()
   let timeSeconds = 0
   let totalSteps = 0
-  // What follows the last end of a line was cut off with the process.
+  // A last line without an end was cut off when the process was killed.
   for (const [index, line] of lines.split('\n').slice(0, -1).entries()) {
     const where = `metrics.jsonl, line ${index + 1},`
     const { time, ...event } = checked(metricsLineSchema, directory, where, () => JSON.parse(line))
@@ -42,7 +42,7 @@ export function readTimeline(directory: string): Snapshot & { readonly status: R
         phases.record(phase as keyof typeof event.phaseSeconds, spent)
     if (event.kind === 'started') {
       totalSteps = event.totalSteps
-      // The line has the hash alone; the configuration is in its own file, as the result is.
+      // The line has only the hash. Configuration and result are in files of their own.
       const started = checked(runConfigSchema, directory, 'config.yaml', () => parse(config))
       timeline.observe({ ...event, config: started }, time)
     } else if (event.kind !== 'finished') timeline.observe(event, time)
@@ -55,7 +55,7 @@ export function readTimeline(directory: string): Snapshot & { readonly status: R
   return {
     ...timeline.snapshot(),
     ...(environment && { environment }),
-    // A coordinator that was killed, or goes on, has not written its status.
+    // A coordinator that was killed, or is still running, has written no status.
     status: {
       ...{ timeSeconds, workers: [], workerPhases: [], traffic: [], coordinatorPhases, ...status },
       state: end?.kind ?? 'unfinished',
@@ -64,7 +64,7 @@ export function readTimeline(directory: string): Snapshot & { readonly status: R
   }
 }
 
-/** What every run has. @throws as {@link readTimeline} */
+/** Reads the files that every run has. @throws as {@link readTimeline} */
 function readRequired(directory: string): { readonly lines: string; readonly config: string } {
   const advice = 'Name one such as runs/20261123T193039Z_quick.'
   if (!isThere(directory)) throw new ConvoyError('usage', `${directory}: there is no such directory. ${advice}`)
@@ -80,7 +80,7 @@ function readRequired(directory: string): { readonly lines: string; readonly con
   return { lines, config }
 }
 
-/** What a run may have. @throws as {@link readTimeline} */
+/** Reads the files that a run may have. @throws as {@link readTimeline} */
 function readKept<Schema extends z.ZodType>(
   schema: Schema,
   directory: string,
@@ -90,7 +90,7 @@ function readKept<Schema extends z.ZodType>(
   return content === undefined ? undefined : checked(schema, directory, name, () => JSON.parse(content))
 }
 
-/** @throws ConvoyError('usage') naming the place when the value is not there or not as it should be */
+/** @throws ConvoyError('usage') naming the place of a missing or invalid value */
 function checked<Schema extends z.ZodType>(
   schema: Schema,
   directory: string,
@@ -102,13 +102,13 @@ function checked<Schema extends z.ZodType>(
   } catch (error) {
     throw new ConvoyError(
       'usage',
-      `${directory}: ${where} cannot be read: ${reasonOf(error as Error)}. It is damaged, or of another version of Convoy ` +
+      `${directory}: ${where} cannot be read: ${reasonOf(error as Error)}. It is damaged, or from another version of Convoy ` +
         '(environment.json names it): remove it, or use that version.',
     )
   }
 }
 
-/** How a run ended whose version did not write it down; undefined: it goes on, or was killed. */
+/** Kind of the end of a run by a version that did not record it; undefined when it is going on or was killed. */
 function endKindOf(
   result: KeptResult | undefined,
   totalSteps: number,
@@ -118,7 +118,7 @@ function endKindOf(
   return state === 'failed' ? 'unknown' : undefined
 }
 
-/** Of a value that is not as it should be, what is wrong first. */
+/** The first problem of an invalid value. */
 function reasonOf(error: Error | z.ZodError): string {
   if (!('issues' in error)) return printable(error.message.split('\n')[0]!.replace(/:$/, ''))
   const { path: where, message } = error.issues[0]!

@@ -7,7 +7,7 @@ const write = promisify(fs.write)
 const MAX_WAITING_BYTES = 64 * 1024 * 1024
 
 export interface ReportFileOptions {
-  /** How long records may wait to be written together. */
+  /** Time in which records are collected to be written together. */
   readonly flushMs: number
   readonly onLost: LossObserver
 }
@@ -16,13 +16,13 @@ export interface ReportFileOptions {
 export type LossObserver = (records: number, reason: Error) => void
 
 /**
- * A file that grows by whole records. A process that is killed leaves at most the last record torn; a disk that is full loses
- * records and tears none: what it cut off is written over by the next record that fits.
+ * A file that grows by whole records. A killed process leaves at most the last record incomplete. A full disk loses records but leaves none
+ * incomplete: the next record that fits overwrites a cut-off one.
  */
 export class ReportFile {
   readonly #descriptor: number
   readonly #options: ReportFileOptions
-  /** Where the whole records end. */
+  /** End of the complete records. */
   #end = 0
   #waiting: Uint8Array[] = []
   #waitingBytes = 0
@@ -49,7 +49,7 @@ export class ReportFile {
     }, this.#options.flushMs)
   }
 
-  /** Everything is in the file, or counted as lost, when this settles. */
+  /** Settles when every record is written or counted as lost. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     await this.#flushed
@@ -57,7 +57,7 @@ export class ReportFile {
     try {
       if (this.#hasLost) fs.ftruncateSync(this.#descriptor, this.#end)
     } catch {
-      // Then the last record stays torn.
+      // The last record stays incomplete.
     }
     fs.closeSync(this.#descriptor)
   }

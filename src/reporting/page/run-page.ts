@@ -9,19 +9,19 @@ import { MAX_JSON_BYTES, readRegularFile } from '../../shared/read-file.js'
 import type { RunObserver, RunResult } from '../../training/run-events.js'
 import type { Coordinator } from '../../coordinator/coordinator.js'
 import { environmentSchema } from '../kept-status.js'
-import { LookInside } from './inspect-run.js'
+import { InspectionRunner } from './inspect-run.js'
 import { writeStatus } from '../run-directory.js'
 import { runStatus } from '../run-status.js'
 import { Timeline } from './timeline.js'
 
-/** One process looks, on a CPU; what it takes is estimated by the test. */
-const LOOK_START_SECONDS = 3
-/** Of a run's time, when nobody waits for it. */
-const MAX_LOOK_SHARE = 0.1
+/** Start of the inspection process. The rest of its time, on one CPU, is estimated from the test. */
+const INSPECTION_START_SECONDS = 3
+/** Longest inspection relative to the run, if nobody has the page open. */
+const MAX_INSPECTION_SHARE = 0.1
 
 interface Watched {
   readonly coordinator: Coordinator
-  /** The coordinator's own. */
+  /** Phases of the coordinator. */
   readonly phases: () => readonly PhaseReport[]
   /** Saves weights as a model. */
   readonly save: (directory: string, weights: Float32Array, step: number) => Promise<unknown>
@@ -31,7 +31,7 @@ interface Watched {
 export class RunPage {
   readonly #runDirectory: string
   readonly #timeline: Timeline
-  readonly #inside: LookInside
+  readonly #inspections: InspectionRunner
   readonly #page: LivePage
   #watched: Watched | undefined
   #lastStatus: RunStatus | undefined
@@ -40,22 +40,22 @@ export class RunPage {
   #isOver = false
 
   /**
-   * @param signal ends the run, and with it what the page has others compute
-   * @param onInspection gets what the network does with images, whenever that was looked at
+   * @param signal ends the run and a running inspection
+   * @param onInspection receives each new inspection
    */
   constructor(runDirectory: string, signal: AbortSignal, onInspection: (inspection: Inspection) => void) {
     this.#runDirectory = runDirectory
     this.#timeline = new Timeline(runDirectory)
-    this.#inside = new LookInside(path.join(runDirectory, 'inspection.json'), signal, onInspection)
+    this.#inspections = new InspectionRunner(path.join(runDirectory, 'inspection.json'), signal, onInspection)
     const environment = readEnvironment(runDirectory)
     this.#page = new LivePage({
       snapshot: () => ({ ...this.#timeline.snapshot(), ...(environment && { environment }) }),
       takeUpdate: () => this.#timeline.takeUpdate(),
       status: () => this.#status(),
-      looking: () => this.#inside.looking,
-      inspection: () => this.#inside.inspection,
+      looking: () => this.#inspections.looking,
+      inspection: () => this.#inspections.inspection,
       look: () => {
-        if (!this.#isOver) void this.#look()
+        if (!this.#isOver) void this.#inspectNow()
       },
     })
   }
@@ -68,42 +68,42 @@ export class RunPage {
     if (event.kind === 'finished') this.#ended(event.result.steps < this.#totalSteps ? 'stopped' : 'finished')
   }
 
-  /** A line that no event says. @param timeSeconds since 1970 */
-  readonly say = (text: string, timeSeconds: number): void => {
-    this.#timeline.say(text, timeSeconds)
+  /** Adds a line that does not come from a run event. @param timeSeconds since 1970 */
+  readonly addLine = (text: string, timeSeconds: number): void => {
+    this.#timeline.addLine(text, timeSeconds)
   }
 
-  /** From now on the page tells how this coordinator stands. */
+  /** Connects the page to the coordinator whose status it shows. */
   watch(watched: Watched): void {
     this.#watched = watched
   }
 
   /**
-   * Looks at what the best weights do with test images, where somebody has the page open or it costs little beside the run.
-   * @param notice tells people why the run does not end yet
+   * Inspects the best weights on test images, if the page is open somewhere or the inspection is short compared with the run.
+   * @param log logs why the run does not end yet
    */
-  async lookAtTest({ seconds, workers, test }: RunResult, notice: (text: string) => void): Promise<void> {
+  async inspectTest({ seconds, workers, test }: RunResult, log: (text: string) => void): Promise<void> {
     this.#isOver = true
-    const lookSeconds = LOOK_START_SECONDS + (workers * test.durationMs) / 1000
-    if (this.#page.viewers === 0 && lookSeconds > MAX_LOOK_SHARE * seconds) return
-    notice('Looking at what the network does with test images.')
-    await this.#inside.idle()
-    await this.#inside.look({ model: async () => this.#runDirectory, split: 'test', isBesideTraining: false })
+    const inspectionSeconds = INSPECTION_START_SECONDS + (workers * test.durationMs) / 1000
+    if (this.#page.viewers === 0 && inspectionSeconds > MAX_INSPECTION_SHARE * seconds) return
+    log('Inspecting the network on test images.')
+    await this.#inspections.idle()
+    await this.#inspections.inspect({ model: async () => this.#runDirectory, split: 'test', isBesideTraining: false })
   }
 
-  /** The run broke off, or its result could not be saved. */
-  brokeOff(kind: 'stopped' | 'interrupted' | 'failed', reason: string): void {
+  /** Records that the run did not finish, or that its result could not be saved. */
+  recordBreak(kind: 'stopped' | 'interrupted' | 'failed', reason: string): void {
     this.#ended(kind, reason)
   }
 
-  /** Writes down how the run stands, for `convoy report`. The page goes on showing it when the workers go. */
+  /** Writes the status of the run for `convoy report`. The page keeps showing it when the workers leave. */
   async keepStatus(): Promise<void> {
     this.#lastStatus = this.#status()
     if (this.#lastStatus) await writeStatus(this.#runDirectory, this.#lastStatus)
   }
 
   async close(): Promise<void> {
-    await this.#inside.close()
+    await this.#inspections.close()
     await this.#page.close()
   }
 
@@ -116,23 +116,23 @@ export class RunPage {
     this.#end = { kind, at: new Date().toISOString(), ...(reason !== undefined && { reason: printableLines(reason) }) }
   }
 
-  async #look(): Promise<void> {
+  async #inspectNow(): Promise<void> {
     const { coordinator, save } = this.#watched ?? {}
     if (coordinator === undefined || save === undefined || coordinator.weights().length === 0) return
-    if (this.#inside.looking.state === 'running') return
+    if (this.#inspections.looking.state === 'running') return
     const directory = path.join(this.#runDirectory, 'model', 'now')
     const model = async (): Promise<string> => {
       await save(directory, coordinator.weights().slice(), coordinator.step())
       return directory
     }
-    // The test images are for the end.
-    await this.#inside.look({ model, split: 'validation', isBesideTraining: true })
-    // What stays behind when this fails is written over by the next one.
+    // Test images are only used at the end.
+    await this.#inspections.inspect({ model, split: 'validation', isBesideTraining: true })
+    // The next inspection overwrites the directory if this fails.
     await rm(directory, { recursive: true, force: true }).catch(() => undefined)
   }
 }
 
-/** What the run directory says of it; undefined: nothing. */
+/** Reads `environment.json`; undefined when it is missing or invalid. */
 function readEnvironment(runDirectory: string): RunEnvironment | undefined {
   try {
     return environmentSchema.parse(

@@ -1,32 +1,32 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EventHistory } from './event-history.js'
 import { livePage, pageFiles } from './page-files.js'
-import type { Looking, RunStatus, Snapshot, Update } from './page-state.js'
+import type { InspectionState, RunStatus, Snapshot, Update } from './page-state.js'
 
-/** What the page reads from a run. */
+/** The run's data for the page. */
 export interface PageSource {
   readonly snapshot: () => Snapshot
-  /** What came since the last call; undefined: what was shown has changed, show a snapshot. */
+  /** Changes since the last call; undefined when a new snapshot is needed. */
   readonly takeUpdate: () => Update | undefined
   readonly status: () => RunStatus | undefined
-  readonly looking: () => Looking
+  readonly looking: () => InspectionState
   /** An Inspection as JSON, the same string until there is a newer one. */
   readonly inspection: () => string | undefined
-  /** Somebody asks for an inspection of the weights now. */
+  /** Starts an inspection of the current weights. */
   readonly look: () => void
 }
 
 const UPDATE_MS = 1_000
 const MAX_VIEWERS = 64
-/** A viewer that reads too slowly is let go; it comes back and goes on where it was, or begins anew. An inspection may be on its way besides. */
+/** A viewer with more unread bytes is disconnected. It reconnects and continues, or gets a new snapshot. An inspection does not count. */
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024
-/** What the browser waits before it comes back after a break. */
+/** Time after which the browser reconnects. */
 const RETRY_MS = 1_000
 const GOODBYE_MS = 2_000
 
 /**
  * The page at `/`, its files, `/events` (server-sent events: first a snapshot, then what is new), and `POST /look`.
- * However many ask, a snapshot is made at most once in UPDATE_MS, and nothing at all while nobody looks.
+ * For any number of viewers, a snapshot is made at most once in UPDATE_MS; without viewers, none is made.
  */
 export class LivePage {
   readonly #source: PageSource
@@ -34,7 +34,7 @@ export class LivePage {
   readonly #files = pageFiles()
   readonly #history = new EventHistory(`${Date.now()}.${process.pid}`)
   readonly #viewers = new Set<ServerResponse>()
-  /** Not sent anything yet, with the id of the last event that they saw, if they were here before. */
+  /** New viewers, with the id of their last event if they reconnect. */
   readonly #newcomers = new Map<ServerResponse, string | undefined>()
   #inspection: string | undefined
   #timer: NodeJS.Timeout | undefined
@@ -43,12 +43,12 @@ export class LivePage {
     this.#source = source
   }
 
-  /** Pages that look at the run now. */
+  /** Number of open pages. */
   get viewers(): number {
     return this.#viewers.size + this.#newcomers.size
   }
 
-  /** Answers a request. @returns false when it is nothing of the page */
+  /** Answers a request. @returns false for paths that do not belong to the page */
   handle(pathname: string, request: IncomingMessage, response: ServerResponse): boolean {
     if (request.method === 'POST') {
       if (pathname !== '/look') return false
@@ -68,7 +68,7 @@ export class LivePage {
     return true
   }
 
-  /** Sends every viewer what came last, and lets them go. */
+  /** Sends the last events to every viewer and closes the connections. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
     this.#timer = undefined
@@ -81,7 +81,9 @@ export class LivePage {
 
   #join(request: IncomingMessage, response: ServerResponse): void {
     if (this.viewers >= MAX_VIEWERS) {
-      response.writeHead(503, { 'content-type': 'text/plain' }).end(`${MAX_VIEWERS} pages look at this run already.\n`)
+      response
+        .writeHead(503, { 'content-type': 'text/plain' })
+        .end(`${MAX_VIEWERS} pages show this run already; close one.\n`)
       return
     }
     response.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
@@ -110,7 +112,7 @@ export class LivePage {
   }
 
   #update(): void {
-    // Encoded once: what viewers have not read yet is in memory once, however many they are.
+    // Encoded once, so that unread bytes of all viewers share memory.
     const news = Buffer.from(this.#news())
     for (const viewer of this.#viewers) {
       if (viewer.writableLength > MAX_UNREAD_BYTES + (this.#inspection?.length ?? 0)) viewer.destroy()
@@ -137,7 +139,7 @@ export class LivePage {
     return news + this.#history.add('inspection', inspection!)
   }
 
-  /** For who was not here before. Its id is that of the newest event: it holds what they said. */
+  /** The snapshot for a new viewer. Its id is that of the newest event, whose content it includes. */
   #wholeTimeline(): string {
     const event = (kind: string, json: string): string => `id: ${this.#history.id}\nevent: ${kind}\ndata: ${json}\n\n`
     return (
@@ -159,8 +161,8 @@ export class LivePage {
 }
 
 /**
- * Other sites' pages may send requests here, but browsers say that they are others': by this header, or by the origin where the
- * address is neither HTTPS nor this machine's own.
+ * Pages of other sites may send requests here, but browsers mark them: by this header, or by the origin if the address is neither HTTPS nor
+ * of this machine.
  */
 function isOfOwnPage({ headers: { 'sec-fetch-site': site, origin, host } }: IncomingMessage): boolean {
   if (site !== undefined) return site === 'same-origin'

@@ -17,22 +17,22 @@ import { levelOf } from '../sinks/event-log.js'
 import type { KeptResult } from '../run-outcome.js'
 import { outcomeOf, weightsOf } from '../run-outcome.js'
 
-/** More points than a screen has columns; then two become one. */
+/** Limit on points, more than a screen has columns. Beyond it, two become one. */
 const MAX_POINTS = 4_096
 const MAX_LINES = 1_000
 const MAX_EVALUATIONS = 2_000
-/** Then those that left first are forgotten. */
+/** Limit on workers. Beyond it, those that left first are removed. */
 const MAX_MEMBERS = 512
-/** Nobody asked for so many news: who does next begins anew. */
+/** Limit on changes that nobody fetched. Beyond it, the next viewer gets a snapshot. */
 const MAX_PENDING_EVENTS = 2_000
 
-/** What the page shows of a run, from its events: bounded, however long the run is. */
+/** The state of the page, built from a run's events. Its size is bounded for runs of any length. */
 export class Timeline {
   readonly #runDirectory: string
   #header: RunHeader | undefined
   #points: StepPoint[] = []
   #stepsPerPoint = 1
-  /** Steps of the point that is not full yet. */
+  /** Steps of the last, incomplete point. */
   #gathered: StepPoint[] = []
   #evaluations: EvaluationPoint[] = []
   #lines: TimelineLine[] = []
@@ -95,11 +95,11 @@ export class Timeline {
     }
     const text = describeEvent(event)
     if (text === undefined) this.#limitNews()
-    else this.say(text, timeSeconds, kindOf(event), workerOf(event))
+    else this.addLine(text, timeSeconds, kindOf(event), workerOf(event))
   }
 
-  /** A line that no event says. */
-  say(text: string, timeSeconds: number, kind: TimelineLine['kind'] = 'note', workerId?: number): void {
+  /** Adds a line. */
+  addLine(text: string, timeSeconds: number, kind: TimelineLine['kind'] = 'note', workerId?: number): void {
     const line = { timeSeconds, kind, text: printable(text), ...(workerId !== undefined && { workerId }) }
     this.#lines = last(MAX_LINES, [...this.#lines, line])
     this.#fresh.lines.push(line)
@@ -124,7 +124,7 @@ export class Timeline {
     }
   }
 
-  /** What came since it was asked for last; undefined when what was shown has changed: show {@link snapshot} instead. */
+  /** Changes since the last call; undefined when earlier content changed: use {@link snapshot} instead. */
   takeUpdate(): Update | undefined {
     const update = this.#isRewritten ? undefined : { ...this.#fresh, ...this.#ending() }
     this.#fresh = nothing()
@@ -182,7 +182,7 @@ function nothing(): News {
   return { points: [], evaluations: [], lines: [] }
 }
 
-/** Only the newest is shown, and with a thousand classes it has a million numbers. */
+/** Removes the confusion matrix of older evaluations: only the newest is shown, and with a thousand classes it has a million numbers. */
 function withoutConfusion({ confusion: _, ...rest }: EvaluationPoint): EvaluationPoint {
   return rest
 }
@@ -222,7 +222,7 @@ function last<Item>(most: number, items: Item[]): Item[] {
   return items.length > most ? items.slice(-most) : items
 }
 
-/** The mean of points that follow each other. */
+/** The mean of consecutive points. */
 function merged(points: readonly StepPoint[]): StepPoint {
   const mean = (of: (point: StepPoint) => number): number =>
     points.reduce((sum, point) => sum + of(point), 0) / points.length

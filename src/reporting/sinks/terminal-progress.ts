@@ -6,7 +6,7 @@ import { ProgressLine } from './progress-line.js'
 export interface ProgressDisplay {
   readonly observe: RunObserver
   /** A line of its own, above the bar where there is one; what the log tells people. Faults stand out. */
-  notice(text: string, isFault?: boolean): void
+  printLine(text: string, isFault?: boolean): void
   close(): void
 }
 
@@ -26,12 +26,12 @@ function barDisplay(terminal: Terminal, now: () => number): ProgressDisplay {
     shownMs = now()
     terminal.redraw(progress.within(terminal.columns))
   }
-  const notice = (text: string, isFault = false): void => {
-    terminal.noticeOver(text, isFault)
+  const printLine = (text: string, isFault = false): void => {
+    terminal.printLineOver(text, isFault)
     if (isShown) draw()
   }
   return {
-    notice,
+    printLine,
     observe: (event) => {
       progress.observe(event)
       if (event.kind === 'started') isShown = true
@@ -50,14 +50,14 @@ function plainDisplay(terminal: Terminal, now: () => number): ProgressDisplay {
   const progress = new ProgressLine()
   let shownMs = -Infinity
   return {
-    notice: (text, isFault) => {
-      terminal.notice(text, isFault)
+    printLine: (text, isFault) => {
+      terminal.printLine(text, isFault)
     },
     observe: (event) => {
       progress.observe(event)
       if (event.kind !== 'step' || now() - shownMs < PLAIN_EVERY_MS) return
       shownMs = now()
-      terminal.notice(progress.plain())
+      terminal.printLine(progress.plain())
     },
     close: () => undefined,
   }

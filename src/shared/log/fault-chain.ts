@@ -3,29 +3,29 @@ import { isUrgent } from './log-levels.js'
 import type { LogRecord } from './log.js'
 import { printable } from './printable.js'
 
-/** What happens within this time is one moment: who is nearer to the cause goes first, whoever was heard first. */
+/** Faults within this time are sorted by their distance from the cause, not by time. */
 const MOMENT_MS = 1_000
 const MAX_FAULTS = 50
-/** Consequences that are told. */
+/** Consequences in the description. */
 const MAX_REPORTED = 6
 
-/** Nearest to the cause first: what a worker says of itself, how its process ended, and then who noticed. */
+/** Modules, nearest to the cause first: the worker's own lines, the end of its process, then the observers. */
 const NEARNESS: readonly LogModule[] = ['compute', 'worker', 'process', 'grpc', 'scheduler', 'run']
 
 /**
- * Faults that nothing came right after, with time and origin: a compute thread dies, so its worker exits, so shards are given out again,
- * so the run fails. The first of them is what people need to know.
+ * Faults since the last completed step, with time and origin: a compute thread dies, so its worker exits, so shards are reissued, so the
+ * run fails. The first fault is the one that people need to know.
  */
 export class FaultChain {
   #faults: LogRecord[] = []
 
-  /** Takes warnings and errors; they may come late. */
+  /** Records warnings and errors, which may arrive late. */
   readonly observe = (record: LogRecord): void => {
-    // The earliest are kept: the cause is among them.
+    // Keep the earliest: the cause is among them.
     if (isUrgent(record.level, 'warn') && this.#faults.length < MAX_FAULTS) this.#faults.push(record)
   }
 
-  /** A step was done in spite of them all: what goes wrong from now on has another cause. */
+  /** Forgets all faults after a completed step: later faults have another cause. */
   overcome(): void {
     this.#faults = []
   }
@@ -38,7 +38,7 @@ export class FaultChain {
     return root === undefined ? [] : [root, ...sorted.filter((fault) => fault !== root)]
   }
 
-  /** What ended a run, a line each: the root cause, what followed from it, and the end. What came again is told once. */
+  /** The end of a run in lines: root cause, consequences, end. Repeated faults appear once, with their count. */
   describe(end: string): string {
     const times = new Map<string, { readonly line: string; count: number }>()
     for (const { timeMs, worker, message } of this.faults) {
@@ -52,7 +52,7 @@ export class FaultChain {
     )
     if (root === undefined) return end
     const left = consequences.length - MAX_REPORTED
-    const told = left > 0 ? [...consequences.slice(0, MAX_REPORTED), `${left} more faults`] : consequences
-    return [`First: ${root}`, ...[...told, printable(end)].map((text) => `  then: ${text}`)].join('\n')
+    const shown = left > 0 ? [...consequences.slice(0, MAX_REPORTED), `${left} more faults`] : consequences
+    return [`First: ${root}`, ...[...shown, printable(end)].map((text) => `  then: ${text}`)].join('\n')
   }
 }

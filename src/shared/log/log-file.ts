@@ -7,9 +7,9 @@ import { RotatingFile } from './rotating-file.js'
 
 export interface LogFileOptions {
   readonly directory: string
-  /** Told once when lines cannot be written, such as on a full disk. */
+  /** Called once when a line cannot be written, such as on a full disk. */
   readonly onFailure: (error: Error) => void
-  /** A file that would grow beyond this is kept as `convoy.1.log`, and so on. @default 16 MiB */
+  /** Size limit of a file. A full one is renamed to `convoy.1.log`, and so on. @default 16 MiB */
   readonly mostBytes?: number
   /** @default 5 */
   readonly mostFiles?: number
@@ -36,7 +36,7 @@ export class LogFile {
     this.#logger.log({ level: record.level, message: '', record })
   }
 
-  /** Everything is in the file when this settles. */
+  /** Closes the file after all records are written. */
   async close(): Promise<void> {
     const passedOn = new Promise((resolve) => this.#logger.once('finish', resolve))
     this.#logger.end()

@@ -2,17 +2,17 @@ import { ConvoyError } from '../errors.js'
 
 /**
  * - error: something is lost: a worker, a run
- * - warn: something went wrong, and the run goes on
- * - info: what people want to know of a run
+ * - warn: something went wrong, and the run continues
+ * - info: progress of the run
  * - debug: every lease, every call
  */
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /**
- * Parts of Convoy whose level can be set alone.
+ * Modules of Convoy whose level can be set separately.
  * - run: beginning, evaluations, end
- * - scheduler: workers come and go, shards are given out again
+ * - scheduler: workers join and leave, shards are reissued
  * - grpc: calls of workers and of `convoy status`
  * - process: worker processes that `convoy train` starts
  * - worker: a worker's connection
@@ -21,7 +21,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export const LOG_MODULES = ['run', 'scheduler', 'grpc', 'process', 'worker', 'compute'] as const
 export type LogModule = (typeof LOG_MODULES)[number]
 
-/** The least urgent level that is written, for each module. */
+/** The least urgent level that is logged, for each module. */
 export type LogLevels = Readonly<Record<LogModule, LogLevel>>
 
 /** Whether `level` is at least as urgent as `least`. */
@@ -30,14 +30,14 @@ export function isUrgent(level: LogLevel, least: LogLevel): boolean {
 }
 
 /**
- * Reads `info`, or `info,scheduler=debug,grpc=warn`: one level for all modules, and others for some. Without the former it is info.
- * @throws ConvoyError('usage') for levels and modules that do not exist or come twice
+ * Reads `info`, or `info,scheduler=debug,grpc=warn`: one level for all modules (default: info), and levels of single modules.
+ * @throws ConvoyError('usage') for unknown or repeated levels and modules
  */
 export function parseLogLevels(text: string): LogLevels {
-  const wrong = (why: string): ConvoyError =>
+  const wrong = (problem: string): ConvoyError =>
     new ConvoyError(
       'usage',
-      `There ${why}. Levels are ${LOG_LEVELS.join(', ')}; modules ${LOG_MODULES.join(', ')}; such as info,scheduler=debug.`,
+      `${problem}. Levels: ${LOG_LEVELS.join(', ')}. Modules: ${LOG_MODULES.join(', ')}. Example: info,scheduler=debug.`,
     )
   const given = new Map<LogModule | 'all', LogLevel>()
   for (const part of text.split(',')) {
@@ -45,9 +45,9 @@ export function parseLogLevels(text: string): LogLevels {
     const target = right === undefined ? 'all' : LOG_MODULES.find((module) => module === left)
     const word = right ?? left
     const level = LOG_LEVELS.find((candidate) => candidate === word)
-    if (target === undefined) throw wrong(`is no module "${left}"`)
-    if (level === undefined || rest.length > 0) throw wrong(`is no level "${[word, ...rest].join('=')}"`)
-    if (given.has(target)) throw wrong(`are two levels for ${target === 'all' ? 'all modules' : target}`)
+    if (target === undefined) throw wrong(`Unknown module "${left}"`)
+    if (level === undefined || rest.length > 0) throw wrong(`Unknown level "${[word, ...rest].join('=')}"`)
+    if (given.has(target)) throw wrong(`Two levels for ${target === 'all' ? 'all modules' : target}`)
     given.set(target, level)
   }
   const all = given.get('all') ?? 'info'

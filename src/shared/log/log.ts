@@ -10,15 +10,15 @@ export interface LogRecord {
   readonly module: LogModule
   /** One sentence for people. */
   readonly message: string
-  /** The same for machines. */
+  /** The content of the message as data. */
   readonly fields?: LogFields
-  /** The name of the worker that said it; absent: this process. */
+  /** The name of the worker that logged it; absent for this process. */
   readonly worker?: string
 }
 
 export type LogSink = (record: LogRecord) => void
 
-/** The log of one module: what is handed in to constructors. */
+/** The log of one module, as passed to constructors. */
 export type Logger = Readonly<Record<LogLevel, (message: string, fields?: LogFields) => void>>
 
 export interface LogOptions {
@@ -29,7 +29,7 @@ export interface LogOptions {
   readonly now: () => number
 }
 
-/** Takes what the modules of a process say, and passes on what the levels let through. */
+/** Passes the records of a process's modules to its sinks, if their level permits. */
 export class Log {
   readonly #options: LogOptions
 
@@ -39,16 +39,16 @@ export class Log {
 
   module(module: LogModule): Logger {
     const { levels, now } = this.#options
-    const say =
+    const at =
       (level: LogLevel) =>
       (message: string, fields?: LogFields): void => {
         if (isUrgent(level, levels[module]))
           this.write({ timeMs: now(), level, module, message, ...(fields && { fields }) })
       }
-    return { error: say('error'), warn: say('warn'), info: say('info'), debug: say('debug') }
+    return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }
   }
 
-  /** Passes on a record as it is, whatever its level. */
+  /** Passes a record to the sinks, whatever its level. */
   write(record: LogRecord): void {
     for (const sink of this.#options.sinks) sink(record)
   }

@@ -1,4 +1,4 @@
-/** Lets a burst through, and then so many a second. */
+/** Permits a burst, then a fixed number per second. */
 export class RateLimit {
   readonly #burst: number
   readonly #perSecond: number
@@ -13,7 +13,7 @@ export class RateLimit {
 
   /** @returns whether one more may pass now */
   take(nowMs: number): boolean {
-    // A clock that is set back gives nothing and takes nothing.
+    // A clock that is set back changes nothing.
     const seconds = Math.max(0, nowMs - (this.#atMs ?? nowMs)) / 1000
     this.#atMs = nowMs
     this.#left = Math.min(this.#burst, this.#left + seconds * this.#perSecond)

@@ -2,9 +2,9 @@ import { closeSync, fstatSync, openSync, renameSync, writeFileSync } from 'node:
 import { Writable } from 'node:stream'
 
 /**
- * A file that lines are added to, of bounded size: one that is full becomes `<name>.1.log`, that one `<name>.2.log`, and so on.
- * It writes at once: what was logged is there even if the process is killed next. winston's own rotating file is not used: bursts
- * go beyond its size and make it warn of leaking listeners, and a rotation ends its waiting for what is not yet written.
+ * A log file of bounded size: a full file is renamed to `<name>.1.log`, the previous one to `<name>.2.log`, and so on. It writes at once,
+ * so that a killed process loses no lines. winston's own rotating file is not used: bursts exceed its size and make it warn about
+ * leaking listeners, and after a rotation it no longer waits for unwritten lines.
  */
 export class RotatingFile extends Writable {
   readonly #base: string
@@ -17,7 +17,7 @@ export class RotatingFile extends Writable {
 
   /**
    * @param base path without `.log`
-   * @param onFailure told once when a line cannot be written, such as on a full disk; later lines are tried again
+   * @param onFailure called once when a line cannot be written, such as on a full disk; later lines are tried again
    */
   constructor(base: string, mostBytes: number, mostFiles: number, onFailure: (error: Error) => void) {
     super({ decodeStrings: true })

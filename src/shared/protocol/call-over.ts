@@ -1,9 +1,9 @@
 import * as grpc from '@grpc/grpc-js'
 
 /**
- * For interceptors of a server.
- * @param over told once, when the call has its status or its peer has gone; `details` is what the peer is told of a failure, and
- *   `isRequestWhole` whether everything that the peer has to send had come
+ * Observes the end of a call. For interceptors of a server.
+ * @param over called once, when the call has its status or its peer has disconnected. `details` is the failure message for the peer;
+ *   `isRequestWhole` is whether the whole request had arrived
  */
 export function onCallOver(
   call: grpc.ServerInterceptingCallInterface,

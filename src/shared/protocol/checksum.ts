@@ -8,16 +8,16 @@ const FIELD = 15
 const TAG = (FIELD << 3) | 5
 const TRAILER_BYTES = 5
 /**
- * A request that is no chunk is not even decoded beyond this: a string of a megabyte stays in memory until V8 collects all its garbage.
- * The longest are 16 log lines.
+ * Larger requests that are no chunks are rejected before decoding: a string of a megabyte stays in memory until V8 collects all garbage.
+ * The longest valid requests are 16 log lines.
  */
 const MAX_REQUEST_BYTES = 128 * 1024
 
 type Method = grpc.MethodDefinition<unknown, unknown>
 
 /**
- * - required: a message without a checksum is refused
- * - optional: a request may come without one, as other clients (grpcurl, grpcio) send it; a wrong one is refused all the same
+ * - required: a message without a checksum is rejected
+ * - optional: a request may have no checksum, as from other clients (grpcurl, grpcio); a wrong checksum is rejected
  */
 export type ChecksumRule = 'required' | 'optional'
 
@@ -25,8 +25,8 @@ export type ChecksumRule = 'required' | 'optional'
 const bare = new WeakSet<object>()
 
 /**
- * Ends every message with a CRC-32 of what is before it. A bit that flips in a lease or in the reply to a join makes a message
- * that is as well-formed as the one that was sent, and other weights. TCP's 16-bit sum lets one damaged segment in 65,536 through.
+ * Appends a CRC-32 of the message to every message. A flipped bit in a lease or in the reply to a join would give a well-formed message
+ * and other weights. TCP's 16-bit sum misses one damaged segment in 65,536.
  * Chunks have a checksum of their own (chunks.ts): a second one would cost a copy.
  */
 export function withChecksums(service: grpc.ServiceDefinition, rule: ChecksumRule): grpc.ServiceDefinition {
@@ -35,7 +35,7 @@ export function withChecksums(service: grpc.ServiceDefinition, rule: ChecksumRul
   )
 }
 
-/** The same reply, to be sent without a checksum when its request came without one. */
+/** Marks a reply to be sent without a checksum if its request had none. @returns the reply */
 export function repliesLike<Reply extends object>(request: object, reply: Reply): Reply {
   if (bare.has(request)) bare.add(reply)
   return reply
@@ -51,7 +51,10 @@ function withChecksum(method: Method, rule: ChecksumRule): Method {
       requestSerialize: (message: unknown) => sealed(requestSerialize(message)),
       requestDeserialize: (bytes: Buffer) => {
         if (bytes.length > MAX_REQUEST_BYTES)
-          throw new ConvoyError('protocol', `A request has ${bytes.length} bytes; ${MAX_REQUEST_BYTES} are allowed.`)
+          throw new ConvoyError(
+            'protocol',
+            `A request has ${bytes.length} bytes; at most ${MAX_REQUEST_BYTES} are allowed.`,
+          )
         if (rule === 'required' || hasChecksum(bytes)) return requestDeserialize(unsealed(bytes))
         const request = requestDeserialize(bytes)
         bare.add(request as object)
@@ -80,7 +83,7 @@ function sealed(message: Buffer): Buffer {
   return bytes
 }
 
-/** Whether the message has field 15, wherever it stands. @throws RangeError when these bytes are no message */
+/** Whether the message has field 15, at any position. @throws RangeError when these bytes are no message */
 function hasChecksum(bytes: Buffer): boolean {
   const reader = protobuf.Reader.create(bytes)
   while (reader.pos < reader.len) {
@@ -91,12 +94,12 @@ function hasChecksum(bytes: Buffer): boolean {
   return false
 }
 
-/** @throws ConvoyError('protocol') when the message is not what was sent */
+/** Checks and removes the checksum. @throws ConvoyError('protocol') when the message was damaged */
 function unsealed(bytes: Buffer): Buffer {
   const length = bytes.length - TRAILER_BYTES
   const message = bytes.subarray(0, Math.max(0, length))
   if (length < 0 || bytes[length] !== TAG || bytes.readUInt32LE(length + 1) !== crc32(message)) {
-    throw new ConvoyError('protocol', 'A message was damaged on its way, or comes from another version of Convoy.')
+    throw new ConvoyError('protocol', 'A message was damaged in transit, or comes from another version of Convoy.')
   }
   return message
 }

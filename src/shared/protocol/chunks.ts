@@ -27,18 +27,18 @@ function sealed(chunk: Omit<Chunk, 'crc32'>): Chunk {
   return { ...chunk, crc32: checksumOf(chunk) }
 }
 
-/** Of the other fields as well: bytes of another vector, or at another place, are as wrong as damaged ones. */
+/** The checksum covers the other fields too: right bytes of another vector or at another offset are also wrong. */
 function checksumOf({ id, offset, total, data, shared }: Omit<Chunk, 'crc32'>): number {
   return crc32(data, crc32(Buffer.from(Float64Array.of(id, offset, total, Number(shared)).buffer)))
 }
 
-/** Says that the vector lies in a shared file. @param totalBytes of the vector */
+/** The chunk for a vector in a shared file. @param totalBytes of the vector */
 export function sharedChunk(id: number, totalBytes: number): Chunk {
   return sealed({ id, offset: 0, total: totalBytes, data: Buffer.alloc(0), shared: true })
 }
 
 /**
- * Throws ConvoyError('protocol') when the chunk is not what was sent.
+ * Throws ConvoyError('protocol') when the chunk was damaged.
  * @param what names the stream in the error
  */
 export function verifyChunk(chunk: Chunk, what: string): void {

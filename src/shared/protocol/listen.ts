@@ -9,9 +9,9 @@ import type { OpenConnections } from './open-connections.js'
 
 /** A server that listens. */
 export interface Listener {
-  /** `host:port`, with the port that the system chose when 0 was asked for. */
+  /** `host:port`, with the port chosen by the system if 0 was given. */
   readonly address: string
-  /** Stops listening and destroys every connection at once, whatever its peer does or does not do. */
+  /** Stops listening and destroys every connection at once, whatever its peer does. */
   close(): void
 }
 
@@ -25,13 +25,13 @@ export function parseAddress(address: string, flag: string): { host: string; por
   return { host: match[1]!, port }
 }
 
-/** As {@link parseAddress}, of a server to connect to. @throws ConvoyError('usage') for port 0 too: it stands for any free one */
+/** As {@link parseAddress}, for a server to connect to. @throws ConvoyError('usage') for port 0 too, which only means "any free port" to a server */
 export function parsePeerAddress(address: string, flag: string): { host: string; port: number } {
   const parsed = parseAddress(address, flag)
   if (parsed.port > 0) return parsed
   throw new ConvoyError(
     'usage',
-    `${flag} ${address}: nothing listens on port 0; give the port that the coordinator names when it starts.`,
+    `${flag} ${address}: nothing listens on port 0; give the port that the coordinator logs at its start.`,
   )
 }
 
@@ -41,9 +41,9 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Serves gRPC. The connections are accepted here rather than by grpc-js: its forced shutdown only half-closes them, so that a peer
- * which is frozen, or never says anything, would keep the process alive; and it has no bound for connections.
- * @param connections bounds them; its interceptor is the server's
+ * Serves gRPC. The connections are accepted here rather than by grpc-js: its forced shutdown only half-closes them, so that a
+ * frozen or silent peer would keep the process alive, and it does not limit their number.
+ * @param connections limits their number; the server must use its interceptor
  * @throws ConvoyError('usage') when the address cannot be bound, with the flag that chose it
  */
 export async function listen(
@@ -52,7 +52,7 @@ export async function listen(
   flag: string,
   connections: OpenConnections,
 ): Promise<Listener> {
-  // TLS is not there yet, so plaintext stays on this machine.
+  // There is no TLS yet, so plaintext stays on this machine by default.
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
   const acceptor = createServer({ noDelay: true }, (socket) => {
     connections.add(socket)
@@ -72,7 +72,7 @@ export async function listen(
 }
 
 /**
- * Binds a server to `host:port`; port 0 takes any free one.
+ * Binds a server to `host:port`; port 0 takes any free port.
  * @returns `host:port` with the port that it got
  * @throws ConvoyError('usage') when the address cannot be bound, with the flag that chose it; ConvoyError('environment') when this
  * process may open no more files
@@ -87,7 +87,7 @@ export async function bind(server: Server, address: string, flag: string): Promi
     if (shortageIn(message)) throw ConvoyError.from(error)
     throw new ConvoyError(
       'usage',
-      `Cannot listen on ${address}: ${code === 'EADDRINUSE' ? 'the port is in use' : message}. Choose another with ${flag} (port 0 takes any free one).`,
+      `Cannot listen on ${address}: ${code === 'EADDRINUSE' ? 'the port is in use' : message}. Choose another with ${flag} (port 0 takes any free port).`,
       { cause: error },
     )
   }

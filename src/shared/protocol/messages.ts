@@ -68,7 +68,7 @@ export interface LogLines {
   leftOut: number
 }
 
-/** Of one {@link LogLines}. */
+/** Limits of one {@link LogLines}. */
 export const MAX_LOG_LINES = 16
 export const MAX_LOG_LINE_LENGTH = 1_000
 

@@ -5,32 +5,32 @@ import { descriptorLimit } from '../descriptor-limit.js'
 import { counted, formatDuration } from '../units.js'
 import { onCallOver } from './call-over.js'
 
-/** A connection stays this long without being in use: joins over slow links take a few seconds. */
+/** An unused connection is closed after this time. Joins over slow links take a few seconds. */
 const UNUSED_MS = 20_000
 const SWEEP_MS = 1_000
 /** Closed connections are reported at most this often. */
 const REPORT_MS = 60_000
-/** Of the descriptors of this process, per listener: workers and files need theirs. */
+/** Share of this process's descriptors for unused connections of a listener. Workers and files need the others. */
 const SHARE_OF_DESCRIPTORS = 1 / 16
 /**
- * Of the unused connections, those whose calls are over. A worker that joined makes its next call at once; one that was refused hangs
- * up. Each costs some 200 kB as an HTTP/2 session, and much more once V8 takes it for long-lived.
+ * Share of the unused connections for those whose calls are over. A worker that joined makes its next call at once; a rejected one hangs
+ * up. Each connection costs some 200 kB as an HTTP/2 session, and much more once V8 takes it for long-lived.
  */
 const SHARE_SPENT = 1 / 4
 /**
- * V8 takes closed connections for long-lived, some 50 kB of each and as much again outside its heap, and lets its heap triple before it
- * looks at those. After this many it is told to.
+ * Garbage is collected after this many closed connections. V8 takes their garbage for long-lived (some 50 kB each, and as much again outside
+ * its heap), and would let its heap triple before collecting it.
  */
 const COLLECT_AFTER = 400
-/** A collection stops the process for some 50 ms: a flood may not make it do nothing else. */
+/** A collection stops the process for some 50 ms. This limits the time that a flood of connections can cost. */
 const COLLECT_EVERY_MS = 2_000
 
 export interface OpenConnectionsOptions {
-  /** Connections that are not in use, beside those whose calls are over. Fewer where this process has few descriptors. */
+  /** Limit on unused connections, not counting those whose calls are over. Lower if this process has few descriptors. */
   readonly maxUnused: number
-  /** Connections that are in use, by `address:port` of the peer. @default those with a call that is not over */
+  /** Whether a connection is in use, by `address:port` of the peer. @default whether it has an open call */
   readonly isInUse?: (peer: string) => boolean
-  /** Told in one line what was closed. */
+  /** Receives a line about closed connections. */
   readonly report: (line: string) => void
 }
 
@@ -40,16 +40,16 @@ interface Connection {
   readonly peer: string
   /** Its address. */
   readonly from: string
-  /** When it began, or was last seen in use. */
+  /** When it was opened, or was last in use. */
   sinceMs: number
   openCalls: number
-  /** It had calls, and has none now. */
+  /** Whether it had calls and has none now. */
   isSpent: boolean
 }
 
 /**
- * The connections of a listener. Anybody who reaches it can open them, say nothing, and never hang up. Those that are not in use are
- * closed after a time, and for newer ones when there are too many: of the address that has the most, the oldest.
+ * The connections of a listener. Any peer can open connections, send nothing and never close them. Unused ones are closed after a time; when
+ * there are too many, the oldest of the address with the most is closed.
  */
 export class OpenConnections {
   readonly #options: OpenConnectionsOptions
@@ -73,7 +73,7 @@ export class OpenConnections {
     }, SWEEP_MS).unref()
   }
 
-  /** For the server of this listener: sees which connections have calls. */
+  /** Interceptor for the server of this listener; counts the calls of each connection. */
   readonly interceptor: grpc.ServerInterceptor = ({ requestStream }, call) => {
     const connection = this.#connections.get(call.getPeer())
     if (connection === undefined) return onCallOver(call, () => undefined)
@@ -83,7 +83,7 @@ export class OpenConnections {
       connection.openCalls--
       connection.isSpent = connection.openCalls === 0
       if (!requestStream && !isRequestWhole && this.#options.isInUse?.(connection.peer) !== true) {
-        // Nobody wants the rest of this request, and gRPC would read all of it. The status goes out in this turn of the event loop.
+        // gRPC would read the unneeded rest of this request. The status is sent in this turn of the event loop.
         setImmediate(() => {
           this.#destroy(connection)
         })
@@ -103,7 +103,7 @@ export class OpenConnections {
     this.#makeRoom()
   }
 
-  /** Destroys every connection at once, whatever its peer does or does not do. */
+  /** Destroys every connection at once, whatever its peer does. */
   close(): void {
     clearInterval(this.#sweeping)
     for (const { socket } of this.#connections.values()) socket.destroy()
@@ -114,7 +114,7 @@ export class OpenConnections {
   }
 
   #makeRoom(): void {
-    // A call alone does not keep a connection when there are too many.
+    // When there are too many connections, an open call alone does not protect one.
     const unused = [...this.#connections.values()].filter(({ peer }) => this.#options.isInUse?.(peer) !== true)
     const spent = unused.filter(({ isSpent }) => isSpent)
     if (spent.length > this.#maxSpent) this.#destroy(oldestOfTheMost(spent))
@@ -135,8 +135,8 @@ export class OpenConnections {
     }
     if (this.#closed === 0 || nowMs - this.#reportedMs < REPORT_MS) return
     this.#reportedMs = nowMs
-    const bounds = `for ${formatDuration(UNUSED_MS / 1000)}, or that were too many`
-    this.#options.report(`Closed ${counted(this.#closed, 'connection')} that nobody used ${bounds}.`)
+    const bounds = `for ${formatDuration(UNUSED_MS / 1000)}, or that exceeded the limit`
+    this.#options.report(`Closed ${counted(this.#closed, 'connection')} that were unused ${bounds}.`)
     this.#closed = 0
   }
 
@@ -147,7 +147,7 @@ export class OpenConnections {
   }
 }
 
-/** An address that floods closes its own connections. */
+/** The oldest connection of the address with the most: a flood closes its own connections. */
 function oldestOfTheMost(connections: readonly Connection[]): Connection {
   const byAddress = new Map<string, Connection[]>()
   for (const connection of connections) {

@@ -17,7 +17,7 @@ import type {
 
 export const PROTO_FILE = path.join(packageRoot, 'proto', 'convoy.proto')
 
-/** The service of operators and of their tools; the others are for workers. */
+/** The service for operators and their tools. The other services are for workers. */
 export const ADMIN_SERVICE = 'convoy.v1.Admin'
 
 type Unary<Request, Reply> = (
@@ -59,7 +59,7 @@ type Definition = Parameters<typeof grpc.loadPackageDefinition>[0]
 const definition = loadSync(PROTO_FILE, { longs: Number, enums: String, defaults: true, oneofs: false })
 
 function load(): ConvoyPackage {
-  // Types have a format, services do not.
+  // In a definition, types have a `format` and services do not.
   const checked = Object.entries(definition).map(([name, value]) => [
     name,
     'format' in value
@@ -75,18 +75,18 @@ function load(): ConvoyPackage {
 /** Clients and service definitions of proto/convoy.proto. */
 export const { Control, Data, Admin } = load()
 
-/** Metadata keys that prove who calls. */
+/** Metadata keys that authenticate a worker's calls. */
 export const WORKER_KEY = 'convoy-worker'
 export const SESSION_KEY = 'convoy-session'
 
-/** Bulk bytes in one message. Small enough that a heartbeat never waits long behind one. */
+/** Bulk bytes in one message. Small enough that a heartbeat never has to wait long. */
 export const CHUNK_BYTES = 1 << 20
 
 /**
  * Options of every channel and server. grpc-js ignores unknown names silently, so each begins with `grpc`.
  * A message is at most one chunk and its frame; both sides ping, because keepalive is off by default. An answer may be late: it
- * queues behind bulk, and a full window takes a link of 4 Mbit/s that long.
- * The window (of clients; servers have no such option) lets several chunks travel at once: 64 KiB is HTTP/2's default.
+ * queues behind bulk data, and a link of 4 Mbit/s needs that long for a full window.
+ * The window (only clients have this option) allows several chunks in flight; HTTP/2's default is 64 KiB.
  */
 export const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   'grpc.max_receive_message_length': 4 * CHUNK_BYTES,
@@ -95,25 +95,24 @@ export const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   'grpc.keepalive_time_ms': 2_000,
   'grpc.keepalive_timeout_ms': 20_000,
   'grpc.keepalive_permit_without_calls': 1,
-  // Connections of its own for every client: shared ones remember how long the last coordinator did not answer, and wait for up
-  // to two minutes before they try again.
+  // Every client has its own connections: shared ones remember the last failures and wait up to two minutes before a new attempt.
   'grpc.use_local_subchannel_pool': 1,
-  // grpc-js reads http_proxy and the like by itself; no proxy passes a cluster's traffic on.
+  // grpc-js reads http_proxy and the like by itself, but proxies do not forward a cluster's traffic.
   'grpc.enable_http_proxy': 0,
 }
 
-/** What a server takes from a peer is a chunk at most, and few calls at a time: a worker has four. */
+/** Limits of a server for a peer: one chunk per message, and few calls at a time (a worker has four). */
 export const SERVER_OPTIONS: grpc.ChannelOptions = {
   ...CHANNEL_OPTIONS,
   'grpc.max_receive_message_length': CHUNK_BYTES + 1_024,
   'grpc.max_concurrent_streams': 64,
-  // Nothing reads these records of every connection and call.
+  // Channelz records every connection and call; nothing reads the records.
   'grpc.enable_channelz': 0,
 }
 
 /**
- * Of a worker's control connection, where nothing big goes before an answer: a coordinator that nothing comes from any more is missed
- * within 3.5 s, and only the worker can notice that.
+ * Options of a worker's control connection, which carries no bulk data before an answer. The worker detects a silent coordinator within
+ * 3.5 s; nothing else could.
  */
 export const CONTROL_OPTIONS: grpc.ChannelOptions = {
   ...CHANNEL_OPTIONS,

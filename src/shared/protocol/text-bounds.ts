@@ -19,7 +19,7 @@ export function checkText(text: string | undefined, max: number, field: string):
   throw new ConvoyError('protocol', `${field} has ${text?.length ?? 0} characters; 1 to ${max} are allowed.`)
 }
 
-/** The beginning of a text, in memory of its own: a slice of a string keeps the whole string alive. */
+/** The beginning of a text, copied: a slice of a string would keep the whole string in memory. */
 export function shortened(text: string, max: number): string {
   return text.length <= max ? text : Buffer.from(text.slice(0, max)).toString()
 }

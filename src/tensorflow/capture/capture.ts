@@ -20,7 +20,7 @@ export interface CaptureOptions {
 export type Capturable = (...inputs: never[]) => Tensor | Tensor[] | Record<string, Tensor>
 
 /**
- * The function itself, as far as its caller can tell.
+ * A function with the signature and results of the captured one.
  * @throws ConvoyError('usage') for inputs of other shapes or types than the example's, and after dispose()
  */
 export type Captured<Fn extends Capturable> = ((...inputs: Parameters<Fn>) => ReturnType<Fn>) & {
@@ -34,13 +34,13 @@ export type Captured<Fn extends Capturable> = ((...inputs: Parameters<Fn>) => Re
  * Makes one TensorFlow graph of a function: `tf.function` for TensorFlow.js. The function runs once, every native op is
  * recorded, and from then on the recording runs, in about half the time.
  *
- * The function has to be pure: what JavaScript decides inside it is decided once. Variables that it reads (those of a
- * LayersModel, say) are read anew in each run; tensors that it makes of JavaScript values are constants.
+ * The function has to be pure: decisions in its JavaScript are made once. Variables that it reads, such as those of a LayersModel, are read
+ * again in each run; tensors that it makes from JavaScript values are constants.
  *
  * @param fn returns a tensor, an array of tensors or an object of tensors
  * @param exampleInputs give the shapes and types; not disposed
  * @returns a function of the same signature; its outputs belong to the caller
- * @throws ConvoyError('usage') naming the op and the line, for what cannot be captured: reading values inside, tensors from
+ * @throws ConvoyError('usage') naming the op and the line, for code that cannot be captured: reading values inside, tensors from
  *   outside that are neither inputs nor variables, random ops without a key, assignments to variables, attributes that the
  *   graph does not hold
  */
@@ -52,7 +52,7 @@ export function capture<Fn extends Capturable>(
   const tf = options.tf ?? loadTensorflow().tf
   const backend = nativeBackend(tf)
   const given = exampleInputs as readonly Tensor[]
-  // Tensors are told apart by their data: one that is given twice, or is a variable as well, needs data of its own.
+  // Tensors are identified by their data. A tensor that is given twice, or is also a variable, needs data of its own.
   const examples = given.map((example, index) =>
     given.indexOf(example) < index || example instanceof tf.Variable ? copyOf(example) : example,
   )
@@ -76,7 +76,7 @@ export function capture<Fn extends Capturable>(
     },
     examples,
   )
-  // A function may return what it was given.
+  // A function may return one of its inputs.
   tf.dispose([...outputs, ...examples].filter((tensor) => !given.includes(tensor)))
   const expected = given.map(signature)
   const lean = withoutTransposes(graph)
@@ -88,7 +88,7 @@ export function capture<Fn extends Capturable>(
     if (inputs.length !== expected.length || inputs.some((input, index) => signature(input) !== expected[index])) {
       throw new ConvoyError(
         'usage',
-        `A captured function takes (${expected.join(', ')}) and was given (${inputs.map(signature).join(', ')}); capture it again for these.`,
+        `A captured function takes (${expected.join(', ')}) and got (${inputs.map(signature).join(', ')}); capture it again for these.`,
       )
     }
     const ids = backend.getInputTensorIds([...inputs, ...variables])

@@ -4,7 +4,7 @@ import { BFLOAT16 } from './mixed-precision.js'
 
 /** Where products win, measured with shards of 64 on AMD EPYC (docs/experiments/engine.md): many channels, */
 const MIN_WEIGHTS = 256 * 256
-/** and few places for each of them. */
+/** and few pixels in each of them. */
 const MAX_PIXELS = 8 * 8
 
 /**

@@ -16,7 +16,7 @@ export class GraphSession {
   readonly #inputNames: string
   readonly #outputNames: string
 
-  /** @throws Error with TensorFlow's words, for a graph that it does not take */
+  /** @throws TensorFlow's error for a graph that it rejects */
   constructor(binding: NativeBinding, graph: Graph) {
     const names = new Map(graph.nodes.map((node, index) => [node, `${node.op}_${index}`]))
     this.#binding = binding

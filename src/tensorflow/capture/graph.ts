@@ -3,7 +3,7 @@ import type { NativeBinding, OpAttribute, TensorValues } from '../engine/native-
 /** TensorFlow's number of the type. */
 export const INT32 = 3
 
-/** An attribute as `tensorflow.AttrValue` of proto/tensorflow.proto has it. */
+/** An attribute: `tensorflow.AttrValue` of proto/tensorflow.proto. */
 export type AttributeValue = Readonly<Record<string, unknown>>
 
 export interface GraphNode {
@@ -21,7 +21,7 @@ export interface OutputReference {
   readonly index: number
 }
 
-/** What a function computes: the nodes in an order in which they can run. */
+/** The computation of a function: nodes in an order in which they can run. */
 export interface Graph {
   /** Placeholders, in the order of the function's inputs. */
   readonly inputs: readonly GraphNode[]
@@ -63,7 +63,7 @@ export function shapeOf({ node, index }: OutputReference): readonly number[] {
   return node.outputShapes[index]!
 }
 
-/** @throws Error naming the attribute, for a kind that is not written here */
+/** @throws Error naming the attribute, for an unsupported kind */
 export function attributesOf(
   binding: NativeBinding,
   attributes: readonly OpAttribute[],
@@ -82,14 +82,14 @@ export function attributesOf(
       case TF_ATTR_STRING:
         return { s: Buffer.from(value as string) }
       default:
-        throw new Error(`its attribute ${name} is of a kind (${type}) that graphs here do not hold`)
+        throw new Error(`its attribute ${name} is of an unsupported kind (${type})`)
     }
   }
   return Object.fromEntries(attributes.map((attribute) => [attribute.name, valueOf(attribute)]))
 }
 
 function contentOf({ TF_FLOAT, TF_INT32 }: NativeBinding, dtype: number, values: TensorValues): Uint8Array {
-  // A copy: the caller may write over the values that it uploaded.
+  // A copy: the caller may overwrite the values that it uploaded.
   if (ArrayBuffer.isView(values))
     return Uint8Array.from(Buffer.from(values.buffer, values.byteOffset, values.byteLength))
   const numbers = values.map(Number)

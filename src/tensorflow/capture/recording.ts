@@ -5,7 +5,7 @@ import type { TensorFlow } from '../runtime/load-tensorflow.js'
 import type { Graph, GraphNode, OutputReference } from './graph.js'
 import { attributesOf, constant, placeholder } from './graph.js'
 
-/** Ops whose result changes from run to run: recorded once, they would not mean what they meant eagerly. */
+/** Ops whose result changes from run to run. A recording of them would not behave like the eager op. */
 const STATEFUL_OPS =
   /^(RandomUniform(Int)?|RandomStandardNormal|TruncatedNormal|ParameterizedTruncatedNormal|Multinomial|RandomShuffle|RandomGamma)$/
 
@@ -19,14 +19,14 @@ const IMPLIED_TYPES: Readonly<Record<string, Readonly<Record<string, number>>>> 
 export interface Recorded {
   readonly graph: Graph
   readonly variables: readonly Variable[]
-  /** What the function returned; the tensors belong to whoever asked for the recording. */
+  /** The tensors that the function returned; the caller of {@link record} owns them. */
   readonly outputs: Tensor[]
 }
 
 /**
- * Runs a function once and writes down what crosses the border to the addon: every op a node, every upload a constant, the
- * inputs and the variables that it reads placeholders.
- * @throws ConvoyError('usage') naming the op and the caller's line, for whatever would not mean the same in a graph
+ * Runs a function once and records its calls to the addon: every op becomes a node, every upload a constant, its inputs and the variables
+ * that it reads placeholders.
+ * @throws ConvoyError('usage') naming the op and the caller's line, for code that would behave differently in a graph
  */
 export function record(
   tf: TensorFlow,
@@ -46,7 +46,7 @@ class Recording {
   readonly #native: NativeBinding
   readonly #inputs: GraphNode[]
   readonly #nodes: GraphNode[] = []
-  /** By native id, which is never given twice. */
+  /** By native id, which is never reused. */
   readonly #known = new Map<number, OutputReference>()
   readonly #uploads = new Map<number, { shape: number[]; dtype: number; values: TensorValues }>()
   /** Data that the function itself uploads. */
@@ -63,10 +63,10 @@ class Recording {
     this.#inputs = inputs.map((input, index) => this.#addPlaceholder(input, ids[index]!))
   }
 
-  /** Runs the function with everything watched. */
+  /** Runs the function and records it. */
   run(fn: () => Tensor[]): Tensor[] {
     const backend = this.#backend
-    // Not to draw from it: to catch whoever does.
+    // Catches draws from Math.random.
     const generator: { random: () => number } = Math
     const { random } = generator
     const before = Object.values(this.#tf.engine().registeredVariables).map(
@@ -79,7 +79,7 @@ class Recording {
       move.call(backend, dataId, ...rest)
     }
     backend.getInputTensorIds = (tensors) => {
-      for (const tensor of tensors) this.#meet(tensor)
+      for (const tensor of tensors) this.#introduce(tensor)
       const ids = getInputTensorIds.call(backend, tensors)
       tensors.forEach((tensor, index) => {
         this.#introduceVariable(tensor, ids[index]!)
@@ -88,11 +88,11 @@ class Recording {
     }
     backend.readSync = (dataId) => {
       if (this.#ownData.has(dataId)) return readSync.call(backend, dataId)
-      throw this.#refusal('reads the value of a tensor (dataSync, data, print, or an op that works on values)')
+      throw this.#uncapturable('reads the value of a tensor (dataSync, data, print, or an op that works on values)')
     }
     generator.random = () => {
-      throw this.#refusal(
-        'draws from Math.random, and would draw the same for ever; give an op a seed, or pass numbers in',
+      throw this.#uncapturable(
+        'draws from Math.random, and the recording would repeat that draw; give an op a seed, or pass numbers in',
       )
     }
     let outputs: Tensor[]
@@ -108,7 +108,7 @@ class Recording {
     const assigned = before.find(([variable, dataId]) => variable.dataId !== dataId)
     if (assigned) {
       this.#tf.dispose(outputs)
-      throw this.#refusal(`assigns the variable ${assigned[0].name}; return the new value and assign it outside`)
+      throw this.#uncapturable(`assigns the variable ${assigned[0].name}; return the new value and assign it outside`)
     }
     return outputs
   }
@@ -117,7 +117,7 @@ class Recording {
   graph(): Graph {
     const references = this.#outputIds.map((id) => {
       const reference = this.#referenceOf(id, 'as an output')
-      // TensorFlow does not hand back what it is fed.
+      // TensorFlow cannot return a tensor that it is fed.
       const isInput = reference.node.op === 'Placeholder'
       return isInput
         ? this.#add('Identity', [reference], { T: { type: reference.node.outputTypes[0] } }, reference.node)
@@ -128,7 +128,7 @@ class Recording {
 
   #watchedBinding(): NativeBinding {
     const native = this.#native
-    // The addon's own properties are read-only: a plain object with the same properties takes its place.
+    // The addon's properties are read-only, so a plain object with the same properties replaces it.
     const properties = Object.fromEntries(
       Object.getOwnPropertyNames(native).map((name) => [name, Reflect.get(native, name) as unknown]),
     )
@@ -141,7 +141,7 @@ class Recording {
       },
       executeOp: (op, attributes, inputIds, outputCount) => {
         this.#op = op
-        if (STATEFUL_OPS.test(op)) throw this.#refusal('draws new numbers in each run; use a stateless op')
+        if (STATEFUL_OPS.test(op)) throw this.#uncapturable('draws new numbers in each run; use a stateless op')
         const references = inputIds.map((id, index) => this.#referenceOf(id, `as input ${index}`))
         const implied = Object.entries(IMPLIED_TYPES[op] ?? {}).map(([name, input]) => [
           name,
@@ -151,11 +151,11 @@ class Recording {
         try {
           written = attributesOf(native, attributes)
         } catch (error) {
-          throw this.#refusal((error as Error).message)
+          throw this.#uncapturable((error as Error).message)
         }
         const results = native.executeOp(op, attributes, inputIds, outputCount)
         if (op === 'Cast' && results[0]!.dtype === typeOfInput(references, 0)) {
-          // TensorFlow.js casts gradients to the type that they have. Left out: in bfloat16 each would be two real casts.
+          // TensorFlow.js casts gradients to the type that they already have. Skipped: in bfloat16 each would become two real casts.
           this.#known.set(results[0]!.id, references[0]!)
           this.#op = 'the function'
           return results
@@ -173,8 +173,8 @@ class Recording {
     }
   }
 
-  /** Before a tensor's id is asked for: an outside tensor that still waits for its upload would pass for a constant. */
-  #meet(tensor: TensorInfo): void {
+  /** Called before a tensor's id is read: an outside tensor that waits for its upload would look like a constant. */
+  #introduce(tensor: TensorInfo): void {
     const data = this.#backend.tensorMap.get(tensor.dataId)
     if (
       data !== undefined &&
@@ -182,7 +182,7 @@ class Recording {
       !this.#ownData.has(tensor.dataId) &&
       this.#variableOf(tensor) === undefined
     ) {
-      throw this.#refusal('uses a tensor from outside; make it one of the inputs, or a variable')
+      throw this.#uncapturable('uses a tensor from outside; make it one of the inputs, or a variable')
     }
   }
 
@@ -223,7 +223,7 @@ class Recording {
     if (known !== undefined) return known
     const upload = this.#uploads.get(id)
     if (upload === undefined) {
-      throw this.#refusal(`uses a tensor from outside ${role}; make it one of the inputs, or a variable`)
+      throw this.#uncapturable(`uses a tensor from outside ${role}; make it one of the inputs, or a variable`)
     }
     const node = constant(this.#native, upload.dtype, upload.shape, upload.values)
     this.#nodes.push(node)
@@ -232,7 +232,7 @@ class Recording {
     return reference
   }
 
-  #refusal(why: string): ConvoyError {
+  #uncapturable(why: string): ConvoyError {
     const limit = Error.stackTraceLimit
     // TensorFlow.js alone is more than ten frames deep.
     Error.stackTraceLimit = 100

@@ -1,13 +1,13 @@
 import type { Graph, GraphNode, OutputReference } from './graph.js'
 import { INT32 } from './graph.js'
 
-/** Ops that treat each axis by itself: which inputs have a row for each axis. */
+/** Ops that treat each axis separately, with the inputs that have a row for each axis. */
 const ROWS_BY_AXIS: Readonly<Record<string, readonly number[]>> = { PadV2: [1], Slice: [1, 2] }
 
 /**
- * The same graph without transposes there and back around a pad or a slice, which then works in the order that it finds.
- * Stock layers pad only in space, so a shortcut that gains channels moves them into the width's place and back, forward and
- * backward: 1 % of resnet20's step. Values are moved, not changed: the bits stay.
+ * The same graph without pairs of inverse transposes around a pad or a slice, which then works on the original axes. Stock layers pad only
+ * in space, so a shortcut that gains channels swaps them with the width and back, forward and backward: 1 % of resnet20's step. Values are
+ * moved, not changed: the bits stay the same.
  */
 export function withoutTransposes(graph: Graph): Graph {
   const nodes: GraphNode[] = []
@@ -22,13 +22,13 @@ export function withoutTransposes(graph: Graph): Graph {
   }
   return {
     inputs: graph.inputs.map((node) => moved.get(node)!),
-    // TensorFlow leaves out the transposes, which nobody reads any more.
+    // TensorFlow prunes the transposes, which are no longer used.
     nodes,
     outputs: graph.outputs.map(({ node, index }) => ({ node: moved.get(node)!, index })),
   }
 }
 
-/** What a transpose amounts to, if it undoes another one. */
+/** The replacement of a transpose that undoes another one. */
 function untransposed(
   { op, inputs: [from, order], outputShapes }: GraphNode,
   add: (node: GraphNode) => GraphNode,

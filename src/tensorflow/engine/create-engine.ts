@@ -14,11 +14,11 @@ import { trainingStep } from './training-step.js'
 /** A pure function of tensors, weights first, to one vector. */
 type Step = (...inputs: Tensor[]) => Tensor[]
 
-/** Batch sizes of evaluation and prediction that keep a graph of their own: the full shard and the last one. */
+/** Graphs kept for batch sizes of evaluation and prediction: the full shard and the last one. */
 const MAX_GRAPHS = 4
 
 /**
- * Builds the network and makes its steps ready; each is captured as a graph when it runs first.
+ * Builds the network and prepares its steps. Each step is captured as a graph when it first runs.
  * @throws ConvoyError('environment') without a native runtime, ConvoyError('incompatible') for a model that it cannot build
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
@@ -41,7 +41,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const graphs = new Map<string, Captured<Step>>()
   let weights: Tensor | undefined
 
-  /** Runs a step's graph, recorded at its first run, and takes its one output home. */
+  /** Runs a step's graph, recorded at its first run. @returns the values of its only output */
   function run(name: string, step: Step, inputs: Tensor[]): Float32Array<ArrayBuffer> {
     if (weights === undefined) throw new ConvoyError('internal', `${name} before any weights`)
     const all = [weights, ...inputs]
@@ -67,7 +67,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     setWeights: (values: Float32Array) => {
       weights?.dispose()
       weights = tf.tensor1d(values)
-      // TensorFlow.js uploads when a tensor is first used; the caller may write over the values before.
+      // TensorFlow.js uploads a tensor at its first use; the caller may overwrite the values before that.
       backend.getInputTensorIds([weights])
     },
     gradient: ({ pixels, labels, transforms, dropoutKey }: GradientInput) =>

@@ -3,7 +3,7 @@ import type { Precision } from '../../model/config/run-config.js'
 import type { RunDescription } from '../../model/run-description.js'
 import type { FillMode } from '../../data/sampling/augmentation.js'
 
-/** What an engine computes for. All of it comes from the run's config, so every worker builds the same engine. */
+/** Settings of an engine. All come from the run's config, so every worker builds the same engine. */
 export interface EngineOptions {
   readonly model: ModelDescription
   /** Samples per shard: the batch of one gradient call and of batch normalisation. */
@@ -11,9 +11,9 @@ export interface EngineOptions {
   /** Samples per evaluation call; the last call of a split may hold fewer. */
   readonly evaluationShardSize: number
   readonly labelSmoothing: number
-  /** What convolutions compute in; weights, statistics, loss and sums are float32 either way. */
+  /** Number format of convolutions; weights, statistics, loss and sums are always float32. */
   readonly precision: Precision
-  /** What ImageProjectiveTransformV3 puts where the transform looks outside the image. */
+  /** How ImageProjectiveTransformV3 fills pixels from outside the image. */
   readonly fillMode: FillMode
   /** False leaves the transform out of the graph. */
   readonly augment: boolean
@@ -51,14 +51,14 @@ export interface Activation {
   readonly values: Float32Array
 }
 
-/** TensorFlow behind a few calls. Synchronous: it runs on a thread that has nothing else to do. */
+/** The calls to TensorFlow. Synchronous: they run on a thread without other work. */
 export interface Engine {
   readonly device: DeviceDescription
   /** @param weights float32, `[layout.weightCount]`; copied */
   setWeights(weights: Float32Array): void
   /**
    * The sum over the shard of the samples' gradients of the cross-entropy loss, without L2.
-   * @returns float32, `[gradientLength(layout)]`, laid out as ParameterLayout says; a fresh buffer
+   * @returns float32, `[gradientLength(layout)]`, in the order of ParameterLayout; a fresh buffer
    */
   gradient(input: GradientInput): Float32Array<ArrayBuffer>
   /**
@@ -73,10 +73,10 @@ export interface Engine {
    */
   predict(pixels: Uint8Array): Float32Array<ArrayBuffer>
   /**
-   * What layers put out, for looking inside.
+   * Outputs of layers, for inspection.
    * @param pixels as for {@link predict}; @param layers names of the model, at least two
    * @returns one for each layer
-   * @throws ConvoyError('usage') for a layer that there is not
+   * @throws ConvoyError('usage') for a layer that does not exist
    */
   activations(pixels: Uint8Array, layers: readonly string[]): Activation[]
   /** Live tensors, for leak checks. */
@@ -86,10 +86,10 @@ export interface Engine {
   close(): void
 }
 
-/** Where and with what an engine computes. Equal `fingerprint` means equal bits are promised. */
+/** The device of an engine. Devices with equal `fingerprint` give equal bits. */
 export interface DeviceDescription {
   readonly kind: 'cpu' | 'gpu'
-  /** CPU or GPU model, as the system names it. */
+  /** CPU or GPU model as reported by the system. */
   readonly name: string
   readonly tensorflowVersion: string
   /** Hash of everything that can change a bit: CPU features or GPU model, TensorFlow version, threads, precision. */

@@ -14,8 +14,8 @@ export interface BatchNormOutput {
 }
 
 /**
- * TensorFlow's own kernels for what TensorFlow.js composes of many small ops, with their gradients.
- * Each function takes and returns tensors; all are float32 unless said otherwise.
+ * TensorFlow's fused kernels, with gradients, for functions that TensorFlow.js composes of many small ops.
+ * Each function takes and returns tensors; all are float32 unless stated otherwise.
  */
 export class FusedOps {
   readonly #tf: TensorFlow
@@ -113,7 +113,7 @@ export class FusedOps {
   }
 
   /**
-   * Softmax cross-entropy of each sample, natural logarithm: SoftmaxCrossEntropyWithLogits and the gradient that it computes along.
+   * Softmax cross-entropy of each sample, natural logarithm: SoftmaxCrossEntropyWithLogits, which also computes the gradient.
    * @param logits `[batch, class]`; @param targets `[batch, class]`, rows that sum to 1
    * @returns `[batch]`
    */

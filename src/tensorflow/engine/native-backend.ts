@@ -18,7 +18,7 @@ export interface NativeTensor {
 
 export type TensorValues = Float32Array | Int32Array | Uint8Array | number[] | boolean[]
 
-/** The native addon of tfjs-node: the C border that every op and every upload goes through. */
+/** The native addon of tfjs-node: the C interface for every op and every upload. */
 export interface NativeBinding {
   createTensor(shape: number[], dtype: number, values: TensorValues): number
   deleteTensor(id: number): void
@@ -39,17 +39,17 @@ export interface NativeBinding {
   readonly TF_ATTR_TYPE: number
 }
 
-/** What Convoy uses of tfjs-node's backend, private members included (version 4.22.0, pinned). */
+/** The members of tfjs-node's backend that Convoy uses, private ones included (version 4.22.0, pinned). */
 export interface NativeBackend {
   binding: NativeBinding
   readonly isUsingGpuDevice: boolean
   /** `values` are set while a tensor waits for its upload. */
   readonly tensorMap: { get(dataId: DataId): { id: number; dtype: number; values: unknown } | undefined }
-  /** Ids of the tensors on the native side; uploads those that are not there yet. */
+  /** Native ids of tensors; uploads those that were not uploaded yet. */
   getInputTensorIds: (tensors: readonly TensorInfo[]) => number[]
-  /** Takes JavaScript values in as the data of a tensor. */
+  /** Stores JavaScript values as the data of a tensor. */
   move: (dataId: DataId, values: unknown, shape: number[], dtype: string, refCount: number) => void
-  /** The values of a tensor, from wherever they are. */
+  /** Reads the values of a tensor. */
   readSync: (dataId: DataId) => TensorValues
   /** Wraps a native tensor. */
   createOutputTensor(tensor: NativeTensor): Tensor

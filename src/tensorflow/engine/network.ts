@@ -4,7 +4,7 @@ import type { ModelDescription } from '../../model/parameter-layout.js'
 import type { FusedOps } from './fused-ops.js'
 import type { TensorFlow } from '../runtime/load-tensorflow.js'
 
-/** What a LayersModel hides and Convoy replaces (tfjs-layers 4.22.0, pinned). */
+/** Private members of a LayersModel that Convoy replaces (tfjs-layers 4.22.0, pinned). */
 interface OpenLayer {
   readonly name: string
   call(inputs: Tensor | Tensor[], kwargs: { training?: boolean }): Tensor | Tensor[]
@@ -24,7 +24,7 @@ export class Network {
   readonly #tf: TensorFlow
   readonly #model: LayersModel
   readonly #description: ModelDescription
-  /** State of the pass that runs now. */
+  /** State of the current pass. */
   #statistics: BatchStatistics | undefined
   #dropoutKey: Tensor1D | undefined
   #dropoutLayers = 0
@@ -35,7 +35,7 @@ export class Network {
     this.#description = description
     const layers = model.layers as unknown as OpenLayer[]
     for (const layer of layers) this.#replaceCall(layer, ops, layer === layers.at(-1))
-    // The weights come from the coordinator in every pass; what the layers started with is not needed.
+    // Every pass gets its weights from the coordinator; the initial ones of the layers are not needed.
     for (const layer of layers) for (const weight of layer.weights) weight.val.dispose()
   }
 
@@ -91,10 +91,10 @@ export class Network {
   }
 
   /**
-   * What layers put out in the inference pass.
+   * Outputs of layers in the inference pass.
    * @param layers names of the model, at least two
-   * @returns of each, float32
-   * @throws ConvoyError('usage') for a name that the model has not
+   * @returns the output of each, float32
+   * @throws ConvoyError('usage') for a layer that does not exist
    */
   activations(weights: Tensor[], images: Tensor, layers: readonly string[]): Tensor[] {
     this.#takeWeights(weights)
@@ -102,7 +102,7 @@ export class Network {
     return this.#tf.model({ inputs: this.#model.inputs, outputs }).apply(images, { training: false }) as Tensor[]
   }
 
-  /** Of a layer's output for one image, `[height, width, channel]` say. @throws ConvoyError('usage') when there is no such layer */
+  /** Shape of a layer's output for one image, such as `[height, width, channel]`. @throws ConvoyError('usage') for a layer that does not exist */
   outputShape(layer: string): number[] {
     return this.#outputOf(layer).shape.slice(1).map(Number)
   }
@@ -153,7 +153,7 @@ export class Network {
         layer.call = (inputs, { training }) => {
           const x = only(inputs)
           if (!training) return x
-          // Each layer its own mask: the second word of the key is the layer's.
+          // Each layer has its own mask: the second word of the key depends on the layer.
           const layerKey = this.#tf.add(
             this.#dropoutKey!,
             this.#tf.tensor1d([0, this.#dropoutLayers++], 'int32'),

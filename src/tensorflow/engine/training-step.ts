@@ -19,7 +19,7 @@ export type TrainingInputs = [
 ]
 
 /**
- * The training step of a worker, from bytes to the gradient vector, as one pure function that a graph can hold.
+ * The training step of a worker, from bytes to the gradient vector, as one pure function that can be captured.
  * @returns a function to one float32 `[gradientLength(layout)]`: gradient sums, batch statistics, loss sum, correct count
  */
 export function trainingStep(

@@ -6,10 +6,10 @@ import { decodeEvaluation } from '../../model/decode-evaluation.js'
 import { ReductionTree } from '../../shared/reduction-tree.js'
 
 /**
- * Measures the engine's weights on samples of a data set with the model's classes, each sample once. Losses are added in the order
- * of a run, so that a run's own split gives the run's own numbers.
+ * Measures the engine's weights on samples of a data set with the model's classes, each sample once. Losses are added in the same
+ * order as in a run, so that the run's own split gives the same numbers.
  * @param samples indices, at least one
- * @param onProgress samples done so far
+ * @param onProgress receives the number of samples done
  */
 export function evaluateModel(
   engine: Engine,

@@ -6,7 +6,7 @@ import type { TensorFlow } from '../runtime/load-tensorflow.js'
 import { scalePixels } from '../engine/training-step.js'
 
 /**
- * Counts what the network gets right, by class.
+ * Counts predictions by label and predicted class, and sums the loss.
  * @returns a function of weights (float32 `[weightCount]`), pixels (native uint8 `[count, height, width, channel]`) and labels
  *   (int32 `[count]`) to one float32 `[evaluationLength(classCount)]`: `[confusion[label][prediction] … | loss sum]`
  */

@@ -8,15 +8,15 @@ import type { TrainedModel } from '../../exports/trained-model.js'
 const MAX_EXAMINED = 10_000
 const MAX_SAMPLES = 12
 const MAX_MISTAKES = 12
-/** A deeper network shows so many, spread over its depth. */
+/** Most blocks shown; of a deeper network, these are spread over its depth. */
 const MAX_BLOCKS = 16
 const MAX_CHANNELS = 12
-/** Of larger maps every second, third, … row and column is shown. */
+/** Longest side of a shown map. Of larger maps every second, third, … row and column is shown. */
 const MAX_SIDE_PIXELS = 64
 const BATCH = 250
 
 /**
- * Looks at what a model does with a split: some images, the mistakes that it is most sure of, and what its blocks see in them.
+ * Inspects a model on a split: predictions for some images, its most confident mistakes, and feature maps of its blocks.
  * The same model and data give the same images.
  * @param engine with the model's weights
  * @param measured samples of a data set with the model's classes, at least one
@@ -56,7 +56,7 @@ export function inspectModel(
   const samples = mixed(examined, dataset.labels).slice(0, MAX_SAMPLES)
 
   const shown = [...samples, ...mistakes]
-  const { blocks, maps } = lookAt(engine, description.model.topology, pixelsOf(shown), shown.length)
+  const { blocks, maps } = featureMaps(engine, description.model.topology, pixelsOf(shown), shown.length)
   const probabilities = engine.predict(pixelsOf(shown))
   const images = shown.map((sample, index): InspectedImage => ({
     sample,
@@ -77,8 +77,8 @@ export function inspectModel(
   }
 }
 
-/** What each block puts out for these images, as bytes: per image the maps of all blocks. */
-function lookAt(
+/** The feature maps of each block for these images, as bytes: for each image the maps of all blocks. */
+function featureMaps(
   engine: Engine,
   topology: object,
   pixels: Uint8Array,
@@ -104,7 +104,7 @@ function lookAt(
   return { blocks, maps: maps.map((parts) => Buffer.concat(parts)) }
 }
 
-/** @returns uint8 `[chosen channel, row, column]`, brightest at 255; what is below zero is 0 */
+/** @returns uint8 `[chosen channel, row, column]`, 255 for the largest value; negative values become 0 */
 function mapsOf(
   at: (channel: number, row: number, column: number) => number,
   channels: readonly number[],
@@ -120,7 +120,7 @@ function mapsOf(
   return Uint8Array.from(values, (value) => Math.round((255 * Math.max(0, value)) / brightest))
 }
 
-/** Channels with the largest sum over images and places, in ascending order. */
+/** Channels with the largest sum over images and pixels, in ascending order. */
 function strongest(output: Float32Array, channelCount: number): number[] {
   const sums = new Float64Array(channelCount)
   output.forEach((value, index) => (sums[index % channelCount]! += value))
@@ -130,7 +130,7 @@ function strongest(output: Float32Array, channelCount: number): number[] {
     .sort((a, b) => a - b)
 }
 
-/** At most so many items, first and last among them. */
+/** At most `most` items at even distances, including the first and the last. */
 export function evenly<Item>(items: ArrayLike<Item>, most: number): Item[] {
   const count = Math.min(items.length, most)
   return Array.from(
@@ -139,7 +139,7 @@ export function evenly<Item>(items: ArrayLike<Item>, most: number): Item[] {
   )
 }
 
-/** The first of each class, then the second of each, and so on. */
+/** Samples in the order: the first of each class, the second of each class, and so on. */
 function mixed(samples: readonly number[], labels: Uint16Array): number[] {
   const seen = new Map<number, number>()
   const ranked = samples.map((sample) => {

@@ -24,17 +24,17 @@ export interface Predictions {
 
 export interface FoundImages {
   readonly files: readonly string[]
-  /** What may be images and cannot be read. */
+  /** Files that may be images but cannot be read. */
   readonly unreadable: Predictions['unreadable']
-  /** What the directories hold besides, counted by reason. */
+  /** Other entries of the directories, counted by reason. */
   readonly leftOut: readonly LeftOut[]
 }
 
 const BATCH = 64
 
 /**
- * Image files among the paths; directories are searched through, in the order of their names, by the same rules as at import.
- * @param report a line for people, of a long search
+ * Finds image files among the paths. Directories are searched in the order of names, by the rules of the import.
+ * @param report receives progress lines of a long search
  * @throws ConvoyError('usage') when a path or all images are missing
  */
 export async function findImages(paths: readonly string[], report: (line: string) => void): Promise<FoundImages> {
@@ -44,7 +44,7 @@ export async function findImages(paths: readonly string[], report: (line: string
   for (const place of paths) {
     const found = await stat(place).catch((error: unknown) => (error as NodeJS.ErrnoException).code)
     if (found === 'ENOENT') throw new ConvoyError('usage', `${place}: there is no such file or directory.`)
-    // Whatever else it is, decoding says.
+    // Decoding reports any other problem.
     if (found === undefined || typeof found === 'string' || !found.isDirectory()) {
       files.push(place)
       continue
@@ -59,14 +59,14 @@ export async function findImages(paths: readonly string[], report: (line: string
   }
   if (files.length === 0 && unreadable.length === 0) {
     const others = leftOut.length === 0 ? '' : ` ${describeLeftOut(leftOut).join('. ')}.`
-    throw new ConvoyError('usage', `${paths.join(', ')}: no images (${IMAGE_FORMATS}) are there.${others}`)
+    throw new ConvoyError('usage', `${paths.join(', ')}: no images (${IMAGE_FORMATS}) found.${others}`)
   }
   return { files, unreadable, leftOut }
 }
 
 /**
- * Classifies image files. Each is scaled to the model's input and cut at the centre where the sides' ratio differs.
- * @param top how many classes of each image to tell
+ * Classifies image files. Each is scaled to the model's input and cropped at the centre if its aspect ratio differs.
+ * @param top number of classes to return for each image
  */
 export async function predictImages(
   engine: Engine,
@@ -84,7 +84,7 @@ export async function predictImages(
       try {
         decoded.push({ file, pixels: await decodeImageFile(file, { height, width, channels }) })
       } catch (error) {
-        // No fault of the image's.
+        // The image is not to blame.
         if ((error as ConvoyError).code === 'environment') throw error
         unreadable.push({ file, reason: ConvoyError.from(error).message })
       }

@@ -8,7 +8,7 @@ import { addonFlags } from './compile-addon.js'
 /** absl's numbers: 0 info, 1 warning, 2 error, 3 fatal. */
 const ERROR = 2
 
-/** One function, by the name that it has in this build of TensorFlow: absl's names hold its version, and its headers are not kept. */
+/** One function, by its name in this build of TensorFlow: absl's symbol names contain its version, and its headers are not kept. */
 const source = (symbol: string): string => `
   #include <node_api.h>
   extern "C" void setMinLogLevel(int) __asm__("${symbol}");
@@ -29,9 +29,9 @@ const source = (symbol: string): string => `
   }`
 
 /**
- * Makes absl, through which half of TensorFlow logs, obey TF_CPP_MIN_LOG_LEVEL too: nothing else but a call can. Errors are shown
- * whatever it says. Call it before TensorFlow is loaded, with that variable set. Where the link to absl cannot be compiled (no g++,
- * a cache that cannot be written, a TensorFlow without that function), the lines stay: they are no reason to fail.
+ * Applies TF_CPP_MIN_LOG_LEVEL to absl, through which half of TensorFlow logs; only a call can set its level. Errors are always shown.
+ * Call it before TensorFlow is loaded, with that variable set. If the addon for absl cannot be compiled (no g++, a read-only cache, a
+ * TensorFlow without that function), the log lines stay: that is no reason to fail.
  * @param runtime its directory
  */
 export function setAbslLogLevel(runtime: string, environment: NodeJS.ProcessEnv = process.env): void {
@@ -42,13 +42,13 @@ export function setAbslLogLevel(runtime: string, environment: NodeJS.ProcessEnv 
     const { setMinLogLevel } = createRequire(import.meta.url)(link) as { setMinLogLevel: (level: number) => void }
     setMinLogLevel(Number.isInteger(asked) ? Math.min(asked, ERROR) : ERROR)
   } catch {
-    // What keeps it from loading keeps tfjs-node's addon too, and that one says why.
+    // tfjs-node's addon fails to load for the same reason, and reports it.
   }
 }
 
 /**
- * Compiles the link beside tfjs-node's addon, unless it is there: half a second, once. A runtime of an earlier version has none.
- * @returns its path; undefined when it cannot be made
+ * Compiles the addon for absl beside tfjs-node's addon, unless it exists: half a second, once. Runtimes of earlier versions have none.
+ * @returns its path; undefined when it cannot be compiled
  */
 export function compileAbslLink(runtime: string): string | undefined {
   const directory = path.join(runtime, 'addon')

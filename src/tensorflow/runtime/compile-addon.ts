@@ -4,12 +4,12 @@ import path from 'node:path'
 import { ConvoyError } from '../../shared/errors.js'
 import { runProgram } from './run-program.js'
 
-/** Before anything is downloaded. @throws ConvoyError('environment') when g++ is missing */
+/** Call it before downloading. @throws ConvoyError('environment') when g++ is missing */
 export async function checkCompiler(): Promise<void> {
   if ((await runProgram('g++', ['--version'])).status === 0) return
   throw new ConvoyError(
     'environment',
-    'g++ is missing, and it compiles the link to TensorFlow: install it (Debian, Ubuntu: apt-get install g++).',
+    'g++ is missing; it is needed to compile the Node addon for TensorFlow: install it (Debian, Ubuntu: apt-get install g++).',
   )
 }
 
@@ -45,7 +45,7 @@ export async function compileAddon(runtime: string): Promise<void> {
     const reason = stderr.split('\n').find((line) => line.includes('error')) ?? stderr.trim().split('\n').at(-1)
     throw new ConvoyError(
       'environment',
-      `g++ cannot compile the link to TensorFlow (${reason}); it takes g++ 9 or newer with the C++ standard library (Debian, Ubuntu: apt-get install g++).`,
+      `g++ cannot compile the Node addon for TensorFlow (${reason}); use g++ 9 or newer with the C++ standard library (Debian, Ubuntu: apt-get install g++).`,
     )
   }
 }
@@ -61,6 +61,6 @@ export async function verifyAddon(runtime: string): Promise<string> {
   const reason = stderr.split('\n').find((line) => line.startsWith('Error')) ?? stderr.trim().split('\n').at(-1)
   throw new ConvoyError(
     'environment',
-    `TensorFlow was installed and does not load (${reason}); this machine's libraries or CPU do not fit it.`,
+    `TensorFlow was installed but does not load (${reason}); it does not support this machine's libraries or CPU.`,
   )
 }

@@ -8,10 +8,10 @@ import type { Gpu } from './gpus.js'
 import { surveyGpus, visibleGpus } from './gpus.js'
 import type { LoadedTensorflow } from './load-tensorflow.js'
 
-/** Instruction sets that TensorFlow's CPU kernels choose their code by. */
+/** Instruction sets that decide which code TensorFlow's CPU kernels run. */
 const KERNEL_FEATURES = /^(sse4_2|avx\w*|fma|amx\w*|f16c|asimd\w*|sve\w*|bf16|i8mm)$/
 
-/** Which processor this process computes with, named and fingerprinted. */
+/** The device of this process, with its name and fingerprint. */
 export function describeDevice({ tf }: LoadedTensorflow): DeviceDescription {
   const version = nativeBackend(tf).binding.TF_Version
   const kind = nativeBackend(tf).isUsingGpuDevice ? 'gpu' : 'cpu'
@@ -30,13 +30,13 @@ export function cpuName(): string {
   return os.cpus()[0]?.model.trim() || os.arch()
 }
 
-/** Instruction sets of the CPU that matter to TensorFlow, sorted. Empty where the system does not tell. @throws ConvoyError('environment') when it cannot be read */
+/** Instruction sets of the CPU that matter to TensorFlow, sorted. Empty if the system does not list them. @throws ConvoyError('environment') when it cannot be read */
 export function cpuFeatures(): string[] {
   let text: string
   try {
     text = readFileSync('/proc/cpuinfo', 'utf8')
   } catch (error) {
-    // Without them its bits would seem to differ from those of the same machine.
+    // An empty list would give this machine another fingerprint.
     if (!isMissing(error)) throw cannotBeRead('/proc/cpuinfo', error, 'environment')
     return []
   }
@@ -49,7 +49,7 @@ export function cpuFeatures(): string[] {
 
 /**
  * Whether the processor has instructions for bfloat16; without them it is slower than float32.
- * On GPUs those of compute capability 8.0 (Ampere) and newer have.
+ * GPUs have them from compute capability 8.0 (Ampere) on.
  */
 export function hasBfloat16({ tf }: LoadedTensorflow): boolean {
   if (nativeBackend(tf).isUsingGpuDevice) return (firstGpu()?.computeCapability ?? 0) >= 8

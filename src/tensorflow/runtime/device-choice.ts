@@ -4,9 +4,9 @@ import { surveyGpus, visibleGpus } from './gpus.js'
 import type { RuntimeKind } from './pinned-wheels.js'
 
 /**
- * - auto: the GPU where the driver shows one, else the CPU
- * - cpu: the CPU, whatever there is
- * - gpu: the GPU or nothing
+ * - auto: the GPU if the driver shows one, else the CPU
+ * - cpu: the CPU
+ * - gpu: the GPU; fail without one
  */
 export const DEVICE_CHOICES = ['auto', 'cpu', 'gpu'] as const
 export type DeviceChoice = (typeof DEVICE_CHOICES)[number]
@@ -17,8 +17,8 @@ const OLDEST_DRIVER = '525.60.13'
 const OLDEST_CAPABILITY = 6
 
 /**
- * The GPUs that workers shall use, as CUDA_VISIBLE_DEVICES names them: none for the CPU.
- * @throws ConvoyError('environment') when a GPU was asked for and there is none
+ * The GPUs for the workers, as values of CUDA_VISIBLE_DEVICES; empty for the CPU.
+ * @throws ConvoyError('environment') when `gpu` was chosen and there is none
  */
 export function chooseGpus(choice: DeviceChoice, environment: NodeJS.ProcessEnv = process.env): string[] {
   if (choice === 'cpu') return []
@@ -28,14 +28,14 @@ export function chooseGpus(choice: DeviceChoice, environment: NodeJS.ProcessEnv 
   return gpus
 }
 
-/** Before TensorFlow starts: hides the GPUs from it where the CPU was chosen. */
+/** Hides the GPUs from TensorFlow if the CPU was chosen. Call it before TensorFlow starts. */
 export function hideGpus(choice: DeviceChoice, environment: NodeJS.ProcessEnv = process.env): void {
   if (choice === 'cpu') environment['CUDA_VISIBLE_DEVICES'] = '-1'
 }
 
 /**
- * After TensorFlow started: never computes on the CPU in place of a GPU that was asked for or is there.
- * @param usesGpu what TensorFlow does
+ * Makes sure that TensorFlow does not use the CPU although a GPU was chosen or exists. Call it after TensorFlow started.
+ * @param usesGpu whether TensorFlow uses a GPU
  * @throws ConvoyError('environment') with the exact reason
  */
 export function checkDevice(
@@ -52,7 +52,7 @@ export function checkDevice(
 }
 
 function unusable(reason: string): ConvoyError {
-  return new ConvoyError('environment', `No GPU can be used: ${reason}. To compute on the CPU, say --device cpu.`)
+  return new ConvoyError('environment', `No GPU can be used: ${reason}. To compute on the CPU, use --device cpu.`)
 }
 
 function whyNone(survey: GpuSurvey, environment: NodeJS.ProcessEnv): string {
@@ -66,15 +66,15 @@ function whyNone(survey: GpuSurvey, environment: NodeJS.ProcessEnv): string {
 function whyUnused({ gpus }: GpuSurvey, runtime: RuntimeKind): string {
   const [{ name, driver, computeCapability }] = gpus as [GpuSurvey['gpus'][number]]
   if (runtime === 'cpu') {
-    return `the installed TensorFlow is the edition for CPUs, beside ${name}; \`npx convoy runtime install --gpu\` installs the other`
+    return `the installed TensorFlow is the CPU edition and cannot use ${name}; \`npx convoy runtime install --gpu\` installs the GPU edition`
   }
   if (isOlder(driver, OLDEST_DRIVER)) {
-    return `the driver is ${driver}, and TensorFlow's CUDA 12 takes ${OLDEST_DRIVER} or newer: update it`
+    return `the driver is ${driver}, and TensorFlow's CUDA 12 needs ${OLDEST_DRIVER} or newer: update it`
   }
   if (computeCapability > 0 && computeCapability < OLDEST_CAPABILITY) {
     return `${name} has compute capability ${computeCapability.toFixed(1)}, and TensorFlow has kernels for ${OLDEST_CAPABILITY.toFixed(1)} and newer`
   }
-  return `TensorFlow could not load CUDA for ${name}; TF_CPP_MIN_LOG_LEVEL=0 in the environment shows its own words`
+  return `TensorFlow could not load CUDA for ${name}; TF_CPP_MIN_LOG_LEVEL=0 in the environment shows its error`
 }
 
 function isOlder(version: string, than: string): boolean {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 
 export interface Gpu {
-  /** As the driver counts, and CUDA_VISIBLE_DEVICES with it. */
+  /** Index of the driver and of CUDA_VISIBLE_DEVICES. */
   readonly index: number
   readonly name: string
   readonly driver: string
@@ -12,13 +12,13 @@ export interface Gpu {
 
 export interface GpuSurvey {
   readonly gpus: readonly Gpu[]
-  /** Why there is none. */
+  /** Why no GPU was found. */
   readonly problem?: string
 }
 
 const QUERY = 'index,name,driver_version,compute_cap,memory.total'
 
-/** The GPUs that the driver sees, in its order. Asks `nvidia-smi`; takes up to ten seconds where the driver hangs. */
+/** The GPUs that the driver sees, in its order. Asks `nvidia-smi`; takes up to ten seconds if the driver hangs. */
 export function surveyGpus(): GpuSurvey {
   const args = [`--query-gpu=${QUERY}`, '--format=csv,noheader,nounits']
   const { status, stdout, stderr, error } = spawnSync('nvidia-smi', args, { encoding: 'utf8', timeout: 10_000 })
@@ -27,8 +27,8 @@ export function surveyGpus(): GpuSurvey {
   }
   const gpus = status === 0 ? parseGpus(stdout) : []
   if (gpus.length > 0) return { gpus }
-  const said = `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n')[0]
-  return { gpus, problem: `the NVIDIA driver shows none (nvidia-smi: ${said || error?.message || 'no answer'})` }
+  const firstLine = `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n')[0]
+  return { gpus, problem: `the NVIDIA driver shows none (nvidia-smi: ${firstLine || error?.message || 'no answer'})` }
 }
 
 /** Reads `nvidia-smi --query-gpu=… --format=csv,noheader,nounits`, whose unit of memory is MiB. Lines of another form are left out. */
@@ -51,8 +51,8 @@ export function parseGpus(csv: string): Gpu[] {
 }
 
 /**
- * What workers of this environment may put into CUDA_VISIBLE_DEVICES, one each: what it names already, else every index.
- * @param environment where CUDA_VISIBLE_DEVICES is looked up: empty or -1 hides all
+ * Values of CUDA_VISIBLE_DEVICES for the workers, one each: the entries of that variable, else every index.
+ * @param environment with CUDA_VISIBLE_DEVICES; empty or -1 hides all GPUs
  */
 export function visibleGpus({ gpus }: GpuSurvey, environment: NodeJS.ProcessEnv = process.env): string[] {
   const visible = environment['CUDA_VISIBLE_DEVICES']

@@ -15,20 +15,20 @@ import { findRuntime, readRuntime, runtimesDirectory, selectRuntime, TFJS_VERSIO
 import { checkPip, downloadWheels, unpackWheels } from './wheels.js'
 
 export interface RuntimeOptions {
-  /** What to install; by default the GPU runtime where `nvidia-smi` answers. */
+  /** What to install; by default the GPU runtime if `nvidia-smi` works. */
   readonly kind?: RuntimeKind
-  /** Directory of an installed TensorFlow (the package itself or what holds it): used in place, nothing is downloaded. */
+  /** Directory of an installed TensorFlow (the package, or its parent). It is used in place; nothing is downloaded. */
   readonly from?: string
   /** Lines for people. */
   readonly report: (line: string) => void
 }
 
 /**
- * Makes a native runtime ready and selects it: TensorFlow's C++ libraries, and tfjs-node's addon compiled against them.
- * It is built beside its place and published by one rename, so an interrupted installation leaves nothing behind that
- * counts, and two at once both succeed.
+ * Prepares a native runtime and selects it: TensorFlow's C++ libraries, and tfjs-node's addon compiled against them.
+ * It is built in a staging directory and published by one rename: an interrupted installation leaves no incomplete runtime, and two at
+ * once both succeed.
  *
- * @throws ConvoyError('environment') in one sentence for what the machine lacks: platform, python3, pip, g++, space, network
+ * @throws ConvoyError('environment') for what the machine lacks: platform, python3, pip, g++, space, network
  */
 export async function ensureRuntime({ kind: asked, from, report }: RuntimeOptions): Promise<InstalledRuntime> {
   const current = findRuntime()
@@ -70,7 +70,7 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
   return readRuntime(target)!
 }
 
-/** A TensorFlow that pip installed, with what tells it from its next version in the same place. */
+/** A TensorFlow that pip installed. `identity` changes when another version replaces it. */
 interface InstalledTensorflow {
   readonly directory: string
   readonly kind: RuntimeKind
@@ -94,14 +94,14 @@ async function fetchTensorflow(kind: RuntimeKind, staging: string, report: (line
   if (pinned === undefined) {
     throw new ConvoyError(
       'environment',
-      `There is no ${kind} build of TensorFlow for ${process.arch}; use \`convoy runtime install --from <directory>\` with one of your own.`,
+      `There is no ${kind} build of TensorFlow for ${process.arch}; use \`convoy runtime install --from <directory>\` with your own build.`,
     )
   }
   const { bavail, bsize } = await statfs(staging)
   if (bavail * bsize < pinned.peakBytes) {
     throw new ConvoyError(
       'environment',
-      `${path.dirname(staging)} has ${formatBytes(bavail * bsize)} free and the ${kind} runtime needs ${formatBytes(pinned.peakBytes)}; make room or set CONVOY_CACHE to a larger disk.`,
+      `${path.dirname(staging)} has ${formatBytes(bavail * bsize)} free and the ${kind} runtime needs ${formatBytes(pinned.peakBytes)}; free some space, or set CONVOY_CACHE to a directory on a larger disk.`,
     )
   }
   const size = formatBytes(pinned.downloadBytes)
@@ -152,6 +152,6 @@ async function locateInstalled(from: string): Promise<InstalledTensorflow> {
   }
   throw new ConvoyError(
     'usage',
-    `--from ${from} holds no TensorFlow with its C++ libraries and headers; give the directory where pip installed it (python3 -c 'import tensorflow; print(tensorflow.__path__[0])').`,
+    `--from ${from} contains no TensorFlow with its C++ libraries and headers; give the directory where pip installed it (python3 -c 'import tensorflow; print(tensorflow.__path__[0])').`,
   )
 }

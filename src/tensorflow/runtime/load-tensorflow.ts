@@ -25,7 +25,7 @@ let loaded: LoadedTensorflow | undefined
  * Loads @tensorflow/tfjs-node-gpu on the native runtime from the per-user cache; once per process, on one thread, since
  * the addon keeps process-wide state.
  *
- * @param device what to compute on, decided by the first call of a process
+ * @param device the device; only the first call in a process decides it
  * @throws ConvoyError('environment') when no runtime is installed, its libraries cannot be loaded, or the GPU cannot be used
  */
 export function loadTensorflow(device: DeviceChoice = 'auto'): LoadedTensorflow {
@@ -40,7 +40,7 @@ export function loadTensorflow(device: DeviceChoice = 'auto'): LoadedTensorflow 
   setTensorflowEnvironment()
   hideGpus(device)
   const require = createRequire(import.meta.url)
-  // tfjs-node asks node-pre-gyp where its addon lies; ours lies in the cache. (The package's top level is a getter: go below it.)
+  // tfjs-node asks node-pre-gyp for the path of its addon; ours is in the cache. (The package's exports are getters, so patch its inner module.)
   const nodeRequire = createRequire(require.resolve('@tensorflow/tfjs-node-gpu'))
   const preBinding = nodeRequire('@mapbox/node-pre-gyp/lib/pre-binding.js') as { find: () => string }
   preBinding.find = () => runtime.addonPath
@@ -66,7 +66,7 @@ export function loadTensorflow(device: DeviceChoice = 'auto'): LoadedTensorflow 
   return loaded
 }
 
-/** Two functions that tfjs-node calls: Node 22 warns of them on standard error, and Node 23 removed one. */
+/** Replaces two functions that tfjs-node calls: Node 22 prints warnings about them, and Node 23 removed one. */
 function replaceOldUtil(): void {
   const util = nodeUtil as unknown as Record<string, unknown>
   util['isArray'] = Array.isArray

@@ -9,14 +9,14 @@ export interface PinnedWheel {
 export interface PinnedRuntime {
   readonly wheels: readonly PinnedWheel[]
   readonly downloadBytes: number
-  /** Space that downloading, unpacking and compiling take at their peak. */
+  /** Largest disk space used while downloading, unpacking and compiling. */
   readonly peakBytes: number
 }
 
 export type RuntimeKind = 'cpu' | 'gpu'
 
 export const TENSORFLOW_VERSION = '2.20.0'
-/** The wheels hold C++ libraries that do not depend on Python: one of its versions serves, whichever is installed. */
+/** The C++ libraries in the wheels do not depend on Python, so wheels for one Python version fit any. */
 export const WHEEL_PYTHON = '311'
 
 const CPU_X64: PinnedRuntime = {
@@ -43,7 +43,7 @@ const CPU_ARM64: PinnedRuntime = {
   peakBytes: 1.5e9,
 }
 
-/** TensorFlow and what its `and-cuda` extra asks for: CUDA 12.9, cuDNN 9. */
+/** TensorFlow and the packages of its `and-cuda` extra: CUDA 12.9, cuDNN 9. */
 const GPU_X64: PinnedRuntime = {
   wheels: [
     {
@@ -116,7 +116,7 @@ const GPU_X64: PinnedRuntime = {
   peakBytes: 14e9,
 }
 
-/** The wheels for a platform, named as Node names it. Undefined where there are none. */
+/** The wheels for an architecture (Node's name); undefined if there are none. */
 export function pinnedRuntime(kind: RuntimeKind, architecture: string): PinnedRuntime | undefined {
   if (architecture === 'x64') return kind === 'gpu' ? GPU_X64 : CPU_X64
   if (architecture === 'arm64' && kind === 'cpu') return CPU_ARM64

@@ -10,7 +10,7 @@ export interface ProgramResult {
 
 const MAX_OUTPUT_CHARACTERS = 65_536
 
-/** Runs a program to its end. Does not throw for its failure. */
+/** Runs a program and waits for its end. Does not throw if the program fails. */
 export async function runProgram(
   command: string,
   args: readonly string[],

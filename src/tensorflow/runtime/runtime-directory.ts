@@ -22,7 +22,7 @@ export interface InstalledRuntime {
   readonly kind: RuntimeKind
   readonly tensorflowVersion: string
   readonly addonPath: string
-  /** The wheels it was made of, or the directory of the installed TensorFlow that it uses. */
+  /** The wheel that it was made from, or the directory of the installed TensorFlow that it uses. */
   readonly source: string
 }
 
@@ -36,7 +36,7 @@ export function runtimesDirectory(environment?: NodeJS.ProcessEnv): string {
 
 /**
  * The runtime in use; two small reads.
- * @returns undefined when none is installed, or one of another tfjs-node
+ * @returns undefined when none is installed, or only one for another tfjs-node
  * @throws ConvoyError('environment') when it cannot be read, such as another user's
  */
 export function findRuntime(environment?: NodeJS.ProcessEnv): InstalledRuntime | undefined {
@@ -65,10 +65,10 @@ function readIfThere(file: string): string | undefined {
   return readTextIfThere(file, MAX_CONFIG_BYTES, 'environment')
 }
 
-/** Makes a runtime the one in use, at once or not at all. */
+/** Makes a runtime the one in use, atomically. */
 export function selectRuntime(directory: string): void {
   const pointer = path.join(path.dirname(directory), 'current')
-  // Not by its process id: containers that share the cache have the same ones.
+  // No process id in the name: containers that share the cache have equal ones.
   const next = `${pointer}.${randomBytes(6).toString('hex')}`
   writeFileSync(next, path.basename(directory) + '\n')
   renameSync(next, pointer)

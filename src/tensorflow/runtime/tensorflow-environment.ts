@@ -1,9 +1,9 @@
 /**
- * What TensorFlow reads from the environment when it starts.
+ * Environment variables that TensorFlow reads at its start.
  *
- * - One intra-op thread: its CPU kernels give other bits for other thread counts.
- * - One inter-op thread: a box runs one worker per core, and more threads only take turns.
- * - Deterministic kernels, TF32 off: the same bits on equal GPUs, and float32 that deserves the name.
+ * - One intra-op thread: CPU kernels give different bits for different numbers of threads.
+ * - One inter-op thread: a machine runs one worker per core, so more threads only take turns.
+ * - Deterministic kernels, TF32 off: the same bits on equal GPUs, and full float32 precision.
  * - Memory growth, so that a desktop or a second process keeps its share of the GPU.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -17,10 +17,10 @@ const SETTINGS: Readonly<Record<string, string>> = {
   TF_ENABLE_ONEDNN_OPTS: '1',
 }
 
-/** What else TensorFlow and its libraries read there: `ONEDNN_MAX_CPU_ISA` or `TF_XLA_FLAGS`, say, make other bits. */
+/** Other variables of TensorFlow and its libraries. Some change bits, such as `ONEDNN_MAX_CPU_ISA` and `TF_XLA_FLAGS`. */
 const DECIDES_BITS = /^(TF|XLA|ONEDNN|DNNL|MKL|OMP|KMP)_(?!CPP_)/
 
-/** Sets it all for this process. Only what is logged can be chosen from outside; the rest decides bits. */
+/** Sets these variables for this process. Only the log level can be set from outside; the others decide bits. */
 export function setTensorflowEnvironment(environment: NodeJS.ProcessEnv = process.env): void {
   for (const name of Object.keys(environment)) if (DECIDES_BITS.test(name)) Reflect.deleteProperty(environment, name)
   Object.assign(environment, SETTINGS)

@@ -5,7 +5,7 @@ import type { PinnedWheel } from './pinned-wheels.js'
 import { WHEEL_PYTHON } from './pinned-wheels.js'
 import { runProgram } from './run-program.js'
 
-/** Newest first; every wheel that is pinned fits one of them. */
+/** Newest first; every pinned wheel fits one of them. */
 const PLATFORMS = [
   'manylinux_2_27',
   'manylinux_2_25',
@@ -20,8 +20,8 @@ const PROGRESS_INTERVAL_MS = 10_000
 /**
  * Downloads wheels with pip, which checks their sha256.
  * @param directory is created; receives the files
- * @param progress is told the bytes so far, every ten seconds
- * @throws ConvoyError('environment') naming what is missing or broken
+ * @param progress receives the number of downloaded bytes every ten seconds
+ * @throws ConvoyError('environment') naming the missing or broken part
  */
 export async function downloadWheels(
   wheels: readonly PinnedWheel[],
@@ -53,14 +53,14 @@ export async function downloadWheels(
   }
 }
 
-/** pip renames and deletes meanwhile: what has gone counts nothing. */
+/** pip renames and deletes files meanwhile: those that are gone count 0. */
 async function bytesUnder(directory: string): Promise<number> {
   const names = await readdir(directory, { recursive: true }).catch(() => [])
   const found = await Promise.all(names.map((name) => stat(path.join(directory, name)).catch(() => undefined)))
   return found.reduce((sum, file) => sum + (file?.isFile() ? file.size : 0), 0)
 }
 
-/** Unpacks what the runtime needs: TensorFlow's libraries and headers, CUDA's libraries. */
+/** Unpacks the parts that the runtime needs: TensorFlow's libraries and headers, CUDA's libraries. */
 export async function unpackWheels(wheels: string, target: string): Promise<void> {
   const { status, stderr } = await runProgram('python3', ['-c', UNPACK, wheels, target])
   if (status === 0) return
@@ -82,20 +82,20 @@ for name in sorted(os.listdir(source)):
             wheel.extractall(target, [member for member in wheel.namelist() if member.startswith(wanted)])
 `
 
-/** Before anything begins. @throws ConvoyError('environment') when python3 or its pip is missing */
+/** Call it before anything else. @throws ConvoyError('environment') when python3 or its pip is missing */
 export async function checkPip(): Promise<void> {
   const { status } = await runProgram('python3', ['--version'])
   if (status !== 0) {
     throw new ConvoyError(
       'environment',
-      'python3 is missing, and its pip downloads TensorFlow: install it (Debian, Ubuntu: apt-get install python3 python3-pip).',
+      'python3 is missing; its pip downloads TensorFlow: install it (Debian, Ubuntu: apt-get install python3 python3-pip).',
     )
   }
   const pip = await runProgram('python3', ['-m', 'pip', '--version'])
   if (pip.status !== 0) {
     throw new ConvoyError(
       'environment',
-      'pip is missing, and it downloads TensorFlow: install it (Debian, Ubuntu: apt-get install python3-pip).',
+      'pip is missing; it downloads TensorFlow: install it (Debian, Ubuntu: apt-get install python3-pip).',
     )
   }
 }
@@ -110,7 +110,10 @@ function downloadFailed(stderr: string): ConvoyError {
     )
   }
   if (/No space left/i.test(stderr)) {
-    return new ConvoyError('environment', 'The disk is full: make room or set CONVOY_CACHE to a larger disk.')
+    return new ConvoyError(
+      'environment',
+      'The disk is full: free some space, or set CONVOY_CACHE to a directory on a larger disk.',
+    )
   }
   const broken = /connection broken by '(.*)'/.exec(stderr)?.[1]
   if (broken !== undefined) {
@@ -129,7 +132,7 @@ function downloadFailed(stderr: string): ConvoyError {
 function noSpace(target: string): ConvoyError {
   return new ConvoyError(
     'environment',
-    `The disk of ${path.dirname(target)} is full: make room or set CONVOY_CACHE to a larger disk.`,
+    `The disk of ${path.dirname(target)} is full: free some space, or set CONVOY_CACHE to a directory on a larger disk.`,
   )
 }
 

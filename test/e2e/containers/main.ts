@@ -16,11 +16,11 @@ import { trainInside } from './train-inside.js'
 
 const DIRECTORY = path.join(cacheDirectory(), 'image-test')
 const [variant = 'cpu', phase] = process.argv.slice(2)
-if (variant !== 'cpu' && variant !== 'gpu') refuse(`${variant}: build the image for cpu or for gpu.`)
-if (process.getuid!() !== 0) refuse('It takes root: the stages are run in trees of their own.')
+if (variant !== 'cpu' && variant !== 'gpu') reject(`${variant}: build the image for cpu or for gpu.`)
+if (process.getuid!() !== 0) reject('It takes root: the stages are run in trees of their own.')
 for (const program of ['buildah', 'debootstrap', 'ip', 'unshare'])
   if (spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0)
-    refuse(`${program} is missing: apt-get install buildah debootstrap iproute2 util-linux.`)
+    reject(`${program} is missing: apt-get install buildah debootstrap iproute2 util-linux.`)
 
 const run = buildah(DIRECTORY)
 const image = `localhost/convoy:${variant}`
@@ -48,7 +48,7 @@ async function toItsEnd(program: string, args: readonly string[]): Promise<void>
   assert.equal(status, 0, `${program} ${args.join(' ')}`)
 }
 
-function refuse(why: string): never {
+function reject(why: string): never {
   process.stderr.write(`✖ ${why}\n`)
   process.exit(2)
 }

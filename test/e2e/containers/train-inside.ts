@@ -32,14 +32,14 @@ export async function trainInside(directory: string, image: string): Promise<voi
     const [program, ...args] = inside(which, ...config.Entrypoint, ...command.split(/\s+/))
     const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     children.push(child)
-    let said = ''
+    let output = ''
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (text: Buffer) => {
-        said += text.toString()
+        output += text.toString()
         process.stderr.write(text)
       })
     const status = await new Promise((resolve) => child.once('close', resolve))
-    assert.equal(status, 0, said)
+    assert.equal(status, 0, output)
   }
   const isHealthy = (which: string, port: string): boolean => {
     const words = wordsOf('HEALTHCHECK').map((word) => word.replace('7702', port))

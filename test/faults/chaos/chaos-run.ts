@@ -19,7 +19,7 @@ export interface ChaosOptions {
   readonly run: readonly string[]
   readonly environment?: NodeJS.ProcessEnv
   /** Lines for people. */
-  readonly say: (line: string) => void
+  readonly log: (line: string) => void
 }
 
 export interface ChaosOutcome {
@@ -40,7 +40,7 @@ const MAX_END_MS = 120_000
 
 /** A run with a fault every few seconds, then one of the same configuration and as many steps without faults, compared. */
 export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
-  const { seed, minutes, workers, run, environment = {}, say } = options
+  const { seed, minutes, workers, run, environment = {}, log } = options
   const fleet = new Fleet({ run, environment, seed })
   const stuck = new AbortController()
   const timer = setTimeout(
@@ -69,7 +69,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
     const seen = faults.map((fault) => ({ ...fault, detection: detectionOf(fault, lines) }))
     const result = status === 0 ? await fleet.coordinator.result() : {}
     const steps = Number(result['steps'] ?? 0)
-    say(`${steps} steps; now as many without faults`)
+    log(`${steps} steps; now as many without faults`)
     const reference = steps > 0 ? await undisturbed(options, steps) : {}
     const count = (kind: string): number => lines.filter((line) => line['kind'] === kind).length
     return {
@@ -110,7 +110,7 @@ async function undisturbed({ run, environment, workers }: ChaosOptions, steps: n
 /** Injects faults as planned until the time is up, or the run is over, which it should not be. */
 async function disturb(
   fleet: Fleet,
-  { seed, minutes, workers, intervalSeconds, say }: ChaosOptions,
+  { seed, minutes, workers, intervalSeconds, log }: ChaosOptions,
 ): Promise<InjectedFault[]> {
   const over = new AbortController()
   void fleet.coordinator.status().then(() => {
@@ -130,7 +130,7 @@ async function disturb(
     // A worker that ended by itself, as after a refusal, is started again by its supervisor.
     if (worker.hasEnded) worker.restart()
     const lasting = planned.seconds > 0 ? ` for ${planned.seconds.toFixed(1)} s` : ''
-    say(`${planned.atSeconds.toFixed(0).padStart(5)} s  ${planned.kind} ${name}${lasting}`)
+    log(`${planned.atSeconds.toFixed(0).padStart(5)} s  ${planned.kind} ${name}${lasting}`)
     injected.push({ planned, name, atMs: Date.now() })
     under.push(injectFault(planned, fleet, worker, over.signal))
   }

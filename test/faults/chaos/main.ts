@@ -27,7 +27,7 @@ const outcome = await chaosRun({
   workers: numberFlag('--workers', values.workers, 1, 64, true),
   intervalSeconds: numberFlag('--interval', values.interval, 0.5, 3_600),
   run: ['--recipe', 'quick', '--seed', '7', '--epochs', '10000'],
-  say: (line) => process.stderr.write(`${line}\n`),
+  log: (line) => process.stderr.write(`${line}\n`),
 })
 process.stdout.write(values.json ? `${JSON.stringify(outcome)}\n` : chaosReport(outcome))
 process.exitCode = outcome.violations.length === 0 ? 0 : 1

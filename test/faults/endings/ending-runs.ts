@@ -10,13 +10,13 @@ export interface EndingRunsOptions {
   readonly runs: readonly number[]
   readonly slackSeconds: number
   /** Lines for people: one for each run, and a summary. */
-  readonly say: (line: string) => void
+  readonly log: (line: string) => void
 }
 
 /** Ends runs as planned, one after the other. @returns what they promised and did not keep */
-export async function endingRuns({ seed, runs, slackSeconds, say }: EndingRunsOptions): Promise<string[]> {
+export async function endingRuns({ seed, runs, slackSeconds, log }: EndingRunsOptions): Promise<string[]> {
   const cannot = impossible()
-  for (const [what, why] of cannot) say(`⚠ left out: ${what}: ${why}`)
+  for (const [what, why] of cannot) log(`⚠ left out: ${what}: ${why}`)
   const data = tinyDataset()
   const violations: string[] = []
   let leftOut = 0
@@ -28,7 +28,7 @@ export async function endingRuns({ seed, runs, slackSeconds, say }: EndingRunsOp
       const missing = [plan.ending, ...plan.conditions].find((part) => cannot.has(part))
       if (missing !== undefined) {
         leftOut++
-        say(`⚠ ${what}: left out, there is no way to have ${missing} here`)
+        log(`⚠ ${what}: left out, there is no way to have ${missing} here`)
         continue
       }
       const broken: string[] = []
@@ -39,16 +39,16 @@ export async function endingRuns({ seed, runs, slackSeconds, say }: EndingRunsOp
       broken.push(...(measured?.violations ?? []))
       const { steps = 0, seconds = 0, statedSeconds = 0 } = measured ?? {}
       const times = `${steps} steps, gone after ${seconds.toFixed(1)} s of at most ${statedSeconds} s stated`
-      say(`${broken.length === 0 ? '✔' : '✖'} ${what}: ${times}`)
-      for (const line of broken) say(`    ✖ ${line}`)
-      if (broken.length > 0) say(`    again: npm run endings -- --seed ${seed} --only ${number}`)
+      log(`${broken.length === 0 ? '✔' : '✖'} ${what}: ${times}`)
+      for (const line of broken) log(`    ✖ ${line}`)
+      if (broken.length > 0) log(`    again: npm run endings -- --seed ${seed} --only ${number}`)
       violations.push(...broken.map((line) => `seed ${seed}, ${what}: ${line}`))
     }
   } finally {
     data.remove()
   }
   const kept = violations.length === 0 ? 'each kept what it had promised' : `${violations.length} promises broken`
-  say(`${runs.length - leftOut} runs, ${leftOut} left out: ${kept}`)
+  log(`${runs.length - leftOut} runs, ${leftOut} left out: ${kept}`)
   return violations
 }
 

@@ -28,6 +28,6 @@ const violations = await endingRuns({
   seed,
   runs: only === undefined ? Array.from({ length: runs }, (_, index) => index + 1) : [only],
   slackSeconds: numberFlag('--slack', values.slack, 0, 600),
-  say: (line) => process.stdout.write(`${line}\n`),
+  log: (line) => process.stdout.write(`${line}\n`),
 })
 process.exitCode = violations.length === 0 ? 0 : 1

@@ -171,7 +171,7 @@ class EndingRun {
   #announced(): boolean {
     const file = path.join(this.#runDirectory, 'coordinator.json')
     if (!existsSync(file)) {
-      if (this.#child && this.#child.exitCode !== null) throw new Error(`it ended at its start: ${this.#said()}`)
+      if (this.#child && this.#child.exitCode !== null) throw new Error(`it ended at its start: ${this.#output()}`)
       return false
     }
     this.#place = JSON.parse(readFileSync(file, 'utf8')) as Announcement
@@ -254,19 +254,19 @@ class EndingRun {
     return isAlive(this.#place!.pid)
   }
 
-  #said(): string {
+  #output(): string {
     const files = [this.#out, this.#err].filter(existsSync).map((file) => readFileSync(file, 'utf8'))
     return `${files.join('\n')}${this.#terminal?.raw ?? ''}`
   }
 
   #remains(): Parameters<typeof brokenPromises>[0] {
-    return { plan: this.#plan, runDirectory: this.#runDirectory, said: this.#said() }
+    return { plan: this.#plan, runDirectory: this.#runDirectory, said: this.#output() }
   }
 
   async #until(what: string, holds: () => boolean): Promise<void> {
     const deadlineMs = performance.now() + MAX_WORK_MS
     while (!holds()) {
-      if (performance.now() > deadlineMs) throw new Error(`waited in vain for ${what}: ${this.#said()}`)
+      if (performance.now() > deadlineMs) throw new Error(`waited in vain for ${what}: ${this.#output()}`)
       await delay(POLL_MS)
     }
   }

@@ -24,7 +24,7 @@ export interface HostileOptions {
   /** Each calm, in seconds; the warm-up is twice as long. */
   readonly calmSeconds: number
   /** Lines for people. */
-  readonly say: (line: string) => void
+  readonly log: (line: string) => void
 }
 
 /** Steps per second. */
@@ -58,7 +58,7 @@ const CLOSING_MS = 40_000
 
 /** One run with two honest workers and a seeded flood of hostile joins, and one of as many steps without, compared. */
 export async function hostileRun(options: HostileOptions): Promise<HostileOutcome> {
-  const { rate, joins, rounds, calmSeconds, say } = options
+  const { rate, joins, rounds, calmSeconds, log } = options
   const data = tinyDataset()
   const run = ['--recipe', 'quick', '--seed', '7', '--data', data.directory, '--epochs', '100000']
   run.push('--batch-size', '32', '--shard-size', '4')
@@ -78,7 +78,7 @@ export async function hostileRun(options: HostileOptions): Promise<HostileOutcom
     await delay(2 * 1000 * calmSeconds)
     const before = usageOf(pid)
     let peak = before
-    say(`${mebibytes(before.bytes)}, ${before.descriptors} descriptors; ${joins} hostile joins at ${rate} per second`)
+    log(`${mebibytes(before.bytes)}, ${before.descriptors} descriptors; ${joins} hostile joins at ${rate} per second`)
     sampling = setInterval(() => {
       const { bytes, descriptors } = usageOf(pid)
       peak = { bytes: Math.max(peak.bytes, bytes), descriptors: Math.max(peak.descriptors, descriptors) }
@@ -100,7 +100,7 @@ export async function hostileRun(options: HostileOptions): Promise<HostileOutcom
       cpu.attacker += cpuSeconds(process.pid) - own
       cpu.coordinator += cpuSeconds(pid) - its
       await window(async () => delay(1000 * calmSeconds))
-      say(`${attacker.joins} joins; ${mebibytes(usageOf(pid).bytes)}, at most ${mebibytes(peak.bytes)}`)
+      log(`${attacker.joins} joins; ${mebibytes(usageOf(pid).bytes)}, at most ${mebibytes(peak.bytes)}`)
     }
     const deadlineMs = Date.now() + CLOSING_MS
     const isOver = (): boolean => usageOf(pid).descriptors <= before.descriptors + MAX_MORE_DESCRIPTORS
@@ -111,7 +111,7 @@ export async function hostileRun(options: HostileOptions): Promise<HostileOutcom
     await new Launch(['stop', '--admin', adminAddress]).status()
     const result = await coordinator.result()
     const steps = Number(result['steps'])
-    say(`${steps} steps; now as many without the attack`)
+    log(`${steps} steps; now as many without the attack`)
     const calm = ['train', ...run, '--workers', `${WORKERS.length}`, '--max-steps', `${steps}`, '--json']
     const expected = await new Launch(calm, data.environment).result()
     const lines = await coordinator.metrics()

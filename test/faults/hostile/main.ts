@@ -34,7 +34,7 @@ const outcome = await hostileRun({
   rate: numberFlag('--rate', values.rate, 0.1, 10_000),
   yields: true,
   calmSeconds: CALM_SECONDS,
-  say: (line) => process.stderr.write(`${line}\n`),
+  log: (line) => process.stderr.write(`${line}\n`),
 })
 const violations = [
   ...outcome.violations,

@@ -55,7 +55,7 @@ describe('configuration', () => {
     )
   })
 
-  it('names who gave a recipe that does not exist, and the run after the recipe', async () => {
+  it('names the origin of an unknown recipe, and the run after the recipe', async () => {
     const yaml = file('recipe: 5\n')
     assert.match((await runConfigFrom({ recipe: 'a' }, { CONVOY_RECIPE: 'b' })).problems[0]!, /^--recipe: .*"a"/)
     assert.match((await runConfigFrom({ config: yaml }, { CONVOY_RECIPE: 'b' })).problems[0]!, /^CONVOY_RECIPE: .*"b"/)

@@ -42,7 +42,7 @@ function assertRefused({ status, stderr, stdout }: SpawnSyncReturns<string>, pro
   )
 }
 
-describe('fault 52: everything that is wrong is reported at once, and nothing is made on disk', () => {
+describe('fault 52: all problems are reported at once, and nothing is written to disk', () => {
   writeFileSync(path.join(scratch, 'run.yaml'), 'recipe: fasst\nsede: 1\nnetwork:\n  reg: .nan\nlabelSmoothing: {}\n')
   const flags = [
     ...[
@@ -88,7 +88,7 @@ describe('fault 52: everything that is wrong is reported at once, and nothing is
     assertRefused(convoy(['coordinator', ...flags], environment), problems)
   })
 
-  it('by train, which has some more', () => {
+  it('by train, with its further flags', () => {
     const more = [/'tpu' from env 'CONVOY_DEVICE'/, /--workers: /]
     const refused = convoy(['train', '--workers', 'x', ...flags], { ...environment, CONVOY_DEVICE: 'tpu' })
     assertRefused(refused, [...problems, ...more])
@@ -107,7 +107,7 @@ describe('fault 52: everything that is wrong is reported at once, and nothing is
     assertRefused(convoy(['status', '--admin', '127.0.0.1:0']), [/--admin 127\.0\.0\.1:0: nothing listens on port 0/])
   })
 
-  it('by commands that run nothing', () => {
+  it('by commands that start no run', () => {
     assertRefused(convoy(['simulate', '--from', 'none', '--jitter', '5', '--stebs', '3']), [
       /--from none/,
       /--jitter: /,
@@ -136,7 +136,7 @@ describe('fault 52: everything that is wrong is reported at once, and nothing is
     assertRefused(convoy(['train', '--data', '.']), [/holds no data set/])
   })
 
-  it('also more workers than there are open files', () => {
+  it('also more workers than open files permit', () => {
     const script = `ulimit -n 100; exec "$0" "$@"`
     const args = ['train', '--workers', '50', '--max-workers', '90', '--seed', 'x']
     const { status, stderr } = spawnSync('sh', ['-c', script, process.execPath, CONVOY, ...args], {
@@ -145,13 +145,13 @@ describe('fault 52: everything that is wrong is reported at once, and nothing is
     })
     assert.equal(status, 2, stderr)
     assert.match(stderr, /✖ 3 problems:/)
-    assert.match(stderr, /--workers 50 takes about 340 open files, .*ulimit -n 340.*--workers 10\./)
-    assert.match(stderr, /--max-workers 90 takes about 220 open files/)
+    assert.match(stderr, /--workers 50 needs about 340 open files, .*ulimit -n 340.*--workers 10\./)
+    assert.match(stderr, /--max-workers 90 needs about 220 open files/)
   })
 })
 
-describe('a variable of the environment that nothing reads', () => {
-  it('is named where it looks like a setting, and only there', () => {
+describe('an environment variable that nothing reads', () => {
+  it('is named if it resembles a setting, and only then', () => {
     const environment = { CONVOY_BATCHSIZE: '3', CONVOY_WORKERS: '4', CONVOY_PORT: 'tcp://10.0.0.1:7700' }
     const { stderr } = convoy(['train', '--epochs', '0'], environment)
     assert.match(stderr, /CONVOY_BATCHSIZE in the environment has no effect; did you mean CONVOY_BATCH_SIZE\?/)

@@ -154,7 +154,7 @@ describe('image folders', () => {
     assertNothingHalfWritten()
   })
 
-  it('with absurdly large images refuse them before they are decoded', async () => {
+  it('with absurdly large images are rejected before they are decoded', async () => {
     const huge = await sharp({ create: { width: 12_000, height: 12_000, channels: 3, background: 'black' } })
       .png()
       .toBuffer()

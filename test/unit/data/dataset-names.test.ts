@@ -276,7 +276,7 @@ describe('a path and the name of a data set', () => {
     await photos(path.join(place.root, 'a', 'photos'), 2)
     place.enter('a').info('photos')
     spawnSync('ln', ['-s', '/nowhere/photos', path.join(place.enter('b').at, 'photos')])
-    place.refused(/photos is a link to \/nowhere\/photos, which is not there/, 'data', 'info', 'photos')
+    place.refused(/photos is a link to \/nowhere\/photos, which does not exist/, 'data', 'info', 'photos')
   })
 })
 
@@ -309,7 +309,7 @@ describe('convoy data remove', () => {
     await photos(path.join(place.root, 'a', 'photos'), 2)
     place.enter('a').info('photos')
     await photos(path.join(place.root, 'b', 'photos'), 2)
-    place.enter('b').refused(/nothing in the cache came from/, 'data', 'remove', 'photos')
+    place.enter('b').refused(/no data set in the cache was imported from it/, 'data', 'remove', 'photos')
     assert.equal(place.list().length, 1)
   })
 })

@@ -94,11 +94,11 @@ describe("the page's server", () => {
     const { length: linesSeen } = seen.data.lines
     first.destroy()
 
-    timeline.say('while nobody listened', 2)
+    timeline.addLine('while nobody listened', 2)
     const second = await ask('/events', { headers: { 'last-event-id': seen.id } })
     const events = eventsOf(second)
     assert.deepEqual(await nextLines(events), ['while nobody listened'])
-    timeline.say('and after', 3)
+    timeline.addLine('and after', 3)
     assert.deepEqual(await nextLines(events), ['and after'])
     second.destroy()
 
@@ -123,7 +123,7 @@ describe("the page's server", () => {
   it('lets go who does not read', async () => {
     const { timeline, page, ask } = await servedTimeline()
     const lazy = await ask('/events')
-    for (let line = 0; line < 20; line++) timeline.say('x'.repeat(1_000_000), 1)
+    for (let line = 0; line < 20; line++) timeline.addLine('x'.repeat(1_000_000), 1)
     while (page.viewers > 0) await new Promise((resolve) => setImmediate(resolve))
     lazy.destroy()
   })

@@ -53,7 +53,7 @@ describe('the timeline of a run', () => {
   it('has everything told anew when nobody asked for a long time, even if no event came', () => {
     const timeline = new Timeline('runs/example')
     timeline.takeUpdate()
-    for (let line = 0; line < 2_500; line++) timeline.say(`${line}`, line)
+    for (let line = 0; line < 2_500; line++) timeline.addLine(`${line}`, line)
     assert.equal(timeline.takeUpdate(), undefined)
     assert.equal(timeline.snapshot().lines.length, 1_000)
     assert.deepEqual(timeline.takeUpdate()?.lines, [])

@@ -12,7 +12,7 @@ describe('errors of the system', () => {
       (thrown: Error) => {
         const error = ConvoyError.from(thrown)
         assert.equal(error.isExpected, true)
-        assert.match(error.message, /no space left.*: make room/)
+        assert.match(error.message, /no space left.*: free some space/)
         return true
       },
     )

@@ -128,7 +128,7 @@ describe('convoy.log', () => {
   })
 })
 
-describe('what the workers of convoy train print', () => {
+describe('the output of the workers of convoy train', () => {
   /** A worker that prints, and ends before it works. */
   const print = async (directory: string, script: string): Promise<string[]> => {
     const preload = path.join(directory, 'preload.cjs')
@@ -149,7 +149,7 @@ describe('what the workers of convoy train print', () => {
     return warnings
   }
 
-  it('is bounded: the newest of it is kept', async () => {
+  it('is bounded: the newest lines are kept', async () => {
     const directory = mkdtempSync(path.join(scratch, 'flood-'))
     const LINES = 450_000
     const warnings = await print(
@@ -163,11 +163,13 @@ describe('what the workers of convoy train print', () => {
     assert.match(readFileSync(path.join(directory, 'worker-0.log'), 'utf8'), new RegExp(` ${LINES}\n$`))
   })
 
-  it('is lost on a full disk, which is said once and ends nothing', async () => {
+  it('reports a full disk once and continues', async () => {
     const directory = mkdtempSync(path.join(scratch, 'full-'))
     symlinkSync('/dev/full', path.join(directory, 'worker-0.log'))
     const warnings = await print(directory, `write(1, 'one\\n'); write(2, 'two\\n')`)
-    assert.deepEqual(warnings, ['Not everything stands in worker-0.log: ENOSPC: no space left on device, write.'])
+    assert.deepEqual(warnings, [
+      'Some lines could not be written to worker-0.log: ENOSPC: no space left on device, write.',
+    ])
   })
 })
 
@@ -237,7 +239,7 @@ describe('a chain of faults', () => {
   })
 })
 
-describe('what workers log', () => {
+describe('log lines of workers', () => {
   const line = (message: string, more: Partial<LogLineMessage> = {}): LogLineMessage => ({
     ...{ level: 'warn', module: 'worker', message, secondsAgo: 0 },
     ...more,

@@ -107,7 +107,7 @@ describe('a directory that is to be made', () => {
     )
   })
 
-  it('is made with those above it, as the umask says', () => {
+  it('is made with its parents, with modes from the umask', () => {
     const place = path.join(scratch, 'a', 'b', 'runs')
     const { status, stderr } = convoy([...TRAIN, '--runs-dir', place], tiny.environment)
     assert.equal(status, 0, stderr)

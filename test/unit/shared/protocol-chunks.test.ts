@@ -47,7 +47,7 @@ test('a flipped bit that makes another chunk or lease of a well-formed one is fo
   for (let bit = 0; bit < sent.length * 8; bit++) {
     const damaged = Buffer.from(sent)
     damaged[bit >> 3]! ^= 1 << (bit & 7)
-    assert.throws(() => void work.responseDeserialize(damaged), /damaged on its way/)
+    assert.throws(() => void work.responseDeserialize(damaged), /damaged in transit/)
   }
 })
 
@@ -60,7 +60,7 @@ test('a request of another client is taken without a checksum by Admin alone, an
   for (let bit = 8; bit < own.length * 8; bit++) {
     const damaged = Buffer.from(own)
     damaged[bit >> 3]! ^= 1 << (bit & 7)
-    assert.throws(() => void status.requestDeserialize(damaged), /damaged on its way/)
+    assert.throws(() => void status.requestDeserialize(damaged), /damaged in transit/)
   }
   // A right checksum that is not at the end covers nothing of what follows; and a cut one is none.
   for (const wrong of [Buffer.concat([own, Buffer.from([8, 1])]), own.subarray(0, 3)])
@@ -73,7 +73,7 @@ test('a request of another client is taken without a checksum by Admin alone, an
   )
   const bare = status.responseSerialize(repliesLike(request, { ...reply }))
   assert.equal(bare.includes(0x7d), false)
-  assert.throws(() => void status.responseDeserialize(bare), /damaged on its way/)
+  assert.throws(() => void status.responseDeserialize(bare), /damaged in transit/)
 
   for (const method of [
     Control.service['Join']!,
@@ -81,7 +81,7 @@ test('a request of another client is taken without a checksum by Admin alone, an
     Data.service['Weights']!,
     Data.service['Samples']!,
   ])
-    assert.throws(() => void method.requestDeserialize(Buffer.alloc(0)), /damaged on its way/, method.path)
+    assert.throws(() => void method.requestDeserialize(Buffer.alloc(0)), /damaged in transit/, method.path)
 })
 
 test('a peer cannot decide how much is allocated', () => {

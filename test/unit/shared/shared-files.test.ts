@@ -80,11 +80,11 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
     assert.equal(existsSync(stdout.trim()), false)
   })
 
-  it('say that they could not be written', () => {
+  it('report that they could not be written', () => {
     assert.equal(files.write('no-such-directory/weights-0', new Uint8Array(4)), false)
   })
 
-  it('of a coordinator that was killed are cleared away by the next', () => {
+  it('of a killed coordinator are removed by the next one', () => {
     const leftover = leftBehind()
     assert.equal(existsSync(path.join(leftover, 'proof')), true)
     // What is none of ours is no reason to do without.
@@ -102,7 +102,7 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
     )
   })
 
-  it('of a version without locks stay: nobody can tell whether they are in use', () => {
+  it('of a version without locks stay: they may be in use', () => {
     const { pid } = spawnSync(process.execPath, ['-e', ''])
     const earlier = [`/dev/shm/convoy-${pid}-abcdef`, `/dev/shm/convoy-coordinator-${pid}-abcdef`]
     try {

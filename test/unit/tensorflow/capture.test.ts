@@ -53,7 +53,7 @@ describe('a captured function has the signature of the function', () => {
 
   it('other shapes and types than the example are refused, and so is any call after dispose', () => {
     const twice = capture((input: Tensor) => input.mul(2), [x])
-    const refused = /takes \(float32\[3\]\) and was given \((float32\[2\]|int32\[3\]|)\)/
+    const refused = /takes \(float32\[3\]\) and got \((float32\[2\]|int32\[3\]|)\)/
     assert.throws(() => twice(tf.tensor1d([1, 2])), refused)
     assert.throws(() => twice(tf.tensor1d([1, 2, 3], 'int32')), refused)
     assert.throws(() => (twice as unknown as () => Tensor)(), refused)

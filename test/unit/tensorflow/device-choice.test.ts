@@ -82,7 +82,7 @@ describe('a GPU that was asked for and cannot be used is an error with the exact
       'gpu',
       /CUDA_VISIBLE_DEVICES is "3", which leaves none of the 1/,
     ],
-    ['runtime for CPUs', H200, 0, {}, 'cpu', /edition for CPUs, beside NVIDIA H200; .*runtime install --gpu/],
+    ['runtime for CPUs', H200, 0, {}, 'cpu', /CPU edition and cannot use NVIDIA H200; .*runtime install --gpu/],
     [
       'old driver',
       '0, NVIDIA A10G, 470.199.02, 8.6, 23028',
@@ -149,7 +149,7 @@ describe('on this machine', () => {
     async () => {
       const launch = new Launch(['train', '--recipe', 'quick', '--max-steps', '1'], { PATH: driverThatSays(H200) })
       assert.equal(await launch.status(), 1)
-      const cause = 'No GPU can be used: the installed TensorFlow is the edition for CPUs'
+      const cause = 'No GPU can be used: the installed TensorFlow is the CPU edition and cannot use '
       assert.match(launch.stderr, new RegExp(`✖ First: .* Worker 0 ended with status 1 \\(${cause}.* \\(3 times\\)\n`))
       assert.match(launch.stderr, new RegExp(`then: No worker is left: ${cause}`))
     },

@@ -53,7 +53,7 @@ after(() => {
 const imageOf = (sample: number): Buffer => dataset.pixels.subarray(IMAGE_BYTES * sample, IMAGE_BYTES * (sample + 1))
 const bytes = (base64: string): Buffer => Buffer.from(base64, 'base64')
 
-describe('looking inside a model', () => {
+describe('an inspection of a model', () => {
   it('finds in every block what stock layers put out there', async () => {
     const topology = model.topology as Parameters<typeof tf.models.modelFromJSON>[0]
     const stock = await tf.models.modelFromJSON(topology)

@@ -30,7 +30,7 @@ const CHARTS: readonly ChartDefinition[] = [
   },
   {
     title: 'Accuracy',
-    measures: 'right answers (%)',
+    measures: 'accuracy (%)',
     series: [
       { label: 'batch', color: '--main', of: smoothed(({ accuracy }) => 100 * accuracy) },
       { label: 'validation', color: '--warn', of: evaluated(({ accuracy }) => 100 * accuracy) },
@@ -59,7 +59,7 @@ function exact(of: (point: StepPoint) => number): Series['of'] {
   return ({ points }) => points.map(of)
 }
 
-/** The exponential mean of what came so far. */
+/** The exponential mean up to each point. */
 function smoothed(of: (point: StepPoint) => number): Series['of'] {
   return ({ points }, smoothing) => {
     let mean: number | undefined
@@ -70,7 +70,7 @@ function smoothed(of: (point: StepPoint) => number): Series['of'] {
   }
 }
 
-/** At the first point that is not before the evaluation. */
+/** Values at the first point not before the evaluation. */
 function evaluated(of: (evaluation: Snapshot['evaluations'][number]) => number): Series['of'] {
   return ({ points, evaluations }) => {
     const values = new Array<number | null>(points.length).fill(null)
@@ -87,11 +87,11 @@ interface Chart {
   readonly definition: ChartDefinition
   readonly figure: HTMLElement
   readonly plot: uPlot
-  /** That it shows unless somebody zooms. */
+  /** The shown range, unless the user zooms. */
   range: { readonly min: number; readonly max: number }
 }
 
-/** The charts of the page, over steps; all zoom alone and point at the same step. */
+/** The charts of the page, over steps. Each zooms separately; all point at the same step. */
 export class Charts {
   readonly #charts: readonly Chart[]
   #run: Snapshot | undefined
@@ -102,7 +102,7 @@ export class Charts {
       if (this.#run !== undefined) this.show(this.#run)
     })
     byId('range').addEventListener('change', () => {
-      // A zoom by hand ends here.
+      // This resets a zoom by the user.
       if (this.#run !== undefined) this.show(this.#run, true)
     })
     new ResizeObserver(() => {
@@ -110,7 +110,7 @@ export class Charts {
     }).observe(byId('charts'))
   }
 
-  /** @param reset gives up the zoom */
+  /** @param reset whether to reset the zoom */
   show(run: Snapshot, reset = false): void {
     this.#run = run
     const smoothing = Number((byId('smoothing') as HTMLInputElement).value)
@@ -141,7 +141,7 @@ export class Charts {
     const caption = element('figcaption', {}, definition.title)
     const figure = element('figure', {}, caption, element('div', { class: 'axis-name' }, `↑ ${definition.measures}`))
     byId('charts').append(figure)
-    // What the property means in this colour scheme: a canvas does not know var() and light-dark().
+    // Resolves the property in this colour scheme: a canvas does not support var() and light-dark().
     const probe = element('span', { hidden: '' })
     figure.append(probe)
     const color = (property: string) => (): string => {
@@ -188,14 +188,14 @@ export class Charts {
     )
     plot.root.setAttribute('role', 'img')
     plot.root.querySelector('.u-wrap')!.after(element('div', { class: 'axis-name across' }, 'step →'))
-    // The canvas keeps its colours until it is drawn again.
+    // Redraw the canvas for new colours.
     for (const query of ['(prefers-color-scheme: dark)', 'print'])
       matchMedia(query).addEventListener('change', () => plot.redraw())
     return { definition, figure, plot, range: { min: 0, max: 1 } }
   }
 }
 
-/** What the legend says of a series: the value under the pointer or before it; the newest while no pointer is there. */
+/** The legend's value of a series: at or before the pointer; the newest without a pointer. */
 function legendValue({ data }: uPlot, value: number | null, series: number, index: number | null): string {
   const values = data[series] as readonly (number | null)[] | undefined
   const known = value ?? values?.slice(0, (index ?? values.length) + 1).findLast((candidate) => candidate !== null)

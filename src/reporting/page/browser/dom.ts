@@ -7,13 +7,13 @@ export function byId(id: string): HTMLElement {
   return found
 }
 
-/** Writes a text that screen readers read out: only when it is another one. */
-export function say(id: string, text: string): void {
+/** Sets a text that screen readers announce, only if it changed. */
+export function setStatus(id: string, text: string): void {
   const place = byId(id)
   if (place.textContent !== text) place.textContent = text
 }
 
-/** A new element. Text stays text: nothing that a worker calls itself becomes markup. */
+/** A new element. Texts, such as names of workers, never become markup. */
 export function element<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
   attributes: Readonly<Record<string, string>> = {},
@@ -25,7 +25,7 @@ export function element<Tag extends keyof HTMLElementTagNameMap>(
   return made
 }
 
-/** A bar that is filled so far, with its name and value before it. @param share 0 to 1 */
+/** A bar, with its name and value before it. @param share filled part, 0 to 1 */
 export function bar(name: string, value: string, share: number, kind = ''): HTMLElement {
   const fill = element('span')
   fill.style.width = `${100 * share}%`
@@ -40,10 +40,10 @@ export function bar(name: string, value: string, share: number, kind = ''): HTML
 
 export interface Column<Row> {
   readonly title: string
-  /** What the title means. */
+  /** Explanation of the title. */
   readonly hint?: string
   readonly of: (row: Row) => string
-  /** Its class: how good the value is, or `words`. */
+  /** CSS class of the cell: rating of the value, or `words`. */
   readonly style?: (row: Row) => string
 }
 

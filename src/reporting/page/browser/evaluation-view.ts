@@ -3,11 +3,11 @@ import { bar, byId, element, table } from './dom.js'
 import { count, counted, share } from './format.js'
 import { weightsAt } from './result-view.js'
 
-/** A table of more classes is no picture any more. */
+/** Limit on classes in the table: a larger one would be unreadable. */
 const MAX_CLASSES = 20
 const MAX_ROWS = 20
 
-/** The newest evaluation: which class is taken for which, and how well each is known. */
+/** The newest evaluation: confusion matrix, recall and precision. */
 export class EvaluationView {
   #shown: EvaluationPoint | undefined
 
@@ -25,7 +25,7 @@ export class EvaluationView {
       `${split} image`,
     )
     byId('evaluated').textContent =
-      `${images} after step ${count(step)}${weightsAt(run, step)}: ${share(accuracy)} right, loss ${loss.toFixed(4)}.`
+      `${images} after step ${count(step)}${weightsAt(run, step)}: accuracy ${share(accuracy)}, loss ${loss.toFixed(4)}.`
     byId('confusion').replaceChildren(
       confusion.length <= MAX_CLASSES ? square(confusion, name) : worstPairs(confusion, name),
     )
@@ -75,7 +75,7 @@ function worstPairs(confusion: Confusion, name: NameOf): HTMLTableElement {
   )
 }
 
-/** Recall and precision; of many classes those that are known worst. */
+/** Recall and precision; of many classes, those with the lowest recall. */
 function classBars(confusion: Confusion, name: NameOf): HTMLElement[] {
   const all = confusion.map((row, label) => {
     const taken = confusion.reduce((sum, other) => sum + (other[label] ?? 0), 0)

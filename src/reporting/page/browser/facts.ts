@@ -2,7 +2,7 @@ import { element } from './dom.js'
 
 export const NOT_RECORDED = 'not recorded'
 
-/** Name, value if there is one, and what it means if that could be asked. */
+/** Name, optional value, optional explanation. */
 export type Fact = readonly [name: string, value: string | Node | undefined, hint?: string | undefined]
 
 /** The items of a `dl`. Those without a value are left out. */

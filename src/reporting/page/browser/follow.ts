@@ -1,11 +1,11 @@
 import type { Inspection } from '../inspection.js'
 import type { EvaluationPoint, Snapshot, Update } from '../page-state.js'
-import { byId, say } from './dom.js'
+import { byId, setStatus } from './dom.js'
 
-/** As many as the server keeps. */
+/** The same limit as on the server. */
 const MAX_LINES = 1_000
 const MAX_EVALUATIONS = 2_000
-/** A browser that has given up on a server tries anew after this. */
+/** Time before a new attempt after the browser gave up reconnecting. */
 const AGAIN_MS = 3_000
 
 interface Listener {
@@ -14,11 +14,11 @@ interface Listener {
   readonly connected: (isConnected: boolean) => void
 }
 
-/** Follows the run of this page's server, and after a break the one that the server has then. */
+/** Follows the run of this page's server; after a break, the run of the server at that time. */
 export function follow(listener: Listener): void {
   let run: Snapshot | undefined
   const show = (newest: Snapshot): void => {
-    // Another run's images would lie under this one's name.
+    // Remove images of another run.
     if (run !== undefined && run.header?.runDirectory !== newest.header?.runDirectory) listener.inspection(undefined)
     run = newest
     listener.run(run)
@@ -37,12 +37,12 @@ export function follow(listener: Listener): void {
       listener.inspection(JSON.parse(data) as Inspection),
     )
     events.addEventListener('error', () => {
-      // A coordinator that is done goes away; what it said last stays here.
+      // The coordinator of a finished run exits; its last state stays on the page.
       const hasEnded = run?.outcome !== undefined
       if (hasEnded) events.close()
       else if (events.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_MS)
       byId('connection').hidden = hasEnded
-      say('connection', 'The coordinator does not answer. Trying again …')
+      setStatus('connection', 'The coordinator does not answer. Trying again …')
       listener.connected(false)
     })
   }

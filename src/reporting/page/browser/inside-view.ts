@@ -6,13 +6,13 @@ import { bytesOf, featureMap, photograph, picture } from './pictures.js'
 const MAX_ANSWERS = 5
 const MAX_KERNELS = 64
 
-/** The first layer's kernels, and what each block makes of one image, from left to right. */
+/** The first layer's kernels, and each block's output for one image, from left to right. */
 export class InsideView {
   #kernels = ''
   #image: InspectedImage | undefined
   #drawn: InspectedImage | undefined
 
-  /** Shows this one from now on. */
+  /** Selects the image to show. */
   choose(image: InspectedImage): void {
     this.#image = image
   }
@@ -76,7 +76,7 @@ function columns(
       photograph(bytesOf(pixels), imageShape, `Image ${sample}: ${name(label)}`),
     ),
     ...ofBlocks,
-    column('answer', 'probabilities', ...answers),
+    column('prediction', 'probabilities', ...answers),
   ]
 }
 

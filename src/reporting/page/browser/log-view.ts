@@ -4,7 +4,7 @@ import { clock } from './format.js'
 
 const STYLES: Readonly<Record<TimelineLine['kind'], string>> = { joined: 'good', left: 'bad', fault: 'warn', note: '' }
 
-/** What happened, the newest at the bottom, where it stays unless somebody scrolls up. */
+/** The events, the newest at the bottom. Stays scrolled to the bottom unless the user scrolls up. */
 export class LogView {
   #shown: readonly TimelineLine[] = []
 

@@ -1,33 +1,33 @@
 import type { Inspection } from '../inspection.js'
 import type { Snapshot } from '../page-state.js'
-import { byId, say } from './dom.js'
+import { byId, setStatus } from './dom.js'
 import { count } from './format.js'
 import { isOver, weightsAt } from './result-view.js'
 
 byId('look').addEventListener('click', () => {
-  // An answer that does not come is seen as a break of the connection.
+  // A missing answer is reported as a break of the connection.
   fetch('./look', { method: 'POST' }).catch(() => undefined)
 })
 
-/** Whether the images are there; if not, why, and how to get them. */
-export function showLooking(run: Snapshot, inspection: Inspection | undefined, isConnected: boolean): void {
+/** Shows the state of the inspection; if there is none, why, and how to get one. */
+export function showInspectionState(run: Snapshot, inspection: Inspection | undefined, isConnected: boolean): void {
   const { looking, status } = run
   const steps = (status?.state === 'training' || status?.state === 'evaluating') && !isOver(run)
   const button = byId('look') as HTMLButtonElement
   button.hidden = !isConnected || !steps
   button.disabled = looking?.state === 'running'
-  say('looking', sentence(run, inspection, !isConnected || isOver(run)))
+  setStatus('looking', sentence(run, inspection, !isConnected || isOver(run)))
 }
 
 function sentence(run: Snapshot, inspection: Inspection | undefined, hasEnded: boolean): string {
   const { looking } = run
-  if (looking?.state === 'running') return 'A process beside the training looks at the weights …'
-  if (looking?.state === 'failed') return `Answers and feature maps could not be computed: ${looking.reason}`
+  if (looking?.state === 'running') return 'A separate process is inspecting the weights …'
+  if (looking?.state === 'failed') return `Predictions and feature maps could not be computed: ${looking.reason}`
   if (inspection)
-    return `Answers and feature maps are those of the weights after step ${count(inspection.step)}${weightsAt(run, inspection.step)}.`
-  if (hasEnded) return 'There are no answers and feature maps. For a run that is over, convoy report computes them.'
+    return `Predictions and feature maps of the weights after step ${count(inspection.step)}${weightsAt(run, inspection.step)}.`
+  if (hasEnded) return 'There are no predictions and feature maps. For a finished run, convoy report computes them.'
   return (
-    'Answers and feature maps need TensorFlow, which the coordinator does not load. They come at the end, if this page is ' +
-    'open then; or now, from a process of low priority beside the training.'
+    'Predictions and feature maps need TensorFlow, which the coordinator does not load. They are computed at the end of the run, if this ' +
+    'page is open then; or now, by a separate process of low priority.'
   )
 }

@@ -6,7 +6,7 @@ import { EvaluationView } from './evaluation-view.js'
 import { follow } from './follow.js'
 import { InsideView } from './inside-view.js'
 import { LogView } from './log-view.js'
-import { showLooking } from './looking-view.js'
+import { showInspectionState } from './looking-view.js'
 import { showPhases } from './phase-view.js'
 import { PredictionView } from './prediction-view.js'
 import { isOver, showResult, weightsAt } from './result-view.js'
@@ -26,7 +26,7 @@ const predictions = new PredictionView((image) => {
 })
 const log = new LogView()
 
-// A report brings everything along; reportPage writes these elements.
+// A report contains its data; reportPage writes these elements.
 const timelineElement = document.getElementById('snapshot')
 const inspectionElement = document.getElementById('inspection')
 const isReport = timelineElement !== null
@@ -36,7 +36,7 @@ let inspection: Inspection | undefined
 let isConnected = false
 let isDrawn = true
 
-/** Once a frame, however much comes, and only while somebody looks. */
+/** At most once a frame, and only while the page is visible. */
 function draw(): void {
   if (!isDrawn) return
   isDrawn = false
@@ -52,7 +52,7 @@ function draw(): void {
     const classNames = run.header?.classNames ?? []
     predictions.show(inspection, classNames, (step) => weightsAt(timeline, step))
     inside.show(inspection, run.status?.kernels, classNames)
-    showLooking(run, inspection, isConnected)
+    showInspectionState(run, inspection, isConnected)
     if (run.status) {
       showPhases(run.status)
       if (isReport || isOver(run)) {
@@ -87,7 +87,7 @@ if (timelineElement) {
   })
 }
 
-/** Settings are open, and what was learnt comes before how the workers did it. */
+/** Opens the settings, and moves the learning sections before those about workers. */
 function arrangeReport(): void {
   ;(byId('about') as HTMLDetailsElement).open = true
   byId('happened').before(byId('work'), byId('phase-section'))

@@ -10,8 +10,8 @@ const HUES: Readonly<Record<PhaseSeconds['phase'], number | undefined>> = {
 
 /** Shares of the time since the beginning, of the coordinator and of the workers together. */
 export function showPhases({ coordinatorPhases, workerPhases }: RunStatus): void {
-  const parts = [...breakdown('Workers, together', workerPhases), ...breakdown('Coordinator', coordinatorPhases)]
-  byId('phases').replaceChildren(...(parts.length > 0 ? parts : ['Nothing is measured yet.']))
+  const parts = [...breakdown('All workers', workerPhases), ...breakdown('Coordinator', coordinatorPhases)]
+  byId('phases').replaceChildren(...(parts.length > 0 ? parts : ['Nothing measured yet.']))
 }
 
 function breakdown(title: string, phases: readonly PhaseSeconds[]): HTMLElement[] {
@@ -24,8 +24,8 @@ function breakdown(title: string, phases: readonly PhaseSeconds[]): HTMLElement[
       const color = hue === undefined ? 'var(--quiet)' : `oklch(65% 0.13 ${hue})`
       return { name: phase.replace('_', ' '), part: seconds / total, color }
     })
-  const said = parts.map(({ name, part }) => `${name} ${share(part)}`).join(', ')
-  const whole = element('div', { class: 'bar', role: 'img', 'aria-label': `${title}: ${said}` })
+  const label = parts.map(({ name, part }) => `${name} ${share(part)}`).join(', ')
+  const whole = element('div', { class: 'bar', role: 'img', 'aria-label': `${title}: ${label}` })
   const key = element('ul', { class: 'key', 'aria-hidden': 'true' })
   for (const { name, part, color } of parts) {
     const piece = element('span', { title: `${name} ${share(part)}` })

@@ -1,6 +1,6 @@
 import { element } from './dom.js'
 
-/** Dark to bright, told apart in print and by colour-blind eyes: five stops of matplotlib's viridis. */
+/** Five stops of matplotlib's viridis, dark to bright; distinguishable in print and by colour-blind readers. */
 const VIRIDIS = [
   [68, 1, 84],
   [59, 82, 139],
@@ -9,7 +9,7 @@ const VIRIDIS = [
   [253, 231, 37],
 ] as const
 
-/** Bytes out of base64. */
+/** Decodes base64. */
 export function bytesOf(base64: string): Uint8Array {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))
 }
@@ -49,7 +49,7 @@ export function photograph(
   return picture(width, height, label, (pixel) => [at(pixel, 0), at(pixel, 1), at(pixel, 2)])
 }
 
-/** What a channel puts out, on a square-root scale: most answers are small. @param values `[height, width]`, 0 to 255 */
+/** The output of a channel, on a square-root scale because most values are small. @param values `[height, width]`, 0 to 255 */
 export function featureMap(values: Uint8Array, width: number, height: number, label: string): HTMLCanvasElement {
   return picture(width, height, label, (pixel) => viridis(Math.sqrt((values[pixel] ?? 0) / 255)))
 }

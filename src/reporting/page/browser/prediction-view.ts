@@ -3,17 +3,17 @@ import { byId, element } from './dom.js'
 import { count, counted, share } from './format.js'
 import { bytesOf, photograph } from './pictures.js'
 
-/** Images with what the network takes them for. */
+/** Images with the network's predictions. */
 export class PredictionView {
   readonly #onChoice: (image: InspectedImage) => void
   #shown: Inspection | undefined
 
-  /** @param onChoice told of the image whose inside is asked for */
+  /** @param onChoice called with the image whose feature maps to show */
   constructor(onChoice: (image: InspectedImage) => void) {
     this.#onChoice = onChoice
   }
 
-  /** @param whose which weights those of a step are */
+  /** @param whose names the weights of a step */
   show(inspection: Inspection | undefined, classNames: readonly string[], whose: (step: number) => string): void {
     if (inspection === this.#shown) return
     this.#shown = inspection
@@ -22,8 +22,8 @@ export class PredictionView {
     const { step, split, examined, splitSize, samples, mistakes, mistakeCount, accuracy, imageShape } = inspection
     const part = examined < splitSize ? `${count(examined)} of the ${count(splitSize)}` : count(examined)
     byId('predicted').textContent =
-      `${part} ${split} images after step ${count(step)}${whose(step)}: ${share(accuracy)} right, ${counted(mistakeCount, 'mistake')}. ` +
-      'Choose an image to see inside.'
+      `${part} ${split} images after step ${count(step)}${whose(step)}: accuracy ${share(accuracy)}, ${counted(mistakeCount, 'mistake')}. ` +
+      'Choose an image to see its feature maps.'
     const grid = (images: readonly InspectedImage[]): HTMLElement[] =>
       images.map((image) => this.#button(image, imageShape, classNames))
     byId('samples').replaceChildren(...grid(samples))

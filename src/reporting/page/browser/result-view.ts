@@ -7,7 +7,7 @@ export function isOver({ outcome, status }: Snapshot): boolean {
   return outcome !== undefined || status?.end !== undefined
 }
 
-/** Which weights those of a step are, such as ` (best weights)`; empty when they are no more than one step's. */
+/** Names the weights of a step, such as ` (best weights)`; empty for other steps. */
 export function weightsAt({ weights, evaluations, outcome }: Snapshot, step: number): string {
   const best = weights?.best?.step ?? evaluations.findLast((one) => one.split === 'validation' && one.best)?.step
   const names = [
@@ -17,7 +17,7 @@ export function weightsAt({ weights, evaluations, outcome }: Snapshot, step: num
   return names.length === 0 ? '' : ` (${names.join(' and ')} weights)`
 }
 
-/** The numbers that people look for first: the test, validation and loss of the best weights. */
+/** The main numbers: test, validation and loss of the best weights. */
 export function showResult(run: Snapshot): void {
   const place = byId('result')
   place.hidden = !isOver(run)
@@ -33,7 +33,7 @@ function tested(run: Snapshot, outcome: NonNullable<Snapshot['outcome']>): HTMLE
   const right =
     testSamples === undefined
       ? 'number of images not recorded'
-      : `${count(testAccuracy * testSamples)} of ${counted(testSamples, 'test image')} right`
+      : `${count(testAccuracy * testSamples)} of ${counted(testSamples, 'test image')} correct`
   return [
     number('Test accuracy', share(testAccuracy), `${right}; ${whose}`, 'main'),
     ...(best?.validation ? [validationTile(run, best.validation.accuracy, best.step)] : []),
@@ -57,7 +57,7 @@ function untested(run: Snapshot): HTMLElement[] {
     number('Test accuracy', 'not measured', why, 'main missing'),
     best
       ? validationTile(run, best.accuracy, best.step)
-      : number('Best validation accuracy', 'not measured', 'it ended before the first validation', 'missing'),
+      : number('Best validation accuracy', 'not measured', 'the run ended before its first validation', 'missing'),
     ...(best
       ? [number('Validation loss', best.loss.toFixed(4), `mean cross-entropy in nats; after step ${count(best.step)}`)]
       : []),
@@ -74,7 +74,8 @@ const WHY_UNTESTED: Readonly<Record<RunEnd['kind'], string>> = {
 
 function validationTile({ header }: Snapshot, accuracy: number, step: number): HTMLElement {
   const images = header?.splitSizes['validation']
-  const of = images === undefined ? '' : `${count(accuracy * images)} of ${counted(images, 'validation image')} right; `
+  const of =
+    images === undefined ? '' : `${count(accuracy * images)} of ${counted(images, 'validation image')} correct; `
   return number('Best validation accuracy', share(accuracy), `${of}best weights, after step ${count(step)}`)
 }
 

@@ -1,21 +1,21 @@
 import type { RunEnd, RunStatus, Snapshot } from '../page-state.js'
-import { byId, element, say } from './dom.js'
+import { byId, element, setStatus } from './dom.js'
 import type { Fact } from './facts.js'
 import { described } from './facts.js'
 import { count, counted, duration, moment, share } from './format.js'
 import { isOver } from './result-view.js'
 
-/** Steps that the present rate is the mean of. */
+/** Number of steps for the mean of the current rate. */
 const RECENT_STEPS = 50
 
-/** What runs, how far it is, and how fast; of a run that is over, what it did. @param connected whether the numbers are live */
+/** Name, progress and speed of the run; after its end, the totals. @param connected whether the numbers are live */
 export function showRun(run: Snapshot, connected: boolean): void {
   const { header, points, status } = run
   const over = isOver(run)
   const progress = byId('progress') as HTMLProgressElement
   progress.hidden = over || header === undefined || (!connected && points.length === 0)
   if (header === undefined) {
-    say('state', stateWithoutHeader(status))
+    setStatus('state', stateWithoutHeader(status))
     return
   }
   const last = points.at(-1)
@@ -23,7 +23,7 @@ export function showRun(run: Snapshot, connected: boolean): void {
   const state = status?.end?.kind ?? (run.outcome ? 'finished' : (status?.state ?? 'starting'))
   document.title = `${last === undefined ? '' : `${share(last.step / header.totalSteps)} `}${state} · Convoy`
   byId('state').className = STATE_STYLES[state] ?? ''
-  say('state', sentence(state, run))
+  setStatus('state', sentence(state, run))
   progress.max = header.totalSteps
   progress.value = last?.step ?? 0
   byId('facts').replaceChildren(...described(over ? pastFacts(run, header) : presentFacts(run, header, connected)))
@@ -95,7 +95,7 @@ function timeLeft(steps: number, stepMs: number): string {
 }
 
 function stateWithoutHeader(status: RunStatus | undefined): string {
-  if (status?.end) return `${ENDINGS[status.end.kind]}: it ended before it began to train.${because(status.end)}`
+  if (status?.end) return `${ENDINGS[status.end.kind]}: it ended before training began.${because(status.end)}`
   return status?.state === 'unfinished' ? 'Not begun when this report was written.' : 'Starting …'
 }
 
@@ -109,7 +109,7 @@ const ENDINGS: Readonly<Record<RunEnd['kind'], string>> = {
 
 function because({ kind, reason }: RunEnd): string {
   if (reason !== undefined) return kind === 'failed' ? ` ${reason}` : ` By ${reason}.`
-  return kind === 'failed' || kind === 'unknown' ? ' Why was not recorded.' : ''
+  return kind === 'failed' || kind === 'unknown' ? ' The reason was not recorded.' : ''
 }
 
 function sentence(state: string, { header, points, status, outcome }: Snapshot): string {
@@ -118,15 +118,14 @@ function sentence(state: string, { header, points, status, outcome }: Snapshot):
   if (end && outcome && end.kind !== 'failed')
     return `${ENDINGS[end.kind]} after ${steps}: ${share(outcome.testAccuracy)} on the test images.`
   if (end) return `${ENDINGS[end.kind]} after ${steps}.${because(end)}`
-  if (state === 'waiting')
-    return 'Waiting for a worker to join: one of its own that starts, or npx convoy worker --join …'
+  if (state === 'waiting') return 'Waiting for a worker to join: a starting local worker, or npx convoy worker --join …'
   if (state === 'running') return `Still running when this report was written: ${steps} done.`
   if (state === 'unfinished')
     return `No end was recorded after ${steps}: the coordinator was killed, or runs on another machine.`
   return `${state.charAt(0).toUpperCase()}${state.slice(1)}${status ? ` with ${counted(status.workers.length, 'worker')}` : ''}.`
 }
 
-/** Of the workers' time, what goes into gradients. */
+/** Share of the workers' time spent on gradients. */
 function efficiency({ workerPhases }: RunStatus): string | undefined {
   const all = workerPhases.filter(({ phase }) => phase !== 'build' && phase !== 'evaluate')
   const total = all.reduce((sum, { seconds }) => sum + seconds, 0)

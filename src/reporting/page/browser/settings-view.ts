@@ -4,12 +4,12 @@ import type { Fact } from './facts.js'
 import { described, NOT_RECORDED } from './facts.js'
 import { bytes, count, counted, share } from './format.js'
 
-/** More names are counted. */
+/** Limit on listed names; the others are counted. */
 const MAX_CLASSES = 100
 
 let shown: readonly unknown[] = []
 
-/** What was run, on what, with what. */
+/** The settings, data set, versions and machine of the run. */
 export function showSettings(run: Snapshot): void {
   const { header, environment, outcome, weights, members } = run
   const parts = [header, environment, outcome, weights, members]
@@ -41,7 +41,7 @@ function dataSet(header: NonNullable<Snapshot['header']>): Fact[] {
     ['Name', element('bdi', {}, dataset)],
     ['Fingerprint (sha256)', element('code', {}, datasetFingerprint)],
     ['Images', `${count(images)}, ${width} wide × ${height} high, ${counted(channels, 'channel')}`],
-    ['Split', `${splits.join(', ')}${config.stratified ? '; every class in the same shares' : ''}`],
+    ['Split', `${splits.join(', ')}${config.stratified ? '; same shares of every class' : ''}`],
     ['Classes', classList(classNames)],
   ]
 }
@@ -105,7 +105,7 @@ function machine({ platform, cpu, cores, memoryBytes }: RunEnvironment = {}): st
   return parts.length === 0 ? undefined : parts.join(', ')
 }
 
-/** As a POSIX shell takes it. */
+/** Quotes a command for a POSIX shell. */
 function commandLine(args: readonly string[]): string {
   const quoted = args.map((arg) => (/^[\w./:=,@%+-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`))
   return ['convoy', ...quoted].join(' ')

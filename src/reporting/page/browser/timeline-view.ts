@@ -3,10 +3,10 @@ import { byId, element } from './dom.js'
 import { clock, counted, duration } from './format.js'
 import { isOver } from './result-view.js'
 
-/** Workers that came last. */
+/** Limit on shown workers: the latest ones. */
 const MAX_ROWS = 32
 
-/** Who took part when, and what went wrong with whom. */
+/** When each worker took part, with its faults. */
 export function showTimeline(run: Snapshot): void {
   const { lines, header, status, points, members } = run
   if (header === undefined) return
@@ -43,7 +43,7 @@ export function showTimeline(run: Snapshot): void {
   )
 }
 
-/** Of the run. Seconds since 1970. */
+/** Start and end of the run, seconds since 1970. */
 interface Span {
   readonly start: number
   readonly end: number
@@ -63,17 +63,17 @@ function row(
   const ended =
     leftSeconds === undefined ? (isEnded ? 'stayed to the end' : 'takes part') : `left at ${clock(leftSeconds, start)}`
   const wrong = faults.length === 0 ? '' : `, ${counted(faults.length, 'fault')}`
-  const said = `joined at ${clock(joinedSeconds, start)}, ${ended}, ${stay} in all${wrong}`
-  presence.title = `${name} ${said}`
-  return line(name, said, presence, ...faults.map((fault) => mark(fault, place)))
+  const label = `joined at ${clock(joinedSeconds, start)}, ${ended}, ${stay} in all${wrong}`
+  presence.title = `${name} ${label}`
+  return line(name, label, presence, ...faults.map((fault) => mark(fault, place)))
 }
 
-function line(name: string, said: string, ...marks: HTMLElement[]): HTMLElement {
+function line(name: string, label: string, ...marks: HTMLElement[]): HTMLElement {
   return element(
     'li',
     {},
     element('bdi', { class: 'name' }, name),
-    element('span', { class: 'unseen' }, said),
+    element('span', { class: 'unseen' }, label),
     element('div', { class: 'track', 'aria-hidden': 'true' }, ...marks),
   )
 }

@@ -5,7 +5,7 @@ import { NOT_RECORDED } from './facts.js'
 import { clock, count, duration, share } from './format.js'
 import { isOver } from './result-view.js'
 
-/** What the workers of a run did that is over, or that a report is about: those that left before its end, too. */
+/** The workers of a finished run or of a report, including those that left before its end. */
 export function showWorkerHistory(run: Snapshot): void {
   const { header, members, status, points } = run
   if (members.length === 0) {

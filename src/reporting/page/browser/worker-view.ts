@@ -8,15 +8,15 @@ const VERY_SLOW = 2
 const SILENT_SECONDS = 2
 const BAD_STATES = ['suspect', 'quarantined']
 
-/** That rates are the mean of. */
+/** Time over which rates are averaged. */
 const RECENT_SECONDS = 5
 
-/** Workers of a run that goes on, with their rates of the last seconds. */
+/** Workers of a running run, with their rates of the last seconds. */
 export class WorkerView {
-  /** The newest at the end, all of one run. */
+  /** Samples of one run, the newest last. */
   #recent: { readonly run: string; readonly status: RunStatus }[] = []
 
-  /** @param isLive whether the numbers are of now; otherwise there are no rates */
+  /** @param isLive whether the numbers are current; otherwise no rates are shown */
   show(run: string, status: RunStatus, isLive: boolean): void {
     if (status !== this.#recent.at(-1)?.status) this.#recent.push({ run, status })
     this.#recent = this.#recent.filter(
@@ -48,7 +48,7 @@ export class WorkerView {
       { title: 'Tensors', of: ({ tensors }) => count(tensors) },
       {
         title: 'Heard',
-        hint: 'when its last message came',
+        hint: 'time since its last message',
         of: ({ silentSeconds }) => `${silentSeconds.toFixed(1)} s ago`,
         style: ({ silentSeconds }) => (silentSeconds > SILENT_SECONDS ? 'bad' : ''),
       },
@@ -102,7 +102,7 @@ export function showTraffic(
           style: () => 'words',
         },
         ...(isLive ? [{ title: 'Now', of: ({ perSecond }: (typeof rows)[number]) => `${bytes(perSecond)}/s` }] : []),
-        { title: 'In all', of: ({ bytes: all }) => bytes(all) },
+        { title: 'Total', of: ({ bytes: all }) => bytes(all) },
       ],
       rows,
     ),
