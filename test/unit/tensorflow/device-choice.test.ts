@@ -122,7 +122,7 @@ describe('a GPU that was asked for and cannot be used is an error with the exact
     withPath(driverThatSays(H200), () => {
       assert.throws(() => {
         checkDevice('auto', false, 'cpu', {})
-      }, /edition for CPUs/)
+      }, /CPU edition/)
       checkDevice('auto', true, 'gpu', {})
       checkDevice('cpu', false, 'cpu', {})
     })
