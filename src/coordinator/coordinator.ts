@@ -33,7 +33,7 @@ import type { TrainerHooks, TrainingOutcome } from '../training/trainer.js'
 import { Trainer } from '../training/trainer.js'
 import { VectorExchange } from './vector-exchange.js'
 import { WakeTimer } from './wake-timer.js'
-import type { WorkerStatusView } from './membership.js'
+import type { WorkerSnapshot } from './worker-snapshot.js'
 import { WorkerLogs } from './worker-logs.js'
 import { WorkerPool } from './worker-pool.js'
 
@@ -149,8 +149,8 @@ export class Coordinator {
     return this.#exchange.weights.weights
   }
 
-  workers(): WorkerStatusView[] {
-    return this.#pool.statuses()
+  workers(): WorkerSnapshot[] {
+    return this.#pool.workers()
   }
 
   /** Phases of all workers that ever took part, added up. */
@@ -199,7 +199,7 @@ export class Coordinator {
   /** Tells workers to go home and closes every listener. */
   async close(): Promise<void> {
     this.#pool.finish('the run is over')
-    await waitUntil(() => this.#pool.statuses().length === 0, GOODBYE_MS)
+    await waitUntil(() => this.#pool.workers().length === 0, GOODBYE_MS)
     await this.#release()
   }
 
@@ -234,7 +234,7 @@ export class Coordinator {
   async #listen(): Promise<void> {
     const { listen: address, adminListen } = this.#options
     const { warn } = this.#log
-    const isInUse = (peer: string): boolean => this.#pool.isCaller(peer)
+    const isInUse = (peer: string): boolean => this.#pool.connections.isCaller(peer)
     const workers = new OpenConnections({ maxUnused: MAX_JOINING, isInUse, report: warn })
     const admins = new OpenConnections({ maxUnused: MAX_ASKING, report: warn })
     const server = this.#workerServer(workers)
@@ -259,7 +259,7 @@ export class Coordinator {
     const server = this.#newServer(connections)
     server.addService(
       traffic.counted(Control.service),
-      controlService(this.#pool, {
+      controlService(this.#pool.connections, {
         run: JSON.stringify(description),
         heartbeatMs: DEFAULT_LIMITS.heartbeatMs,
         logLevel: this.#workerLogs.level,
@@ -282,7 +282,7 @@ export class Coordinator {
   }
 
   #status(): StatusReply {
-    const workers = this.#pool.statuses().map(toWorkerStatus)
+    const workers = this.#pool.workers().map(toWorkerStatus)
     return { ...this.#progress.summary, runDirectory: this.#options.runDirectory, workers }
   }
 
@@ -324,9 +324,9 @@ function toWorkerStatus({
   shardsDone,
   residentBytes,
   tensors,
-  silentMs,
-  score,
-}: WorkerStatusView): WorkerStatus {
+  heartbeatAgeSeconds,
+  stragglerRatio,
+}: WorkerSnapshot): WorkerStatus {
   return {
     worker: id,
     name,
@@ -335,8 +335,8 @@ function toWorkerStatus({
     shardsDone,
     residentBytes,
     tensors,
-    lastHeardSeconds: silentMs / 1000,
-    timesSlower: score?.toFastest ?? 0,
+    lastHeardSeconds: heartbeatAgeSeconds,
+    timesSlower: stragglerRatio ?? 0,
   }
 }
 

@@ -6,7 +6,7 @@ import { ConvoyError } from '../shared/errors.js'
 import type { LogLineMessage, LogLines } from '../shared/protocol/messages.js'
 import { MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from '../shared/protocol/messages.js'
 import { counted } from '../shared/units.js'
-import type { WorkerSummary } from '../training/run-events.js'
+import type { WorkerIdentity } from '../training/run-events.js'
 
 /** Of one worker; and of all together, so that a crowd of them cannot fill the disk or the terminal either. */
 const WORKER_BURST = 64
@@ -23,7 +23,7 @@ export class WorkerLogs {
   readonly #log: Log
   readonly #now: () => number
   readonly #all = new RateLimit(ALL_BURST, ALL_PER_SECOND)
-  readonly #limits = new WeakMap<WorkerSummary, { readonly rate: RateLimit; leftOut: number }>()
+  readonly #limits = new WeakMap<WorkerIdentity, { readonly rate: RateLimit; leftOut: number }>()
 
   /** @param now milliseconds since 1970 */
   constructor(log: Log, level: LogLevel, now: () => number) {
@@ -33,7 +33,7 @@ export class WorkerLogs {
   }
 
   /** @throws ConvoyError('protocol') for what no worker of this version would send */
-  receive(worker: WorkerSummary, { lines, leftOut }: LogLines): void {
+  receive(worker: WorkerIdentity, { lines, leftOut }: LogLines): void {
     if (lines.length > MAX_LOG_LINES) throw nonsense('too many lines')
     const records = lines.map((line) => this.#read(worker, line))
     const limit = this.#limits.get(worker) ?? { rate: new RateLimit(WORKER_BURST, WORKER_PER_SECOND), leftOut: 0 }
@@ -54,7 +54,7 @@ export class WorkerLogs {
     }
   }
 
-  #read({ name }: WorkerSummary, line: LogLineMessage) {
+  #read({ name }: WorkerIdentity, line: LogLineMessage) {
     const level = LOG_LEVELS.find((known) => known === line.level)
     const module = LOG_MODULES.find((known) => known === line.module)
     if (level === undefined || module === undefined) throw nonsense('a level or a module that does not exist')

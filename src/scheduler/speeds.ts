@@ -10,7 +10,6 @@ const MAX_WAIT = 128
 interface Measured {
   /** undefined until the second result: the first one includes making the engine's graph. */
   shardMs: number | undefined
-  bestMs: number
   /** Tasks that it was passed over since its last trial, and trials since it was last given work as others are. */
   waited: number
   trials: number
@@ -25,16 +24,10 @@ export class Speed {
     return this.#kinds.get(kind)?.shardMs
   }
 
-  /** The fastest that its average ever was. */
-  bestMs(kind: WorkKind): number | undefined {
-    const measured = this.#kinds.get(kind)
-    return measured?.shardMs === undefined ? undefined : measured.bestMs
-  }
-
   measure(kind: WorkKind, shardMs: number): void {
     const measured = this.#kinds.get(kind)
     if (measured === undefined) {
-      this.#kinds.set(kind, { shardMs: undefined, bestMs: Infinity, waited: 0, trials: 0, isOnTrial: false })
+      this.#kinds.set(kind, { shardMs: undefined, waited: 0, trials: 0, isOnTrial: false })
       return
     }
     const { shardMs: before, isOnTrial } = measured
@@ -42,7 +35,6 @@ export class Speed {
     measured.shardMs = before === undefined || isOnTrial ? shardMs : before + WEIGHT * (shardMs - before)
     if (!isOnTrial) measured.trials = 0
     measured.isOnTrial = false
-    measured.bestMs = Math.min(measured.bestMs, measured.shardMs)
   }
 
   /** Others were sooner with its block: it takes no less than this. */
@@ -50,10 +42,7 @@ export class Speed {
     const measured = this.#kinds.get(kind)
     if (measured === undefined) return this.measure(kind, shardMs)
     measured.isOnTrial = false
-    if (shardMs > (measured.shardMs ?? 0)) {
-      measured.shardMs = shardMs
-      measured.bestMs = Math.min(measured.bestMs, shardMs)
-    }
+    if (shardMs > (measured.shardMs ?? 0)) measured.shardMs = shardMs
   }
 
   /**

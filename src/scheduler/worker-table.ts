@@ -9,7 +9,7 @@ import type { WorkerState } from './worker-states.js'
 import { checkTransition } from './worker-states.js'
 
 /** The kind of work that workers are compared by. */
-const SCORED = 'WORK_GRADIENT'
+const COMPARED = 'WORK_GRADIENT'
 
 export interface LiveLease extends Lease {
   grantedMs: number
@@ -45,8 +45,8 @@ export interface WorkerView {
   readonly silentMs: number
   /** Milliseconds per training shard; undefined until measured. */
   readonly shardMs: number | undefined
-  /** How many times slower than the fastest worker, and than itself at its best. 1 is best. */
-  readonly score: { readonly toFastest: number; readonly toOwnBest: number } | undefined
+  /** {@link shardMs}, divided by that of the fastest worker; undefined until measured. */
+  readonly stragglerRatio: number | undefined
 }
 
 /** The members of a run: the state of each, and what time does to it. */
@@ -86,11 +86,11 @@ export class WorkerTable {
   /** For people and metrics. */
   views(): WorkerView[] {
     const records = [...this.#workers.values()]
-    const fastest = Math.min(...records.map(({ speed }) => speed.shardMs(SCORED) ?? Infinity))
+    const fastest = Math.min(...records.map(({ speed }) => speed.shardMs(COMPARED) ?? Infinity))
     return records.map(({ id, name, state, lease, heardMs, speed }) => {
-      const shardMs = speed.shardMs(SCORED)
-      const score = shardMs && { toFastest: shardMs / fastest, toOwnBest: shardMs / speed.bestMs(SCORED)! }
-      return { id, name, state, lease, silentMs: this.nowMs - heardMs, shardMs, score: score || undefined }
+      const shardMs = speed.shardMs(COMPARED)
+      const stragglerRatio = shardMs !== undefined && fastest > 0 ? shardMs / fastest : undefined
+      return { id, name, state, lease, silentMs: this.nowMs - heardMs, shardMs, stragglerRatio }
     })
   }
 

@@ -141,7 +141,7 @@ class FaultSimulation {
     this.#step = 0
     this.#wasObserved = true
     const ledger = new LeaseLedger(
-      (worker) => coordinator.pool.statuses().find(({ id }) => id === worker)!.name,
+      (worker) => coordinator.pool.workers().find(({ id }) => id === worker)!.name,
       () => this.#time.nowMs,
     )
     const coordinator = new SimulatedCoordinator({
@@ -268,9 +268,9 @@ class FaultSimulation {
   /** A worker that says nothing is given up in time, or nobody would ever learn of it while others do its work. */
   #checkSilence(): void {
     const { deadHeartbeats, heartbeatMs } = this.#limits
-    for (const { name, state, silentMs } of this.#coordinator?.pool.statuses() ?? []) {
-      if (state !== 'joining' && silentMs > (deadHeartbeats + 2) * heartbeatMs)
-        this.#violate(`${name} has been silent for ${silentMs} ms and still takes part`)
+    for (const { name, state, heartbeatAgeSeconds } of this.#coordinator?.pool.workers() ?? []) {
+      if (state !== 'joining' && 1000 * heartbeatAgeSeconds > (deadHeartbeats + 2) * heartbeatMs)
+        this.#violate(`${name} has been silent for ${heartbeatAgeSeconds} s and still takes part`)
     }
   }
 

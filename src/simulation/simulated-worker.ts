@@ -157,7 +157,7 @@ export class SimulatedWorker {
     link.send('up', 'control', MESSAGE_BYTES, () => {
       target.deliver(() => {
         try {
-          const { worker } = target.pool.join(request)
+          const { worker } = target.pool.connections.join(request)
           link.send('down', 'control', MESSAGE_BYTES, () => {
             joined(worker, this.#at.heartbeatMs)
           })
@@ -187,7 +187,7 @@ export class SimulatedWorker {
     link.send('up', 'control', MESSAGE_BYTES, () => {
       target.deliver(() => {
         target.guard(worker, () => {
-          target.pool.connect(worker, {
+          target.pool.connections.connect(worker, {
             send: (message) => {
               link.send('down', 'control', MESSAGE_BYTES, () => {
                 receive(message)
@@ -298,7 +298,7 @@ export class SimulatedWorker {
       target?.deliverResult(() => {
         target.guard(worker, () => {
           if (target.pool.expectedLength(worker, lease) === undefined)
-            target.pool.refuse(worker, lease, { code: 'stale', reason: 'stale' })
+            target.pool.reject(worker, lease, { code: 'stale', reason: 'stale' })
           else target.pool.result(worker, lease, sum.slice())
         })
       })
@@ -315,7 +315,7 @@ export class SimulatedWorker {
     link.send('up', 'control', MESSAGE_BYTES, () => {
       target?.deliver(() => {
         const madeSense = target.guard(worker, () => {
-          target.pool.receive(worker, message)
+          target.pool.connections.receive(worker, message)
         })
         if (!madeSense) link.send('down', 'control', MESSAGE_BYTES, refused)
       })
@@ -355,7 +355,7 @@ export class SimulatedWorker {
     if (worker === 0 || target === undefined || wasDark) return
     time.after(1, () => {
       target.deliver(() => {
-        target.pool.disconnect(worker, 'connection lost')
+        target.pool.connections.disconnect(worker, 'connection lost')
       })
     })
   }

@@ -6,6 +6,7 @@ import * as grpc from '@grpc/grpc-js'
 import { hasPackedDataset, writePackedDataset } from '../data/cache/packed-cache.js'
 import type { DeviceDescription } from '../tensorflow/engine/engine.js'
 import { workerShortage } from '../model/memory-need.js'
+import type { WorkerStats } from '../metrics/worker-stats.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import { whyNotReached } from '../shared/own-shortage.js'
@@ -15,7 +16,6 @@ import type {
   Chunk,
   FromCoordinator,
   FromWorker,
-  Heartbeat,
   JoinReply,
   JoinRequest,
   Refusal,
@@ -53,8 +53,8 @@ export interface SessionOptions {
   readonly leaveSignal: AbortSignal
   /** Told the name of the run that it joined, before the first heartbeat. */
   readonly onJoined: (run: string) => void
-  /** Sees each heartbeat that is sent. */
-  readonly onHeartbeat: (heartbeat: Heartbeat) => void
+  /** Called with the stats of each heartbeat that is sent. */
+  readonly onHeartbeat: (stats: WorkerStats) => void
   /** Leases may come from now on. */
   readonly onReady: () => void
 }
@@ -171,7 +171,7 @@ class Membership {
   }
 
   #beat(): void {
-    const heartbeat = this.#stats.heartbeat()
+    const heartbeat = this.#stats.take()
     this.#options.onHeartbeat(heartbeat)
     this.#work.write({ heartbeat })
     const logs = this.#options.relay?.take()

@@ -6,6 +6,7 @@ const SHARDS = 'scheduler/task-shards.js'
 const LEASES = 'worker/worker-leases.js'
 const AUDIT = 'scheduler/audit.js'
 const POOL = 'coordinator/worker-pool.js'
+const TASK = 'coordinator/pool-task.js'
 
 /** Faults in the scheduling core: `npm run mutation-test` plants each of them and lets the simulation find it. */
 export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
@@ -17,7 +18,7 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a result counts twice',
-    file: 'coordinator/pool-task.js',
+    file: TASK,
     find: 'this.#sum = this.#tree.add(firstShard, shardCount, vector);',
     replace:
       'this.#sum = this.#tree.add(firstShard, shardCount, vector); if (shardCount === 1) vector.forEach((value, index) => { vector[index] = value * 2; });',
@@ -84,8 +85,8 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a result that is not finite is taken',
-    file: POOL,
-    find: 'const bad = isCurrent ? this.sliceThreads.firstBadValue(vector) : -1;',
+    file: TASK,
+    find: 'const bad = this.#sliceThreads.firstBadValue(vector);',
     replace: 'const bad = -1;',
   },
   {

@@ -10,7 +10,7 @@ import type {
   WeightsByName,
 } from './page-state.js'
 import { printable } from '../../shared/log/printable.js'
-import type { RunEvent, WorkerSummary } from '../../training/run-events.js'
+import type { RunEvent, WorkerIdentity } from '../../training/run-events.js'
 import { describeEvent } from '../sinks/describe-event.js'
 import { levelOf } from '../sinks/event-log.js'
 import type { KeptResult } from '../run-outcome.js'
@@ -185,7 +185,7 @@ function withoutConfusion({ confusion: _, ...rest }: EvaluationPoint): Evaluatio
   return rest
 }
 
-function memberOf({ id, name, device }: WorkerSummary): Omit<Membership, 'joinedSeconds'> {
+function memberOf({ id, name, device }: WorkerIdentity): Omit<Membership, 'joinedSeconds'> {
   const { kind, name: model, tensorflowVersion } = device
   return { id, name: printable(name), device: printable(model), deviceKind: kind, tensorflowVersion }
 }
