@@ -7,20 +7,19 @@ import type { LogLevel } from '../shared/log/log-levels.js'
 import type { Log, Logger } from '../shared/log/log.js'
 import type { Listener } from '../shared/protocol/listen.js'
 import { listen } from '../shared/protocol/listen.js'
-import type { StatusReply, WorkerStatus } from '../shared/protocol/messages.js'
 import { OpenConnections } from '../shared/protocol/open-connections.js'
 import { Admin, Control, Data, SERVER_OPTIONS } from '../shared/protocol/services.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import type { ListenAddresses } from './address-problems.js'
 import { addressProblems } from './address-problems.js'
 import { DEFAULT_LIMITS } from '../scheduler/limits.js'
-import type { RunState } from '../scheduler/run-states.js'
 import { isOver } from '../scheduler/run-states.js'
 import { SliceThreads } from '../training/slices/slice-threads.js'
 import { PoolGradientSource } from './pool-gradient-source.js'
 import type { PlannedRun } from './plan-run.js'
 import type { RunObserver } from '../training/run-events.js'
-import { RunProgress } from './run-progress.js'
+import type { RunSummary } from '../reporting/run-progress.js'
+import { RunProgress } from '../reporting/run-progress.js'
 import { runNameOf } from '../reporting/run-identity.js'
 import { adminService } from './services/admin-service.js'
 import { controlService } from './services/control-service.js'
@@ -33,6 +32,7 @@ import type { TrainerHooks, TrainingOutcome } from '../training/trainer.js'
 import { Trainer } from '../training/trainer.js'
 import { VectorExchange } from './vector-exchange.js'
 import { WakeTimer } from './wake-timer.js'
+import { statusReply } from './status-reply.js'
 import type { WorkerSnapshot } from './worker-snapshot.js'
 import { WorkerLogs } from './worker-logs.js'
 import { WorkerPool } from './worker-pool.js'
@@ -44,7 +44,9 @@ export interface CoordinatorOptions extends ListenAddresses {
   /** One lease in so many is computed by two workers and compared; 0: none. */
   readonly auditEvery: number
   readonly observer: RunObserver
-  /** Told of every gRPC call that is over. */
+  /** Updated before the observer is called. @default one of its own */
+  readonly progress?: RunProgress
+  /** Called after each gRPC call. */
   readonly onCall?: CallObserver
   readonly log: Log
   /** The least urgent level of what workers log that is wanted here. */
@@ -71,7 +73,7 @@ export class Coordinator {
   readonly datasetFrom: string
   readonly #options: CoordinatorOptions
   readonly #log: Logger
-  readonly #progress = new RunProgress()
+  readonly #progress: RunProgress
   /** Asked to end after the step in work. */
   readonly #stop = new AbortController()
   /** A slice thread failed: the run cannot go on. */
@@ -87,6 +89,7 @@ export class Coordinator {
   private constructor(options: CoordinatorOptions) {
     const { log, run, workerLogLevel } = options
     this.#options = options
+    this.#progress = options.progress ?? new RunProgress()
     this.#log = log.module('run')
     this.description = run.description
     this.datasetFrom = run.datasetFrom
@@ -135,13 +138,9 @@ export class Coordinator {
     return this.#pool.workerCount
   }
 
-  state(): RunState {
-    return this.#progress.summary.state
-  }
-
-  /** Steps applied. */
-  step(): number {
-    return this.#progress.summary.step
+  /** State, step, rate and time left. */
+  progress(): RunSummary {
+    return this.#progress.summary
   }
 
   /** As they are now, float32 `[layout.weightCount]`; empty before the run begins. The run goes on in this memory: copy it. */
@@ -239,7 +238,13 @@ export class Coordinator {
     const admins = new OpenConnections({ maxUnused: MAX_ASKING, report: warn })
     const server = this.#workerServer(workers)
     const admin = this.#newServer(admins)
-    admin.addService(Admin.service, adminService({ status: () => this.#status(), stop: () => this.#askToStop() }))
+    admin.addService(
+      Admin.service,
+      adminService({
+        status: () => statusReply(this.progress(), this.#options.runDirectory, this.workers()),
+        stop: () => this.#askToStop(),
+      }),
+    )
     const updateHealth = addHealthAndReflection(admin, () => ({
       accepts: this.notReady() === undefined,
       computes: this.workerCount > 0,
@@ -281,11 +286,6 @@ export class Coordinator {
     return new grpc.Server({ ...SERVER_OPTIONS, interceptors: [interceptor, ...(onCall ? [timeCalls(onCall)] : [])] })
   }
 
-  #status(): StatusReply {
-    const workers = this.#pool.workers().map(toWorkerStatus)
-    return { ...this.#progress.summary, runDirectory: this.#options.runDirectory, workers }
-  }
-
   #askToStop(): void {
     this.#stop.abort()
     this.#log.info(
@@ -314,30 +314,6 @@ export class Coordinator {
 
 function now(): number {
   return performance.now()
-}
-
-function toWorkerStatus({
-  id,
-  name,
-  state,
-  device,
-  shardsDone,
-  residentBytes,
-  tensors,
-  heartbeatAgeSeconds,
-  stragglerRatio,
-}: WorkerSnapshot): WorkerStatus {
-  return {
-    worker: id,
-    name,
-    state,
-    device: device.name,
-    shardsDone,
-    residentBytes,
-    tensors,
-    lastHeardSeconds: heartbeatAgeSeconds,
-    timesSlower: stragglerRatio ?? 0,
-  }
 }
 
 async function waitUntil(condition: () => boolean, atMostMs: number): Promise<void> {

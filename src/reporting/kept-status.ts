@@ -33,6 +33,8 @@ function withNewNames(kept: unknown): unknown {
 export const statusSchema = z.object({
   timeSeconds: number,
   state: z.string(),
+  samplesPerSecond: number.exactOptional(),
+  secondsLeft: number.exactOptional(),
   workers: z.array(z.preprocess(withNewNames, worker)),
   coordinatorPhases: phases,
   workerPhases: phases,

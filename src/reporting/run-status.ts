@@ -5,17 +5,23 @@ import { printable } from '../shared/log/printable.js'
 import type { WorkerSnapshot } from '../coordinator/worker-snapshot.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 
-/** How a run stands now, for the page. @param timeSeconds since 1970 @param end of a run that is over */
+/** A coordinator, as far as the page reads it. */
+export type RunStatusSource = Pick<
+  Coordinator,
+  'description' | 'progress' | 'weights' | 'workers' | 'workerPhases' | 'traffic'
+>
+
+/** The status of a run now, for the page. @param timeSeconds since 1970 @param end of a run that is over */
 export function runStatus(
-  coordinator: Coordinator,
+  coordinator: RunStatusSource,
   coordinatorPhases: readonly PhaseReport[],
   timeSeconds: number,
   end?: RunEnd,
 ): RunStatus {
   const kernels = kernelsOf(coordinator.description.model.layout, coordinator.weights())
+  const { state, samplesPerSecond, secondsLeft } = coordinator.progress()
   return {
-    timeSeconds,
-    state: coordinator.state(),
+    ...{ timeSeconds, state, samplesPerSecond, secondsLeft },
     workers: coordinator.workers().map(pageWorker),
     coordinatorPhases: coordinatorPhases.map(inSeconds),
     workerPhases: coordinator.workerPhases().map(inSeconds),

@@ -131,6 +131,10 @@ export interface RunEnd {
 export interface RunStatus {
   readonly timeSeconds: number
   readonly state: string
+  /** Training samples of all workers together, evaluation excluded; 0: not measured yet. */
+  readonly samplesPerSecond: number
+  /** 0: not measured yet, or none. */
+  readonly secondsLeft: number
   readonly workers: readonly PageWorker[]
   readonly coordinatorPhases: readonly PhaseSeconds[]
   readonly workerPhases: readonly PhaseSeconds[]

@@ -91,7 +91,8 @@ export class Timeline {
         break
       }
     }
-    const text = describeEvent(event)
+    // Expected events, such as a late shard that another worker recomputes, are for the log at debug level and the metrics.
+    const text = levelOf(event) === 'debug' ? undefined : describeEvent(event)
     if (text === undefined) this.#limitNews()
     else this.say(text, timeSeconds, kindOf(event), workerOf(event))
   }
@@ -209,8 +210,6 @@ function workerOf(event: RunEvent): number | undefined {
       return event.worker.id
     case 'reissued':
       return event.workerId
-    case 'rescued':
-      return event.lateId
     default:
       return undefined
   }

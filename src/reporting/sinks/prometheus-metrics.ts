@@ -10,6 +10,7 @@ import { LEFT_BY_ITSELF } from '../../training/run-events.js'
 import type { Coordinator } from '../../coordinator/coordinator.js'
 import type { WorkerSnapshot } from '../../coordinator/worker-snapshot.js'
 import type { RunIdentity } from '../run-identity.js'
+import type { RunSummary } from '../run-progress.js'
 
 /** Workers with series of their own; of more than that the first are shown. */
 const MAX_WORKERS = 256
@@ -22,7 +23,7 @@ const EVENT_COUNTERS = [
 ] as const
 
 /** What the metrics read from a coordinator whenever somebody scrapes. */
-export type MetricsSource = Pick<Coordinator, 'state' | 'workerCount' | 'workers' | 'workerPhases' | 'traffic'>
+export type MetricsSource = Pick<Coordinator, 'progress' | 'workerCount' | 'workers' | 'workerPhases' | 'traffic'>
 
 /** Metrics of each worker that are one number of its status. */
 const OF_WORKERS = {
@@ -55,7 +56,19 @@ export class PrometheusMetrics {
     const metrics = this.#metrics
     const shown = (): readonly WorkerSnapshot[] => source.workers().slice(0, MAX_WORKERS)
     metrics.collect('run_state', () =>
-      RUN_STATES.map((name) => ({ labels: { state: name }, value: name === source.state() ? 1 : 0 })),
+      RUN_STATES.map((name) => ({ labels: { state: name }, value: name === source.progress().state ? 1 : 0 })),
+    )
+    const whenMeasured = (value: (summary: RunSummary) => number) => () => {
+      const summary = source.progress()
+      return summary.samplesPerSecond > 0 ? [{ labels: {}, value: value(summary) }] : []
+    }
+    metrics.collect(
+      'samples_per_second',
+      whenMeasured(({ samplesPerSecond }) => samplesPerSecond),
+    )
+    metrics.collect(
+      'seconds_left',
+      whenMeasured(({ secondsLeft }) => secondsLeft),
     )
     metrics.collect('workers', () => [{ labels: {}, value: source.workerCount }])
     metrics.collect('worker_state', () =>

@@ -9,6 +9,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Member } from '../../../src/coordinator/member.js'
 import { readHeartbeat } from '../../../src/coordinator/read-heartbeat.js'
+import { RunProgress } from '../../../src/reporting/run-progress.js'
 import type { RunIdentity } from '../../../src/reporting/run-identity.js'
 import type { MetricsSource } from '../../../src/reporting/sinks/prometheus-metrics.js'
 import { PrometheusMetrics } from '../../../src/reporting/sinks/prometheus-metrics.js'
@@ -36,7 +37,13 @@ const HEARTBEAT: WorkerStats = {
 }
 
 const NOBODY: MetricsSource = {
-  ...{ state: () => 'waiting', workerCount: 0, workers: () => [], workerPhases: () => [], traffic: () => [] },
+  ...{
+    progress: () => new RunProgress().summary,
+    workerCount: 0,
+    workers: () => [],
+    workerPhases: () => [],
+    traffic: () => [],
+  },
 }
 
 const IDENTITY: RunIdentity = { run: '20261128T163434Z_x', name: 'x', recipe: 'quick', version: '1.2.3' }
