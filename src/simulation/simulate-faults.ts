@@ -89,7 +89,7 @@ class FaultSimulation {
       this.#say('nothing goes wrong any more')
       for (const worker of this.#workers) {
         worker.link.heal()
-        worker.slowness = 1
+        worker.slowDown(1)
         worker.start()
       }
     })
@@ -212,9 +212,9 @@ class FaultSimulation {
       case 'pause':
         return worker!.pause(fault.forMs)
       case 'slow':
-        worker!.slowness = fault.times
+        worker!.slowDown(fault.times)
         return this.#time.after(fault.forMs, () => {
-          worker!.slowness = 1
+          worker!.slowDown(1)
         })
       case 'cut':
         return worker!.cut()
