@@ -13,7 +13,7 @@ import { WorkerMetrics } from './worker-metrics.js'
 export interface WorkerOptions {
   /** `host:port` of the coordinator. */
   readonly address: string
-  /** Host name and process id by default. */
+  /** @default host name and process id: several workers of one host have different names */
   readonly name?: string
   readonly device: DeviceChoice
   /** Exchange vectors through memory with a coordinator on this machine. */
