@@ -44,7 +44,7 @@ export class Admission {
       throw new ConvoyError(
         'incompatible',
         `The worker computes on ${device.name} (TensorFlow ${device.tensorflowVersion}), whose bits may differ from those of the run so far. ` +
-          '`convoy coordinator --allow-mixed-devices` accepts it; the weights then depend on who computes what.',
+          '`convoy coordinator --allow-mixed-devices` accepts it; the weights then depend on which worker computes which shard.',
       )
     }
     const host = checkText(request.host, MAX_TEXT.host, 'host')

@@ -1,4 +1,4 @@
-/** What is measured separately: a gradient takes longer than an evaluation. */
+/** Kinds of work are measured separately: a gradient takes longer than an evaluation. */
 export type WorkKind = string
 
 /** How much a new measurement weighs. */
@@ -31,13 +31,13 @@ export class Speed {
       return
     }
     const { shardMs: before, isOnTrial } = measured
-    // Whoever was passed over has an old estimate, or a guess.
+    // After being passed over, the estimate is old.
     measured.shardMs = before === undefined || isOnTrial ? shardMs : before + WEIGHT * (shardMs - before)
     if (!isOnTrial) measured.trials = 0
     measured.isOnTrial = false
   }
 
-  /** Others were sooner with its block: it takes no less than this. */
+  /** Other workers finished its block earlier: it takes at least this time. */
   overtaken(kind: WorkKind, shardMs: number): void {
     const measured = this.#kinds.get(kind)
     if (measured === undefined) return this.measure(kind, shardMs)
@@ -46,8 +46,8 @@ export class Speed {
   }
 
   /**
-   * A task ended in which it got nothing for being slow. Its estimate may come from a bad moment, such as its start: now and then
-   * it is on trial and gets one shard, whatever the estimate says.
+   * A task ended in which the worker got no block because it is slow. Its estimate may come from a bad moment, such as its start: now
+   * and then it is on trial and gets one shard in spite of the estimate.
    */
   passedOver(kind: WorkKind): void {
     const measured = this.#kinds.get(kind)

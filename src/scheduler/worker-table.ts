@@ -75,7 +75,7 @@ export class WorkerTable {
     return count
   }
 
-  /** For people and metrics. */
+  /** All workers, for status and metrics. */
   views(): WorkerView[] {
     const records = [...this.#workers.values()]
     const fastest = Math.min(...records.map(({ speed }) => speed.shardMs(COMPARED) ?? Infinity))

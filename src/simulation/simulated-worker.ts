@@ -82,9 +82,7 @@ export class SimulatedWorker {
     this.#membership++
     this.#thread.start()
     this.#retryMs = FIRST_RETRY_MS
-    this.#process.after(this.traits.bootMs, () => {
-      this.#join()
-    })
+    this.#process.after(this.traits.bootMs, this.#join)
   }
 
   /** SIGKILL. The kernel closes its connections. */
@@ -112,7 +110,7 @@ export class SimulatedWorker {
     this.#process.after(1, this.#rejoin)
   }
 
-  #join(): void {
+  readonly #join = (): void => {
     const { link, coordinator } = this.#at
     const target = coordinator()
     const name = this.traits.name
@@ -158,9 +156,7 @@ export class SimulatedWorker {
     // As the compute thread does for each membership.
     this.#thread.reset()
     this.#retryMs = FIRST_RETRY_MS
-    const receive = this.#whileMember((message: FromCoordinator) => {
-      this.#receive(message)
-    })
+    const receive = this.#whileMember(this.#receive)
     const dropped = this.#whileMember(this.#rejoin)
     link.send('up', 'control', MESSAGE_BYTES, () => {
       target.deliver(() => {
@@ -192,7 +188,7 @@ export class SimulatedWorker {
     })
   }
 
-  #receive(message: FromCoordinator): void {
+  readonly #receive = (message: FromCoordinator): void => {
     if (message.lease) this.#lease(message.lease)
     else if (message.revoke) this.#thread.revoke(message.revoke.lease)
     else if (message.finish) this.kill()
@@ -267,10 +263,7 @@ export class SimulatedWorker {
   readonly #rejoin = (): void => {
     this.#hangUp()
     this.#forget()
-    const again = this.#whileMember(() => {
-      this.#join()
-    })
-    this.#at.time.after(this.#retryMs, again)
+    this.#at.time.after(this.#retryMs, this.#whileMember(this.#join))
     this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2)
   }
 

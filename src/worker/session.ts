@@ -114,7 +114,7 @@ class Membership {
     })
   }
 
-  /** Settles when the coordinator says finish, or with the first thing that breaks. */
+  /** Settles when the coordinator sends `finish`. @throws the first error of a stream or of the compute thread */
   async untilFinished(): Promise<string> {
     try {
       return await new Promise<string>((resolve, reject) => {

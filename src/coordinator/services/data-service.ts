@@ -100,7 +100,7 @@ function takeShared(
   const length = pool.expectedLength(worker, lease)
   if (length === undefined) return pool.reject(worker, lease, { code: 'stale', reason: 'stale' })
   const vector = pool.vectors.take(length)
-  // The name is made here: no peer says which file is read. The worker writes over it when it has computed its next
+  // The coordinator makes the name: no peer chooses the file that is read. The worker writes over it when it has computed its next
   // lease, which it gets after this one was read or revoked.
   if (!sharedFiles?.read(resultFile(worker), vector, pool.sliceThreads.fill))
     throw new ConvoyError('protocol', `worker ${worker} shares no file`)
@@ -144,7 +144,7 @@ async function* receive(
 
 type ServerStream = grpc.ServerDuplexStream<never, never> | grpc.ServerWritableStream<never, never>
 
-/** Runs a streaming handler: ends the stream after it, answers a throw with a status, aborts it when the peer goes. */
+/** Runs a streaming handler: ends the stream after it, answers an error with a status, aborts it when the peer leaves. */
 function serve(stream: unknown, handler: (signal: AbortSignal) => Promise<void>): void {
   const call = stream as ServerStream
   const abort = new AbortController()

@@ -376,7 +376,7 @@ describe('readings of nvidia-smi', () => {
 
   for (const text of ['', 'No devices were found', '1, 2, 3, 4', '1, 2, 3, 4, x', '-1, 2, 3, 4, 5', '1, , 3, 4, 5'])
     it(`are none in “${text}”`, () => {
-      assert.throws(() => parseGpu(text), /nvidia-smi said/)
+      assert.throws(() => parseGpu(text), /nvidia-smi printed/)
     })
 
   const smi = spawnSync('nvidia-smi', ['-L']).status === 0
