@@ -41,17 +41,10 @@ export function stateNumber({ name, states }: StateMetric): string {
   return `sum by (${keep(name === 'worker_state' ? 'worker' : '')}) (${numbered.join(' or ')})`
 }
 
-/** Matches the two sides of an operation run by run. */
-export const ON_RUN = `on (${RUN_LABELS})`
-
 /** Of a histogram: the mean over the window. */
 export function mean(name: NameOf<'histogram'>, by: string, ...matchers: string[]): string {
-  return meanOver(WINDOW, name, by, matchers)
-}
-
-/** Of a histogram: the mean over the last ten minutes, where one should be known even if a step takes minutes. */
-export function steadyMean(name: NameOf<'histogram'>): string {
-  return meanOver('[10m]', name, '', [])
+  const of = (part: string): string => `sum by (${keep(by)}) (rate(${histogramPart(name, part, matchers)}${WINDOW}))`
+  return `${of('sum')} / ${of('count')}`
 }
 
 /** Of a histogram: what this share of the observations stayed below. @param by a label to keep beside the run's */
@@ -82,11 +75,6 @@ export function ofProcess(name: `process_${string}` | `nodejs_${string}`, ...mat
 /** As {@link ofProcess}, per second. */
 export function processRate(name: `process_${string}` | `nodejs_${string}`, by = ''): string {
   return `sum by (${keep(by)}) (rate(${ofProcess(name)}${WINDOW}))`
-}
-
-function meanOver(window: string, name: NameOf<'histogram'>, by: string, matchers: string[]): string {
-  const of = (part: string): string => `sum by (${keep(by)}) (rate(${histogramPart(name, part, matchers)}${window}))`
-  return `${of('sum')} / ${of('count')}`
 }
 
 /** @param by further labels, with commas between them */

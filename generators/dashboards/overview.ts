@@ -1,9 +1,7 @@
 import type { Dashboard } from '../panels.js'
 import { currentState, lines, number, stateTimeline } from '../panels.js'
-import { ON_RUN, rate, steadyMean, value } from '../queries.js'
+import { rate, value } from '../queries.js'
 import { RUN_STATE } from '../states.js'
-
-const PER_STEP = steadyMean('step_duration_seconds')
 
 export const OVERVIEW: Dashboard = {
   id: 'convoy-overview',
@@ -42,10 +40,10 @@ export const OVERVIEW: Dashboard = {
         number(
           {
             title: 'Time left',
-            description: 'Remaining steps times the mean step duration of the last ten minutes, without evaluations.',
+            description: 'Time for the steps that are left at the current rate, without evaluations.',
             unit: 's',
           },
-          `(${value('planned_steps')} - ${value('step')}) * ${ON_RUN} (${PER_STEP})`,
+          value('seconds_left'),
         ),
         number({ title: 'Workers', description: 'Workers taking part now; 0 is bad.', unit: 'none' }, value('workers')),
         number({ title: 'Step', description: 'Steps applied so far.', unit: 'none' }, value('step')),
@@ -56,7 +54,7 @@ export const OVERVIEW: Dashboard = {
             description: 'Training images per second. Far below the result of convoy bench for as many workers is bad.',
             unit: 'img/s',
           },
-          rate('samples'),
+          value('samples_per_second'),
         ),
         number(
           {

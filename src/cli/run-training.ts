@@ -7,6 +7,7 @@ import { RunLog } from '../reporting/run-log.js'
 import { createRunDirectory, writeProvenance, writeResult } from '../reporting/run-directory.js'
 import type { RunIdentity } from '../reporting/run-identity.js'
 import { runNameOf } from '../reporting/run-identity.js'
+import { RunProgress } from '../reporting/run-progress.js'
 import { RunReports } from '../reporting/run-reports.js'
 import type { ProgressDisplay } from '../reporting/sinks/terminal-progress.js'
 import { createProgressDisplay } from '../reporting/sinks/terminal-progress.js'
@@ -64,6 +65,7 @@ class RunProcess {
   readonly #runDirectory: string
   readonly #identity: RunIdentity
   readonly #endings: RunEndings
+  readonly #progress = new RunProgress()
   readonly #display: ProgressDisplay
   readonly #reports: RunReports
   readonly #runLog: RunLog
@@ -90,7 +92,7 @@ class RunProcess {
     this.#runDirectory = runDirectory
     this.#identity = identity
     this.#endings = new RunEndings(runDirectory)
-    this.#display = createProgressDisplay(standardError, now)
+    this.#display = createProgressDisplay(standardError, this.#progress, now)
     this.#reports = new RunReports({
       ...{ runDirectory, identity, signal: this.#endings.signal, now },
       onLost: (report, { message }) => {
@@ -142,6 +144,7 @@ class RunProcess {
       ...this.#options,
       auditEvery: audit === undefined ? 0 : Number(audit.slice('1/'.length)),
       run: this.#planned,
+      progress: this.#progress,
       observer: (event) => {
         this.#reports.observe(event)
         this.#display.observe(event)

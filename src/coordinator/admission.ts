@@ -5,20 +5,19 @@ import type { DeviceMessage, JoinRequest } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
 import { checkText, MAX_TEXT } from '../shared/protocol/text-bounds.js'
 import { nameFault } from '../shared/worker-name.js'
+import type { WorkerIdentity } from '../training/run-events.js'
 
-/** What a worker says of itself, checked. */
-export interface Applicant {
-  readonly name: string
-  /** The same for all joins of one process. */
+/** A worker that asks to join, checked. It has no id yet. */
+export interface Applicant extends Omit<WorkerIdentity, 'id'> {
+  /** The same for all joins of one process. Secret: with it a process can replace its own membership. */
   readonly incarnation: string
   readonly host: string
-  readonly device: DeviceDescription
 }
 
-/** Who may take part: which words of a joining worker are accepted, and which devices compute the run's bits. */
+/** Decides which workers may join: checks their join requests, and which devices compute the bits of the run. */
 export class Admission {
   readonly #allowMixedDevices: boolean
-  /** Of the worker whose result was the first that counted: what the run's bits are promised for. */
+  /** Of the worker whose result was used first: the bits of the run are promised for this device. */
   #fingerprint: string | undefined
 
   /** @param allowMixedDevices accept workers whose bits may differ */
@@ -28,7 +27,7 @@ export class Admission {
 
   /**
    * @throws ConvoyError('incompatible') for another protocol, a name that cannot be shown, or a device with other bits;
-   * ConvoyError('protocol') for nonsense
+   * ConvoyError('protocol') for a malformed request
    */
   check(request: JoinRequest): Applicant {
     if (request.protocol !== PROTOCOL_VERSION) {
@@ -45,21 +44,21 @@ export class Admission {
       throw new ConvoyError(
         'incompatible',
         `The worker computes on ${device.name} (TensorFlow ${device.tensorflowVersion}), whose bits may differ from those of the run so far. ` +
-          '`convoy coordinator --allow-mixed-devices` accepts it; the weights then depend on who computes what.',
+          '`convoy coordinator --allow-mixed-devices` accepts it; the weights then depend on which worker computes which shard.',
       )
     }
     const host = checkText(request.host, MAX_TEXT.host, 'host')
     return { name: request.name, incarnation, host, device }
   }
 
-  /** Whether this device may compute for the run, as far as is decided. */
+  /** Whether this device computes the bits of the run; true until the first result was used. */
   computesAlike({ fingerprint }: DeviceDescription): boolean {
     return this.#allowMixedDevices || this.#fingerprint === undefined || this.#fingerprint === fingerprint
   }
 
   /**
-   * A result of this device counted. The first decides for the whole run: a join alone proves nothing.
-   * @returns whether that was decided just now
+   * A result of this device was used. The first one decides for the whole run: a join alone proves nothing.
+   * @returns whether this was the first one
    */
   counted({ fingerprint }: DeviceDescription): boolean {
     if (this.#fingerprint !== undefined) return false
@@ -72,7 +71,7 @@ export class Admission {
 function readDevice(device: DeviceMessage | null | undefined): DeviceDescription {
   const { kind, name, tensorflowVersion, fingerprint } = device ?? {}
   if (kind !== 'cpu' && kind !== 'gpu')
-    throw new ConvoyError('protocol', 'The worker did not say what device it computes on.')
+    throw new ConvoyError('protocol', 'The worker did not state the device that it computes on.')
   return {
     kind,
     name: checkText(name, MAX_TEXT.deviceName, 'device.name'),
@@ -91,7 +90,7 @@ export class SessionSecret {
 
   /** Constant time. */
   matches(hex: string): boolean {
-    // As text: what is no hex, and all after it, would be left out of the bytes.
+    // Compared as text: decoding would drop the first character that is not hex, and all after it.
     const [given, own] = [Buffer.from(hex), Buffer.from(this.hex)]
     return given.length === own.length && timingSafeEqual(given, own)
   }

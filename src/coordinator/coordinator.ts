@@ -1,39 +1,30 @@
-import * as grpc from '@grpc/grpc-js'
 import { memoryShortage } from '../model/memory-need.js'
 import { gradientLength } from '../model/parameter-layout.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { LogLevel } from '../shared/log/log-levels.js'
 import type { Log, Logger } from '../shared/log/log.js'
-import type { Listener } from '../shared/protocol/listen.js'
-import { listen } from '../shared/protocol/listen.js'
-import type { StatusReply, WorkerStatus } from '../shared/protocol/messages.js'
-import { OpenConnections } from '../shared/protocol/open-connections.js'
-import { Admin, Control, Data, SERVER_OPTIONS } from '../shared/protocol/services.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import type { ListenAddresses } from './address-problems.js'
 import { addressProblems } from './address-problems.js'
 import { DEFAULT_LIMITS } from '../scheduler/limits.js'
-import type { RunState } from '../scheduler/run-states.js'
 import { isOver } from '../scheduler/run-states.js'
 import { SliceThreads } from '../training/slices/slice-threads.js'
 import { PoolGradientSource } from './pool-gradient-source.js'
 import type { PlannedRun } from './plan-run.js'
 import type { RunObserver } from '../training/run-events.js'
-import { RunProgress } from './run-progress.js'
+import type { RunSummary } from '../reporting/run-progress.js'
+import { RunProgress } from '../reporting/run-progress.js'
 import { runNameOf } from '../reporting/run-identity.js'
-import { adminService } from './services/admin-service.js'
-import { controlService } from './services/control-service.js'
-import { addHealthAndReflection } from './services/health-service.js'
-import { dataService } from './services/data-service.js'
 import type { CallObserver } from './services/time-calls.js'
-import { timeCalls } from './services/time-calls.js'
 import type { TrafficCount } from './traffic.js'
 import type { TrainerHooks, TrainingOutcome } from '../training/trainer.js'
 import { Trainer } from '../training/trainer.js'
 import { VectorExchange } from './vector-exchange.js'
 import { WakeTimer } from './wake-timer.js'
-import type { WorkerStatusView } from './membership.js'
+import { RunServer } from './run-server.js'
+import { statusReply } from './status-reply.js'
+import type { WorkerSnapshot } from './worker-snapshot.js'
 import { WorkerLogs } from './worker-logs.js'
 import { WorkerPool } from './worker-pool.js'
 
@@ -44,10 +35,12 @@ export interface CoordinatorOptions extends ListenAddresses {
   /** One lease in so many is computed by two workers and compared; 0: none. */
   readonly auditEvery: number
   readonly observer: RunObserver
-  /** Told of every gRPC call that is over. */
+  /** Updated before the observer is called. @default one of its own */
+  readonly progress?: RunProgress
+  /** Called after each gRPC call. */
   readonly onCall?: CallObserver
   readonly log: Log
-  /** The least urgent level of what workers log that is wanted here. */
+  /** Least urgent level of log lines that workers send. */
   readonly workerLogLevel: LogLevel
   readonly signal: AbortSignal
   readonly hooks?: Pick<TrainerHooks, 'onEpoch' | 'beforeStep'>
@@ -57,36 +50,33 @@ export interface CoordinatorOptions extends ListenAddresses {
 }
 
 const TICK_MS = 250
-/** Connections that are no worker's yet: all workers of a run may come at the same time. */
-const MAX_JOINING = 64
-/** Connections to the admin port without a call. */
-const MAX_ASKING = 16
 /** Time for `finish` to reach the workers before their connections are cut. */
 const GOODBYE_MS = 2_000
 
-/** A coordinator that listens; nothing is computed before {@link Coordinator.train}. */
+/** The coordinator of one run. It listens from its start; nothing is computed before {@link Coordinator.train}. */
 export class Coordinator {
   readonly description: RunDescription
-  /** Where the data set came from, for people; workers do not learn it. */
+  /** Where the data set came from, for messages; workers do not learn it. */
   readonly datasetFrom: string
   readonly #options: CoordinatorOptions
   readonly #log: Logger
-  readonly #progress = new RunProgress()
-  /** Asked to end after the step in work. */
+  readonly #progress: RunProgress
+  /** Fires when the run must end after the step in work. */
   readonly #stop = new AbortController()
-  /** A slice thread failed: the run cannot go on. */
+  /** Fires when a slice thread failed: the run cannot go on. */
   readonly #failure = new AbortController()
   readonly #sliceThreads: SliceThreads
   readonly #exchange: VectorExchange
   readonly #workerLogs: WorkerLogs
   readonly #wake: WakeTimer
   readonly #pool: WorkerPool
-  readonly #listeners: Listener[] = []
+  readonly #server: RunServer
   #ticker: NodeJS.Timeout | undefined
 
   private constructor(options: CoordinatorOptions) {
     const { log, run, workerLogLevel } = options
     this.#options = options
+    this.#progress = options.progress ?? new RunProgress()
     this.#log = log.module('run')
     this.description = run.description
     this.datasetFrom = run.datasetFrom
@@ -102,6 +92,7 @@ export class Coordinator {
       this.#pool.tick()
     })
     this.#pool = this.#createPool()
+    this.#server = this.#createServer()
   }
 
   /**
@@ -113,7 +104,7 @@ export class Coordinator {
     if (problems.length > 0) throw new ConvoyError('usage', problems)
     const coordinator = new Coordinator(options)
     try {
-      await coordinator.#listen()
+      await coordinator.#open()
     } catch (error) {
       await coordinator.#release()
       throw error
@@ -123,11 +114,11 @@ export class Coordinator {
 
   /** Where workers join. */
   get address(): string {
-    return this.#listeners[0]!.address
+    return this.#server.address
   }
 
   get adminAddress(): string {
-    return this.#listeners[1]!.address
+    return this.#server.adminAddress
   }
 
   /** Workers that can compute or do so now. */
@@ -135,22 +126,18 @@ export class Coordinator {
     return this.#pool.workerCount
   }
 
-  state(): RunState {
-    return this.#progress.summary.state
+  /** State, step, rate and time left. */
+  progress(): RunSummary {
+    return this.#progress.summary
   }
 
-  /** Steps applied. */
-  step(): number {
-    return this.#progress.summary.step
-  }
-
-  /** As they are now, float32 `[layout.weightCount]`; empty before the run begins. The run goes on in this memory: copy it. */
+  /** The weights now, float32 `[layout.weightCount]`; empty before the run begins. The run goes on in this memory: copy it. */
   weights(): Float32Array {
     return this.#exchange.weights.weights
   }
 
-  workers(): WorkerStatusView[] {
-    return this.#pool.statuses()
+  workers(): WorkerSnapshot[] {
+    return this.#pool.workers()
   }
 
   /** Phases of all workers that ever took part, added up. */
@@ -162,7 +149,7 @@ export class Coordinator {
     return this.#exchange.traffic.counts()
   }
 
-  /** Why no worker shall come any more, in one line; undefined while workers are accepted. */
+  /** Why no worker is accepted any more, in one line; undefined while workers are accepted. */
   notReady(): string | undefined {
     const { state } = this.#progress.summary
     if (isOver(state)) return `the run is over: ${state}`
@@ -170,7 +157,7 @@ export class Coordinator {
     return isEnding ? 'the run is ending: it was asked to stop' : undefined
   }
 
-  /** The whole run. Workers may come and go from now on. */
+  /** The whole run. Workers may join and leave meanwhile. @throws as {@link Trainer.train} */
   async train(saving?: Pick<TrainerHooks, 'onValidated' | 'onBrokenOff'>): Promise<TrainingOutcome> {
     const { run, signal, hooks } = this.#options
     const { description, datasetFrom, split } = run
@@ -196,16 +183,16 @@ export class Coordinator {
     }
   }
 
-  /** Tells workers to go home and closes every listener. */
+  /** Tells the workers to finish, and closes every listener. */
   async close(): Promise<void> {
     this.#pool.finish('the run is over')
-    await waitUntil(() => this.#pool.statuses().length === 0, GOODBYE_MS)
+    await waitUntil(() => this.#pool.workers().length === 0, GOODBYE_MS)
     await this.#release()
   }
 
   readonly #observe: RunObserver = (event) => {
     const { signal, observer } = this.#options
-    // A Ctrl-C on a terminal ends the workers beside it too, and nothing waits for others.
+    // A Ctrl-C on a terminal ends the own workers too: the run does not wait for others.
     if (event.kind === 'waiting' && signal.aborted) return
     this.#progress.observe(event)
     observer(event)
@@ -231,62 +218,32 @@ export class Coordinator {
     })
   }
 
-  async #listen(): Promise<void> {
-    const { listen: address, adminListen } = this.#options
-    const { warn } = this.#log
-    const isInUse = (peer: string): boolean => this.#pool.isCaller(peer)
-    const workers = new OpenConnections({ maxUnused: MAX_JOINING, isInUse, report: warn })
-    const admins = new OpenConnections({ maxUnused: MAX_ASKING, report: warn })
-    const server = this.#workerServer(workers)
-    const admin = this.#newServer(admins)
-    admin.addService(Admin.service, adminService({ status: () => this.#status(), stop: () => this.#askToStop() }))
-    const updateHealth = addHealthAndReflection(admin, () => ({
-      accepts: this.notReady() === undefined,
-      computes: this.workerCount > 0,
-    }))
-    this.#listeners.push(await listen(server, address, '--listen', workers))
-    this.#listeners.push(await listen(admin, adminListen, '--admin-listen', admins))
+  #createServer(): RunServer {
+    const { onCall, runDirectory } = this.#options
+    const { description } = this
+    return new RunServer({
+      ...{ addresses: this.#options, pool: this.#pool, exchange: this.#exchange, onCall, log: this.#log },
+      datasetFingerprint: description.dataset.fingerprint,
+      run: { run: JSON.stringify(description), runName: runNameOf(runDirectory), logLevel: this.#workerLogs.level },
+      admin: {
+        status: () => statusReply(this.progress(), runDirectory, this.workers()),
+        stop: () => {
+          this.#requestStop()
+        },
+      },
+      health: () => ({ accepts: this.notReady() === undefined, computes: this.workerCount > 0 }),
+    })
+  }
+
+  async #open(): Promise<void> {
+    await this.#server.listen()
     this.#ticker = setInterval(() => {
       this.#pool.tick()
-      updateHealth()
+      this.#server.updateHealth()
     }, TICK_MS)
   }
 
-  /** What workers call: control and data. */
-  #workerServer(connections: OpenConnections): grpc.Server {
-    const { traffic, weights, files, offer } = this.#exchange
-    const { description } = this
-    const server = this.#newServer(connections)
-    server.addService(
-      traffic.counted(Control.service),
-      controlService(this.#pool, {
-        run: JSON.stringify(description),
-        heartbeatMs: DEFAULT_LIMITS.heartbeatMs,
-        logLevel: this.#workerLogs.level,
-        runName: runNameOf(this.#options.runDirectory),
-        ...(offer && { sharedFiles: offer }),
-      }),
-    )
-    server.addService(
-      traffic.counted(Data.service),
-      dataService(this.#pool, weights, description.dataset.fingerprint, files, (bytes) => {
-        traffic.add('results', 'received', 'memory', bytes)
-      }),
-    )
-    return server
-  }
-
-  #newServer({ interceptor }: OpenConnections): grpc.Server {
-    const { onCall } = this.#options
-    return new grpc.Server({ ...SERVER_OPTIONS, interceptors: [interceptor, ...(onCall ? [timeCalls(onCall)] : [])] })
-  }
-
-  #status(): StatusReply {
-    const workers = this.#pool.statuses().map(toWorkerStatus)
-    return { ...this.#progress.summary, runDirectory: this.#options.runDirectory, workers }
-  }
-
-  #askToStop(): void {
+  #requestStop(): void {
     this.#stop.abort()
     this.#log.info(
       this.workerCount > 0
@@ -306,7 +263,7 @@ export class Coordinator {
   async #release(): Promise<void> {
     clearInterval(this.#ticker)
     this.#wake.set(Infinity)
-    for (const listener of this.#listeners) listener.close()
+    this.#server.close()
     this.#exchange.close()
     await this.#sliceThreads.close()
   }
@@ -314,30 +271,6 @@ export class Coordinator {
 
 function now(): number {
   return performance.now()
-}
-
-function toWorkerStatus({
-  id,
-  name,
-  state,
-  device,
-  shardsDone,
-  residentBytes,
-  tensors,
-  silentMs,
-  score,
-}: WorkerStatusView): WorkerStatus {
-  return {
-    worker: id,
-    name,
-    state,
-    device: device.name,
-    shardsDone,
-    residentBytes,
-    tensors,
-    lastHeardSeconds: silentMs / 1000,
-    timesSlower: score?.toFastest ?? 0,
-  }
 }
 
 async function waitUntil(condition: () => boolean, atMostMs: number): Promise<void> {

@@ -7,19 +7,19 @@ import type { RunConfig } from '../model/config/run-config.js'
 /** Samples that an error names; the rest is counted. */
 const MAX_NAMED = 16
 
-/** What a gradient vector holds at this index, for people. */
+/** The part of a gradient vector that this index belongs to, for messages. */
 export function gradientPart({ tensors, weightCount }: ParameterLayout, index: number): string {
   const tensor = tensors.find(({ offset, size }) => index >= offset && index < offset + size)
   if (tensor !== undefined) return `the ${tensor.trainable ? 'gradient' : 'batch statistics'} of ${tensor.name}`
   return index === weightCount ? 'the loss' : 'the number of correct predictions'
 }
 
-/** What an evaluation vector holds at this index, for people. */
+/** The part of an evaluation vector that this index belongs to, for messages. */
 export function evaluationPart(classCount: number, index: number): string {
   return index < classCount * classCount ? 'the confusion matrix' : 'the loss'
 }
 
-/** Which samples shards hold, for people: `step 12, shards 2 to 3, samples 17, 4 …`. */
+/** The samples of shards, for messages: `step 12, shards 2 to 3, samples 17, 4 …`. */
 export class WorkDescriber {
   readonly #config: RunConfig
   readonly #split: Split

@@ -8,11 +8,11 @@ import type { RunConfig } from '../model/config/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
 import { runWarnings } from '../model/config/run-warnings.js'
 
-/** A run whose data set is there and fits its model; nothing of it is on disk or listens yet. */
+/** A run whose data set is open and fits its model. Nothing is on disk yet, and nothing listens. */
 export interface PlannedRun {
   readonly description: RunDescription
   readonly split: Split
-  /** Where the data set came from, for people; workers do not learn it. */
+  /** Where the data set came from, for messages; workers do not learn it. */
   readonly datasetFrom: string
   /** See {@link runWarnings}. */
   readonly warnings: readonly string[]
@@ -23,7 +23,7 @@ export interface PlannedRun {
 /**
  * Opens the data set and describes the model.
  * @param data a data set's name, fingerprint or path; undefined: the embedded CIFAR-10
- * @param report a line for people
+ * @param report logs a line
  * @throws errors of the data set
  */
 export async function planRun(

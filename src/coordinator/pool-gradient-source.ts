@@ -24,8 +24,7 @@ export class PoolGradientSource implements GradientSource {
   }
 
   get stats(): GradientSourceStats {
-    const { workerCount: workers, peakWorkers, reissued, reduceMs, shardMs, resultMs } = this.#pool
-    return { workers, peakWorkers, reissued, reduceMs, shardMs, resultMs }
+    return this.#pool.stats
   }
 
   publish(weights: Float32Array): void {

@@ -1,13 +1,16 @@
-import { isBadValue } from '../shared/rejection.js'
+import { createHash } from 'node:crypto'
 import type { SplitName } from '../data/dataset.js'
 import { ConvoyError } from '../shared/errors.js'
+import { bytesOf } from '../shared/protocol/chunks.js'
 import type { Work } from '../shared/protocol/messages.js'
+import type { Rejection } from '../shared/rejection.js'
+import { isBadValue } from '../shared/rejection.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
 import type { VectorPool } from '../shared/vector-pool.js'
 import type { Effect, Lease } from '../scheduler/scheduler-events.js'
 import type { SliceThreads } from '../training/slices/slice-threads.js'
 
-/** Something that all workers compute together: the sum of one vector per shard. */
+/** A sum that all workers compute together: of one vector per shard. */
 export interface PoolTask {
   readonly work: Work
   /** WORK_GRADIENT: the step, from 0. */
@@ -20,11 +23,11 @@ export interface PoolTask {
   readonly weightsVersion: number
   /** WORK_GRADIENT: in each shard. */
   readonly trainingSamples?: number
-  /** For people: what the vector holds at this index, such as `the gradient of stage1/kernel`. */
+  /** For messages: the part of the vector that this index belongs to, such as `the gradient of stage1/kernel`. */
   readonly describeIndex: (index: number) => string
-  /** For people: what these shards are, such as `step 12, samples 5, 17 and 30`. */
+  /** For messages: these shards, such as `step 12, samples 5, 17 and 30`. */
   readonly describeShards: (first: number, count: number) => string
-  /** Called with the number of shards that are counted, whenever it has grown. */
+  /** Called with the number of counted shards whenever it grows. */
   readonly onProgress?: (shards: number) => void
 }
 
@@ -35,8 +38,9 @@ export class CurrentTask {
   readonly reject: (error: Error) => void
   readonly #tree: ReductionTree<Float32Array>
   readonly #vectors: VectorPool
-  /** Results that wait for their audit, by lease. */
-  readonly #kept = new Map<number, Float32Array>()
+  readonly #sliceThreads: SliceThreads
+  /** Results that are neither counted nor discarded yet, by lease: the one that just came, and those that wait for their audit. */
+  readonly #results = new Map<number, Float32Array>()
   #counted = 0
   #sum: Float32Array | undefined
 
@@ -51,6 +55,7 @@ export class CurrentTask {
     this.resolve = resolve
     this.reject = reject
     this.#vectors = vectors
+    this.#sliceThreads = sliceThreads
     this.#tree = new ReductionTree(
       task.shards,
       (vector: Float32Array) => {
@@ -67,27 +72,39 @@ export class CurrentTask {
     this.resolve(this.#sum!)
   }
 
-  keep(lease: number, vector: Float32Array): void {
-    this.#kept.set(lease, vector)
+  /** @returns why a result cannot be used: the first value that is not finite, or absurdly large; undefined: it can */
+  check(vector: Float32Array): Rejection | undefined {
+    const bad = this.#sliceThreads.firstBadValue(vector)
+    if (bad < 0) return undefined
+    const value = vector[bad]!
+    const where = this.task.describeIndex(bad)
+    return Number.isFinite(value)
+      ? { code: 'absurd', reason: `absurd (${value}) in ${where}` }
+      : { code: 'not_finite', reason: `not finite in ${where}` }
   }
 
-  /** @param arrived the result of this lease, unless it was kept */
-  count({ id, firstShard, shardCount }: Lease, arrived: Float32Array | undefined): void {
-    const vector = this.#kept.get(id) ?? arrived!
-    this.#kept.delete(id)
+  /** Holds the result of a lease until the scheduler decides to count or to discard it. */
+  arrived(lease: number, vector: Float32Array): void {
+    this.#results.set(lease, vector)
+  }
+
+  /** Adds the result of this lease to the sum. */
+  count({ id, firstShard, shardCount }: Lease): void {
+    const vector = this.#results.get(id)!
+    this.#results.delete(id)
     this.#sum = this.#tree.add(firstShard, shardCount, vector)
     this.task.onProgress?.((this.#counted += shardCount))
   }
 
-  /** @returns whether a result of this lease was kept */
-  discard(lease: number): boolean {
-    const vector = this.#kept.get(lease)
-    if (vector === undefined) return false
-    this.#kept.delete(lease)
+  /** The result of this lease is not needed. */
+  discard(lease: number): void {
+    const vector = this.#results.get(lease)
+    if (vector === undefined) return
+    this.#results.delete(lease)
     this.#vectors.give(vector)
-    return true
   }
 
+  /** No sum: a shard cannot be computed. Rejects the promise of the task. */
   giveUp({ firstShard, shardCount, cause, code, reason, failedBy }: Extract<Effect, { kind: 'give-up' }>): void {
     const what = this.task.describeShards(firstShard, shardCount)
     const why = {
@@ -100,6 +117,11 @@ export class CurrentTask {
       : ''
     this.reject(new ConvoyError('training', `${what} cannot be computed: ${why}.${advice}`))
   }
+}
+
+/** sha256 (hex) of the bytes of a vector. */
+export function hashOf(vector: Float32Array): string {
+  return createHash('sha256').update(bytesOf(vector)).digest('hex')
 }
 
 const MAX_NAMES = 5

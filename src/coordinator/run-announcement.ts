@@ -9,9 +9,9 @@ import { MAX_CONFIG_BYTES, readTextIfThere } from '../shared/read-file.js'
 import { isRunGoingOn } from '../reporting/run-lock.js'
 
 const announcementSchema = z.object({
-  /** For people and supervisors: in another PID namespace it is somebody else's. */
+  /** For supervisors. In another PID namespace this id belongs to another process. */
   pid: z.int().positive(),
-  /** Host name of the coordinator; earlier versions do not say it. */
+  /** Host name of the coordinator; absent in earlier versions. */
   host: z.string().optional(),
   /** `host:port` for workers. */
   address: z.string(),
@@ -75,7 +75,7 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
       if (announcement.host === os.hostname()) return announcement
       elsewhere ??= announcement
     } catch (error) {
-      // Files beside the runs, and runs of others, are in nobody's way; one that may be the run is mentioned.
+      // Files beside the runs, and runs of other users, are skipped; the first that may be the run is named in the error.
       if (((error as ConvoyError).cause as NodeJS.ErrnoException | undefined)?.code !== 'ENOTDIR')
         unread ??= (error as ConvoyError).message
     }

@@ -9,7 +9,7 @@ export interface PublishedWeights {
   readonly bytes: Buffer
 }
 
-/** Holds the newest weights and wakes whoever waits for them. */
+/** Holds the newest weights, and wakes the calls that wait for them. */
 export class WeightsStore {
   readonly #published = new EventEmitter().setMaxListeners(0)
   readonly #sharedFiles: SharedFiles | undefined
@@ -20,8 +20,8 @@ export class WeightsStore {
 
   /**
    * @param sharedFiles where workers of this machine can read them, if there is such a place
-   * @param onShared told of the bytes that were written there
-   * @param onNotShared told why nothing was written there
+   * @param onShared called with the bytes that were written there
+   * @param onNotShared called with the reason when nothing was written there
    */
   constructor(
     sharedFiles?: SharedFiles,
@@ -44,7 +44,7 @@ export class WeightsStore {
     return this.#current.version
   }
 
-  /** The newest weights; what {@link publish} says of copies holds here too. */
+  /** The newest weights; not a copy, see {@link publish}. */
   get weights(): Float32Array {
     const { buffer, byteOffset, length } = this.#current.bytes
     return new Float32Array(buffer, byteOffset, length / 4)

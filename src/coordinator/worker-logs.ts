@@ -6,9 +6,9 @@ import { ConvoyError } from '../shared/errors.js'
 import type { LogLineMessage, LogLines } from '../shared/protocol/messages.js'
 import { MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from '../shared/protocol/messages.js'
 import { counted } from '../shared/units.js'
-import type { WorkerSummary } from '../training/run-events.js'
+import type { WorkerIdentity } from '../training/run-events.js'
 
-/** Of one worker; and of all together, so that a crowd of them cannot fill the disk or the terminal either. */
+/** Limits for one worker, and for all together, so that many workers cannot fill disk or terminal either. */
 const WORKER_BURST = 64
 const WORKER_PER_SECOND = 4
 const ALL_BURST = 512
@@ -16,14 +16,14 @@ const ALL_PER_SECOND = 64
 /** Lines are sent with heartbeats. Older ones waited for a coordinator that did not answer. */
 const MAX_SECONDS_AGO = 3_600
 
-/** Puts what workers log into the coordinator's log, with their names; as much as one may want to read. */
+/** Writes log lines of workers to the coordinator's log, with their names, up to a rate. */
 export class WorkerLogs {
-  /** What workers shall send. */
+  /** Least urgent level that workers send. */
   readonly level: LogLevel
   readonly #log: Log
   readonly #now: () => number
   readonly #all = new RateLimit(ALL_BURST, ALL_PER_SECOND)
-  readonly #limits = new WeakMap<WorkerSummary, { readonly rate: RateLimit; leftOut: number }>()
+  readonly #limits = new WeakMap<WorkerIdentity, { readonly rate: RateLimit; leftOut: number }>()
 
   /** @param now milliseconds since 1970 */
   constructor(log: Log, level: LogLevel, now: () => number) {
@@ -32,9 +32,9 @@ export class WorkerLogs {
     this.#now = now
   }
 
-  /** @throws ConvoyError('protocol') for what no worker of this version would send */
-  receive(worker: WorkerSummary, { lines, leftOut }: LogLines): void {
-    if (lines.length > MAX_LOG_LINES) throw nonsense('too many lines')
+  /** Writes lines that a worker sent. @throws ConvoyError('protocol') for invalid lines */
+  receive(worker: WorkerIdentity, { lines, leftOut }: LogLines): void {
+    if (lines.length > MAX_LOG_LINES) throw invalid('too many lines')
     const records = lines.map((line) => this.#read(worker, line))
     const limit = this.#limits.get(worker) ?? { rate: new RateLimit(WORKER_BURST, WORKER_PER_SECOND), leftOut: 0 }
     this.#limits.set(worker, limit)
@@ -54,17 +54,17 @@ export class WorkerLogs {
     }
   }
 
-  #read({ name }: WorkerSummary, line: LogLineMessage) {
+  #read({ name }: WorkerIdentity, line: LogLineMessage) {
     const level = LOG_LEVELS.find((known) => known === line.level)
     const module = LOG_MODULES.find((known) => known === line.module)
-    if (level === undefined || module === undefined) throw nonsense('a level or a module that does not exist')
-    if (line.message.length > MAX_LOG_LINE_LENGTH) throw nonsense('a line that is too long')
-    if (!(line.secondsAgo >= 0)) throw nonsense('a time that cannot be')
+    if (level === undefined || module === undefined) throw invalid('an unknown level or module')
+    if (line.message.length > MAX_LOG_LINE_LENGTH) throw invalid('a line that is too long')
+    if (!(line.secondsAgo >= 0)) throw invalid('an invalid time')
     const timeMs = this.#now() - 1000 * Math.min(MAX_SECONDS_AGO, line.secondsAgo)
     return { timeMs, level, module, worker: name, message: line.message }
   }
 }
 
-function nonsense(what: string): ConvoyError {
-  return new ConvoyError('protocol', `A worker's log holds ${what}.`)
+function invalid(part: string): ConvoyError {
+  return new ConvoyError('protocol', `Log lines of a worker hold ${part}.`)
 }

@@ -1,29 +1,28 @@
-import type { Rejection } from '../shared/rejection.js'
-import { createHash } from 'node:crypto'
 import type { PhaseReport } from '../metrics/phases.js'
-import { phaseMean } from '../metrics/phases.js'
-import { ConvoyError } from '../shared/errors.js'
-import { bytesOf } from '../shared/protocol/chunks.js'
-import type { FromCoordinator, FromWorker, JoinRequest, LogLines, Refusal } from '../shared/protocol/messages.js'
-import { MAX_TEXT, shortened } from '../shared/protocol/text-bounds.js'
-import { VectorPool } from '../shared/vector-pool.js'
 import type { SchedulerLimits } from '../scheduler/limits.js'
 import { Scheduler } from '../scheduler/scheduler.js'
-import type { Effect, Lease, SchedulerEvent } from '../scheduler/scheduler-events.js'
+import type { Effect, Lease } from '../scheduler/scheduler-events.js'
 import type { WorkerState } from '../scheduler/worker-states.js'
+import type { LogLines, Refusal } from '../shared/protocol/messages.js'
+import type { Rejection } from '../shared/rejection.js'
+import { VectorPool } from '../shared/vector-pool.js'
+import type { GradientSourceStats } from '../training/gradient-source.js'
+import type { RunObserver, WorkerIdentity } from '../training/run-events.js'
 import { SliceThreads } from '../training/slices/slice-threads.js'
-import type { Member, WorkerConnection, WorkerStatusView } from './membership.js'
-import { Membership } from './membership.js'
+import { Members } from './members.js'
+import { PoolMetrics } from './pool-metrics.js'
 import type { PoolTask } from './pool-task.js'
-import { CurrentTask } from './pool-task.js'
-import type { RunObserver, WorkerSummary } from '../training/run-events.js'
-import { LEFT_BY_ITSELF } from '../training/run-events.js'
+import { CurrentTask, hashOf } from './pool-task.js'
+import { SchedulerDriver } from './scheduler-driver.js'
+import { WaitingWatch } from './waiting-watch.js'
+import { WorkerConnections } from './worker-connections.js'
+import type { WorkerSnapshot } from './worker-snapshot.js'
 
 export interface WorkerPoolOptions {
   readonly observer: RunObserver
-  /** What a worker logged. */
-  readonly onLogs?: (worker: WorkerSummary, logs: LogLines) => void
-  /** Sees what the scheduler decided, before it is carried out. */
+  /** Receives log lines of a worker. */
+  readonly onLogs?: (worker: WorkerIdentity, logs: LogLines) => void
+  /** Called for each effect of the scheduler, before it is carried out. */
   readonly onEffect?: ((effect: Effect) => void) | undefined
   readonly limits: SchedulerLimits
   readonly maxWorkers: number
@@ -37,74 +36,71 @@ export interface WorkerPoolOptions {
   readonly sliceThreads?: SliceThreads
   /** Monotonic milliseconds. */
   readonly now: () => number
-  /** Asks for a {@link WorkerPool.tick} at this time, instead of the one that was asked for before. Infinity: none. */
+  /** Requests a {@link WorkerPool.tick} at this time, instead of the one requested before. Infinity: none. */
   readonly wakeAt: (ms: number) => void
 }
 
-/** Workers load TensorFlow for a few seconds before they join. */
-const FIRST_WORKER_MS = 6_000
-
-/** What a worker's computing thread does for each training shard. */
-const SHARD_PHASES = ['sample', 'augment', 'forward_backward', 'encode'] as const
-
-interface Arrived {
-  readonly worker: number
-  readonly lease: number
-  readonly vector: Float32Array
-  refusal?: Refusal
-}
+/** Workers in these states can compute, now or after a break. */
+const CAN_COMPUTE = ['ready', 'busy', 'suspect', 'draining'] as const
 
 /**
- * The workers of a run. Carries messages and vectors between them and the {@link Scheduler}, which decides everything, and tells
- * the observer what it decided.
+ * The workers of a run. Carries messages and vectors between them and the {@link Scheduler}, which decides everything, and reports
+ * its decisions to the observer.
  */
 export class WorkerPool {
-  /** What works on the vectors. */
+  /** The control streams of the workers. */
+  readonly connections: WorkerConnections
+  /** Threads that check and add vectors. */
   readonly sliceThreads: SliceThreads
-  /** Results come in these; who is done with a sum may give it back. */
+  /** Memory of results. The receiver of a sum may give it back. */
   readonly vectors: VectorPool
   readonly #options: WorkerPoolOptions
-  readonly #members: Membership
+  readonly #members: Members
   readonly #scheduler: Scheduler
-  readonly #createdMs: number
+  readonly #driver: SchedulerDriver
+  readonly #waiting: WaitingWatch
+  readonly #metrics = new PoolMetrics()
   #nextTask = 1
   #current: CurrentTask | undefined
-  /** The result that is being looked at. */
-  #arrived: Arrived | undefined
-  /** Effects in their order: what one of them causes comes after all that were there before. */
-  #effects: Effect[] = []
-  #isCarryingOut = false
-  #finished: string | undefined
-  /** Whether the `waiting` event was emitted since the last worker went, and for which reason. */
-  #waiting: 'starting' | 'none' | undefined
-  #wakeMs = Infinity
-  #reissued = 0
-  #reduceMs = 0
-  #results = 0
-  #peakWorkers = 0
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
+    const { observer, now, wakeAt, starting = () => 0, onLogs = () => undefined } = options
     this.sliceThreads = options.sliceThreads ?? new SliceThreads({ threads: 0 })
     this.vectors = new VectorPool((length) => this.sliceThreads.allocate(length))
-    this.#members = new Membership(options.maxWorkers, options.allowMixedDevices)
-    this.#scheduler = new Scheduler(options.limits, options.auditEvery)
-    this.#createdMs = options.now()
+    const members = new Members(options.maxWorkers, options.allowMixedDevices)
+    const scheduler = new Scheduler(options.limits, options.auditEvery)
+    const carryOut = (effect: Effect): void => {
+      options.onEffect?.(effect)
+      this.#carryOut(effect)
+    }
+    const driver = new SchedulerDriver({ scheduler, now, wakeAt, carryOut })
+    const waiting = new WaitingWatch({ observer, now, starting })
+    this.connections = new WorkerConnections({
+      ...{ members, scheduler, driver, observer, onLogs },
+      onReady: () => {
+        waiting.workerReady()
+        this.#metrics.workerReady(this.workerCount)
+      },
+      onLeft: () => {
+        waiting.workerLeft(this.workerCount)
+      },
+      workerCount: () => this.workerCount,
+    })
+    this.#members = members
+    this.#scheduler = scheduler
+    this.#driver = driver
+    this.#waiting = waiting
   }
 
   /** Workers that can compute or do so now. */
   get workerCount(): number {
-    return this.#scheduler.count('ready', 'busy', 'suspect', 'draining')
+    return this.#scheduler.count(...CAN_COMPUTE)
   }
 
-  /** Leases given again because a worker died, left or failed. */
-  get reissued(): number {
-    return this.#reissued
-  }
-
-  /** Most workers that were ready at the same time. */
-  get peakWorkers(): number {
-    return this.#peakWorkers
+  /** Counts and times since the beginning. */
+  get stats(): GradientSourceStats {
+    return this.#metrics.stats(this.workerCount, this.workerPhases())
   }
 
   /** For assertions of tests. */
@@ -112,12 +108,14 @@ export class WorkerPool {
     return this.#scheduler.leases
   }
 
+  /** For assertions of tests. */
   stateOf(worker: number): WorkerState | undefined {
     return this.#scheduler.stateOf(worker)
   }
 
-  statuses(): WorkerStatusView[] {
-    return this.#scheduler.workers().map((worker) => this.#members.get(worker.id).view(worker))
+  /** All workers that take part, as they are now. */
+  workers(): WorkerSnapshot[] {
+    return this.#scheduler.workers().map((view) => this.#members.get(view.id).snapshot(view))
   }
 
   /** Phases of all workers that ever took part, added up. */
@@ -125,25 +123,8 @@ export class WorkerPool {
     return this.#members.phases()
   }
 
-  /** Time of a worker's computing thread per training shard: the mean. 0: never measured. */
-  get shardMs(): number {
-    const means = new Map(this.workerPhases().map((report) => [report.phase, phaseMean(report)]))
-    if (!means.get('forward_backward')?.times) return 0
-    return 1000 * SHARD_PHASES.reduce((sum, phase) => sum + (means.get(phase)?.meanSeconds ?? 0), 0)
-  }
-
-  /** Time spent on checking and adding a result: the mean. 0: never measured. */
-  get resultMs(): number {
-    return this.#results > 0 ? this.#reduceMs / this.#results : 0
-  }
-
-  /** Time spent on checking and adding results, since the beginning. */
-  get reduceMs(): number {
-    return this.#reduceMs
-  }
-
   /**
-   * The all-reduce: computes a vector for every shard on whichever workers there are, and sums them in the fixed order.
+   * The all-reduce: computes a vector for every shard on the workers that take part, and sums them in the fixed order.
    * Waits while there is no worker. One task at a time.
    * @returns float32, `[task.vectorLength]`; owned by the caller
    * @throws ConvoyError('training') when some shard fails again and again; the signal's reason when it fires
@@ -156,11 +137,11 @@ export class WorkerPool {
       return await new Promise((resolve, reject) => {
         this.#current = new CurrentTask(task, this.vectors, this.sliceThreads, resolve, reject)
         onAbort = () => {
-          this.#handle({ kind: 'abandon' })
+          this.#driver.handle({ kind: 'abandon' })
           reject(signal.reason as Error)
         }
         signal.addEventListener('abort', onAbort, { once: true })
-        this.#handle({ kind: 'begin', task: { id, kind: task.work, shards: task.shards } })
+        this.#driver.handle({ kind: 'begin', task: { id, kind: task.work, shards: task.shards } })
       })
     } finally {
       this.#current = undefined
@@ -168,196 +149,90 @@ export class WorkerPool {
     }
   }
 
-  /** No more work: every worker is told to go home, now and when it joins later. */
+  /** The run is over: every worker is told to finish, now and when it joins later. */
   finish(reason: string): void {
-    this.#finished = reason
-    for (const member of this.#members.all) member.connection?.send({ finish: { reason } })
+    this.#waiting.stop()
+    this.connections.finish(reason)
   }
 
-  /** A worker asks to take part. @throws what {@link Membership.admit} throws */
-  join(request: JoinRequest): { worker: number; session: string } {
-    const { summary, secret, applicant } = this.#members.admit(request, (id, reason) => {
-      this.drop(id, reason)
-    })
-    const machine = `${applicant.host} ${applicant.device.name}`
-    this.#handle({ kind: 'joined', worker: summary.id, name: summary.name, machine })
-    return { worker: summary.id, session: secret.hex }
-  }
-
-  /** True when `session` is what this worker got at join. Constant time. */
-  authenticate(worker: number, session: string): boolean {
-    return this.#members.find(worker)?.secret.matches(session) ?? false
-  }
-
-  /** A call of this worker came over the connection from `peer`. */
-  calledFrom(worker: number, peer: string): void {
-    this.#members.calledFrom(worker, peer)
-  }
-
-  /** Whether a connection is one of a worker that takes part. */
-  isCaller(peer: string): boolean {
-    return this.#members.isCaller(peer)
-  }
-
-  /** The worker opened its control stream. @throws what {@link Membership.take} throws */
-  connect(worker: number, connection: WorkerConnection): void {
-    this.#members.take(worker, connection)
-    this.#handle({ kind: 'connected', worker })
-    if (this.#finished !== undefined) connection.send({ finish: { reason: this.#finished } })
-  }
-
-  /**
-   * The control stream broke, ended or was dropped. Safe to call more than once.
-   * @param isOwnFault the coordinator's own trouble, which does not count against the worker
-   */
-  disconnect(worker: number, reason: string, isOwnFault = false): void {
-    const member = this.#members.find(worker)
-    if (member === undefined) return
-    const why = this.#scheduler.stateOf(worker) === 'draining' ? LEFT_BY_ITSELF : reason
-    this.#members.remove(member)
-    this.#handle({ kind: 'gone', worker, reason: why, isOwnFault }, () => {
-      // After the run everybody goes; that is no news.
-      if (!member.wasReady || this.#finished !== undefined) return
-      const { summary, samples } = member
-      this.#options.observer({ kind: 'worker-left', worker: summary, reason: why, workers: this.workerCount, samples })
-    })
-    if (member.wasReady) this.#sayWaiting()
-  }
-
-  /** @throws ConvoyError('protocol') for a message that makes no sense now */
-  receive(worker: number, message: FromWorker): void {
-    const member = this.#members.get(worker)
-    if (message.ready) {
-      this.#handle({ kind: 'ready', worker }, () => {
-        this.#welcome(member)
-      })
-    } else if (message.heartbeat) {
-      member.heard(message.heartbeat)
-      this.#handle({ kind: 'heartbeat', worker, shardsDone: member.report.shardsDone })
-    } else if (message.failed) {
-      const { lease, reason } = message.failed
-      this.#handle({ kind: 'failed', worker, lease, reason: shortened(reason, MAX_TEXT.reason) })
-    } else if (message.logs) {
-      this.#options.onLogs?.(member.summary, message.logs)
-    } else if (message.leaving) {
-      this.#handle({ kind: 'draining', worker })
-    } else {
-      throw new ConvoyError('protocol', `Worker ${worker} sent an empty or unknown message.`)
-    }
-  }
-
-  /** Floats that the result of this lease must have; undefined when the lease is not this worker's (any more). */
+  /** Floats that the result of this lease must have; undefined when the worker does not hold this lease (any more). */
   expectedLength(worker: number, leaseId: number): number | undefined {
     return this.#scheduler.lease(leaseId, worker) && this.#current?.task.vectorLength
   }
 
   /**
-   * The result of a lease has come, whole.
+   * Takes the whole result of a lease.
    * @param vector owned by the pool from here on
-   * @returns why it does not count, if so
+   * @returns why it is not used, if so
+   * @throws ConvoyError('protocol') when there is no such worker (any more)
    */
   result(worker: number, lease: number, vector: Float32Array): Refusal | undefined {
     const startedMs = this.#options.now()
-    const isCurrent = this.#scheduler.lease(lease, worker) !== undefined
-    this.#members.get(worker).bytes.results += vector.byteLength
-    const arrived: Arrived = { worker, lease, vector }
-    this.#arrived = arrived
-    const bad = isCurrent ? this.sliceThreads.firstBadValue(vector) : -1
-    if (bad >= 0) {
-      const value = vector[bad]!
-      const where = this.#current!.task.describeIndex(bad)
-      const rejection: Rejection = Number.isFinite(value)
-        ? { code: 'absurd', reason: `absurd (${value}) in ${where}` }
-        : { code: 'not_finite', reason: `not finite in ${where}` }
-      this.#refuse(worker, lease, rejection)
-      this.#handle({ kind: 'bad-result', worker, lease, ...rejection, hash: hashOf(vector) })
-      this.vectors.give(vector)
-    } else {
-      const hash = this.#scheduler.needsHash(lease) ? { hash: hashOf(vector) } : {}
-      this.#handle({ kind: 'good-result', worker, lease, ...hash })
-    }
-    this.#arrived = undefined
-    this.#reduceMs += this.#options.now() - startedMs
-    this.#results++
-    return arrived.refusal
+    this.#members.get(worker).counts.trafficBytes.results += vector.byteLength
+    const refusal = this.#takeResult(worker, lease, vector)
+    this.#metrics.resultReduced(this.#options.now() - startedMs)
+    return refusal
   }
 
-  /** Bytes went to this worker over the network. */
-  sent(worker: number, kind: 'weights' | 'samples', bytes: number): void {
-    const member = this.#members.find(worker)
-    if (member) member.bytes[kind] += bytes
-  }
-
-  /** A result of a lease that is nobody's any more; or one that was malformed, whose shards go to others. */
-  refuse(worker: number, lease: number, rejection: Rejection): Refusal {
+  /** Rejects a result: of a lease that the worker does not hold (any more), or a malformed one, whose shards go to others. */
+  reject(worker: number, lease: number, rejection: Rejection): Refusal {
     if (this.#scheduler.lease(lease, worker))
-      this.#handle({ kind: 'failed', worker, lease, reason: `result ${rejection.reason}` })
-    return this.#refuse(worker, lease, rejection)
+      this.#driver.handle({ kind: 'failed', worker, lease, reason: `result ${rejection.reason}` })
+    return this.#reportRejection(worker, lease, rejection)
   }
 
-  /** Closes the worker's control stream and gives its shards to others. The worker may join again. */
-  drop(worker: number, reason: string, isOwnFault = false): void {
-    const member = this.#members.find(worker)
-    this.disconnect(worker, reason, isOwnFault)
-    member?.connection?.drop(reason)
-  }
-
-  /** Lets time pass. Call a few times per second, and when {@link WorkerPoolOptions.wakeAt} asks for it. */
+  /** Lets time pass. Call a few times per second, and when {@link WorkerPoolOptions.wakeAt} requests it. */
   tick(): void {
-    this.#handle({ kind: 'tick' })
-    if (this.workerCount > 0) this.#waiting = undefined
-    else if (this.#options.now() - this.#createdMs > FIRST_WORKER_MS) this.#sayWaiting()
+    this.#driver.handle({ kind: 'tick' })
+    this.#waiting.tick(this.workerCount)
   }
 
-  /** @param then runs before the effects do: people hear of the cause first */
-  #handle(event: SchedulerEvent, then: () => void = () => undefined): void {
-    const effects = this.#scheduler.handle(this.#options.now(), event)
-    then()
-    this.#effects.push(...effects)
-    if (this.#isCarryingOut) return
-    this.#isCarryingOut = true
-    try {
-      for (let effect; (effect = this.#effects.shift()) !== undefined;) this.#carryOut(effect)
-    } finally {
-      this.#isCarryingOut = false
+  #takeResult(worker: number, lease: number, vector: Float32Array): Refusal | undefined {
+    if (this.#scheduler.lease(lease, worker) === undefined) {
+      this.vectors.give(vector)
+      return this.reject(worker, lease, { code: 'stale', reason: 'stale' })
     }
-    const { wakeMs } = this.#scheduler
-    if (wakeMs === this.#wakeMs) return
-    this.#wakeMs = wakeMs
-    this.#options.wakeAt(wakeMs)
+    const rejection = this.#current!.check(vector)
+    if (rejection !== undefined) {
+      const refusal = this.#reportRejection(worker, lease, rejection)
+      this.#driver.handle({ kind: 'bad-result', worker, lease, ...rejection, hash: hashOf(vector) })
+      this.vectors.give(vector)
+      return refusal
+    }
+    const hash = this.#scheduler.needsHash(lease) ? { hash: hashOf(vector) } : {}
+    this.#current!.arrived(lease, vector)
+    this.#driver.handle({ kind: 'good-result', worker, lease, ...hash })
+    return undefined
   }
 
   #carryOut(effect: Effect): void {
-    const { observer } = this.#options
-    this.#options.onEffect?.(effect)
+    const { observer, now } = this.#options
     switch (effect.kind) {
       case 'grant':
         return this.#grant(effect.lease)
       case 'revoke':
-        return this.#send(effect.lease.worker, { revoke: { lease: effect.lease.id } })
+        return this.connections.send(effect.lease.worker, { revoke: { lease: effect.lease.id } })
       case 'count':
-        this.#credit(effect.lease)
-        this.#dropOthers(effect.lease)
-        return this.#current!.count(effect.lease, this.#arrived?.vector)
-      case 'keep':
-        return this.#current!.keep(effect.lease.id, this.#arrived!.vector)
+        return this.#count(effect.lease)
       case 'discard':
-        return this.#discard(effect.lease, effect.code)
+        // A stale result was rejected when it came, and is not kept.
+        if (effect.code !== 'stale') this.#current!.discard(effect.lease)
+        return
       case 'done':
         return this.#current!.done()
       case 'drop':
-        return this.drop(effect.worker, effect.reason)
+        return this.connections.drop(effect.worker, effect.reason)
       case 'goodbye':
-        return this.#send(effect.worker, { finish: { reason: 'left' } })
+        return this.connections.send(effect.worker, { finish: { reason: 'left' } })
+      case 'keep':
       case 'state':
         return
       case 'reissue':
-        this.#reissued++
         return this.#reissue(effect)
       case 'rescue':
         return observer({ kind: 'rescued', workerId: effect.worker, lateId: effect.late, shards: effect.shards })
       case 'quarantine': {
-        const seconds = effect.untilMs === Infinity ? null : (effect.untilMs - this.#options.now()) / 1000
+        const seconds = effect.untilMs === Infinity ? null : (effect.untilMs - now()) / 1000
         return observer({ kind: 'quarantined', name: effect.name, seconds, reason: effect.reason })
       }
       case 'audit':
@@ -369,64 +244,32 @@ export class WorkerPool {
 
   #grant({ id, worker, firstShard, shardCount }: Lease): void {
     const { work, step, split, weightsVersion } = this.#current!.task
-    this.#send(worker, { lease: { lease: id, work, step, split, firstShard, shardCount, weightsVersion } })
+    this.connections.send(worker, { lease: { lease: id, work, step, split, firstShard, shardCount, weightsVersion } })
   }
 
-  /** To a worker that may be gone or not be there yet. */
-  #send(worker: number, message: FromCoordinator): void {
-    this.#members.find(worker)?.connection?.send(message)
-  }
-
-  #discard(lease: number, code: 'stale' | 'audited' | 'abandoned'): void {
-    if (this.#current?.discard(lease) || this.#arrived?.lease !== lease) return
-    this.#refuse(this.#arrived.worker, lease, { code, reason: code })
-    this.vectors.give(this.#arrived.vector)
-  }
-
-  #refuse(worker: number, lease: number, { code, reason }: Rejection): Refusal {
-    const member = this.#members.get(worker)
-    member.refused++
-    this.#options.observer({ kind: 'refused', code, reason, worker: member.summary })
-    const refusal = { lease, code, reason }
-    if (this.#arrived?.lease === lease) this.#arrived.refusal = refusal
-    return refusal
+  #count(lease: Lease): void {
+    const current = this.#current!
+    const member = this.#members.find(lease.worker)
+    if (member) member.counts.samples += lease.shardCount * (current.task.trainingSamples ?? 0)
+    // The first result that is used decides which bits the run is promised for.
+    for (const { identity } of this.#members.counted(lease.worker)) {
+      const { id, device } = identity
+      this.connections.drop(id, `computes on ${device.name}, whose bits may differ from the first result's`)
+    }
+    current.count(lease)
   }
 
   #reissue({ worker, shards, cause, reason }: Extract<Effect, { kind: 'reissue' }>): void {
+    this.#metrics.leaseReissued()
     const member = this.#members.find(worker)
-    if (member && cause !== 'lost') member.reissued[cause] += shards
+    if (member && cause !== 'lost') member.counts.shardsReissued[cause] += shards
     this.#options.observer({ kind: 'reissued', workerId: worker, shards, cause, reason })
   }
 
-  #credit({ worker, shardCount }: Lease): void {
-    const member = this.#members.find(worker)
-    if (member) member.samples += shardCount * (this.#current!.task.trainingSamples ?? 0)
+  #reportRejection(worker: number, lease: number, { code, reason }: Rejection): Refusal {
+    const member = this.#members.get(worker)
+    member.counts.resultsRefused++
+    this.#options.observer({ kind: 'refused', code, reason, worker: member.identity })
+    return { lease, code, reason }
   }
-
-  /** The first result that counts decides which bits the run is promised for. */
-  #dropOthers({ worker }: Lease): void {
-    for (const { summary, applicant } of this.#members.counted(worker)) {
-      this.drop(summary.id, `computes on ${applicant.device.name}, whose bits may differ from the first result's`)
-    }
-  }
-
-  #welcome(member: Member): void {
-    member.wasReady = true
-    this.#waiting = undefined
-    this.#peakWorkers = Math.max(this.#peakWorkers, this.workerCount)
-    this.#options.observer({ kind: 'worker-joined', worker: member.summary, workers: this.workerCount })
-  }
-
-  /** Emits `waiting` once each time that the last worker goes, and when none has come after a while: first for those that start. */
-  #sayWaiting(): void {
-    if (this.workerCount > 0 || this.#finished !== undefined || this.#waiting === 'none') return
-    const starting = this.#peakWorkers === 0 ? (this.#options.starting?.() ?? 0) : 0
-    if (starting > 0 && this.#waiting === 'starting') return
-    this.#waiting = starting > 0 ? 'starting' : 'none'
-    this.#options.observer({ kind: 'waiting', ...(starting > 0 && { starting }) })
-  }
-}
-
-function hashOf(vector: Float32Array): string {
-  return createHash('sha256').update(bytesOf(vector)).digest('hex')
 }

@@ -65,7 +65,7 @@ export async function saveTrainedModel(
   const { description, weights, step } = trained
   const metadata = modelMetadata(description, step, origin, version)
   const exported = EXPORTERS.map((exporter) => exporter.encode({ model: description.model, weights, metadata }))
-  const files: Record<string, Buffer | string> = Object.assign({}, ...exported)
+  const files = Object.assign({}, ...exported) as Record<string, Buffer | string>
   const sha256 = Object.fromEntries(Object.entries(files).map(([name, content]) => [name, hashOf(content)]))
   const manifest: Manifest = { convoy: version, step, description, sha256 }
   files[MANIFEST] = `${JSON.stringify(manifest, null, 2)}\n`

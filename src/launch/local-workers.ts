@@ -140,7 +140,7 @@ export class LocalWorkers {
 
   #spawn(index: number): ChildProcessWithoutNullStreams {
     const { address, device, environment, logLevel } = this.#options
-    const name = `${os.hostname()}:${process.pid}-${index}`
+    const name = `${os.hostname()}-${index}`
     const program = [...V8_FLAGS, path.join(packageRoot, 'bin', 'convoy.mjs')]
     const flags = ['--join', address, '--name', name, '--device', device, '--log-level', logLevel, '--supervised']
     return spawn(process.execPath, [...program, 'worker', ...flags], {

@@ -48,6 +48,8 @@ export const METRICS = {
   planned_steps: gauge('Number of steps planned for the run.'),
   epoch: gauge('Epochs completed so far, with fraction.'),
   samples: counter('Training samples used.'),
+  samples_per_second: gauge('Training samples per second over about the last 20 steps, evaluation excluded.'),
+  seconds_left: gauge('Time for the steps that are left at convoy_samples_per_second, evaluation excluded.'),
   loss: gauge('Mean loss of the last batch, with label smoothing.'),
   accuracy_ratio: gauge('Accuracy on the last batch, 0 to 1.'),
   learning_rate: gauge('Learning rate of the last step.'),

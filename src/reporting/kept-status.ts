@@ -7,25 +7,35 @@ const number = z.number()
 const text = z.string().transform(printable)
 const phases = z.array(z.object({ phase: z.enum(PHASES), seconds: number }))
 
+const worker = z.object({
+  id: number,
+  name: z.string(),
+  device: z.string(),
+  state: z.string(),
+  shardsDone: number,
+  samples: number.exactOptional(),
+  stragglerRatio: number.exactOptional(),
+  heartbeatAgeSeconds: number,
+  residentBytes: number,
+  tensors: number,
+  gpu: z.object({ utilization: number.exactOptional(), memoryUsedBytes: number.exactOptional() }).exactOptional(),
+})
+
+/** Names of two fields of a worker in `status.json` of older versions. */
+const OLD_NAMES: Readonly<Record<string, string>> = { score: 'stragglerRatio', silentSeconds: 'heartbeatAgeSeconds' }
+
+function withNewNames(kept: unknown): unknown {
+  if (typeof kept !== 'object' || kept === null) return kept
+  return Object.fromEntries(Object.entries(kept).map(([name, value]) => [OLD_NAMES[name] ?? name, value]))
+}
+
 /** A RunStatus in `status.json`. */
 export const statusSchema = z.object({
   timeSeconds: number,
   state: z.string(),
-  workers: z.array(
-    z.object({
-      id: number,
-      name: z.string(),
-      device: z.string(),
-      state: z.string(),
-      shardsDone: number,
-      samples: number.exactOptional(),
-      score: number.exactOptional(),
-      silentSeconds: number,
-      residentBytes: number,
-      tensors: number,
-      gpu: z.object({ utilization: number.exactOptional(), memoryUsedBytes: number.exactOptional() }).exactOptional(),
-    }),
-  ),
+  samplesPerSecond: number.exactOptional(),
+  secondsLeft: number.exactOptional(),
+  workers: z.array(z.preprocess(withNewNames, worker)),
   coordinatorPhases: phases,
   workerPhases: phases,
   traffic: z.array(z.object({ kind: z.string(), direction: z.string(), path: z.string(), bytes: number })),

@@ -20,8 +20,8 @@ export type Verdict =
 export class Audit {
   readonly first: number
   readonly count: number
-  /** People know that it is disputed. */
-  disputeSaid = false
+  /** The `disputed` outcome was reported. */
+  isDisputeReported = false
   #executions: Execution[] = []
 
   constructor(first: number, count: number) {
@@ -38,7 +38,7 @@ export class Audit {
     return this.#executions.filter(({ hash }) => hash === undefined).length
   }
 
-  /** Who computed this lease. */
+  /** The worker that computed this lease. */
   executor(lease: number): { readonly worker: number; readonly name: string } {
     return this.#executions.find((execution) => execution.lease === lease)!
   }
@@ -56,12 +56,12 @@ export class Audit {
     this.#executions.push({ lease, worker, name, hash: undefined })
   }
 
-  /** It will not be finished: revoked, failed, or its worker is gone. */
+  /** This lease will not be finished: it was revoked or failed, or its worker left. */
   lost(lease: number): void {
     this.#executions = this.#executions.filter((execution) => execution.lease !== lease || execution.hash !== undefined)
   }
 
-  /** Nothing that this worker computed is believed any more; it runs nothing. @returns the leases whose results were kept */
+  /** Discards the results of this worker, which holds no lease. @returns the leases whose results were kept */
   discardBy(name: string): number[] {
     const discarded = this.#executions.filter((execution) => execution.name === name)
     this.#executions = this.#executions.filter((execution) => !discarded.includes(execution))

@@ -1,6 +1,6 @@
 import type { SchedulerLimits } from './limits.js'
 
-interface Standing {
+interface Failures {
   strikes: number
   quarantines: number
   /** Infinity: for the rest of the run. */
@@ -8,12 +8,12 @@ interface Standing {
 }
 
 /**
- * Who failed how often, by the name of the worker: one that crashes and joins again under its name is remembered.
- * A result that counted wipes the strikes out; the number of quarantines stays.
+ * Failures of each worker, by name: a worker that crashes and joins again under its name keeps them.
+ * A result that counts resets the strikes; the number of quarantines stays.
  */
 export class FailureHistory {
   readonly #limits: SchedulerLimits
-  readonly #byName = new Map<string, Standing>()
+  readonly #byName = new Map<string, Failures>()
 
   constructor(limits: SchedulerLimits) {
     this.#limits = limits
@@ -25,37 +25,37 @@ export class FailureHistory {
   }
 
   succeeded(name: string): void {
-    const standing = this.#byName.get(name)
-    if (standing !== undefined) standing.strikes = 0
+    const failures = this.#byName.get(name)
+    if (failures !== undefined) failures.strikes = 0
   }
 
   /** @returns until when it is in quarantine now; undefined when it is not */
   failed(name: string, nowMs: number): number | undefined {
-    const standing = this.#of(name)
-    if (++standing.strikes < this.#limits.strikes) return undefined
-    standing.strikes = 0
+    const failures = this.#of(name)
+    if (++failures.strikes < this.#limits.strikes) return undefined
+    failures.strikes = 0
     const { quarantineMs, longestQuarantineMs } = this.#limits
-    const lengthMs = Math.min(longestQuarantineMs, quarantineMs * 2 ** standing.quarantines++)
-    standing.untilMs = Math.max(standing.untilMs, nowMs + lengthMs)
-    return standing.untilMs
+    const lengthMs = Math.min(longestQuarantineMs, quarantineMs * 2 ** failures.quarantines++)
+    failures.untilMs = Math.max(failures.untilMs, nowMs + lengthMs)
+    return failures.untilMs
   }
 
-  /** It computed wrongly: nothing that it says is believed any more. */
+  /** The worker computed a wrong result: it gets no lease for the rest of the run. */
   distrust(name: string): void {
     this.#of(name).untilMs = Infinity
   }
 
-  #of(name: string): Standing {
-    let standing = this.#byName.get(name)
-    if (standing === undefined) {
-      standing = { strikes: 0, quarantines: 0, untilMs: 0 }
-      this.#byName.set(name, standing)
+  #of(name: string): Failures {
+    let failures = this.#byName.get(name)
+    if (failures === undefined) {
+      failures = { strikes: 0, quarantines: 0, untilMs: 0 }
+      this.#byName.set(name, failures)
       if (this.#byName.size > this.#limits.names) this.#forgetOldest()
     }
-    return standing
+    return failures
   }
 
-  /** Never one that was caught computing wrongly. */
+  /** Never a worker that computed a wrong result. */
   #forgetOldest(): void {
     for (const [name, { untilMs }] of this.#byName) {
       if (untilMs === Infinity) continue

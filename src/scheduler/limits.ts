@@ -1,18 +1,18 @@
 /** Every bound of the scheduler, in one place. Times in milliseconds. */
 export interface SchedulerLimits {
-  /** Workers say that they live this often. */
+  /** Time between the heartbeats of a worker. */
   readonly heartbeatMs: number
   /** Silent for so many heartbeats: suspect, gets no lease, and others may redo the one it holds. */
   readonly suspectHeartbeats: number
-  /** Silent for so many: taken for dead. */
+  /** Silent for so many: disconnected. */
   readonly deadHeartbeats: number
   /** From join to the control stream. */
   readonly connectMs: number
   /** From the control stream to ready: fetching data, building the engine. */
   readonly syncMs: number
-  /** Without a finished shard while holding a lease, or without going when it may: taken for hung. */
+  /** Without a finished shard while it holds a lease, or without leaving when it may: considered hung, and disconnected. */
   readonly progressMs: number
-  /** Workers that failed one shard, or whose result of it was refused, before the run gives up. */
+  /** Workers that failed one shard, or whose result of it was rejected, before the run gives up. */
   readonly workersPerShard: number
   /** Tries of one shard before the run gives up. A worker that fails again and again passes through quarantine meanwhile. */
   readonly failuresPerShard: number

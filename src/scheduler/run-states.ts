@@ -24,7 +24,7 @@ const NEXT: Readonly<Record<RunState, readonly RunState[]>> = {
   failed: [],
 }
 
-/** Whether nothing comes after it. */
+/** Whether the run is over in this state. */
 export function isOver(state: RunState): boolean {
   return NEXT[state].length === 0
 }

@@ -18,7 +18,7 @@ export interface Lease {
   readonly shardCount: number
 }
 
-/** What happens. Nobody else says what time it is: every event comes with it. */
+/** Input of the scheduler. Each event comes with its time: the scheduler has no clock. */
 export type SchedulerEvent =
   /** `machine`: host and device, which workers may be broken by alike; absent: all share one. */
   | { readonly kind: 'joined'; readonly worker: number; readonly name: string; readonly machine?: string }
@@ -30,7 +30,7 @@ export type SchedulerEvent =
   | { readonly kind: 'gone'; readonly worker: number; readonly reason: string; readonly isOwnFault?: boolean }
   | { readonly kind: 'begin'; readonly task: Task }
   | { readonly kind: 'abandon' }
-  /** `hash` is of the vector's bytes; needed where {@link Scheduler.needsHash} says so. */
+  /** `hash` is of the vector's bytes; required when {@link Scheduler.needsHash} is true. */
   | { readonly kind: 'good-result'; readonly worker: number; readonly lease: number; readonly hash?: string }
   /** Not finite, absurd or of the wrong shape: always with its hash, for the same from two workers means something else. */
   | {
@@ -41,27 +41,27 @@ export type SchedulerEvent =
       readonly reason: string
       readonly hash: string
     }
-  /** The worker says that it could not compute it. */
+  /** The worker could not compute it. */
   | { readonly kind: 'failed'; readonly worker: number; readonly lease: number; readonly reason: string }
   | { readonly kind: 'tick' }
 
-/** Why shards are computed again: their worker was lost, said that it could not, or sent what cannot be right. */
+/** Why shards are computed again: their worker was lost, could not compute them, or sent an invalid result. */
 export type RetryCause = 'lost' | 'failed' | 'bad_result'
 
-/** What is to be done about it. */
+/** Output of the scheduler, to be carried out in order. */
 export type Effect =
   | { readonly kind: 'grant'; readonly lease: Lease }
   | { readonly kind: 'revoke'; readonly lease: Lease }
   /** Add the result of this lease to the task's sum. */
   | { readonly kind: 'count'; readonly lease: Lease }
-  /** Keep the result that just came: it waits for its audit. */
+  /** Keep the result that just came until its audit ends. */
   | { readonly kind: 'keep'; readonly lease: Lease }
   /** Forget a result, kept or just come. */
   | { readonly kind: 'discard'; readonly lease: number; readonly code: 'stale' | 'audited' | 'abandoned' }
   | { readonly kind: 'done'; readonly task: number }
-  /** Close its connection; it was taken for dead, hung or stuck. */
+  /** Close its connection: it is silent, hung or stuck. */
   | { readonly kind: 'drop'; readonly worker: number; readonly reason: string }
-  /** A draining worker owes nothing any more. */
+  /** The draining worker holds no lease: it may leave. */
   | { readonly kind: 'goodbye'; readonly worker: number }
   | { readonly kind: 'state'; readonly worker: number; readonly state: WorkerState }
   | {

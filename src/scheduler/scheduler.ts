@@ -1,37 +1,34 @@
-import type { Rejection, RejectionCode } from '../shared/rejection.js'
 import { ConvoyError } from '../shared/errors.js'
-import { Audit } from './audit.js'
-import type { SchedulerLimits } from './limits.js'
-import { StragglerPolicy } from './straggler-policy.js'
-import type { Effect, Lease, RetryCause, SchedulerEvent, Task } from './scheduler-events.js'
-import { holds, overlap, plain } from './scheduler-events.js'
+import type { Rejection, RejectionCode } from '../shared/rejection.js'
+import type { Choice } from './active-task.js'
+import { ActiveTask } from './active-task.js'
 import { FailureHistory } from './failure-history.js'
-import type { Block } from './task-shards.js'
-import { TaskShards } from './task-shards.js'
+import type { SchedulerLimits } from './limits.js'
+import type { LiveLease } from './live-leases.js'
+import type { Effect, Lease, RetryCause, SchedulerEvent, Task } from './scheduler-events.js'
+import { overlap, plain } from './scheduler-events.js'
 import type { WorkerState } from './worker-states.js'
-import type { LiveLease, WorkerRecord, WorkerView } from './worker-table.js'
+import type { WorkerRecord, WorkerView } from './worker-table.js'
 import { WorkerTable } from './worker-table.js'
 
 /**
- * Decides who computes what, and whose result counts. A pure state machine: events with their time in, effects out; no clock,
- * socket, file or randomness. Which worker gets which block never shows in the result.
+ * Decides which worker computes which block, and which results count. A pure state machine: events with their time in, effects out; no
+ * clock, socket, file or randomness. The sum is the same whichever worker gets which block.
  *
  *     open ──grant──> leased ──good result──> counted          of an audited block: ──> kept ──two agree──> counted
  *      ^                │
  *      └── failed, bad result, revoked, worker gone
  *
  * Blocks are nodes of the reduction tree, sized by the measured speed of their worker. A block whose worker is overdue or
- * suspect may be leased once more to somebody idle; whichever result comes first counts and revokes all that overlap it.
+ * suspect may be leased to an idle worker as well; the first result counts and revokes all leases that overlap it.
  */
 export class Scheduler {
   readonly #limits: SchedulerLimits
   /** One lease in so many is audited; 0: none. */
   readonly #auditEvery: number
   readonly #workers: WorkerTable
-  readonly #leases = new Map<number, LiveLease>()
   readonly #failureHistory: FailureHistory
-  #task: (Task & { readonly taskShards: TaskShards; readonly stragglerPolicy: StragglerPolicy }) | undefined
-  #audits: Audit[] = []
+  #task: ActiveTask | undefined
   #nextLease = 1
   #effects: Effect[] = []
 
@@ -42,9 +39,9 @@ export class Scheduler {
     this.#workers = new WorkerTable(limits, this.#failureHistory, (effect) => this.#effects.push(effect))
   }
 
-  /** @throws ConvoyError('internal') for an event that cannot be, such as a second task at a time */
+  /** @throws ConvoyError('internal') for an impossible event, such as a second task at a time; ConvoyError('protocol') for one of a worker that left, or is not in the right state */
   handle(nowMs: number, event: SchedulerEvent): Effect[] {
-    // Time that stood still while this process was stopped or busy is nobody's silence.
+    // While this process was stopped or busy it could not hear the workers: that time is not their silence.
     const late = Math.max(0, nowMs - this.#workers.nowMs - this.#limits.heartbeatMs)
     if (late > 0) this.#workers.forgiveSilence(late)
     this.#workers.nowMs = nowMs
@@ -57,7 +54,7 @@ export class Scheduler {
 
   /** The lease that a result of this worker may count for; undefined when it is stale or another's. */
   lease(id: number, worker: number): Lease | undefined {
-    const lease = this.#leases.get(id)
+    const lease = this.#task?.leases.get(id)
     return lease?.worker === worker ? lease : undefined
   }
 
@@ -74,19 +71,19 @@ export class Scheduler {
     return this.#workers.views()
   }
 
+  /** Whether the result of this lease must come with a hash: it is audited. */
   needsHash(lease: number): boolean {
-    return this.#leases.get(lease)?.audit !== undefined
+    return this.#task?.leases.get(lease)?.audit !== undefined
   }
 
   get leases(): readonly Lease[] {
-    return [...this.#leases.values()]
+    return this.#task?.leases.all ?? []
   }
 
-  /** When to send the next `tick` if nothing else happens before: somebody idle may then help out. Infinity: no need. */
+  /** When to send the next `tick` if nothing else happens before: an idle worker may then take an overdue block. Infinity: no need. */
   get wakeMs(): number {
     if (this.#task === undefined || this.#workers.idle(this.#task.kind).length === 0) return Infinity
-    const overdueMs = [...this.#leases.values()].map((lease) => this.#task!.stragglerPolicy.overdueMs(lease))
-    return Math.min(...overdueMs.filter((ms) => ms > this.#workers.nowMs))
+    return this.#task.nextOverdueMs
   }
 
   #apply(event: SchedulerEvent): void {
@@ -125,7 +122,7 @@ export class Scheduler {
     if (lease === undefined) return
     this.#end(lease)
     if (!isOwnFault) this.#strike(worker, reason)
-    this.#task!.taskShards.lost(lease, worker.name)
+    this.#task!.shards.lost(lease, worker.name)
     this.#reissue(lease, 'lost', reason)
   }
 
@@ -146,18 +143,14 @@ export class Scheduler {
   #begin(task: Task): void {
     if (this.#task !== undefined)
       throw new ConvoyError('internal', `task ${task.id} began before task ${this.#task.id} was done`)
-    const taskShards = new TaskShards(task.shards)
-    this.#task = {
-      ...task,
-      taskShards,
-      stragglerPolicy: new StragglerPolicy(this.#limits, this.#workers, taskShards, task.kind),
-    }
+    this.#task = new ActiveTask(task, this.#limits, this.#workers, this.#auditEvery)
     for (const worker of this.#workers.all) worker.passedOver = false
   }
 
   #abandon(): void {
-    for (const lease of this.#leases.values()) this.#revoke(lease)
-    this.#discardKept('abandoned')
+    if (this.#task === undefined) return
+    for (const lease of this.#task.leases.all) this.#revoke(lease)
+    for (const lease of this.#task.audits.kept) this.#effects.push({ kind: 'discard', lease, code: 'abandoned' })
     this.#task = undefined
   }
 
@@ -168,7 +161,7 @@ export class Scheduler {
       throw new ConvoyError('internal', `the result of audited lease ${id} came without a hash`)
     lease.audit?.finish(id, hash!)
     this.#end(lease)
-    this.#setIdle(worker)
+    this.#workers.leaseEnded(worker)
     if (lease.isMeasured) {
       worker.speed.measure(this.#task!.kind, (this.#workers.nowMs - lease.grantedMs) / lease.shardCount)
     }
@@ -180,10 +173,10 @@ export class Scheduler {
     const lease = this.#current(worker, id)
     if (lease === undefined) return
     this.#end(lease)
-    this.#setIdle(worker)
+    this.#workers.leaseEnded(worker)
     this.#strike(worker, reason)
-    const agreeing = this.#task!.taskShards.bad(lease, worker, hash)
-    if (agreeing >= 2 && this.#isExhausted(lease)) return this.#giveUp(lease, 'same-result', reason, code)
+    const agreeing = this.#task!.shards.bad(lease, worker, hash)
+    if (agreeing >= 2 && this.#task!.isExhausted(lease)) return this.#giveUp(lease, 'same-result', reason, code)
     this.#reissue(lease, 'bad_result', reason, code)
   }
 
@@ -191,29 +184,29 @@ export class Scheduler {
     const lease = this.#current(worker, id)
     if (lease === undefined) return
     this.#end(lease)
-    this.#setIdle(worker)
+    this.#workers.leaseEnded(worker)
     this.#strike(worker, reason)
-    this.#task!.taskShards.failed(lease, worker)
+    this.#task!.shards.failed(lease, worker)
     this.#reissue(lease, 'failed', reason)
   }
 
-  /** The live lease that a worker speaks of; a result for another is discarded. */
+  /** The lease with this id, if the worker holds it; otherwise its result is discarded. */
   #current(worker: WorkerRecord, id: number): LiveLease | undefined {
-    const lease = this.#leases.get(id)
+    const lease = this.#task?.leases.get(id)
     if (lease?.worker === worker.id) return lease
     this.#effects.push({ kind: 'discard', lease: id, code: 'stale' })
     return undefined
   }
 
-  /** This result is the one that counts for its block. What overlaps it is not needed any more. */
+  /** Counts the result of this lease. Leases that overlap it are not needed any more. */
   #count(lease: Lease, name: string): void {
-    this.#failureHistory.succeeded(name)
-    this.#task!.taskShards.count(lease)
-    this.#effects.push({ kind: 'count', lease: plain(lease) })
-    for (const other of this.#leases.values()) if (overlap(lease, other)) this.#overtaken(other)
-    if (!this.#task!.taskShards.isDone) return
-    this.#task!.stragglerPolicy.notePassedOver()
     const task = this.#task!
+    this.#failureHistory.succeeded(name)
+    task.shards.count(lease)
+    this.#effects.push({ kind: 'count', lease: plain(lease) })
+    for (const other of task.leases.all) if (overlap(lease, other)) this.#overtaken(other)
+    if (!task.shards.isDone) return
+    task.stragglers.notePassedOver()
     this.#abandon()
     this.#effects.push({ kind: 'done', task: task.id })
   }
@@ -226,25 +219,18 @@ export class Scheduler {
     this.#revoke(lease)
   }
 
-  /** The shards are open again, unless this was once too often. */
+  /** The shards are open again, unless they failed too often. */
   #reissue(lease: Lease, cause: RetryCause, reason: string, code?: RejectionCode): void {
     this.#effects.push({ kind: 'reissue', worker: lease.worker, shards: lease.shardCount, cause, reason })
-    const { failures, losses, failedBy } = this.#task!.taskShards.worst(lease)
-    const { workersPerShard, failuresPerShard, lossesPerShard } = this.#limits
-    const isOften = failedBy.length >= workersPerShard || failures >= failuresPerShard
-    if (isOften && this.#isExhausted(lease)) this.#giveUp(lease, 'failures', reason, code)
-    else if (losses >= lossesPerShard) this.#giveUp(lease, 'losses', reason, code)
+    const giveUpCause = this.#task!.giveUpCause(lease)
+    if (giveUpCause !== undefined) this.#giveUp(lease, giveUpCause, reason, code)
   }
 
   #giveUp(lease: Lease, cause: 'same-result' | 'failures' | 'losses', reason: string, code?: RejectionCode): void {
     const { firstShard, shardCount } = lease
-    const { failedBy } = this.#task!.taskShards.worst(lease)
+    const { failedBy } = this.#task!.shards.worst(lease)
     this.#effects.push({ kind: 'give-up', task: lease.task, firstShard, shardCount, cause, code, reason, failedBy })
     this.#abandon()
-  }
-
-  #isExhausted(lease: Lease): boolean {
-    return this.#task!.taskShards.isExhausted(lease, this.#workers.eligible(), this.#limits.workersPerShard)
   }
 
   #revoke(lease: LiveLease): void {
@@ -252,160 +238,62 @@ export class Scheduler {
     this.#effects.push({ kind: 'revoke', lease: plain(lease) })
     const worker = this.#workers.get(lease.worker)!
     worker.wasRevoked = true
-    this.#setIdle(worker)
+    this.#workers.leaseEnded(worker)
   }
 
-  /** The lease is nobody's any more. */
+  /** No worker holds this lease any more. */
   #end(lease: LiveLease): void {
-    this.#leases.delete(lease.id)
+    this.#task!.leases.delete(lease.id)
     lease.audit?.lost(lease.id)
     const worker = this.#workers.get(lease.worker)
     if (worker) worker.lease = undefined
   }
 
-  #setIdle(worker: WorkerRecord): void {
-    if (worker.state === 'busy') this.#workers.become(worker, 'ready')
-    else if (worker.state === 'draining') this.#workers.release(worker)
-  }
-
   #settleAudits(): void {
-    for (const audit of this.#audits) {
-      const verdict = audit.verdict()
-      if (verdict.kind === 'agreed') {
-        this.#conclude(audit, verdict.lease, verdict.wrong.length > 0 ? 'mismatch' : 'agreed')
-        for (const name of verdict.wrong) this.#distrust(name)
-      } else if (audit.finished.length > 0 && audit.running === 0 && !this.#couldHelp(audit)) {
-        if (audit.finished.length === 1) this.#conclude(audit, audit.finished[0]!, 'unverified')
-        else if (!audit.disputeSaid) {
-          audit.disputeSaid = true
-          this.#effects.push({ kind: 'audit', outcome: 'disputed' })
-        }
-      }
+    for (const audit of this.#task?.audits.all ?? []) {
+      const conclusion = this.#task!.audits.conclude(audit)
+      if (conclusion === undefined) continue
+      this.#effects.push({ kind: 'audit', outcome: conclusion.outcome })
+      if (conclusion.outcome === 'disputed') continue
+      const { lease: id, worker, name, block, discarded, wrong } = conclusion
+      for (const lease of discarded) this.#effects.push({ kind: 'discard', lease, code: 'audited' })
+      this.#count({ id, task: this.#task!.id, worker, firstShard: block.first, shardCount: block.count }, name)
+      for (const other of wrong) this.#distrust(other)
       if (this.#task === undefined) return
     }
   }
 
-  #conclude(audit: Audit, leaseId: number, outcome: 'agreed' | 'mismatch' | 'unverified'): void {
-    this.#audits = this.#audits.filter((other) => other !== audit)
-    this.#effects.push({ kind: 'audit', outcome })
-    for (const lease of audit.finished) {
-      if (lease !== leaseId) this.#effects.push({ kind: 'discard', lease, code: 'audited' })
-    }
-    const task = this.#task!.id
-    const { worker, name } = audit.executor(leaseId)
-    this.#count({ id: leaseId, task, worker, firstShard: audit.first, shardCount: audit.count }, name)
-  }
-
-  /** It computes wrongly: what it computed for other audits would be the only result if nobody were left to compare it with. */
+  /** The worker computed a wrong result. Its results in other audits are discarded: any of them could end up as the only one. */
   #distrust(name: string): void {
     this.#failureHistory.distrust(name)
     this.#quarantine(name, Infinity, 'computed another result than two others, or than itself before')
-    for (const audit of this.#audits) {
-      for (const lease of audit.discardBy(name)) this.#effects.push({ kind: 'discard', lease, code: 'audited' })
-    }
-  }
-
-  #couldHelp(audit: Audit): boolean {
-    return this.#workers.eligible().some((worker) => this.#couldAudit(worker, audit))
-  }
-
-  #couldAudit(worker: WorkerRecord, audit: Audit): boolean {
-    const eligible = this.#workers.eligible()
-    const names = eligible.map(({ name }) => name)
-    return audit.wants(worker.name, names) && this.#task!.taskShards.mayTakeBlock(audit, worker, eligible)
-  }
-
-  #discardKept(code: 'abandoned'): void {
-    for (const audit of this.#audits) {
-      for (const lease of audit.finished) this.#effects.push({ kind: 'discard', lease, code })
-    }
-    this.#audits = []
+    for (const lease of this.#task?.audits.discardBy(name) ?? [])
+      this.#effects.push({ kind: 'discard', lease, code: 'audited' })
   }
 
   #grant(): void {
-    if (this.#task === undefined) return
-    const shares = this.#task.stragglerPolicy.shares(this.#task.taskShards.countOf(this.#isOpen))
-    for (const worker of this.#workers.idle(this.#task.kind)) {
-      const share = shares.get(worker)!
-      if (!this.#grantAudit(worker) && !this.#grantOpen(worker, share)) this.#grantRescue(worker, share)
+    const task = this.#task
+    if (task === undefined) return
+    const shares = task.shares()
+    for (const worker of this.#workers.idle(task.kind)) {
+      const choice = task.choose(worker, shares.get(worker)!)
+      if (choice !== undefined) this.#lease(task, worker, choice)
     }
   }
 
-  readonly #isOpen = (shard: number): boolean => this.#leasesOf(shard) === 0 && !this.#isAudited(shard)
-
-  #grantAudit(worker: WorkerRecord): boolean {
-    const audit = this.#audits.find((candidate) => this.#couldAudit(worker, candidate))
-    if (audit === undefined) return false
-    this.#lease(worker, { first: audit.first, count: audit.count }, audit)
-    return true
-  }
-
-  #grantOpen(worker: WorkerRecord, share: number): boolean {
-    const block = this.#task!.taskShards.block(share, this.#takeable(worker, this.#isOpen))
-    if (block === undefined) return false
-    if (!this.#task!.stragglerPolicy.isWorth(worker, block)) {
-      worker.passedOver = true
-      return false
-    }
-    this.#lease(worker, block, this.#beginAudit(block.first, block.count, worker))
-    return true
-  }
-
-  /** What somebody else is late with, computed a second time. */
-  #grantRescue(worker: WorkerRecord, share: number): boolean {
-    const late = [...this.#leases.values()].filter(
-      (lease) =>
-        lease.worker !== worker.id &&
-        !lease.audit &&
-        this.#task!.stragglerPolicy.overdueMs(lease) <= this.#workers.nowMs,
-    )
-    if (late.length === 0) return false
-    const isLate = (shard: number): boolean =>
-      late.some((lease) => holds(lease, shard)) && this.#leasesOf(shard) < this.#limits.leasesPerShard
-    const block = this.#task!.taskShards.block(share, this.#takeable(worker, isLate))
-    if (block === undefined) return false
-    const from = late.find((lease) => holds(lease, block.first))!
-    this.#effects.push({ kind: 'rescue', worker: worker.id, late: from.worker, shards: block.count })
-    this.#lease(worker, block, undefined)
-    return true
-  }
-
-  #takeable(worker: WorkerRecord, matches: (shard: number) => boolean): (shard: number) => boolean {
-    const eligible = this.#workers.eligible()
-    return (shard) => matches(shard) && this.#task!.taskShards.mayTake(shard, worker, eligible)
-  }
-
-  #beginAudit(first: number, count: number, worker: WorkerRecord): Audit | undefined {
-    if (this.#auditEvery === 0 || this.#nextLease % this.#auditEvery !== 0) return undefined
-    if (!this.#workers.eligible().some(({ name }) => name !== worker.name)) return undefined
-    const audit = new Audit(first, count)
-    this.#audits.push(audit)
-    return audit
-  }
-
-  #isAudited(shard: number): boolean {
-    return this.#audits.some(({ first, count }) => shard >= first && shard < first + count)
-  }
-
-  #leasesOf(shard: number): number {
-    let count = 0
-    for (const lease of this.#leases.values()) if (holds(lease, shard)) count++
-    return count
-  }
-
-  #lease(worker: WorkerRecord, { first, count }: Block, audit: Audit | undefined): void {
+  #lease(task: ActiveTask, worker: WorkerRecord, choice: Choice): void {
     const id = this.#nextLease++
+    const { first: firstShard, count: shardCount } = choice.block
+    if (choice.kind === 'rescue')
+      this.#effects.push({ kind: 'rescue', worker: worker.id, late: choice.late, shards: shardCount })
     const lease: LiveLease = {
-      ...{ id, task: this.#task!.id, worker: worker.id, firstShard: first, shardCount: count },
-      ...{ grantedMs: this.#workers.nowMs, isMeasured: !worker.wasRevoked, progressReports: 0, audit },
+      ...{ id, task: task.id, worker: worker.id, firstShard, shardCount },
+      ...{ grantedMs: this.#workers.nowMs, isMeasured: !worker.wasRevoked, progressReports: 0 },
+      audit: task.auditOf(choice, id, worker),
     }
-    audit?.start(id, worker.id, worker.name)
-    worker.wasRevoked = false
-    worker.passedOver = false
-    worker.lease = lease
-    worker.progressMs = this.#workers.nowMs
-    this.#leases.set(id, lease)
-    this.#workers.become(worker, 'busy')
+    lease.audit?.start(id, worker.id, worker.name)
+    task.leases.add(lease)
+    this.#workers.leaseStarted(worker, lease)
     this.#effects.push({ kind: 'grant', lease: plain(lease) })
   }
 }

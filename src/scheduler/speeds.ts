@@ -1,4 +1,4 @@
-/** What is measured separately: a gradient takes longer than an evaluation. */
+/** Kinds of work are measured separately: a gradient takes longer than an evaluation. */
 export type WorkKind = string
 
 /** How much a new measurement weighs. */
@@ -10,7 +10,6 @@ const MAX_WAIT = 128
 interface Measured {
   /** undefined until the second result: the first one includes making the engine's graph. */
   shardMs: number | undefined
-  bestMs: number
   /** Tasks that it was passed over since its last trial, and trials since it was last given work as others are. */
   waited: number
   trials: number
@@ -25,40 +24,30 @@ export class Speed {
     return this.#kinds.get(kind)?.shardMs
   }
 
-  /** The fastest that its average ever was. */
-  bestMs(kind: WorkKind): number | undefined {
-    const measured = this.#kinds.get(kind)
-    return measured?.shardMs === undefined ? undefined : measured.bestMs
-  }
-
   measure(kind: WorkKind, shardMs: number): void {
     const measured = this.#kinds.get(kind)
     if (measured === undefined) {
-      this.#kinds.set(kind, { shardMs: undefined, bestMs: Infinity, waited: 0, trials: 0, isOnTrial: false })
+      this.#kinds.set(kind, { shardMs: undefined, waited: 0, trials: 0, isOnTrial: false })
       return
     }
     const { shardMs: before, isOnTrial } = measured
-    // Whoever was passed over has an old estimate, or a guess.
+    // After being passed over, the estimate is old.
     measured.shardMs = before === undefined || isOnTrial ? shardMs : before + WEIGHT * (shardMs - before)
     if (!isOnTrial) measured.trials = 0
     measured.isOnTrial = false
-    measured.bestMs = Math.min(measured.bestMs, measured.shardMs)
   }
 
-  /** Others were sooner with its block: it takes no less than this. */
+  /** Other workers finished its block earlier: it takes at least this time. */
   overtaken(kind: WorkKind, shardMs: number): void {
     const measured = this.#kinds.get(kind)
     if (measured === undefined) return this.measure(kind, shardMs)
     measured.isOnTrial = false
-    if (shardMs > (measured.shardMs ?? 0)) {
-      measured.shardMs = shardMs
-      measured.bestMs = Math.min(measured.bestMs, shardMs)
-    }
+    if (shardMs > (measured.shardMs ?? 0)) measured.shardMs = shardMs
   }
 
   /**
-   * A task ended in which it got nothing for being slow. Its estimate may come from a bad moment, such as its start: now and then
-   * it is on trial and gets one shard, whatever the estimate says.
+   * A task ended in which the worker got no block because it is slow. Its estimate may come from a bad moment, such as its start: now
+   * and then it is on trial and gets one shard in spite of the estimate.
    */
   passedOver(kind: WorkKind): void {
     const measured = this.#kinds.get(kind)

@@ -1,9 +1,10 @@
 import type { SchedulerLimits } from './limits.js'
 import type { Block, TaskShards } from './task-shards.js'
-import type { LiveLease, WorkerRecord, WorkerTable } from './worker-table.js'
+import type { LiveLease } from './live-leases.js'
+import type { WorkerRecord, WorkerTable } from './worker-table.js'
 import type { WorkKind } from './speeds.js'
 
-/** What the measured speeds say about one task: how much is whose share, who is late, whom to wait for. */
+/** Decides by measured speeds, for one task: the share of each worker, which leases are overdue, and when waiting pays more. */
 export class StragglerPolicy {
   readonly #limits: SchedulerLimits
   readonly #workers: WorkerTable
@@ -17,11 +18,11 @@ export class StragglerPolicy {
     this.#kind = kind
   }
 
-  /** Each idle worker's part of the open shards, by speed: busy workers will want theirs too. */
+  /** The share of each idle worker in the open shards, by speed. Busy workers have shares too: they will be idle soon. */
   shares(open: number): Map<WorkerRecord, number> {
     const kind = this.#kind
     const known = this.#workers.eligible().flatMap(({ speed }) => speed.shardMs(kind) ?? [])
-    // Who was not measured is taken to be as fast as the fastest.
+    // A worker that was not measured counts as fast as the fastest.
     const fastestMs = known.length > 0 ? Math.min(...known) : 1
     const rate = ({ speed }: WorkerRecord): number => 1 / (speed.shardMs(kind) ?? fastestMs)
     const allRates = this.#workers.eligible().reduce((sum, worker) => sum + rate(worker), 0)
@@ -35,7 +36,7 @@ export class StragglerPolicy {
     )
   }
 
-  /** False when some busy worker, once it is done, would still be sooner. */
+  /** False when a busy worker would finish the block earlier, its present lease included. */
   isWorth(worker: WorkerRecord, block: Block): boolean {
     const { count } = block
     const kind = this.#kind
@@ -47,7 +48,7 @@ export class StragglerPolicy {
       const { lease } = other
       const otherMs = other.speed.shardMs(kind)
       if (other.state !== 'busy' || !lease || otherMs === undefined || this.overdueMs(lease) <= nowMs) continue
-      // It must be one that would be given the block, or both would wait for each other.
+      // Only a worker that may get the block: otherwise both would wait for each other.
       if (!this.#shards.mayTakeBlock(block, other, eligible)) continue
       const freeInMs = Math.max(0, lease.grantedMs + lease.shardCount * otherMs - nowMs)
       if (count * ownMs > this.#limits.worthFactor * (freeInMs + count * otherMs)) return false
@@ -55,19 +56,19 @@ export class StragglerPolicy {
     return true
   }
 
-  /** The task is done. */
+  /** The task is done: counts for each worker that it was passed over. */
   notePassedOver(): void {
     for (const { speed, passedOver } of this.#workers.all) if (passedOver) speed.passedOver(this.#kind)
   }
 
-  /** From when on others may compute this lease too. Infinity: nobody knows yet how long it should take. */
+  /** When other workers may compute this lease too. Infinity: no worker was measured yet. */
   overdueMs(lease: LiveLease): number {
     const worker = this.#workers.get(lease.worker)!
     if (worker.state === 'suspect') return this.#workers.nowMs
     const { overdueFactor, overdueSlackMs } = this.#limits
     const kind = this.#kind
     const known = this.#workers.all.flatMap(({ speed }) => speed.shardMs(kind) ?? [])
-    // A trial costs the others no more than a shard of theirs.
+    // A trial may delay the others by no more than a shard of theirs.
     const shardMs = worker.speed.isOnTrial(kind)
       ? Math.min(...known)
       : (worker.speed.shardMs(kind) ?? (known.length > 0 ? Math.max(...known) : Infinity))

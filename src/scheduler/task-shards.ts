@@ -1,7 +1,7 @@
-/** A worker as far as failures are concerned. */
+/** A worker that may compute a shard. */
 export interface Candidate {
   readonly name: string
-  /** Host and device: what workers may be broken by alike. */
+  /** Host and device: workers that share them may share a fault. */
   readonly machine: string
 }
 
@@ -29,7 +29,7 @@ interface Leased {
 /** The shards of one task: which are counted, and what went wrong with the others so far. */
 export class TaskShards {
   readonly #records: ShardRecord[]
-  /** Who returned this bad result of this block, by block and hash. */
+  /** Names of the workers that returned a bad result, by block and hash. */
   readonly #bad = new Map<string, Set<string>>()
   #left: number
 
@@ -88,7 +88,7 @@ export class TaskShards {
   }
 
   /**
-   * Who failed this shard gets it again only when nobody else is there. Once two failed it, a worker of another machine goes first:
+   * A worker that failed this shard gets it again only when no other is left. Once two failed it, a worker of another machine goes first:
    * the two may be broken by the same thing. Of the others, those come first that were not lost over it.
    */
   mayTake(shard: number, { name, machine }: Candidate, eligible: readonly Candidate[]): boolean {
@@ -105,8 +105,8 @@ export class TaskShards {
   }
 
   /**
-   * Whether nobody is left whose answer could tell a broken worker from broken data: everybody tried, or so many did and nobody else is
-   * on a machine of another kind or place.
+   * Whether no worker is left whose result could tell a broken worker from broken data: all tried, or so many did and no other is on a
+   * machine of another kind or place.
    */
   isExhausted(block: Leased, eligible: readonly Candidate[], enough: number): boolean {
     return this.#of(block).some(
@@ -122,7 +122,7 @@ export class TaskShards {
 
   /**
    * The first of the largest blocks of at most `size` shards that all match and are not counted. A shard that failed is a
-   * block by itself: the next failure then says which one it is.
+   * block by itself: the next failure then shows which one it is.
    */
   block(size: number, matches: (shard: number) => boolean): Block | undefined {
     const total = this.#records.length

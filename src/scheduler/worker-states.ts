@@ -7,7 +7,7 @@ import { ConvoyError } from '../shared/errors.js'
  * - busy: holds a lease
  * - suspect: fell silent; gets no lease, and what it holds may be computed by others too
  * - quarantined: failed again and again, or computed wrongly; gets no lease
- * - draining: wants to go or shall go; owes at most the lease that it holds
+ * - draining: leaves when it has finished the lease that it holds, if any
  */
 export type WorkerState = 'joining' | 'syncing' | 'ready' | 'busy' | 'suspect' | 'quarantined' | 'draining'
 

@@ -1,6 +1,6 @@
 import { ConvoyError } from '../shared/errors.js'
-import type { Audit } from './audit.js'
 import type { SchedulerLimits } from './limits.js'
+import type { LiveLease } from './live-leases.js'
 import type { Effect, Lease } from './scheduler-events.js'
 import type { WorkKind } from './speeds.js'
 import { Speed } from './speeds.js'
@@ -9,17 +9,9 @@ import type { WorkerState } from './worker-states.js'
 import { checkTransition } from './worker-states.js'
 
 /** The kind of work that workers are compared by. */
-const SCORED = 'WORK_GRADIENT'
+const COMPARED = 'WORK_GRADIENT'
 
-export interface LiveLease extends Lease {
-  grantedMs: number
-  /** False when the worker was still at something else that was revoked: the time would not be its own. */
-  readonly isMeasured: boolean
-  /** Heartbeats in which its worker had finished more shards than before. */
-  progressReports: number
-  readonly audit: Audit | undefined
-}
-
+/** A worker as the scheduler keeps it. Times in milliseconds. */
 export interface WorkerRecord {
   readonly id: number
   readonly name: string
@@ -36,7 +28,7 @@ export interface WorkerRecord {
   passedOver: boolean
 }
 
-/** A worker as the scheduler sees it. */
+/** A worker for status and metrics: what the scheduler knows of it. */
 export interface WorkerView {
   readonly id: number
   readonly name: string
@@ -45,11 +37,11 @@ export interface WorkerView {
   readonly silentMs: number
   /** Milliseconds per training shard; undefined until measured. */
   readonly shardMs: number | undefined
-  /** How many times slower than the fastest worker, and than itself at its best. 1 is best. */
-  readonly score: { readonly toFastest: number; readonly toOwnBest: number } | undefined
+  /** {@link shardMs}, divided by that of the fastest worker; undefined until measured. */
+  readonly stragglerRatio: number | undefined
 }
 
-/** The members of a run: the state of each, and what time does to it. */
+/** The workers of a run: the state of each, and the limits of time for it. */
 export class WorkerTable {
   readonly #limits: SchedulerLimits
   readonly #failureHistory: FailureHistory
@@ -83,14 +75,14 @@ export class WorkerTable {
     return count
   }
 
-  /** For people and metrics. */
+  /** All workers, for status and metrics. */
   views(): WorkerView[] {
     const records = [...this.#workers.values()]
-    const fastest = Math.min(...records.map(({ speed }) => speed.shardMs(SCORED) ?? Infinity))
+    const fastest = Math.min(...records.map(({ speed }) => speed.shardMs(COMPARED) ?? Infinity))
     return records.map(({ id, name, state, lease, heardMs, speed }) => {
-      const shardMs = speed.shardMs(SCORED)
-      const score = shardMs && { toFastest: shardMs / fastest, toOwnBest: shardMs / speed.bestMs(SCORED)! }
-      return { id, name, state, lease, silentMs: this.nowMs - heardMs, shardMs, score: score || undefined }
+      const shardMs = speed.shardMs(COMPARED)
+      const stragglerRatio = shardMs !== undefined && fastest > 0 ? shardMs / fastest : undefined
+      return { id, name, state, lease, silentMs: this.nowMs - heardMs, shardMs, stragglerRatio }
     })
   }
 
@@ -109,7 +101,7 @@ export class WorkerTable {
     else throw new ConvoyError('protocol', `Worker ${worker.id} has connected before.`)
   }
 
-  /** A worker that spoke. One that was suspect is so no more. */
+  /** The worker that sent a message. It is not suspect any more. @throws ConvoyError('protocol') when no worker has this id */
   heard(id: number): WorkerRecord {
     const worker = this.#workers.get(id)
     if (worker === undefined) throw new ConvoyError('protocol', `There is no worker ${id} (any more).`)
@@ -134,7 +126,7 @@ export class WorkerTable {
 
   heartbeat(worker: WorkerRecord, shardsDone: number): void {
     const { lease } = worker
-    // Its lease has so many shards, and it may have been at another before: a worker that says more would never be taken for hung.
+    // Limited by the shards of the lease, and one of the lease before: a worker that reports more would never be considered hung.
     if (shardsDone > worker.shardsDone && lease && lease.progressReports++ <= lease.shardCount)
       worker.progressMs = this.nowMs
     worker.shardsDone = shardsDone
@@ -147,10 +139,25 @@ export class WorkerTable {
     if (worker.lease === undefined) this.release(worker)
   }
 
-  /** A draining worker owes nothing any more. From now on it has time to go. */
+  /** The draining worker holds no lease; start its shutdown timeout. */
   release(worker: WorkerRecord): void {
     worker.sinceMs = this.nowMs
     this.#emit({ kind: 'goodbye', worker: worker.id })
+  }
+
+  /** The worker got this lease. */
+  leaseStarted(worker: WorkerRecord, lease: LiveLease): void {
+    worker.wasRevoked = false
+    worker.passedOver = false
+    worker.lease = lease
+    worker.progressMs = this.nowMs
+    this.become(worker, 'busy')
+  }
+
+  /** The worker holds no lease any more, and may get the next one unless it is draining. */
+  leaseEnded(worker: WorkerRecord): void {
+    if (worker.state === 'busy') this.become(worker, 'ready')
+    else if (worker.state === 'draining') this.release(worker)
   }
 
   forgiveSilence(lateMs: number): void {
@@ -177,7 +184,7 @@ export class WorkerTable {
       } else if (worker.state === 'syncing' && inStateMs > syncMs) {
         drop(`not ready after ${(syncMs / 1000).toFixed(0)} s`)
       } else if (worker.state === 'draining' && worker.lease === undefined && inStateMs > progressMs) {
-        drop('did not go when it could')
+        drop('did not leave when it could')
       } else if (worker.lease && this.nowMs - worker.progressMs > progressMs) {
         drop(`finished no shard for ${(progressMs / 1000).toFixed(0)} s`)
       } else if (silentMs > suspectHeartbeats * heartbeatMs && ['ready', 'busy'].includes(worker.state)) {
@@ -192,12 +199,12 @@ export class WorkerTable {
     }
   }
 
-  /** Workers that compute, or could. */
+  /** Workers that compute, or could now. */
   eligible(): WorkerRecord[] {
     return [...this.#workers.values()].filter(({ state }) => state === 'ready' || state === 'busy')
   }
 
-  /** The fastest first; among equals, who joined first. Those that were not measured are taken to be fast. */
+  /** Idle workers, the fastest first; among equals, the first that joined. Workers that were not measured count as fast. */
   idle(kind: WorkKind): WorkerRecord[] {
     const shardMs = ({ speed }: WorkerRecord): number => speed.shardMs(kind) ?? 0
     return [...this.#workers.values()]

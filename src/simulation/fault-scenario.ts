@@ -1,6 +1,6 @@
 import { SeededDraws } from './seeded-draws.js'
 import type { LinkTraits } from './simulated-link.js'
-import type { WorkerTraits } from './simulated-worker.js'
+import type { WorkerTraits } from './simulated-compute-thread.js'
 
 /** Something that goes wrong, or just happens, at a moment. Durations in milliseconds. */
 export type Fault =

@@ -6,6 +6,7 @@ import type { EvaluationResult, RunEvent } from '../training/run-events.js'
 import type { TrainingOutcome } from '../training/trainer.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Fault, FaultScenario } from './fault-scenario.js'
+import { leaseViolation, silenceViolation } from './pool-invariants.js'
 import { LeaseLedger } from './lease-ledger.js'
 import { referenceEvaluation, referenceHashes } from './reference-run.js'
 import { SeededDraws } from './seeded-draws.js'
@@ -16,21 +17,21 @@ import { hashOfWeights, TinyProblem } from './tiny-problem.js'
 import { VirtualTime } from './virtual-time.js'
 
 export interface SimulatedOutcome {
-  /** What must never be, and was. */
+  /** The first invariant that did not hold; undefined: all held. */
   readonly violation: string | undefined
   readonly history: readonly string[]
   readonly virtualMs: number
   readonly events: number
 }
 
-/** After the last fault, a run must end within this time: the longest quarantine, a hung lease, and then some. */
+/** After the last fault, a run must end within this time: more than the longest quarantine and a hung lease. */
 const PATIENCE_MS = 900_000
 const MAX_EVENTS = 3_000_000
-/** Events from one look to the next. */
+/** Events from one check to the next. */
 const SILENCE_EVERY = 16
 const MAX_HISTORY = 2_000
 
-/** The real ones, but a lone worker that fails everything does not end the run: in the end somebody honest returns. */
+/** The real ones, but a lone worker that fails everything does not end the run: in the end a good worker returns. */
 const LIMITS: SchedulerLimits = { ...DEFAULT_LIMITS, failuresPerShard: 1_000, lossesPerShard: 1_000 }
 
 /**
@@ -82,14 +83,14 @@ class FaultSimulation {
     for (const worker of this.#workers) worker.start()
     for (const fault of faults) {
       this.#time.at(fault.atMs, () => {
-        this.#strike(fault)
+        this.#apply(fault)
       })
     }
     this.#time.at(quietAtMs, () => {
-      this.#say('nothing goes wrong any more')
+      this.#record('no more faults')
       for (const worker of this.#workers) {
         worker.link.heal()
-        worker.slowness = 1
+        worker.slowDown(1)
         worker.start()
       }
     })
@@ -97,17 +98,16 @@ class FaultSimulation {
     let wasIdle = false
     try {
       while (this.#outcome === undefined && this.#violation === undefined) {
-        if (!this.#time.next()) this.#violate('nothing can happen any more, and the run is not over')
+        if (!this.#time.next()) this.#violate('no event is left, and the run is not over')
         if (++events > MAX_EVENTS) this.#violate(`more than ${MAX_EVENTS} events`)
         if (this.#time.nowMs > quietAtMs + PATIENCE_MS)
           this.#violate(`not over ${PATIENCE_MS / 1000} s after the last fault`)
-        // Between tasks the training loop has something to do, whenever something was observed or a task ended.
+        // Between tasks, and after each event of the run, the training loop has work to do.
         const isIdle = (this.#coordinator?.pool.leases.length ?? 0) === 0
         if (isIdle && (this.#wasObserved || !wasIdle)) await settlePromises()
         this.#wasObserved = false
         wasIdle = isIdle
-        this.#checkLeases()
-        if (events % SILENCE_EVERY === 0) this.#checkSilence()
+        this.#checkPool(events % SILENCE_EVERY === 0)
       }
       if (this.#outcome !== undefined) this.#checkOutcome(this.#outcome)
     } catch (thrown) {
@@ -141,7 +141,7 @@ class FaultSimulation {
     this.#step = 0
     this.#wasObserved = true
     const ledger = new LeaseLedger(
-      (worker) => coordinator.pool.statuses().find(({ id }) => id === worker)!.name,
+      (worker) => coordinator.pool.workers().find(({ id }) => id === worker)!.name,
       () => this.#time.nowMs,
     )
     const coordinator = new SimulatedCoordinator({
@@ -151,7 +151,7 @@ class FaultSimulation {
         if (coordinator === this.#coordinator) this.#observe(event)
       },
       onEffect: (effect) => {
-        // What is decided while a run is broken off matters to nobody.
+        // Effects while a run is broken off do not matter.
         if (this.#violation === undefined && coordinator === this.#coordinator) ledger.note(effect)
       },
       beforeStep: async () => {
@@ -177,7 +177,7 @@ class FaultSimulation {
     this.#wasObserved = true
     if (event.kind === 'worker-joined') this.#wakeStep()
     const line = event.kind === 'step' ? `step ${event.step}` : describeEvent(event)
-    if (line !== undefined) this.#say(line)
+    if (line !== undefined) this.#record(line)
     if (event.kind === 'evaluated') this.#checkEvaluation(event.result)
     if (event.kind !== 'step') return
     if (event.step !== this.#step + 1) this.#violate(`step ${event.step} came after step ${this.#step}`)
@@ -198,8 +198,8 @@ class FaultSimulation {
       this.#violate(`the evaluation of the ${split} split after step ${step} is not that of the run without faults`)
   }
 
-  #strike(fault: Fault): void {
-    this.#say(`fault: ${JSON.stringify(fault)}`)
+  #apply(fault: Fault): void {
+    this.#record(`fault: ${JSON.stringify(fault)}`)
     const worker = 'worker' in fault ? this.#workers[fault.worker]! : undefined
     switch (fault.kind) {
       case 'kill':
@@ -212,9 +212,9 @@ class FaultSimulation {
       case 'pause':
         return worker!.pause(fault.forMs)
       case 'slow':
-        worker!.slowness = fault.times
+        worker!.slowDown(fault.times)
         return this.#time.after(fault.forMs, () => {
-          worker!.slowness = 1
+          worker!.slowDown(1)
         })
       case 'cut':
         return worker!.cut()
@@ -240,38 +240,17 @@ class FaultSimulation {
     this.#coordinator = undefined
     killed.kill()
     this.#time.after(backAfterMs, () => {
-      this.#say('the coordinator is back')
+      this.#record('the coordinator is back')
       this.#startCoordinator()
     })
   }
 
-  #checkLeases(): void {
+  #checkPool(withSilence: boolean): void {
     const pool = this.#coordinator?.pool
     if (pool === undefined) return
-    const { leasesPerShard } = this.#limits
-    const owners = new Set<number>()
-    const owned = new Uint8Array(Math.max(this.#scenario.shards, 64))
-    for (const { worker, firstShard, shardCount } of pool.leases) {
-      if (owners.has(worker)) this.#violate(`worker ${worker} holds two leases`)
-      owners.add(worker)
-      for (let shard = firstShard; shard < firstShard + shardCount; shard++) {
-        if (++owned[shard]! > leasesPerShard) this.#violate(`shard ${shard} has more than ${leasesPerShard} leases`)
-      }
-    }
-    for (const worker of owners) {
-      const state = pool.stateOf(worker)
-      if (state !== 'busy' && state !== 'suspect' && state !== 'draining')
-        this.#violate(`worker ${worker} is ${state ?? 'gone'} and holds a lease`)
-    }
-  }
-
-  /** A worker that says nothing is given up in time, or nobody would ever learn of it while others do its work. */
-  #checkSilence(): void {
-    const { deadHeartbeats, heartbeatMs } = this.#limits
-    for (const { name, state, silentMs } of this.#coordinator?.pool.statuses() ?? []) {
-      if (state !== 'joining' && silentMs > (deadHeartbeats + 2) * heartbeatMs)
-        this.#violate(`${name} has been silent for ${silentMs} ms and still takes part`)
-    }
+    const violation =
+      leaseViolation(pool, this.#limits) ?? (withSilence ? silenceViolation(pool, this.#limits) : undefined)
+    if (violation !== undefined) this.#violate(violation)
   }
 
   #checkOutcome({ result }: TrainingOutcome): void {
@@ -281,13 +260,13 @@ class FaultSimulation {
     if (!result.weightsSha256.startsWith(this.#expected[steps]!)) this.#violate('the result names other weights')
   }
 
-  #say(line: string): void {
+  #record(line: string): void {
     if (this.#history.length === MAX_HISTORY) this.#history.shift()
     this.#history.push(`${(this.#time.nowMs / 1000).toFixed(3)} s  ${line}`)
   }
 
   #violate(what: string): void {
     this.#violation ??= what
-    this.#say(`VIOLATION: ${what}`)
+    this.#record(`VIOLATION: ${what}`)
   }
 }

@@ -122,7 +122,7 @@ export class SimulatedCoordinator {
     } catch (thrown) {
       const error = ConvoyError.from(thrown)
       if (error.code !== 'protocol') throw error
-      this.pool.drop(worker, 'sent a message that makes no sense')
+      this.pool.connections.drop(worker, 'sent a message that makes no sense')
       return false
     }
   }

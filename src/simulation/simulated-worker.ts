@@ -1,38 +1,13 @@
-import type { SplitName } from '../data/dataset.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { FromCoordinator, FromWorker, LeaseMessage } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
-import { ReductionTree } from '../shared/reduction-tree.js'
 import type { SeededDraws } from './seeded-draws.js'
+import type { ShardFunctions, WorkerTraits } from './simulated-compute-thread.js'
+import { SimulatedComputeThread } from './simulated-compute-thread.js'
 import type { SimulatedCoordinator } from './simulated-coordinator.js'
 import type { SimulatedLink } from './simulated-link.js'
-import { OUTDATED, WorkerLeases } from '../worker/worker-leases.js'
+import { SimulatedProcess } from './simulated-process.js'
 import type { VirtualTime } from './virtual-time.js'
-
-export interface WorkerTraits {
-  readonly name: string
-  /** From start to the first join: loading TensorFlow. */
-  readonly bootMs: number
-  /** From the control stream to ready. */
-  readonly syncMs: number
-  /** For one shard, while nothing slows it down. */
-  readonly shardMs: number
-  /** Relative spread of {@link shardMs}. */
-  readonly jitter: number
-  /**
-   * - crash: its process dies on every lease
-   * - nan: every value that it returns is NaN
-   * - flip: a bit of what it returns is wrong
-   * - refuse: it says that it cannot compute
-   */
-  readonly flaw: 'none' | 'crash' | 'nan' | 'flip' | 'refuse'
-}
-
-/** What computes a shard's vector. */
-export interface ShardFunctions {
-  gradient(step: number, shard: number, weights: Float32Array): Float32Array<ArrayBuffer>
-  evaluate(split: SplitName, shard: number, weights: Float32Array): Float32Array<ArrayBuffer>
-}
 
 export interface WorkerSurroundings {
   readonly time: VirtualTime
@@ -44,7 +19,7 @@ export interface WorkerSurroundings {
   readonly heartbeatMs: number
   /** The coordinator that listens now. */
   readonly coordinator: () => SimulatedCoordinator | undefined
-  /** Time that a shard takes when so many others of this machine compute too. */
+  /** Factor on the time of a shard when so many others of this machine compute too. */
   readonly crowding: () => number
 }
 
@@ -52,91 +27,90 @@ const STATS = { residentBytes: 1, tensors: 1, tensorBytes: 4, eventLoopDelaySeco
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 2_000
 const JOIN_DEADLINE_MS = 5_000
-/** gRPC's keepalive gives up on a dark link after so long. */
+/** The keepalive of gRPC closes a connection over a dark link after this time. */
 const KEEPALIVE_MS = 10_000
 const MESSAGE_BYTES = 100
 const RESTART_MS = 1_000
 
-/**
- * A worker process: what session.ts and compute-thread-entry.ts do, with time and wire simulated. One thread computes, so a shard
- * that was begun is finished even when its lease is revoked.
- */
+/** A worker process (session.ts) in virtual time: joins, reports and sends results over a simulated link. */
 export class SimulatedWorker {
   readonly traits: WorkerTraits
   readonly link: SimulatedLink
   readonly #at: WorkerSurroundings
-  /** Callbacks of a former life or membership are void. */
-  #life = 0
+  readonly #process: SimulatedProcess
+  readonly #thread: SimulatedComputeThread
+  /** Callbacks of an earlier membership are void. */
   #membership = 0
-  #isAlive = false
-  #pausedUntilMs = 0
-  /** Times slower than its traits say. */
-  slowness = 1
+  /** 0: not a member. */
   #id = 0
-  /** The process that this worker is a member of; another one may listen by now. */
+  /** The coordinator process that this worker is a member of; another one may listen by now. */
   #target: SimulatedCoordinator | undefined
   #retryMs = FIRST_RETRY_MS
   #darkSinceMs = Infinity
-  readonly #leases = new WorkerLeases()
-  #weights: Float32Array = new Float32Array(0)
-  #threadFreeMs = 0
-  #shardsDone = 0
-  #computing = 0
 
   constructor(traits: WorkerTraits, surroundings: WorkerSurroundings) {
+    const { time, draws, problem, crowding, link } = surroundings
     this.traits = traits
-    this.link = surroundings.link
+    this.link = link
     this.#at = surroundings
+    this.#process = new SimulatedProcess(time)
+    this.#thread = new SimulatedComputeThread({
+      ...{ traits, process: this.#process, time, draws, problem, crowding },
+      requestWeights: () => {
+        this.#fetchWeights()
+      },
+      onResult: (lease, sum) => {
+        this.#deliver(lease, sum)
+      },
+      onFailed: (lease, reason) => {
+        this.#send({ failed: { lease, reason } })
+      },
+    })
   }
 
   get isComputing(): boolean {
-    return this.#isAlive && this.#computing > 0
+    return this.#process.isAlive && this.#thread.isComputing
+  }
+
+  /** From now on each shard takes so many times as long. @param times 1: as its traits say */
+  slowDown(times: number): void {
+    this.#thread.slowness = times
   }
 
   start(): void {
-    if (this.#isAlive) return
-    this.#isAlive = true
-    this.#life++
+    if (!this.#process.start()) return
     this.#membership++
-    this.#shardsDone = 0
-    this.#leases.reset()
+    this.#thread.start()
     this.#retryMs = FIRST_RETRY_MS
-    this.#after(this.traits.bootMs, () => {
-      this.#join()
-    })
+    this.#process.after(this.traits.bootMs, this.#join)
   }
 
   /** SIGKILL. The kernel closes its connections. */
   kill(): void {
-    if (!this.#isAlive) return
-    this.#isAlive = false
-    this.#life++
-    this.#computing = 0
+    if (!this.#process.kill()) return
     this.#forget()
     this.#hangUp()
   }
 
   /** SIGSTOP and, after a while, SIGCONT. */
   pause(forMs: number): void {
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#at.time.nowMs + forMs)
+    this.#process.pause(forMs)
   }
 
-  /** SIGTERM: finishes what it holds, then goes. */
+  /** SIGTERM: finishes its lease, then leaves. */
   leave(): void {
-    if (this.#isAlive && this.#id > 0) this.#tell({ leaving: {} })
+    if (this.#process.isAlive && this.#id > 0) this.#send({ leaving: {} })
     else this.kill()
   }
 
   /** The connection was reset under both sides. */
   cut(): void {
-    if (!this.#isAlive || this.#id === 0) return
+    if (!this.#process.isAlive || this.#id === 0) return
     this.#hangUp()
-    this.#after(1, () => {
-      this.#rejoin()
-    })
+    this.#process.after(1, this.#rejoin)
   }
 
-  #join(): void {
+  readonly #join = (): void => {
     const { link, coordinator } = this.#at
     const target = coordinator()
     const name = this.traits.name
@@ -146,20 +120,24 @@ export class SimulatedWorker {
     })
     this.#at.time.after(JOIN_DEADLINE_MS, deadline)
     if (target === undefined) return this.#rejoin()
-    const joined = this.#whileMember((worker: number, heartbeatMs: number) => {
-      this.#joined(worker, heartbeatMs, target)
+    const joined = this.#whileMember((worker: number) => {
+      this.#joined(worker, target)
     })
-    const refused = this.#whileMember(() => {
-      this.#rejoin()
-    })
+    const refused = this.#whileMember(this.#rejoin)
     const device = { kind: 'cpu', name: 'simulated', tensorflowVersion: '0', fingerprint: 'simulated' }
-    const request = { protocol: PROTOCOL_VERSION, name, incarnation: `${name} ${this.#life}`, host: name, device }
+    const request = {
+      protocol: PROTOCOL_VERSION,
+      name,
+      incarnation: `${name} ${this.#process.life}`,
+      host: name,
+      device,
+    }
     link.send('up', 'control', MESSAGE_BYTES, () => {
       target.deliver(() => {
         try {
-          const { worker } = target.pool.join(request)
+          const { worker } = target.pool.connections.join(request)
           link.send('down', 'control', MESSAGE_BYTES, () => {
-            joined(worker, this.#at.heartbeatMs)
+            joined(worker)
           })
         } catch (error) {
           if (ConvoyError.from(error).code === 'internal') throw error
@@ -169,25 +147,21 @@ export class SimulatedWorker {
     })
   }
 
-  #joined(worker: number, heartbeatMs: number, target: SimulatedCoordinator): void {
+  #joined(worker: number, target: SimulatedCoordinator): void {
     // A reply that came twice.
     if (this.#id !== 0) return
-    const { link } = this.#at
+    const { link, heartbeatMs } = this.#at
     this.#id = worker
     this.#target = target
     // As the compute thread does for each membership.
-    this.#leases.reset()
+    this.#thread.reset()
     this.#retryMs = FIRST_RETRY_MS
-    const receive = this.#whileMember((message: FromCoordinator) => {
-      this.#receive(message)
-    })
-    const dropped = this.#whileMember(() => {
-      this.#rejoin()
-    })
+    const receive = this.#whileMember(this.#receive)
+    const dropped = this.#whileMember(this.#rejoin)
     link.send('up', 'control', MESSAGE_BYTES, () => {
       target.deliver(() => {
         target.guard(worker, () => {
-          target.pool.connect(worker, {
+          target.pool.connections.connect(worker, {
             send: (message) => {
               link.send('down', 'control', MESSAGE_BYTES, () => {
                 receive(message)
@@ -204,19 +178,19 @@ export class SimulatedWorker {
     })
     const beat = this.#whileMember(() => {
       if (target !== this.#at.coordinator()) return this.#rejoin()
-      this.#noticeDarkness()
-      this.#tell({ heartbeat: { ...STATS, shardsDone: this.#shardsDone } })
+      this.#checkDarkness()
+      this.#send({ heartbeat: { ...STATS, shardsDone: this.#thread.shardsDone } })
       this.#at.time.after(heartbeatMs, beat)
     })
     beat()
-    this.#after(this.traits.syncMs, () => {
-      this.#tell({ ready: {} })
+    this.#process.after(this.traits.syncMs, () => {
+      this.#send({ ready: {} })
     })
   }
 
-  #receive(message: FromCoordinator): void {
+  readonly #receive = (message: FromCoordinator): void => {
     if (message.lease) this.#lease(message.lease)
-    else if (message.revoke) this.#leases.revoke(message.revoke.lease)
+    else if (message.revoke) this.#thread.revoke(message.revoke.lease)
     else if (message.finish) this.kill()
   }
 
@@ -228,17 +202,15 @@ export class SimulatedWorker {
       })
       return
     }
-    if (this.traits.flaw === 'refuse') return this.#tell({ failed: { lease: lease.lease, reason: 'no memory' } })
-    if (this.#leases.take(lease)) this.#fetchWeights()
-    this.#startWaiting()
+    if (this.traits.flaw === 'refuse') return this.#send({ failed: { lease: lease.lease, reason: 'no memory' } })
+    this.#thread.take(lease)
   }
 
   #fetchWeights(): void {
     const { link, vectorBytes } = this.#at
     const target = this.#target
     const arrived = this.#whileMember((version: number, values: Float32Array) => {
-      if (this.#leases.takeWeights(version)) this.#weights = values
-      this.#startWaiting()
+      this.#thread.takeWeights(version, values)
     })
     link.send('up', 'data', MESSAGE_BYTES, () => {
       target?.deliver(() => {
@@ -250,46 +222,6 @@ export class SimulatedWorker {
     })
   }
 
-  #startWaiting(): void {
-    const started = this.#leases.start()
-    if (started === undefined) return
-    const { lease, state } = started
-    if (state === 'outdated') this.#tell({ failed: { lease: lease.lease, reason: OUTDATED } })
-    else this.#compute(lease, 0, new ReductionTree(lease.shardCount))
-  }
-
-  #compute(lease: LeaseMessage, index: number, tree: ReductionTree): void {
-    const { time, draws, problem, crowding } = this.#at
-    const { jitter, shardMs } = this.traits
-    const weights = this.#weights
-    this.#computing++
-    const tookMs = shardMs * this.slowness * crowding() * (1 + jitter * (2 * draws.unit() - 1))
-    this.#threadFreeMs = Math.max(this.#threadFreeMs, time.nowMs) + tookMs
-    const membership = this.#membership
-    this.#after(this.#threadFreeMs - time.nowMs, () => {
-      this.#computing--
-      if (membership !== this.#membership) return
-      const shard = lease.firstShard + index
-      const vector =
-        lease.work === 'WORK_GRADIENT'
-          ? problem.gradient(lease.step, shard, weights)
-          : problem.evaluate(lease.split as SplitName, shard, weights)
-      this.#spoil(vector)
-      const sum = tree.add(index, 1, vector)
-      this.#shardsDone++
-      // Before anything else that the thread is asked for: what it has computed it delivers.
-      if (sum !== undefined) return this.#deliver(lease.lease, sum)
-      const state = this.#leases.stateOf(lease)
-      if (state === 'current') this.#compute(lease, index + 1, tree)
-      else if (state === 'outdated') this.#tell({ failed: { lease: lease.lease, reason: OUTDATED } })
-    })
-  }
-
-  #spoil(vector: Float32Array): void {
-    if (this.traits.flaw === 'nan') vector.fill(NaN)
-    else if (this.traits.flaw === 'flip') vector[0] = vector[0]! + 1
-  }
-
   #deliver(lease: number, sum: Float32Array<ArrayBuffer>): void {
     const { link, vectorBytes } = this.#at
     const target = this.#target
@@ -298,52 +230,47 @@ export class SimulatedWorker {
       target?.deliverResult(() => {
         target.guard(worker, () => {
           if (target.pool.expectedLength(worker, lease) === undefined)
-            target.pool.refuse(worker, lease, { code: 'stale', reason: 'stale' })
+            target.pool.reject(worker, lease, { code: 'stale', reason: 'stale' })
           else target.pool.result(worker, lease, sum.slice())
         })
       })
     })
   }
 
-  #tell(message: FromWorker): void {
+  #send(message: FromWorker): void {
     const { link } = this.#at
     const target = this.#target
     const worker = this.#id
-    const refused = this.#whileMember(() => {
-      this.#rejoin()
-    })
+    const refused = this.#whileMember(this.#rejoin)
     link.send('up', 'control', MESSAGE_BYTES, () => {
       target?.deliver(() => {
         const madeSense = target.guard(worker, () => {
-          target.pool.receive(worker, message)
+          target.pool.connections.receive(worker, message)
         })
         if (!madeSense) link.send('down', 'control', MESSAGE_BYTES, refused)
       })
     })
   }
 
-  #noticeDarkness(): void {
+  #checkDarkness(): void {
     const { link, time } = this.#at
     if (!link.isDark) this.#darkSinceMs = Infinity
     else if (this.#darkSinceMs === Infinity) this.#darkSinceMs = time.nowMs
     else if (time.nowMs - this.#darkSinceMs > KEEPALIVE_MS) this.#rejoin()
   }
 
-  /** This side gives the connection up; the other side hears of it unless the link is dark. */
-  #rejoin(): void {
+  /** Closes the connection and joins again. The coordinator sees it close unless the link is dark. */
+  readonly #rejoin = (): void => {
     this.#hangUp()
     this.#forget()
-    const again = this.#whileMember(() => {
-      this.#join()
-    })
-    this.#at.time.after(this.#retryMs, again)
+    this.#at.time.after(this.#retryMs, this.#whileMember(this.#join))
     this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2)
   }
 
   #forget(): void {
     this.#membership++
     this.#id = 0
-    this.#leases.reset()
+    this.#thread.reset()
   }
 
   #hangUp(): void {
@@ -355,35 +282,13 @@ export class SimulatedWorker {
     if (worker === 0 || target === undefined || wasDark) return
     time.after(1, () => {
       target.deliver(() => {
-        target.pool.disconnect(worker, 'connection lost')
+        target.pool.connections.disconnect(worker, 'connection lost')
       })
     })
   }
 
-  /** Runs in this life; later when the process is stopped then. */
-  #after(delayMs: number, run: () => void): void {
-    this.#at.time.after(
-      delayMs,
-      this.#guarded(() => true, run),
-    )
-  }
-
   #whileMember<Args extends unknown[]>(run: (...args: Args) => void): (...args: Args) => void {
     const membership = this.#membership
-    return this.#guarded(() => membership === this.#membership, run)
-  }
-
-  #guarded<Args extends unknown[]>(isValid: () => boolean, run: (...args: Args) => void): (...args: Args) => void {
-    const life = this.#life
-    const guarded = (...args: Args): void => {
-      if (life !== this.#life || !isValid()) return
-      const { time } = this.#at
-      if (this.#pausedUntilMs > time.nowMs) {
-        time.at(this.#pausedUntilMs, () => {
-          guarded(...args)
-        })
-      } else run(...args)
-    }
-    return guarded
+    return this.#process.inThisLife(() => membership === this.#membership, run)
   }
 }

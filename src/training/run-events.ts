@@ -6,12 +6,13 @@ import type { RetryCause } from '../scheduler/scheduler-events.js'
 import type { Evaluation } from '../model/decode-evaluation.js'
 import type { RunConfig } from '../model/config/run-config.js'
 
-/** A worker as people see it. */
-export interface WorkerSummary {
+/** Properties of a worker that never change while it takes part. */
+export interface WorkerIdentity {
   /** Unique within the run; never used twice. */
   readonly id: number
-  /** Host name and process id. */
+  /** Unique among the workers that take part; given by `--name`, or made from the host name. */
   readonly name: string
+  /** With its fingerprint: devices with the same one compute the same bits. */
   readonly device: DeviceDescription
 }
 
@@ -100,10 +101,10 @@ export type RunEvent =
       /** Own workers that are starting: this is no fault yet. Absent: none. */
       readonly starting?: number | undefined
     }
-  | { readonly kind: 'worker-joined'; readonly worker: WorkerSummary; readonly workers: number }
+  | { readonly kind: 'worker-joined'; readonly worker: WorkerIdentity; readonly workers: number }
   | {
       readonly kind: 'worker-left'
-      readonly worker: WorkerSummary
+      readonly worker: WorkerIdentity
       readonly reason: string
       readonly workers: number
       /** Training samples whose gradients counted. Absent in runs of older versions. */
@@ -143,7 +144,7 @@ export type RunEvent =
       readonly kind: 'refused'
       readonly code?: RejectionCode | undefined
       readonly reason: string
-      readonly worker: WorkerSummary
+      readonly worker: WorkerIdentity
     }
   /** An idle worker recomputes the late shards of another; the first result counts. */
   | { readonly kind: 'rescued'; readonly workerId: number; readonly lateId: number; readonly shards: number }

@@ -4,7 +4,7 @@ import type { RunDescription } from '../model/run-description.js'
 import type { LeaseMessage } from '../shared/protocol/messages.js'
 import type { SharedFilesOffer } from '../shared/shared-files.js'
 
-/** What the talking thread tells the computing thread. Vectors are transferred, not copied. */
+/** Messages from the main thread to the compute thread. Vectors are transferred, not copied. */
 export type ToCompute =
   | {
       readonly kind: 'prepare'
@@ -26,7 +26,7 @@ export type FromCompute =
   /** Newer weights than these are wanted over the network. */
   | { readonly kind: 'want-weights'; readonly haveVersion: number }
   | { readonly kind: 'progress'; readonly shardsDone: number; readonly tensors: number; readonly tensorBytes: number }
-  /** What phases took since `prepare`; told after each lease. */
+  /** Times of the phases since `prepare`; sent after each lease. */
   | { readonly kind: 'phases'; readonly phases: readonly PhaseReport[] }
   /** Without a vector it lies in a shared file. `whyNotShared`: it should, and could not be written there. */
   | {

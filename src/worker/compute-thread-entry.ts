@@ -19,7 +19,7 @@ import type { FromCompute, ToCompute } from './compute-messages.js'
 import { ShardComputer } from './shard-computer.js'
 import { OUTDATED, WorkerLeases } from './worker-leases.js'
 
-/** The thread that TensorFlow runs on. It talks to nobody but the thread that started it. */
+/** The thread that TensorFlow runs on. It exchanges messages only with the thread that started it. */
 const port = parentPort!
 
 let engine: Engine | undefined
@@ -31,14 +31,14 @@ let times = new PhaseTimes()
 /** When the last lease was over. */
 let idleSinceMs: number | undefined
 
-function tell(message: FromCompute, transfer: ArrayBuffer[] = []): void {
+function post(message: FromCompute, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer)
 }
 
 async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, { kind: 'prepare' }>): Promise<void> {
   const { config, model, dataset: header } = description
   engine?.close()
-  // What the last membership left there would stay until the run is over.
+  // A file of the last membership would stay until the run is over.
   prepared?.sharedFiles?.remove(resultFile(prepared.worker))
   leases.reset()
   const dataset = await openDatasetByFingerprint(header.fingerprint)
@@ -56,7 +56,7 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
       whyNotShared = why
     })
   prepared = { worker, weights: new Float32Array(model.layout.weightCount), sharedFiles: files }
-  tell({ kind: 'prepared', shared: files !== undefined, ...(whyNotShared && { whyNotShared }) })
+  post({ kind: 'prepared', shared: files !== undefined, ...(whyNotShared && { whyNotShared }) })
 }
 
 /** Through a shared file where there is one and it can be written. */
@@ -64,11 +64,11 @@ function deliver(lease: number, vector: Float32Array<ArrayBuffer>): void {
   const { worker, sharedFiles } = prepared!
   const bytes = vector.byteLength
   let whyNotShared: string | undefined
-  const say = (why: string): void => {
+  const keep = (why: string): void => {
     whyNotShared = why
   }
-  if (sharedFiles?.write(resultFile(worker), bytesOf(vector), say)) tell({ kind: 'result', lease, bytes })
-  else tell({ kind: 'result', lease, bytes, vector, ...(whyNotShared && { whyNotShared }) }, [vector.buffer])
+  if (sharedFiles?.write(resultFile(worker), bytesOf(vector), keep)) post({ kind: 'result', lease, bytes })
+  else post({ kind: 'result', lease, bytes, vector, ...(whyNotShared && { whyNotShared }) }, [vector.buffer])
 }
 
 function takeWeights(version: number, weights: Float32Array): void {
@@ -79,7 +79,7 @@ function takeWeights(version: number, weights: Float32Array): void {
 function takeSharedWeights(version: number): void {
   const { sharedFiles, weights } = prepared!
   if (sharedFiles?.read(weightsFile(version), weights)) takeWeights(version, weights)
-  else if (sharedFiles) tell({ kind: 'want-weights', haveVersion: version - 1 })
+  else if (sharedFiles) post({ kind: 'want-weights', haveVersion: version - 1 })
 }
 
 /** Computes a lease's shards one by one, summed in the reduction order, unless it is revoked on the way. */
@@ -98,7 +98,7 @@ async function compute(lease: LeaseMessage): Promise<void> {
       if (sum !== undefined) deliver(lease.lease, sum)
       times.record('encode', (performance.now() - computedMs) / 1000)
       const [tensors, tensorBytes] = [engine!.tensorCount(), engine!.tensorBytes()]
-      tell({ kind: 'progress', shardsDone: ++shardsDone, tensors, tensorBytes })
+      post({ kind: 'progress', shardsDone: ++shardsDone, tensors, tensorBytes })
       await yieldToMessages()
       const state = leases.stateOf(lease)
       if (state === 'revoked') return
@@ -107,12 +107,12 @@ async function compute(lease: LeaseMessage): Promise<void> {
   } catch (error) {
     const { message } = ConvoyError.from(error)
     const lacking = shortageIn(message)
-    // First: it may be cut to a length.
+    // First: the text may be shortened at its end.
     const reason = lacking ? `the worker lacks ${lacking.of} (${lacking.remedy}): ${message}` : message
-    tell({ kind: 'failed', lease: lease.lease, reason })
+    post({ kind: 'failed', lease: lease.lease, reason })
   } finally {
     idleSinceMs = performance.now()
-    tell({ kind: 'phases', phases: times.report() })
+    post({ kind: 'phases', phases: times.report() })
   }
 }
 
@@ -121,7 +121,7 @@ function startWaitingLease(): void {
   const started = leases.start()
   if (started === undefined) return
   const { lease, state } = started
-  if (state === 'outdated') tell({ kind: 'failed', lease: lease.lease, reason: OUTDATED })
+  if (state === 'outdated') post({ kind: 'failed', lease: lease.lease, reason: OUTDATED })
   else void compute(lease)
 }
 
@@ -129,7 +129,7 @@ port.on('message', (message: ToCompute) => {
   switch (message.kind) {
     case 'prepare':
       prepare(message).catch((error: unknown) => {
-        // Ends the thread; the talking thread gets the error and says it.
+        // Ends the thread; the main thread gets the error and logs it.
         setImmediate(() => {
           throw error
         })
@@ -137,7 +137,7 @@ port.on('message', (message: ToCompute) => {
       break
     case 'weights':
       takeWeights(message.version, message.weights)
-      if (!prepared!.sharedFiles) tell({ kind: 'want-weights', haveVersion: message.version })
+      if (!prepared!.sharedFiles) post({ kind: 'want-weights', haveVersion: message.version })
       startWaitingLease()
       break
     case 'lease':
@@ -150,4 +150,4 @@ port.on('message', (message: ToCompute) => {
   }
 })
 
-tell({ kind: 'device', device: describeDevice(loadTensorflow(workerData as DeviceChoice)) })
+post({ kind: 'device', device: describeDevice(loadTensorflow(workerData as DeviceChoice)) })

@@ -5,7 +5,7 @@ import { ConvoyError } from '../shared/errors.js'
 import { MORE_HEAP } from '../shared/own-shortage.js'
 import type { FromCompute, ToCompute } from './compute-messages.js'
 
-/** What a session hears of the thread. */
+/** Callbacks of the session that uses the thread. */
 export interface ComputeListener {
   readonly onMessage: (message: FromCompute) => void
   /** The thread ended before {@link ComputeThread.close}. */
@@ -22,7 +22,7 @@ export class ComputeThread {
   readonly #thread: Thread
   #listener = DEAF
   #isBroken = false
-  /** Settles when nothing is prepared any more. */
+  /** Settles when no preparation is running. */
   #preparing: Promise<unknown> = Promise.resolve()
   #reject: (error: Error) => void = () => undefined
   /** Rejects when the thread ends. */
@@ -89,7 +89,7 @@ export class ComputeThread {
     this.#thread.postMessage(message, message.kind === 'weights' ? [message.weights.buffer] : [])
   }
 
-  /** One listener at a time: the current session's. @param listener absent: nobody */
+  /** Sets the listener: that of the current session. @param listener absent: none */
   listen(listener = DEAF): void {
     this.#listener = listener
   }

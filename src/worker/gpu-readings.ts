@@ -8,9 +8,9 @@ const MAX_OUTPUT_BYTES = 64 * 1024
 const MEBIBYTE = 1024 * 1024
 
 /**
- * What nvidia-smi says of one GPU now.
+ * Reads one GPU with nvidia-smi.
  * @param gpu index or UUID, as in CUDA_VISIBLE_DEVICES
- * @throws Error when nvidia-smi is missing, slow or says something else
+ * @throws Error when nvidia-smi is missing, slow, or prints something else
  */
 export async function readGpu(gpu: string): Promise<GpuMessage> {
   const { stdout } = await promisify(execFile)(
@@ -22,14 +22,14 @@ export async function readGpu(gpu: string): Promise<GpuMessage> {
 }
 
 /**
- * @param text one line of csv without header and units; `[N/A]` and the like for what this GPU does not tell
+ * @param text one line of csv without header and units; `[N/A]` and the like for values that this GPU does not report
  * @throws Error for anything else
  */
 export function parseGpu(text: string): GpuMessage {
   const values = text.trim().split(',').map(valueOf)
   const [utilization, memoryUsed, memory, temperatureCelsius, powerWatts] = values
   if (values.length !== FIELDS.length || values.some((value) => value !== undefined && !(value >= 0)))
-    throw new Error(`nvidia-smi said: ${text.slice(0, 200)}`)
+    throw new Error(`nvidia-smi printed: ${text.slice(0, 200)}`)
   return {
     ...(utilization !== undefined && { utilization: Math.min(1, utilization / 100) }),
     ...(memoryUsed !== undefined && { memoryUsedBytes: memoryUsed * MEBIBYTE }),

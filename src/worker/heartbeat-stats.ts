@@ -1,32 +1,32 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { PhaseTimes } from '../metrics/phases.js'
 import type { PhaseReport } from '../metrics/phases.js'
+import type { WorkerStats } from '../metrics/worker-stats.js'
 import type { DeviceDescription } from '../tensorflow/engine/engine.js'
 import { ConvoyError } from '../shared/errors.js'
-import type { GpuMessage, Heartbeat } from '../shared/protocol/messages.js'
 import { readGpu } from './gpu-readings.js'
 
 const GPU_EVERY_MS = 5_000
 const RESOLUTION_MS = 10
 const NANOSECONDS_PER_MS = 1e6
 
-/** How a worker does, for its heartbeats. One for each membership. */
+/** Measures a worker, for its heartbeats. One for each membership. */
 export class HeartbeatStats {
-  /** Of the thread that talks. */
+  /** Phases of the main thread, which sends results. */
   readonly times = new PhaseTimes()
   #shardsDone = 0
   #tensors = 0
   #tensorBytes = 0
   #computePhases: readonly PhaseReport[] = []
-  #gpu: GpuMessage | undefined
+  #gpu: WorkerStats['gpu']
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   readonly #gpuTimer: NodeJS.Timeout | undefined
 
-  /** @param warn hears once that the GPU cannot be read; it is tried again */
+  /** @param warn called once when the GPU cannot be read; reading is tried again */
   constructor(device: DeviceDescription, warn: (text: string) => void, gpuEveryMs = GPU_EVERY_MS) {
     this.#delay.enable()
     if (device.kind !== 'gpu') return
-    let isSaid = false
+    let isReported = false
     const read = (): void => {
       const gpu = process.env['CUDA_VISIBLE_DEVICES']?.split(',')[0] ?? '0'
       readGpu(gpu).then(
@@ -34,10 +34,10 @@ export class HeartbeatStats {
           this.#gpu = readings
         },
         (error: unknown) => {
-          // What it was some time ago is not what it is now.
+          // Old readings must not pass for new ones.
           this.#gpu = undefined
-          if (!isSaid) warn(`The GPU cannot be read: ${ConvoyError.from(error).message.split('\n')[0]}`)
-          isSaid = true
+          if (!isReported) warn(`The GPU cannot be read: ${ConvoyError.from(error).message.split('\n')[0]}`)
+          isReported = true
         },
       )
     }
@@ -51,13 +51,14 @@ export class HeartbeatStats {
     this.#tensorBytes = tensorBytes
   }
 
-  /** Of the thread that computes: everything since it was prepared. */
+  /** Records the phases of the compute thread since it was prepared. */
   phases(phases: readonly PhaseReport[]): void {
     this.#computePhases = phases
   }
 
-  heartbeat(): Heartbeat {
-    // It times a timer, whose own interval is no delay.
+  /** The measurements now. The delay of the event loop is measured anew from here on. */
+  take(): WorkerStats {
+    // The histogram includes the interval of its timer, which is no delay.
     const longestMs = this.#delay.count > 0 ? this.#delay.max / NANOSECONDS_PER_MS - RESOLUTION_MS : 0
     const eventLoopDelaySeconds = Math.max(0, longestMs) / 1000
     this.#delay.reset()
@@ -67,10 +68,7 @@ export class HeartbeatStats {
       tensors: this.#tensors,
       tensorBytes: this.#tensorBytes,
       eventLoopDelaySeconds,
-      phases: [...this.#computePhases, ...this.times.report()].map((report) => ({
-        ...report,
-        counts: [...report.counts],
-      })),
+      phases: [...this.#computePhases, ...this.times.report()],
       ...(this.#gpu && { gpu: this.#gpu }),
     }
   }

@@ -9,7 +9,7 @@ export class LogRelay {
   readonly #now: () => number
   #records: LogRecord[] = []
   #leftOut = 0
-  /** The coordinator says what it wants when the worker joins. */
+  /** Sets the least urgent level to send: the coordinator states it in its answer to the join. */
   #level: LogLevel = 'info'
 
   /** @param now milliseconds since 1970 */
@@ -30,7 +30,7 @@ export class LogRelay {
     else this.#leftOut++
   }
 
-  /** What came since the last time; undefined: nothing. */
+  /** Lines since the last call; undefined: none. */
   take(): LogLines | undefined {
     if (this.#records.length === 0) return undefined
     const lines = this.#records.map(({ timeMs, level, module, message }) => ({

@@ -13,15 +13,15 @@ import { WorkerMetrics } from './worker-metrics.js'
 export interface WorkerOptions {
   /** `host:port` of the coordinator. */
   readonly address: string
-  /** Host name and process id by default. */
+  /** @default host name and process id: several workers of one host have different names */
   readonly name?: string
   readonly device: DeviceChoice
   /** Exchange vectors through memory with a coordinator on this machine. */
   readonly sharedMemory: boolean
-  /** How long to look for a coordinator that does not answer, or to come back to one that went away. */
+  /** How long to keep trying to reach a coordinator that does not answer, or not any more. */
   readonly patienceMs: number
   readonly log: Log
-  /** What the coordinator shall hear of the log. Absent: nothing; it is in the same process, for example. */
+  /** Log lines for the coordinator. @default none are sent */
   readonly relay?: LogRelay
   /** First: leave when the lease in work is done. */
   readonly leaveSignal: AbortSignal
@@ -33,7 +33,7 @@ const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 2_000
 
 /**
- * Works for a coordinator until it says that nothing is left to do, joining again whenever the connection breaks.
+ * Works for a coordinator until that one sends `finish`; joins again whenever the connection breaks.
  * @returns why it ended
  * @throws ConvoyError('unavailable') when no coordinator answered for `patienceMs`
  */
@@ -51,7 +51,7 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
       : await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen', notReady)
   if (metricsServer) info(`Metrics at ${metricsServer.url}`)
   const { thread, device } = await ComputeThread.start(choice).catch((error: unknown) => {
-    // Or the process would not end.
+    // An open server would keep the process alive.
     metricsServer?.close()
     throw error
   })

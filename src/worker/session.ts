@@ -1,27 +1,11 @@
-import { once } from 'node:events'
-import os from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import * as grpc from '@grpc/grpc-js'
-import { hasPackedDataset, writePackedDataset } from '../data/cache/packed-cache.js'
-import type { DeviceDescription } from '../tensorflow/engine/engine.js'
+import type { WorkerStats } from '../metrics/worker-stats.js'
 import { workerShortage } from '../model/memory-need.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
-import { whyNotReached } from '../shared/own-shortage.js'
-import { bytesOf, chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
 import type { Log, Logger } from '../shared/log/log.js'
-import type {
-  Chunk,
-  FromCoordinator,
-  FromWorker,
-  Heartbeat,
-  JoinReply,
-  JoinRequest,
-  Refusal,
-  WeightsRequest,
-} from '../shared/protocol/messages.js'
-import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
+import type { FromCoordinator, FromWorker, JoinReply } from '../shared/protocol/messages.js'
 import {
   CHANNEL_OPTIONS,
   Control,
@@ -31,10 +15,14 @@ import {
   WORKER_KEY,
 } from '../shared/protocol/services.js'
 import type { ControlClient, DataClient } from '../shared/protocol/services.js'
+import type { DeviceDescription } from '../tensorflow/engine/engine.js'
 import type { FromCompute } from './compute-messages.js'
 import type { ComputeThread } from './compute-thread.js'
-import type { LogRelay } from './log-relay.js'
+import { DataStreams } from './data-streams.js'
 import { HeartbeatStats } from './heartbeat-stats.js'
+import { connectionError, joinRun } from './join-run.js'
+import type { LogRelay } from './log-relay.js'
+import { OpenStreams } from './open-streams.js'
 
 export interface SessionOptions {
   /** `host:port` of the coordinator. */
@@ -47,27 +35,26 @@ export interface SessionOptions {
   /** Exchange vectors through memory with a coordinator on this machine. */
   readonly sharedMemory: boolean
   readonly log: Log
-  /** What the coordinator shall hear of the log; absent: nothing. */
+  /** Log lines for the coordinator; undefined: none are sent. */
   readonly relay: LogRelay | undefined
-  /** Fires when the worker shall leave: the lease in work is finished first. */
+  /** Fires when the worker must leave; it finishes its lease first. */
   readonly leaveSignal: AbortSignal
-  /** Told the name of the run that it joined, before the first heartbeat. */
+  /** Called with the name of the run after the join, before the first heartbeat. */
   readonly onJoined: (run: string) => void
-  /** Sees each heartbeat that is sent. */
-  readonly onHeartbeat: (heartbeat: Heartbeat) => void
-  /** Leases may come from now on. */
+  /** Called with the stats of each heartbeat that is sent. */
+  readonly onHeartbeat: (stats: WorkerStats) => void
+  /** The worker is ready: leases may come from now on. */
   readonly onReady: () => void
 }
 
-const JOIN_DEADLINE_MS = 5_000
-/** For the last lines of the log to get out. */
-const LAST_WORDS_MS = 1_000
+/** Most time to send the last log lines. */
+const LAST_LINES_MS = 1_000
 
 /**
  * One membership in a run, from join to the coordinator's `finish`.
  * @returns the coordinator's reason to finish
  * @throws ConvoyError('unavailable') when the connection cannot be made or breaks: joining again may help;
- * ConvoyError('incompatible') when this worker is not wanted; whatever the compute thread failed with
+ * ConvoyError('incompatible') when the coordinator rejects this worker; the error of the compute thread when that fails
  */
 export async function session(options: SessionOptions): Promise<string> {
   const { address, thread, relay } = options
@@ -76,7 +63,7 @@ export async function session(options: SessionOptions): Promise<string> {
   // A connection of its own: heartbeats never queue behind bulk.
   const data = new Data(address, credentials, CHANNEL_OPTIONS)
   try {
-    const reply = await join(control, options)
+    const reply = await joinRun(control, address, options)
     relay?.setLevel(reply.logLevel)
     options.onJoined(reply.runName)
     return await new Membership(options, reply, control, data).untilFinished()
@@ -87,25 +74,17 @@ export async function session(options: SessionOptions): Promise<string> {
   }
 }
 
-type WeightsStream = grpc.ClientDuplexStream<WeightsRequest, Chunk>
-type ResultsStream = grpc.ClientDuplexStream<Chunk, Refusal>
-
-/** The streams of a joined worker. */
+/** A worker that joined: carries messages between the coordinator and the compute thread. */
 class Membership {
   readonly #options: SessionOptions
   readonly #log: Logger
   readonly #reply: JoinReply
   readonly #description: RunDescription
-  readonly #data: DataClient
-  readonly #metadata = new grpc.Metadata()
+  readonly #data: DataStreams
   readonly #work: grpc.ClientDuplexStream<FromWorker, FromCoordinator>
-  /** All of them, to be cancelled at the end. */
-  readonly #streams: (grpc.ClientDuplexStream<never, never> | grpc.ClientReadableStream<never>)[] = []
+  readonly #streams = new OpenStreams()
   readonly #stats: HeartbeatStats
   readonly #end = new AbortController()
-  #assembly: VectorAssembly<Float32Array<ArrayBuffer>> | undefined
-  /** Results wait for each other: the next one's chunks must not mix with this one's. */
-  #sending = Promise.resolve()
   #isNotSharedReported = false
   #heartbeats: NodeJS.Timeout | undefined
   #finish: (reason: string) => void = () => undefined
@@ -116,25 +95,37 @@ class Membership {
     this.#log = options.log.module('worker')
     this.#reply = reply
     this.#description = JSON.parse(reply.run) as RunDescription
-    this.#data = data
-    this.#metadata.set(WORKER_KEY, String(reply.worker))
-    this.#metadata.set(SESSION_KEY, reply.session)
-    this.#work = this.#opened(control.work(this.#metadata))
+    const metadata = new grpc.Metadata()
+    metadata.set(WORKER_KEY, String(reply.worker))
+    metadata.set(SESSION_KEY, reply.session)
+    this.#work = this.#streams.add(control.work(metadata))
     this.#stats = new HeartbeatStats(options.device, options.log.module('compute').warn)
+    this.#data = new DataStreams({
+      ...{ client: data, metadata, description: this.#description, streams: this.#streams, log: this.#log },
+      onWeights: (version, weights) => {
+        options.thread.send({ kind: 'weights', version, weights })
+      },
+      onSent: (seconds) => {
+        this.#stats.times.record('send', seconds)
+      },
+      onError: (error) => {
+        this.#fail(error)
+      },
+    })
   }
 
-  /** Settles when the coordinator says finish, or with the first thing that breaks. */
+  /** Settles when the coordinator sends `finish`. @throws the first error of a stream or of the compute thread */
   async untilFinished(): Promise<string> {
     try {
       return await new Promise<string>((resolve, reject) => {
         this.#finish = resolve
         this.#fail = (error) => {
-          reject(fromStatus(error, this.#options.address))
+          reject(connectionError(error, this.#options.address))
         }
         this.#begin()
       })
     } catch (thrown) {
-      await this.#lastWords(ConvoyError.from(thrown))
+      await this.#sendLastLines(ConvoyError.from(thrown))
       throw thrown
     } finally {
       this.#close()
@@ -144,7 +135,7 @@ class Membership {
   #begin(): void {
     const { thread, leaveSignal } = this.#options
     thread.listen({ onMessage: () => undefined, onBroken: this.#fail })
-    // With the first heartbeat: who is killed says nothing any more.
+    // Sent with the first heartbeat: a worker that is killed cannot log any more.
     const shortage = workerShortage(this.#description.dataset)
     if (shortage) this.#log.warn(shortage)
     this.#beat()
@@ -171,7 +162,7 @@ class Membership {
   }
 
   #beat(): void {
-    const heartbeat = this.#stats.heartbeat()
+    const heartbeat = this.#stats.take()
     this.#options.onHeartbeat(heartbeat)
     this.#work.write({ heartbeat })
     const logs = this.#options.relay?.take()
@@ -185,38 +176,17 @@ class Membership {
   /** Data set, compute thread, streams for vectors; then leases may come. */
   async #prepare(): Promise<void> {
     const { thread, onReady } = this.#options
-    await this.#fetchDataset()
-    const shared = await this.#prepareThread()
-    const weights = this.#opened(this.#data.weights(this.#metadata))
-    const results = this.#opened(this.#data.results(this.#metadata))
-    results.on('error', this.#fail)
-    results.on('data', ({ lease, code, reason }: Refusal) => {
-      if (code !== 'stale') this.#log.warn(`Result of lease ${lease} refused: ${reason}.`)
-    })
-    weights.on('error', this.#fail)
-    weights.on('data', (chunk: Chunk) => {
-      this.#receiveWeights(chunk)
-    })
-    weights.write({ haveVersion: 0, shared })
+    await this.#data.fetchDataset()
+    this.#end.signal.throwIfAborted()
+    this.#data.open(await this.#prepareThread())
     thread.listen({
       onMessage: (message) => {
-        this.#computed(message, weights, results)
+        this.#receiveFromThread(message)
       },
       onBroken: this.#fail,
     })
     this.#work.write({ ready: {} })
     onReady()
-  }
-
-  async #fetchDataset(): Promise<void> {
-    const { dataset } = this.#description
-    if (hasPackedDataset(dataset.fingerprint)) return
-    this.#log.info(`Fetching the data set ${dataset.name} from the coordinator.`)
-    const samples = this.#opened(this.#data.samples({ fingerprint: dataset.fingerprint }, this.#metadata))
-    // At once: it may be refused before anything is read from it.
-    samples.on('error', this.#fail)
-    await writePackedDataset(dataset, blocksOf(samples))
-    this.#end.signal.throwIfAborted()
   }
 
   /** @returns whether vectors travel through memory */
@@ -229,7 +199,7 @@ class Membership {
       worker,
       sharedFiles: offer,
     })
-    // The thread may have another listener by now.
+    // The membership may be over, and the thread have another listener.
     this.#end.signal.throwIfAborted()
     if (whyNotShared !== undefined) this.#log.warn(`Vectors travel over the network: ${whyNotShared}`)
     else if (offer && !shared)
@@ -237,21 +207,7 @@ class Membership {
     return shared
   }
 
-  #receiveWeights(chunk: Chunk): void {
-    try {
-      const { weightCount } = this.#description.model.layout
-      this.#assembly ??= new VectorAssembly(chunk, new Float32Array(weightCount), 'weights')
-      const weights = this.#assembly.add(chunk)
-      if (weights === undefined) return
-      this.#assembly = undefined
-      this.#options.thread.send({ kind: 'weights', version: chunk.id, weights })
-    } catch (error) {
-      this.#fail(error)
-    }
-  }
-
-  /** The compute thread said something. */
-  #computed(message: FromCompute, weights: WeightsStream, results: ResultsStream): void {
+  #receiveFromThread(message: FromCompute): void {
     switch (message.kind) {
       case 'progress':
         this.#stats.progress(message.shardsDone, message.tensors, message.tensorBytes)
@@ -260,11 +216,11 @@ class Membership {
         this.#stats.phases(message.phases)
         break
       case 'want-weights':
-        weights.write({ haveVersion: message.haveVersion, shared: false })
+        this.#data.requestWeights(message.haveVersion)
         break
       case 'result':
         this.#reportNotShared(message.whyNotShared)
-        this.#sending = this.#sending.then(() => send(results, message, this.#stats)).catch(this.#fail)
+        this.#data.send(message)
         break
       case 'failed':
         this.#work.write({ failed: { lease: message.lease, reason: message.reason } })
@@ -281,8 +237,8 @@ class Membership {
     this.#log.warn(`Results travel over the network: ${why}`)
   }
 
-  /** What joining again does not cure ends this worker: others should know why before they notice that it is gone. */
-  async #lastWords({ code, message }: ConvoyError): Promise<void> {
+  /** An error that a new join cannot solve ends this worker: the coordinator gets the reason before the connection closes. */
+  async #sendLastLines({ code, message }: ConvoyError): Promise<void> {
     const { relay } = this.#options
     if (relay === undefined || code === 'unavailable' || code === 'protocol') return
     relay.write({ timeMs: Date.now(), level: 'error', module: 'compute', message })
@@ -290,13 +246,8 @@ class Membership {
     if (logs)
       await Promise.race([
         new Promise((resolve) => this.#work.write({ logs }, resolve)),
-        delay(LAST_WORDS_MS, undefined, { ref: false }),
+        delay(LAST_LINES_MS, undefined, { ref: false }),
       ])
-  }
-
-  #opened<Stream>(stream: Stream): Stream {
-    this.#streams.push(stream as never)
-    return stream
   }
 
   #close(): void {
@@ -304,62 +255,6 @@ class Membership {
     clearInterval(this.#heartbeats)
     this.#stats.close()
     this.#options.leaveSignal.removeEventListener('abort', this.#leave)
-    for (const stream of this.#streams) {
-      stream.on('error', () => undefined)
-      stream.cancel()
-    }
-  }
-}
-
-async function join(client: ControlClient, { name, incarnation, device, address }: SessionOptions): Promise<JoinReply> {
-  const request: JoinRequest = {
-    ...{ protocol: PROTOCOL_VERSION, name, device: { ...device }, incarnation },
-    host: os.hostname(),
-  }
-  const call = promisify<JoinRequest, grpc.Metadata, grpc.CallOptions, JoinReply | undefined>(client.join.bind(client))
-  try {
-    const reply = await call(request, new grpc.Metadata(), { deadline: Date.now() + JOIN_DEADLINE_MS })
-    if (reply === undefined) throw new ConvoyError('protocol', `${address} answered the join with nothing.`)
-    return reply
-  } catch (error) {
-    throw fromStatus(error, address)
-  }
-}
-
-async function send(
-  results: ResultsStream,
-  { lease, bytes, vector }: Extract<FromCompute, { kind: 'result' }>,
-  stats: HeartbeatStats,
-): Promise<void> {
-  const startedMs = performance.now()
-  const chunks = vector ? chunksOf(lease, bytesOf(vector)) : [sharedChunk(lease, bytes)]
-  for (const chunk of chunks) if (!results.write(chunk)) await once(results, 'drain')
-  stats.times.record('send', (performance.now() - startedMs) / 1000)
-}
-
-async function* blocksOf(stream: AsyncIterable<Chunk>): AsyncGenerator<Uint8Array> {
-  let offset = 0
-  for await (const chunk of stream) {
-    if (chunk.offset !== offset) throw new ConvoyError('protocol', `samples: a gap at byte ${offset}`)
-    verifyChunk(chunk, 'samples')
-    offset += chunk.data.length
-    yield chunk.data
-  }
-}
-
-function fromStatus(thrown: unknown, address: string): ConvoyError {
-  if (thrown instanceof ConvoyError) return thrown
-  const { code, details } = thrown as grpc.ServiceError
-  switch (code) {
-    case grpc.status.FAILED_PRECONDITION:
-      return new ConvoyError('incompatible', details, { cause: thrown })
-    case grpc.status.UNAVAILABLE:
-    case grpc.status.DEADLINE_EXCEEDED:
-    case grpc.status.CANCELLED:
-      return new ConvoyError('unavailable', whyNotReached(address, details), { cause: thrown })
-    default:
-      return new ConvoyError('unavailable', `The coordinator at ${address} broke off: ${details || String(thrown)}`, {
-        cause: thrown,
-      })
+    this.#streams.cancel()
   }
 }

@@ -8,8 +8,8 @@ import type { Phase, PhaseTimes } from '../metrics/phases.js'
 import { KeyedRandom, PURPOSE } from '../shared/philox.js'
 
 /**
- * A shard's vector from nothing but the run's config, the data set and the current weights: which samples it holds, how
- * they are augmented and which activations are dropped are all keyed by (seed, step, shard), never by who computes.
+ * Computes the vector of a shard from the config of the run, the data set and the current weights alone: its samples, their
+ * augmentation and the dropped activations are keyed by (seed, step, shard), never by the worker.
  */
 export class ShardComputer {
   readonly #config: RunConfig

@@ -1,6 +1,6 @@
 import type { LeaseMessage } from '../shared/protocol/messages.js'
 
-/** What becomes of a lease after one of its shards. outdated: newer weights replaced its own. */
+/** State of a lease after one of its shards. outdated: newer weights replaced its own. */
 export type LeaseState = 'current' | 'revoked' | 'outdated'
 
 /**
@@ -55,5 +55,5 @@ export class WorkerLeases {
   }
 }
 
-/** Why a lease failed that is outdated, for people. */
+/** Why an outdated lease failed, for messages. */
 export const OUTDATED = 'its weights were replaced by newer ones'

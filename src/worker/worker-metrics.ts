@@ -1,13 +1,12 @@
 import { Metrics } from '../metrics/metrics.js'
-import { WORKER_VALUES } from '../metrics/worker-values.js'
-import type { PhaseReport } from '../metrics/phases.js'
-import type { Heartbeat } from '../shared/protocol/messages.js'
+import { WORKER_VALUES } from '../metrics/worker-stats.js'
+import type { WorkerStats } from '../metrics/worker-stats.js'
 
-/** A worker's own `/metrics`: what its last heartbeat said, and its process. */
+/** The `/metrics` of a worker process: the stats of its last heartbeat, and of its process. */
 export class WorkerMetrics {
   readonly #metrics: Metrics
   readonly #name: string
-  #last: Heartbeat | undefined
+  #last: WorkerStats | undefined
 
   /** @param name the worker's; @param now monotonic milliseconds */
   constructor(name: string, now: () => number) {
@@ -21,19 +20,19 @@ export class WorkerMetrics {
     }
     this.#metrics.collectPhases({
       coordinator: () => [],
-      worker: () => (this.#last?.phases ?? []) as readonly PhaseReport[],
+      worker: () => this.#last?.phases ?? [],
     })
   }
 
-  /** It takes part in this run from now on. @param run see runNameOf; empty: the coordinator does not tell */
+  /** The worker joined a run. @param run see runNameOf; empty: the coordinator did not send it */
   readonly joined = (run: string): void => {
-    // What the last heartbeat said is of another run.
+    // The last stats are of another run.
     this.#last = undefined
     this.#metrics.label({ component: 'worker', worker: this.#name, ...(run !== '' && { run }) })
   }
 
-  readonly observe = (heartbeat: Heartbeat): void => {
-    this.#last = heartbeat
+  readonly observe = (stats: WorkerStats): void => {
+    this.#last = stats
   }
 
   readonly render = (): ReturnType<Metrics['render']> => this.#metrics.render()

@@ -66,7 +66,8 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.equal(figures.length, 4)
     for (const figure of figures) assert.match(figure, /(batch|rate|images\/s) \d/)
     assert.match(await textOf(page, '#phases'), /forward backward \d/)
-    for (const part of [/Score.*Memory/, /ada.*MB/, /bob.*MB/]) assert.match(await textOf(page, '#workers'), part)
+    for (const part of [/Straggler ratio.*Memory/, /ada.*MB/, /bob.*MB/])
+      assert.match(await textOf(page, '#workers'), part)
     assert.match(await textOf(page, '#traffic'), /weights sent[\s\S]*shared memory/)
     assert.match(await textOf(page, '#log'), /\(ada, .*\) joined; \d workers? now/)
 

@@ -26,7 +26,7 @@ const ALONE: Readonly<Record<string, string>> = {
 }
 /** What a coordinator answers, others show. */
 const BY_WIRE: Readonly<Record<string, readonly string[]>> = {
-  worker: ['src/coordinator/admission.ts', 'src/coordinator/membership.ts'],
+  worker: ['src/coordinator/admission.ts', 'src/coordinator/members.ts'],
 }
 /** Where fewer commands show a text than load its module: those that the flag was given to, or that call the function. */
 const SHOWN_BY: Readonly<Record<string, readonly string[]>> = {

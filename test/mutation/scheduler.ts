@@ -2,22 +2,24 @@ import type { Mutation } from './mutation.js'
 
 const SCHEDULER = 'scheduler/scheduler.js'
 const WORKERS = 'scheduler/worker-table.js'
+const TASK = 'scheduler/active-task.js'
 const SHARDS = 'scheduler/task-shards.js'
 const LEASES = 'worker/worker-leases.js'
 const AUDIT = 'scheduler/audit.js'
 const POOL = 'coordinator/worker-pool.js'
+const SUM = 'coordinator/pool-task.js'
 
 /** Faults in the scheduling core: `npm run mutation-test` plants each of them and lets the simulation find it. */
 export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a result counts though its lease was revoked',
     file: SCHEDULER,
-    find: 'this.#leases.delete(lease.id);',
+    find: 'this.#task.leases.delete(lease.id);',
     replace: '',
   },
   {
     name: 'a result counts twice',
-    file: 'coordinator/pool-task.js',
+    file: SUM,
     find: 'this.#sum = this.#tree.add(firstShard, shardCount, vector);',
     replace:
       'this.#sum = this.#tree.add(firstShard, shardCount, vector); if (shardCount === 1) vector.forEach((value, index) => { vector[index] = value * 2; });',
@@ -26,7 +28,7 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
     name: 'leases of a lost worker are forgotten instead of reissued',
     file: SCHEDULER,
     find: "this.#reissue(lease, 'lost', reason);",
-    replace: "this.#reissue(lease, 'lost', reason); this.#leases.set(lease.id, lease);",
+    replace: "this.#reissue(lease, 'lost', reason); this.#task.leases.add(lease);",
   },
   {
     name: 'overlapping leases are not revoked when one of them counts',
@@ -78,14 +80,14 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'whoever is suspect and loses its lease is sent home',
-    file: SCHEDULER,
-    find: "else if (worker.state === 'draining')",
-    replace: 'else',
+    file: WORKERS,
+    find: "this.become(worker, 'ready');\n        else if (worker.state === 'draining')",
+    replace: "this.become(worker, 'ready');\n        else",
   },
   {
     name: 'a result that is not finite is taken',
-    file: POOL,
-    find: 'const bad = isCurrent ? this.sliceThreads.firstBadValue(vector) : -1;',
+    file: SUM,
+    find: 'const bad = this.#sliceThreads.firstBadValue(vector);',
     replace: 'const bad = -1;',
   },
   {
@@ -109,14 +111,14 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'the run gives up at the first failure',
-    file: SCHEDULER,
+    file: TASK,
     find: 'failures >= failuresPerShard',
     replace: 'failures >= 1',
   },
   {
     name: 'everybody who is idle rescues the same shards',
-    file: SCHEDULER,
-    find: 'this.#leasesOf(shard) < this.#limits.leasesPerShard',
+    file: TASK,
+    find: 'this.leases.countOf(shard) < this.#limits.leasesPerShard',
     replace: 'true',
   },
   {

@@ -37,7 +37,7 @@ export function statusCommand(): Command {
         await openPage(target, run)
         return
       }
-      const show = json ? (status: StatusReply) => `${JSON.stringify(status)}\n` : describe
+      const show = json ? (status: StatusReply) => `${JSON.stringify(status)}\n` : describeStatus
       if (watch === undefined) standardOutput.print(show(await callAdmin('status', target, run)))
       else await watchStatus(target, run, 1000 * watch, show)
     })
@@ -74,7 +74,8 @@ function newestRun(runsDir: string): string | undefined {
   return directories.sort().findLast((run) => isThere(path.join(run, 'metrics.jsonl')))
 }
 
-function describe(status: StatusReply): string {
+/** The text of `convoy status`. */
+export function describeStatus(status: StatusReply): string {
   const { state, step, totalSteps, epoch, loss, accuracy, samplesPerSecond, secondsLeft, workers, runDirectory } =
     status
   const left = secondsLeft > 0 ? `, ${formatDuration(secondsLeft)} left` : ''

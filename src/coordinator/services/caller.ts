@@ -2,7 +2,7 @@ import * as grpc from '@grpc/grpc-js'
 import { ERROR_CODES } from '../../shared/error-codes.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { SESSION_KEY, WORKER_KEY } from '../../shared/protocol/services.js'
-import type { WorkerPool } from '../worker-pool.js'
+import type { WorkerConnections } from '../worker-connections.js'
 
 /** What a peer may know of an error: its text and status, never its stack. */
 export function toStatus(thrown: unknown): Partial<grpc.StatusObject> {
@@ -15,14 +15,14 @@ export function toStatus(thrown: unknown): Partial<grpc.StatusObject> {
  * @throws ConvoyError('protocol') when it is not (or no longer) a worker of this run
  */
 export function callerOf(
-  pool: WorkerPool,
+  connections: WorkerConnections,
   call: { readonly metadata: grpc.Metadata; readonly getPeer: () => string },
 ): number {
   const worker = Number(call.metadata.get(WORKER_KEY)[0])
   const session = String(call.metadata.get(SESSION_KEY)[0] ?? '')
-  if (!Number.isInteger(worker) || !pool.authenticate(worker, session)) {
+  if (!Number.isInteger(worker) || !connections.authenticate(worker, session)) {
     throw new ConvoyError('protocol', 'Not a worker of this run (any more); join first.')
   }
-  pool.calledFrom(worker, call.getPeer())
+  connections.calledFrom(worker, call.getPeer())
   return worker
 }

@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js'
 import type { FromCoordinator, FromWorker, JoinReply, JoinRequest } from '../../shared/protocol/messages.js'
-import type { WorkerPool } from '../worker-pool.js'
+import type { WorkerConnections } from '../worker-connections.js'
 import { callerOf, toStatus } from './caller.js'
 
 /**
@@ -8,13 +8,13 @@ import { callerOf, toStatus } from './caller.js'
  * @param run what every worker learns when it joins
  */
 export function controlService(
-  pool: WorkerPool,
+  connections: WorkerConnections,
   run: Omit<JoinReply, 'worker' | 'session'>,
 ): grpc.UntypedServiceImplementation {
   return {
     join(call: grpc.ServerUnaryCall<JoinRequest, JoinReply>, reply: grpc.sendUnaryData<JoinReply>): void {
       try {
-        reply(null, { ...pool.join(call.request), ...run })
+        reply(null, { ...connections.join(call.request), ...run })
       } catch (error) {
         reply(toStatus(error))
       }
@@ -23,8 +23,8 @@ export function controlService(
     work(stream: grpc.ServerDuplexStream<FromWorker, FromCoordinator>): void {
       let worker: number
       try {
-        worker = callerOf(pool, stream)
-        pool.connect(worker, {
+        worker = callerOf(connections, stream)
+        connections.connect(worker, {
           send: (message) => stream.write(message),
           // Not destroy(): it closes this side only, and a worker that froze for a while would never learn that it has to join again.
           drop: (reason) => stream.emit('error', { code: grpc.status.ABORTED, details: reason }),
@@ -37,22 +37,22 @@ export function controlService(
       stream.sendMetadata(new grpc.Metadata())
       stream.on('data', (message: FromWorker) => {
         try {
-          pool.receive(worker, message)
+          connections.receive(worker, message)
         } catch (error) {
           // Before its stream ends: the end alone would pass for a lost connection.
-          pool.disconnect(worker, 'sent a message that makes no sense')
+          connections.disconnect(worker, 'sent a message that makes no sense')
           stream.emit('error', toStatus(error))
         }
       })
       stream.on('end', () => {
-        pool.disconnect(worker, 'connection lost')
+        connections.disconnect(worker, 'connection lost')
         stream.end()
       })
       stream.on('cancelled', () => {
-        pool.disconnect(worker, 'connection lost')
+        connections.disconnect(worker, 'connection lost')
       })
       stream.on('error', () => {
-        pool.disconnect(worker, 'connection lost')
+        connections.disconnect(worker, 'connection lost')
       })
     },
   }

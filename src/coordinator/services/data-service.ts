@@ -21,7 +21,7 @@ export function dataService(
   return {
     weights(stream: grpc.ServerDuplexStream<WeightsRequest, Chunk>): void {
       serve(stream, async (signal) => {
-        const worker = callerOf(pool, stream)
+        const worker = callerOf(pool.connections, stream)
         for await (const request of stream as AsyncIterable<WeightsRequest>) {
           if (request.shared) {
             weightsStore.share()
@@ -29,21 +29,21 @@ export function dataService(
           }
           const { version, bytes } = await weightsStore.newerThan(request.haveVersion, signal)
           for (const chunk of chunksOf(version, bytes)) await write(stream, chunk, signal)
-          pool.sent(worker, 'weights', bytes.length)
+          pool.connections.sent(worker, 'weights', bytes.length)
         }
       })
     },
 
     results(stream: grpc.ServerDuplexStream<Chunk, Refusal>): void {
       serve(stream, async (signal) => {
-        const worker = callerOf(pool, stream)
+        const worker = callerOf(pool.connections, stream)
         await takeResults(pool, worker, stream, signal, sharedFiles, onShared)
       })
     },
 
     samples(stream: grpc.ServerWritableStream<SamplesRequest, Chunk>): void {
       serve(stream, async (signal) => {
-        const worker = callerOf(pool, stream)
+        const worker = callerOf(pool.connections, stream)
         if (stream.request.fingerprint !== datasetFingerprint) {
           throw new ConvoyError('protocol', 'Only the data set of this run is served.')
         }
@@ -53,7 +53,7 @@ export function dataService(
           const bytes = Buffer.from(block.buffer, block.byteOffset, block.length)
           for (const chunk of chunksOf(0, bytes, offset, totalBytes)) await write(stream, chunk, signal)
           offset += block.length
-          pool.sent(worker, 'samples', block.length)
+          pool.connections.sent(worker, 'samples', block.length)
         }
       })
     },
@@ -84,12 +84,12 @@ async function takeResults(
     throw error
   } finally {
     // A worker that cannot deliver, or whose bytes do not arrive as they were sent, joins again over a new connection.
-    pool.drop(worker, reason, isOwnFault)
+    pool.connections.drop(worker, reason, isOwnFault)
     sharedFiles?.remove(resultFile(worker))
   }
 }
 
-/** The result of a lease lies in memory that the worker shares. @returns why it does not count, if so */
+/** Takes the result of a lease from memory that the worker shares. @returns why it is not used, if so */
 function takeShared(
   pool: WorkerPool,
   worker: number,
@@ -98,9 +98,9 @@ function takeShared(
   onShared: (bytes: number) => void,
 ): Refusal | undefined {
   const length = pool.expectedLength(worker, lease)
-  if (length === undefined) return pool.refuse(worker, lease, { code: 'stale', reason: 'stale' })
+  if (length === undefined) return pool.reject(worker, lease, { code: 'stale', reason: 'stale' })
   const vector = pool.vectors.take(length)
-  // The name is made here: no peer says which file is read. The worker writes over it when it has computed its next
+  // The coordinator makes the name: no peer chooses the file that is read. The worker writes over it when it has computed its next
   // lease, which it gets after this one was read or revoked.
   if (!sharedFiles?.read(resultFile(worker), vector, pool.sliceThreads.fill))
     throw new ConvoyError('protocol', `worker ${worker} shares no file`)
@@ -108,7 +108,7 @@ function takeShared(
   return pool.result(worker, lease, vector)
 }
 
-/** Puts results together and hands them to the pool; yields those that it refuses. @param takeShared a result that lies in memory */
+/** Puts results together and hands them to the pool; yields the rejections. @param takeShared a result that lies in memory */
 async function* receive(
   pool: WorkerPool,
   worker: number,
@@ -129,7 +129,7 @@ async function* receive(
         verifyChunk(chunk, `worker ${worker}`)
         // A stale result is read to its end and forgotten.
         if (chunk.offset + chunk.data.length >= chunk.total)
-          yield pool.refuse(worker, chunk.id, { code: 'stale', reason: 'stale' })
+          yield pool.reject(worker, chunk.id, { code: 'stale', reason: 'stale' })
         continue
       }
       assembly = new VectorAssembly(chunk, pool.vectors.take(length), `worker ${worker}`)
@@ -144,7 +144,7 @@ async function* receive(
 
 type ServerStream = grpc.ServerDuplexStream<never, never> | grpc.ServerWritableStream<never, never>
 
-/** Runs a streaming handler: ends the stream after it, answers a throw with a status, aborts it when the peer goes. */
+/** Runs a streaming handler: ends the stream after it, answers an error with a status, aborts it when the peer leaves. */
 function serve(stream: unknown, handler: (signal: AbortSignal) => Promise<void>): void {
   const call = stream as ServerStream
   const abort = new AbortController()

@@ -16,7 +16,7 @@ import { describeProtoFile } from './describe-proto-file.js'
 const ACCEPTING = ['', 'convoy.v1.Control', 'convoy.v1.Data']
 const RUN = 'convoy.run'
 
-/** How a run stands, for the health service. */
+/** The health of a run. */
 export interface Health {
   readonly accepts: boolean
   readonly computes: boolean
@@ -28,19 +28,19 @@ export interface Health {
  */
 export function addHealthAndReflection(server: grpc.Server, health: () => Health): () => void {
   const implementation = new HealthImplementation()
-  const told = new Map<string, boolean>()
-  const tell = (service: string, isServing: boolean): void => {
-    // Watchers hear of every call, changed or not.
-    if (told.get(service) === isServing) return
-    told.set(service, isServing)
+  const sent = new Map<string, boolean>()
+  const set = (service: string, isServing: boolean): void => {
+    // Every call is sent to watchers, changed or not.
+    if (sent.get(service) === isServing) return
+    sent.set(service, isServing)
     implementation.setStatus(service, isServing ? 'SERVING' : 'NOT_SERVING')
   }
   const update = (): void => {
     const { accepts, computes } = health()
-    for (const service of ACCEPTING) tell(service, accepts)
-    tell(RUN, accepts && computes)
+    for (const service of ACCEPTING) set(service, accepts)
+    set(RUN, accepts && computes)
   }
-  tell(ADMIN_SERVICE, true)
+  set(ADMIN_SERVICE, true)
   update()
   const guarded = guardedServer(server)
   implementation.addToServer(guarded)
@@ -48,18 +48,18 @@ export function addHealthAndReflection(server: grpc.Server, health: () => Health
     describeProtoFile(PROTO_FILE, 'convoy.proto'),
     describeProtoFile(protoPath, 'grpc/health/v1/health.proto'),
   ]
-  // The package reads nothing else of a definition.
+  // The package reads only this field.
   const definition = { files: { fileDescriptorProtos: files } } as unknown as PackageDefinition
   new ReflectionService(definition, { services: REFLECTED }).addToServer(guarded)
   return update
 }
 
-/** What the admin listener has; Control and Data are elsewhere. */
+/** Services of the admin listener; Control and Data are on the other one. */
 const REFLECTED = [ADMIN_SERVICE, 'grpc.health.v1.Health']
 
 type Handler = (call: unknown, reply: grpc.sendUnaryData<unknown> | undefined) => void
 
-/** Adds services whose handlers are not ours: one that throws answers with a status, and does not end the process. */
+/** Adds services of other packages: a handler that throws answers with a status instead of ending the process. */
 function guardedServer(server: grpc.Server): grpc.Server {
   const addService: grpc.Server['addService'] = (service, handlers) => {
     const guarded = Object.entries(handlers).map(([name, handler]) => {

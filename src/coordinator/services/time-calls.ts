@@ -5,7 +5,7 @@ import { onCallOver } from '../../shared/protocol/call-over.js'
  * @param method such as `Join`
  * @param code such as `OK`
  * @param seconds from the call's beginning to its status
- * @param details what the peer was told of a call that failed
+ * @param details the error text that the peer got, when the call failed
  */
 export type CallObserver = (method: string, code: string, seconds: number, details: string) => void
 

@@ -1,5 +1,6 @@
 import type { Phase } from '../../metrics/phases.js'
 import type { RunConfig } from '../../model/config/run-config.js'
+import type { WorkerSnapshot } from '../../coordinator/worker-snapshot.js'
 import type { Kernels } from './inspection.js'
 
 /** The part of a run's description that the page shows before the first step. Sizes in images. */
@@ -74,7 +75,7 @@ export interface TimelineLine {
   readonly workerId?: number
 }
 
-/** A worker that takes or took part. Times in seconds since 1970. */
+/** From when to when a worker takes or took part. Times in seconds since 1970. */
 export interface Membership {
   readonly id: number
   readonly name: string
@@ -88,19 +89,17 @@ export interface Membership {
   readonly samples?: number
 }
 
-export interface PageWorker {
-  readonly id: number
-  readonly name: string
-  readonly device: string
+/** A WorkerSnapshot as the page and `status.json` have it: only what can be shown. */
+export interface PageWorker extends Pick<WorkerSnapshot, 'id' | 'name' | 'shardsDone' | 'residentBytes' | 'tensors'> {
   readonly state: string
-  readonly shardsDone: number
-  /** Training samples whose gradients counted. */
+  /** CPU or GPU model. */
+  readonly device: string
+  /** Since its last message. */
+  readonly heartbeatAgeSeconds: number
+  /** Training samples whose gradients were used. Absent in runs of older versions. */
   readonly samples?: number
-  /** Time for a shard, relative to the fastest worker; undefined: not measured yet. */
-  readonly score?: number
-  readonly silentSeconds: number
-  readonly residentBytes: number
-  readonly tensors: number
+  /** Absent: not measured yet. */
+  readonly stragglerRatio?: number
   readonly gpu?: { readonly utilization?: number; readonly memoryUsedBytes?: number }
 }
 
@@ -134,6 +133,10 @@ export interface RunEnd {
 export interface RunStatus {
   readonly timeSeconds: number
   readonly state: string
+  /** Training samples of all workers together, evaluation excluded; 0: not measured yet. */
+  readonly samplesPerSecond: number
+  /** 0: not measured yet, or none. */
+  readonly secondsLeft: number
   readonly workers: readonly PageWorker[]
   readonly coordinatorPhases: readonly PhaseSeconds[]
   readonly workerPhases: readonly PhaseSeconds[]

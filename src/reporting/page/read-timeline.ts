@@ -12,6 +12,7 @@ import { MAX_CONFIG_BYTES, MAX_JSON_BYTES, readTextIfThere } from '../../shared/
 import { environmentSchema, resultSchema, statusSchema } from '../kept-status.js'
 import { metricsLineSchema } from '../sinks/metrics-line.js'
 import type { KeptResult } from '../run-outcome.js'
+import { Throughput } from '../throughput.js'
 import { Timeline } from './timeline.js'
 
 /** A million steps. It becomes one string, which has less than 536 million characters (V8). */
@@ -30,6 +31,7 @@ export function readTimeline(directory: string): Snapshot & { readonly status: R
 
   const timeline = new Timeline(directory)
   const phases = new PhaseTimes()
+  const throughput = new Throughput()
   let timeSeconds = 0
   let totalSteps = 0
   // A last line without an end was cut off when the process was killed.
@@ -37,13 +39,16 @@ export function readTimeline(directory: string): Snapshot & { readonly status: R
     const where = `metrics.jsonl, line ${index + 1},`
     const { time, ...event } = checked(metricsLineSchema, directory, where, () => JSON.parse(line))
     timeSeconds = time
-    if (event.kind === 'step')
+    if (event.kind === 'step') {
+      throughput.step(event.step, event.durationMs)
       for (const [phase, spent] of Object.entries(event.phaseSeconds))
         phases.record(phase as keyof typeof event.phaseSeconds, spent)
+    }
     if (event.kind === 'started') {
       totalSteps = event.totalSteps
       // The line has only the hash. Configuration and result are in files of their own.
       const started = checked(runConfigSchema, directory, 'config.yaml', () => parse(config))
+      throughput.started(totalSteps, started.batchSize)
       timeline.observe({ ...event, config: started }, time)
     } else if (event.kind !== 'finished') timeline.observe(event, time)
   }
@@ -51,13 +56,15 @@ export function readTimeline(directory: string): Snapshot & { readonly status: R
   const at = new Date(1000 * (status?.timeSeconds ?? timeSeconds)).toISOString()
   const kind = endKindOf(result, totalSteps, status?.state)
   const end: RunEnd | undefined = status?.end ?? (kind && { kind, at })
+  const { samplesPerSecond, secondsLeft } = throughput
   const coordinatorPhases = phases.report().map(({ phase, seconds }) => ({ phase, seconds }))
   return {
     ...timeline.snapshot(),
     ...(environment && { environment }),
     // A coordinator that was killed, or is still running, has written no status.
     status: {
-      ...{ timeSeconds, workers: [], workerPhases: [], traffic: [], coordinatorPhases, ...status },
+      ...{ timeSeconds, samplesPerSecond, secondsLeft, workers: [], workerPhases: [], traffic: [], coordinatorPhases },
+      ...status,
       state: end?.kind ?? 'unfinished',
       ...(end && { end }),
     },

@@ -122,7 +122,7 @@ export class RunPage {
     if (this.#inspections.looking.state === 'running') return
     const directory = path.join(this.#runDirectory, 'model', 'now')
     const model = async (): Promise<string> => {
-      await save(directory, coordinator.weights().slice(), coordinator.step())
+      await save(directory, coordinator.weights().slice(), coordinator.progress().step)
       return directory
     }
     // Test images are only used at the end.

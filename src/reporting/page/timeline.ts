@@ -11,7 +11,7 @@ import type {
 } from './page-state.js'
 import { hyperparameters } from './hyperparameters.js'
 import { printable } from '../../shared/log/printable.js'
-import type { RunEvent, WorkerSummary } from '../../training/run-events.js'
+import type { RunEvent, WorkerIdentity } from '../../training/run-events.js'
 import { describeEvent } from '../sinks/describe-event.js'
 import { levelOf } from '../sinks/event-log.js'
 import type { KeptResult } from '../run-outcome.js'
@@ -93,7 +93,8 @@ export class Timeline {
         break
       }
     }
-    const text = describeEvent(event)
+    // Expected events, such as a late shard that another worker recomputes, are for the log at debug level and the metrics.
+    const text = levelOf(event) === 'debug' ? undefined : describeEvent(event)
     if (text === undefined) this.#limitNews()
     else this.addLine(text, timeSeconds, kindOf(event), workerOf(event))
   }
@@ -187,7 +188,7 @@ function withoutConfusion({ confusion: _, ...rest }: EvaluationPoint): Evaluatio
   return rest
 }
 
-function memberOf({ id, name, device }: WorkerSummary): Omit<Membership, 'joinedSeconds'> {
+function memberOf({ id, name, device }: WorkerIdentity): Omit<Membership, 'joinedSeconds'> {
   const { kind, name: model, tensorflowVersion } = device
   return { id, name: printable(name), device: printable(model), deviceKind: kind, tensorflowVersion }
 }
@@ -211,8 +212,6 @@ function workerOf(event: RunEvent): number | undefined {
       return event.worker.id
     case 'reissued':
       return event.workerId
-    case 'rescued':
-      return event.lateId
     default:
       return undefined
   }

@@ -16,7 +16,7 @@ const workers = count.describe('workers that take part now')
 const worker = z
   .strictObject({
     id: workerId,
-    name: z.string().describe('host name and process id, or the name given with `convoy worker --name`'),
+    name: z.string().describe('host name and a number, or the name given with `convoy worker --name`'),
     device: z.strictObject({
       kind: z.enum(['cpu', 'gpu']),
       name: z.string().describe('CPU or GPU model'),

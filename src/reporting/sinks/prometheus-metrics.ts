@@ -4,12 +4,13 @@ import { METRICS, RUN_STATES, WORKER_STATES } from '../../metrics/definitions.js
 import { Metrics } from '../../metrics/metrics.js'
 import type { PhaseReport } from '../../metrics/phases.js'
 import { PhaseTimes } from '../../metrics/phases.js'
-import { WORKER_VALUES } from '../../metrics/worker-values.js'
+import { WORKER_VALUES } from '../../metrics/worker-stats.js'
 import type { RunEvent, RunObserver } from '../../training/run-events.js'
 import { LEFT_BY_ITSELF } from '../../training/run-events.js'
 import type { Coordinator } from '../../coordinator/coordinator.js'
-import type { WorkerStatusView } from '../../coordinator/membership.js'
+import type { WorkerSnapshot } from '../../coordinator/worker-snapshot.js'
 import type { RunIdentity } from '../run-identity.js'
+import type { RunSummary } from '../run-progress.js'
 
 /** Workers with series of their own; of more than that the first are shown. */
 const MAX_WORKERS = 256
@@ -22,17 +23,17 @@ const EVENT_COUNTERS = [
 ] as const
 
 /** What the metrics read from a coordinator whenever somebody scrapes. */
-export type MetricsSource = Pick<Coordinator, 'state' | 'workerCount' | 'workers' | 'workerPhases' | 'traffic'>
+export type MetricsSource = Pick<Coordinator, 'progress' | 'workerCount' | 'workers' | 'workerPhases' | 'traffic'>
 
 /** Metrics of each worker that are one number of its status. */
 const OF_WORKERS = {
   ...WORKER_VALUES,
-  worker_straggler_ratio: ({ score }) => score?.toFastest,
-  worker_heartbeat_age_seconds: ({ silentMs }) => silentMs / 1000,
+  worker_straggler_ratio: ({ stragglerRatio }) => stragglerRatio,
+  worker_heartbeat_age_seconds: ({ heartbeatAgeSeconds }) => heartbeatAgeSeconds,
   worker_leases: ({ leases }) => leases,
-  worker_results_refused: ({ refused }) => refused,
+  worker_results_refused: ({ resultsRefused }) => resultsRefused,
   worker_samples: ({ samples }) => samples,
-} as const satisfies Partial<Record<NameOf<'gauge' | 'counter'>, (worker: WorkerStatusView) => number | undefined>>
+} as const satisfies Partial<Record<NameOf<'gauge' | 'counter'>, (worker: WorkerSnapshot) => number | undefined>>
 
 /** The run's Prometheus metrics: events count, states are read when somebody scrapes. */
 export class PrometheusMetrics {
@@ -53,9 +54,21 @@ export class PrometheusMetrics {
   /** From now on each scrape reads this coordinator too. */
   watch(source: MetricsSource): void {
     const metrics = this.#metrics
-    const shown = (): readonly WorkerStatusView[] => source.workers().slice(0, MAX_WORKERS)
+    const shown = (): readonly WorkerSnapshot[] => source.workers().slice(0, MAX_WORKERS)
     metrics.collect('run_state', () =>
-      RUN_STATES.map((name) => ({ labels: { state: name }, value: name === source.state() ? 1 : 0 })),
+      RUN_STATES.map((name) => ({ labels: { state: name }, value: name === source.progress().state ? 1 : 0 })),
+    )
+    const whenMeasured = (value: (summary: RunSummary) => number) => () => {
+      const summary = source.progress()
+      return summary.samplesPerSecond > 0 ? [{ labels: {}, value: value(summary) }] : []
+    }
+    metrics.collect(
+      'samples_per_second',
+      whenMeasured(({ samplesPerSecond }) => samplesPerSecond),
+    )
+    metrics.collect(
+      'seconds_left',
+      whenMeasured(({ secondsLeft }) => secondsLeft),
     )
     metrics.collect('workers', () => [{ labels: {}, value: source.workerCount }])
     metrics.collect('worker_state', () =>
@@ -75,15 +88,18 @@ export class PrometheusMetrics {
       )
     }
     metrics.collect('worker_shards_reissued', () =>
-      shown().flatMap(({ name: worker, reissued }) =>
-        (['failed', 'bad_result'] as const).map((reason) => ({ labels: { worker, reason }, value: reissued[reason] })),
+      shown().flatMap(({ name: worker, shardsReissued }) =>
+        (['failed', 'bad_result'] as const).map((reason) => ({
+          labels: { worker, reason },
+          value: shardsReissued[reason],
+        })),
       ),
     )
     metrics.collect('worker_traffic_bytes', () =>
-      shown().flatMap(({ name: worker, bytes }) => [
-        { labels: { worker, kind: 'results' as const, direction: 'received' as const }, value: bytes.results },
-        { labels: { worker, kind: 'weights' as const, direction: 'sent' as const }, value: bytes.weights },
-        { labels: { worker, kind: 'samples' as const, direction: 'sent' as const }, value: bytes.samples },
+      shown().flatMap(({ name: worker, trafficBytes }) => [
+        { labels: { worker, kind: 'results' as const, direction: 'received' as const }, value: trafficBytes.results },
+        { labels: { worker, kind: 'weights' as const, direction: 'sent' as const }, value: trafficBytes.weights },
+        { labels: { worker, kind: 'samples' as const, direction: 'sent' as const }, value: trafficBytes.samples },
       ]),
     )
     metrics.collectPhases({ coordinator: () => this.#times.report(), worker: () => source.workerPhases() })

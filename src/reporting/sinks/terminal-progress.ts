@@ -1,5 +1,6 @@
 import type { Terminal } from '../../shared/terminal.js'
 import type { RunObserver } from '../../training/run-events.js'
+import type { RunProgress } from '../run-progress.js'
 import { ProgressLine } from './progress-line.js'
 
 /** Where progress is shown. */
@@ -13,18 +14,18 @@ export interface ProgressDisplay {
 const PLAIN_EVERY_MS = 10_000
 const BAR_EVERY_MS = 125
 
-/** A bar on a terminal, plain lines elsewhere; all on that one (standard output belongs to results). */
-export function createProgressDisplay(terminal: Terminal, now: () => number): ProgressDisplay {
-  return terminal.canRedraw ? barDisplay(terminal, now) : plainDisplay(terminal, now)
+/** A bar on a terminal, plain lines elsewhere. @param progress must be updated before each `observe` */
+export function createProgressDisplay(terminal: Terminal, progress: RunProgress, now: () => number): ProgressDisplay {
+  const line = new ProgressLine(progress)
+  return terminal.canRedraw ? barDisplay(terminal, line, now) : plainDisplay(terminal, line, now)
 }
 
-function barDisplay(terminal: Terminal, now: () => number): ProgressDisplay {
-  const progress = new ProgressLine()
+function barDisplay(terminal: Terminal, line: ProgressLine, now: () => number): ProgressDisplay {
   let isShown = false
   let shownMs = -Infinity
   const draw = (): void => {
     shownMs = now()
-    terminal.redraw(progress.within(terminal.columns))
+    terminal.redraw(line.within(terminal.columns))
   }
   const printLine = (text: string, isFault = false): void => {
     terminal.printLineOver(text, isFault)
@@ -33,7 +34,7 @@ function barDisplay(terminal: Terminal, now: () => number): ProgressDisplay {
   return {
     printLine,
     observe: (event) => {
-      progress.observe(event)
+      line.observe(event)
       if (event.kind === 'started') isShown = true
       if (isShown && now() - shownMs >= BAR_EVERY_MS) draw()
     },
@@ -46,18 +47,17 @@ function barDisplay(terminal: Terminal, now: () => number): ProgressDisplay {
   }
 }
 
-function plainDisplay(terminal: Terminal, now: () => number): ProgressDisplay {
-  const progress = new ProgressLine()
+function plainDisplay(terminal: Terminal, line: ProgressLine, now: () => number): ProgressDisplay {
   let shownMs = -Infinity
   return {
     printLine: (text, isFault) => {
       terminal.printLine(text, isFault)
     },
     observe: (event) => {
-      progress.observe(event)
+      line.observe(event)
       if (event.kind !== 'step' || now() - shownMs < PLAIN_EVERY_MS) return
       shownMs = now()
-      terminal.printLine(progress.plain())
+      terminal.printLine(line.plain())
     },
     close: () => undefined,
   }

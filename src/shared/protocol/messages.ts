@@ -34,7 +34,7 @@ export interface JoinReply {
 
 export interface PhaseTimesMessage {
   phase: string
-  counts: number[]
+  counts: readonly number[]
   seconds: number
 }
 
@@ -52,8 +52,8 @@ export interface Heartbeat {
   tensors: number
   tensorBytes: number
   eventLoopDelaySeconds: number
-  phases: PhaseTimesMessage[]
-  gpu?: GpuMessage | null
+  phases: readonly PhaseTimesMessage[]
+  gpu?: GpuMessage | null | undefined
 }
 
 export interface LogLineMessage {

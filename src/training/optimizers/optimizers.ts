@@ -11,8 +11,6 @@ const OPTIMIZERS = [sgd, adamw] as const
 export const optimizerSchema = schemaOf(OPTIMIZERS)
 export type OptimizerConfig = z.output<typeof optimizerSchema>
 
-export const OPTIMIZER_KINDS = OPTIMIZERS.map(kindOf)
-
 type OptimizerSchema = KindSchema & z.ZodType<OptimizerConfig>
 
 /** Of the optimizer that settings are for. */

@@ -12,8 +12,6 @@ const SCHEDULES = [oneCycle, cosine, step] as const
 export const scheduleSchema = schemaOf(SCHEDULES)
 export type ScheduleConfig = z.output<typeof scheduleSchema>
 
-export const SCHEDULE_KINDS = SCHEDULES.map(kindOf)
-
 type ScheduleSchema = KindSchema & z.ZodType<ScheduleConfig>
 
 /** Of the schedule that settings are for; undefined: there is none of that kind. */

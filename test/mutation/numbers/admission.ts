@@ -41,11 +41,11 @@ export const ADMISSION: readonly NumberMutation[] = [
     file: 'coordinator/services/caller.js',
     tests: ['unit/coordinator/services'],
     name: 'a caller needs no secret',
-    find: '!pool.authenticate(worker, session)',
+    find: '!connections.authenticate(worker, session)',
     replace: 'false',
   },
   {
-    file: 'coordinator/worker-report.js',
+    file: 'coordinator/read-heartbeat.js',
     tests: ['unit/metrics/metrics'],
     name: 'negative numbers of a heartbeat are taken',
     find: 'Number.isFinite(number) && number >= 0',

@@ -63,6 +63,7 @@ export const METRICS: readonly NumberMutation[] = [
   },
   {
     ...RUN,
+    file: 'coordinator/member.js',
     name: 'the age of a heartbeat is in milliseconds',
     find: 'silentMs / 1000',
     replace: 'silentMs',
@@ -70,8 +71,8 @@ export const METRICS: readonly NumberMutation[] = [
   {
     ...RUN,
     name: 'weights that were sent are counted as results that were received',
-    find: "kind: 'results', direction: 'received' }, value: bytes.results }",
-    replace: "kind: 'results', direction: 'received' }, value: bytes.weights }",
+    find: "kind: 'results', direction: 'received' }, value: trafficBytes.results }",
+    replace: "kind: 'results', direction: 'received' }, value: trafficBytes.weights }",
   },
   {
     ...RUN,

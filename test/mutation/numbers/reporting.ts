@@ -1,6 +1,6 @@
 import type { NumberMutation } from '../mutation.js'
 
-const STATE = { file: 'coordinator/run-progress.js', tests: ['unit/reporting/reporting'] }
+const RATE = { file: 'reporting/throughput.js', tests: ['unit/reporting/reporting'] }
 const BAR = { file: 'reporting/sinks/progress-line.js', tests: ['unit/reporting/reporting'] }
 const TIMELINE = { file: 'reporting/page/timeline.js', tests: ['unit/reporting/timeline', 'unit/reporting/serve-page'] }
 const LINES = { file: 'reporting/sinks/metrics-file.js', tests: ['unit/reporting/reporting'] }
@@ -25,34 +25,34 @@ const SCALARS = {
 /** What people and programs are told of a run. */
 export const REPORTING: readonly NumberMutation[] = [
   {
-    ...STATE,
+    ...RATE,
     name: 'the rate of a run counts its first step',
     find: 'if (step > 1)',
     replace: 'if (step > 0)',
   },
   {
-    ...STATE,
+    ...RATE,
     name: 'the rate of a run is per millisecond',
-    find: '(this.#batchSize * 1000) / durationMs',
-    replace: 'this.#batchSize / durationMs',
-  },
-  {
-    ...STATE,
-    name: 'the time left is for steps instead of samples',
-    find: '(this.#totalSteps - this.#step) * this.#batchSize',
-    replace: 'this.#totalSteps - this.#step',
-  },
-  {
-    ...BAR,
-    name: 'the progress line tells the rate of each worker',
     find: '(1000 * this.#batchSize) / this.#stepMs',
-    replace: '(1000 * this.#batchSize) / this.#stepMs / event.workers',
+    replace: 'this.#batchSize / this.#stepMs',
+  },
+  {
+    ...RATE,
+    name: 'the time left is the time since the begin',
+    find: '(this.#totalSteps - this.#step) * this.#stepMs',
+    replace: 'this.#step * this.#stepMs',
+  },
+  {
+    ...RATE,
+    name: 'the rate of a run is that of its second step for long',
+    find: 'Math.max(MIN_WEIGHT, 1 / (step - 1))',
+    replace: '(step === 2 ? 1 : MIN_WEIGHT)',
   },
   {
     ...BAR,
-    name: 'the progress line tells the time since the begin as left',
-    find: '(this.#totalSteps - step) * this.#stepMs',
-    replace: 'step * this.#stepMs',
+    name: 'the progress line shows the rate of each worker',
+    find: '`${samplesPerSecond.toFixed(0)} images/s`',
+    replace: '`${(samplesPerSecond / event.workers).toFixed(0)} images/s`',
   },
   {
     ...LINES,

@@ -31,7 +31,7 @@ describe('the coordinator says why a worker left', () => {
   const stop = new AbortController()
   const connections = new OpenConnections({
     maxUnused: 64,
-    isInUse: (peer) => pool.isCaller(peer),
+    isInUse: (peer) => pool.connections.isCaller(peer),
     report: () => undefined,
   })
   const server = new grpc.Server({ interceptors: [connections.interceptor] })
@@ -40,7 +40,12 @@ describe('the coordinator says why a worker left', () => {
   before(async () => {
     server.addService(
       Control.service,
-      controlService(pool, { run: '{}', heartbeatMs: DEFAULT_LIMITS.heartbeatMs, logLevel: 'warn', runName: 'r' }),
+      controlService(pool.connections, {
+        run: '{}',
+        heartbeatMs: DEFAULT_LIMITS.heartbeatMs,
+        logLevel: 'warn',
+        runName: 'r',
+      }),
     )
     server.addService(
       Data.service,

@@ -7,12 +7,14 @@ import path from 'node:path'
 import { text as readAll } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { WorkerStatusView } from '../../../src/coordinator/membership.js'
+import { Member } from '../../../src/coordinator/member.js'
+import { readHeartbeat } from '../../../src/coordinator/read-heartbeat.js'
+import { RunProgress } from '../../../src/reporting/run-progress.js'
 import type { RunIdentity } from '../../../src/reporting/run-identity.js'
 import type { MetricsSource } from '../../../src/reporting/sinks/prometheus-metrics.js'
 import { PrometheusMetrics } from '../../../src/reporting/sinks/prometheus-metrics.js'
-import { readHeartbeat } from '../../../src/coordinator/worker-report.js'
 import { PHASE_BUCKETS, phaseMean, PhaseTimes } from '../../../src/metrics/phases.js'
+import type { WorkerStats } from '../../../src/metrics/worker-stats.js'
 import { serveMetrics } from '../../../src/metrics/serve-metrics.js'
 import { generatedFiles } from '../../../generators/generated-files.js'
 import type { ConvoyError } from '../../../src/shared/errors.js'
@@ -25,7 +27,7 @@ import { until } from '../../support/until.js'
 import { EVENTS, worker } from '../../support/example-run.js'
 
 const counts = new Array<number>(PHASE_BUCKETS.length + 1).fill(1)
-const HEARTBEAT: Heartbeat = {
+const HEARTBEAT: WorkerStats = {
   shardsDone: 3,
   residentBytes: 1e8,
   tensors: 40,
@@ -35,7 +37,13 @@ const HEARTBEAT: Heartbeat = {
 }
 
 const NOBODY: MetricsSource = {
-  ...{ state: () => 'waiting', workerCount: 0, workers: () => [], workerPhases: () => [], traffic: () => [] },
+  ...{
+    progress: () => new RunProgress().summary,
+    workerCount: 0,
+    workers: () => [],
+    workerPhases: () => [],
+    traffic: () => [],
+  },
 }
 
 const IDENTITY: RunIdentity = { run: '20261128T163434Z_x', name: 'x', recipe: 'quick', version: '1.2.3' }
@@ -159,12 +167,16 @@ describe('metrics', () => {
 
   it('have the unit and the labels that their names say', async () => {
     const metrics = new PrometheusMetrics(() => 0, IDENTITY)
-    const status: WorkerStatusView = {
-      ...{ ...readHeartbeat(HEARTBEAT), ...worker, state: 'ready', silentMs: 1_500, score: undefined, leases: 1 },
-      ...{ samples: 64, refused: 2, reissued: { failed: 3, bad_result: 4 } },
-      bytes: { results: 10, weights: 20, samples: 30 },
-    }
-    metrics.watch({ ...NOBODY, workers: () => [status] })
+    const member = new Member(worker.id, { ...worker, incarnation: 'i', host: 'h' })
+    member.stats = readHeartbeat(HEARTBEAT)
+    const { counts } = member
+    Object.assign(counts, { samples: 64, resultsRefused: 2 })
+    Object.assign(counts.shardsReissued, { failed: 3, bad_result: 4 })
+    Object.assign(counts.trafficBytes, { results: 10, weights: 20, samples: 30 })
+    const lease = { id: 1, task: 1, worker: worker.id, firstShard: 0, shardCount: 1 }
+    const ofScheduler = { id: worker.id, name: worker.name, lease, shardMs: 3, stragglerRatio: 2.5 }
+    const snapshot = member.snapshot({ ...ofScheduler, state: 'busy', silentMs: 1_500 })
+    metrics.watch({ ...NOBODY, workers: () => [snapshot] })
     for (const event of EVENTS) metrics.observe(event)
     for (const code of ['not_finite', 'absurd', 'malformed'] as const)
       metrics.observe({ kind: 'refused', worker, code, reason: 'in layer x' })
@@ -178,6 +190,7 @@ describe('metrics', () => {
       'convoy_phase_duration_seconds_sum{role="coordinator",phase="apply"} 0.024',
       'convoy_phase_duration_seconds_sum{role="coordinator",phase="evaluate"} 0.01',
       `convoy_worker_heartbeat_age_seconds{${of}} 1.5`,
+      `convoy_worker_straggler_ratio{${of}} 2.5`,
       `convoy_worker_leases{${of}} 1`,
       `convoy_worker_results_refused_total{${of}} 2`,
       `convoy_worker_samples_total{${of}} 64`,
@@ -288,7 +301,7 @@ describe('phases', () => {
 })
 
 describe('a heartbeat', () => {
-  it('that makes sense is taken as it is', () => {
+  it('that is valid is taken as it is', () => {
     const gpu = { utilization: 1, memoryUsedBytes: 1, memoryBytes: 2, temperatureCelsius: 60, powerWatts: 100 }
     assert.deepEqual(readHeartbeat({ ...HEARTBEAT, gpu }), { ...HEARTBEAT, gpu })
     assert.equal(readHeartbeat({ ...HEARTBEAT, gpu: null }).gpu, undefined)
@@ -309,7 +322,7 @@ describe('a heartbeat', () => {
     it(`with ${what} is refused`, () => {
       assert.throws(
         () => readHeartbeat({ ...HEARTBEAT, ...part }),
-        (error: ConvoyError) => error.code === 'protocol' && error.message.startsWith('A heartbeat holds'),
+        (error: ConvoyError) => error.code === 'protocol' && error.message.startsWith('Heartbeat holds'),
       )
     })
   }
@@ -346,12 +359,12 @@ describe('readings of nvidia-smi', () => {
     writeFileSync(answer, '37, 1024, 143771, 41, 123.45\n')
     const heartbeatStats = new HeartbeatStats(device, (text) => warnings.push(text), 20)
     try {
-      await until('a reading', () => heartbeatStats.heartbeat().gpu?.temperatureCelsius === 41)
+      await until('a reading', () => heartbeatStats.take().gpu?.temperatureCelsius === 41)
       rmSync(answer)
-      await until('no reading', () => heartbeatStats.heartbeat().gpu === undefined)
-      await until('a time of the event loop', () => heartbeatStats.heartbeat().eventLoopDelaySeconds > 0)
+      await until('no reading', () => heartbeatStats.take().gpu === undefined)
+      await until('a time of the event loop', () => heartbeatStats.take().eventLoopDelaySeconds > 0)
       writeFileSync(answer, '37, 1024, 143771, 42, 123.45\n')
-      await until('another reading', () => heartbeatStats.heartbeat().gpu?.temperatureCelsius === 42)
+      await until('another reading', () => heartbeatStats.take().gpu?.temperatureCelsius === 42)
       assert.equal(warnings.length, 1)
       assert.match(warnings[0]!, /^The GPU cannot be read: /)
     } finally {
@@ -363,7 +376,7 @@ describe('readings of nvidia-smi', () => {
 
   for (const text of ['', 'No devices were found', '1, 2, 3, 4', '1, 2, 3, 4, x', '-1, 2, 3, 4, 5', '1, , 3, 4, 5'])
     it(`are none in “${text}”`, () => {
-      assert.throws(() => parseGpu(text), /nvidia-smi said/)
+      assert.throws(() => parseGpu(text), /nvidia-smi printed/)
     })
 
   const smi = spawnSync('nvidia-smi', ['-L']).status === 0

@@ -13,7 +13,7 @@ import { ProgressLine } from '../../../src/reporting/sinks/progress-line.js'
 import { createProgressDisplay } from '../../../src/reporting/sinks/terminal-progress.js'
 import { Terminal } from '../../../src/shared/terminal.js'
 import { isRunGoingOn } from '../../../src/reporting/run-lock.js'
-import { RunProgress } from '../../../src/coordinator/run-progress.js'
+import { RunProgress } from '../../../src/reporting/run-progress.js'
 import type { RunEvent, RunResult } from '../../../src/training/run-events.js'
 import type { ConvoyError } from '../../../src/shared/errors.js'
 import { EVENTS, result, worker } from '../../support/example-run.js'
@@ -99,13 +99,26 @@ describe('run directory', () => {
   })
 })
 
+/** A progress line, and what feeds it. */
+function progressLine() {
+  const progress = new RunProgress()
+  const line = new ProgressLine(progress)
+  const observe = (event: RunEvent): void => {
+    progress.observe(event)
+    line.observe(event)
+  }
+  return { line, observe }
+}
+
 describe('progress', () => {
   it('on a pipe is plain lines: steps now and then, every evaluation and every worker', async () => {
     const stream = new PassThrough()
     let now = 0
-    const display = createProgressDisplay(new Terminal(stream as unknown as NodeJS.WriteStream), () => now)
+    const progress = new RunProgress()
+    const display = createProgressDisplay(new Terminal(stream as unknown as NodeJS.WriteStream), progress, () => now)
     const log = new RunLog(scratch, 'info', display, () => undefined)
     for (const event of EVENTS) {
+      progress.observe(event)
       display.observe(event)
       log.observe(event)
       now += 1000
@@ -126,21 +139,19 @@ describe('progress', () => {
     }
   })
 
-  it('on a terminal says that nobody works, and no speed that the first step would lie about', () => {
-    const progress = new ProgressLine()
-    for (const event of EVENTS.slice(0, 4)) progress.observe(event)
-    assert.equal(progress.within(80), '██████████░░░░░░░░░░  1/2  epoch 0.50  loss 2.000  accuracy 25.0 %  1 worker')
-    progress.observe({ kind: 'waiting' })
-    assert.equal(progress.within(80), '██████████░░░░░░░░░░  1/2  waiting for workers')
+  it('on a terminal shows that the run waits, and no rate after the first step alone', () => {
+    const { line, observe } = progressLine()
+    for (const event of EVENTS.slice(0, 4)) observe(event)
+    assert.equal(line.within(80), '██████████░░░░░░░░░░  1/2  epoch 0.50  loss 2.000  accuracy 25.0 %  1 worker')
+    observe({ kind: 'waiting' })
+    assert.equal(line.within(80), '██████████░░░░░░░░░░  1/2  waiting for workers')
   })
 
-  it('on a terminal tells the rate of all workers together, and the time that is left', () => {
-    const progress = new ProgressLine()
+  it('on a terminal shows the rate of all workers together, and the time that is left', () => {
+    const { line, observe } = progressLine()
     for (const event of EVENTS.filter(({ kind }) => kind === 'started' || kind === 'step'))
-      progress.observe(
-        event.kind === 'started' ? { ...event, totalSteps: 702 } : ({ ...event, workers: 2 } as RunEvent),
-      )
-    assert.match(progress.plain(), /^step 2\/702 .* 1280 images\/s {2}2 workers {2}1 min 10 s left$/)
+      observe(event.kind === 'started' ? { ...event, totalSteps: 702 } : ({ ...event, workers: 2 } as RunEvent))
+    assert.match(line.plain(), /^step 2\/702 .* 1280 images\/s {2}2 workers {2}1 min 10 s left$/)
   })
 
   it('ends in a table with accuracy by class and the confusion matrix', () => {
@@ -225,7 +236,8 @@ describe('the state of a run', () => {
     // 128 samples each.
     for (const [index, durationMs] of [100, 200].entries())
       progress.observe({ ...step, step: 2 + index, durationMs, workers: 2 })
-    const rate = 0.95 * 1_280 + 0.05 * 640
+    // The mean of 100 and 200 ms.
+    const rate = 128 / 0.15
     const { samplesPerSecond, secondsLeft } = progress.summary
     assert.ok(Math.abs(samplesPerSecond - rate) < 1e-9)
     assert.ok(Math.abs(secondsLeft - (7 * 128) / rate) < 1e-9)

@@ -59,14 +59,15 @@ describe('the timeline of a run', () => {
     assert.deepEqual(timeline.takeUpdate()?.lines, [])
   })
 
-  it('marks as faults what the log warns of, and nothing else', () => {
+  it('marks as faults the events that are warnings in the log, and leaves out the expected ones', () => {
     const refused = (code: RejectionCode): RunEvent => ({ kind: 'refused', worker, code, reason: code })
-    const events = [refused('stale'), refused('audited'), refused('not_finite'), ...EVENTS.slice(1, 2)]
+    const rescued: RunEvent = { kind: 'rescued', workerId: 1, lateId: 2, shards: 1 }
+    const events = [refused('stale'), refused('audited'), rescued, refused('not_finite'), ...EVENTS.slice(1, 3)]
     assert.deepEqual(
       timelineOf(events)
         .snapshot()
         .lines.map(({ kind }) => kind),
-      ['note', 'note', 'fault', 'fault'],
+      ['fault', 'fault', 'joined'],
     )
   })
 

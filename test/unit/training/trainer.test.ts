@@ -62,8 +62,14 @@ async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
   const evaluated: { split: string; sha256: string }[] = []
   let leases = 0
   for (const name of ['a', 'b']) {
-    const { worker } = pool.join({ protocol: PROTOCOL_VERSION, name, device: DEVICE, incarnation: name, host: 'h' })
-    pool.connect(worker, {
+    const { worker } = pool.connections.join({
+      protocol: PROTOCOL_VERSION,
+      name,
+      device: DEVICE,
+      incarnation: name,
+      host: 'h',
+    })
+    pool.connections.connect(worker, {
       send: ({ lease }) => {
         if (lease === undefined) return
         const isGradient = lease.work === 'WORK_GRADIENT'
@@ -82,7 +88,7 @@ async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
       },
       drop: () => undefined,
     })
-    pool.receive(worker, { ready: {} })
+    pool.connections.receive(worker, { ready: {} })
   }
   const { signal } = new AbortController()
   const ofRun = { ...description, config }

@@ -5,9 +5,6 @@ import { described } from './facts.js'
 import { count, counted, duration, moment, share } from './format.js'
 import { isOver } from './result-view.js'
 
-/** Number of steps for the mean of the current rate. */
-const RECENT_STEPS = 50
-
 /** Name, progress and speed of the run; after its end, the totals. @param connected whether the numbers are live */
 export function showRun(run: Snapshot, connected: boolean): void {
   const { header, points, status } = run
@@ -42,13 +39,13 @@ function presentFacts(run: Snapshot, header: NonNullable<Snapshot['header']>, co
   const { points, evaluations, status } = run
   const last = points.at(-1)
   const best = evaluations.filter(({ split }) => split === 'validation').map(({ accuracy }) => accuracy)
-  const stepMs = recentStepMs(run)
+  const { samplesPerSecond = 0, secondsLeft = 0 } = status ?? {}
   return [
     ['Started', moment(header.startedSeconds)],
-    ['Time left', last && connected ? timeLeft(header.totalSteps - last.step, stepMs) : undefined],
+    ['Time left', last && connected ? timeLeft(header.totalSteps - last.step, secondsLeft) : undefined],
     ['Step', last && `${count(last.step)} of ${count(header.totalSteps)}`],
     ['Epoch', last && `${last.epoch.toFixed(2)} of ${count(header.config.epochs)}`],
-    ['Images/s', last && count((1000 * header.config.batchSize) / stepMs)],
+    ['Images/s', samplesPerSecond > 0 ? count(samplesPerSecond) : undefined],
     ['Efficiency', status && efficiency(status), EFFICIENCY],
     ['Loss of the batch', last?.loss.toFixed(4)],
     ['Accuracy of the batch', last && share(last.accuracy)],
@@ -61,7 +58,7 @@ function pastFacts(run: Snapshot, header: NonNullable<Snapshot['header']>): Fact
   const last = points.at(-1)
   const end = status?.end
   const seconds = outcome?.seconds ?? (end && Date.parse(end.at) / 1000 - header.startedSeconds)
-  const rate = outcome?.samplesPerSecond ?? (last && (1000 * header.config.batchSize) / recentStepMs(run))
+  const rate = outcome?.samplesPerSecond ?? status?.samplesPerSecond
   return [
     ['Started', moment(header.startedSeconds)],
     ['Ended', end && moment(end.at)],
@@ -85,13 +82,9 @@ function took(peak: number | undefined, all: number): string {
 
 const EFFICIENCY = "The share of the workers' time that goes into forward and backward passes"
 
-function recentStepMs({ points }: Snapshot): number {
-  const recent = points.slice(-RECENT_STEPS)
-  return recent.reduce((sum, { durationMs }) => sum + durationMs, 0) / Math.max(1, recent.length)
-}
-
-function timeLeft(steps: number, stepMs: number): string {
-  return steps > 0 ? duration((steps * stepMs) / 1000) : 'evaluating'
+function timeLeft(steps: number, seconds: number): string | undefined {
+  if (steps === 0) return 'evaluating'
+  return seconds > 0 ? duration(seconds) : undefined
 }
 
 function stateWithoutHeader(status: RunStatus | undefined): string {

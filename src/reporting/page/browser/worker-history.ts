@@ -71,5 +71,5 @@ function recorded(value: number | undefined, of: (value: number) => string): str
 }
 
 function slowness(worker: PageWorker | undefined): string {
-  return worker?.score === undefined ? '' : `${worker.score.toFixed(2)}×`
+  return worker?.stragglerRatio === undefined ? '' : `${worker.stragglerRatio.toFixed(2)}×`
 }

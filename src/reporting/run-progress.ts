@@ -2,28 +2,28 @@ import type { StatusReply } from '../shared/protocol/messages.js'
 import type { RunState } from '../scheduler/run-states.js'
 import { checkRunTransition, isOver } from '../scheduler/run-states.js'
 import type { RunEvent } from '../training/run-events.js'
+import { Throughput } from './throughput.js'
 
-/** How much the newest step weighs in the rate that people see. */
-const RATE_WEIGHT = 0.05
+/** A run in a few numbers: bar, `convoy status`, page and metrics all read these. */
+export type RunSummary = Omit<StatusReply, 'runDirectory' | 'workers'> & { readonly state: RunState }
 
-/** The run in a few numbers, for `convoy status`. */
+/** Keeps the summary of a run, from its events. */
 export class RunProgress {
+  readonly #throughput = new Throughput()
   #state: RunState = 'waiting'
-  /** What the run does as soon as there is a worker. */
+  /** State as soon as a worker can compute. */
   #activity: 'training' | 'evaluating' = 'training'
   #totalSteps = 0
   #step = 0
   #epoch = 0
   #loss = 0
   #accuracy = 0
-  #samplesPerSecond = 0
-  #batchSize = 0
 
   observe(event: RunEvent): void {
     switch (event.kind) {
       case 'started':
         this.#totalSteps = event.totalSteps
-        this.#batchSize = event.config.batchSize
+        this.#throughput.started(event.totalSteps, event.config.batchSize)
         break
       case 'waiting':
         this.#become('waiting')
@@ -33,10 +33,7 @@ export class RunProgress {
         break
       case 'step': {
         const { step, epoch, loss, accuracy, durationMs } = event
-        const rate = (this.#batchSize * 1000) / durationMs
-        const before = this.#samplesPerSecond
-        // The first step waits for workers to start: it says nothing about speed.
-        if (step > 1) this.#samplesPerSecond = step === 2 ? rate : (1 - RATE_WEIGHT) * before + RATE_WEIGHT * rate
+        this.#throughput.step(step, durationMs)
         this.#step = step
         this.#epoch = epoch
         this.#loss = loss
@@ -60,22 +57,21 @@ export class RunProgress {
     this.#become(state)
   }
 
-  get summary(): Omit<StatusReply, 'runDirectory' | 'workers'> & { state: RunState } {
-    const samplesLeft = (this.#totalSteps - this.#step) * this.#batchSize
+  get summary(): RunSummary {
     return {
       state: this.#state,
       step: this.#step,
       totalSteps: this.#totalSteps,
       epoch: this.#epoch,
       loss: this.#loss,
-      samplesPerSecond: this.#samplesPerSecond,
+      samplesPerSecond: this.#throughput.samplesPerSecond,
       accuracy: this.#accuracy,
-      secondsLeft: this.#samplesPerSecond > 0 ? samplesLeft / this.#samplesPerSecond : 0,
+      secondsLeft: this.#throughput.secondsLeft,
     }
   }
 
   #become(state: RunState): void {
-    // Workers come and go after the end too.
+    // Workers also join and leave after the end.
     if (state === this.#state || isOver(this.#state)) return
     checkRunTransition(this.#state, state)
     this.#state = state

@@ -1,12 +1,18 @@
 import type { NameOf } from './definitions.js'
+import type { PhaseReport } from './phases.js'
 
-/** The numbers that a worker reports about itself, in bytes, seconds, degrees Celsius and watts. */
-export interface WorkerNumbers {
+/** Measurements of a worker: its heartbeats carry them, metrics and page show them. Bytes, seconds, degrees and watts. */
+export interface WorkerStats {
+  /** Shards computed since the worker joined, those of evaluations included. */
   readonly shardsDone: number
   readonly residentBytes: number
   readonly tensors: number
   readonly tensorBytes: number
+  /** Longest delay since the previous heartbeat. */
   readonly eventLoopDelaySeconds: number
+  /** Since the worker joined; each phase at most once. */
+  readonly phases: readonly PhaseReport[]
+  /** Absent: the worker computes on no GPU, or nvidia-smi reports nothing. A field is absent when the GPU does not report it. */
   readonly gpu?:
     | {
         readonly utilization?: number
@@ -15,8 +21,13 @@ export interface WorkerNumbers {
         readonly temperatureCelsius?: number
         readonly powerWatts?: number
       }
-    | null
     | undefined
+}
+
+/** Stats of a worker before its first heartbeat. */
+export const NO_STATS: WorkerStats = {
+  ...{ shardsDone: 0, residentBytes: 0, tensors: 0, tensorBytes: 0, eventLoopDelaySeconds: 0 },
+  phases: [],
 }
 
 /** The metrics of a worker that come from its heartbeats. Undefined: no value. */
@@ -31,4 +42,4 @@ export const WORKER_VALUES = {
   worker_gpu_memory_bytes: ({ gpu }) => gpu?.memoryBytes,
   worker_gpu_temperature_celsius: ({ gpu }) => gpu?.temperatureCelsius,
   worker_gpu_power_watts: ({ gpu }) => gpu?.powerWatts,
-} as const satisfies Partial<Record<NameOf<'gauge' | 'counter'>, (worker: WorkerNumbers) => number | undefined>>
+} as const satisfies Partial<Record<NameOf<'gauge' | 'counter'>, (worker: WorkerStats) => number | undefined>>

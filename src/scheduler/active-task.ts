@@ -1,0 +1,112 @@
+import type { Audit } from './audit.js'
+import { Audits } from './audits.js'
+import type { SchedulerLimits } from './limits.js'
+import { LiveLeases } from './live-leases.js'
+import type { Lease, Task } from './scheduler-events.js'
+import { holds } from './scheduler-events.js'
+import type { WorkKind } from './speeds.js'
+import { StragglerPolicy } from './straggler-policy.js'
+import type { Block } from './task-shards.js'
+import { TaskShards } from './task-shards.js'
+import type { WorkerRecord, WorkerTable } from './worker-table.js'
+
+/**
+ * The next block for a worker.
+ * - audit: computed once more, to compare
+ * - open: leased to no worker
+ * - rescue: another worker, `late`, holds it and is overdue
+ */
+export type Choice =
+  | { readonly kind: 'audit'; readonly block: Block; readonly audit: Audit }
+  | { readonly kind: 'open'; readonly block: Block }
+  | { readonly kind: 'rescue'; readonly block: Block; readonly late: number }
+
+/** The task in work: its shards, the leases on them and their audits; and which block a worker gets next. */
+export class ActiveTask {
+  readonly id: number
+  readonly kind: WorkKind
+  readonly shards: TaskShards
+  readonly leases = new LiveLeases()
+  readonly audits: Audits
+  readonly stragglers: StragglerPolicy
+  readonly #limits: SchedulerLimits
+  readonly #workers: WorkerTable
+
+  /** @param auditEvery one lease in so many is audited; 0: none */
+  constructor({ id, kind, shards }: Task, limits: SchedulerLimits, workers: WorkerTable, auditEvery: number) {
+    this.id = id
+    this.kind = kind
+    this.shards = new TaskShards(shards)
+    this.audits = new Audits(workers, this.shards, auditEvery)
+    this.stragglers = new StragglerPolicy(limits, workers, this.shards, kind)
+    this.#limits = limits
+    this.#workers = workers
+  }
+
+  /** When the next lease is overdue that is not yet. Infinity: none. */
+  get nextOverdueMs(): number {
+    const overdueMs = this.leases.all.map((lease) => this.stragglers.overdueMs(lease))
+    return Math.min(...overdueMs.filter((ms) => ms > this.#workers.nowMs))
+  }
+
+  /** Shards of each idle worker's share. */
+  shares(): Map<WorkerRecord, number> {
+    return this.stragglers.shares(this.shards.countOf(this.#isOpen))
+  }
+
+  /**
+   * The block that an idle worker gets. A worker for which waiting pays more is marked as passed over.
+   * @param share at most so many shards
+   * @returns undefined when there is none for it
+   */
+  choose(worker: WorkerRecord, share: number): Choice | undefined {
+    const audit = this.audits.neededFrom(worker)
+    if (audit !== undefined) return { kind: 'audit', block: audit, audit }
+    const block = this.shards.block(share, this.#takeable(worker, this.#isOpen))
+    if (block !== undefined) {
+      if (this.stragglers.isWorth(worker, block)) return { kind: 'open', block }
+      worker.passedOver = true
+    }
+    return this.#chooseLate(worker, share)
+  }
+
+  /** The audit that a new lease on the chosen block belongs to, if any. */
+  auditOf(choice: Choice, lease: number, worker: WorkerRecord): Audit | undefined {
+    if (choice.kind === 'audit') return choice.audit
+    return choice.kind === 'open' ? this.audits.begin(lease, choice.block, worker) : undefined
+  }
+
+  /** Whether the shards of a block failed, or were lost with their workers, too often to try again, and which of the two. */
+  giveUpCause(block: Lease): 'failures' | 'losses' | undefined {
+    const { failures, losses, failedBy } = this.shards.worst(block)
+    const { workersPerShard, failuresPerShard, lossesPerShard } = this.#limits
+    const isOften = failedBy.length >= workersPerShard || failures >= failuresPerShard
+    if (isOften && this.isExhausted(block)) return 'failures'
+    return losses >= lossesPerShard ? 'losses' : undefined
+  }
+
+  /** Whether no worker is left whose result could tell a broken worker from broken data. */
+  isExhausted(block: Lease): boolean {
+    return this.shards.isExhausted(block, this.#workers.eligible(), this.#limits.workersPerShard)
+  }
+
+  /** A block that another worker is late with, to compute it a second time. */
+  #chooseLate(worker: WorkerRecord, share: number): Choice | undefined {
+    const late = this.leases.all.filter(
+      (lease) => lease.worker !== worker.id && !lease.audit && this.stragglers.overdueMs(lease) <= this.#workers.nowMs,
+    )
+    if (late.length === 0) return undefined
+    const isLate = (shard: number): boolean =>
+      late.some((lease) => holds(lease, shard)) && this.leases.countOf(shard) < this.#limits.leasesPerShard
+    const block = this.shards.block(share, this.#takeable(worker, isLate))
+    if (block === undefined) return undefined
+    return { kind: 'rescue', block, late: late.find((lease) => holds(lease, block.first))!.worker }
+  }
+
+  readonly #isOpen = (shard: number): boolean => this.leases.countOf(shard) === 0 && !this.audits.covers(shard)
+
+  #takeable(worker: WorkerRecord, matches: (shard: number) => boolean): (shard: number) => boolean {
+    const eligible = this.#workers.eligible()
+    return (shard) => matches(shard) && this.shards.mayTake(shard, worker, eligible)
+  }
+}

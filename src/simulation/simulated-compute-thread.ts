@@ -1,0 +1,141 @@
+import type { SplitName } from '../data/dataset.js'
+import type { LeaseMessage } from '../shared/protocol/messages.js'
+import { ReductionTree } from '../shared/reduction-tree.js'
+import { OUTDATED, WorkerLeases } from '../worker/worker-leases.js'
+import type { SeededDraws } from './seeded-draws.js'
+import type { SimulatedProcess } from './simulated-process.js'
+import type { VirtualTime } from './virtual-time.js'
+
+/** Speed and faults of a simulated worker. */
+export interface WorkerTraits {
+  readonly name: string
+  /** From start to the first join: loading TensorFlow. */
+  readonly bootMs: number
+  /** From the control stream to ready. */
+  readonly syncMs: number
+  /** For one shard, while nothing slows it down. */
+  readonly shardMs: number
+  /** Relative spread of {@link shardMs}. */
+  readonly jitter: number
+  /**
+   * - crash: its process dies on every lease
+   * - nan: every value that it returns is NaN
+   * - flip: a bit of what it returns is wrong
+   * - refuse: it reports every lease as failed
+   */
+  readonly flaw: 'none' | 'crash' | 'nan' | 'flip' | 'refuse'
+}
+
+/** Computes the vector of a shard. */
+export interface ShardFunctions {
+  gradient(step: number, shard: number, weights: Float32Array): Float32Array<ArrayBuffer>
+  evaluate(split: SplitName, shard: number, weights: Float32Array): Float32Array<ArrayBuffer>
+}
+
+export interface SimulatedComputeThreadOptions {
+  readonly traits: WorkerTraits
+  readonly process: SimulatedProcess
+  readonly time: VirtualTime
+  readonly draws: SeededDraws
+  readonly problem: ShardFunctions
+  /** Factor on the time of a shard when so many others of this machine compute too. */
+  readonly crowding: () => number
+  readonly requestWeights: () => void
+  readonly onResult: (lease: number, sum: Float32Array<ArrayBuffer>) => void
+  readonly onFailed: (lease: number, reason: string) => void
+}
+
+/**
+ * The compute thread of a worker (compute-thread-entry.ts) in virtual time, with the real {@link WorkerLeases}. A shard that was begun
+ * is finished even when its lease is revoked.
+ */
+export class SimulatedComputeThread {
+  readonly #options: SimulatedComputeThreadOptions
+  readonly #leases = new WorkerLeases()
+  /** Times slower than its traits. */
+  slowness = 1
+  #membership = 0
+  #weights: Float32Array = new Float32Array(0)
+  #freeMs = 0
+  #shardsDone = 0
+  #computing = 0
+
+  constructor(options: SimulatedComputeThreadOptions) {
+    this.#options = options
+  }
+
+  get shardsDone(): number {
+    return this.#shardsDone
+  }
+
+  get isComputing(): boolean {
+    return this.#computing > 0
+  }
+
+  /** The process starts. */
+  start(): void {
+    this.#shardsDone = 0
+    this.#computing = 0
+    this.reset()
+  }
+
+  /** A membership begins or ends: leases of the one before are void. */
+  reset(): void {
+    this.#membership++
+    this.#leases.reset()
+  }
+
+  take(lease: LeaseMessage): void {
+    if (this.#leases.take(lease)) this.#options.requestWeights()
+    this.#startWaiting()
+  }
+
+  revoke(lease: number): void {
+    this.#leases.revoke(lease)
+  }
+
+  takeWeights(version: number, values: Float32Array): void {
+    if (this.#leases.takeWeights(version)) this.#weights = values
+    this.#startWaiting()
+  }
+
+  #startWaiting(): void {
+    const started = this.#leases.start()
+    if (started === undefined) return
+    const { lease, state } = started
+    if (state === 'outdated') this.#options.onFailed(lease.lease, OUTDATED)
+    else this.#compute(lease, 0, new ReductionTree(lease.shardCount))
+  }
+
+  #compute(lease: LeaseMessage, index: number, tree: ReductionTree): void {
+    const { time, draws, crowding, traits, process, onResult, onFailed } = this.#options
+    const { jitter, shardMs } = traits
+    const weights = this.#weights
+    this.#computing++
+    const tookMs = shardMs * this.slowness * crowding() * (1 + jitter * (2 * draws.unit() - 1))
+    this.#freeMs = Math.max(this.#freeMs, time.nowMs) + tookMs
+    const membership = this.#membership
+    process.after(this.#freeMs - time.nowMs, () => {
+      this.#computing--
+      if (membership !== this.#membership) return
+      const sum = tree.add(index, 1, this.#vectorOf(lease, lease.firstShard + index, weights))
+      this.#shardsDone++
+      // A finished result is delivered even when the lease was revoked meanwhile.
+      if (sum !== undefined) return onResult(lease.lease, sum)
+      const state = this.#leases.stateOf(lease)
+      if (state === 'current') this.#compute(lease, index + 1, tree)
+      else if (state === 'outdated') onFailed(lease.lease, OUTDATED)
+    })
+  }
+
+  #vectorOf(lease: LeaseMessage, shard: number, weights: Float32Array): Float32Array<ArrayBuffer> {
+    const { problem, traits } = this.#options
+    const vector =
+      lease.work === 'WORK_GRADIENT'
+        ? problem.gradient(lease.step, shard, weights)
+        : problem.evaluate(lease.split as SplitName, shard, weights)
+    if (traits.flaw === 'nan') vector.fill(NaN)
+    else if (traits.flaw === 'flip') vector[0] = vector[0]! + 1
+    return vector
+  }
+}
