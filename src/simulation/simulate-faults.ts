@@ -49,7 +49,7 @@ class FaultSimulation {
   readonly #limits: SchedulerLimits
   readonly #time = new VirtualTime()
   readonly #problem: TinyProblem
-  readonly #expected: readonly string[]
+  #expected: readonly string[] = []
   readonly #workers: SimulatedWorker[]
   /** The newest lines. */
   readonly #history: string[] = []
@@ -58,6 +58,7 @@ class FaultSimulation {
   #wasObserved = false
   #violation: string | undefined
   #outcome: TrainingOutcome | undefined
+  readonly #evaluationChecks: Promise<void>[] = []
   #wakeStep: () => void = () => undefined
 
   constructor(scenario: FaultScenario, limits: SchedulerLimits) {
@@ -65,7 +66,6 @@ class FaultSimulation {
     this.#limits = limits
     const { seed, shards, steps, link, workers } = scenario
     this.#problem = new TinyProblem(shards, steps)
-    this.#expected = referenceHashes(shards, steps)
     this.#workers = workers.map((traits, index) => {
       const draws = new SeededDraws(seed, index + 1)
       return new SimulatedWorker(traits, {
@@ -78,7 +78,8 @@ class FaultSimulation {
   }
 
   async run(): Promise<SimulatedOutcome> {
-    const { quietAtMs, faults } = this.#scenario
+    const { quietAtMs, faults, shards, steps } = this.#scenario
+    this.#expected = await referenceHashes(shards, steps)
     this.#startCoordinator()
     for (const worker of this.#workers) worker.start()
     for (const fault of faults) {
@@ -109,6 +110,7 @@ class FaultSimulation {
         wasIdle = isIdle
         this.#checkPool(events % SILENCE_EVERY === 0)
       }
+      await Promise.all(this.#evaluationChecks)
       if (this.#outcome !== undefined) this.#checkOutcome(this.#outcome)
     } catch (thrown) {
       const error = ConvoyError.from(thrown)
@@ -178,7 +180,7 @@ class FaultSimulation {
     if (event.kind === 'worker-joined') this.#wakeStep()
     const line = event.kind === 'step' ? `step ${event.step}` : describeEvent(event)
     if (line !== undefined) this.#record(line)
-    if (event.kind === 'evaluated') this.#checkEvaluation(event.result)
+    if (event.kind === 'evaluated') this.#evaluationChecks.push(this.#checkEvaluation(event.result))
     if (event.kind !== 'step') return
     if (event.step !== this.#step + 1) this.#violate(`step ${event.step} came after step ${this.#step}`)
     this.#step = event.step
@@ -191,9 +193,9 @@ class FaultSimulation {
       this.#violate(`the weights after step ${step} are not those of the run without faults`)
   }
 
-  #checkEvaluation({ split, step, confusion, loss, samples }: EvaluationResult): void {
+  async #checkEvaluation({ split, step, confusion, loss, samples }: EvaluationResult): Promise<void> {
     this.#checkWeights(step)
-    const expected = referenceEvaluation(this.#problem, split, this.#coordinator!.publishedWeights.values)
+    const expected = await referenceEvaluation(this.#problem, split, this.#coordinator!.publishedWeights.values)
     if ([...confusion.flat(), loss * samples].some((value, index) => Math.fround(value) !== expected[index]))
       this.#violate(`the evaluation of the ${split} split after step ${step} is not that of the run without faults`)
   }

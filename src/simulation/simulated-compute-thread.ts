@@ -1,6 +1,7 @@
 import type { SplitName } from '../data/dataset.js'
 import type { LeaseMessage } from '../shared/protocol/messages.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
+import type { ShardFunctions } from '../training/plain-gradient-source.js'
 import { OUTDATED, WorkerLeases } from '../worker/worker-leases.js'
 import type { SeededDraws } from './seeded-draws.js'
 import type { SimulatedProcess } from './simulated-process.js'
@@ -24,12 +25,6 @@ export interface WorkerTraits {
    * - refuse: it reports every lease as failed
    */
   readonly flaw: 'none' | 'crash' | 'nan' | 'flip' | 'refuse'
-}
-
-/** Computes the vector of a shard. */
-export interface ShardFunctions {
-  gradient(step: number, shard: number, weights: Float32Array): Float32Array<ArrayBuffer>
-  evaluate(split: SplitName, shard: number, weights: Float32Array): Float32Array<ArrayBuffer>
 }
 
 export interface SimulatedComputeThreadOptions {

@@ -70,6 +70,11 @@ export class TinyProblem {
     this.#stream = new SampleStream(this.split.train, config.seed)
   }
 
+  get splitSizes(): Readonly<Record<SplitName, number>> {
+    const { train, validation, test } = this.split
+    return { train: train.length, validation: validation.length, test: test.length }
+  }
+
   samplesOf(step: number, shard: number): ReturnType<SampleStream['shard']> {
     const { batchSize, shardSize } = this.description.config
     return this.#stream.shard(step, shard, batchSize, shardSize)
