@@ -89,8 +89,8 @@ export class SimulatedWorker {
   /** SIGKILL. The kernel closes its connections. */
   kill(): void {
     if (!this.#process.kill()) return
-    this.#forget()
     this.#hangUp()
+    this.#forget()
   }
 
   /** SIGSTOP and, after a while, SIGCONT. */
