@@ -65,6 +65,6 @@ describe('ends that peers must not delay', () => {
     const doctor = new Launch(['doctor'], environment)
     await doctor.status()
     assert.match(doctor.stdout, /✔ gRPC over loopback/)
-    assert.match(doctor.stdout, /✔ proxy: grpc_proxy, http_proxy, https_proxy: /)
+    assert.match(doctor.stdout, /✔ proxy: grpc_proxy, http_proxy, https_proxy; used by npm and pip/)
   })
 })

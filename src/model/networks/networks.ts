@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs'
+import type { LayersModel } from '@tensorflow/tfjs'
 import type { Network, NetworkOptions } from './network.js'
 
 /**
@@ -27,11 +27,11 @@ export async function buildNetwork(
   { name, ...options }: NetworkOptions & { readonly name: NetworkName },
   inputShape: [number, number, number],
   classCount: number,
-): Promise<tf.LayersModel> {
+): Promise<LayersModel> {
   const network = await NETWORKS[name]()
-  const { enableProdMode } = await import('@tensorflow/tfjs')
+  const { tf } = await import('./tfjs.js')
   // Only shapes are computed here: no advice to install a faster backend.
-  enableProdMode()
+  tf.enableProdMode()
   const model = network.build(options, inputShape, classCount)
   model.name = name
   return model

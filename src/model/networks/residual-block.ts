@@ -1,4 +1,5 @@
-import * as tf from '@tensorflow/tfjs'
+import type { SymbolicTensor, layers } from '@tensorflow/tfjs'
+import { tf } from './tfjs.js'
 
 /** How the skip path meets a block that changes resolution or width. */
 export type Shortcut =
@@ -34,7 +35,7 @@ export const STATISTICS_MOMENTUM = 0.9
  * @param input `[batch, height, width, channel]`
  * @returns `[batch, height, width, filters · expansion]`, height and width halved (rounded up) when `downsample`
  */
-export function residualBlock(input: tf.SymbolicTensor, options: ResidualBlockOptions): tf.SymbolicTensor {
+export function residualBlock(input: SymbolicTensor, options: ResidualBlockOptions): SymbolicTensor {
   const {
     name,
     filters,
@@ -91,9 +92,9 @@ export interface ConvolutionOptions {
 
 /** A convolution without bias (batch norm follows), padded to keep the size, weights He-uniform. */
 export function convolution(
-  x: tf.SymbolicTensor,
+  x: SymbolicTensor,
   { name, filters, size, strides, reg }: ConvolutionOptions,
-): tf.SymbolicTensor {
+): SymbolicTensor {
   const layer = tf.layers.conv2d({
     name,
     filters,
@@ -107,25 +108,20 @@ export function convolution(
   return apply(layer, x)
 }
 
-export function batchNorm(x: tf.SymbolicTensor, name: string): tf.SymbolicTensor {
+export function batchNorm(x: SymbolicTensor, name: string): SymbolicTensor {
   return apply(tf.layers.batchNormalization({ name, epsilon: BATCH_NORM_EPSILON, momentum: STATISTICS_MOMENTUM }), x)
 }
 
-export function relu(x: tf.SymbolicTensor, name: string): tf.SymbolicTensor {
+export function relu(x: SymbolicTensor, name: string): SymbolicTensor {
   return apply(tf.layers.activation({ activation: 'relu', name }), x)
 }
 
-export function apply(layer: tf.layers.Layer, input: tf.SymbolicTensor | tf.SymbolicTensor[]): tf.SymbolicTensor {
-  return layer.apply(input) as tf.SymbolicTensor
+export function apply(layer: layers.Layer, input: SymbolicTensor | SymbolicTensor[]): SymbolicTensor {
+  return layer.apply(input) as SymbolicTensor
 }
 
 /** Subsamples, then adds zero channels on both sides. Stock layers pad only in space: so channels are swapped with the width meanwhile. */
-function zeroPaddedSkip(
-  input: tf.SymbolicTensor,
-  name: string,
-  strides: number,
-  newChannels: number,
-): tf.SymbolicTensor {
+function zeroPaddedSkip(input: SymbolicTensor, name: string, strides: number, newChannels: number): SymbolicTensor {
   const before = Math.floor(newChannels / 2)
   let x = input
   if (strides > 1) x = apply(tf.layers.averagePooling2d({ poolSize: 1, strides, name: `${name}_skip_subsample` }), x)

@@ -1,7 +1,7 @@
-import * as tf from '@tensorflow/tfjs'
 import type { Network } from './network.js'
 import type { Shortcut } from './residual-block.js'
 import { apply, batchNorm, convolution, relu, residualBlock } from './residual-block.js'
+import { tf } from './tfjs.js'
 
 export interface Architecture {
   /** Channels of the first convolution. */
