@@ -85,7 +85,7 @@ describe('fault 67: a run directory made by another user', () => {
     it(`with a pipe for ${file} makes \`convoy ${command.join(' ')}\` end with a word, not wait`, () => {
       const directory = copy()
       pipe(path.join(directory, file))
-      assertRefused(convoy(...command, directory), new RegExp(`${file} is a pipe and no regular file`))
+      assertRefused(convoy(...command, directory), new RegExp(`${file} is a pipe, not a regular file`))
     })
   }
 
@@ -93,7 +93,7 @@ describe('fault 67: a run directory made by another user', () => {
     const directory = copy()
     rmSync(path.join(directory, 'environment.json'))
     symlinkSync('/dev/zero', path.join(directory, 'environment.json'))
-    assertRefused(convoy('report', directory), /environment\.json is a device and no regular file/)
+    assertRefused(convoy('report', directory), /environment\.json is a device, not a regular file/)
     rmSync(path.join(directory, 'environment.json'))
     truncateSync(path.join(directory, 'metrics.jsonl'), 600e6)
     assertRefused(convoy('report', directory), /metrics\.jsonl is larger than the limit of 500 MB/)
@@ -138,7 +138,7 @@ describe('fault 67: data and a cache made by another user', () => {
     mkdirSync(directory)
     pipe(path.join(directory, 'train-images-idx3-ubyte'))
     writeFileSync(path.join(directory, 'train-labels-idx1-ubyte'), '')
-    assertRefused(convoy('data', 'import', directory), /train-images-idx3-ubyte is a pipe and no regular file/)
+    assertRefused(convoy('data', 'import', directory), /train-images-idx3-ubyte is a pipe, not a regular file/)
   })
 
   it('a pipe in the place of a data set’s header is told as damage, and the others are listed', () => {
@@ -147,7 +147,7 @@ describe('fault 67: data and a cache made by another user', () => {
     mkdirSync(damaged, { recursive: true })
     pipe(path.join(damaged, 'info.json'))
     const { stdout, stderr, status } = run(process.execPath, [CONVOY, 'data', 'list'], { CONVOY_CACHE: cache })
-    assert.match(stdout + stderr, /info\.json is a pipe and no regular file.*convoy data remove/)
+    assert.match(stdout + stderr, /info\.json is a pipe, not a regular file.*convoy data remove/)
     assert.notEqual(status, null)
   })
 })
@@ -184,7 +184,7 @@ describe('fault 67: reading a file', () => {
     const server = createServer().listen(socket)
     test.after(() => server.close())
     await once(server, 'listening')
-    assert.throws(() => readRegularFile(socket, 5), /is a socket and no regular file/)
-    await assert.rejects(openRegularFile('/dev/null'), /is a device and no regular file/)
+    assert.throws(() => readRegularFile(socket, 5), /is a socket, not a regular file/)
+    await assert.rejects(openRegularFile('/dev/null'), /is a device, not a regular file/)
   })
 })

@@ -87,7 +87,7 @@ describe('a data set that the run did not train on', () => {
     assert.equal(samples, 120)
     assert.deepEqual(overlap, { training: 84, validation: 18 })
     assert.match(stderr, /⚠ 84 of the 120 images are also in the run's training split/)
-    assert.match(stderr, /⚠ 18 of the 120 images are in the run's validation split too/)
+    assert.match(stderr, /⚠ 18 of the 120 images are also in the run's validation split, which chose/)
   })
 
   it('warns that overlap could not be checked when the images of the run are missing', async () => {

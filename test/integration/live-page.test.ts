@@ -142,7 +142,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     const { accuracy } = result['test'] as { accuracy: number }
     const share = `${(100 * accuracy).toFixed(1)} %`
     assert.ok((await textOf(page, '#state')).includes(share))
-    assert.ok((await textOf(page, '#predicted')).includes(`${share} right`))
+    assert.ok((await textOf(page, '#predicted')).includes(`accuracy ${share}`))
     // A report has its settings open, and hashes whole.
     assert.ok((await textOf(page, '#settings')).includes(String(result['weightsSha256'])))
     const [loss] = await labelsOf(page, '#charts .uplot')

@@ -139,7 +139,7 @@ describe('predict on a directory', () => {
     for (const file of ['pipe.png', '/dev/zero']) {
       const { status, unreadable } = predict(file)
       assert.equal(status, 1)
-      assert.match(unreadable[0]!.reason, /no regular file/)
+      assert.match(unreadable[0]!.reason, /not a regular file/)
     }
   })
 
