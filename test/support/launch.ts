@@ -114,7 +114,12 @@ export class Launch {
   /** Process ids of the workers that `convoy train` started. */
   async workerPids(): Promise<number[]> {
     const children = await readFile(`/proc/${this.child.pid}/task/${this.child.pid}/children`, 'utf8')
-    return children.trim().split(/\s+/).filter(Boolean).map(Number)
+    const pids = children.trim().split(/\s+/).filter(Boolean).map(Number)
+    // It also has other programs for moments, such as flock.
+    const commands = await Promise.all(
+      pids.map(async (pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+    )
+    return pids.filter((_, index) => commands[index]!.includes('convoy.mjs\0worker\0'))
   }
 
   async #read(file: string): Promise<string | undefined> {
