@@ -71,7 +71,7 @@ describe('a directory that is to be made', () => {
       assertRefused(
         convoy([...TRAIN, '--runs-dir', place], tiny.environment),
         2,
-        /^✖ --runs-dir \/(proc|dev).* E?\w+:? .*Choose a directory/m,
+        /^✖ --runs-dir \/(proc|dev).* E?\w+:? .*Choose a writable directory/m,
       )
   })
 
