@@ -159,7 +159,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.equal((await page.$$('#workers tbody tr')).length, 2)
     assert.match(await textOf(page, '#phases'), /forward backward \d/)
     await chooseSecond(page)
-    assert.match(await textOf(page, '#blocks'), /stem[\s\S]*stage 3, block 1[\s\S]*answer/)
+    assert.match(await textOf(page, '#blocks'), /stem[\s\S]*stage 3, block 1[\s\S]*prediction/)
     assert.equal((await labelsOf(page, '#kernels canvas')).length, 16)
     assert.deepEqual(await namelessParts(page), [])
     assert.deepEqual(await barriers(page), [])
