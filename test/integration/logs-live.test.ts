@@ -139,7 +139,8 @@ describe('log lines of workers', () => {
       await assert.rejects(
         joinAs(name),
         ({ code, details }: grpc.ServiceError) =>
-          code === grpc.status.FAILED_PRECONDITION && /^--name: a worker's name (has|may contain) .*; choose /.test(details),
+          code === grpc.status.FAILED_PRECONDITION &&
+          /^--name: a worker's name (has|may contain) .*; choose /.test(details),
         name,
       )
     const reply = await joinAs('liar')
