@@ -5,5 +5,9 @@ export const FORMER_NETWORK_NAMES = Object.keys(FORMER_NAMES) as (keyof typeof F
 
 /** The name of a network or recipe now. */
 export function currentName(name: string): string {
-  return Object.hasOwn(FORMER_NAMES, name) ? FORMER_NAMES[name as keyof typeof FORMER_NAMES] : name
+  return isFormerName(name) ? FORMER_NAMES[name as keyof typeof FORMER_NAMES] : name
+}
+
+export function isFormerName(name: string): boolean {
+  return Object.hasOwn(FORMER_NAMES, name)
 }

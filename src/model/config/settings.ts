@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { JsonSchema } from '../../shared/json-schema.js'
 import { scheduleOf } from '../../training/schedules/schedules.js'
+import { isFormerName } from './former-names.js'
 import { runConfigSchema } from './run-config.js'
 
 /** One value of the run configuration. */
@@ -9,7 +10,7 @@ export interface Setting {
   readonly path: string
   /** The kind of optimizer or schedule that has it; undefined: all. */
   readonly kind: string | undefined
-  /** The values to choose from; undefined: see the schema. */
+  /** The values to choose from, without former names; undefined: see the schema. */
   readonly choices: readonly string[] | undefined
   readonly schema: JsonSchema
 }
@@ -40,7 +41,8 @@ export function settings(): readonly Setting[] {
 
 function settingsIn(schema: JsonSchema, path: readonly string[], kind: string | undefined): Setting[] {
   if (schema.oneOf !== undefined) return settingsOfKinds(schema, schema.oneOf, path)
-  if (schema.properties === undefined) return [{ path: path.join('.'), kind, choices: schema.enum, schema }]
+  if (schema.properties === undefined)
+    return [{ path: path.join('.'), kind, choices: schema.enum?.filter((name) => !isFormerName(name)), schema }]
   return Object.entries(schema.properties).flatMap(([name, child]) => settingsIn(child, [...path, name], kind))
 }
 
