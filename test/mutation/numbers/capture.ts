@@ -2,11 +2,11 @@ import type { NumberMutation } from '../mutation.js'
 
 const LOWERING = {
   file: 'tensorflow/capture/mixed-precision.js',
-  tests: ['unit/tensorflow/capture / casts at|lowers nothing|takes the gradient'],
+  tests: ['unit/tensorflow/capture / casts only|lowers only|computes the gradient'],
 }
 const PRODUCTS = {
   file: 'tensorflow/capture/filter-gradients.js',
-  tests: ['unit/tensorflow/capture / casts at|lowers nothing|takes the gradient'],
+  tests: ['unit/tensorflow/capture / casts only|lowers only|computes the gradient'],
 }
 const TRANSPOSES = {
   file: 'tensorflow/capture/transposes.js',

@@ -127,7 +127,7 @@ export const DATA: readonly NumberMutation[] = [
   },
   {
     ...PIXELS,
-    tests: ['unit/data/data-import / EXIF stand upright'],
+    tests: ['unit/data/data-import / rotation of EXIF'],
     name: 'photos are not turned as EXIF says',
     find: '.autoOrient();\n        if (size',
     replace: ';\n        if (size',

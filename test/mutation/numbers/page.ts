@@ -4,7 +4,7 @@ const GUARD = { file: 'reporting/page/serve-page.js', tests: ['unit/reporting/se
 const LIMITS = { file: 'reporting/page/serve-page.js', tests: ['unit/reporting/serve-page'] }
 const HISTORY = {
   file: 'reporting/page/event-history.js',
-  tests: ['unit/reporting/serve-page / forgets the oldest|never gave'],
+  tests: ['unit/reporting/serve-page / discards the oldest|unknown ids'],
 }
 const SERVER = { file: 'metrics/serve-metrics.js', tests: ['unit/reporting/serve-page', 'unit/metrics/metrics'] }
 
@@ -50,7 +50,7 @@ export const PAGE: readonly NumberMutation[] = [
   },
   {
     ...LIMITS,
-    tests: ['unit/reporting/serve-page / so many look'],
+    tests: ['unit/reporting/serve-page / number of viewers'],
     name: 'one viewer more than allowed looks',
     find: 'this.viewers >=',
     replace: 'this.viewers >',

@@ -11,7 +11,7 @@ const HISTOGRAM = {
 }
 const RECORD = {
   file: 'reporting/sinks/tensorboard/event-file.js',
-  tests: ['unit/reporting/tensorboard / checksums fit'],
+  tests: ['unit/reporting/tensorboard / valid checksums'],
 }
 const IMAGE = {
   file: 'reporting/sinks/tensorboard/images.js',
@@ -19,7 +19,7 @@ const IMAGE = {
 }
 const SCALARS = {
   file: 'reporting/sinks/tensorboard/tensorboard-report.js',
-  tests: ['unit/reporting/tensorboard / checksums fit'],
+  tests: ['unit/reporting/tensorboard / valid checksums'],
 }
 
 /** What people and programs are told of a run. */

@@ -1,10 +1,10 @@
 import type { NumberMutation } from '../mutation.js'
 
 const SHARD = { file: 'worker/shard-computer.js', tests: ['unit/worker/shard-computer'] }
-const OFFLINE = { file: 'tensorflow/inference/evaluate-model.js', tests: ['unit/tensorflow/inspect-model / measured'] }
+const OFFLINE = { file: 'tensorflow/inference/evaluate-model.js', tests: ['unit/tensorflow/inspect-model / evaluated'] }
 const THREAD = {
   file: 'worker/compute-thread-entry.js',
-  tests: ['unit/worker/compute-thread / shards that a lease names'],
+  tests: ['unit/worker/compute-thread / shards of a lease'],
 }
 const LEASES = { file: 'worker/worker-leases.js', tests: ['unit/worker/worker-leases'] }
 
