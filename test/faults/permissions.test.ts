@@ -33,7 +33,7 @@ after(() => {
   tiny.remove()
 })
 
-/** Why nothing can be tried as another user here, if so. */
+/** Why tests cannot run as another user here; undefined when they can. */
 function whyNoStranger(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can run a command as another user'
   const { status, error } = spawnSync(process.execPath, [CONVOY, 'config', 'recipes'], { uid: STRANGER, gid: STRANGER })
@@ -61,7 +61,7 @@ function convoy(args: readonly string[], options: Options = {}): SpawnSyncReturn
   })
 }
 
-/** One line for people, and no stack. */
+/** Asserts the exit status and a message without a stack. */
 function assertOneLine({ status, stderr }: SpawnSyncReturns<string>, expected: number, message: RegExp): void {
   assert.equal(status, expected, stderr)
   assert.match(stderr, message)
@@ -98,7 +98,7 @@ let photosHere: string
 let ownCache: string
 let run: string
 before(async () => {
-  // It makes the checkout ready, which the other user may not do.
+  // Runs the set-up of the checkout, which the other user may not do.
   convoy(['status'])
   photosHere = await photos(path.join(scratch, 'photos'))
   ownCache = path.join(scratch, 'cache')
@@ -122,13 +122,13 @@ before(async () => {
   run = path.join(scratch, (JSON.parse(stdout) as { runDirectory: string }).runDirectory)
 })
 
-describe('what is published', () => {
+describe('published files', () => {
   for (const [umask, directories, files] of [
     ['022', 0o755, 0o644],
     ['002', 0o775, 0o664],
     ['077', 0o700, 0o600],
   ] as const) {
-    it(`is readable for the users that umask ${umask} permits`, async () => {
+    it(`are readable for the users permitted by umask ${umask}`, async () => {
       const cache = path.join(scratch, `cache-${umask}`)
       assert.equal(convoy(['data', 'import', 'photos'], { cache, umask }).status, 0)
       assert.deepEqual(modesIn(cache), { directories: [directories], files: [files] })
@@ -147,7 +147,7 @@ describe('what is published', () => {
     })
   }
 
-  it('in a run directory are readable for the users who can read its log', () => {
+  it('of a run directory are readable for the readers of its log', () => {
     const { directories, files } = modesIn(run)
     assert.deepEqual([directories, files], [[0o755], [0o644]])
     assert.ok(everythingIn(run).some((file) => file.endsWith('model.safetensors')))
@@ -155,7 +155,7 @@ describe('what is published', () => {
 })
 
 describe('another user', { skip: whyNoStranger() }, () => {
-  it('reads a data set and a model that were published for all', () => {
+  it('reads a data set and a model published for all', () => {
     const known = convoy(['data', 'list', '--json'], { cache: ownCache, asStranger: true })
     assert.equal((JSON.parse(known.stdout) as { name: string }[])[0]!.name, 'pets', known.stderr)
     for (const args of [
@@ -170,13 +170,13 @@ describe('another user', { skip: whyNoStranger() }, () => {
     assert.equal(status, 0, stderr.toString())
   })
 
-  it('cannot take a data set out of a cache that is not theirs', () => {
+  it('cannot remove a data set from a foreign cache', () => {
     const removing = convoy(['data', 'remove', 'pets'], { cache: ownCache, asStranger: true })
     assertOneLine(removing, 1, /cannot be written \(EACCES\).*CONVOY_CACHE/)
     assert.equal(convoy(['data', 'verify', 'pets'], { cache: ownCache }).status, 0)
   })
 
-  it('is not told that something is not there when it cannot be read', () => {
+  it('gets the error of a missing permission, not of a missing file', () => {
     const locked = path.join(scratch, 'locked')
     cpSync(run, path.join(locked, 'run'), { recursive: true })
     cpSync(photosHere, path.join(locked, 'photos'), { recursive: true })
@@ -199,7 +199,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
     }
   })
 
-  it('sees the data sets beside one that is locked', async () => {
+  it('sees the data sets beside an unreadable one', async () => {
     const cache = path.join(scratch, 'mixed')
     await photos(path.join(scratch, 'open'))
     writeFileSync(path.join(scratch, 'open', 'cat', '4.png'), readFileSync(path.join(scratch, 'open', 'dog', '1.png')))
@@ -216,7 +216,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
     assert.match(convoy(['data', 'list'], options).stdout, new RegExp(`${locked}.* cannot be read`))
   })
 
-  it('does not install a runtime again that cannot be read', () => {
+  it('does not reinstall an unreadable runtime', () => {
     const cache = path.join(scratch, 'private')
     mkdirSync(path.join(cache, 'runtime', 'one'), { recursive: true })
     writeFileSync(path.join(cache, 'runtime', 'current'), 'one\n')
@@ -244,7 +244,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
     ['runtime', 'show'],
     ['runtime', 'install', '--cpu'],
   ]
-  it('without a home directory is told so in one sentence by every command', () => {
+  it('without a home directory gets an error with the remedy from every command', () => {
     for (const args of computing) {
       const said = convoy(args, { environment: nobody, asStranger: true })
       assertOneLine(said, 1, /^✖ User 4242 has no home directory.*HOME.*CONVOY_CACHE/m)
@@ -255,7 +255,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
     assert.doesNotMatch(doctor.stderr, /\n\s+at /)
   })
 
-  it('with a home directory that cannot be written gets that error before anything is decoded', () => {
+  it('with an unwritable home directory gets an error before any decoding', () => {
     const home = { ...nobody, HOME: '/' }
     assert.equal(existsSync('/.cache'), false)
     for (const args of [
@@ -270,7 +270,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
       )
   })
 
-  it('is told which user has to run set-up when that is not allowed', () => {
+  it('gets an error with the remedy when set-up is not permitted', () => {
     const checkout = path.join(scratch, 'checkout')
     for (const part of ['bin', 'scripts', 'src', 'package.json', 'package-lock.json', 'tsconfig.base.json'])
       cpSync(path.join(packageRoot, part), path.join(checkout, part), { recursive: true })
