@@ -3,7 +3,7 @@ import { counted, formatDuration } from '../../../src/shared/units.js'
 import type { HostileOutcome } from './hostile-run.js'
 import { mebibytes } from './process-usage.js'
 
-/** The outcome for people. */
+/** The outcome as text. */
 export function hostileReport(outcome: HostileOutcome, violations: readonly string[]): string {
   const { joins, attackSeconds, rounds, keptRate, load, usage } = outcome
   const kinds = new Table({ head: ['hostile join', 'times'], compact: true })
