@@ -17,7 +17,7 @@ const RECORDING = {
   tests: ['unit/tensorflow/capture', 'unit/tensorflow/engine-vector'],
 }
 
-/** Graphs, and what is made of them: no pass may change a number, but bfloat16. */
+/** Graphs and passes over them: only bfloat16 may change a number. */
 export const CAPTURE: readonly NumberMutation[] = [
   {
     ...TRANSPOSES,
@@ -27,7 +27,7 @@ export const CAPTURE: readonly NumberMutation[] = [
   },
   {
     ...TRANSPOSES,
-    name: 'transposes that do not undo each other are left out',
+    name: 'transposes that do not cancel each other are removed',
     find: 'there[axis] !== index)',
     replace: 'false)',
   },
@@ -39,7 +39,7 @@ export const CAPTURE: readonly NumberMutation[] = [
   },
   {
     ...RECORDING,
-    name: 'a cast to another type is left out of the graph',
+    name: 'a cast to another type is removed from the graph',
     find: "if (op === 'Cast' && results[0].dtype === typeOfInput(references, 0))",
     replace: "if (op === 'Cast')",
   },

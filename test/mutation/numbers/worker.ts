@@ -8,11 +8,11 @@ const THREAD = {
 }
 const LEASES = { file: 'worker/worker-leases.js', tests: ['unit/worker/worker-leases'] }
 
-/** What a worker computes for a lease, and what `convoy eval` and `convoy predict` compute. */
+/** Computations of a worker for a lease, and of `convoy eval` and `convoy predict`. */
 export const WORKER: readonly NumberMutation[] = [
   {
     ...SHARD,
-    name: 'a worker augments as in the first epoch for ever',
+    name: 'a worker augments as in the first epoch in all epochs',
     find: 'this.#augmentation, epochs[index], samples[index])',
     replace: 'this.#augmentation, 0, samples[index])',
   },
@@ -111,7 +111,7 @@ export const WORKER: readonly NumberMutation[] = [
   },
   {
     ...LEASES,
-    name: 'a worker takes older weights for newer ones',
+    name: 'a worker accepts older weights as newer ones',
     find: 'if (version <= this.#weightsVersion)',
     replace: 'if (false)',
   },
