@@ -51,8 +51,8 @@ describe('the same configuration gives the same weights, bit for bit', () => {
   })
 
   it('with TensorFlow settings in the environment', async () => {
-    const told = { ONEDNN_MAX_CPU_ISA: 'AVX2', TF_XLA_FLAGS: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit' }
-    const result = await train([...SHORT, '--workers', '1'], { ...told, TF_ONEDNN_ASSUME_FROZEN_WEIGHTS: '1' })
+    const settings = { ONEDNN_MAX_CPU_ISA: 'AVX2', TF_XLA_FLAGS: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit' }
+    const result = await train([...SHORT, '--workers', '1'], { ...settings, TF_ONEDNN_ASSUME_FROZEN_WEIGHTS: '1' })
     agrees(result['weightsSha256'])
   })
 

@@ -122,7 +122,7 @@ describe('an output that cannot be written', () => {
   it('fault 57: a terminal that closes stops the run, with its weights saved', { skip: noTerminal }, async () => {
     const runs = newRuns()
     const terminal = new PseudoTerminal([...ENDLESS, '--runs-dir', runs], 100, 30, tiny.environment)
-    await terminal.untilSays(/best so far/)
+    await terminal.untilOutput(/best so far/)
     const run = runIn(runs)
     const { pid } = JSON.parse(readFileSync(path.join(run, 'coordinator.json'), 'utf8')) as { pid: number }
     // Killing the process that owns the terminal closes it.
@@ -208,7 +208,7 @@ describe('announced weights', () => {
   it('are replaced by the last weights in eval when the run was stopped before its first validation', async () => {
     const launch = new Launch([...ENDLESS, '--set', 'batchSize=840', '--set', 'shardSize=40'], tiny.environment, true)
     const { runDirectory } = await launch.announcement()
-    await launch.untilSays(/joined/)
+    await launch.untilStderr(/joined/)
     await until('a step', () => linesOf(runDirectory, 'metrics.jsonl').some(isStep))
     launch.terminate()
     assert.equal(await launch.status(), 0)
@@ -301,7 +301,7 @@ describe('a full disk at the end of a run', { skip: noMount }, () => {
     const rescue = path.join(scratch, 'rescue-unused')
     const { launch, runDirectory } = await runOn(disk, '--rescue-wait', '300', '--rescue-dir', rescue)
     fillFiles(disk)
-    await launch.untilSays(/Waiting 300 s for room/)
+    await launch.untilStderr(/Waiting 300 s for room/)
     rmSync(path.join(disk, 'fillers'), { recursive: true })
     assert.equal(await launch.status(), 0, launch.stderr)
     assert.ok(existsSync(path.join(runDirectory, 'result.json')))

@@ -144,9 +144,9 @@ describe('too little memory for the workers', () => {
     try {
       group.limit(400e6)
       const launch = new Launch(['train', '--recipe', 'quick', '--workers', '3'], {}, false, group.node)
-      const warning = await launch.untilSays(/⚠ 3 workers and the coordinator need at least .*/)
+      const warning = await launch.untilStderr(/⚠ 3 workers and the coordinator need at least .*/)
       assert.match(warning, /need at least 1\.3 GB, and .* allows 400 MB: workers will be killed/)
-      await launch.untilSays(/42000 train/)
+      await launch.untilStderr(/42000 train/)
       launch.kill()
       await launch.status()
     } finally {

@@ -34,10 +34,10 @@ function exhausted(imports: string, attempt: string): string {
     const ${names} = await import('${url}')
     const open = []
     try { for (;;) open.push(openSync('/dev/null')) } catch {}
-    let said
-    try { said = await (${attempt}) } catch (error) { said = error.code + ': ' + error.message }
+    let outcome
+    try { outcome = await (${attempt}) } catch (error) { outcome = error.code + ': ' + error.message }
     open.forEach((descriptor) => closeSync(descriptor))
-    console.log(said)`
+    console.log(outcome)`
   const command = `ulimit -n ${FEW_DESCRIPTORS} && exec "$@"`
   const args = ['-c', command, 'sh', process.execPath, '--input-type=module', '-e', script]
   const { stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8', env: { ...process.env, ...tiny.environment } })
@@ -49,7 +49,7 @@ describe('a process that cannot open more files', () => {
   const skip = existsSync('/dev/shm') ? false : 'this machine has no /dev/shm'
 
   it('fault 65: does not report a full /dev/shm', { skip }, () => {
-    const said = exhausted(
+    const outcome = exhausted(
       "{ SharedFiles } from 'shared/shared-files'",
       `(() => {
         for (const descriptor of open.splice(-50)) closeSync(descriptor)
@@ -62,23 +62,23 @@ describe('a process that cannot open more files', () => {
         return isWritten + ' ' + why
       })()`,
     )
-    assert.match(said, /^false EMFILE.*: allow more open files \(ulimit -n\)\./)
+    assert.match(outcome, /^false EMFILE.*: allow more open files \(ulimit -n\)\./)
   })
 
   it('fault 65: does not report an absent coordinator', () => {
-    const said = exhausted(
+    const outcome = exhausted(
       "{ callAdmin } from 'cli/admin-client'",
       `callAdmin('status', { admin: '127.0.0.1:9', runsDir: '' })`,
     )
-    assert.match(said, /^unavailable: No connection can be made to 127\.0\.0\.1:9: this process lacks open files;/)
+    assert.match(outcome, /^unavailable: No connection can be made to 127\.0\.0\.1:9: this process lacks open files;/)
   })
 
   it('fault 65: does not report a port in use', () => {
-    const said = exhausted(
+    const outcome = exhausted(
       "{ bind } from 'shared/protocol/listen'",
       `bind((await import('node:net')).createServer(), '127.0.0.1:0', '--listen')`,
     )
-    assert.match(said, /^environment: .*EMFILE.*ulimit -n/)
+    assert.match(outcome, /^environment: .*EMFILE.*ulimit -n/)
   })
 
   it('fault 65: does not report unreadable images and directories', () => {
@@ -121,8 +121,8 @@ describe('a full /dev/shm', { skip: noMount ?? false }, () => {
     const launch = new Launch(['train', ...run], tiny.environment, false, node)
     const { steps } = await launch.result()
     assert.equal(steps, 3)
-    const said = [...launch.stderr.matchAll(/(Weights|Results) travel over the network.*/g)].map(([line]) => line)
-    assert.deepEqual(said.map((line) => line.split(' ')[0]).sort(), ['Results', 'Weights'])
-    for (const line of said) assert.match(line, /is full: make \/dev\/shm larger \(containers: --shm-size\)\.$/)
+    const lines = [...launch.stderr.matchAll(/(Weights|Results) travel over the network.*/g)].map(([line]) => line)
+    assert.deepEqual(lines.map((line) => line.split(' ')[0]).sort(), ['Results', 'Weights'])
+    for (const line of lines) assert.match(line, /is full: make \/dev\/shm larger \(containers: --shm-size\)\.$/)
   })
 })

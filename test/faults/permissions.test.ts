@@ -22,7 +22,7 @@ import { createStaging, publish } from '../../src/shared/staging.js'
 import { tinyDataset } from '../support/tiny-dataset.js'
 
 /** A user without an entry in /etc/passwd, and so without a home directory. */
-const STRANGER = 4242
+const OTHER_USER = 4242
 const CONVOY = path.join(packageRoot, 'bin', 'convoy.mjs')
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-permissions-'))
@@ -34,30 +34,33 @@ after(() => {
 })
 
 /** Why tests cannot run as another user here; undefined when they can. */
-function whyNoStranger(): string | undefined {
+function whyNoOtherUser(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can run a command as another user'
-  const { status, error } = spawnSync(process.execPath, [CONVOY, 'config', 'recipes'], { uid: STRANGER, gid: STRANGER })
+  const { status, error } = spawnSync(process.execPath, [CONVOY, 'config', 'recipes'], {
+    uid: OTHER_USER,
+    gid: OTHER_USER,
+  })
   return status === 0
     ? undefined
-    : `user ${STRANGER} cannot run this checkout (${error?.message ?? `status ${status}`})`
+    : `user ${OTHER_USER} cannot run this checkout (${error?.message ?? `status ${status}`})`
 }
 
 interface Options {
   readonly umask?: string
-  readonly asStranger?: boolean
+  readonly asOtherUser?: boolean
   readonly cache?: string
   readonly environment?: NodeJS.ProcessEnv
   readonly at?: string
 }
 
 function convoy(args: readonly string[], options: Options = {}): SpawnSyncReturns<string> {
-  const { umask = '022', asStranger, cache, environment = process.env, at = scratch } = options
+  const { umask = '022', asOtherUser, cache, environment = process.env, at = scratch } = options
   return spawnSync('sh', ['-c', `umask ${umask}; exec "$@"`, 'sh', process.execPath, CONVOY, ...args], {
     cwd: at,
     env: { ...environment, ...(cache && { CONVOY_CACHE: cache }) },
     encoding: 'utf8',
     timeout: 300_000,
-    ...(asStranger && { uid: STRANGER, gid: STRANGER }),
+    ...(asOtherUser && { uid: OTHER_USER, gid: OTHER_USER }),
   })
 }
 
@@ -154,24 +157,24 @@ describe('published files', () => {
   })
 })
 
-describe('another user', { skip: whyNoStranger() }, () => {
+describe('another user', { skip: whyNoOtherUser() }, () => {
   it('reads a data set and a model published for all', () => {
-    const known = convoy(['data', 'list', '--json'], { cache: ownCache, asStranger: true })
+    const known = convoy(['data', 'list', '--json'], { cache: ownCache, asOtherUser: true })
     assert.equal((JSON.parse(known.stdout) as { name: string }[])[0]!.name, 'pets', known.stderr)
     for (const args of [
       ['data', 'verify', 'pets'],
       ['data', 'info', './photos'],
     ]) {
-      const { status, stderr } = convoy(args, { cache: ownCache, asStranger: true })
+      const { status, stderr } = convoy(args, { cache: ownCache, asOtherUser: true })
       assert.equal(status, 0, stderr)
     }
     const model = path.join(run, 'model', 'best', 'layers-model', 'weights.bin')
-    const { status, stderr } = spawnSync('cat', [model], { uid: STRANGER, gid: STRANGER })
+    const { status, stderr } = spawnSync('cat', [model], { uid: OTHER_USER, gid: OTHER_USER })
     assert.equal(status, 0, stderr.toString())
   })
 
   it('cannot remove a data set from a foreign cache', () => {
-    const removing = convoy(['data', 'remove', 'pets'], { cache: ownCache, asStranger: true })
+    const removing = convoy(['data', 'remove', 'pets'], { cache: ownCache, asOtherUser: true })
     assertOneLine(removing, 1, /cannot be written \(EACCES\).*CONVOY_CACHE/)
     assert.equal(convoy(['data', 'verify', 'pets'], { cache: ownCache }).status, 0)
   })
@@ -182,7 +185,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
     cpSync(photosHere, path.join(locked, 'photos'), { recursive: true })
     writeFileSync(path.join(locked, 'config.yaml'), 'epochs: 1')
     chmodSync(locked, 0o700)
-    const options = { cache: ownCache, asStranger: true }
+    const options = { cache: ownCache, asOtherUser: true }
     for (const args of [
       ['data', 'info', 'locked/photos'],
       ['data', 'import', 'locked/photos'],
@@ -193,9 +196,9 @@ describe('another user', { skip: whyNoStranger() }, () => {
       ['status', '--open', '--runs-dir', 'locked/run'],
       ['config', 'show', '--config', 'locked/config.yaml'],
     ]) {
-      const said = convoy(args, options)
-      assertOneLine(said, 2, /locked.* cannot be read \(EACCES\): this user may not read it/)
-      assert.doesNotMatch(said.stderr, /there is no|No run is going on/, args.join(' '))
+      const outcome = convoy(args, options)
+      assertOneLine(outcome, 2, /locked.* cannot be read \(EACCES\): this user may not read it/)
+      assert.doesNotMatch(outcome.stderr, /there is no|No run is going on/, args.join(' '))
     }
   })
 
@@ -208,7 +211,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
     const entries = JSON.parse(convoy(['data', 'list', '--json'], { cache }).stdout) as Record<string, string>[]
     const locked = entries.find(({ name }) => name === 'photos')!['fingerprint']!
     chmodSync(path.join(cache, 'datasets', locked), 0o700)
-    const options = { cache, asStranger: true, at: os.tmpdir() }
+    const options = { cache, asOtherUser: true, at: os.tmpdir() }
     const { status, stdout, stderr } = convoy(['data', 'info', 'open', '--json'], options)
     assert.equal(status, 0, stderr)
     assert.equal((JSON.parse(stdout) as { count: number }).count, 7)
@@ -225,10 +228,10 @@ describe('another user', { skip: whyNoStranger() }, () => {
       ['runtime', 'show'],
       ['train', '--max-steps', '1'],
     ])
-      assertOneLine(convoy(command, { cache, asStranger: true }), 1, /runtime.json cannot be read \(EACCES\)/)
+      assertOneLine(convoy(command, { cache, asOtherUser: true }), 1, /runtime.json cannot be read \(EACCES\)/)
   })
 
-  const nobody = { PATH: process.env['PATH'] }
+  const noHome = { PATH: process.env['PATH'] }
   const computing = [
     ['train', '--max-steps', '1'],
     ['coordinator'],
@@ -246,17 +249,17 @@ describe('another user', { skip: whyNoStranger() }, () => {
   ]
   it('without a home directory gets an error with the remedy from every command', () => {
     for (const args of computing) {
-      const said = convoy(args, { environment: nobody, asStranger: true })
-      assertOneLine(said, 1, /^✖ User 4242 has no home directory.*HOME.*CONVOY_CACHE/m)
+      const outcome = convoy(args, { environment: noHome, asOtherUser: true })
+      assertOneLine(outcome, 1, /^✖ User 4242 has no home directory.*HOME.*CONVOY_CACHE/m)
     }
-    assertOneLine(convoy(['status'], { environment: nobody, asStranger: true }), 2, /No run is going on/)
-    const doctor = convoy(['doctor'], { environment: nobody, asStranger: true })
+    assertOneLine(convoy(['status'], { environment: noHome, asOtherUser: true }), 2, /No run is going on/)
+    const doctor = convoy(['doctor'], { environment: noHome, asOtherUser: true })
     assert.match(doctor.stdout + doctor.stderr, /User 4242 has no home directory/)
     assert.doesNotMatch(doctor.stderr, /\n\s+at /)
   })
 
   it('with an unwritable home directory gets an error before any decoding', () => {
-    const home = { ...nobody, HOME: '/' }
+    const home = { ...noHome, HOME: '/' }
     assert.equal(existsSync('/.cache'), false)
     for (const args of [
       ['data', 'info'],
@@ -264,7 +267,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
       ['train', '--max-steps', '1'],
     ])
       assertOneLine(
-        convoy(args, { environment: home, asStranger: true }),
+        convoy(args, { environment: home, asOtherUser: true }),
         1,
         /^✖ \/\.cache\/convoy\/\w+ cannot be written \(EACCES\).*CONVOY_CACHE/m,
       )
@@ -275,9 +278,9 @@ describe('another user', { skip: whyNoStranger() }, () => {
     for (const part of ['bin', 'scripts', 'src', 'package.json', 'package-lock.json', 'tsconfig.base.json'])
       cpSync(path.join(packageRoot, part), path.join(checkout, part), { recursive: true })
     const { status, stderr } = spawnSync(process.execPath, [path.join(checkout, 'bin', 'convoy.mjs'), 'status'], {
-      uid: STRANGER,
-      gid: STRANGER,
-      env: nobody,
+      uid: OTHER_USER,
+      gid: OTHER_USER,
+      env: noHome,
       encoding: 'utf8',
     })
     assert.equal(status, 1, stderr)

@@ -104,7 +104,9 @@ describe('processes that die, freeze, leave and join', () => {
     await oracle.survives(2, async (_fleet, [leaver]) => {
       leaver!.proxy.set(['down'], { blackhole: 'hold' })
       leaver!.launch.terminate()
-      await until('the word of leaving', () => leaver!.launch.stderr.includes('Send the signal again to leave at once'))
+      await until('the log line about leaving', () =>
+        leaver!.launch.stderr.includes('Send the signal again to leave at once'),
+      )
       leaver!.launch.terminate()
       assert.equal(await leaver!.launch.status(), 130)
     })
@@ -154,7 +156,7 @@ describe('processes that die, freeze, leave and join', () => {
   it('fault 13: a worker with the name of a living one waits until that has left', async () => {
     await oracle.survives(1, async (fleet, [worker]) => {
       const second = worker!.spawn()
-      await until('the refusal', () => second.stderr.includes('A worker named a takes part already'))
+      await until('the rejected join', () => second.stderr.includes('A worker named a takes part already'))
       const killedMs = Date.now()
       worker!.launch.kill()
       await fleet.joined('a', killedMs)

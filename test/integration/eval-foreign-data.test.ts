@@ -60,9 +60,9 @@ describe('convoy eval on another data set', () => {
     assert.notEqual(fingerprint, result['datasetFingerprint'])
     assert.deepEqual(overlap, { training: 0, validation: 0 })
     assert.doesNotMatch(stderr, /training split/)
-    const told = convoy(['eval', run, '--data', fresh]).stdout
+    const printed = convoy(['eval', run, '--data', fresh]).stdout
     assert.match(
-      told,
+      printed,
       /^all: accuracy 100\.0 %, loss \d\.\d{4} on 21 images of fresh \(fingerprint [0-9a-f]{16}, not the/m,
     )
   })
@@ -186,10 +186,13 @@ describe('the weights of a reported number', () => {
         [evaluated['weights'], evaluated['step'], evaluated['weightsSha256']],
         [name, weights[name].step, weights[name].sha256],
       )
-      const told = new RegExp(`^weights: ${name}, step ${weights[name].step}, sha256 ${weights[name].sha256}$`, 'm')
-      assert.match(convoy(['eval', run, '--weights', name]).stdout, told)
+      const weightsLine = new RegExp(
+        `^weights: ${name}, step ${weights[name].step}, sha256 ${weights[name].sha256}$`,
+        'm',
+      )
+      assert.match(convoy(['eval', run, '--weights', name]).stdout, weightsLine)
       const image = path.join(scratch.directory, 'animals', 'cat', '0001.png')
-      assert.match(convoy(['predict', run, image, '--weights', name]).stdout, told)
+      assert.match(convoy(['predict', run, image, '--weights', name]).stdout, weightsLine)
     }
   })
 
@@ -201,9 +204,9 @@ describe('the weights of a reported number', () => {
     const evaluated = JSON.parse(stdout) as Json
     assert.deepEqual([evaluated['weights'], evaluated['weightsSha256']], [null, weights.last.sha256])
     for (const command of [['eval'], ['inspect'], ['predict', path.join(scratch.directory, 'animals', 'cat')]]) {
-      const refused = convoy([command[0]!, last, ...command.slice(1), '--weights', 'best'])
-      assert.equal(refused.status, 2)
-      assert.match(refused.stderr, /✖ --weights best: .* is a saved model and holds one set of weights/)
+      const rejected = convoy([command[0]!, last, ...command.slice(1), '--weights', 'best'])
+      assert.equal(rejected.status, 2)
+      assert.match(rejected.stderr, /✖ --weights best: .* is a saved model and holds one set of weights/)
     }
   })
 

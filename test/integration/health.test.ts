@@ -114,8 +114,8 @@ describe('a worker that serves its metrics', () => {
       ['worker', '--join', `127.0.0.1:${port}`, '--metrics-listen', '127.0.0.1:0'],
       tiny.environment,
     )
-    const said = await worker.untilSays(/Metrics at (\S+)/)
-    const own = said.slice('Metrics at '.length)
+    const printed = await worker.untilStderr(/Metrics at (\S+)/)
+    const own = printed.slice('Metrics at '.length)
     assert.deepEqual(await probe(own, '/livez'), [200, 'ok\n'])
     const away: [number, string] = [503, `it has not joined the coordinator at 127.0.0.1:${port}\n`]
     assert.deepEqual(await probe(own, '/readyz'), away)

@@ -91,12 +91,12 @@ describe('a run whose workers start', () => {
       ...{ observer: (event) => events.push(event), limits: DEFAULT_LIMITS, auditEvery: 0, maxWorkers: 4 },
       ...{ allowMixedDevices: false, now: () => nowMs, wakeAt: () => undefined, starting: () => starting },
     })
-    const said = (): (string | undefined)[] => events.map((event) => describeEvent(event))
+    const messages = (): (string | undefined)[] => events.map((event) => describeEvent(event))
     for (nowMs = 0; nowMs < 60_000; nowMs += 1_000) pool.tick()
-    assert.deepEqual(said(), ['Waiting for 2 workers to start.'])
+    assert.deepEqual(messages(), ['Waiting for 2 workers to start.'])
     starting = 0
     for (let tick = 0; tick < 10; tick++) pool.tick()
-    assert.deepEqual(said(), ['Waiting for 2 workers to start.', 'No worker can compute; the run waits for one.'])
+    assert.deepEqual(messages(), ['Waiting for 2 workers to start.', 'No worker can compute; the run waits for one.'])
     assert.deepEqual(
       events.map((event) => levelAtWhichLogged(event)),
       ['info', 'warn'],
@@ -111,7 +111,7 @@ describe('a run whose workers start', () => {
       for (const pid of pids) process.kill(pid, 'SIGSTOP')
       if (pids.length === 0) await new Promise((resolve) => setImmediate(resolve))
     }
-    assert.equal(await launch.untilSays(/.*(to start|can compute).*/), 'Waiting for 1 worker to start.')
+    assert.equal(await launch.untilStderr(/.*(to start|can compute).*/), 'Waiting for 1 worker to start.')
     for (const pid of await launch.workerPids()) process.kill(pid, 'SIGKILL')
     launch.kill()
   })

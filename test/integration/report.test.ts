@@ -290,12 +290,12 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     await page.goto(pathToFileURL(String(file)).href)
     await page.waitForFunction(() => document.getElementById('state')!.textContent !== '', PATIENCE)
     assert.deepEqual(problems, [])
-    const said = await page.evaluate(() =>
+    const labels = await page.evaluate(() =>
       [...document.querySelectorAll('body *')].flatMap((part) =>
         ['title', 'aria-label'].map((name) => part.getAttribute(name) ?? ''),
       ),
     )
-    for (const text of [await wholeText(page), ...said])
+    for (const text of [await wholeText(page), ...labels])
       assert.doesNotMatch(
         text,
         /undefined|NaN|Infinity|\[object|\bnull\b|Invalid Date|\b1 (workers|images|steps|shards)\b/,

@@ -90,7 +90,7 @@ describe('colours', () => {
         ...NO_PREFERENCE,
         ...environment,
       })
-      await terminal.untilSays(/No worker can compute[^]*░/)
+      await terminal.untilOutput(/No worker can compute[^]*░/)
       terminal.interrupt()
       assert.equal(await terminal.status(), 130)
       assert.equal(terminal.raw.includes(yellow), isYellow, terminal.raw)
@@ -103,7 +103,7 @@ describe('colours', () => {
       [{ FORCE_COLOR: '1' }, true],
     ] as const) {
       const launch = new Launch(wait, { ...tiny.environment, ...NO_PREFERENCE, ...environment })
-      await launch.untilSays(/No worker can compute.*\n/)
+      await launch.untilStderr(/No worker can compute.*\n/)
       launch.kill()
       await launch.status()
       assert.equal(launch.stderr.includes(yellow), isYellow)
@@ -125,7 +125,7 @@ describe('convoy status --watch', () => {
     const { runDirectory } = await launch.announcement()
     const watch = new Launch(['status', runDirectory, '--watch'])
     const json = new Launch(['status', runDirectory, '--watch', '1', '--json'])
-    await watch.untilPrints(/step [1-9]\d* of .*\n[^]*step \d+ of .*\n/)
+    await watch.untilStdout(/step [1-9]\d* of .*\n[^]*step \d+ of .*\n/)
     launch.kill()
     assert.equal(await watch.status(), 0, watch.stderr)
     assert.match(watch.stderr, /^The coordinator at .* no longer answers: its run ended\.$/m)
@@ -145,7 +145,7 @@ describe('convoy status --watch', () => {
     const wide = new Launch(['worker', '--join', address, '--name', '計算機'.repeat(8)], tiny.environment)
     await launch.untilMetrics((line) => line['kind'] === 'worker-joined' && line['workers'] === 3)
     const terminal = new PseudoTerminal(['status', runDirectory, '--watch'], 70, 24)
-    await terminal.untilSays(/(step \d+ of [^]*){3}/)
+    await terminal.untilOutput(/(step \d+ of [^]*){3}/)
     terminal.interrupt()
     assert.equal(await terminal.status(), 130)
     const lines = await terminal.lines()
@@ -161,13 +161,13 @@ describe('convoy status --watch', () => {
 
   it('reports an invalid value of --watch, and a missing run', async () => {
     const empty = mkdtempSync(path.join(scratch, 'empty-'))
-    for (const [args, said] of [
+    for (const [args, message] of [
       [['--watch', '0'], /--watch.*whole number from 1 to 3600/],
       [['--watch', '--runs-dir', empty], /No run is going on/],
     ] as const) {
       const launch = new Launch(['status', ...args])
       assert.equal(await launch.status(), 2)
-      assert.match(launch.stderr, said)
+      assert.match(launch.stderr, message)
     }
     assert.deepEqual(readdirSync(empty), [])
   })

@@ -97,12 +97,12 @@ export class Launch {
   }
 
   /** Waits for a text on standard error. */
-  async untilSays(wanted: RegExp): Promise<string> {
+  async untilStderr(wanted: RegExp): Promise<string> {
     return this.#until(async () => wanted.exec(this.stderr)?.[0])
   }
 
   /** Waits for a text on standard output. */
-  async untilPrints(wanted: RegExp): Promise<string> {
+  async untilStdout(wanted: RegExp): Promise<string> {
     return this.#until(async () => wanted.exec(this.stdout)?.[0])
   }
 

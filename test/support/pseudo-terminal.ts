@@ -53,7 +53,7 @@ export class PseudoTerminal {
   }
 
   /** Waits for a text in the output. */
-  async untilSays(wanted: RegExp): Promise<void> {
+  async untilOutput(wanted: RegExp): Promise<void> {
     await until(`${wanted}`, () => wanted.test(this.raw))
   }
 

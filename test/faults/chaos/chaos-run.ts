@@ -86,7 +86,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
       },
       growth,
       violations: [
-        ...(stuck.signal.aborted ? [`not over ${MAX_END_MS / 1000} s after it was told to stop`] : []),
+        ...(stuck.signal.aborted ? [`not over ${MAX_END_MS / 1000} s after it was asked to stop`] : []),
         ...(status === 0 ? [] : [`exit status ${status}: ${fleet.coordinator.stderr.slice(-1_000)}`]),
         ...(status !== 0 || result['weightsSha256'] === reference['weightsSha256']
           ? []

@@ -8,7 +8,7 @@ export const FAULT_KINDS = {
   loss: 'a link that loses a fifth of what is sent',
   'slow-link': 'a link of 1 to 10 Mbit/s',
   reset: 'RST of all connections of a worker',
-  'half-open': 'connections closed, and only the coordinator is told',
+  'half-open': 'connections closed, seen only by the coordinator',
   'dark-up': 'nothing passes from a worker to the coordinator',
   'dark-down': 'nothing passes from the coordinator to a worker',
   dark: 'nothing passes, either way',

@@ -33,13 +33,13 @@ export interface Remains {
   readonly plan: PlannedEnding
   readonly runDirectory: string
   /** Its output on the terminal, as far as that was readable. */
-  readonly said: string
+  readonly output: string
 }
 
 /** How long a run may take from the end of its work until its process is gone, in seconds. */
-export function statedGrace({ plan, runDirectory, said }: Remains): number {
+export function statedGrace({ plan, runDirectory, output }: Remains): number {
   if (plan.ending === 'SIGKILL') return 0
-  const text = `${said}\n${logOf(runDirectory)}`
+  const text = `${output}\n${logOf(runDirectory)}`
   const waits = STATED_WAITS.map((wait) => Number(wait.exec(text)?.[1] ?? 0))
   const own = plan.command === 'train' ? OWN_WORKERS_SECONDS : 0
   return waits.reduce((sum, seconds) => sum + seconds, GOODBYE_SECONDS + own)
@@ -47,8 +47,8 @@ export function statedGrace({ plan, runDirectory, said }: Remains): number {
 
 /** Messages about broken guarantees; empty without one. */
 export async function brokenPromises(remains: Remains): Promise<string[]> {
-  const { plan, runDirectory, said } = remains
-  const text = `${said}\n${logOf(runDirectory)}`
+  const { plan, runDirectory, output } = remains
+  const text = `${output}\n${logOf(runDirectory)}`
   const lines = linesOf(runDirectory, 'metrics.jsonl')
   const best = Math.max(
     0,

@@ -18,9 +18,9 @@ export type Ending = (typeof ENDINGS)[number]
 /** Additional faults that do not end a run by themselves. */
 export const CONDITIONS = [
   'SIGHUP without a terminal',
-  'standard output that nobody reads',
+  'standard output without a reader',
   'standard output on a full disk',
-  'standard error that nobody reads',
+  'standard error without a reader',
   'standard error on a full disk',
   'a full disk',
   'a disk that something else fills again and again',

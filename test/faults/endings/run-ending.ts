@@ -59,12 +59,12 @@ const LISTEN = ['--listen', '--admin-listen', '--metrics-listen'].flatMap((flag)
 
 /** Redirections of each output in bash; `$out` and `$err` are files. */
 const OUTPUTS: readonly [Condition | undefined, string][] = [
-  ['standard output that nobody reads', '> >(exec true)'],
+  ['standard output without a reader', '> >(exec true)'],
   ['standard output on a full disk', '>/dev/full'],
   [undefined, '>"$out"'],
 ]
 const ERRORS: readonly [Condition | undefined, string][] = [
-  ['standard error that nobody reads', '2> >(exec head -n 3 >"$err")'],
+  ['standard error without a reader', '2> >(exec head -n 3 >"$err")'],
   ['standard error on a full disk', '2>/dev/full'],
   [undefined, '2>"$err"'],
 ]
@@ -260,7 +260,7 @@ class EndingRun {
   }
 
   #remains(): Parameters<typeof brokenPromises>[0] {
-    return { plan: this.#plan, runDirectory: this.#runDirectory, said: this.#output() }
+    return { plan: this.#plan, runDirectory: this.#runDirectory, output: this.#output() }
   }
 
   async #until(what: string, holds: () => boolean): Promise<void> {

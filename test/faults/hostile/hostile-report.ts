@@ -20,7 +20,7 @@ export function hostileReport(outcome: HostileOutcome, violations: readonly stri
     `coordinator: ${mebibytes(usage.before.bytes)} before, ${mebibytes(usage.peak.bytes)} at most, ${mebibytes(usage.after.bytes)} after; ` +
       `${usage.before.descriptors}, ${usage.peak.descriptors} and ${usage.after.descriptors} descriptors`,
     ...violations.map((violation) => `✖ ${violation}`),
-    violations.length === 0 ? 'The same weights; nobody honest was lost.' : counted(violations.length, 'violation'),
+    violations.length === 0 ? 'The same weights; no honest worker was lost.' : counted(violations.length, 'violation'),
     '',
   ].join('\n')
 }

@@ -143,7 +143,7 @@ describe('import: the classes of images', () => {
     const terminal = new PseudoTerminal(['data', 'import', sources.path('ask')], 200, 20, {
       CONVOY_CACHE: sources.cache,
     })
-    await terminal.untilSays(/Which level\? \[1\/2\]/)
+    await terminal.untilOutput(/Which level\? \[1\/2\]/)
     terminal.type('2\r')
     assert.equal(await terminal.status(), 0, terminal.raw)
     assert.match(terminal.raw, /2 classes: x \(2\), y \(2\)/)
