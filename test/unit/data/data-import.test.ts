@@ -308,7 +308,7 @@ describe('import of IDX files', () => {
       /offset 6/,
     ],
     [
-      'other counts',
+      'different counts of images and labels',
       { 'train-images-idx3-ubyte': images, 'train-labels-idx1-ubyte': idx(0x801, [3], [0, 1, 0]) },
       /4 images .* 3 labels/,
     ],

@@ -31,7 +31,7 @@ describe('decoding of samples', () => {
     ['signed 8 bits', tiff(8, 1, 8, SIGNED, Int8Array.from(ramp(64, 1))), /signed 8-bit/],
     ['five channels', tiff(8, 5, 8, UNSIGNED, Uint8Array.from(ramp(320, 1).map((value) => value % 256))), /5 channels/],
     [
-      'a fourth channel that is no alpha',
+      'a fourth channel other than alpha',
       tiff(8, 4, 8, UNSIGNED, Uint8Array.from(ramp(256, 1)), 0),
       /not marked as alpha/,
     ],

@@ -82,20 +82,20 @@ describe('safetensors files', () => {
   }
 
   const broken: [string, Buffer, RegExp][] = [
-    ['nothing', Buffer.alloc(0), /no header/],
+    ['no bytes', Buffer.alloc(0), /no header/],
     ['a header longer than the file', Buffer.from([255, 255, 0, 0, 0, 0, 0, 0, 1]), /claims/],
-    ['a header that is no JSON', Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{{')]), /no JSON/],
-    ['a cut end', encoded.subarray(0, -3), /ends in the middle/],
+    ['a header that is not JSON', Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{{')]), /no JSON/],
+    ['a truncated end', encoded.subarray(0, -3), /ends in the middle/],
     ['bytes after the end', Buffer.concat([encoded, Buffer.alloc(4)]), /4 bytes follow/],
     ['another dtype', withHeader((header) => (header['a']!.dtype = 'F16')), /F16/],
     ['a shape that does not fit', withHeader((header) => (header['a']!.shape = [7])), /\[7\]/],
-    ['no header but null', withHeader(() => undefined, 'null'), /bytes follow/],
+    ['a null header', withHeader(() => undefined, 'null'), /bytes follow/],
     [
-      'a tensor without a place',
+      'a tensor without offsets',
       withHeader((header) => Reflect.deleteProperty(header['a']!, 'data_offsets')),
       /a has no/,
     ],
-    ['a shape that is none', withHeader((header) => (header['a']!.shape = [-2, -3])), /a has no/],
+    ['a negative shape', withHeader((header) => (header['a']!.shape = [-2, -3])), /a has no/],
     ['overlapping tensors', withHeader((header) => (header['scalar']!.data_offsets = [20, 24])), /begins at byte 20/],
   ]
   for (const [what, bytes, message] of broken) {

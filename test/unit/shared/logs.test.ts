@@ -289,7 +289,7 @@ describe('log lines of workers', () => {
     'a level that does not exist': [line('x', { level: 'fatal' })],
     'a module that does not exist': [line('x', { module: '__proto__' })],
     'a negative age': [line('x', { secondsAgo: -1 })],
-    'an age that is no number': [line('x', { secondsAgo: NaN })],
+    'an age that is not a number': [line('x', { secondsAgo: NaN })],
   }
   for (const [what, lines] of Object.entries(nonsense))
     it(`are rejected as a whole with ${what}`, () => {
