@@ -81,7 +81,7 @@ describe('convoy', () => {
     }
   })
 
-  it('leaves no run directory behind when the run cannot begin', async (test) => {
+  it('leaves no run directory behind when the run cannot start', async (test) => {
     const taken = createServer()
     test.after(() => taken.close())
     await once(taken.listen(0, '127.0.0.1'), 'listening')
@@ -106,7 +106,7 @@ describe('convoy', () => {
     rmSync(runs, { recursive: true })
   })
 
-  it('names the field that holds a value that cannot be used', () => {
+  it('names the flag or file of an invalid value', () => {
     for (const [args, message] of [
       [['worker', '--join', 'nonsense'], /^✖ --join: "nonsense" is not host:port/],
       [['bench', 'engine', '--peers', 'none,pytorch'], /^✖ --peers/],
@@ -132,7 +132,7 @@ describe('convoy', () => {
     assert.equal(convoy('status', '--admin', '127.0.0.1:9').status, 1)
   })
 
-  it('a worker without a coordinator gives up after its patience', () => {
+  it('ends a worker that finds no coordinator within --patience', () => {
     const { status, stderr } = convoy('worker', '--join', '127.0.0.1:9', '--patience', '1')
     assert.equal(status, 1)
     assert.match(stderr, /No coordinator answers at 127\.0\.0\.1:9/)
@@ -194,7 +194,7 @@ describe('a run from beginning to end', () => {
     assert.equal(convoy('predict', runDirectory, images).status, 2)
   })
 
-  it('that is interrupted saves the weights so far and exits 130', async () => {
+  it('saves the weights so far and exits 130 when it is interrupted', async () => {
     const launch = new Launch(endless, tiny.environment, true)
     after(() => {
       launch.remove()
@@ -224,7 +224,7 @@ describe('a run from beginning to end', () => {
     assert.match(launch.stderr, /Not everything was written at the end: .*status\.json/)
   })
 
-  it('logs that it waits when no worker is left, and continues when one joins', async () => {
+  it('waits when no worker is left, and continues when one joins', async () => {
     const ports = ['--listen', '--admin-listen', '--metrics-listen'].flatMap((flag) => [flag, '127.0.0.1:0'])
     const run = ['--data', tiny.directory, '--max-steps', '8', '--json']
     const launch = new Launch(['coordinator', ...run, ...ports], tiny.environment)

@@ -44,7 +44,7 @@ function portOf(command: string, flag: string): string {
 }
 
 describe('the Dockerfile', () => {
-  it('passes hadolint, which rejects an image whose base has no version', () => {
+  it('passes hadolint, which rejects a base image without a version', () => {
     const { hadolint } = linters()
     const { status, text } = run([...hadolint, 'Dockerfile'])
     assert.equal(status, 0, text)
@@ -53,7 +53,7 @@ describe('the Dockerfile', () => {
     assert.match(careless.text, /DL3006/)
   })
 
-  it('copies files that git knows and .dockerignore lets through, and uses all that it lets through', () => {
+  it('copies only files in git that .dockerignore permits, and uses all of those', () => {
     const wanted = new Set(
       stages.flatMap(({ copies }) => copies.filter(({ from }) => from === undefined)).flatMap(({ sources }) => sources),
     )
@@ -88,7 +88,7 @@ describe('the Dockerfile', () => {
       }
   })
 
-  it('calls commands and flags that there are', () => {
+  it('calls existing commands and flags', () => {
     const calls = stages
       .flatMap(({ runs }) => runs)
       .flatMap((text) => text.match(/(?<=node bin\/convoy\.mjs ).*/) ?? [])
@@ -109,7 +109,7 @@ describe('the Dockerfile', () => {
     }
   })
 
-  it('removes no package that is imported at run time', () => {
+  it('removes no package that the code imports at run time', () => {
     const removal = stages.find(({ name }) => name === 'modules')!.runs[0]!
     const removed = [...removal.matchAll(/ node_modules\/(@?[a-z-]+)/g)].map((match) => match[1]!)
     assert.ok(removed.includes('typescript'))
@@ -159,13 +159,13 @@ describe('deploy/compose', () => {
     },
   )
 
-  it('starts commands with flags that there are', () => {
+  it('starts existing commands with existing flags', () => {
     const commands = new Set(services.flatMap(({ command }) => command ?? []))
     assert.equal(commands.size, 3)
     for (const command of commands) assertCommandExists(command.trim().split(/\s+/))
   })
 
-  it('uses one port for one thing everywhere', () => {
+  it('uses the same ports everywhere', () => {
     const { command, ports } = composed.services['coordinator']!
     const [listen, metrics] = [portOf(command, '--listen'), portOf(command, '--metrics-listen')]
     for (const worker of services.filter((service) => service.command?.startsWith('worker'))) {
@@ -182,7 +182,7 @@ describe('deploy/compose', () => {
     assert.match(readFileSync(targets, 'utf8'), new RegExp(`^- targets: \\['coordinator:${metrics}'\\]$`, 'm'))
   })
 
-  it('mounts volumes that it declares where the code writes', () => {
+  it('mounts declared volumes where the code writes', () => {
     const cache = last.settings.find(({ text }) => text.startsWith('CONVOY_CACHE='))!.text.split('=')[1]!
     const written = [path.join(settingOf('WORKDIR'), 'runs'), path.join(cache, 'datasets'), '/dev/shm']
     const mounts = Object.values(composed.services).flatMap(({ volumes }) => volumes ?? [])
@@ -190,7 +190,7 @@ describe('deploy/compose', () => {
     for (const mount of mounts) assert.ok(mount.split(':')[0]! in composed.volumes!, mount)
   })
 
-  it('gives each worker a GPU of its own, in the number of the profile', () => {
+  it('starts the number of workers of the profile, each with a GPU of its own', () => {
     const workers = Object.entries(gpu.services).filter(([name]) => name.startsWith('worker'))
     const devices = workers.map(([, { gpus }]) => gpus![0]!.device_ids.join())
     assert.deepEqual(devices, ['0', '1', '2', '3', '4', '5', '6', '7'])
@@ -209,7 +209,7 @@ describe('the tree of the last stage', () => {
   const environment = { ...tiny.environment, PATH: programs, HOME: scratch }
   before(() => {
     for (const copy of last.copies) copyInto(scratch, copy)
-    // As a RUN of the last stage does.
+    // Like a RUN of the last stage.
     symlinkSync(path.join(scratch, 'opt', 'convoy', 'bin', 'convoy.mjs'), path.join(programs, 'convoy'))
   })
   after(() => {
@@ -218,7 +218,7 @@ describe('the tree of the last stage', () => {
     tiny.remove()
   })
 
-  it('is enough for a coordinator and a worker that train, and that answer the health check', async () => {
+  it('is sufficient for a coordinator and a worker to train and answer the health check', async () => {
     const start = (command: string): { output: () => string; status: Promise<number | null> } => {
       const words = command.trim().split(/\s+/)
       const child = spawn(path.join(programs, 'convoy'), words, { cwd: scratch, env: environment, stdio: 'pipe' })
@@ -227,7 +227,7 @@ describe('the tree of the last stage', () => {
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (more: Buffer) => (text += more.toString()))
       return { output: () => text, status: new Promise((resolve) => child.once('close', resolve)) }
     }
-    // Any free ports in place of those of the files, and a small data set.
+    // Free ports instead of those of the files, and a small data set.
     const { coordinator, worker } = composed.services
     const announcement = path.join(scratch, 'coordinator.json')
     const free = (command: string): string => command.replaceAll(/(listen [\d.]+):\d+/g, '$1:0')
@@ -258,7 +258,7 @@ describe('the tree of the last stage', () => {
     assert.equal(await second.status, 0, second.output())
   })
 
-  it('ends a worker whose TensorFlow cannot be loaded, although it serves metrics, so that it is started again', () => {
+  it('ends a worker that cannot load TensorFlow, although it serves metrics, so that it is restarted', () => {
     const words = ['worker', '--join', '127.0.0.1:1', '--metrics-listen', '127.0.0.1:0']
     const options = { env: { ...environment, CONVOY_CACHE: scratch }, encoding: 'utf8', timeout: 60_000 } as const
     const { status, stderr } = spawnSync(path.join(programs, 'convoy'), words, options)
@@ -267,17 +267,17 @@ describe('the tree of the last stage', () => {
   })
 })
 
-/** What follows the keyword in the last stage, where it stands last. */
+/** The value of the last instruction with this keyword in the last stage. */
 function settingOf(keyword: string): string {
   return last.settings.findLast((setting) => setting.keyword === keyword)!.text
 }
 
-/** Where this checkout has what lies in the image's /opt/convoy. */
+/** The path in this checkout of a file in the image's /opt/convoy. */
 function inCheckout(file: string): string {
   return path.join(packageRoot, path.relative('/opt/convoy', file))
 }
 
-/** Carries out a COPY of the last stage with what this checkout has: its own build, packages and Node. */
+/** Carries out a COPY of the last stage with the build, packages and Node of this checkout. */
 function copyInto(tree: string, { from, sources, target }: CopyStep): void {
   for (const source of sources) {
     const inTree = path.resolve('/opt/convoy', target)
@@ -285,9 +285,9 @@ function copyInto(tree: string, { from, sources, target }: CopyStep): void {
     mkdirSync(path.dirname(to), { recursive: true })
     if (from === undefined) cpSync(path.join(packageRoot, source), to, { recursive: true })
     else if (source === '/usr/local/bin/node') symlinkSync(process.execPath, to)
-    // Copied: a link would lead the code to the files of this checkout.
+    // Copied, because a link would lead the code to the files of this checkout.
     else if (from === 'build') cpSync(inCheckout(source), to, { recursive: true })
     else if (from === 'modules') symlinkSync(inCheckout(source), to)
-    // The runtime and the data set are this machine's own, which CONVOY_CACHE names; tini is in no checkout.
+    // CONVOY_CACHE names the runtime and the data set of this machine; a checkout has no tini.
   }
 }

@@ -15,7 +15,7 @@ import { killLaunches, Launch } from '../support/launch.js'
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-local-'))
 const tiny = tinyDataset()
 const environment = { ...process.env, ...tiny.environment, CONVOY_LOCAL_STATE: path.join(scratch, 'the state') }
-/** Small steps: the time goes into what is tested. */
+/** Small steps, to keep the test short. */
 const RUN = ['--recipe', 'quick', '--data', tiny.directory, '--batch-size', '32', '--shard-size', '4']
 const PORTS = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
 
@@ -24,7 +24,7 @@ async function local(script: string, ...args: string[]): Promise<string> {
   return outputOf(scriptAt(script), ...args)
 }
 
-/** As {@link local}, in a PID namespace of its own. */
+/** Like {@link local}, in a PID namespace of its own. */
 async function beside(script: string, ...args: string[]): Promise<string> {
   const [program, ...words] = inPidNamespace(scriptAt(script), ...args)
   return outputOf(program!, ...words)
@@ -67,7 +67,7 @@ describe('deploy/local', () => {
     tiny.remove()
   })
 
-  it('gives the weights of an undisturbed run although it is scaled 1, 3, 2 on the way', async () => {
+  it('gives the weights of an undisturbed run when it is scaled from 1 to 3 to 2 workers', async () => {
     const recipe = [...RUN, '--epochs', '100', '--max-steps', '250', '--seed', '7']
     const runs = path.join(scratch, 'runs')
     const up = await local('up', '1', ...recipe, ...PORTS, '--runs-dir', runs)
@@ -98,7 +98,7 @@ describe('deploy/local', () => {
   })
 
   it(
-    'fault 66: is seen in another PID namespace, and not ended from there',
+    'fault 66: is visible in another PID namespace, and cannot be stopped from there',
     { skip: whyNoPidNamespace() },
     async () => {
       await local('up', '1', ...RUN, '--epochs', '100000', ...PORTS, '--runs-dir', path.join(scratch, 'long'))
@@ -114,13 +114,13 @@ describe('deploy/local', () => {
     },
   )
 
-  it('signals no process that has the number of one that was killed', async () => {
+  it('does not signal another process that reuses the id of a killed one', async () => {
     const state = environment.CONVOY_LOCAL_STATE
     await local('up', '0', ...RUN, ...PORTS, '--runs-dir', path.join(scratch, 'killed'))
     const pidFile = path.join(state, 'coordinator.pid')
     process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL')
     await until('its end', async () =>
-      // In between it still has its lock, and does not answer.
+      // Meanwhile it still holds its lock, and does not answer.
       local('status').then(
         (text) => text.startsWith('The run is over') || undefined,
         () => undefined,
@@ -129,20 +129,20 @@ describe('deploy/local', () => {
     const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', 'convoy.mjs'])
     writeFileSync(pidFile, `${bystander.pid}\n`)
     await local('down')
-    // Whatever it was sent comes before this.
+    // Any earlier signal would arrive before this one.
     bystander.kill('SIGUSR2')
     const [, signal] = (await once(bystander, 'exit')) as [number | null, string]
     assert.equal(signal, 'SIGUSR2')
   })
 
-  it('does not pretend to have ended a run of an earlier version', async () => {
+  it('rejects stopping a run of an earlier version', async () => {
     const pidFile = path.join(environment.CONVOY_LOCAL_STATE, 'worker-7.pid')
     writeFileSync(pidFile, `${process.pid}\n`)
     await assert.rejects(local('down'), new RegExp(`worker-7\\.pid was written by an earlier version.*${process.pid}`))
     rmSync(pidFile)
   })
 
-  it('reports the problem with an invalid number of workers', async () => {
+  it('reports an invalid number of workers, a missing run and an unknown recipe', async () => {
     await assert.rejects(local('scale', 'many'), /whole number from 0 to 256/)
     await assert.rejects(local('scale', '2'), /No local run/)
     await assert.rejects(

@@ -9,7 +9,7 @@ const grey = new GreyRun()
 const { environment } = grey
 const RUN = [...grey.args, '--json']
 const SHORT = [...RUN, '--seed', '7', '--max-steps', '6']
-/** Over four epochs and a bit, with an evaluation after each. */
+/** More than four epochs, with an evaluation after each. */
 const LONG_STEPS = 25
 
 async function train(args: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<Json> {
@@ -17,7 +17,7 @@ async function train(args: readonly string[], more: NodeJS.ProcessEnv = {}): Pro
 }
 
 describe('the same configuration gives the same weights, bit for bit', () => {
-  /** From a plain loop in this process: bits depend on the processor. */
+  /** From a plain loop in this process, because the bits depend on the processor. */
   let short: string | undefined
   let long: string | undefined
   before(async () => {
@@ -50,9 +50,9 @@ describe('the same configuration gives the same weights, bit for bit', () => {
     agrees((await train([...SHORT, '--standalone']))['weightsSha256'])
   })
 
-  it('whatever the environment tells TensorFlow', async () => {
-    const told = { ONEDNN_MAX_CPU_ISA: 'AVX2', TF_XLA_FLAGS: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit' }
-    const result = await train([...SHORT, '--workers', '1'], { ...told, TF_ONEDNN_ASSUME_FROZEN_WEIGHTS: '1' })
+  it('with TensorFlow settings in the environment', async () => {
+    const settings = { ONEDNN_MAX_CPU_ISA: 'AVX2', TF_XLA_FLAGS: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit' }
+    const result = await train([...SHORT, '--workers', '1'], { ...settings, TF_ONEDNN_ASSUME_FROZEN_WEIGHTS: '1' })
     agrees(result['weightsSha256'])
   })
 
@@ -67,7 +67,7 @@ describe('the same configuration gives the same weights, bit for bit', () => {
     agrees(result['weightsSha256'], long)
   })
 
-  it('when workers of other terminals join and leave a coordinator, one of them over the network alone', async () => {
+  it('when workers join and leave a coordinator, one of them without shared memory', async () => {
     const coordinator = new Launch(['coordinator', ...SHORT, '--metrics-listen', '127.0.0.1:0'], environment)
     const { address } = await coordinator.announcement()
     const first = new Launch(['worker', '--join', address], environment)
@@ -80,7 +80,7 @@ describe('the same configuration gives the same weights, bit for bit', () => {
   })
 
   const noBfloat16 = !cpuFeatures().some((feature) => feature.endsWith('bf16')) && 'this CPU has no bfloat16'
-  it('in bfloat16, where they are others', { skip: noBfloat16 }, async () => {
+  it('in bfloat16, with other bits than in float32', { skip: noBfloat16 }, async () => {
     const low = [...SHORT, '--precision', 'bfloat16']
     const one = await train([...low, '--workers', '1'])
     const two = await train([...low, '--workers', '2'])

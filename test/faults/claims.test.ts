@@ -18,18 +18,18 @@ import type { JoinReply, JoinRequest } from '../../src/shared/protocol/messages.
 import { PROTOCOL_VERSION } from '../../src/shared/protocol/messages.js'
 import { Control } from '../../src/shared/protocol/services.js'
 
-// What a peer claims before it has proved anything, row by row of the fault table: real coordinators, and honest workers beside the liars.
+// False claims of unproven peers, row by row of the fault table: real coordinators, and honest workers beside the false ones.
 
 const DEVICE = { kind: 'cpu', name: 'any', tensorflowVersion: '0', fingerprint: 'not the honest one' } as const
 /** The honest worker is slow enough that there is work for the liars. */
 const SLOW_LINK = { delayMs: 40 }
-/** Enough for a coordinator with a worker, and for few others. */
+/** Enough for a coordinator with one worker, and for few other connections. */
 const FEW_DESCRIPTORS = 256
 const MIB = 2 ** 20
-/** What a process of this kind may grow by for reasons of its own. */
+/** Growth of a coordinator that is not caused by the joins. */
 const MAX_GROWTH_BYTES = 64 * MIB
 
-/** Joins and does nothing more. @returns the status of each refusal, undefined for a join that was accepted */
+/** Only joins. @returns the status of each rejected join, undefined for an accepted one */
 async function joins(
   { coordinator }: Fleet,
   requests: readonly Partial<JoinRequest>[],
@@ -63,14 +63,14 @@ function residentBytes({ coordinator }: Fleet): number {
   return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1])
 }
 
-describe('claims of peers', () => {
+describe('false claims of peers', () => {
   const oracle = new FaultOracle()
   after(() => {
     killLaunches()
     oracle.remove()
   })
 
-  /** Hostile joins before any honest worker is there; the run must end as if they had never been. */
+  /** Hostile joins before an honest worker joins; the run must end as it does without them. */
   async function survivesAtStart(hostile: (fleet: Fleet) => Promise<void>): Promise<void> {
     const fleet = oracle.fleet()
     try {
@@ -82,7 +82,7 @@ describe('claims of peers', () => {
     }
   }
 
-  it('fault 61: texts of a megabyte in every field of a join are rejected and not kept in memory', async () => {
+  it('fault 61: joins with a megabyte of text in any field are rejected and not kept in memory', async () => {
     await survivesAtStart(async (fleet) => {
       const long = 'x'.repeat(MIB - 1_000)
       await joins(fleet, [{}])
@@ -101,7 +101,7 @@ describe('claims of peers', () => {
     })
   })
 
-  it('fault 62: a first join with a false fingerprint, which never computes, keeps no honest worker out', async () => {
+  it('fault 62: a first join with a false fingerprint, without a result, does not exclude honest workers', async () => {
     await survivesAtStart(async (fleet) => {
       const { address } = await fleet.coordinator.announcement()
       const silent = await LyingWorker.join(address, 'silent', DEVICE)
@@ -111,7 +111,7 @@ describe('claims of peers', () => {
     })
   })
 
-  it('fault 62: the first result decides which devices compute, and those that joined with others must go', async () => {
+  it('fault 62: the first result determines the accepted fingerprint, and other devices are rejected', async () => {
     await oracle.survives(1, async (fleet) => {
       const [refusal] = await joins(fleet, [{}])
       assert.equal(refusal?.code, grpc.status.FAILED_PRECONDITION)
@@ -119,7 +119,7 @@ describe('claims of peers', () => {
     })
   })
 
-  it('fault 64: two workers with the same wrong result do not end the run against an honest third', async () => {
+  it('fault 64: two workers with the same wrong result do not end the run of an honest third', async () => {
     await oracle.survives(1, async (fleet, [honest]) => {
       honest!.proxy.set(BOTH, SLOW_LINK)
       const { address } = await fleet.coordinator.announcement()
@@ -138,7 +138,7 @@ describe('claims of peers', () => {
     })
   })
 
-  it('fault 63: joins that never open a control stream take no worker’s place or name', async () => {
+  it('fault 63: joins that never open a control stream do not occupy places or names of workers', async () => {
     await survivesAtStart(async (fleet) => {
       const accepted = await joins(
         fleet,
@@ -148,7 +148,7 @@ describe('claims of peers', () => {
     })
   })
 
-  it('fault 65: connections that use up the coordinator’s descriptors are no fault of its workers', async () => {
+  it('fault 65: connections that use up the coordinator’s descriptors do not disturb its workers', async () => {
     const sockets: Socket[] = []
     const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-claims-'))
     const withFewDescriptors = path.join(scratch, 'node')

@@ -4,16 +4,16 @@ import { endingRuns } from './endings/ending-runs.js'
 import { killLaunches } from '../support/launch.js'
 import { killTerminals } from '../support/pseudo-terminal.js'
 
-/** A busy machine is slow; a run that hangs takes for ever. */
+/** For a busy machine; a hanging run exceeds any limit. */
 const SLACK_SECONDS = 60
 
-describe('ends of runs in random moments and ways', () => {
+describe('ends of runs at random moments and in random ways', () => {
   after(() => {
     killLaunches()
     killTerminals()
   })
 
-  it('fault 57, 58, 59, 68: five runs of `npm run endings` are gone in time, with their announced weights on disk', async () => {
+  it('fault 57, 58, 59, 68: five runs of `npm run endings` exit in time, with their announced weights on disk', async () => {
     const lines: string[] = []
     const runs = Array.from({ length: 5 }, (_, index) => index + 1)
     const violations = await endingRuns({ seed: 1, runs, slackSeconds: SLACK_SECONDS, log: (line) => lines.push(line) })

@@ -7,12 +7,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { FaultOracle } from './chaos/fault-oracle.js'
 import { killLaunches, Launch } from '../support/launch.js'
 
-// How runs end, row by row of the fault table.
+// Ends of runs, row by row of the fault table.
 
-/** Goodbye to workers, the last look into the model, and whatever else an end waits for, with room for a busy machine. */
+/** Time for the goodbye to workers, the final inspection and other waits at the end, on a busy machine. */
 const END_MS = 30_000
 
-/** A connection that never sends anything, nor closes when the other side does. */
+/** A connection that never sends anything, and does not close when the other side does. */
 async function bareConnection(address: string): Promise<Socket> {
   const url = new URL(`tcp://${address}`)
   const socket = connect({ host: url.hostname, port: Number(url.port), allowHalfOpen: true })
@@ -21,7 +21,7 @@ async function bareConnection(address: string): Promise<Socket> {
   return socket
 }
 
-describe('ends that peers must not delay', () => {
+describe('an end that peers must not delay', () => {
   const oracle = new FaultOracle()
   after(() => {
     killLaunches()
@@ -58,7 +58,7 @@ describe('ends that peers must not delay', () => {
     }
   })
 
-  it('fault 60: proxy variables name an address that does not answer', async () => {
+  it('fault 60: proxy variables name an unreachable address', async () => {
     const proxy = 'http://127.0.0.1:9'
     const environment = { http_proxy: proxy, https_proxy: proxy, grpc_proxy: proxy, no_proxy: '', no_grpc_proxy: '' }
     await oracle.survives(1, async () => undefined, [], { environment })

@@ -6,7 +6,7 @@ import { killLaunches } from '../support/launch.js'
 describe('hostile joins beside honest workers', () => {
   after(killLaunches)
 
-  it('fault 35, 61, 62, 63: 200 joins of `npm run hostile-joins` leave memory, descriptors, workers and weights as they are', async () => {
+  it('fault 35, 61, 62, 63: 200 joins of `npm run hostile-joins` do not change memory, descriptors, workers or weights', async () => {
     const lines: string[] = []
     const log = (line: string): number => lines.push(line)
     const { violations } = await hostileRun({

@@ -6,12 +6,12 @@ import { BOTH } from './chaos/fault-proxy.js'
 import { KernelLink, whyNoKernelLink, whyNoNetem } from './chaos/kernel-link.js'
 import { killLaunches } from '../support/launch.js'
 
-// Rows of the fault table whose network is the kernel's own: packets are lost, TCP sends them again later and later, and while it is
-// dark no connection can be made.
+// Rows of the fault table with a network in the kernel: packets are lost, TCP sends them again at growing intervals, and during a
+// partition no connection can be made.
 
-/** Of row 19, which says 60 s: too long for every day. */
+/** For row 19, whose 60 s are too long for every test run. */
 const PARTITION_MS = 10_000
-/** From the end of a partition until the worker takes part: one try of a join, and the wait between two. */
+/** From the end of a partition until the worker takes part: one attempt to join, and the wait between two. */
 const REJOIN_MS = 8_000
 
 const noLink = whyNoKernelLink()
@@ -19,7 +19,7 @@ const noNetem = noLink ?? whyNoNetem()
 if (noLink) process.stderr.write(`✖ Skipped, all faults in the kernel: ${noLink}\n`)
 else if (noNetem) process.stderr.write(`✖ Skipped, losses and delays in the kernel: ${noNetem}\n`)
 
-describe('a network that the kernel makes bad', { skip: noLink ?? false }, () => {
+describe('a bad network in the kernel', { skip: noLink ?? false }, () => {
   const oracle = new FaultOracle()
   const link = noLink === undefined ? new KernelLink() : undefined
   after(() => {

@@ -13,7 +13,7 @@ import { Log } from '../../src/shared/log/log.js'
 import { readMemoryCounters } from '../../src/shared/memory-limits.js'
 import { packageRoot } from '../../src/shared/package-root.js'
 
-// The memory that a process may have, taken away for real: by the kernel's limits, by Node's, and by somebody with kill.
+// Real lack of memory: by the kernel's limits and by Node's, compared with a kill for another reason.
 
 const noGroup = await whyNoMemoryGroup()
 if (noGroup) process.stderr.write(`✖ Skipped, limits of the kernel on memory: ${noGroup}\n`)
@@ -30,27 +30,27 @@ after(() => {
   rmSync(scratch, { recursive: true, force: true })
 })
 
-/** `convoy train`, the middle of which is reached. @param node the binary that runs it */
+/** A `convoy train` that has reached its middle. @param node the binary that runs it */
 async function middleOfRun(node?: string): Promise<Launch> {
   const launch = new Launch(['train', ...RUN, '--workers', '1'], tiny.environment, false, node)
   await launch.untilMetrics(({ kind, step }) => kind === 'step' && Number(step) >= 15)
   return launch
 }
 
-describe('a worker that is killed', () => {
+describe('a killed worker', () => {
   const undisturbed = new Launch(['train', ...RUN, '--workers', '1'], tiny.environment).result()
 
   it(
-    'fault 51: by the kernel, for memory: the run continues, and logs which limit was hit',
+    'fault 51: by the kernel for lack of memory: the run continues, and logs the limit',
     { skip: noGroup ?? false },
     async () => {
       const group = new MemoryGroup()
       try {
         const launch = await middleOfRun(group.node)
-        // What processes hold already is below; what the hog takes is soon above.
+        // Above the present memory of the processes; the hog soon exceeds it.
         group.limit(500e6)
         const { status, signal, stderr } = spawnSync(group.node, ['-e', group.hog], { encoding: 'utf8' })
-        // Where the worker takes long to die, the kernel takes the next one.
+        // If the worker dies slowly, the kernel kills the hog.
         assert.ok(status === 0 || signal === 'SIGKILL', stderr)
         const result = await launch.result()
         assert.equal(result['weightsSha256'], (await undisturbed)['weightsSha256'])
@@ -78,8 +78,8 @@ describe('a worker that is killed', () => {
   })
 })
 
-describe('a worker that gets no memory', () => {
-  /** How the first of them ends, whose Node is started with these options. */
+describe('a worker without enough memory', () => {
+  /** Starts a worker with these options of Node. @returns the first logged message about its end */
   const end = async (name: string, options: string): Promise<string> => {
     const directory = path.join(scratch, name)
     mkdirSync(directory)
@@ -100,7 +100,7 @@ describe('a worker that gets no memory', () => {
     }
   }
 
-  /** A module that fills the heap of the threads that the condition names. */
+  /** A module that fills the heap of the threads with this condition. */
   const fillerOf = (condition: string): string => {
     const file = path.join(mkdtempSync(path.join(scratch, 'fill-')), 'fill.cjs')
     const code = `const { isMainThread } = require('node:worker_threads')
@@ -109,7 +109,7 @@ describe('a worker that gets no memory', () => {
     return file
   }
 
-  it('fault 51: for the heap of the thread that computes', async () => {
+  it('fault 51: in the heap of the compute thread', async () => {
     const message = await end('compute', `--max-old-space-size=60 --require ${fillerOf('!isMainThread')}`)
     assert.match(
       message,
@@ -118,13 +118,13 @@ describe('a worker that gets no memory', () => {
     assert.match(message, /NODE_OPTIONS=--max-old-space-size/)
   })
 
-  it('fault 51: for the heap of the process: not the last line of a native stack, but the reason', async () => {
+  it('fault 51: in the heap of the process: the reason is logged, not the last line of a native stack', async () => {
     const message = await end('main', `--max-old-space-size=60 --require ${fillerOf('isMainThread')}`)
     assert.match(message, /^Worker 0 ended by SIGABRT \(out of memory: its JavaScript heap was full\)/)
     assert.match(message, /NODE_OPTIONS=--max-old-space-size/)
   })
 
-  it('fault 51: of the system: the chain of faults names memory and the limit', async () => {
+  it('fault 51: in the system: the chain of faults names memory and the limit', async () => {
     const limited = path.join(scratch, 'node')
     writeFileSync(limited, `#!/bin/sh\nulimit -v 1600000\nexec ${process.execPath} "$@"\n`, { mode: 0o755 })
     const launch = new Launch(['train', ...RUN, '--workers', '1'], tiny.environment, false, limited)
@@ -136,17 +136,17 @@ describe('a worker that gets no memory', () => {
   })
 })
 
-describe('memory that is too small for the workers', () => {
+describe('too little memory for the workers', () => {
   const convoy = path.join(packageRoot, 'bin', 'convoy.mjs')
 
-  it('is logged when a run starts, and does not prevent the start', { skip: noGroup ?? false }, async () => {
+  it('is logged at the start of a run, and does not prevent it', { skip: noGroup ?? false }, async () => {
     const group = new MemoryGroup()
     try {
       group.limit(400e6)
       const launch = new Launch(['train', '--recipe', 'quick', '--workers', '3'], {}, false, group.node)
-      const warning = await launch.untilSays(/⚠ 3 workers and the coordinator need at least .*/)
+      const warning = await launch.untilStderr(/⚠ 3 workers and the coordinator need at least .*/)
       assert.match(warning, /need at least 1\.3 GB, and .* allows 400 MB: workers will be killed/)
-      await launch.untilSays(/42000 train/)
+      await launch.untilStderr(/42000 train/)
       launch.kill()
       await launch.status()
     } finally {
@@ -154,7 +154,7 @@ describe('memory that is too small for the workers', () => {
     }
   })
 
-  it('is found by the doctor, with the number of workers that fit', { skip: noGroup ?? false }, async () => {
+  it('is reported by the doctor, with the number of workers that fit', { skip: noGroup ?? false }, async () => {
     const group = new MemoryGroup()
     try {
       group.limit(550e6)
@@ -171,7 +171,7 @@ describe('memory that is too small for the workers', () => {
 })
 
 describe('the limits of a cgroup', () => {
-  /** Files as the kernel shows them. */
+  /** Files in the form of the kernel's. */
   const tree = (name: string, files: Readonly<Record<string, string>>): string => {
     const root = path.join(scratch, name)
     for (const [file, text] of Object.entries(files)) {
@@ -182,7 +182,7 @@ describe('the limits of a cgroup', () => {
   }
   const V2_MOUNT = '30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n'
 
-  it('of version 2 are those of the group and of those around it, and the kills are its own', () => {
+  it('of version 2 include those of the outer groups; kills count in its own group only', () => {
     const root = tree('v2', {
       'proc/self/cgroup': '0::/user.slice/run:1.scope\n',
       'proc/self/mountinfo': V2_MOUNT,
@@ -195,7 +195,7 @@ describe('the limits of a cgroup', () => {
     assert.deepEqual(readMemoryCounters(root), { kills: 1, limits: [{ place, bytes: 1e9, hits: 2 }] })
   })
 
-  it('of a container are those of the root that it sees', () => {
+  it('of a container are those of its visible root', () => {
     const root = tree('container', {
       'proc/self/cgroup': '0::/../../pod/box\n',
       'proc/self/mountinfo': V2_MOUNT,
@@ -206,7 +206,7 @@ describe('the limits of a cgroup', () => {
     assert.deepEqual(readMemoryCounters(root), { kills: 4, limits: [{ place, bytes: 330e6, hits: 4 }] })
   })
 
-  it('of version 1 are where the memory controller is mounted, also beside version 2', () => {
+  it('of version 1 are read where the memory controller is mounted, also beside version 2', () => {
     const root = tree('v1', {
       'proc/self/cgroup': '4:cpu,cpuacct:/docker/abc\n3:memory:/docker/abc\n0::/\n',
       'proc/self/mountinfo':
@@ -220,7 +220,7 @@ describe('the limits of a cgroup', () => {
     assert.deepEqual(readMemoryCounters(root), { kills: 3, limits: [{ place, bytes: 268435456, hits: 7 }] })
   })
 
-  it('that the root of all groups does not count are counted by the machine', () => {
+  it('are replaced by the counts of the machine in the root group', () => {
     const root = tree('root', {
       'proc/self/cgroup': '0::/\n',
       'proc/self/mountinfo': V2_MOUNT,

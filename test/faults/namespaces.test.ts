@@ -11,12 +11,12 @@ import { inPidNamespace, nodeInPidNamespace, whyNoPidNamespace } from './chaos/p
 import { until } from '../support/until.js'
 import { killLaunches, Launch } from '../support/launch.js'
 
-// Runs that see each other's files, and not each other's processes: containers with one /dev/shm, one cache, one directory of runs.
+// Runs that share files but not processes, such as containers with one /dev/shm, one cache and one directory of runs.
 
 const whyNot = whyNoPidNamespace()
 if (whyNot !== undefined) process.stderr.write(`✖ Skipped, runs in other PID namespaces: ${whyNot}.\n`)
 
-describe('another PID namespace', { skip: whyNot }, () => {
+describe('a run or installation in another PID namespace', { skip: whyNot }, () => {
   const oracle = new FaultOracle()
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-namespaces-'))
   const node = whyNot === undefined ? nodeInPidNamespace(scratch) : ''
@@ -26,12 +26,12 @@ describe('another PID namespace', { skip: whyNot }, () => {
     rmSync(scratch, { recursive: true, force: true })
   })
 
-  it('fault 66: with the same /dev/shm leaves the directory of the run here alone, and both runs finish right', async () => {
+  it('fault 66: keeps the shared directory of a run here in the same /dev/shm, and both runs finish correctly', async () => {
     const flags: string[] = []
     await oracle.survives(
       1,
       async (fleet, [worker]) => {
-        // Or this run might be over before the other has begun.
+        // Otherwise this run might end before the other starts.
         worker!.freeze()
         const own = sharedDirectories(fleet.coordinator.child.pid!)
         assert.notDeepEqual(own, [])
@@ -50,7 +50,7 @@ describe('another PID namespace', { skip: whyNot }, () => {
     )
   })
 
-  it('fault 66: sees that a run goes on, and when it was killed', async () => {
+  it('fault 66: allows status and report to see whether a run here goes on or was killed', async () => {
     const fleet = oracle.fleet()
     try {
       await fleet.add('a')
@@ -79,8 +79,8 @@ describe('another PID namespace', { skip: whyNot }, () => {
     }
   })
 
-  it('fault 66: leaves nothing behind for long when its coordinator is killed', async () => {
-    // It is the first process there.
+  it('fault 66: leaves files in /dev/shm only until the next run when its coordinator is killed', async () => {
+    // The coordinator is process 1 there.
     const before = new Set(sharedDirectories(1))
     const killed = oracle.fleet({ node })
     try {
@@ -104,7 +104,7 @@ describe('another PID namespace', { skip: whyNot }, () => {
     }
   })
 
-  it('fault 66: keeps its staging directory while it lives, and loses it at once when it is killed', async (t) => {
+  it('fault 66: keeps its staging directory while it lives, and the next installation removes it after a kill', async (t) => {
     const root = path.join(scratch, 'cache')
     const module = new URL('../../src/shared/staging.js', import.meta.url).href
     const source = `
@@ -140,7 +140,7 @@ describe('another PID namespace', { skip: whyNot }, () => {
   })
 })
 
-/** In /dev/shm, of coordinators that have this process id in their namespace. */
+/** Directories in /dev/shm of coordinators with this process id in their namespace. */
 function sharedDirectories(pid: number): string[] {
   return readdirSync('/dev/shm').filter((name) => name.startsWith('convoy-') && name.includes(`-${pid}-`))
 }

@@ -8,17 +8,17 @@ import { BOTH, FaultProxy } from './chaos/fault-proxy.js'
 import { until } from '../support/until.js'
 import { killLaunches, Launch } from '../support/launch.js'
 
-// Real processes behind a bad network, row by row of the fault table. The only worker's link is the bad one where that is
-// possible: the run cannot end before it has healed.
+// Real processes behind a bad network, row by row of the fault table. Where possible, the run has a single worker with the bad
+// link, so that it cannot end before the link has healed.
 
-describe('a network that loses, delays, cuts and damages', () => {
+describe('a bad network', () => {
   const oracle = new FaultOracle()
   after(() => {
     killLaunches()
     oracle.remove()
   })
 
-  it('fault 20: a fifth of the packets is lost and sent again', async () => {
+  it('fault 20: a fifth of the packets are lost and sent again', async () => {
     await oracle.survives(1, async (fleet, [worker]) => {
       worker!.proxy.set(BOTH, { lossRate: 0.2 })
       await fleet.moreSteps(10)
@@ -50,7 +50,7 @@ describe('a network that loses, delays, cuts and damages', () => {
   it('fault 23: RST in the middle of a chunk', async () => {
     await oracle.survives(1, async (fleet, [worker]) => {
       worker!.proxy.set(['up'], { bytesPerSecond: 1_000_000 })
-      // As much as HTTP/2's window lets out at once is 64 KiB; nothing else that is said is half as big.
+      // HTTP/2's window permits 64 KiB at once; no other message has half that size.
       await until('a chunk on its way', () => worker!.proxy.heldBytes('up') > 32_000)
       const cutMs = Date.now()
       worker!.proxy.reset()
@@ -93,7 +93,7 @@ describe('a network that loses, delays, cuts and damages', () => {
       }
       assert.ok(rounds > 0, 'no bit was flipped')
       worker!.proxy.heal()
-      // A connection that waits for the end of a message that never comes.
+      // Ends a connection that would wait for the rest of a message for ever.
       worker!.proxy.reset()
     })
   })
@@ -113,7 +113,7 @@ describe('a network that loses, delays, cuts and damages', () => {
     })
   })
 
-  it('fault 27: a port in use is reported, and nothing is left half-started', async () => {
+  it('fault 27: a port in use is reported, and no partially started run is left', async () => {
     const other = net.createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const taken = `127.0.0.1:${(other.address() as net.AddressInfo).port}`

@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test'
 import { tinyDataset } from '../support/tiny-dataset.js'
 import { killLaunches, Launch } from '../support/launch.js'
 
-// What a process lacks itself is said as such: no file, peer, address or user is blamed for it.
+// A shortage of the process itself is reported as such, not as a fault of a file, peer, address or user.
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-shortage-'))
 const tiny = tinyDataset()
@@ -24,7 +24,7 @@ const FEW_DESCRIPTORS = 300
  * Runs a program in a process that has used up its descriptors.
  * @param imports such as `{ bind } from 'shared/protocol/listen'`, from src
  * @param attempt an expression; it is awaited
- * @returns what it came to, or the error's code and message
+ * @returns its value, or the error's code and message
  */
 function exhausted(imports: string, attempt: string): string {
   const [, names, module] = /^(\{.*\}) from '(.*)'$/.exec(imports)!
@@ -34,10 +34,10 @@ function exhausted(imports: string, attempt: string): string {
     const ${names} = await import('${url}')
     const open = []
     try { for (;;) open.push(openSync('/dev/null')) } catch {}
-    let said
-    try { said = await (${attempt}) } catch (error) { said = error.code + ': ' + error.message }
+    let outcome
+    try { outcome = await (${attempt}) } catch (error) { outcome = error.code + ': ' + error.message }
     open.forEach((descriptor) => closeSync(descriptor))
-    console.log(said)`
+    console.log(outcome)`
   const command = `ulimit -n ${FEW_DESCRIPTORS} && exec "$@"`
   const args = ['-c', command, 'sh', process.execPath, '--input-type=module', '-e', script]
   const { stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8', env: { ...process.env, ...tiny.environment } })
@@ -45,11 +45,11 @@ function exhausted(imports: string, attempt: string): string {
   return stdout
 }
 
-describe('a process that may open no more files', () => {
+describe('a process that cannot open more files', () => {
   const skip = existsSync('/dev/shm') ? false : 'this machine has no /dev/shm'
 
-  it('fault 65: does not take that for a full /dev/shm', { skip }, () => {
-    const said = exhausted(
+  it('fault 65: does not report a full /dev/shm', { skip }, () => {
+    const outcome = exhausted(
       "{ SharedFiles } from 'shared/shared-files'",
       `(() => {
         for (const descriptor of open.splice(-50)) closeSync(descriptor)
@@ -62,26 +62,26 @@ describe('a process that may open no more files', () => {
         return isWritten + ' ' + why
       })()`,
     )
-    assert.match(said, /^false EMFILE.*: allow more open files \(ulimit -n\)\./)
+    assert.match(outcome, /^false EMFILE.*: allow more open files \(ulimit -n\)\./)
   })
 
-  it('fault 65: does not take the coordinator for absent', () => {
-    const said = exhausted(
+  it('fault 65: does not report an absent coordinator', () => {
+    const outcome = exhausted(
       "{ callAdmin } from 'cli/admin-client'",
       `callAdmin('status', { admin: '127.0.0.1:9', runsDir: '' })`,
     )
-    assert.match(said, /^unavailable: No connection can be made to 127\.0\.0\.1:9: this process lacks open files;/)
+    assert.match(outcome, /^unavailable: No connection can be made to 127\.0\.0\.1:9: this process lacks open files;/)
   })
 
-  it('fault 65: does not send people to another port', () => {
-    const said = exhausted(
+  it('fault 65: does not report a port in use', () => {
+    const outcome = exhausted(
       "{ bind } from 'shared/protocol/listen'",
       `bind((await import('node:net')).createServer(), '127.0.0.1:0', '--listen')`,
     )
-    assert.match(said, /^environment: .*EMFILE.*ulimit -n/)
+    assert.match(outcome, /^environment: .*EMFILE.*ulimit -n/)
   })
 
-  it('fault 65: does not blame images and directories', () => {
+  it('fault 65: does not report unreadable images and directories', () => {
     const directory = path.join(scratch, 'photos')
     mkdirSync(path.join(directory, 'cat'), { recursive: true })
     writeFileSync(path.join(directory, 'cat', 'one.png'), 'any')
@@ -94,7 +94,7 @@ describe('a process that may open no more files', () => {
     assert.match(read, /^environment: EMFILE.*ulimit -n/)
   })
 
-  it('fault 65: does not blame the permissions of the cache, nor call a data set damaged', () => {
+  it('fault 65: does not report missing permissions of the cache or a damaged data set', () => {
     const listed = exhausted("{ listStoredDatasets } from 'data/cache/stored-datasets'", `listStoredDatasets()`)
     assert.match(listed, /^environment: EMFILE.*ulimit -n/)
     const staged = exhausted(
@@ -111,7 +111,7 @@ const noMount =
   spawnSync('unshare', ['-m', 'sh', '-c', FULL]).status === 0 ? undefined : 'only root can mount a small /dev/shm'
 if (noMount) process.stderr.write(`✖ Skipped, a full /dev/shm: ${noMount}\n`)
 
-describe('a /dev/shm that is full', { skip: noMount ?? false }, () => {
+describe('a full /dev/shm', { skip: noMount ?? false }, () => {
   it('is logged once by the coordinator and by the worker, with the remedy, and the run continues', async () => {
     const node = path.join(scratch, 'node')
     writeFileSync(node, `#!/bin/sh\nexec unshare -m sh -c '${FULL} && exec "$@"' sh ${process.execPath} "$@"\n`, {
@@ -121,8 +121,8 @@ describe('a /dev/shm that is full', { skip: noMount ?? false }, () => {
     const launch = new Launch(['train', ...run], tiny.environment, false, node)
     const { steps } = await launch.result()
     assert.equal(steps, 3)
-    const said = [...launch.stderr.matchAll(/(Weights|Results) travel over the network.*/g)].map(([line]) => line)
-    assert.deepEqual(said.map((line) => line.split(' ')[0]).sort(), ['Results', 'Weights'])
-    for (const line of said) assert.match(line, /is full: make \/dev\/shm larger \(containers: --shm-size\)\.$/)
+    const lines = [...launch.stderr.matchAll(/(Weights|Results) travel over the network.*/g)].map(([line]) => line)
+    assert.deepEqual(lines.map((line) => line.split(' ')[0]).sort(), ['Results', 'Weights'])
+    for (const line of lines) assert.match(line, /is full: make \/dev\/shm larger \(containers: --shm-size\)\.$/)
   })
 })

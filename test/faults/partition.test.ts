@@ -5,12 +5,12 @@ import { FaultOracle, SILENT_MS } from './chaos/fault-oracle.js'
 import { BOTH } from './chaos/fault-proxy.js'
 import { killLaunches } from '../support/launch.js'
 
-// Real processes with a network between them that nothing passes for a while, row by row of the fault table. Most of that is waiting.
+// Real processes with a network that is partitioned for a while, row by row of the fault table. Most of the time is waiting.
 
 /** Longer than all keepalive and heartbeat limits. */
 const PARTITION_MS = 60_000
 
-describe('a network that nothing passes', { concurrency: 2 }, () => {
+describe('a partitioned network', { concurrency: 2 }, () => {
   const oracle = new FaultOracle()
   after(() => {
     killLaunches()
@@ -18,10 +18,10 @@ describe('a network that nothing passes', { concurrency: 2 }, () => {
   })
 
   for (const [row, directions, blackhole] of [
-    ['fault 17: nothing passes, either way,', BOTH, 'drop'],
-    ['fault 18: nothing passes from the worker to the coordinator', ['up'], 'drop'],
-    ['fault 18: nothing passes from the coordinator to the worker', ['down'], 'drop'],
-    ['fault 18: what the coordinator says comes much too late', ['down'], 'hold'],
+    ['fault 17: no byte passes in either direction', BOTH, 'drop'],
+    ['fault 18: no byte passes from the worker to the coordinator', ['up'], 'drop'],
+    ['fault 18: no byte passes from the coordinator to the worker', ['down'], 'drop'],
+    ['fault 18: bytes of the coordinator arrive much too late', ['down'], 'hold'],
   ] as const) {
     it(`${row} until it is detected`, async () => {
       await oracle.survives(1, async (fleet, [worker]) => {

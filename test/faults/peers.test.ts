@@ -7,21 +7,21 @@ import { BOTH } from './chaos/fault-proxy.js'
 import { LyingWorker } from './chaos/lying-worker.js'
 import { killLaunches } from '../support/launch.js'
 
-// Real coordinators with a peer that lies, row by row of the fault table.
+// Real coordinators with a peer that sends false results, row by row of the fault table.
 
 /** The honest worker is slow enough that there is work for the liar. */
 const SLOW_LINK = { delayMs: 40 }
-/** Of no lease. */
+/** Id of no lease. */
 const NEVER_GRANTED = 1_000_000
 
-describe('peers that lie', () => {
+describe('a peer that sends false results', () => {
   const oracle = new FaultOracle()
   after(() => {
     killLaunches()
     oracle.remove()
   })
 
-  it('fault 41: results with NaN, infinity, 1e30, a wrong shape, an unknown or an old lease are rejected, counted, and recomputed by others', async () => {
+  it('fault 41: results with NaN, infinity, 1e30, a wrong shape, an unknown or an old lease are rejected, counted, and recomputed by other workers', async () => {
     await oracle.survives(1, async (fleet, [honest]) => {
       honest!.proxy.set(BOTH, SLOW_LINK)
       const { address } = await fleet.coordinator.announcement()

@@ -22,7 +22,7 @@ import { createStaging, publish } from '../../src/shared/staging.js'
 import { tinyDataset } from '../support/tiny-dataset.js'
 
 /** A user without an entry in /etc/passwd, and so without a home directory. */
-const STRANGER = 4242
+const OTHER_USER = 4242
 const CONVOY = path.join(packageRoot, 'bin', 'convoy.mjs')
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-permissions-'))
@@ -33,35 +33,38 @@ after(() => {
   tiny.remove()
 })
 
-/** Why nothing can be tried as another user here, if so. */
-function whyNoStranger(): string | undefined {
+/** Why tests cannot run as another user here; undefined when they can. */
+function whyNoOtherUser(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can run a command as another user'
-  const { status, error } = spawnSync(process.execPath, [CONVOY, 'config', 'recipes'], { uid: STRANGER, gid: STRANGER })
+  const { status, error } = spawnSync(process.execPath, [CONVOY, 'config', 'recipes'], {
+    uid: OTHER_USER,
+    gid: OTHER_USER,
+  })
   return status === 0
     ? undefined
-    : `user ${STRANGER} cannot run this checkout (${error?.message ?? `status ${status}`})`
+    : `user ${OTHER_USER} cannot run this checkout (${error?.message ?? `status ${status}`})`
 }
 
 interface Options {
   readonly umask?: string
-  readonly asStranger?: boolean
+  readonly asOtherUser?: boolean
   readonly cache?: string
   readonly environment?: NodeJS.ProcessEnv
   readonly at?: string
 }
 
 function convoy(args: readonly string[], options: Options = {}): SpawnSyncReturns<string> {
-  const { umask = '022', asStranger, cache, environment = process.env, at = scratch } = options
+  const { umask = '022', asOtherUser, cache, environment = process.env, at = scratch } = options
   return spawnSync('sh', ['-c', `umask ${umask}; exec "$@"`, 'sh', process.execPath, CONVOY, ...args], {
     cwd: at,
     env: { ...environment, ...(cache && { CONVOY_CACHE: cache }) },
     encoding: 'utf8',
     timeout: 300_000,
-    ...(asStranger && { uid: STRANGER, gid: STRANGER }),
+    ...(asOtherUser && { uid: OTHER_USER, gid: OTHER_USER }),
   })
 }
 
-/** One line for people, and no stack. */
+/** Asserts the exit status and a message without a stack. */
 function assertOneLine({ status, stderr }: SpawnSyncReturns<string>, expected: number, message: RegExp): void {
   assert.equal(status, expected, stderr)
   assert.match(stderr, message)
@@ -98,7 +101,7 @@ let photosHere: string
 let ownCache: string
 let run: string
 before(async () => {
-  // It makes the checkout ready, which the other user may not do.
+  // Runs the set-up of the checkout, which the other user may not do.
   convoy(['status'])
   photosHere = await photos(path.join(scratch, 'photos'))
   ownCache = path.join(scratch, 'cache')
@@ -122,13 +125,13 @@ before(async () => {
   run = path.join(scratch, (JSON.parse(stdout) as { runDirectory: string }).runDirectory)
 })
 
-describe('what is published', () => {
+describe('published files', () => {
   for (const [umask, directories, files] of [
     ['022', 0o755, 0o644],
     ['002', 0o775, 0o664],
     ['077', 0o700, 0o600],
   ] as const) {
-    it(`is readable for the users that umask ${umask} permits`, async () => {
+    it(`are readable for the users permitted by umask ${umask}`, async () => {
       const cache = path.join(scratch, `cache-${umask}`)
       assert.equal(convoy(['data', 'import', 'photos'], { cache, umask }).status, 0)
       assert.deepEqual(modesIn(cache), { directories: [directories], files: [files] })
@@ -147,42 +150,42 @@ describe('what is published', () => {
     })
   }
 
-  it('in a run directory are readable for the users who can read its log', () => {
+  it('of a run directory are readable for the readers of its log', () => {
     const { directories, files } = modesIn(run)
     assert.deepEqual([directories, files], [[0o755], [0o644]])
     assert.ok(everythingIn(run).some((file) => file.endsWith('model.safetensors')))
   })
 })
 
-describe('another user', { skip: whyNoStranger() }, () => {
-  it('reads a data set and a model that were published for all', () => {
-    const known = convoy(['data', 'list', '--json'], { cache: ownCache, asStranger: true })
+describe('another user', { skip: whyNoOtherUser() }, () => {
+  it('reads a data set and a model published for all', () => {
+    const known = convoy(['data', 'list', '--json'], { cache: ownCache, asOtherUser: true })
     assert.equal((JSON.parse(known.stdout) as { name: string }[])[0]!.name, 'pets', known.stderr)
     for (const args of [
       ['data', 'verify', 'pets'],
       ['data', 'info', './photos'],
     ]) {
-      const { status, stderr } = convoy(args, { cache: ownCache, asStranger: true })
+      const { status, stderr } = convoy(args, { cache: ownCache, asOtherUser: true })
       assert.equal(status, 0, stderr)
     }
     const model = path.join(run, 'model', 'best', 'layers-model', 'weights.bin')
-    const { status, stderr } = spawnSync('cat', [model], { uid: STRANGER, gid: STRANGER })
+    const { status, stderr } = spawnSync('cat', [model], { uid: OTHER_USER, gid: OTHER_USER })
     assert.equal(status, 0, stderr.toString())
   })
 
-  it('cannot take a data set out of a cache that is not theirs', () => {
-    const removing = convoy(['data', 'remove', 'pets'], { cache: ownCache, asStranger: true })
+  it('cannot remove a data set from a foreign cache', () => {
+    const removing = convoy(['data', 'remove', 'pets'], { cache: ownCache, asOtherUser: true })
     assertOneLine(removing, 1, /cannot be written \(EACCES\).*CONVOY_CACHE/)
     assert.equal(convoy(['data', 'verify', 'pets'], { cache: ownCache }).status, 0)
   })
 
-  it('is not told that something is not there when it cannot be read', () => {
+  it('gets the error of a missing permission, not of a missing file', () => {
     const locked = path.join(scratch, 'locked')
     cpSync(run, path.join(locked, 'run'), { recursive: true })
     cpSync(photosHere, path.join(locked, 'photos'), { recursive: true })
     writeFileSync(path.join(locked, 'config.yaml'), 'epochs: 1')
     chmodSync(locked, 0o700)
-    const options = { cache: ownCache, asStranger: true }
+    const options = { cache: ownCache, asOtherUser: true }
     for (const args of [
       ['data', 'info', 'locked/photos'],
       ['data', 'import', 'locked/photos'],
@@ -193,13 +196,13 @@ describe('another user', { skip: whyNoStranger() }, () => {
       ['status', '--open', '--runs-dir', 'locked/run'],
       ['config', 'show', '--config', 'locked/config.yaml'],
     ]) {
-      const said = convoy(args, options)
-      assertOneLine(said, 2, /locked.* cannot be read \(EACCES\): this user may not read it/)
-      assert.doesNotMatch(said.stderr, /there is no|No run is going on/, args.join(' '))
+      const outcome = convoy(args, options)
+      assertOneLine(outcome, 2, /locked.* cannot be read \(EACCES\): this user may not read it/)
+      assert.doesNotMatch(outcome.stderr, /there is no|No run is going on/, args.join(' '))
     }
   })
 
-  it('sees the data sets beside one that is locked', async () => {
+  it('sees the data sets beside an unreadable one', async () => {
     const cache = path.join(scratch, 'mixed')
     await photos(path.join(scratch, 'open'))
     writeFileSync(path.join(scratch, 'open', 'cat', '4.png'), readFileSync(path.join(scratch, 'open', 'dog', '1.png')))
@@ -208,7 +211,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
     const entries = JSON.parse(convoy(['data', 'list', '--json'], { cache }).stdout) as Record<string, string>[]
     const locked = entries.find(({ name }) => name === 'photos')!['fingerprint']!
     chmodSync(path.join(cache, 'datasets', locked), 0o700)
-    const options = { cache, asStranger: true, at: os.tmpdir() }
+    const options = { cache, asOtherUser: true, at: os.tmpdir() }
     const { status, stdout, stderr } = convoy(['data', 'info', 'open', '--json'], options)
     assert.equal(status, 0, stderr)
     assert.equal((JSON.parse(stdout) as { count: number }).count, 7)
@@ -216,7 +219,7 @@ describe('another user', { skip: whyNoStranger() }, () => {
     assert.match(convoy(['data', 'list'], options).stdout, new RegExp(`${locked}.* cannot be read`))
   })
 
-  it('does not install a runtime again that cannot be read', () => {
+  it('does not reinstall an unreadable runtime', () => {
     const cache = path.join(scratch, 'private')
     mkdirSync(path.join(cache, 'runtime', 'one'), { recursive: true })
     writeFileSync(path.join(cache, 'runtime', 'current'), 'one\n')
@@ -225,10 +228,10 @@ describe('another user', { skip: whyNoStranger() }, () => {
       ['runtime', 'show'],
       ['train', '--max-steps', '1'],
     ])
-      assertOneLine(convoy(command, { cache, asStranger: true }), 1, /runtime.json cannot be read \(EACCES\)/)
+      assertOneLine(convoy(command, { cache, asOtherUser: true }), 1, /runtime.json cannot be read \(EACCES\)/)
   })
 
-  const nobody = { PATH: process.env['PATH'] }
+  const noHome = { PATH: process.env['PATH'] }
   const computing = [
     ['train', '--max-steps', '1'],
     ['coordinator'],
@@ -244,19 +247,19 @@ describe('another user', { skip: whyNoStranger() }, () => {
     ['runtime', 'show'],
     ['runtime', 'install', '--cpu'],
   ]
-  it('without a home directory is told so in one sentence by every command', () => {
+  it('without a home directory gets an error with the remedy from every command', () => {
     for (const args of computing) {
-      const said = convoy(args, { environment: nobody, asStranger: true })
-      assertOneLine(said, 1, /^✖ User 4242 has no home directory.*HOME.*CONVOY_CACHE/m)
+      const outcome = convoy(args, { environment: noHome, asOtherUser: true })
+      assertOneLine(outcome, 1, /^✖ User 4242 has no home directory.*HOME.*CONVOY_CACHE/m)
     }
-    assertOneLine(convoy(['status'], { environment: nobody, asStranger: true }), 2, /No run is going on/)
-    const doctor = convoy(['doctor'], { environment: nobody, asStranger: true })
+    assertOneLine(convoy(['status'], { environment: noHome, asOtherUser: true }), 2, /No run is going on/)
+    const doctor = convoy(['doctor'], { environment: noHome, asOtherUser: true })
     assert.match(doctor.stdout + doctor.stderr, /User 4242 has no home directory/)
     assert.doesNotMatch(doctor.stderr, /\n\s+at /)
   })
 
-  it('with a home directory that cannot be written gets that error before anything is decoded', () => {
-    const home = { ...nobody, HOME: '/' }
+  it('with an unwritable home directory gets an error before any decoding', () => {
+    const home = { ...noHome, HOME: '/' }
     assert.equal(existsSync('/.cache'), false)
     for (const args of [
       ['data', 'info'],
@@ -264,20 +267,20 @@ describe('another user', { skip: whyNoStranger() }, () => {
       ['train', '--max-steps', '1'],
     ])
       assertOneLine(
-        convoy(args, { environment: home, asStranger: true }),
+        convoy(args, { environment: home, asOtherUser: true }),
         1,
         /^✖ \/\.cache\/convoy\/\w+ cannot be written \(EACCES\).*CONVOY_CACHE/m,
       )
   })
 
-  it('is told which user has to run set-up when that is not allowed', () => {
+  it('gets an error with the remedy when set-up is not permitted', () => {
     const checkout = path.join(scratch, 'checkout')
     for (const part of ['bin', 'scripts', 'src', 'package.json', 'package-lock.json', 'tsconfig.base.json'])
       cpSync(path.join(packageRoot, part), path.join(checkout, part), { recursive: true })
     const { status, stderr } = spawnSync(process.execPath, [path.join(checkout, 'bin', 'convoy.mjs'), 'status'], {
-      uid: STRANGER,
-      gid: STRANGER,
-      env: nobody,
+      uid: OTHER_USER,
+      gid: OTHER_USER,
+      env: noHome,
       encoding: 'utf8',
     })
     assert.equal(status, 1, stderr)

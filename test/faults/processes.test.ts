@@ -9,18 +9,18 @@ import type { Fleet, FleetWorker } from './chaos/fleet.js'
 import { until } from '../support/until.js'
 import { killLaunches } from '../support/launch.js'
 
-// Real processes, row by row of the fault table. Frozen peers stay so only until they are noticed: 30 s are too long for every day.
+// Real processes, row by row of the fault table. Peers are frozen only until they are detected; 30 s are too long for every test run.
 
 /** Longer than any peer waits for an answer. */
 const COORDINATOR_FREEZE_MS = 5_000
 
-/** No step is done in less than a round trip of it. */
+/** A step takes at least one round trip of this link. */
 const SLOW_LINK = { delayMs: 150 }
 
 /** Longer than a step, shorter than any keepalive. */
 const ANSWER_MS = 500
 
-/** The only worker hears nothing any more, and has yet delivered a whole result: its lease is the whole step, which is done. */
+/** Blocks messages to the only worker after its lease, and returns once it has delivered the result of a whole step. */
 async function deafenAfterLease(fleet: Fleet, { proxy }: FleetWorker): Promise<void> {
   for (;;) {
     await fleet.moreSteps(1)
@@ -29,12 +29,12 @@ async function deafenAfterLease(fleet: Fleet, { proxy }: FleetWorker): Promise<v
     await delay(ANSWER_MS)
     const lines = await fleet.coordinator.metrics()
     if (lines.some(({ kind, time }) => kind === 'step' && Number(time) * 1000 > deafMs)) return
-    // It was between two leases.
+    // The worker was between two leases.
     proxy.heal()
   }
 }
 
-describe('processes that die, freeze, leave and come', () => {
+describe('processes that die, freeze, leave and join', () => {
   const oracle = new FaultOracle()
   after(() => {
     killLaunches()
@@ -51,8 +51,8 @@ describe('processes that die, freeze, leave and come', () => {
     })
   })
 
-  it('fault 02: a worker is killed after its last chunk, before anything came back', async () => {
-    // Through memory: over the wire HTTP/2 wants answers before a whole vector is through.
+  it('fault 02: a worker is killed after its last chunk, before any reply', async () => {
+    // Through shared memory, because HTTP/2 needs window updates before a whole vector has passed.
     const flags: string[] = []
     await oracle.survives(
       1,
@@ -68,7 +68,7 @@ describe('processes that die, freeze, leave and come', () => {
     )
   })
 
-  it('fault 03: a worker freezes, is given up, thaws and joins again', async () => {
+  it('fault 03: a worker freezes, is dropped, thaws and joins again', async () => {
     await oracle.survives(1, async (fleet, [worker]) => {
       const frozenMs = Date.now()
       worker!.freeze()
@@ -89,7 +89,7 @@ describe('processes that die, freeze, leave and come', () => {
     })
   })
 
-  it('fault 07: a worker that gets SIGTERM leaves after the work in hand, with status 0', async () => {
+  it('fault 07: a worker that receives SIGTERM leaves after its lease, with status 0', async () => {
     await oracle.survives(2, async (fleet, [leaver]) => {
       const askedMs = Date.now()
       leaver!.launch.terminate()
@@ -104,13 +104,15 @@ describe('processes that die, freeze, leave and come', () => {
     await oracle.survives(2, async (_fleet, [leaver]) => {
       leaver!.proxy.set(['down'], { blackhole: 'hold' })
       leaver!.launch.terminate()
-      await until('the word of leaving', () => leaver!.launch.stderr.includes('Send the signal again to leave at once'))
+      await until('the log line about leaving', () =>
+        leaver!.launch.stderr.includes('Send the signal again to leave at once'),
+      )
       leaver!.launch.terminate()
       assert.equal(await leaver!.launch.status(), 130)
     })
   })
 
-  it('fault 07: a coordinator that gets SIGTERM saves its weights and sends its workers home, with status 0', async () => {
+  it('fault 07: a coordinator that receives SIGTERM saves its weights and ends its workers, with status 0', async () => {
     const fleet = oracle.fleet()
     try {
       const worker = await fleet.add('a')
@@ -125,7 +127,7 @@ describe('processes that die, freeze, leave and come', () => {
     }
   })
 
-  it('fault 07: a coordinator that cannot write its last file ends all the same', async () => {
+  it('fault 07: a coordinator that cannot write its last file still ends', async () => {
     const fleet = oracle.fleet()
     try {
       const worker = await fleet.add('a')
@@ -141,7 +143,7 @@ describe('processes that die, freeze, leave and come', () => {
     }
   })
 
-  it('fault 08: all workers die; the run logs that it waits, and continues when one joins', async () => {
+  it('fault 08: all workers die; the run waits, and continues when one joins', async () => {
     await oracle.survives(2, async (fleet, workers) => {
       const killedMs = Date.now()
       for (const { launch } of workers) launch.kill()
@@ -151,10 +153,10 @@ describe('processes that die, freeze, leave and come', () => {
     })
   })
 
-  it('fault 13: of two living workers of one name the second waits until the first is gone', async () => {
+  it('fault 13: a worker with the name of a living one waits until that has left', async () => {
     await oracle.survives(1, async (fleet, [worker]) => {
       const second = worker!.spawn()
-      await until('the refusal', () => second.stderr.includes('A worker named a takes part already'))
+      await until('the rejected join', () => second.stderr.includes('A worker named a takes part already'))
       const killedMs = Date.now()
       worker!.launch.kill()
       await fleet.joined('a', killedMs)
@@ -164,7 +166,7 @@ describe('processes that die, freeze, leave and come', () => {
 
   it('fault 15: scaled 1, 4, 2, 3 in mid-epoch', async () => {
     await oracle.survives(1, async (fleet, [first]) => {
-      // Processes start slower than a fast machine trains: links this slow leave time for all of them.
+      // Slow links leave time for all processes to start before the run ends.
       first!.proxy.set(BOTH, SLOW_LINK)
       const more = await Promise.all(['b', 'c', 'd'].map(async (name) => fleet.add(name)))
       for (const { proxy } of more) proxy.set(BOTH, SLOW_LINK)

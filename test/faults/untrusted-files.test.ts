@@ -24,7 +24,7 @@ import { tinyDataset } from '../support/tiny-dataset.js'
 import { killLaunches, Launch } from '../support/launch.js'
 
 const CONVOY = path.join(packageRoot, 'bin', 'convoy.mjs')
-/** What waits for ever is killed; nothing here takes long. */
+/** A hanging command is killed after this time. */
 const PATIENCE_MS = 90_000
 
 const tiny = tinyDataset()
@@ -82,14 +82,14 @@ describe('fault 67: a run directory made by another user', () => {
     ['model/best/convoy.json', 'eval'],
     ['model/best/model.safetensors', 'eval'],
   ] as const) {
-    it(`with a pipe for ${file} makes \`convoy ${command.join(' ')}\` end with a word, not wait`, () => {
+    it(`with a pipe for ${file} ends \`convoy ${command.join(' ')}\` with an error, without waiting`, () => {
       const directory = copy()
       pipe(path.join(directory, file))
       assertRefused(convoy(...command, directory), new RegExp(`${file} is a pipe, not a regular file`))
     })
   }
 
-  it('with a device or a file beyond its limit is rejected', () => {
+  it('is rejected with a device or a file above its size limit', () => {
     const directory = copy()
     rmSync(path.join(directory, 'environment.json'))
     symlinkSync('/dev/zero', path.join(directory, 'environment.json'))
@@ -99,7 +99,7 @@ describe('fault 67: a run directory made by another user', () => {
     assertRefused(convoy('report', directory), /metrics\.jsonl is larger than the limit of 500 MB/)
   })
 
-  it('with links for report.html and inspection.json has them replaced, not followed', () => {
+  it('has links for report.html and inspection.json replaced, not followed', () => {
     const directory = copy()
     const mine = path.join(scratch, 'mine')
     mkdirSync(mine)
@@ -122,7 +122,7 @@ describe('fault 67: a run directory made by another user', () => {
     )
   })
 
-  it('is reported through a link that the user names', () => {
+  it('is reported through a link given with --out', () => {
     const [target, link] = [path.join(scratch, 'target.html'), path.join(scratch, 'link.html')]
     writeFileSync(target, '')
     symlinkSync(target, link)
@@ -133,7 +133,7 @@ describe('fault 67: a run directory made by another user', () => {
 })
 
 describe('fault 67: data and a cache made by another user', () => {
-  it('pipes in place of IDX files are rejected', () => {
+  it('are rejected with pipes in place of IDX files', () => {
     const directory = path.join(scratch, 'idx')
     mkdirSync(directory)
     pipe(path.join(directory, 'train-images-idx3-ubyte'))
@@ -141,7 +141,7 @@ describe('fault 67: data and a cache made by another user', () => {
     assertRefused(convoy('data', 'import', directory), /train-images-idx3-ubyte is a pipe, not a regular file/)
   })
 
-  it('a pipe in the place of a data set’s header is told as damage, and the others are listed', () => {
+  it('are listed as damaged with a pipe in place of a header', () => {
     const cache = path.join(scratch, 'cache')
     const damaged = path.join(cache, 'datasets', 'a'.repeat(64))
     mkdirSync(damaged, { recursive: true })
@@ -156,12 +156,12 @@ describe('fault 67: a pipe or a device for --config', () => {
   const show = `${JSON.stringify(process.execPath)} ${JSON.stringify(CONVOY)} config show --config`
   const shell = (script: string): SpawnSyncReturns<string> => run('bash', ['-c', script])
 
-  it('without end is rejected', () => {
+  it('is rejected when it has no end', () => {
     for (const source of ['/dev/zero', '<(yes "seed: 1")'])
       assertRefused(shell(`${show} ${source}`), /--config .* is larger than the limit of 1\.0 MB/)
   })
 
-  it('is read to its end, however late that comes, and the wait is reported', () => {
+  it('is read to its end, however late, and the wait is logged', () => {
     const atOnce = shell(`${show} <(echo seed: 17)`)
     assert.match(atOnce.stdout, /^seed: 17$/m, atOnce.stderr)
     const fifo = path.join(scratch, 'late.yaml')
@@ -173,7 +173,7 @@ describe('fault 67: a pipe or a device for --config', () => {
 })
 
 describe('fault 67: reading a file', () => {
-  it('opens no socket, names a directory and a file that is not there, and reads up to the limit', async (test) => {
+  it('rejects sockets, devices, directories and files above the limit', async (test) => {
     const file = path.join(scratch, 'five')
     writeFileSync(file, '12345')
     assert.equal(readRegularFile(file, 5).toString(), '12345')

@@ -9,7 +9,7 @@ import { killLaunches, Launch } from '../support/launch.js'
 
 after(killLaunches)
 
-/** Numbers of no benchmark: they only have to be told apart. */
+/** Made-up numbers that only have to differ. */
 function result(maker: EngineResult['maker'], name: string, rounds: number[]): EngineResult {
   return { maker, name, parameters: 77_850, rounds, imagesPerSecond: median(rounds) }
 }
@@ -22,7 +22,7 @@ describe('a comparison', () => {
     result('PyTorch', 'PyTorch, fast', [500, 1000, 900]),
   ]
 
-  it('is of medians, and of ratios within a round', () => {
+  it('compares medians, and ratios within a round', () => {
     assert.equal(median([3, 1, 2]), 2)
     assert.equal(median([4, 1, 2, 3]), 2.5)
     assert.equal(ratioTo('PyTorch', results), 1.2)
@@ -30,7 +30,7 @@ describe('a comparison', () => {
     assert.equal(withRatio({ workers: 1, measured: [100, 200, 50], predicted: [110, 160, 60] }).ratio, 1.1)
   })
 
-  it('is written as a table that names the fastest', () => {
+  it('is printed as a table that names the fastest', () => {
     const report = engineReport([{ task: { network: 'resnet8', precision: 'float32', augmentation: true }, results }])
     assert.match(report, /### resnet8, float32, augmented \(77,850 parameters, batch 128\)/)
     assert.match(report, /\| Convoy, 2 workers \| \*\*1000\*\* \| 900 to 1200 \|/)
@@ -40,7 +40,7 @@ describe('a comparison', () => {
 })
 
 describe('convoy bench', () => {
-  it('measures the coordinator and its workers, and ends them', async () => {
+  it('measures the coordinator and its workers, and stops them', async () => {
     const flags = ['--network', 'resnet8', '--precision', 'float32', '--peers', 'none', '--rounds', '2', '--steps', '2']
     const launch = new Launch(['bench', 'engine', ...flags, '--workers', '1,2', '--json'])
     const { conditions, tasks } = (await launch.result()) as {
@@ -63,7 +63,7 @@ describe('convoy bench', () => {
     const launch = new Launch(['bench', 'engine', '--network', 'resnet8', '--profile', '--json'])
     const { ops } = (await launch.result()) as { ops: { op: string; calls: number; milliseconds: number }[] }
     const convolution = ops.find(({ op }) => op === 'Conv2D')!
-    // The stem and three blocks of two.
+    // One convolution in the stem and two in each of three blocks.
     assert.equal(convolution.calls, 7)
     assert.ok(ops.every(({ milliseconds }, index) => index === 0 || milliseconds <= ops[index - 1]!.milliseconds))
   })

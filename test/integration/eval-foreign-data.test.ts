@@ -32,7 +32,7 @@ function evaluate(...args: string[]): Json & { stderr: string } {
   return { ...(JSON.parse(stdout) as Json), stderr }
 }
 
-/** The 40 images of each class that the run has: 84 train, 18 validate, 18 test. */
+/** The run has 40 images of each class: 84 in train, 18 in validation, 18 in test. */
 before(async () => {
   const animals = await scratch.folder('animals', COLOURS, range(0, 40))
   const flags = ['--standalone', '--recipe', 'quick', '--max-steps', '24', '--batch-size', '32', '--json']
@@ -43,8 +43,8 @@ before(async () => {
   run = result['runDirectory'] as string
 })
 
-describe('a data set that the run did not train on', () => {
-  it('is measured whole, and not the share that a split would test', async () => {
+describe('convoy eval on another data set', () => {
+  it('evaluates all images, not only a test split', async () => {
     const fresh = await scratch.folder('fresh', COLOURS, range(100, 7))
     const { samples, split, accuracy, confusion, classNames, dataset, overlap, stderr } = evaluate('--data', fresh)
     assert.deepEqual([samples, split, accuracy], [21, 'all', 1])
@@ -60,14 +60,14 @@ describe('a data set that the run did not train on', () => {
     assert.notEqual(fingerprint, result['datasetFingerprint'])
     assert.deepEqual(overlap, { training: 0, validation: 0 })
     assert.doesNotMatch(stderr, /training split/)
-    const told = convoy(['eval', run, '--data', fresh]).stdout
+    const printed = convoy(['eval', run, '--data', fresh]).stdout
     assert.match(
-      told,
+      printed,
       /^all: accuracy 100\.0 %, loss \d\.\d{4} on 21 images of fresh \(fingerprint [0-9a-f]{16}, not the/m,
     )
   })
 
-  it('is split with the seed of the run when --split is given, and a note says so', async () => {
+  it('splits it with the seed of the run when --split is given, and reports that', async () => {
     const folder = path.join(scratch.directory, 'fresh')
     const parts = ['train', 'validation', 'test'].map(
       (split) => evaluate('--data', folder, '--split', split)['samples'],
@@ -79,7 +79,7 @@ describe('a data set that the run did not train on', () => {
     )
   })
 
-  it('that holds the training images in another order is caught by their content', async () => {
+  it('warns about training images, recognised by content in any order', async () => {
     const fileOf = (index: number): string => String(9999 - index)
     const renumbered = await scratch.folder('renumbered', COLOURS, range(0, 40), { fileOf })
     const { samples, overlap, dataset, stderr } = evaluate('--data', renumbered)
@@ -98,7 +98,7 @@ describe('a data set that the run did not train on', () => {
     assert.match(stderr, /Overlap with the training images could not be checked: the data set animals of the run/)
   })
 
-  it('of one to three images is measured too', async () => {
+  it('evaluates as few as two images', async () => {
     const few = await scratch.folder('few', { bird, cat }, [200])
     assert.equal(evaluate('--data', few)['samples'], 2)
     const { status, stderr } = convoy(['eval', run, '--data', few, '--split', 'test'])
@@ -108,8 +108,8 @@ describe('a data set that the run did not train on', () => {
   })
 })
 
-describe('classes of a data set', () => {
-  it('that the model lacks some of keep the meaning of their names', async () => {
+describe('classes of another data set', () => {
+  it('are matched by name when the data set lacks some of the model', async () => {
     const some = await scratch.folder('some', { bird, dog }, range(100, 5))
     const { samples, accuracy, confusion, classNames, classesWithoutSamples } = evaluate('--data', some)
     assert.deepEqual([samples, accuracy], [10, 1])
@@ -125,7 +125,7 @@ describe('classes of a data set', () => {
     assert.match(stdout, /│ cat +│ – +/)
   })
 
-  it('that were renamed are rejected, even if their number is equal', async () => {
+  it('are rejected when renamed, even if their number is equal', async () => {
     for (const [name, classes, message] of [
       ['renamed', { bird, cat, hound: dog }, /does not know the class hound\. Its classes are bird, cat, dog\./],
       ['capital', { Cat: cat, bird, dog }, /does not know the class Cat \(did you mean "cat"\?\)\. Its classes/],
@@ -143,7 +143,7 @@ describe('classes of a data set', () => {
     }
   })
 
-  it('are inspected by their names', async () => {
+  it('are matched by name in convoy inspect', async () => {
     const folder = path.join(scratch.directory, 'some')
     const { status, stdout, stderr } = convoy(['inspect', run, '--data', folder])
     assert.equal(status, 0, stderr)
@@ -154,7 +154,7 @@ describe('classes of a data set', () => {
     assert.equal(inspection.dataset['name'], 'some')
   })
 
-  it('are reported after another image size, which comes with a remedy that works', async () => {
+  it('are checked after the image size, whose error names a remedy that works', async () => {
     const large = await scratch.folder('large', { bird, cat }, [300, 301], { side: 24 })
     const { status, stderr } = convoy(['eval', run, '--data', large])
     assert.equal(status, 2)
@@ -166,13 +166,13 @@ describe('classes of a data set', () => {
   })
 })
 
-describe('the weights that a number belongs to', () => {
+describe('the weights of a reported number', () => {
   interface Weights {
     readonly best: { readonly step: number; readonly sha256: string }
     readonly last: { readonly step: number; readonly sha256: string }
   }
 
-  it('are in the result, in the end of metrics.jsonl, and those that eval measures', () => {
+  it('are named in the result and at the end of metrics.jsonl, and used by eval and predict', () => {
     const kept = JSON.parse(readFileSync(path.join(run, 'result.json'), 'utf8')) as Json & { weights: Weights }
     const { weights } = kept
     assert.deepEqual(result['weights'], weights)
@@ -186,14 +186,17 @@ describe('the weights that a number belongs to', () => {
         [evaluated['weights'], evaluated['step'], evaluated['weightsSha256']],
         [name, weights[name].step, weights[name].sha256],
       )
-      const told = new RegExp(`^weights: ${name}, step ${weights[name].step}, sha256 ${weights[name].sha256}$`, 'm')
-      assert.match(convoy(['eval', run, '--weights', name]).stdout, told)
+      const weightsLine = new RegExp(
+        `^weights: ${name}, step ${weights[name].step}, sha256 ${weights[name].sha256}$`,
+        'm',
+      )
+      assert.match(convoy(['eval', run, '--weights', name]).stdout, weightsLine)
       const image = path.join(scratch.directory, 'animals', 'cat', '0001.png')
-      assert.match(convoy(['predict', run, image, '--weights', name]).stdout, told)
+      assert.match(convoy(['predict', run, image, '--weights', name]).stdout, weightsLine)
     }
   })
 
-  it('of a saved model in a directory of its own are not called best', () => {
+  it('have no name when a saved model is given by its own directory', () => {
     const { weights } = result as { weights: Weights }
     const last = path.join(run, 'model', 'last')
     const { status, stdout, stderr } = convoy(['eval', last, '--json'])
@@ -201,13 +204,13 @@ describe('the weights that a number belongs to', () => {
     const evaluated = JSON.parse(stdout) as Json
     assert.deepEqual([evaluated['weights'], evaluated['weightsSha256']], [null, weights.last.sha256])
     for (const command of [['eval'], ['inspect'], ['predict', path.join(scratch.directory, 'animals', 'cat')]]) {
-      const refused = convoy([command[0]!, last, ...command.slice(1), '--weights', 'best'])
-      assert.equal(refused.status, 2)
-      assert.match(refused.stderr, /✖ --weights best: .* is a saved model and holds one set of weights/)
+      const rejected = convoy([command[0]!, last, ...command.slice(1), '--weights', 'best'])
+      assert.equal(rejected.status, 2)
+      assert.match(rejected.stderr, /✖ --weights best: .* is a saved model and holds one set of weights/)
     }
   })
 
-  it('decide whether an inspection that lies in the run directory is the one for its report', () => {
+  it('determine whether the report uses an existing inspection.json', () => {
     const foreign = ['--data', path.join(scratch.directory, 'fresh'), '--split', 'test']
     const kept = path.join(run, 'inspection.json')
     assert.equal(convoy(['inspect', run, ...foreign, '--out', kept]).status, 0)

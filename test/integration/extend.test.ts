@@ -10,7 +10,7 @@ import type { Json } from '../support/launch.js'
 import { tinyDataset } from '../support/tiny-dataset.js'
 
 const GUIDE = readFileSync(path.join(packageRoot, 'docs', 'guides', 'extend.md'), 'utf8')
-/** A copy is built, so what is compiled is its own. */
+/** Copied, because the copy compiles its own dist. */
 const COPIED = ['src', 'dist', 'bin', 'scripts', 'package.json', 'tsconfig.json', 'tsconfig.base.json']
 const LEFT_OUT = ['.git', 'coverage', 'runs']
 const KINDS = 7
@@ -22,13 +22,13 @@ after(() => {
   rmSync(copy, { recursive: true, force: true, maxRetries: 5 })
 })
 
-/** The code of the guide with its files: what is written, and what is changed. */
+/** The code blocks of the guide with their files: new files (ts) or changes (diff). */
 function blocksOf(kind: 'ts' | 'diff'): { file: string; text: string }[] {
   const blocks = GUIDE.matchAll(new RegExp(`^\`(src/[\\w./-]+)\`:\n\n\`\`\`${kind}\n([^]*?)\n\`\`\``, 'gm'))
   return Array.from(blocks, ([, file, text]) => ({ file: path.join(copy, file!), text: text! }))
 }
 
-/** What a reader makes of a diff without line numbers: imports go to the top, the rest replaces what is there. */
+/** Applies a diff without line numbers as a reader would: imports go to the top, the rest replaces existing lines. */
 function changed(text: string, diff: string): string {
   const lines = diff.split('\n')
   const first = lines.findIndex((line) => !line.startsWith('+'))
@@ -65,7 +65,7 @@ describe('docs/guides/extend.md, followed word for word', () => {
     writeFileSync(path.join(copy, 'digits.csv'), digits())
   })
 
-  it('gives the command line one more of each kind', () => {
+  it('adds one of each kind to the command line', () => {
     const { stdout, stderr } = convoy('train', '--help')
     const help = stdout.replace(/\s+/g, ' ')
     for (const name of ['plain4', 'lion', 'linear', 'nice (processes of the lowest priority)'])
@@ -103,7 +103,7 @@ describe('docs/guides/extend.md, followed word for word', () => {
   })
 })
 
-/** Grey squares of 8x8, brighter with each class. */
+/** Grey squares of 8x8 pixels, brighter with each class. */
 function digits(): string {
   const draws = new SeededDraws(3)
   const pixels = Array.from({ length: 64 }, (_, index) => `pixel${index}`)

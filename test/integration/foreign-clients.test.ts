@@ -12,12 +12,12 @@ import { tinyDataset } from '../support/tiny-dataset.js'
 import { findGrpcurl } from './foreign-clients/grpcurl.js'
 import { killLaunches, Launch } from '../support/launch.js'
 
-// Clients that are not ours, against a run: what docs/reference/logs.md says, word for word.
+// Third-party clients against a run, with the commands of docs/reference/logs.md word for word.
 
 const SOURCES = path.join(packageRoot, 'test', 'integration', 'foreign-clients')
 const PAGE = readFileSync(path.join(packageRoot, 'docs', 'reference', 'logs.md'), 'utf8')
 const DOCUMENTED = '127.0.0.1:7701'
-/** Of the command that the page installs grpcurl with. */
+/** Go package of the page's installation command. */
 const GRPCURL = /go install ([^\s`]+)/.exec(PAGE)?.[1] ?? 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3'
 
 /** A tiny run evaluates every few steps. */
@@ -108,7 +108,7 @@ describe("gRPC's own Python packages", () => {
   })
 })
 
-/** The page's indented lines that begin with `grpcurl`, in their order. */
+/** The page's indented lines that begin with `grpcurl`, in order. */
 const COMMANDS = [...PAGE.matchAll(/^ {4}(grpcurl .*)$/gm)].map(([, command]) => command!)
 
 describe(
@@ -168,7 +168,7 @@ describe(
       assert.deepEqual(statuses['convoy.v1.Admin'], { status: 'SERVING' })
     })
 
-    it('reads the status of the run, with nothing in it that the proto file does not have', async () => {
+    it('reads the status of the run, with only fields of the proto file', async () => {
       const status = JSON.parse(await output(documented('Admin/Status'))) as Called['status']
       assert.match(status.state, ACTIVE)
       assert.match(status.workers[0]!.shardsDone, /^\d+$/)

@@ -21,7 +21,7 @@ after(() => {
 const LOCAL = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
 const RUN = ['coordinator', '--recipe', 'quick', '--data', tiny.directory, '--epochs', '100000', ...LOCAL]
 
-/** What a probe gets: status and first line. */
+/** Status and first line of a probe. */
 async function probe(metrics: string, path: string): Promise<[number, string]> {
   const response = await fetch(new URL(path, metrics))
   return [response.status, await response.text()]
@@ -57,7 +57,7 @@ function healthOf(address: string): {
 }
 
 describe('a coordinator', () => {
-  it('without a worker is ready and serves, though its run does not; asked to stop, it is not ready any more', async () => {
+  it('is ready without a worker while its run is not serving, and not ready once asked to stop', async () => {
     const coordinator = new Launch(RUN, tiny.environment)
     const { address, adminAddress, metrics } = await coordinator.announcement()
     assert.deepEqual(await probe(metrics, '/livez'), [200, 'ok\n'])
@@ -79,7 +79,7 @@ describe('a coordinator', () => {
     assert.deepEqual(watched, ['NOT_SERVING', 'SERVING', 'NOT_SERVING'])
     assert.equal(await check(''), 'SERVING')
 
-    // The step that it would end first waits for a worker.
+    // It stays, because the current step waits for a worker.
     await callAdmin('stop', { admin: adminAddress, runsDir: '' })
     assert.deepEqual(await probe(metrics, '/readyz'), [503, 'the run is ending: it was asked to stop\n'])
     assert.deepEqual(await probe(metrics, '/livez'), [200, 'ok\n'])
@@ -89,7 +89,7 @@ describe('a coordinator', () => {
     coordinator.kill()
   })
 
-  it('lists by reflection the services of the admin listener, as the proto file describes them', async () => {
+  it('lists the services of the admin listener by reflection, as in the proto file', async () => {
     const coordinator = new Launch(RUN, tiny.environment)
     const { adminAddress } = await coordinator.announcement()
     for (const version of ['v1', 'v1alpha']) {
@@ -108,14 +108,14 @@ describe('a coordinator', () => {
 })
 
 describe('a worker that serves its metrics', () => {
-  it('is alive at once, and ready from its join to the end of its coordinator', async () => {
+  it('is alive at once, and ready from its join until its coordinator ends', async () => {
     const port = await freePort()
     const worker = new Launch(
       ['worker', '--join', `127.0.0.1:${port}`, '--metrics-listen', '127.0.0.1:0'],
       tiny.environment,
     )
-    const said = await worker.untilSays(/Metrics at (\S+)/)
-    const own = said.slice('Metrics at '.length)
+    const printed = await worker.untilStderr(/Metrics at (\S+)/)
+    const own = printed.slice('Metrics at '.length)
     assert.deepEqual(await probe(own, '/livez'), [200, 'ok\n'])
     const away: [number, string] = [503, `it has not joined the coordinator at 127.0.0.1:${port}\n`]
     assert.deepEqual(await probe(own, '/readyz'), away)
@@ -136,7 +136,7 @@ interface ReflectionReply {
   readonly errorResponse?: { readonly errorCode: number }
 }
 
-/** A client as grpcurl is one, from the proto files that @grpc/reflection ships. */
+/** A reflection client like grpcurl, from the proto files of @grpc/reflection. */
 function reflection(address: string, version: string): (request: object) => Promise<ReflectionReply> {
   const file = `${packageRoot}/node_modules/@grpc/reflection/build/proto/grpc/reflection/${version}/reflection.proto`
   const definition = loadSync(file, { oneofs: true })[`grpc.reflection.${version}.ServerReflection`]

@@ -41,7 +41,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
   })
   after(async () => browser.close())
 
-  it('shows a run while it goes on, and the next one after its coordinator died', async () => {
+  it('shows a run while it trains, and the next run after its coordinator died', async () => {
     const start = (seed: number, listen: string, metrics: string): Launch => {
       const run = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '100000', '--seed', `${seed}`]
       const where = ['--listen', listen, '--admin-listen', ANY, '--metrics-listen', metrics]
@@ -71,7 +71,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.match(await textOf(page, '#traffic'), /weights sent[\s\S]*shared memory/)
     assert.match(await textOf(page, '#log'), /\(ada, .*\) joined; \d workers? now/)
 
-    // A part that somebody zoomed in on stays there, whatever comes.
+    // A zoomed part stays in place when new steps arrive.
     await zoomChart(page, 0.5, 0.9)
     const [left] = await readChart(page, 0)
     assert.ok(left > 2, `the zoom begins at ${left}`)
@@ -80,7 +80,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     await unzoomChart(page)
     assert.equal((await readChart(page, 0))[0], 1)
 
-    // Of the weights as they are, while the run goes on.
+    // An inspection of the current weights during the run.
     assert.equal((await labelsOf(page, '#kernels canvas')).length, 16)
     assert.match(await textOf(page, '#looking'), /computed at the end of the run, .* or now/)
     await page.click('#look')
@@ -92,7 +92,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     assert.deepEqual(await namelessParts(page), [])
     assert.deepEqual(await barriers(page), [])
 
-    // Nothing sticks out on a phone.
+    // The page fits the width of a phone.
     await resize(page, PHONE_WIDTH)
     assert.equal(await excessWidth(page), 0)
     await screenshots(page, 'live')
@@ -110,7 +110,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     await page.waitForSelector('#connection[hidden]', PATIENCE)
     await page.waitForFunction(() => /Seed\s*12/.test(document.getElementById('settings')!.textContent), PATIENCE)
     await untilRows(page, '#workers tbody tr', 1)
-    // The images were those of the run before.
+    // The images belonged to the previous run.
     await page.waitForSelector('#predictions[hidden]')
 
     assert.deepEqual(problems, [])
@@ -121,7 +121,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     await page.close()
   })
 
-  it('shows the end to open pages, and is a self-contained file afterwards', async () => {
+  it('shows the final state on open pages, and becomes a self-contained file afterwards', async () => {
     const run = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '20', '--json']
     const training = new Launch(['train', ...run, '--workers', '2'], tiny.environment, true)
     const { metrics } = await training.announcement()
@@ -143,7 +143,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     const share = `${(100 * accuracy).toFixed(1)} %`
     assert.ok((await textOf(page, '#state')).includes(share))
     assert.ok((await textOf(page, '#predicted')).includes(`accuracy ${share}`))
-    // A report has its settings open, and hashes whole.
+    // A report shows its settings expanded, with complete hashes.
     assert.ok((await textOf(page, '#settings')).includes(String(result['weightsSha256'])))
     const [loss] = await labelsOf(page, '#charts .uplot')
     assert.match(loss!, /batch \d.*validation \d/)
@@ -172,7 +172,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
       [],
     )
 
-    // Where nobody can compute them, it says so in their place.
+    // Where the images cannot be computed, the report states that in their place.
     const without = path.join(scratch, 'report.html')
     rmSync(path.join(runDirectory, 'inspection.json'))
     const noData = new Launch(['report', runDirectory, '--out', without], { CONVOY_CACHE: path.join(scratch, 'empty') })
@@ -187,7 +187,7 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
 })
 
 describe('convoy status --open', () => {
-  it('opens the report of a run that is over', async () => {
+  it('opens the report of a finished run', async () => {
     const run = path.join(scratch, 'over')
     const bin = path.join(scratch, 'bin')
     for (const directory of [run, bin]) mkdirSync(directory)
@@ -247,7 +247,7 @@ describe('convoy report', () => {
   })
 })
 
-/** Until more steps are done. */
+/** Waits for more steps. */
 async function untilFurther(page: Page): Promise<void> {
   const step = await page.$eval('progress', ({ value }) => value)
   await page.waitForFunction((seen) => document.querySelector('progress')!.value > seen, PATIENCE, step)
@@ -262,7 +262,7 @@ async function untilRows(page: Page, selector: string, count: number): Promise<v
   )
 }
 
-/** By keyboard; its maps are then shown, and are others. */
+/** Chooses the second sample by keyboard, and waits for its maps, which differ from those of the first. */
 async function chooseSecond(page: Page): Promise<void> {
   const second = '#samples button:nth-child(2)'
   const maps = (): string =>

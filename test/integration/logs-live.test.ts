@@ -42,7 +42,7 @@ function logOf(runDirectory: string): Json[] {
     .map((line) => JSON.parse(line) as Json)
 }
 
-/** Flips bits of what the workers of a run read. The coordinator has read it already. */
+/** Flips bits of the data set that the workers of a run are about to read. The coordinator has read it already. */
 function damage({ environment }: TinyDataset, runDirectory: string): void {
   const config = JSON.parse(readFileSync(path.join(runDirectory, 'metrics.jsonl'), 'utf8').split('\n')[0]!) as {
     dataset: { fingerprint: string }
@@ -63,7 +63,7 @@ function convoy(args: string[], environment: NodeJS.ProcessEnv = {}) {
 
 describe('--log-level', () => {
   for (const command of [['train'], ['coordinator'], ['worker', '--join', '127.0.0.1:9']])
-    it(`of convoy ${command[0]} is refused with status 2 when it names what does not exist`, () => {
+    it(`of convoy ${command[0]} is rejected with status 2 when it names an unknown module or level`, () => {
       const flag = convoy([...command, '--log-level', 'info,grcp=warn'])
       assert.equal(flag.status, 2)
       assert.match(flag.stderr, /✖.*--log-level.*Unknown module "grcp".*scheduler, grpc.*/)
@@ -72,22 +72,22 @@ describe('--log-level', () => {
       assert.match(variable.stderr, /✖.*CONVOY_LOG_LEVEL.*Unknown level "loud".*error, warn, info, debug/)
     })
 
-  it('of workers’ lines is refused likewise', () => {
+  it('is rejected likewise as --worker-log-level', () => {
     const { status, stderr } = convoy(['train', '--worker-log-level', 'loud'])
     assert.equal(status, 2)
     assert.match(stderr, /✖.*--worker-log-level.*error, warn, info, debug/)
   })
 
-  it('adds leases, calls and lines of workers to the log of a run when they are asked for', async () => {
+  it('adds leases and lines of workers to the log of a run on request', async () => {
     const dataset = tiny()
     const levels = ['--log-level', 'info,scheduler=debug', '--worker-log-level', 'info']
     const coordinator = new Launch(['coordinator', ...runOn(dataset), ...levels], dataset.environment)
     const { address, runDirectory } = await coordinator.announcement()
     new Launch(['worker', '--join', address, '--name', 'box'], dataset.environment)
     await coordinator.untilMetrics(({ kind }) => kind === 'step')
-    const told = (wanted: (line: Json) => boolean) => until('a line', () => logOf(runDirectory).some(wanted))
-    await told(({ module, level, message }) => module === 'scheduler' && level === 'debug' && message === 'grant')
-    await told(({ worker, message }) => worker === 'box' && /^Computing on/.test(message as string))
+    const untilLine = (wanted: (line: Json) => boolean) => until('a line', () => logOf(runDirectory).some(wanted))
+    await untilLine(({ module, level, message }) => module === 'scheduler' && level === 'debug' && message === 'grant')
+    await untilLine(({ worker, message }) => worker === 'box' && /^Computing on/.test(message as string))
     assert.ok(logOf(runDirectory).every(({ module, level }) => module === 'scheduler' || level !== 'debug'))
     assert.match(coordinator.stderr, /^· scheduler: grant lease=\{"id":/m)
     assert.doesNotMatch(coordinator.stderr, /box: Computing on/)
@@ -99,7 +99,7 @@ const BAD_NAMES = ['', ' ', 'x'.repeat(201), 'a\u001b[2Jb', 'a\nb', 'a\u009bb', 
 
 describe('--name of a worker', () => {
   for (const name of BAD_NAMES)
-    it(`is refused with status 2 when nobody could read it: ${JSON.stringify(name.slice(0, 5))}`, () => {
+    it(`is rejected with status 2 when it is not readable: ${JSON.stringify(name.slice(0, 5))}`, () => {
       const { status, stderr } = convoy(['worker', '--join', '127.0.0.1:9', '--name', name])
       assert.equal(status, 2)
       assert.match(stderr, /^✖ --name: a worker's name (has|may contain) .*; choose .*\n$/)
@@ -107,7 +107,7 @@ describe('--name of a worker', () => {
 })
 
 describe('log lines of workers', () => {
-  it('reaches the coordinator before they are gone: the reason, with the name of the worker', async () => {
+  it('reach the coordinator before the worker exits: its error, with its name', async () => {
     const dataset = tiny()
     const coordinator = new Launch(['coordinator', ...runOn(dataset)], dataset.environment)
     const { address, runDirectory } = await coordinator.announcement()
@@ -115,15 +115,15 @@ describe('log lines of workers', () => {
     damage(dataset, runDirectory)
     const worker = new Launch(['worker', '--join', address, '--name', 'box'], dataset.environment)
     assert.equal(await worker.status(), 2)
-    const said = await coordinator.untilSays(/^✖ box: .*/m)
+    const printed = await coordinator.untilStderr(/^✖ box: .*/m)
     const line = logOf(runDirectory).find(({ worker }) => worker === 'box')
-    assert.equal(`✖ box: ${line?.['message'] as string}`, said)
+    assert.equal(`✖ box: ${line?.['message'] as string}`, printed)
     assert.deepEqual([line?.['level'], line?.['module']], ['error', 'compute'])
     assert.match(worker.stderr, new RegExp(`✖ .*${dataset.environment['CONVOY_CACHE']}`))
     coordinator.kill()
   })
 
-  it('cannot flood the coordinator or move a cursor; an invalid line disconnects its worker', async () => {
+  it('cannot flood the coordinator or control the terminal; an invalid line disconnects its worker', async () => {
     const dataset = tiny()
     const coordinator = new Launch(['coordinator', ...runOn(dataset)], dataset.environment)
     const { address, runDirectory } = await coordinator.announcement()
@@ -192,7 +192,7 @@ describe('a run that fails', () => {
     assert.deepEqual([last['level'], last['module']], ['error', 'run'])
     const { faults } = last['fields'] as { faults: Json[] }
     assert.equal(faults[0]!['module'], 'compute')
-    // TensorFlow's own lines stay where they were.
+    // TensorFlow's own lines stay in the worker's log.
     assert.deepEqual(
       readdirSync(runDirectory).filter((name) => name.startsWith('worker-')),
       ['worker-0.log'],

@@ -14,11 +14,11 @@ after(() => {
   tiny.remove()
 })
 
-/** A step of the file, to spoil. */
+/** A valid step of the file, to be changed. */
 const STEP = { time: 1, ...EVENTS.find((event) => event.kind === 'step')! }
 
 describe('metrics.jsonl', () => {
-  it('fits its schema, whatever happens in the run', async () => {
+  it('fits its schema for every event of a run', async () => {
     const run = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '40', '--workers', '2', '--audit', '1/3']
     const launch = new Launch(['train', ...run, '--json'], tiny.environment, true)
     await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 20)
@@ -49,7 +49,7 @@ describe('metrics.jsonl', () => {
       assert.ok(!metricsLineSchema.safeParse(spoiled).success, JSON.stringify(spoiled))
   })
 
-  it('is documented: every kind, and every field of it', () => {
+  it('is documented with every kind and all its fields', () => {
     const page = readFileSync(path.join(packageRoot, 'docs', 'reference', 'metrics-jsonl.md'), 'utf8')
     for (const { shape } of METRICS_LINES) {
       const [section] = page.split(`\n## ${shape.kind.value}\n`)[1]?.split('\n## ') ?? []

@@ -27,7 +27,7 @@ const ABSENT: readonly MetricName[] = [
 ]
 
 describe('a coordinator with two workers', () => {
-  it('serves every series, valid for promtool; a thousand scrapes at once change nothing of the result', async (t) => {
+  it('serves every series, valid for promtool; a thousand concurrent scrapes do not change the result', async (t) => {
     const run = [...RUN, '--epochs', '30']
     const undisturbed = await new Launch(['train', ...run, ...LOCAL, '--workers', '2'], tiny.environment).result()
     const coordinator = new Launch(['coordinator', ...run, ...LOCAL], tiny.environment)
@@ -72,7 +72,7 @@ describe('a coordinator with two workers', () => {
     assert.deepEqual(seen, PHASES)
     for (const kind of ['weights', 'results'])
       assert.match(text, new RegExp(`^convoy_traffic_bytes_total\\{kind="${kind}",.*path="memory",.*\\} [1-9]`, 'm'))
-    // It evaluates after every few steps.
+    // The run evaluates every few steps.
     assert.match(text, /^convoy_run_state\{state="(training|evaluating)",.*\} 1$/m)
     assert.equal(text.match(/^convoy_run_state\{state="\w+",.*\} 1$/gm)?.length, 1)
     assert.match(text, /^convoy_nodejs_gc_duration_seconds_count/m)
@@ -108,7 +108,7 @@ function hasPromtool(): boolean {
   return spawnSync('promtool', ['--version']).status === 0
 }
 
-/** Scrapes until the text says so. */
+/** Scrapes until the text matches. */
 async function untilScrape(url: string, wanted: RegExp): Promise<string> {
   for (;;) {
     const text = await (await fetch(url)).text()
@@ -116,7 +116,7 @@ async function untilScrape(url: string, wanted: RegExp): Promise<string> {
   }
 }
 
-/** What somebody sees last who scrapes regularly. */
+/** The last successful scrape of a regular scraper. */
 async function lastScrape(url: string): Promise<string> {
   let text = ''
   for (;;) {

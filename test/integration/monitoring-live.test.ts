@@ -50,21 +50,21 @@ describe('Prometheus with a live run', { skip: !hasPrometheus() && 'prometheus i
     try {
       const ask = async <Answer>(query: string): Promise<Answer | undefined> => {
         const response = await fetch(`http://127.0.0.1:${port}/api/v1/${query}`).catch(() => undefined)
-        // Not there yet, or there and not ready.
+        // Not started or not ready yet.
         if (response === undefined || response.status === 503) return undefined
         assert.equal(response.status, 200, `${query}: ${await response.clone().text()}`)
         return (await response.json()) as Answer
       }
       const hasData = async (expr: string): Promise<boolean> =>
         ((await ask<Result>(`query?query=${encodeURIComponent(expr)}`))?.data.result.length ?? 0) > 0
-      // Three scrapes, between which steps were done: rates exist.
+      // Three scrapes with steps between them, so that rates exist.
       await until('rates', async () => hasData('rate(convoy_step_duration_seconds_count[20s]) > 0'))
 
       for (const { title: dashboard, rows } of DASHBOARDS) {
         for (const { title, queries } of rows.flatMap((row) => row.panels)) {
           for (const { expr } of queries) {
             const concrete = expr.replaceAll(/\$(run|worker)/g, '.*').replaceAll('$__rate_interval', '20s')
-            // There is no GPU.
+            // These need a GPU.
             if (dashboard === 'Convoy: GPU')
               assert.equal(await hasData(concrete), false, `${dashboard}: ${title} has data after all`)
             else await until(`${dashboard}: ${title}: ${concrete}`, async () => hasData(concrete))

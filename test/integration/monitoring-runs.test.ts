@@ -43,14 +43,14 @@ interface Series {
   readonly values: readonly (readonly [number, string])[]
 }
 
-/** As Grafana loads them. */
+/** The dashboards as Grafana loads them. */
 const dashboards = readdirSync(path.join(monitoring, 'grafana', 'dashboards')).map(
   (file) => JSON.parse(readFileSync(path.join(monitoring, 'grafana', 'dashboards', file), 'utf8')) as Dashboard,
 )
-/** No GPU here, and a model is saved when a run ends. */
+/** Series that need a GPU, or the saved model at the end of a run. */
 const isAbsent = (expr: string): boolean => /worker_gpu_|saved_model_/.test(expr)
 
-/** What Grafana asks, with these runs chosen. */
+/** The query that Grafana sends with these runs chosen. */
 function concrete(expr: string, run: string): string {
   const variables = { run, worker: '.+', __rate_interval: '10s', __interval: '1s' }
   return expr.replace(/\$(\w+)/g, (_, name: keyof typeof variables) => variables[name])
@@ -113,7 +113,7 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
     rmSync(scratch, { recursive: true, force: true, maxRetries: 5 })
   })
 
-  it('are not drawn as one: every query of every panel has series of each, and of one alone where it is chosen', async () => {
+  it('are drawn separately: every query of every panel has series of each run, and of one run when it is chosen', async () => {
     const names = runs.map(({ name }) => name).sort()
     const runsOf = (all: readonly Series[]): string[] => [...new Set(all.map(({ metric }) => metric['run']!))].sort()
     for (const { title: dashboard, panels, templating } of dashboards) {
@@ -128,14 +128,14 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
           })
           for (const name of names) assert.deepEqual(runsOf(await query(concrete(expr, name))), [name], title)
         }
-        // A heat map shows one histogram, and is drawn for each run.
+        // A heat map shows one histogram and is repeated for each run.
         if (type === 'heatmap') assert.equal(repeat, 'run', title)
         else await assertLegends(`${dashboard}: ${title}`, targets)
       }
     }
   })
 
-  /** No two lines of a chart are called alike, and each says whose it is. */
+  /** Asserts that the legends of a chart are distinct, and that each names its run or worker. */
   async function assertLegends(title: string, targets: readonly Target[]): Promise<void> {
     const legends: string[] = []
     for (const target of targets) {
@@ -190,7 +190,7 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
         assert.equal(colors.get(`${metric} ${text}`) ?? color, color, `${title}: ${text}`)
         colors.set(`${metric} ${text}`, color)
       }
-      // What Prometheus says is what the coordinator says.
+      // Prometheus has the values of the coordinator.
       const numbers = await query(concrete(targets![0]!.expr, '.+'))
       assert.ok(numbers.length > 0)
       for (const { value } of numbers) assert.ok(value[1] in mapping.options, `${title}: ${value[1]}`)
@@ -199,7 +199,7 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
       assert.ok(colors.has(`run_state ${state}`), state)
   })
 
-  it('mark each worker that joined, and the one that died, in its own run alone', async () => {
+  it('mark each joined worker and the killed one only in its own run', async () => {
     const marks = async (name: string): Promise<[string, number][]> => {
       const [expr] = new Set(
         dashboards.map(({ annotations }) => annotations?.list.find((one) => one.name === name)?.expr),
@@ -224,7 +224,7 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
     assert.deepEqual(await marks('Worker left on request'), [])
   })
 
-  it('one after the other at the same address are two: the first one ends, and no rate mixes them', async () => {
+  it('are distinguished when they follow each other at one address: the first ends, and no rate mixes them', async () => {
     const [dead] = runs as [(typeof runs)[number]]
     for (const worker of dead.workers) worker.kill()
     dead.coordinator.kill()

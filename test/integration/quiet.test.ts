@@ -25,12 +25,12 @@ after(() => {
   rmSync(scratch, { recursive: true, force: true })
 })
 
-/** What libraries print of themselves. */
+/** Lines that libraries print on their own. */
 const LIBRARIES = /absl|mlir|^[IWEF]\d{4} |tensorflow\/|DeprecationWarning|ExperimentalWarning/m
 
 const TRAIN = ['train', '--recipe', 'quick', '--data', tiny.directory]
 
-describe('standard error of a command that succeeds', () => {
+describe('standard error of a successful command', () => {
   let run: string
   before(async () => {
     const launch = new Launch([...TRAIN, '--max-steps', '2', '--standalone'], tiny.environment, true)
@@ -43,7 +43,7 @@ describe('standard error of a command that succeeds', () => {
   })
 
   for (const command of ['eval', 'predict', 'inspect', 'report', 'doctor'])
-    it(`holds nothing: ${command}`, async () => {
+    it(`is empty: ${command}`, async () => {
       const words = {
         ...{
           eval: [run, '--data', tiny.directory],
@@ -57,7 +57,7 @@ describe('standard error of a command that succeeds', () => {
       assert.equal(status, 0)
     })
 
-  it("shows TensorFlow's lines only when they are asked for", async () => {
+  it("shows TensorFlow's lines only on request", async () => {
     const launch = new Launch(['inspect', run], { ...tiny.environment, TF_CPP_MIN_LOG_LEVEL: '0' })
     assert.equal(await launch.status(), 0)
     assert.match(launch.stderr, LIBRARIES)
@@ -69,7 +69,7 @@ describe('standard error of a command that succeeds', () => {
     mkdirSync(runtime, { recursive: true })
     const own = path.join(tiny.environment['CONVOY_CACHE']!, 'runtime')
     cpSync(path.join(own, 'current'), path.join(runtime, 'current'))
-    // Without the link, as an earlier version installed it; and without a compiler to make one.
+    // Without the link, as an earlier version installed it, and without a compiler to create one.
     for (const name of readdirSync(own).filter((entry) => entry.startsWith('tensorflow-'))) {
       cpSync(path.join(own, name, 'runtime.json'), path.join(runtime, name, 'runtime.json'))
       cpSync(path.join(own, name, 'addon', 'tfjs_binding.node'), path.join(runtime, name, 'addon', 'tfjs_binding.node'))
@@ -83,27 +83,27 @@ describe('standard error of a command that succeeds', () => {
   })
 })
 
-describe('while the workers of a run start', () => {
-  it('it waits for them, and after their start time logs that none can compute', () => {
+describe('a run whose workers start', () => {
+  it('waits for them, and logs that no worker can compute when none is starting any more', () => {
     const events: RunEvent[] = []
     let [nowMs, starting] = [0, 2]
     const pool = new WorkerPool({
       ...{ observer: (event) => events.push(event), limits: DEFAULT_LIMITS, auditEvery: 0, maxWorkers: 4 },
       ...{ allowMixedDevices: false, now: () => nowMs, wakeAt: () => undefined, starting: () => starting },
     })
-    const said = (): (string | undefined)[] => events.map((event) => describeEvent(event))
+    const messages = (): (string | undefined)[] => events.map((event) => describeEvent(event))
     for (nowMs = 0; nowMs < 60_000; nowMs += 1_000) pool.tick()
-    assert.deepEqual(said(), ['Waiting for 2 workers to start.'])
+    assert.deepEqual(messages(), ['Waiting for 2 workers to start.'])
     starting = 0
     for (let tick = 0; tick < 10; tick++) pool.tick()
-    assert.deepEqual(said(), ['Waiting for 2 workers to start.', 'No worker can compute; the run waits for one.'])
+    assert.deepEqual(messages(), ['Waiting for 2 workers to start.', 'No worker can compute; the run waits for one.'])
     assert.deepEqual(
       events.map((event) => levelAtWhichLogged(event)),
       ['info', 'warn'],
     )
   })
 
-  it('convoy train logs how many', async () => {
+  it('logs the number of starting workers', async () => {
     const launch = new Launch([...TRAIN, '--epochs', '100000', '--workers', '1'], tiny.environment)
     await launch.announcement()
     for (let pids: number[] = []; pids.length === 0;) {
@@ -111,13 +111,13 @@ describe('while the workers of a run start', () => {
       for (const pid of pids) process.kill(pid, 'SIGSTOP')
       if (pids.length === 0) await new Promise((resolve) => setImmediate(resolve))
     }
-    assert.equal(await launch.untilSays(/.*(to start|can compute).*/), 'Waiting for 1 worker to start.')
+    assert.equal(await launch.untilStderr(/.*(to start|can compute).*/), 'Waiting for 1 worker to start.')
     for (const pid of await launch.workerPids()) process.kill(pid, 'SIGKILL')
     launch.kill()
   })
 })
 
-/** The level of an event's line; undefined where it makes none. */
+/** The level of an event's line; undefined for an event without one. */
 function levelAtWhichLogged(event: RunEvent): string | undefined {
   let level: string | undefined
   const log = new Log({
@@ -130,18 +130,18 @@ function levelAtWhichLogged(event: RunEvent): string | undefined {
 }
 
 describe('the log of a run', () => {
-  it('has no line at info for expected events: a late result, a shard recomputed by another worker', () => {
+  it('has expected events only at debug: a late result, a rescued shard', () => {
     for (const code of ['stale', 'audited', 'abandoned'] as const)
       assert.equal(levelAtWhichLogged({ kind: 'refused', worker, code, reason: code }), 'debug', code)
     assert.equal(levelAtWhichLogged({ kind: 'rescued', workerId: 1, lateId: 2, shards: 1 }), 'debug')
   })
 
-  it('warns of results that are wrong', () => {
+  it('warns of bad results', () => {
     for (const code of ['malformed', 'not_finite', 'absurd'] as const)
       assert.equal(levelAtWhichLogged({ kind: 'refused', worker, code, reason: 'wrong' }), 'warn', code)
   })
 
-  it('counts in English', () => {
+  it('uses singular and plural correctly', () => {
     const lines = [
       { kind: 'worker-left', worker, reason: 'connection lost', workers: 1 },
       { kind: 'worker-left', worker, reason: 'connection lost', workers: 0 },
@@ -154,7 +154,7 @@ describe('the log of a run', () => {
     const result = (EVENTS.find(({ kind }) => kind === 'finished') as Extract<RunEvent, { kind: 'finished' }>).result
     const one: RunResult = { ...result, workers: 1, samplesSeen: 1 }
     assert.match(finalTable(one, 'runs/x'), /with 1 worker +│/)
-    // One function for all of them; lint refuses `${n} workers`.
+    // One function formats all counts; lint rejects `${n} workers`.
     assert.deepEqual(
       [0, 1, 2, 1_200].map((count) => units.counted(count, 'worker')),
       ['0 workers', '1 worker', '2 workers', '1,200 workers'],

@@ -9,7 +9,7 @@ import { DEFAULT_RECIPE } from '../../src/model/config/recipes.js'
 import { resolveRunConfig } from '../../src/model/config/resolve-run-config.js'
 import { packageRoot } from '../../src/shared/package-root.js'
 
-/** A text of the sources: a literal, a template, or several of them put together. `…` stands where a value is put in. */
+/** A text of the sources: a literal, a template, or a concatenation. `…` replaces inserted values. */
 interface Text {
   readonly file: string
   readonly line: number
@@ -18,28 +18,28 @@ interface Text {
 
 /** Flags of other programs that texts mention. */
 const FOREIGN = new Set(['--shm-size', '--hash', '--expose-gc'])
-/** Commands whose own folder alone speaks of flags: what they train is fixed or simulated; doctor only lists the coordinator's. */
+/** Commands of which only the own folder can mention flags: their runs are fixed or simulated; doctor only lists the coordinator's. */
 const ALONE: Readonly<Record<string, string>> = {
   bench: 'src/bench/',
   doctor: 'src/doctor/',
   simulate: 'src/simulation/',
 }
-/** What a coordinator answers, others show. */
+/** Errors of the coordinator that other commands show. */
 const BY_WIRE: Readonly<Record<string, readonly string[]>> = {
   worker: ['src/coordinator/admission.ts', 'src/coordinator/members.ts'],
 }
-/** Where fewer commands show a text than load its module: those that the flag was given to, or that call the function. */
+/** Texts that fewer commands show than load their module: commands with that flag, or callers of the function. */
 const SHOWN_BY: Readonly<Record<string, readonly string[]>> = {
   'src/cli/dataset-of-run.ts --data': ['eval', 'inspect'],
   'src/data/open-dataset.ts --data': ['train', 'coordinator', 'eval', 'inspect'],
   'src/data/cache/stored-datasets.ts --name': ['data'],
-  // The workers of a coordinator start by themselves.
+  // The coordinator does not start workers.
   'src/model/memory-need.ts --workers': ['train'],
-  // An evaluation takes one line of these, which has no flag.
+  // An evaluation shows only a line without flags.
   'src/model/config/run-warnings.ts --batch-size': ['train', 'coordinator'],
   'src/model/config/run-warnings.ts --shard-size': ['train', 'coordinator'],
   'src/model/config/run-warnings.ts --stratified': ['train', 'coordinator'],
-  // A report gives neither flag.
+  // A report has neither flag.
   'src/cli/flags/weights-option.ts --weights': ['eval', 'predict', 'inspect'],
   'src/data/sampling/choose-samples.ts --split': ['eval', 'inspect'],
   'src/cli/flags/descriptor-problems.ts --workers': ['train'],
@@ -49,12 +49,12 @@ const SHOWN_BY: Readonly<Record<string, readonly string[]>> = {
   'src/coordinator/run-announcement.ts --admin': ['status', 'stop'],
   'src/coordinator/run-announcement.ts --announce': ['train', 'coordinator'],
   'src/data/dataset-names.ts --name': ['data'],
-  // Without it no GPU is insisted on.
+  // Only commands with this flag require a GPU.
   'src/tensorflow/runtime/device-choice.ts --device': ['train', 'worker', 'eval', 'predict', 'inspect'],
 }
-/** The subcommands that take settings or files, where the others take nothing that could be wrong. */
+/** The subcommands with settings or files; the others have no input that could be wrong. */
 const LEAVES: Readonly<Record<string, readonly string[]>> = { config: ['show'] }
-/** `tar --zstd` is not ours. */
+/** Excludes `tar --zstd`, a flag of another program. */
 const FLAG = /(?<!var\()(?<!\btar )(?<=^|[\s`'"(/])--[a-z][a-z-]*/g
 const COMMAND = /(?<![\w./-])(`?)(?:npx )?convoy (?=[a-z])([^`]*)/g
 const SCRIPT = /npm run (?:--silent )?([\w:-]+)/g
@@ -90,7 +90,7 @@ function filesOf(directory: string, extension: string): string[] {
   return names.filter((name) => name.endsWith(extension)).map((name) => path.join(directory, name))
 }
 
-/** What a node says as one text; undefined when it is none. */
+/** The text of a node; undefined when it is no text. */
 function textOf(node: ts.Node): string | undefined {
   if (ts.isStringLiteralLike(node)) return node.text
   if (ts.isTemplateExpression(node))
@@ -123,14 +123,14 @@ function textsOf(source: ts.SourceFile): Text[] {
     const text = textOf(node)
     if (text !== undefined) {
       const { line } = source.getLineAndCharacterOfPosition(node.getStart())
-      // A word that stands alone is a text where the program takes flags: elsewhere it is a style, or another program's.
+      // A single word is a text in modules that handle flags. Elsewhere it is a style or belongs to another program.
       if (
         /\s/.test(text) ||
         (/^src.(?!reporting.page.browser)/.test(source.fileName) && !ts.isArrayLiteralExpression(node.parent))
       )
         found.push({ file: source.fileName, line: line + 1, text })
     }
-    // What is put into a template may be a template of its own.
+    // A value inside a template may be a template itself.
     ts.forEachChild(node, (child) => {
       if (text === undefined || textOf(child) === undefined) visit(child)
     })
@@ -139,7 +139,7 @@ function textsOf(source: ts.SourceFile): Text[] {
   return found
 }
 
-/** `'--name <name>'` of `.option(…)`: it makes the flag that others mention. */
+/** Whether a node is the `'--name <name>'` of `.option(…)`, which defines a flag instead of mentioning it. */
 function isFlagDefinition(node: ts.Node): boolean {
   const call = node.parent as ts.Node | undefined
   if (call === undefined || !(ts.isCallExpression(call) || ts.isNewExpression(call))) return false
@@ -148,7 +148,7 @@ function isFlagDefinition(node: ts.Node): boolean {
   return ['option', 'requiredOption', 'Option', 'listOption', 'env'].includes(called.getText())
 }
 
-/** The modules that a module loads, types aside. */
+/** The modules that a module imports, without type imports. */
 function importsOf(file: string): string[] {
   const found: string[] = []
   const visit = (node: ts.Node): void => {
@@ -183,7 +183,7 @@ function ownFile(command: string): string {
   return path.join('src', 'cli', 'commands', `${command}.ts`)
 }
 
-/** The commands that do something: those without subcommands. */
+/** The commands without subcommands. */
 function leavesOf(command: Command): readonly Command[] {
   const named = LEAVES[command.name()]
   if (command.commands.length === 0) return [command]
@@ -191,11 +191,11 @@ function leavesOf(command: Command): readonly Command[] {
 }
 
 function has(command: Command, flag: string): boolean {
-  // `--no-augmentation` makes `--augmentation` too, in messages at least.
+  // `--no-augmentation` also defines `--augmentation` in messages.
   return ['--help', '--version'].includes(flag) || command.options.some(({ long }) => long === flag)
 }
 
-/** A complaint about each thing in a text that is not there. */
+/** One line for each command, flag, script, file or variable in a text that does not exist. */
 function faultsOf({ file, line, text }: Text, reaching: (file: string) => readonly string[]): string[] {
   const faults: string[] = []
   const fault = (what: string): void => {
@@ -207,7 +207,7 @@ function faultsOf({ file, line, text }: Text, reaching: (file: string) => readon
     const [name, second] = span.split(/\s+/)
     const command = commands.get(name!)
     if (command === undefined) {
-      // Prose may go on with any word; what is quoted or begins with npx is to be typed.
+      // In prose any word may follow; a quoted text or one with npx is a command to type.
       if (quote !== '' || mention.includes('npx')) fault(`no command \`convoy ${name}\``)
       continue
     }
@@ -225,7 +225,7 @@ function faultsOf({ file, line, text }: Text, reaching: (file: string) => readon
       fault(`no command has ${flag}`)
     for (const name of users) {
       const leaves = leavesOf(commands.get(name)!)
-      // At the beginning it names what was given; and which subcommand a command's own file speaks of cannot be known.
+      // A flag at the beginning names the user's input. In a command's own file the subcommand is unknown.
       const given = index === 0 || file === ownFile(name)
       const known = given ? leaves.some((leaf) => has(leaf, flag)) : leaves.every((leaf) => has(leaf, flag))
       if (!known) fault(`\`convoy ${name}\` can show it and has no ${flag}`)
@@ -248,7 +248,7 @@ function faultsOf({ file, line, text }: Text, reaching: (file: string) => readon
   return faults
 }
 
-/** The variables that the sources read: by name, as an option's, or as the twin of a setting's flag. */
+/** The variables that the sources read: by name, by an option, or as the counterpart of a setting's flag. */
 function variables(): Set<string> {
   const read = new Set<string>()
   for (const source of parsed.values()) {
@@ -273,7 +273,7 @@ describe('a remedy in a text', () => {
     assert.deepEqual(allFaults(texts), [])
   })
 
-  it('is missed when it does not exist', () => {
+  it('is reported when it does not exist', () => {
     const file = path.join('src', 'data', 'import-dataset.ts')
     for (const [text, wanted] of [
       ['…: give one size with --size 32x32.', /has no --size/],
@@ -289,7 +289,7 @@ describe('a remedy in a text', () => {
     assert.deepEqual(allFaults([{ file, line: 1, text: 'Run `convoy data import … --size 32x32`.' }]), [])
   })
 
-  it('is found in every kind of text that the sources put together', () => {
+  it('is found in literals, templates and concatenations', () => {
     const source = ts.createSourceFile(
       'src/x.ts',
       "fail(`a ${b} --on` + ' --other'); g('--third', ['--not'])",

@@ -40,12 +40,12 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     result = await training.result()
     finished = path.join(scratch, 'finished')
     cpSync(String(result['runDirectory']), finished, { recursive: true })
-    // Computes what is inside the network once; copies of the directory have it.
+    // Computes the inspection once; copies of the directory contain it.
     await reportOf(finished)
   })
   after(async () => browser.close())
 
-  it('begins with the test accuracy, larger than all else, and names its weights and number of images', async () => {
+  it('begins with the test accuracy in the largest font, and names its weights and number of images', async () => {
     const page = await opened(finished)
     const { accuracy, loss, samples } = result['test'] as { accuracy: number; loss: number; samples: number }
     const [largest] = (await visibleTexts(page)).toSorted((a, b) => b.size - a.size)
@@ -104,13 +104,13 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
       assert.match(text, part)
     assert.ok(text.includes(String(result['datasetFingerprint'])))
     assert.ok(text.match(SHA256)!.includes(String(result['weightsSha256'])))
-    // Dates on the page are those of the files.
+    // The dates on the page equal those of the files.
     const { startedAt } = readJson(finished, 'environment.json')
     assert.ok(Math.abs(Date.parse(String(startedAt)) - Date.now()) < 3_600_000)
     await page.close()
   })
 
-  it('has nothing that only makes sense while a run goes on', async () => {
+  it('has no elements that only make sense during a run', async () => {
     const page = await opened(finished)
     const text = await wholeText(page)
     assert.doesNotMatch(text, /\bago\b|look now|trying again|time left|\bready\b|\bbusy\b|waiting/i)
@@ -122,12 +122,12 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const rows = await page.$$eval('#workers tbody tr', (all) => all.map((row) => (row as HTMLElement).innerText))
     assert.equal(rows.length, 2)
     const shards = rows.map((row) => Number(/at the end\s+.*?\s+(\d+)\s+[\d.]+ %/.exec(row)?.[1]))
-    // Every gradient of every step is somebody's.
+    // The shards of the two workers add up to those of all steps.
     assert.equal(shards[0]! + shards[1]!, 27 * 4)
     await page.close()
   })
 
-  it('names the axes of its charts, and shows the last values while no pointer is there', async () => {
+  it('names the axes of its charts, and shows the last values without a pointer', async () => {
     const page = await opened(finished)
     const text = await wholeText(page)
     assert.doesNotMatch(text, /--(?![a-z])/)
@@ -141,7 +141,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     await page.close()
   })
 
-  it('cuts no word on a phone, whatever classes and workers are called', async () => {
+  it('cuts no word on a phone, for any names of classes and workers', async () => {
     const strange = copyOf(finished, 'strange')
     rewriteLines(strange, (line) => {
       if (line['kind'] === 'started') (line['dataset'] as Json)['classNames'] = HOSTILE_NAMES
@@ -221,7 +221,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     await third.close()
   })
 
-  it('marks missing facts as not recorded: of a killed run, and of one of an older version', async () => {
+  it('marks missing facts of a killed run and of an older version as not recorded', async () => {
     const killed = copyOf(finished, 'killed')
     for (const file of ['status.json', 'result.json', 'environment.json', 'model', 'inspection.json'])
       rmSync(path.join(killed, file), { recursive: true })
@@ -258,10 +258,10 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const text = await wholeText(second)
     const cells = await second.$$eval('#confusion td.cell', (all) => all.map(({ textContent }) => Number(textContent)))
     assert.deepEqual(cells, confusion.flat(), 'a row a label, a column a prediction')
-    // Of the first class 40 of 45 were found, and 40 of 43 predictions were right.
+    // First class: recall 40 of 45, precision 40 of 43.
     assert.match(text, /88\.9 % · 93\.0 %/)
     assert.match(text, /Finished after 27 of 27 steps/)
-    // The hash of the best weights is that of the file.
+    // The hash of the best weights equals that of the file.
     assert.match(text, /Best weights\s+after step \d+; .* sha256\s+[0-9a-f]{64}/)
     assert.match(text, /Shards/)
     await second.close()
@@ -273,7 +273,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     await third.close()
   })
 
-  it('gives its numbers to scripts, too', async () => {
+  it('prints its numbers as JSON for scripts', async () => {
     const summary = await reportOf(finished)
     assert.equal((summary['end'] as Json)['kind'], 'finished')
     const { accuracy } = result['test'] as { accuracy: number }
@@ -283,19 +283,19 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     assert.equal((summary['workers'] as Json[]).length, 2)
   })
 
-  /** The report in a browser; nothing is wrong with it, and no text is nonsense. */
+  /** Opens the report in a browser, and asserts that it has no problems and no placeholder text. */
   async function opened(run: string): Promise<Page> {
     const { file } = await reportOf(run)
     const { page, problems } = await watchedPage(browser)
     await page.goto(pathToFileURL(String(file)).href)
     await page.waitForFunction(() => document.getElementById('state')!.textContent !== '', PATIENCE)
     assert.deepEqual(problems, [])
-    const said = await page.evaluate(() =>
+    const labels = await page.evaluate(() =>
       [...document.querySelectorAll('body *')].flatMap((part) =>
         ['title', 'aria-label'].map((name) => part.getAttribute(name) ?? ''),
       ),
     )
-    for (const text of [await wholeText(page), ...said])
+    for (const text of [await wholeText(page), ...labels])
       assert.doesNotMatch(
         text,
         /undefined|NaN|Infinity|\[object|\bnull\b|Invalid Date|\b1 (workers|images|steps|shards)\b/,
@@ -304,7 +304,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
   }
 })
 
-/** Of the tiny data set, with two workers; its directory stays until the end. */
+/** Trains on the tiny data set with two workers; the run directory is kept until the end. */
 function train(args: readonly string[]): Launch {
   return new Launch(['train', '--recipe', 'quick', '--data', tiny.directory, ...args], tiny.environment, true)
 }
@@ -341,7 +341,7 @@ function rewriteJson(directory: string, name: string, change: (value: Json) => J
   writeFileSync(path.join(directory, name), JSON.stringify(change(readJson(directory, name))))
 }
 
-/** Of metrics.jsonl. @param change changes a line in place; false: the line goes */
+/** Rewrites metrics.jsonl. @param change changes a line in place; false removes the line */
 function rewriteLines(directory: string, change: (line: Json) => boolean): void {
   const file = path.join(directory, 'metrics.jsonl')
   const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean)
@@ -353,7 +353,7 @@ async function wholeText(page: Page): Promise<string> {
   return page.$eval('body', ({ innerText }) => innerText)
 }
 
-/** Texts that stand in an element of their own, with the size of their letters. */
+/** Texts of their own elements, with font sizes. */
 async function visibleTexts(page: Page): Promise<{ readonly text: string; readonly size: number }[]> {
   return page.$$eval('body *', (parts) =>
     parts
@@ -362,7 +362,7 @@ async function visibleTexts(page: Page): Promise<{ readonly text: string; readon
   )
 }
 
-/** Texts that stick out of their box and cannot be scrolled to, or end in an ellipsis. */
+/** Texts that overflow their box without scrolling, or end in an ellipsis. */
 async function cutTexts(page: Page): Promise<string[]> {
   return page.$$eval('body *', (parts) =>
     parts

@@ -34,13 +34,13 @@ function train(folder: string, ...flags: string[]): Ended {
     env: { ...process.env, CONVOY_DEVICE: 'cpu', ...environment },
   })
   assert.equal(status, 0, stderr)
-  // What is wrong with workers comes later, and depends on how busy this machine is.
+  // Later warnings concern workers, and depend on the load of this machine.
   const [beginning] = stderr.split(' parameters) on ')
   const warnings = beginning!.split('\n').filter((line) => line.startsWith('⚠ '))
   return { warnings, result: JSON.parse(stdout) as Json }
 }
 
-/** Flags that a warning tells to use. */
+/** Flags that a warning recommends. */
 function remedyOf(warning: string): string[] {
   return [...warning.matchAll(/(--[a-z-]+)(?: (\d+))?/g)].flatMap(([, flag, value]) => [
     flag!,
@@ -49,7 +49,7 @@ function remedyOf(warning: string): string[] {
 }
 
 describe('a run warns at its start', () => {
-  it('that one step is many epochs, in one line with flags that cure it', async () => {
+  it('that one step is many epochs, in one line with flags that fix it', async () => {
     const tiny = await scratch.folder('tiny', COLOURS, range(0, 10))
     const { warnings } = train(tiny, '--max-steps', '1')
     const [warning, ...others] = warnings.filter((line) => line.includes('batch'))
@@ -78,7 +78,7 @@ describe('a run warns at its start', () => {
     )
   })
 
-  it('which classes a split lacks, and advises --stratified only where that helps', async () => {
+  it('that a split lacks classes, and recommends --stratified only where that helps', async () => {
     const uneven = await scratch.folder('uneven', { bird: COLOURS.bird }, range(0, 60))
     await scratch.folder('uneven', { cat: COLOURS.cat }, range(0, 6))
     await scratch.folder('uneven', { dog: COLOURS.dog }, range(0, 1))
@@ -100,7 +100,7 @@ describe('a run warns at its start', () => {
     ])
   })
 
-  it('of nothing where there is nothing to warn of', async () => {
+  it('only about problems, and prints nothing without one', async () => {
     const enough = await scratch.folder('enough', COLOURS, range(0, 230))
     assert.deepEqual(train(enough, '--max-steps', '1').warnings, [])
   })

@@ -50,7 +50,7 @@ async function convoyRuntime(args: string[], cache: string, environment: NodeJS.
   )
 }
 
-/** A PATH on which only these programs are. */
+/** A PATH with only these programs. */
 function pathWith(...programs: string[]): string {
   const directory = fresh()
   for (const program of programs) symlinkSync(whereIs(program), path.join(directory, program))
@@ -63,7 +63,7 @@ function whereIs(program: string): string {
   return path.join(found, program)
 }
 
-/** The last line says it, in one sentence; nothing is left behind. */
+/** Asserts the status, the last line, and that no files are left. */
 async function assertFails(running: Promise<Ending>, cache: string, status: number, sentence: RegExp): Promise<void> {
   const ending = await running
   assert.match(ending.stderr.trim().split('\n').at(-1)!, sentence)
@@ -149,7 +149,7 @@ describe('an installation of the native runtime that cannot succeed', () => {
 })
 
 describe('an installed runtime', () => {
-  it('is not found in an empty cache, and show names the remedy', async () => {
+  it('is not found in an empty cache; runtime show names the remedy', async () => {
     const cache = fresh()
     assert.equal(findRuntime({ CONVOY_CACHE: cache }), undefined)
     await assertFails(
@@ -160,7 +160,7 @@ describe('an installed runtime', () => {
     )
   })
 
-  it('of another tfjs-node, or with a torn manifest, does not count', () => {
+  it('is ignored with another version of tfjs-node or a truncated manifest', () => {
     const directory = fresh()
     const manifest = { kind: 'cpu', tensorflowVersion: '2.20.0', source: 'a test' }
     writeFileSync(path.join(directory, 'runtime.json'), JSON.stringify({ ...manifest, tfjsVersion: '4.22.0' }))
@@ -173,7 +173,7 @@ describe('an installed runtime', () => {
 
   const runtime = findRuntime()
   const isPinned = runtime !== undefined && !path.basename(runtime.directory).includes('-from-')
-  it('that is there is put to use without building it again', { skip: !isPinned }, async () => {
+  it('is reused without building it again', { skip: !isPinned }, async () => {
     const cache = fresh()
     mkdirSync(path.join(cache, 'runtime'))
     const name = path.basename(runtime!.directory)
@@ -198,13 +198,13 @@ describe('the staging directory of an installation', () => {
     assert.deepEqual(readdirSync(root), [])
   })
 
-  it('stays for a day when it has no lock, or one of another machine: it may be in use', async () => {
+  it('is kept for a day without a lock or with one of another machine, because it may be in use', async () => {
     const root = fresh()
     const dead = spawnSync(process.execPath, ['-e', '']).pid
     const earlier = path.join(root, `.staging-${os.hostname()}-${dead}-abcdef`)
     const elsewhere = path.join(root, '.staging-00000000-abcdefabcdef')
     for (const directory of [earlier, elsewhere]) mkdirSync(directory)
-    // Some network file systems say this of a lock that is held on another machine.
+    // Some network file systems show this for a lock held on another machine.
     writeFileSync(`${elsewhere}.lock`, '')
     await (await createStaging(root)).remove()
     assert.deepEqual([earlier, elsewhere].map(existsSync), [true, true])
@@ -215,7 +215,7 @@ describe('the staging directory of an installation', () => {
   })
 })
 
-/** Begins an installation in a process that is killed. @returns its staging directory */
+/** Starts an installation in a process that is killed. @returns its staging directory */
 function leftBehind(root: string): string {
   const module = new URL('../../src/shared/staging.js', import.meta.url).href
   const script =

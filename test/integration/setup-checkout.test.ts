@@ -20,7 +20,7 @@ import { inPidNamespace, whyNoPidNamespace } from '../faults/chaos/pid-namespace
 
 const SETUP = path.join(packageRoot, 'scripts', 'setup.mjs')
 
-/** A checkout of two source files, one of them for the browser, whose one package is the TypeScript that is installed here: no network. */
+/** A checkout of two source files, one of them for the browser. Its only package is the TypeScript installed here, so that no network is needed. */
 function makeCheckout(): string {
   const root = mkdtempSync(path.join(os.tmpdir(), 'convoy-setup-'))
   after(() => {
@@ -47,7 +47,7 @@ function makeCheckout(): string {
   return root
 }
 
-/** Runs the set-up of packages and build. @param onLine hears that it has said something */
+/** Runs the set-up of packages and build. @param onLine called for each line of output */
 async function setUp(
   root: string,
   environment: NodeJS.ProcessEnv = {},
@@ -122,7 +122,7 @@ describe('the set-up of a checkout', () => {
     }
   })
 
-  it('two at once: one works, the other waits and finds nothing to do', async () => {
+  it('runs once when started twice: the second waits, and finds everything done', async () => {
     const root = makeCheckout()
     const both = await Promise.all([setUp(root), setUp(root)])
     assert.deepEqual(
@@ -133,7 +133,7 @@ describe('the set-up of a checkout', () => {
     assert.equal(lines.length, 2, lines.join('\n'))
   })
 
-  it('is not held up by one that was killed', async () => {
+  it('is not blocked by a killed set-up', async () => {
     const root = makeCheckout()
     mkdirSync(path.join(root, 'dist'))
     const dead = spawnSync(process.execPath, ['-e', '']).pid
@@ -141,11 +141,11 @@ describe('the set-up of a checkout', () => {
     assert.equal((await setUp(root)).status, 0)
   })
 
-  it('fault 66: waits for one in another PID namespace', { skip: whyNoPidNamespace() }, async () => {
+  it('fault 66: waits for a set-up in another PID namespace', { skip: whyNoPidNamespace() }, async () => {
     const root = makeCheckout()
     const lock = path.join(root, 'dist', '.convoy-setup')
     mkdirSync(path.dirname(lock))
-    // A process id that is free here.
+    // A process id that is unused here.
     writeFileSync(lock, String(spawnSync(process.execPath, ['-e', '']).pid))
     const [program, ...args] = inPidNamespace('flock', '-x', lock, 'sh', '-c', 'echo locked; cat')
     const other = spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -156,7 +156,7 @@ describe('the set-up of a checkout', () => {
     assertLines(lines.slice(1), [...PACKAGES, ...BUILD])
   })
 
-  it('without npm, reports that', async () => {
+  it('reports that npm is missing', async () => {
     const root = makeCheckout()
     const failed = await setUp(root, { PATH: path.join(root, 'src') })
     assert.equal(failed.status, 1)
@@ -164,13 +164,13 @@ describe('the set-up of a checkout', () => {
   })
 })
 
-describe('a command for developers in a checkout that was only started', () => {
+describe('a command for developers in a checkout that only ran npm start', () => {
   const { scripts } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>
   }
   const TOOLS = ['prettier', 'eslint', 'depcruise', 'knip']
 
-  /** As makeCheckout, with this repository's scripts and a development package: tools, and types that the tests import. */
+  /** Like makeCheckout, with this repository's scripts and a development package of tools, and of types that the tests import. */
   function makePlainCheckout(): string {
     const root = makeCheckout()
     const tools = path.join(root, 'tools')
@@ -221,15 +221,15 @@ describe('a command for developers in a checkout that was only started', () => {
       const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', command], { cwd: root, encoding: 'utf8' })
       assert.equal(status, 0, `${command}: ${stdout}${stderr}`)
       assert.equal(stdout, output, command)
-      // As npm start left it.
+      // Restores the state after npm start.
       rmSync(path.join(root, 'node_modules'), { recursive: true })
       assert.equal((await setUp(root)).status, 0)
     }
   })
 
-  it('is any of package.json: each begins with the set-up, or with one that does', () => {
+  it('begins with the set-up, directly or through another command, for each script of package.json', () => {
     for (const [name, script] of Object.entries(scripts)) {
-      // `start` sets up what it needs by itself; `check` is the body of `test`.
+      // `start` does its own set-up; `check` is the body of `test`.
       if (name === 'start' || name === 'check') continue
       assert.match(script, /^(node scripts\/setup\.mjs --|npm run --silent build && )/, name)
       const [, first] = /^npm run --silent (\S+)/.exec(script) ?? []

@@ -28,7 +28,7 @@ interface Experiment {
 type TagsByRun<Tag> = Readonly<Record<string, Readonly<Record<string, Tag>>>>
 
 describe(
-  'what TensorBoard shows of two runs',
+  'the pages of TensorBoard for two runs',
   { skip: python === undefined && 'TensorBoard cannot be installed' },
   () => {
     let server: ReturnType<typeof spawn>
@@ -53,7 +53,7 @@ describe(
       const run = async (...settings: string[]): Promise<string> => {
         const data = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '2', '--workers', '1', '--json']
         const launch = new Launch(['train', ...data, ...settings], tiny.environment, true)
-        // Whoever has the page open is shown mistakes at the end.
+        // An open page triggers the inspection with mistakes at the end.
         const viewer = await fetch(new URL('/events', (await launch.announcement()).metrics))
         await launch.result()
         await viewer.body?.cancel().catch(() => undefined)
@@ -93,7 +93,7 @@ describe(
       rmSync(logs, { recursive: true, force: true })
     })
 
-    it('is loss and accuracy of all splits in one chart each: one tag, a line for each split of each run', async () => {
+    it('show loss and accuracy in one chart each: one tag, and a line for each split of each run', async () => {
       const tags = await get<TagsByRun<{ description: string }>>('plugin/scalars/tags')
       for (const run of [first, second]) {
         for (const tag of ['loss', 'accuracy']) {
@@ -108,7 +108,7 @@ describe(
       assert.match(tags[`${first}/tensorboard/test`]!['accuracy']!.description, /best weights/)
     })
 
-    it('is a table of hyperparameters that has both, whatever one has that the other has not', async () => {
+    it('show both runs in one table of hyperparameters, also when their hyperparameters differ', async () => {
       const { hparamInfos, metricInfos } = await post<Experiment>('experiment', {
         experimentName: '',
         includeMetrics: true,
@@ -142,7 +142,7 @@ describe(
       )
     })
 
-    it('is the configuration of each run as a table of text', async () => {
+    it('show the configuration of each run as a table of text', async () => {
       const tags = await get<Record<string, string[]>>('plugin/text/tags')
       assert.ok(tags[`${second}/tensorboard`]?.includes('settings'), JSON.stringify(tags))
       const [{ text }] = await get<[{ text: string }]>('plugin/text/text', {
@@ -154,7 +154,7 @@ describe(
       assert.equal(text.match(/<table>/g)!.length, 1, text)
     })
 
-    it('is the images of mistakes under one tag, of the step of the weights', async () => {
+    it('show the images of mistakes under one tag, at the step of the weights', async () => {
       const tags = await get<TagsByRun<{ samples: number }>>('plugin/images/tags')
       for (const run of [first, second]) {
         const ofRun = Object.keys(tags).filter((name) => name.startsWith(run))

@@ -26,7 +26,7 @@ after(() => {
   rmSync(scratch, { recursive: true, force: true })
 })
 
-/** Every line by itself is safe to show, and none begins with what a name had after its newline. */
+/** Asserts that every line is safe to show, and that no newline of a name starts a line. */
 function assertSafe(text: string): void {
   for (const line of text.split('\n')) {
     const found = UNSAFE.exec(line)?.[0].codePointAt(0)?.toString(16)
@@ -56,7 +56,7 @@ before(async () => {
   run = path.join(trained.runsDirectory, name!)
 })
 
-describe('names that a terminal would obey', () => {
+describe('names with terminal control characters', () => {
   it('are shown escaped by data info and data list', async () => {
     const info = await convoy('data', 'info', 'hostile')
     assert.equal(info.ended, 0, info.stderr)
@@ -86,7 +86,7 @@ describe('names that a terminal would obey', () => {
     }
   })
 
-  it('are unchanged in JSON, in a form that terminals do not obey', async () => {
+  it('are unchanged in JSON, with escapes', async () => {
     const launch = await convoy('data', 'info', 'hostile', '--json')
     assertSafe(launch.stdout)
     const { classes } = JSON.parse(launch.stdout) as { classes: { name: string }[] }
@@ -99,7 +99,7 @@ describe('names that a terminal would obey', () => {
     assert.deepEqual(new Set(predictions[0]!.classes.map(({ name }) => name)), new Set(HOSTILE_CLASSES))
   })
 
-  it('are shown escaped in mistakes: of paths, flags and commands', async () => {
+  it('are shown escaped in errors about paths, flags and commands', async () => {
     const evil = 'x\u001b[2J\u009b1m\u202e\r\n✖ everything is lost'
     for (const args of [
       ['data', 'info', evil],
@@ -123,7 +123,7 @@ describe('names that a terminal would obey', () => {
     }
   })
 
-  it('are shown escaped by set-up, which has nothing built yet', () => {
+  it('are shown escaped by set-up, which runs before the build', () => {
     const program = `import(${JSON.stringify(pathToFileURL(path.join(packageRoot, 'scripts', 'setup.mjs')).href)}).then(({ report }) => { for (let code = 0; code < 0x110000; code++) report(String.fromCodePoint(code)) })`
     const { stderr, status } = spawnSync(process.execPath, ['-e', program], {
       encoding: 'utf8',
@@ -134,7 +134,7 @@ describe('names that a terminal would obey', () => {
   })
 })
 
-describe('what is shown', () => {
+describe('text for a terminal', () => {
   it('keeps scripts and emoji whole', () => {
     for (const text of [
       'кот',
@@ -166,15 +166,15 @@ describe('what is shown', () => {
       assert.equal(printable(text!), wanted)
   })
 
-  it('as JSON has the same content', () => {
+  it('has the same content when it is JSON', () => {
     const all = Array.from({ length: 0x110000 }, (_, code) => String.fromCodePoint(code)).join('')
     assert.ok(JSON.parse(printable(JSON.stringify([all]))) instanceof Array)
     assert.deepEqual(JSON.parse(printable(JSON.stringify({ [all]: all }))), { [all]: all })
   })
 })
 
-describe('the sources', () => {
-  it('write to a terminal in one place: lint finds any other', async () => {
+describe('lint', () => {
+  it('reports writes to the terminal outside standardOutput and standardError', async () => {
     const eslint = new ESLint({ cwd: packageRoot })
     for (const [file, code] of [
       ['src/cli/commands/stop.ts', "process.stdout.write('x')\n"],

@@ -19,12 +19,12 @@ after(() => {
 
 const LOCAL = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
 const TRAIN = ['train', '--recipe', 'quick', '--data', tiny.directory, '--workers', '2']
-/** What the terminal of whoever runs the tests, or the machine that does, says of colours is not for the programs under test. */
+/** Removes the colour settings of the terminal or CI machine that runs the tests. */
 const NO_PREFERENCE = { CI: undefined, NO_COLOR: undefined, FORCE_COLOR: undefined, NODE_DISABLE_COLORS: undefined }
-/** Not even colours. */
+/** Control characters, colours included. */
 const CONTROL = /[^\P{Cc}\n]/u
 
-/** A whole run on a terminal of that width. */
+/** A complete run on a terminal of the given width. */
 async function trainOn(columns: number, environment: NodeJS.ProcessEnv = {}): Promise<PseudoTerminal> {
   const runs = mkdtempSync(path.join(scratch, 'runs-'))
   const terminal = new PseudoTerminal([...TRAIN, '--epochs', '4', '--runs-dir', runs], columns, 30, {
@@ -36,7 +36,7 @@ async function trainOn(columns: number, environment: NodeJS.ProcessEnv = {}): Pr
 }
 
 describe('progress on a terminal', { skip: noTerminal }, () => {
-  it('is one bar, with the events above it and the result below, each on lines of its own', async () => {
+  it('is one bar, with the events above it and the result below', async () => {
     const terminal = await trainOn(120)
     const lines = await terminal.lines()
     const bars = lines.filter((line) => /[█░]/.test(line))
@@ -45,7 +45,7 @@ describe('progress on a terminal', { skip: noTerminal }, () => {
       bars[0]!,
       /^█{20} {2}27\/27 {2}(epoch \d+\.\d\d {2}loss \d+\.\d+ {2}accuracy \d+\.\d % {2}\d+ images\/s {2}2 workers {2}0 s left|test: 180 of 180 images)$/,
     )
-    // It was redrawn, again and again, and nothing of that is left.
+    // The bar was redrawn often, and left no trace.
     assert.ok(terminal.raw.split('\r').filter((part) => part.includes('░')).length > 3)
     const events = lines.slice(0, lines.indexOf(bars[0]!))
     for (const wanted of [
@@ -68,7 +68,7 @@ describe('progress on a terminal', { skip: noTerminal }, () => {
     assert.equal(lines.filter((line) => /^\d+\/27 {2}/.test(line)).length, 1, lines.join('\n'))
   })
 
-  it('is plain lines on one that cannot move its cursor', async () => {
+  it('is plain lines on a terminal that cannot move its cursor', async () => {
     const { raw } = await trainOn(120, { TERM: 'dumb' })
     assert.match(raw, /^step 1\/27 {2}/m)
     assert.doesNotMatch(raw.replaceAll('\r\n', '\n'), CONTROL)
@@ -79,7 +79,7 @@ describe('colours', () => {
   const wait = ['coordinator', '--recipe', 'quick', '--data', tiny.directory, ...LOCAL]
   const yellow = '\u001b[33m⚠ No worker can compute; the run waits for one.\u001b[39m'
 
-  it('mark faults on a terminal, unless NO_COLOR', { skip: noTerminal }, async () => {
+  it('mark faults on a terminal, unless NO_COLOR is set', { skip: noTerminal }, async () => {
     for (const [environment, isYellow] of [
       [{}, true],
       [{ NO_COLOR: '1' }, false],
@@ -90,20 +90,20 @@ describe('colours', () => {
         ...NO_PREFERENCE,
         ...environment,
       })
-      await terminal.untilSays(/No worker can compute[^]*░/)
+      await terminal.untilOutput(/No worker can compute[^]*░/)
       terminal.interrupt()
       assert.equal(await terminal.status(), 130)
       assert.equal(terminal.raw.includes(yellow), isYellow, terminal.raw)
     }
   })
 
-  it('and other control characters stay out of pipes, unless FORCE_COLOR', async () => {
+  it('and other control characters are not written to pipes, unless FORCE_COLOR is set', async () => {
     for (const [environment, isYellow] of [
       [{}, false],
       [{ FORCE_COLOR: '1' }, true],
     ] as const) {
       const launch = new Launch(wait, { ...tiny.environment, ...NO_PREFERENCE, ...environment })
-      await launch.untilSays(/No worker can compute.*\n/)
+      await launch.untilStderr(/No worker can compute.*\n/)
       launch.kill()
       await launch.status()
       assert.equal(launch.stderr.includes(yellow), isYellow)
@@ -114,18 +114,18 @@ describe('colours', () => {
     assert.doesNotMatch(whole.stderr + whole.stdout, CONTROL)
   })
 
-  it('that came from elsewhere are not shown', () => {
+  it('in texts from outside are not shown', () => {
     assert.equal(printable('evil\u001b[2J\u009b2J\rname\nline'), String.raw`evil\u001b[2J\u009b2J\u000dname\u000aline`)
   })
 })
 
 describe('convoy status --watch', () => {
-  it('shows block after block on a pipe, and ends with the run', async () => {
+  it('prints one block after the other on a pipe, and ends with the run', async () => {
     const launch = new Launch([...TRAIN, '--epochs', '100000'], tiny.environment, true)
     const { runDirectory } = await launch.announcement()
     const watch = new Launch(['status', runDirectory, '--watch'])
     const json = new Launch(['status', runDirectory, '--watch', '1', '--json'])
-    await watch.untilPrints(/step [1-9]\d* of .*\n[^]*step \d+ of .*\n/)
+    await watch.untilStdout(/step [1-9]\d* of .*\n[^]*step \d+ of .*\n/)
     launch.kill()
     assert.equal(await watch.status(), 0, watch.stderr)
     assert.match(watch.stderr, /^The coordinator at .* no longer answers: its run ended\.$/m)
@@ -141,11 +141,11 @@ describe('convoy status --watch', () => {
   it('redraws in place on a terminal, within its size, and ends with 130 on Ctrl-C', { skip: noTerminal }, async () => {
     const launch = new Launch([...TRAIN, '--epochs', '100000'], tiny.environment, true)
     const { address, runDirectory } = await launch.announcement()
-    // Each of these characters takes two columns.
+    // Each of these characters is two columns wide.
     const wide = new Launch(['worker', '--join', address, '--name', '計算機'.repeat(8)], tiny.environment)
     await launch.untilMetrics((line) => line['kind'] === 'worker-joined' && line['workers'] === 3)
     const terminal = new PseudoTerminal(['status', runDirectory, '--watch'], 70, 24)
-    await terminal.untilSays(/(step \d+ of [^]*){3}/)
+    await terminal.untilOutput(/(step \d+ of [^]*){3}/)
     terminal.interrupt()
     assert.equal(await terminal.status(), 130)
     const lines = await terminal.lines()
@@ -161,13 +161,13 @@ describe('convoy status --watch', () => {
 
   it('reports an invalid value of --watch, and a missing run', async () => {
     const empty = mkdtempSync(path.join(scratch, 'empty-'))
-    for (const [args, said] of [
+    for (const [args, message] of [
       [['--watch', '0'], /--watch.*whole number from 1 to 3600/],
       [['--watch', '--runs-dir', empty], /No run is going on/],
     ] as const) {
       const launch = new Launch(['status', ...args])
       assert.equal(await launch.status(), 2)
-      assert.match(launch.stderr, said)
+      assert.match(launch.stderr, message)
     }
     assert.deepEqual(readdirSync(empty), [])
   })

@@ -25,11 +25,11 @@ import { tinyDataset } from '../support/tiny-dataset.js'
 import type { Json } from '../support/launch.js'
 import { killLaunches, Launch } from '../support/launch.js'
 
-/** Any Unicode, in an order that is not the alphabet's of any language; sorted by name they stay so. */
+/** Class names of any Unicode, sorted by code units, which is no alphabetical order of a language. */
 const CLASSES = ['"<b>\\\'', 'a\u001b[2J\nb', 'z\u202egnp', 'кот', '計算機 👩‍🚀']
 const PER_CLASS = 24
 const SIDE = 32
-/** Of a probability, where the image has the input's own size: float32 kernels of two backends. */
+/** Tolerance of a probability for images of the input size: float32 kernels of two backends differ. */
 const TOLERANCE = 1e-3
 
 const tiny = tinyDataset()
@@ -44,7 +44,7 @@ after(() => {
   rmSync(scratch, { recursive: true, force: true })
 })
 
-/** The code block of that language in the page of the docs, as it stands there. */
+/** The unchanged code block of that language in the page of the docs. */
 function example(language: string): string {
   const page = readFileSync(path.join(packageRoot, 'docs', 'guides', 'use-your-model.md'), 'utf8')
   const found = new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(page)?.[1]
@@ -57,7 +57,7 @@ interface Answer {
   readonly classes: readonly { readonly name: string; readonly probability: number }[]
 }
 
-/** What `convoy predict` says of these files, by file name. */
+/** The answers of `convoy predict` for these files, by file name. */
 async function predicted(files: readonly string[]): Promise<Map<string, Answer>> {
   const launch = new Launch(['predict', moved, ...files, '--top', '1000', '--json'], tiny.environment)
   const { predictions } = (await launch.result()) as unknown as { predictions: Answer[] }
@@ -86,12 +86,12 @@ before(async () => {
     true,
   )
   result = await launch.result()
-  // Away from its run, as when it is mailed.
+  // Moved away from its run.
   renameSync(path.join(String(result['runDirectory']), 'model', 'best'), moved)
   launch.remove()
 })
 
-describe('a model that left its run', () => {
+describe('a model moved out of its run', () => {
   it('gives stock TensorFlow.js its classes, input and output', () => {
     const model = JSON.parse(readFileSync(path.join(moved, 'layers-model', 'model.json'), 'utf8')) as Json
     const metadata = model['userDefinedMetadata'] as Json
@@ -111,7 +111,7 @@ describe('a model that left its run', () => {
   })
 
   it(
-    'is used by the page of the docs in a browser, and gives the answers of convoy predict',
+    'gives the answers of convoy predict on the example page of the docs in a browser',
     { skip: !CHROMIUM },
     async () => {
       const site = path.join(scratch, 'site')
@@ -129,7 +129,7 @@ describe('a model that left its run', () => {
       const server = createServer(({ url }, response) => {
         const file = path.join(site, url === '/' ? 'index.html' : url!)
         const type = types[path.extname(file)] ?? 'application/octet-stream'
-        // A browser asks for an icon by itself.
+        // A browser requests an icon on its own.
         if (existsSync(file)) response.writeHead(200, { 'content-type': type }).end(readFileSync(file))
         else response.writeHead(204).end()
       })
@@ -138,14 +138,14 @@ describe('a model that left its run', () => {
       try {
         const { page, problems } = await watchedPage(browser)
         await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
-        // One more than twice the input's size, and not square: cut at the centre in both directions.
+        // More than twice the input size and not square: cropped at the centre in both directions.
         const large = path.join(samples, 'large.png')
         const first = path.join(samples, readdirSync(samples).sort()[0]!)
         await sharp(first).resize(97, 65, { fit: 'fill', kernel: 'cubic' }).png().toFile(large)
         const files = readdirSync(samples).map((name) => path.join(samples, name))
         const ours = await predicted(files)
         const input = await page.$('input')
-        // The model is there when the page listens to its input.
+        // The page listens to its input once the model is loaded.
         await page.waitForFunction(() => document.querySelector('input')!.onchange !== null, { timeout: 120_000 })
         await (input as unknown as { uploadFile(...names: string[]): Promise<void> }).uploadFile(...files)
         await page.waitForFunction(() => document.querySelector('pre')!.textContent !== '', { timeout: 300_000 })
@@ -162,7 +162,7 @@ describe('a model that left its run', () => {
           const [best, second] = ours.get(file)!.classes
           if (best!.probability - second!.probability > 2 * tolerance) assert.equal(classes[0]!.name, best!.name, file)
         }
-        // Or a model that gives one answer to all would have passed.
+        // Excludes a model that gives one answer to all images.
         const spread = new Set(theirs.map(({ classes }) => classes[0]!.probability.toFixed(3)))
         assert.ok(spread.size > 1, [...spread].join(' '))
         assert.deepEqual(
@@ -176,7 +176,7 @@ describe('a model that left its run', () => {
     },
   )
 
-  it('is read by Python as the docs show it, with names of any Unicode', async (context) => {
+  it('is read by the Python example of the docs, with names of any Unicode', async (context) => {
     let python: string
     try {
       const requirements = path.join(packageRoot, 'test', 'integration', 'safetensors', 'requirements.txt')

@@ -15,14 +15,14 @@ import { packageRoot } from '../../src/shared/package-root.js'
 import type { Mutation } from './mutation.js'
 import { withMutation } from './mutation.js'
 
-/** Node follows a link to a program, and would run the code beside its target. */
+/** Copied, because Node follows a link to a program and would run the code beside its target. */
 const COPIED = ['dist', 'bin', 'scripts', 'package.json']
 const LEFT_OUT = ['.git', 'coverage', 'runs']
 
-/** This package with compiled code of its own to plant faults in; everything else is linked. */
+/** This package with a copy of its compiled code, in which faults are planted; everything else is linked. */
 export class CopiedPackage {
   readonly directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-mutation-'))
-  /** For what the tests of a planted fault leave behind. */
+  /** Temporary directory of the tests. */
   readonly scratch = path.join(this.directory, 'scratch')
 
   constructor() {
@@ -36,7 +36,7 @@ export class CopiedPackage {
     }
   }
 
-  /** @returns what takes the fault out again @throws Error naming the mutation when its text is not there exactly once */
+  /** @returns a function that removes the fault @throws Error naming the mutation when its text does not occur exactly once */
   plant(mutation: Mutation): () => void {
     const file = path.join(this.directory, 'dist', 'src', mutation.file)
     const code = readFileSync(file, 'utf8')
@@ -47,7 +47,7 @@ export class CopiedPackage {
   }
 
   remove(): void {
-    // What was just killed may write once more.
+    // A process that was just killed may still write.
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 })
   }
 }

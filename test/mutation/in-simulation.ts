@@ -6,13 +6,13 @@ import { runProgram } from './run-program.js'
 
 const RUNS = 1_000
 const LIMIT_MS = 600_000
-/** What a simulation prints that has found something. */
+/** Output of a simulation that has found a violation. */
 const FINDING = /^(Seed |\w*Error).*$/m
 
 /**
  * Plants one fault after the other and simulates runs with it.
- * @param onVerdict hears of each
- * @param signal ends it; the rest is left out
+ * @param onVerdict called for each mutation
+ * @param signal stops; the remaining mutations are omitted
  */
 export async function findInSimulation(
   mutations: readonly Mutation[],
@@ -29,7 +29,7 @@ export async function findInSimulation(
       })
       if (signal.aborted) return
       takeOut()
-      // A simulation that was only slow has caught nothing.
+      // A simulation that was only slow has not caught the fault.
       const finding = FINDING.exec(output)?.[0]
       const nothing = isOverLimit ? `found nothing in ${LIMIT_MS / 1000} s` : `${RUNS} runs found nothing`
       onVerdict({ name: mutation.name, isCaught: finding !== undefined, how: finding ?? nothing })

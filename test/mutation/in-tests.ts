@@ -6,19 +6,19 @@ import type { Ending } from './run-program.js'
 import { runProgram } from './run-program.js'
 import type { Verdict } from './verdict.js'
 
-/** Of a test file without a fault. */
+/** Limit for a test file without a fault. */
 const LIMIT_MS = 600_000
-/** With a fault, a test file may take so many times as long as without, and this much longer. */
+/** With a fault, a test file may take this factor of its time without, and this margin. */
 const LIMIT_FACTOR = 5
 const LIMIT_MARGIN_MS = 30_000
-/** TAP, of a case or a file. The fault is noticed: the rest of the file says nothing new. */
+/** A failed case or file in TAP. The fault is caught, so the rest of the file is not needed. */
 const FAILED = /^ *not ok \d+ - (.*)$/m
 
 /**
- * Plants one fault after the other, on each core another one, and runs the tests that should notice. Each test file runs without a fault
- * before: what fails then proves nothing later.
- * @param onVerdict hears of each
- * @param signal ends it; the rest is left out
+ * Plants one fault after the other, in parallel on all cores, and runs the tests that should catch them. Each test file first runs
+ * without a fault, because a test that fails then proves nothing.
+ * @param onVerdict called for each mutation
+ * @param signal stops; the remaining mutations are omitted
  * @throws Error naming the test file that fails without a fault or has no such case, or the mutation that does not fit
  */
 export async function findInTests(
@@ -33,7 +33,7 @@ export async function findInTests(
     const copy = new CopiedPackage()
     try {
       for (let mutation; (mutation = left.shift()) !== undefined;) {
-        const how = await howNoticed({ ...slot, copy }, mutation)
+        const how = await howCaught({ ...slot, copy }, mutation)
         if (slot.signal.aborted) return
         const { name, tests } = mutation
         onVerdict({ name, isCaught: how !== undefined, how: how ?? `${tests.join(', ')} saw nothing` })
@@ -57,8 +57,8 @@ interface Slot {
   readonly signal: AbortSignal
 }
 
-/** @returns the case that failed; undefined when none did */
-async function howNoticed(slot: Slot, mutation: NumberMutation): Promise<string | undefined> {
+/** @returns the case that failed; undefined when none failed */
+async function howCaught(slot: Slot, mutation: NumberMutation): Promise<string | undefined> {
   const { copy, limits, signal } = slot
   const { name, tests, isCaughtByLimit } = mutation
   for (const test of tests) {

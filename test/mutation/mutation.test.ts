@@ -8,12 +8,12 @@ import { withMutation } from './mutation.js'
 import { NUMBER_MUTATIONS } from './numbers.js'
 import { SCHEDULER_MUTATIONS } from './scheduler.js'
 
-/** These ten take seconds: no test file that loads TensorFlow's graphs for minutes is among theirs. */
+/** A seed whose ten faults take seconds, because none of their test files builds TensorFlow graphs for minutes. */
 const [SAMPLE, SEED] = [10, 1735]
 const MAIN = path.join(packageRoot, 'dist', 'test', 'mutation', 'main.js')
 
 describe('npm run mutation-test', () => {
-  it('has faults that fit the code as it is, by names of their own', () => {
+  it('has faults with unique names that fit the present code', () => {
     const mutations = [...SCHEDULER_MUTATIONS, ...NUMBER_MUTATIONS]
     for (const mutation of mutations)
       withMutation(readFileSync(path.join(packageRoot, 'dist', 'src', mutation.file), 'utf8'), mutation)
@@ -25,7 +25,7 @@ describe('npm run mutation-test', () => {
       }
   })
 
-  it('finds ten faults in the numbers, drawn with a seed', () => {
+  it('catches ten faults in the numbers, drawn with a seed', () => {
     const args = ['--numbers', '--sample', `${SAMPLE}`, '--seed', `${SEED}`]
     const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' })
     assert.equal(status, 0, `${stdout}${stderr}`)
@@ -33,7 +33,7 @@ describe('npm run mutation-test', () => {
     assert.match(stdout, new RegExp(`^${SAMPLE} of ${SAMPLE} faults caught in `, 'm'))
   })
 
-  it('says which words and numbers it cannot use', () => {
+  it('reports unknown words, invalid numbers and unknown flags', () => {
     for (const [args, problem] of [
       [['--numbers', 'unheard-of'], /no fault has unheard-of in its name:/],
       [['--numbers', '--sample', 'many'], /--sample many: give a whole number/],

@@ -14,7 +14,7 @@ import { SAVED_MODELS } from './numbers/saved-models.js'
 import { TRAINING } from './numbers/training.js'
 import { WORKER } from './numbers/worker.js'
 
-/** Faults in what docs/reference/semantics.md defines, and in what is told of it: `npm run mutation-test -- --numbers`. */
+/** Faults in what docs/reference/semantics.md defines, and in its reports: `npm run mutation-test -- --numbers`. */
 export const NUMBER_MUTATIONS: readonly NumberMutation[] = [
   ...DATA,
   ...AUGMENTATION,

@@ -3,26 +3,26 @@ import { once } from 'node:events'
 
 /** How a program ended. */
 export interface Ending {
-  /** null: it was killed. */
+  /** null when it was killed. */
   readonly status: number | null
   readonly output: string
   readonly isOverLimit: boolean
 }
 
 /**
- * Runs a program of Node to its end, until it has run too long, or until its output says enough.
- * @param args of node
- * @param scratch where it puts temporary files
+ * Runs a program of Node until it ends, exceeds its time limit, or prints a given text.
+ * @param args arguments of node
+ * @param scratch its temporary directory
  * @param signal kills it
- * @param enough ends it when its output matches
+ * @param enough kills it when its output matches
  */
 export async function runProgram(
   args: readonly string[],
   { scratch, limitMs, signal, enough }: { scratch: string; limitMs: number; signal: AbortSignal; enough?: RegExp },
 ): Promise<Ending> {
-  // Of a test that runs this one: how node tells its tests' programs to report, and where c8 wants their coverage.
+  // Variables of an outer test run: the reporting of node:test, and the coverage directory of c8.
   const { NODE_TEST_CONTEXT: _context, NODE_V8_COVERAGE: _coverage, ...environment } = process.env
-  // A process group of its own: what hangs is ended together with the processes that it started.
+  // A process group of its own, so that a hanging program is killed together with its children.
   const child = spawn(process.execPath, args, {
     detached: true,
     env: { ...environment, TMPDIR: scratch },
@@ -34,7 +34,7 @@ export async function runProgram(
     try {
       process.kill(-child.pid!, 'SIGKILL')
     } catch (error) {
-      // It has just ended by itself.
+      // It has already ended.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
     }
   }

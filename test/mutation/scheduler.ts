@@ -9,7 +9,7 @@ const AUDIT = 'scheduler/audit.js'
 const POOL = 'coordinator/worker-pool.js'
 const SUM = 'coordinator/pool-task.js'
 
-/** Faults in the scheduling core: `npm run mutation-test` plants each of them and lets the simulation find it. */
+/** Faults in the scheduling core: `npm run mutation-test` plants each of them, and the simulation must catch it. */
 export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a result counts though its lease was revoked',
@@ -43,7 +43,7 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
     replace: 'return this.#left <= 1;',
   },
   {
-    name: 'what was counted can be leased again',
+    name: 'counted shards can be leased again',
     file: SHARDS,
     find: '!counted && matches(first + index)',
     replace: 'matches(first + index)',
@@ -55,13 +55,13 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
     replace: 'silentMs > 1e12',
   },
   {
-    name: 'hung workers are never dropped and nobody rescues their shards',
+    name: 'hung workers are never dropped and their shards never rescued',
     file: WORKERS,
     find: 'this.nowMs - worker.progressMs > progressMs',
     replace: 'false',
   },
   {
-    name: 'a suspect worker stays suspect when it speaks again',
+    name: 'a suspect worker stays suspect after another heartbeat',
     file: WORKERS,
     find: "this.become(worker, worker.lease ? 'busy' : 'ready');",
     replace: ';',
@@ -73,19 +73,19 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
     replace: 'false',
   },
   {
-    name: 'quarantine of one is quarantine of all',
+    name: 'quarantine of one worker is quarantine of all',
     file: SCHEDULER,
     find: 'if (worker.name !== name)',
     replace: 'if (false)',
   },
   {
-    name: 'whoever is suspect and loses its lease is sent home',
+    name: 'a suspect worker that loses its lease is dismissed',
     file: WORKERS,
     find: "this.become(worker, 'ready');\n        else if (worker.state === 'draining')",
     replace: "this.become(worker, 'ready');\n        else",
   },
   {
-    name: 'a result that is not finite is taken',
+    name: 'a non-finite result is accepted',
     file: SUM,
     find: 'const bad = this.#sliceThreads.firstBadValue(vector);',
     replace: 'const bad = -1;',
@@ -116,7 +116,7 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
     replace: 'failures >= 1',
   },
   {
-    name: 'everybody who is idle rescues the same shards',
+    name: 'all idle workers rescue the same shards',
     file: TASK,
     find: 'this.leases.countOf(shard) < this.#limits.leasesPerShard',
     replace: 'true',

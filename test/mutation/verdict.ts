@@ -1,8 +1,8 @@
-/** Whether a planted fault was noticed. */
+/** Whether a planted fault was caught. */
 export interface Verdict {
-  /** Of the mutation. */
+  /** Name of the mutation. */
   readonly name: string
   readonly isCaught: boolean
-  /** By what, or what saw nothing. */
+  /** The failed test, or the tests that passed. */
   readonly how: string
 }

@@ -6,8 +6,8 @@ import { simulateFaults } from '../../src/simulation/simulate-faults.js'
 import { numberFlag, readFlags } from '../support/developer-flags.js'
 
 const USAGE = `npm run simulation-test -- --seed 1 --runs 20000      seeds 1 to 20,000, on all cores
-npm run simulation-test -- --seed 4711 --history      one history, told`
-/** Philox takes 32 bits; with 10,000,000 runs after it. */
+npm run simulation-test -- --seed 4711 --history      one history, printed`
+/** Philox takes 32 bits, and up to 10,000,000 runs follow the first seed. */
 const MAX_SEED = 4_000_000_000
 const LINES = 40
 const MAX_SEEDS = 10
@@ -29,13 +29,13 @@ const values = readFlags(USAGE, {
 const first = numberFlag('--seed', values.seed, 0, MAX_SEED, true)
 const runs = numberFlag('--runs', values.runs, 1, 10_000_000, true)
 
-if (values.history) await tell(first)
+if (values.history) await printHistory(first)
 else if (values.part !== undefined) await runPart(Number(values.part))
 else await runAll()
 
-/** Every cores-th seed: the tally goes to the parent. */
+/** Runs every n-th seed for n cores, and sends the tally to the parent. */
 async function runPart(part: number): Promise<void> {
-  // Whoever asked is gone.
+  // The parent has ended.
   process.once('disconnect', () => process.exit())
   const tally: Tally = { runs: 0, events: 0, virtualMs: 0, violations: 0, failed: [] }
   for (let seed = first + part; seed < first + runs; seed += os.availableParallelism()) {
@@ -45,7 +45,7 @@ async function runPart(part: number): Promise<void> {
     tally.virtualMs += virtualMs
     if (violation === undefined) continue
     tally.violations++
-    // A message between processes is no place for thousands of histories.
+    // Limits the message, because a history is long.
     if (tally.failed.length <= MAX_SEEDS) tally.failed.push({ seed, violation, history: history.slice(-LINES) })
   }
   process.send!(tally)
@@ -92,7 +92,7 @@ async function runAll(): Promise<void> {
   )
 }
 
-async function tell(seed: number): Promise<void> {
+async function printHistory(seed: number): Promise<void> {
   const scenario = faultScenario(seed)
   const { workers, faults: _faults, ...rest } = scenario
   process.stdout.write(`${JSON.stringify(rest)}\n${workers.map((worker) => JSON.stringify(worker)).join('\n')}\n`)

@@ -8,13 +8,13 @@ import { simulateFaults } from '../../src/simulation/simulate-faults.js'
 
 const MAIN = path.join(packageRoot, 'dist', 'test', 'simulation', 'main.js')
 
-test('500 simulated runs with faults give the weights of the run without, and end', () => {
+test('500 simulated runs with faults end with the weights of a run without faults', () => {
   const { status, stdout } = spawnSync(process.execPath, [MAIN, '--seed', '1', '--runs', '500'], { encoding: 'utf8' })
   assert.equal(status, 0, stdout)
   assert.match(stdout, /^500 runs, .*: 0 violations$/m)
 })
 
-test('a seed replays one history, event by event', async () => {
+test('a seed replays the same history, event by event', async () => {
   const [one, again, other] = [
     await simulateFaults(faultScenario(5)),
     await simulateFaults(faultScenario(5)),
@@ -24,7 +24,7 @@ test('a seed replays one history, event by event', async () => {
   assert.notDeepEqual(one.history, other.history)
 })
 
-test('the simulation says which seed and number it cannot use', () => {
+test('the simulation reports an invalid seed or number of runs', () => {
   const { status, stderr } = spawnSync(process.execPath, [MAIN, '--runs', 'many'], { encoding: 'utf8' })
   assert.equal(status, 2)
   assert.match(stderr, /--runs many: give a whole number/)

@@ -6,29 +6,29 @@ import type { Browser, Page } from 'puppeteer-core'
 import puppeteer from 'puppeteer-core'
 import { packageRoot } from '../../src/shared/package-root.js'
 
-/** The system's Chromium; undefined: there is none. */
+/** The system's Chromium; undefined without one. */
 export const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome']
   .map((name) => spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim())
   .find((file) => file !== '')
 
 const SCHEMES = ['light', 'dark']
 
-/** Root, as in a container, has no sandbox; and a test asks nobody for anything. */
+/** Root, as in a container, has no sandbox; a test makes no background requests. */
 const FLAGS = [
   ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
   '--enable-blink-features=ComputedAccessibilityInfo',
 ]
 
-/** A real browser without a window, with a profile that is new and deleted at the end. */
+/** A real headless browser with a new profile, which is deleted at the end. */
 export async function openBrowser(): Promise<Browser> {
   return puppeteer.launch({ executablePath: CHROMIUM!, args: FLAGS })
 }
 
-/** A page, with all that it complains of and all that it asks others for. */
+/** A page with its reported problems and its requests. */
 export interface WatchedPage {
   readonly page: Page
-  /** Errors and warnings, other than that a server is gone, which a browser says by itself. */
+  /** Errors and warnings, except those about an unreachable server, which the browser itself reports. */
   readonly problems: string[]
   readonly requests: string[]
 }
@@ -47,7 +47,7 @@ export async function watchedPage(browser: Browser): Promise<WatchedPage> {
   return { page, problems, requests }
 }
 
-/** Makes the window as wide as a phone, say, and waits until the charts have followed. */
+/** Sets the width of the window, and waits until the charts have followed. */
 export async function resize(page: Page, width: number): Promise<void> {
   await page.setViewport({ width, height: 900 })
   await page.waitForFunction(() =>
@@ -62,7 +62,7 @@ export async function excessWidth(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
 }
 
-/** What a screen reader would call nothing: controls and pictures without a name. */
+/** Controls and images without a name for screen readers. */
 export async function namelessParts(page: Page): Promise<string[]> {
   return page.$$eval('button, input, select, summary, progress, canvas, [role=img], [tabindex]', (parts) =>
     (parts as (Element & { computedName: string })[])
@@ -72,7 +72,7 @@ export async function namelessParts(page: Page): Promise<string[]> {
   )
 }
 
-/** What axe-core finds wrong in either colour scheme: contrast, roles, names, headings, landmarks. */
+/** Violations found by axe-core in either colour scheme: contrast, roles, names, headings, landmarks. */
 export async function barriers(page: Page): Promise<string[]> {
   const found: string[] = []
   for (const scheme of SCHEMES) {
@@ -85,7 +85,7 @@ export async function barriers(page: Page): Promise<string[]> {
   return found
 }
 
-/** A place in the first chart. @param share of its width, from the left */
+/** A point in the first chart. @param share of its width, from the left */
 async function placeInChart(page: Page, share: number): Promise<{ readonly x: number; readonly y: number }> {
   return page.$eval(
     '#charts .u-over',
@@ -98,9 +98,9 @@ async function placeInChart(page: Page, share: number): Promise<{ readonly x: nu
   )
 }
 
-/** What the first chart's legend says of a place: the step, and the first line's value there. */
+/** The first chart's legend at a point: the step, and the value of the first line. */
 export async function readChart(page: Page, share: number): Promise<readonly [number, number]> {
-  // The pointer's own line is there while the legend speaks of its place; otherwise it speaks of the last step.
+  // The line of the pointer is visible while the legend shows its position; otherwise it shows the last step.
   const pointed = (isThere: boolean): Promise<unknown> =>
     page.waitForFunction(
       (wanted) => !document.querySelector('#charts .u-cursor-x')!.classList.contains('u-off') === wanted,
@@ -117,7 +117,7 @@ export async function readChart(page: Page, share: number): Promise<readonly [nu
   return [step!, value!]
 }
 
-/** Drags over a part of the first chart. */
+/** Zooms the first chart by dragging. */
 export async function zoomChart(page: Page, from: number, to: number): Promise<void> {
   const [begin, end] = [await placeInChart(page, from), await placeInChart(page, to)]
   await page.mouse.move(begin.x, begin.y)
@@ -131,7 +131,7 @@ export async function unzoomChart(page: Page): Promise<void> {
   await page.mouse.click(x, y, { count: 2 })
 }
 
-/** A picture for people to look at: `coverage/screenshots/<name>-<wide|phone>-<light|dark>.png`, the whole page. */
+/** Saves screenshots of the whole page for review: `coverage/screenshots/<name>-<wide|phone>-<light|dark>.png`. */
 export async function screenshots(page: Page, name: string): Promise<void> {
   const directory = path.join(packageRoot, 'coverage', 'screenshots')
   mkdirSync(directory, { recursive: true })

@@ -2,8 +2,8 @@ import type { ParseArgsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
 
 /**
- * The flags of a command for developers, such as `npm run chaos`. Ends the process with status 2 when it does not know one of
- * them, and with the usage after `--help`.
+ * The flags of a command for developers, such as `npm run chaos`. Exits with status 2 for an unknown flag, and prints the usage
+ * for `--help`.
  */
 export function readFlags<const Options extends NonNullable<ParseArgsConfig['options']>>(
   usage: string,
@@ -12,7 +12,7 @@ export function readFlags<const Options extends NonNullable<ParseArgsConfig['opt
   return readCommand(usage, options, false).values
 }
 
-/** As {@link readFlags}, for a command that takes words as well. */
+/** Like {@link readFlags}, for a command that takes words as well. */
 export function readFlagsAndWords<const Options extends NonNullable<ParseArgsConfig['options']>>(
   usage: string,
   options: Options,
@@ -35,7 +35,7 @@ function readCommand<const Options extends NonNullable<ParseArgsConfig['options'
   process.exit(0)
 }
 
-/** What stands behind a flag. Ends the process with status 2 when it is no such number. */
+/** The number of a flag. Exits with status 2 when it is invalid. */
 export function numberFlag(flag: string, text: string, least: number, most: number, isWhole = false): number {
   const value = Number(text)
   if (text.trim() !== '' && value >= least && value <= most && (!isWhole || Number.isInteger(value))) return value

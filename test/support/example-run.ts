@@ -39,7 +39,7 @@ export const result: RunResult = {
 }
 const device = { kind: 'cpu', name: 'a CPU', tensorflowVersion: '2', fingerprint: 'f' } as const
 export const worker = { id: 1, name: 'host:1', device }
-/** A short run, with a bit of everything. */
+/** Events of a short run, of many kinds. */
 export const EVENTS: RunEvent[] = [
   {
     kind: 'started',

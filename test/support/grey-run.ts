@@ -16,18 +16,18 @@ import { writeIdx } from './write-idx.js'
 const IMAGES = 1_000
 const SIDE = 32
 
-/** Runs of the recipe quick on few images, and what semantics.md makes of them. */
+/** Runs of the recipe quick on few images, and the expected weights by semantics.md. */
 export class GreyRun {
   readonly #scratch = new ImageScratch()
   readonly #directory = path.join(this.#scratch.directory, 'grey')
   readonly environment = this.#scratch.cache()
-  /** Of `convoy train`. */
+  /** Flags of `convoy train`. */
   readonly args = ['--data', this.#directory, '--recipe', 'quick']
 
   /**
-   * Writes the images that the runs read, and takes the same steps with seed 7 in a plain loop in this process: the bits depend on
-   * the processor, so they cannot be written down.
-   * @returns sha256 of the weights after each of so many steps
+   * Writes the images of the runs, and takes the same steps with seed 7 in a plain loop in this process, because the bits depend
+   * on the processor and cannot be stored.
+   * @returns sha256 of the weights after each of the given steps
    */
   async plainHashes(steps: readonly number[]): Promise<string[]> {
     const dataset = await greyImages()
@@ -41,7 +41,7 @@ export class GreyRun {
   }
 }
 
-/** The green of every 60th image of CIFAR-10, which are in order of class: evaluations of all would take longer than the steps. */
+/** The green channel of every 60th image of CIFAR-10, which is ordered by class. Evaluations of all would take longer than the steps. */
 async function greyImages(): Promise<Dataset> {
   const { pixels, labels } = await openDataset('cifar10')
   const size = SIDE * SIDE

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import sharp from 'sharp'
 
-/** Names that a terminal would obey, that turn the direction of writing, that end a line, that hide, or that are only rare. */
+/** Names with terminal control characters, right-to-left marks, line ends or hidden characters, and rare but harmless ones. */
 export const HOSTILE_CLASSES = [
   'cat\u001b[2J\u001b]0;owned\u0007',
   'dog\r\n✖ everything is lost',
@@ -11,7 +11,7 @@ export const HOSTILE_CLASSES = [
   '"<b>\'\\ кот 計算機 👩‍🚀\u009b31m\u2028\u200b\u{e0041}',
 ] as const
 
-/** What no text for people may hold: each line is looked at alone. */
+/** Characters that no line of text on a terminal may contain. */
 export const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/u
 
 /**
@@ -31,7 +31,7 @@ export async function writeHostileImages(directory: string, perClass: number, si
   }
 }
 
-/** A tar of a directory: what came from elsewhere, with names that its maker chose. */
+/** Packs a directory as a tar, like one from elsewhere with names of another user. */
 export function tarOf(directory: string, archive: string): void {
   execFileSync('tar', ['-cf', archive, '-C', directory, '.'])
 }

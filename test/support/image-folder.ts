@@ -6,7 +6,7 @@ import { datasetsDirectory } from '../../src/data/cache/packed-cache.js'
 import { cacheDirectory } from '../../src/shared/cache-directory.js'
 import { SeededDraws } from '../../src/simulation/seeded-draws.js'
 
-/** Colours of classes that a network tells apart after some steps. */
+/** Colours of classes that a network distinguishes after some steps. */
 export const COLOURS = { bird: [200, 40, 40], cat: [40, 200, 40], dog: [40, 40, 200] } as const
 const SIDE = 16
 const NOISE = 40
@@ -15,22 +15,22 @@ const NOISE = 40
 export class ImageScratch {
   readonly directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-images-'))
 
-  /** @returns what processes need to use a cache of that name */
+  /** @returns the environment of processes that use a cache of this name */
   cache(name = 'cache'): NodeJS.ProcessEnv {
     const cache = path.join(this.directory, name)
     mkdirSync(path.join(cache, 'datasets'), { recursive: true })
     symlinkSync(path.join(cacheDirectory(), 'runtime'), path.join(cache, 'runtime'))
-    // Or every process would decode the data set that ships with Convoy.
+    // Otherwise every process would decode the embedded data set.
     for (const fingerprint of readdirSync(datasetsDirectory()).filter((entry) => /^[0-9a-f]{64}$/.test(entry)))
       symlinkSync(path.join(datasetsDirectory(), fingerprint), path.join(cache, 'datasets', fingerprint))
     return { CONVOY_CACHE: cache }
   }
 
   /**
-   * Writes a folder of images: of each class a colour with noise.
+   * Writes a folder of images: each class is a colour with noise.
    * @param classes colour by class name
-   * @param indices of the images of each class; an image is the same wherever class colour and index are
-   * @param fileOf an image's file name without its end
+   * @param indices of the images of each class; an image depends only on its class colour and index
+   * @param fileOf an image's file name without its extension
    */
   async folder(
     name: string,

@@ -11,7 +11,7 @@ const EMBEDDED = '92e717cb0d7787b235f05e3256299dc22211cbfca66cdbf2bbca42a07d1d86
 const TIMEOUT_MS = 120_000
 
 export interface Outcome {
-  /** null when it had not ended after two minutes. */
+  /** null when it had not exited after two minutes. */
   readonly status: number | null
   readonly stdout: string
   readonly stderr: string
@@ -24,7 +24,7 @@ export class ImageSources {
 
   constructor() {
     mkdirSync(path.join(this.cache, 'datasets'), { recursive: true })
-    // What set-up has made already.
+    // Links to the results of set-up.
     symlinkSync(path.join(cacheDirectory(), 'datasets', EMBEDDED), path.join(this.cache, 'datasets', EMBEDDED))
     symlinkSync(path.join(cacheDirectory(), 'runtime'), path.join(this.cache, 'runtime'))
   }
@@ -33,7 +33,7 @@ export class ImageSources {
     return path.join(this.directory, ...parts)
   }
 
-  /** Writes files; a number is a PNG of 8x8 pixels of that red. */
+  /** Writes files; a number stands for a PNG of 8x8 pixels with that red. */
   async write(files: Record<string, number | Buffer>): Promise<void> {
     for (const [name, content] of Object.entries(files)) {
       const file = this.path(name)
@@ -42,7 +42,7 @@ export class ImageSources {
     }
   }
 
-  /** `convoy …` in the directory; whoever reads the output is no terminal. */
+  /** Runs `convoy …` in the directory, without a terminal. */
   convoy(args: readonly string[], options: { uid?: number; gid?: number } = {}): Outcome {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
@@ -55,7 +55,7 @@ export class ImageSources {
     return { status, stdout, stderr }
   }
 
-  /** `convoy data import …`, which must work. @returns what lies in the cache then */
+  /** Runs `convoy data import …`, which must succeed. @returns the data set in the cache */
   import(...args: string[]): {
     fingerprint: string
     classNames: string[]
@@ -89,7 +89,7 @@ export class ImageSources {
     return path.join('runs', readdirSync(this.path('runs'))[0]!)
   }
 
-  /** The data set that a command takes for a path. */
+  /** The data set that a command opens for a path. */
   opened(source: string): { classNames: string[]; count: number; height: number } {
     const { status, stdout, stderr } = this.convoy(['data', 'info', source, '--json'])
     if (status !== 0) throw new Error(`info ${source} exits ${status}: ${stderr}`)

@@ -12,10 +12,10 @@ export type Json = Record<string, unknown>
 const POLL_MS = 50
 const PATIENCE_MS = 120_000
 
-/** Those that run, and those whose runs are still there. */
+/** Running launches, and those whose run directories still exist. */
 const launches = new Set<Launch>()
 
-/** For `after`: a failed test may not leave processes or runs behind. */
+/** For `after`, so that a failed test leaves no processes or runs behind. */
 export function killLaunches(): void {
   for (const launch of launches) launch.kill()
   for (const launch of launches) launch.remove()
@@ -63,7 +63,7 @@ export class Launch {
     return this.#ended
   }
 
-  /** What `--json` printed at the end. */
+  /** The result printed by `--json` at the end. */
   async result(): Promise<Json> {
     const status = await this.#ended
     if (status !== 0) throw new Error(`convoy ended with status ${status}:\n${this.stderr}`)
@@ -71,7 +71,7 @@ export class Launch {
   }
 
   remove(): void {
-    // What was just killed may write once more.
+    // A process that was just killed may still write.
     launches.delete(this)
     rmSync(this.runsDirectory, { recursive: true, force: true, maxRetries: 5 })
   }
@@ -96,13 +96,13 @@ export class Launch {
     return whole.map((line) => JSON.parse(line) as Json)
   }
 
-  /** Waits for a line of the log for people. */
-  async untilSays(wanted: RegExp): Promise<string> {
+  /** Waits for a text on standard error. */
+  async untilStderr(wanted: RegExp): Promise<string> {
     return this.#until(async () => wanted.exec(this.stderr)?.[0])
   }
 
   /** Waits for a text on standard output. */
-  async untilPrints(wanted: RegExp): Promise<string> {
+  async untilStdout(wanted: RegExp): Promise<string> {
     return this.#until(async () => wanted.exec(this.stdout)?.[0])
   }
 
@@ -115,7 +115,7 @@ export class Launch {
   async workerPids(): Promise<number[]> {
     const children = await readFile(`/proc/${this.child.pid}/task/${this.child.pid}/children`, 'utf8')
     const pids = children.trim().split(/\s+/).filter(Boolean).map(Number)
-    // It also has other programs for moments, such as flock.
+    // It also has other short-lived children, such as flock.
     const commands = await Promise.all(
       pids.map(async (pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
     )

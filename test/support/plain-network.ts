@@ -1,8 +1,8 @@
 import type { ParameterLayout } from '../../src/model/parameter-layout.js'
 import { philox } from '../../src/shared/philox.js'
 
-// The networks of docs/reference/semantics.md in float64 and plain loops, written from that page. Nothing of it comes from the code but
-// philox and the places of the tensors.
+// The networks of docs/reference/semantics.md in float64 and plain loops, written from that page. They use nothing of the code but
+// philox and the offsets of the tensors.
 
 /** `[count, height, width, channel]`, row-major. */
 interface Images {
@@ -14,16 +14,16 @@ interface Images {
 }
 
 interface ForwardOptions {
-  /** By the shard's own statistics, which are reported; undefined: by the moving ones, without dropout. */
+  /** Normalise by the shard's own statistics, which are returned; undefined for the moving ones, without dropout. */
   readonly training?: { readonly dropoutRate: number; readonly dropoutWords: readonly [number, number] }
 }
 
 interface Forward {
   /** `[count][class]` */
   readonly logits: number[][]
-  /** What comes before the logits, `[count][channel]`. */
+  /** The inputs of the logits layer, `[count][channel]`. */
   readonly pooled: number[][]
-  /** Of each moving statistic by name: the shard's mean, and its unbiased variance. */
+  /** The shard's mean and unbiased variance, by name of the moving statistic. */
   readonly statistics: Map<string, number[]>
 }
 
@@ -34,7 +34,7 @@ export function imagesOf(pixels: Uint8Array, [height, width, channels]: readonly
   return { count: pixels.length / (height * width * channels), height, width, channels, values }
 }
 
-/** Bilinear, what is outside reflected. @param transforms eight numbers for each image */
+/** Bilinear interpolation, reflected outside the image. @param transforms eight numbers per image */
 export function augmented(images: Images, transforms: Float32Array): Images {
   const { count, height, width, channels, values } = images
   const out = new Float64Array(values.length)

@@ -4,9 +4,9 @@ import type { ParameterLayout, ParameterTensor } from '../../src/model/parameter
 import type { RunConfig } from '../../src/model/config/run-config.js'
 import { philox } from '../../src/shared/philox.js'
 
-// A run, written from docs/reference/semantics.md in the plainest way, as something to compare the code with. It takes nothing from
-// the code but philox (which has published vectors), the engine and the layout of the vectors. Not all of the page: samples
-// that are not stratified, SGD with Nesterov momentum, the one-cycle schedule, no clipping.
+// A plain reference implementation of a run, written from docs/reference/semantics.md. It uses nothing of the code but philox
+// (which has published vectors), the engine and the layout of the vectors. It covers a part of the page: samples without
+// stratification, SGD with Nesterov momentum, the one-cycle schedule, no clipping.
 
 const PURPOSES = { initialise: 1, split: 2, shuffle: 3, augment: 4, dropout: 5 }
 type Purpose = keyof typeof PURPOSES
@@ -54,7 +54,7 @@ export class PlainRun {
     return order
   }
 
-  /** Of a shard, in order. */
+  /** The samples of a shard, in order. */
   samples(step: number, shard: number): { sample: number; epoch: number }[] {
     const { batchSize, shardSize } = this.#config
     return Array.from({ length: shardSize }, (_, index) => {
@@ -66,7 +66,7 @@ export class PlainRun {
     })
   }
 
-  /** Eight numbers, before they are rounded to float32. */
+  /** A transform of eight numbers, before rounding to float32. */
   transform(sample: number, epoch: number): number[] {
     const { horizontalFlip, rotationDegrees, zoom } = this.#config.augmentation
     const { width, height } = this.#dataset
@@ -90,7 +90,7 @@ export class PlainRun {
     }
   }
 
-  /** What the engine needs for a shard. */
+  /** The engine's input for a shard. */
   gradientInput(step: number, shard: number): GradientInput {
     const drawn = this.samples(step, shard)
     const [w0, w1] = this.words('dropout', step, shard)
@@ -119,7 +119,7 @@ export class PlainRun {
   }
 
   /**
-   * Takes steps.
+   * Trains.
    * @param gradient of a shard, from the engine
    * @returns the weights after each of `after` steps
    */
@@ -164,7 +164,7 @@ export class PlainRun {
   }
 }
 
-/** Level by level: pairs, and a last one without a partner moves up as it is. */
+/** Sums pairs level by level; a last vector without a partner moves up unchanged. */
 function treeSum(vectors: readonly Float32Array[]): Float32Array {
   let level = [...vectors]
   while (level.length > 1) {

@@ -7,29 +7,29 @@ import { until } from './until.js'
 
 const SCROLLBACK_LINES = 10_000
 
-/** Why no pseudo-terminal can be had; false when it can. */
+/** Why no pseudo-terminal is available; false when it is. */
 export const noTerminal = spawnSync('script', ['--version']).status !== 0 && 'script (util-linux) is not installed'
 
 const running = new Set<ChildProcess>()
 
-/** For `after`: a failed test may not leave processes behind. */
+/** For `after`, so that a failed test leaves no processes behind. */
 export function killTerminals(): void {
   for (const child of running) child.kill('SIGKILL')
 }
 
-/** `convoy …` on a pseudo-terminal of its own (by `script`), and the screen that somebody in front of it sees. */
+/** `convoy …` on a pseudo-terminal of its own (by `script`), with its visible screen. */
 export class PseudoTerminal {
   readonly #child: ChildProcess
   readonly #screen: xterm.Terminal
   readonly #ended: Promise<number | null>
-  /** Everything that came, as it came. */
+  /** The complete output, unchanged. */
   raw = ''
 
   constructor(args: readonly string[], columns: number, rows: number, environment: NodeJS.ProcessEnv = {}) {
     const quoted = [process.execPath, path.join(packageRoot, 'bin', 'convoy.mjs'), ...args].map((word) => `'${word}'`)
     const command = `stty cols ${columns} rows ${rows}; exec ${quoted.join(' ')}`
     this.#screen = new xterm.Terminal({ cols: columns, rows, scrollback: SCROLLBACK_LINES, allowProposedApi: true })
-    // Its standard input stays open: at its end, script would end the input of the program.
+    // Standard input stays open; its end would end the input of the program.
     this.#child = spawn('script', ['--quiet', '--flush', '--return', '--command', command, '/dev/null'], {
       env: { ...process.env, TERM: 'xterm-256color', ...environment },
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -47,17 +47,17 @@ export class PseudoTerminal {
     })
   }
 
-  /** Exit status of the program, as a shell has it. */
+  /** Exit status of the program, as in a shell. */
   async status(): Promise<number | null> {
     return this.#ended
   }
 
-  /** Waits for a text that came. */
-  async untilSays(wanted: RegExp): Promise<void> {
+  /** Waits for a text in the output. */
+  async untilOutput(wanted: RegExp): Promise<void> {
     await until(`${wanted}`, () => wanted.test(this.raw))
   }
 
-  /** What somebody types; `\r` is the return key. */
+  /** Types a text; `\r` is the return key. */
   type(text: string): void {
     this.#child.stdin!.write(text)
   }
@@ -67,7 +67,7 @@ export class PseudoTerminal {
     this.#child.stdin!.write('\u0003')
   }
 
-  /** The lines that can be seen, those that were scrolled out of sight first. A line too long for the terminal is several. */
+  /** All lines, beginning with those scrolled out of sight. A line wider than the terminal counts as several. */
   async lines(): Promise<string[]> {
     await new Promise<void>((resolve) => {
       this.#screen.write('', resolve)

@@ -11,16 +11,16 @@ const SAMPLES = 1_200
 const SIDE_PIXELS = 16
 const CLASSES = 4
 
-/** A data set so small that a run of some hundred steps takes seconds, in a cache of its own. */
+/** A small data set in a cache of its own: some hundred steps take seconds. */
 export interface TinyDataset {
   /** For `--data`. */
   readonly directory: string
-  /** For the processes that use it: a cache with the runtime and the data sets of this machine's own. */
+  /** Environment of processes that use it: a cache with the runtime and the data sets of this machine. */
   readonly environment: NodeJS.ProcessEnv
   remove(): void
 }
 
-/** Grey noise, brighter with each class: enough for a gradient that is not zero. */
+/** Grey noise, brighter with each class, so that gradients are not zero. */
 export function tinyDataset(): TinyDataset {
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-faults-'))
   const directory = path.join(scratch, 'tiny')
@@ -29,7 +29,7 @@ export function tinyDataset(): TinyDataset {
   mkdirSync(cache)
   mkdirSync(path.join(cache, 'datasets'))
   symlinkSync(path.join(cacheDirectory(), 'runtime'), path.join(cache, 'runtime'))
-  // Or every process without `--data`, such as a worker, would decode the data set that ships with Convoy.
+  // Otherwise every process without `--data`, such as a worker, would decode the embedded data set.
   const embedded = path.join(datasetsDirectory(), EMBEDDED_FINGERPRINT)
   if (existsSync(embedded)) symlinkSync(embedded, path.join(cache, 'datasets', EMBEDDED_FINGERPRINT))
   const draws = new SeededDraws(1)

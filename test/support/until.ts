@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 const PATIENCE_MS = 60_000
 const POLL_MS = 20
 
-/** Waits for something that says nothing when it happens. @param what names it when it never does */
+/** Polls until a condition holds. @param what names the condition in the timeout error */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + PATIENCE_MS
   while (!(await holds())) {

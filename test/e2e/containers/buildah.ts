@@ -4,7 +4,7 @@ import path from 'node:path'
 /** Runs `buildah …`. @returns its standard output; throws when it fails */
 export type Buildah = (...args: string[]) => string
 
-/** Words before the command of buildah: images and containers lie in a directory of their own. */
+/** Words before the command of buildah, with a separate directory for images and containers. */
 export function buildahAt(directory: string): string[] {
   return ['buildah', '--root', path.join(directory, 'store'), '--runroot', path.join(directory, 'run')]
 }

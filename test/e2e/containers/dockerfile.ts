@@ -12,13 +12,13 @@ export interface CopyStep {
 }
 
 export interface Stage {
-  /** Empty for the last one. */
+  /** Empty for the last stage. */
   readonly name: string
   readonly base: string
   readonly copies: CopyStep[]
-  /** Shell commands, their lines joined. */
+  /** Shell commands, with continued lines joined. */
   readonly runs: string[]
-  /** The other instructions: keyword and what follows it. */
+  /** The other instructions: keyword and value. */
   readonly settings: { readonly keyword: string; readonly text: string }[]
 }
 

@@ -12,14 +12,14 @@ const PARTS = [
   'var/cache/convoy/datasets',
   'usr/local/bin/node',
 ]
-/** What builds, or fetches programs to build with. */
+/** Tools that build or download programs, which the image must not contain. */
 const TOOLS = ['g++', 'gcc', 'cc', 'make', 'python3', 'pip', 'npm', 'npx', 'tsc', 'curl', 'git']
 /** Commands of Debian that Convoy runs. */
 const NEEDED = ['flock', 'mkdir']
-/** What the user of the image may write to. */
+/** Directories that the user of the image may write to. */
 const WRITABLE = ['/var/lib/convoy', '/var/cache/convoy/datasets']
 
-/** Looks at an image: what it must not hold is not there. Prints what its parts take. */
+/** Asserts that an image does not contain forbidden files, and prints the sizes of its parts. */
 export function inspectTree(buildah: Buildah, image: string): void {
   const container = buildah('from', '--pull=never', image)
   try {

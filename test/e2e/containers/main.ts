@@ -9,10 +9,10 @@ import { inspectTree } from './inspect-tree.js'
 import { makeStandInBases } from './stand-in-bases.js'
 import { trainInside } from './train-inside.js'
 
-// npm run image-test -- [cpu | gpu]     builds the Dockerfile with buildah, looks at what is in the image, and trains in it offline
+// npm run image-test -- [cpu | gpu]     builds the Dockerfile with buildah, inspects the image, and trains in it offline
 //
-// As root, with buildah and debootstrap (Debian: apt-get install buildah debootstrap). What it makes stays in the cache, in the directory
-// image-test, so that the next time takes less; delete it when you are done.
+// As root, with buildah and debootstrap (Debian: apt-get install buildah debootstrap). The results stay in the cache, in the directory
+// image-test, which shortens the next run; delete it when you are done.
 
 const DIRECTORY = path.join(cacheDirectory(), 'image-test')
 const [variant = 'cpu', phase] = process.argv.slice(2)
@@ -30,19 +30,19 @@ else {
   if (run('images', '--quiet', '--filter', 'reference=node').length === 0) makeStandInBases(run, DIRECTORY)
   await build()
   inspectTree(run, image)
-  // A network with nothing but loopback: the image must need no other.
+  // A network with only loopback, because the image must not need any other.
   const inside = `ip link set lo up && exec "$@"`
   const again = [process.execPath, ...process.argv.slice(1, 2), variant, 'train']
-  await toItsEnd('unshare', ['--net', 'sh', '-c', inside, 'sh', ...again])
+  await runToEnd('unshare', ['--net', 'sh', '-c', inside, 'sh', ...again])
 }
 
 async function build(): Promise<void> {
   const [program, ...before] = buildahAt(DIRECTORY)
   const flags = ['--isolation', 'chroot', '--pull=never', '--format', 'docker', '--layers', '--tag', image]
-  await toItsEnd(program!, [...before, 'build', ...flags, '--build-arg', `RUNTIME=${variant}`, packageRoot])
+  await runToEnd(program!, [...before, 'build', ...flags, '--build-arg', `RUNTIME=${variant}`, packageRoot])
 }
 
-async function toItsEnd(program: string, args: readonly string[]): Promise<void> {
+async function runToEnd(program: string, args: readonly string[]): Promise<void> {
   const child = spawn(program, args, { stdio: 'inherit' })
   const status = await new Promise((resolve) => child.once('close', resolve))
   assert.equal(status, 0, `${program} ${args.join(' ')}`)

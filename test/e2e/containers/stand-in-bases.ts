@@ -5,12 +5,12 @@ import type { Buildah } from './buildah.js'
 
 const DEBIAN = 'debian:bookworm-slim'
 const NODE = { image: 'node:22-bookworm-slim', version: '22.23.3', npm: '10.9.9' }
-/** Of the machine: its network may have an authority of its own between itself and the registries. */
+/** Certificates of this machine, because its network may use an authority of its own towards the registries. */
 const AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt'
 const AUTHORITIES_INSIDE = '/etc/build-authorities.crt'
 
 /**
- * The Dockerfile's base images under their names, made of what Debian's mirror and npm offer, for machines that reach no registry of
+ * Builds the Dockerfile's base images under their names from Debian's mirror and npm, for machines without access to a registry of
  * images: debootstrap's smallest Debian, Node's official binary (npm's package node-linux-*), npm, and the user `node`.
  */
 export function makeStandInBases(buildah: Buildah, scratch: string): void {

@@ -7,8 +7,8 @@ import { readCompose } from './compose.js'
 import { wordsOf } from './dockerfile.js'
 
 /**
- * A coordinator and a worker with the commands of deploy/compose, each in a tree of its own made of the image, as the image's user. They
- * train a few steps of CIFAR-10, answer their health checks meanwhile, and end with status 0.
+ * Runs a coordinator and a worker with the commands of deploy/compose, each in a container of its own, as the image's user. They
+ * train a few steps of CIFAR-10, answer their health checks meanwhile, and exit with status 0.
  */
 export async function trainInside(directory: string, image: string): Promise<void> {
   const run = buildah(directory)
@@ -47,7 +47,7 @@ export async function trainInside(directory: string, image: string): Promise<voi
     return spawnSync(program!, args).status === 0
   }
   try {
-    // Both share one loopback here, where containers have one each.
+    // Both share one loopback here, while real containers have one each.
     const ports = ['7702', '7712'] as const
     assert.ok(!isHealthy(containers[0], ports[0]), 'healthy before it runs')
     const ends = Promise.all([
@@ -60,7 +60,7 @@ export async function trainInside(directory: string, image: string): Promise<voi
     }
     await Promise.all([ends, health()])
   } finally {
-    // With what they started: buildah stands between.
+    // The whole process group, because buildah starts the program as a child.
     for (const child of children) if (child.exitCode === null) process.kill(-child.pid!, 'SIGKILL')
     for (const which of containers) run('rm', which)
   }

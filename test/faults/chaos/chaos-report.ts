@@ -5,7 +5,7 @@ import type { FaultKind } from './fault-schedule.js'
 import { FAULT_KINDS } from './fault-schedule.js'
 import type { Footprint } from './footprint.js'
 
-/** The outcome for people. */
+/** The outcome as text. */
 export function chaosReport({ faults, steps, seconds, goodput, counts, growth, violations }: ChaosOutcome): string {
   const head = ['fault', 'times', 'worker left', 'noticed after, median', 'at most']
   const table = new Table({ head, style: { head: [], border: [], compact: true } })

@@ -15,10 +15,10 @@ export interface ChaosOptions {
   readonly minutes: number
   readonly workers: number
   readonly intervalSeconds: number
-  /** Flags that decide the weights, but for the number of steps. */
+  /** Flags that determine the weights, except the number of steps. */
   readonly run: readonly string[]
   readonly environment?: NodeJS.ProcessEnv
-  /** Lines for people. */
+  /** Receives progress lines. */
   readonly log: (line: string) => void
 }
 
@@ -29,16 +29,16 @@ export interface ChaosOutcome {
   /** Training samples per second, relative to the fault-free run. */
   readonly goodput: number
   readonly counts: Readonly<Record<'reissued' | 'rescued' | 'refused' | 'quarantined' | 'worker-left', number>>
-  /** Of the coordinator, which lives through it all. */
+  /** Growth of the coordinator's process, which runs throughout. */
   readonly growth: FootprintGrowth | undefined
-  /** What a run may not do; empty when all is well. */
+  /** Violations of the contract of a run; empty without one. */
   readonly violations: readonly string[]
 }
 
-/** Steps, evaluation and results that are still under way when the run is told to stop. */
+/** Time for the step, the evaluation and the results in progress when the run is asked to stop. */
 const MAX_END_MS = 120_000
 
-/** A run with a fault every few seconds, then one of the same configuration and as many steps without faults, compared. */
+/** Compares a run with a fault every few seconds with one of the same configuration and as many steps without faults. */
 export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
   const { seed, minutes, workers, run, environment = {}, log } = options
   const fleet = new Fleet({ run, environment, seed })
@@ -54,7 +54,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
   const startedMs = performance.now()
   try {
     const names = Array.from({ length: workers }, (_, index) => `w${index}`)
-    // Half of them through memory, half with all their bulk through the bad network.
+    // Half of the workers use shared memory, half send everything through the bad network.
     for (const [index, name] of names.entries()) await fleet.add(name, ...(index % 2 ? ['--no-shared-memory'] : []))
     await Promise.all(names.map(async (name) => fleet.joined(name)))
     const footprint = new FootprintWatch(fleet.coordinator.child.pid!)
@@ -86,7 +86,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
       },
       growth,
       violations: [
-        ...(stuck.signal.aborted ? [`not over ${MAX_END_MS / 1000} s after it was told to stop`] : []),
+        ...(stuck.signal.aborted ? [`not over ${MAX_END_MS / 1000} s after it was asked to stop`] : []),
         ...(status === 0 ? [] : [`exit status ${status}: ${fleet.coordinator.stderr.slice(-1_000)}`]),
         ...(status !== 0 || result['weightsSha256'] === reference['weightsSha256']
           ? []
@@ -107,7 +107,7 @@ async function undisturbed({ run, environment, workers }: ChaosOptions, steps: n
   return new Launch(['train', ...run, ...flags], environment).result()
 }
 
-/** Injects faults as planned until the time is up, or the run is over, which it should not be. */
+/** Injects faults as planned until the time is up or the run ends, which it should not. */
 async function disturb(
   fleet: Fleet,
   { seed, minutes, workers, intervalSeconds, log }: ChaosOptions,
@@ -127,7 +127,7 @@ async function disturb(
     if (over.signal.aborted) break
     const name = planned.kind === 'freeze-coordinator' ? 'coordinator' : names[planned.worker]!
     const worker = fleet.workers.get(names[planned.worker]!)!
-    // A worker that ended by itself, as after a refusal, is started again by its supervisor.
+    // A worker that exited by itself, as after a rejected join, is restarted as by a supervisor.
     if (worker.hasEnded) worker.restart()
     const lasting = planned.seconds > 0 ? ` for ${planned.seconds.toFixed(1)} s` : ''
     log(`${planned.atSeconds.toFixed(0).padStart(5)} s  ${planned.kind} ${name}${lasting}`)

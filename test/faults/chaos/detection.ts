@@ -1,7 +1,7 @@
 import type { Json } from '../../support/launch.js'
 import type { FaultKind, PlannedFault } from './fault-schedule.js'
 
-/** A fault that happened. */
+/** An injected fault. */
 export interface InjectedFault {
   readonly planned: PlannedFault
   /** The worker's name. */
@@ -10,7 +10,7 @@ export interface InjectedFault {
   readonly atMs: number
 }
 
-/** How soon the coordinator must give the worker up. Shorter faults may pass without notice. */
+/** How soon the coordinator must drop the worker. Shorter faults may stay undetected. */
 const LIMITS: Partial<Record<FaultKind, { readonly leastSeconds: number; readonly limitMs: number }>> = {
   kill: { leastSeconds: 0, limitMs: 1_000 },
   reset: { leastSeconds: 0, limitMs: 1_000 },
@@ -20,20 +20,20 @@ const LIMITS: Partial<Record<FaultKind, { readonly leastSeconds: number; readonl
   'dark-up': { leastSeconds: 5, limitMs: 4_000 },
   'dark-down': { leastSeconds: 5, limitMs: 4_000 },
 }
-/** After a fault of no length, a worker that leaves later left for another reason. */
+/** After an instantaneous fault, a worker that leaves later than this left for another reason. */
 const AFTERMATH_MS = 5_000
 
 export interface Detection {
-  /** From the fault to the coordinator's `worker-left`; undefined: it did not leave. */
+  /** From the fault to the coordinator's `worker-left`; undefined when it did not leave. */
   readonly afterMs: number | undefined
-  /** Why this is too late; undefined when it is not. */
+  /** Why this is too late; undefined when it is in time. */
   readonly violation: string | undefined
 }
 
 /**
- * When the coordinator gave up the worker of a fault.
+ * When the coordinator dropped the worker of a fault.
  * @param lines of metrics.jsonl
- * @returns undefined when nothing can be said: the worker did not take part, or the run ended before it had to be noticed
+ * @returns undefined when this is unknown: the worker did not take part, or the run ended before the detection was due
  */
 export function detectionOf({ planned, name, atMs }: InjectedFault, lines: readonly Json[]): Detection | undefined {
   const limit = LIMITS[planned.kind]

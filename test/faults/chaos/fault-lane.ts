@@ -1,21 +1,21 @@
 import type { Socket } from 'node:net'
 import type { SeededDraws } from '../../../src/simulation/seeded-draws.js'
 
-/** What one direction of a link does to the bytes. All of it can be changed while bytes flow. */
+/** Faults of one direction of a link. All can be changed while bytes flow. */
 export interface LaneFaults {
-  /** Every byte comes so much later. */
+  /** Delay of every byte. */
   delayMs: number
-  /** And up to so much later again, drawn anew for each read; the order of bytes stays. */
+  /** Maximum additional delay, drawn for each read; the order of bytes stays. */
   jitterMs: number
-  /** Of each connection; Infinity: no limit. */
+  /** Limit of each connection; Infinity for none. */
   bytesPerSecond: number
-  /** hold: nothing passes until it is over, as behind a partition. drop: nothing that comes now ever passes. */
+  /** hold: bytes wait until the fault ends, as in a partition. drop: bytes that arrive now are lost. */
   blackhole: 'none' | 'hold' | 'drop'
-  /** Share of reads that are lost at first: they come a retransmission timeout later, which doubles with each loss. */
+  /** Share of reads that are lost at first and arrive a retransmission timeout later, which doubles with each loss. */
   lossRate: number
-  /** Reads in which one bit is still to be flipped. */
+  /** Number of reads in which one bit will be flipped. */
   flips: number
-  /** Only reads of so many bytes are flipped: a chunk of a vector, and not a ping. */
+  /** Minimum bytes of a read with a flipped bit: a chunk of a vector, not a ping. */
   flipAtLeastBytes: number
 }
 
@@ -32,18 +32,18 @@ export const NO_FAULTS: Readonly<LaneFaults> = {
 /** Linux waits at least this long before it sends a lost segment again. */
 const RETRANSMISSION_MS = 200
 const MAX_RETRANSMISSION_MS = 3_200
-/** A slow link is fed in pieces of this time, so that the limit holds from the first byte on. */
+/** A slow link sends pieces of this duration, so that the limit holds from the first byte. */
 const PIECE_SECONDS = 0.02
-/** The source is read no further while so much waits: a link holds little, and the sender must feel it. */
+/** The source is not read while this much waits, because a real link holds little and blocks its sender. */
 const MAX_QUEUED_BYTES = 256 * 1024
 
 interface Queued {
-  /** Closing goes the way of the bytes: the other side learns of it after them, or never. */
+  /** A close takes the way of the bytes: it arrives after them, or never. */
   readonly what: Buffer | 'end' | 'reset'
   readonly dueMs: number
 }
 
-/** One direction of one connection: what comes out of `source` goes into `sink`, as late and as damaged as the faults say. */
+/** One direction of one connection: bytes go from `source` to `sink` with the faults applied. */
 export class FaultLane {
   readonly #source: Socket
   readonly #sink: Socket
@@ -52,12 +52,12 @@ export class FaultLane {
   readonly #queue: Queued[] = []
   #queuedBytes = 0
   #lastDueMs = 0
-  /** When the link has room again. */
+  /** When the link can send again. */
   #freeMs = 0
   #isFull = false
   #timer: NodeJS.Timeout | undefined
   #isMuted = false
-  /** Something was dropped: the connection can never go on. */
+  /** Whether bytes were dropped, after which the connection cannot continue. */
   hasHole = false
 
   /** @param faults shared by all connections of a link; call {@link wake} after a change */
@@ -87,12 +87,12 @@ export class FaultLane {
     })
   }
 
-  /** What waits to be passed on. */
+  /** Bytes that wait to be sent. */
   get heldBytes(): number {
     return this.#queuedBytes
   }
 
-  /** Sends what may go now. */
+  /** Sends the bytes that are due. */
   wake(): void {
     clearTimeout(this.#timer)
     for (let next; (next = this.#queue[0]) !== undefined && !this.#isFull && this.#faults.blackhole === 'none';) {
@@ -109,7 +109,7 @@ export class FaultLane {
     if (this.#queuedBytes < MAX_QUEUED_BYTES) this.#source.resume()
   }
 
-  /** Nothing passes any more, and the sink is never told. */
+  /** Stops sending, without closing the sink. */
   mute(): void {
     this.#isMuted = true
     this.#queue.length = 0
@@ -160,7 +160,7 @@ export class FaultLane {
   }
 }
 
-/** Ends with RST. After its end was sent, without: Node 20 would not exit any more (libuv refuses to reset what shuts down). */
+/** Ends with RST; without it after its end was sent, because Node 20 would not exit (libuv rejects a reset during a shutdown). */
 export function breakOff(socket: Socket): void {
   if (socket.writableEnded) socket.destroy()
   else socket.resetAndDestroy()

@@ -7,16 +7,16 @@ import type { KernelLink } from './kernel-link.js'
 import { stepsViolation } from './step-ledger.js'
 import { tinyDataset } from '../../support/tiny-dataset.js'
 
-/** Long enough that a fault after {@link MIDDLE_STEPS} is in the middle of it, on a machine of any speed. */
+/** Enough steps that a fault after {@link MIDDLE_STEPS} is in the middle of the run on any machine. */
 const STEPS = 60
 const MIDDLE_STEPS = 8
 
-/** A peer whose connection closed is missed this soon. */
+/** Limit for the detection of a closed connection. */
 export const CLOSED_MS = 1_000
-/** And one that froze, or that the link to went dark. */
+/** Limit for the detection of a frozen peer or a partition. */
 export const SILENT_MS = 4_000
 
-/** Runs that a fault happens to, and the undisturbed one that they are compared with. */
+/** Runs with a fault, and the undisturbed run that they are compared with. */
 export class FaultOracle {
   readonly #data = tinyDataset()
   readonly #run = [
@@ -25,13 +25,13 @@ export class FaultOracle {
   ]
   #expected: Promise<Json> | undefined
 
-  /** Without workers. */
+  /** A coordinator without workers. */
   fleet({ environment, ...options }: Partial<FleetOptions> = {}): Fleet {
     return new Fleet({ run: this.#run, environment: { ...this.#data.environment, ...environment }, ...options })
   }
 
   /**
-   * Starts workers `a`, `b` … (over the network alone, unless other flags are given), lets the fault happen in the middle of the run, and checks the end: exit
+   * Starts workers `a`, `b` … (without shared memory, unless other flags are given), injects the fault in the middle of the run, and checks the end: exit
    * status 0 everywhere, every step once and in order, the weights of the undisturbed run.
    */
   async survives(
@@ -49,7 +49,7 @@ export class FaultOracle {
     )
   }
 
-  /** As {@link survives}, with one worker `a` at the other end of a link in the kernel. */
+  /** Like {@link survives}, with one worker `a` at the other end of a link in the kernel. */
   async survivesBeyond(link: KernelLink, fault: (fleet: Fleet) => Promise<unknown>): Promise<void> {
     const fleet = this.fleet({ host: link.coordinatorHost })
     await this.#undergo(fleet, [fleet.addBeyond(link, 'a', '--no-shared-memory')], fault)

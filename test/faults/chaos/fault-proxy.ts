@@ -16,7 +16,7 @@ interface Connection {
 }
 
 /**
- * A bad network between a worker and its coordinator, in user space: works where the kernel has no netem and nobody is root.
+ * A bad network between a worker and its coordinator, in user space: works without netem in the kernel and without root.
  *
  *     worker ── client ══ lane up ══> server ── coordinator
  *                      <═ lane down ═
@@ -32,7 +32,7 @@ export class FaultProxy {
   private constructor(target: string, draws: SeededDraws) {
     this.#target = target
     this.#draws = draws
-    // allowHalfOpen: each direction ends when its own end has passed.
+    // allowHalfOpen: each direction ends after its own end was sent.
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
       this.#connect(client)
     })
@@ -46,34 +46,34 @@ export class FaultProxy {
     return proxy
   }
 
-  /** Where the worker connects. */
+  /** Address that the worker connects to. */
   get address(): string {
     return `127.0.0.1:${(this.#server.address() as net.AddressInfo).port}`
   }
 
-  /** What waits in this direction, of all connections. */
+  /** Bytes of all connections that wait in this direction. */
   heldBytes(direction: Direction): number {
     return [...this.#connections].reduce((sum, { sliceThreads }) => sum + sliceThreads[direction].heldBytes, 0)
   }
 
-  /** Reads that are still to be damaged. */
+  /** Number of reads that will still be damaged. */
   flipsLeft(direction: Direction): number {
     return this.#faults[direction].flips
   }
 
-  /** Changes some faults, of connections that are open and of those to come. */
+  /** Changes some faults, for open and for new connections. */
   set(directions: readonly Direction[], faults: Partial<LaneFaults>): void {
     for (const direction of directions) Object.assign(this.#faults[direction], faults)
     for (const connection of this.#connections) this.#goOn(connection)
   }
 
-  /** No faults any more. A connection that lost bytes breaks: nobody retransmits them. */
+  /** Removes all faults. A connection that lost bytes breaks, because they are not retransmitted. */
   heal(): void {
     this.#refuses = false
     this.set(BOTH, NO_FAULTS)
   }
 
-  /** Ends every connection with RST to both sides, in the middle of whatever they say. */
+  /** Ends every connection with RST to both sides, in the middle of their messages. */
   reset(): void {
     for (const { client, server } of this.#connections) {
       breakOff(client)
@@ -81,7 +81,7 @@ export class FaultProxy {
     }
   }
 
-  /** Half-open: the coordinator sees every connection closed, the worker is not told. */
+  /** Half-open: the coordinator sees every connection closed, the worker does not. */
   closeServerSides(): void {
     for (const { server, sliceThreads } of this.#connections) {
       sliceThreads.up.mute()
@@ -90,12 +90,12 @@ export class FaultProxy {
     }
   }
 
-  /** New connections are reset at once until {@link heal}. */
+  /** Resets new connections at once until {@link heal}. */
   refuse(): void {
     this.#refuses = true
   }
 
-  /** The coordinator has another address now; connections to the old one break. */
+  /** Moves to another address of the coordinator; connections to the old one break. */
   retarget(target: string): void {
     this.#target = target
     this.reset()

@@ -8,7 +8,7 @@ export const FAULT_KINDS = {
   loss: 'a link that loses a fifth of what is sent',
   'slow-link': 'a link of 1 to 10 Mbit/s',
   reset: 'RST of all connections of a worker',
-  'half-open': 'connections closed, and only the coordinator is told',
+  'half-open': 'connections closed, seen only by the coordinator',
   'dark-up': 'nothing passes from a worker to the coordinator',
   'dark-down': 'nothing passes from the coordinator to a worker',
   dark: 'nothing passes, either way',
@@ -19,27 +19,27 @@ export const FAULT_KINDS = {
 export type FaultKind = keyof typeof FAULT_KINDS
 
 export interface PlannedFault {
-  /** Since the injection began. */
+  /** Time since the start of the injection. */
   readonly atSeconds: number
   readonly kind: FaultKind
-  /** Index of the worker; of no meaning for the coordinator's faults. */
+  /** Index of the worker; unused for faults of the coordinator. */
   readonly worker: number
-  /** How long it lasts. */
+  /** Duration. */
   readonly seconds: number
-  /** For the chance in the fault itself. */
+  /** Seed of random choices within the fault. */
   readonly draw: number
 }
 
 const MIN_SECONDS = 2
 const MAX_SECONDS = 10
-/** From the end of a fault until its worker takes part again: TensorFlow loads, or the join is tried again. */
+/** From the end of a fault until its worker takes part again: TensorFlow loads, or the join is repeated. */
 const RECOVERY_SECONDS = 5
-/** Their worker is in no special state afterwards. */
+/** Instantaneous faults. */
 const SUDDEN: readonly FaultKind[] = ['kill', 'reset', 'half-open', 'drain', 'flip']
 
 /**
- * One fault after the other, without end; only the seed decides. A worker has one at a time, and nobody has one while the
- * coordinator stands still: otherwise nobody could say who noticed what when.
+ * An endless sequence of faults, determined by the seed. A worker has one fault at a time, and no worker has one while the
+ * coordinator is stopped; otherwise a detection could not be attributed to its fault.
  */
 export function* faultSchedule(seed: number, workers: number, intervalSeconds: number): Generator<PlannedFault> {
   const draws = new SeededDraws(seed, 0xfa)
@@ -50,7 +50,7 @@ export function* faultSchedule(seed: number, workers: number, intervalSeconds: n
     const drawnSeconds = draws.between(MIN_SECONDS, MAX_SECONDS)
     const draw = draws.unit()
     const forAll = kind === 'freeze-coordinator'
-    // It waits for its turn: skipped instead, what needs everybody would hardly ever come.
+    // The fault waits for its turn. If it were skipped, faults that need all workers would rarely occur.
     atSeconds = Math.max(atSeconds, (forAll ? Math.max : Math.min)(...freeAtSeconds))
     const free = freeAtSeconds.flatMap((at, worker) => (at <= atSeconds ? [worker] : []))
     const worker = draws.pick(free)

@@ -6,12 +6,12 @@ import type { KernelLink } from './kernel-link.js'
 const LOOPBACK = ['--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
 
 export interface FleetOptions {
-  /** Flags of `convoy coordinator` that decide the weights. */
+  /** Flags of `convoy coordinator` that determine the weights. */
   readonly run: readonly string[]
   readonly environment?: NodeJS.ProcessEnv
-  /** Of the faults that need chance. */
+  /** Seed of faults with random choices. */
   readonly seed?: number
-  /** Where workers join; loopback by default. */
+  /** Address that workers join; loopback by default. */
   readonly host?: string
   /** The binary that runs the coordinator. */
   readonly node?: string
@@ -23,13 +23,13 @@ interface FleetWorkerOptions {
   readonly join: string
   readonly flags: readonly string[]
   readonly environment: NodeJS.ProcessEnv
-  /** Its link to the coordinator, where that is a bad network in user space. */
+  /** Its link to the coordinator, when that is a bad network in user space. */
   readonly proxy?: FaultProxy
   /** The binary that runs it. */
   readonly node?: string
 }
 
-/** A worker process with a name of its own, and its link to the coordinator. It may be started again after it died. */
+/** A worker process with a name of its own, and its link to the coordinator. It can be restarted after it died. */
 export class FleetWorker {
   readonly #options: FleetWorkerOptions
   launch: Launch
@@ -46,20 +46,20 @@ export class FleetWorker {
     return proxy
   }
 
-  /** Another process of the same name, beside the one that may still live. */
+  /** Starts another process of the same name, beside one that may still live. */
   spawn(): Launch {
     const { name, join, flags, environment, node } = this.#options
     const named = ['--join', join, '--name', name]
     return new Launch(['worker', ...named, ...flags], environment, false, node)
   }
 
-  /** Its process and its proxy end. */
+  /** Ends its process and its proxy. */
   close(): void {
     this.launch.kill()
     this.#options.proxy?.close()
   }
 
-  /** As a supervisor would. */
+  /** Restarts it as a supervisor would. */
   restart(): void {
     this.launch = this.spawn()
   }
@@ -69,7 +69,7 @@ export class FleetWorker {
     return exitCode !== null || signalCode !== null
   }
 
-  /** SIGSTOP: the process stands still, its connections stay open. */
+  /** SIGSTOP: the process stops, its connections stay open. */
   freeze(): void {
     this.launch.child.kill('SIGSTOP')
   }
@@ -105,13 +105,13 @@ export class Fleet {
     return this.addIn(node, name, ...flags)
   }
 
-  /** Starts a worker that another binary runs. @param flags of `convoy worker` */
+  /** Starts a worker with another binary. @param flags of `convoy worker` */
   async addIn(node: string, name: string, ...flags: string[]): Promise<FleetWorker> {
     const { address } = await this.coordinator.announcement()
     return this.#add({ name, join: address, flags, environment: this.#options.environment ?? {}, node })
   }
 
-  /** Waits until so many more steps are done. @returns the steps done then */
+  /** Waits for this many more steps. @returns the total of steps then */
   async moreSteps(count: number): Promise<number> {
     const done = await this.#stepsDone()
     const line = await this.coordinator.untilMetrics(
@@ -120,18 +120,18 @@ export class Fleet {
     return Number(line['step'])
   }
 
-  /** Waits until the coordinator says that this worker takes part. @param afterMs since 1970 */
+  /** Waits until the coordinator reports that this worker takes part. @param afterMs since 1970 */
   async joined(name: string, afterMs = 0): Promise<Json> {
     return this.#news('worker-joined', name, afterMs)
   }
 
-  /** Waits until the coordinator gives this worker up. @param afterMs since 1970 @returns milliseconds since then */
+  /** Waits until the coordinator drops this worker. @param afterMs since 1970 @returns milliseconds since then */
   async leftAfterMs(name: string, afterMs: number): Promise<number> {
     const line = await this.#news('worker-left', name, afterMs)
     return Number(line['time']) * 1000 - afterMs
   }
 
-  /** Ends every process and every proxy that is still there. */
+  /** Ends every remaining process and proxy. */
   close(): void {
     for (const worker of this.workers.values()) worker.close()
     this.coordinator.kill()

@@ -1,23 +1,23 @@
 import { readdir, readFile } from 'node:fs/promises'
 
-/** What a process holds at a moment. */
+/** Memory and descriptors of a process at a moment. */
 export interface Footprint {
   readonly residentBytes: number
   readonly descriptors: number
 }
 
 export interface FootprintGrowth {
-  /** The smallest of the first third of the time: what the process needs. */
+  /** The minimum of the first third of the time: the need of the process. */
   readonly first: Footprint
-  /** The smallest of the last third: a leak cannot hide from it, and what faults open for a while does not matter. */
+  /** The minimum of the last third, which includes leaks but not what faults open for a while. */
   readonly last: Footprint
 }
 
 const SAMPLE_EVERY_MS = 500
 const PAGE_BYTES = 4_096
-/** Connections that wait for their keepalive to end them. */
+/** Allowance for connections that their keepalive has not yet ended. */
 const MAX_MORE_DESCRIPTORS = 24
-/** The heap finds its size in the first minutes. */
+/** Allowance for the heap, which grows to its size in the first minutes. */
 const MAX_MORE_BYTES = 256 * 1024 * 1024
 
 /** Watches a process until {@link FootprintWatch.end}. */
@@ -33,7 +33,7 @@ export class FootprintWatch {
     }, SAMPLE_EVERY_MS)
   }
 
-  /** @returns undefined where there is no /proc, or when it was too short to say anything */
+  /** @returns undefined without /proc, or when the time was too short */
   end(): FootprintGrowth | undefined {
     clearInterval(this.#timer)
     const third = Math.floor(this.#samples.length / 3)
@@ -49,12 +49,12 @@ export class FootprintWatch {
       ])
       this.#samples.push({ residentBytes: Number(statm.split(' ')[1]) * PAGE_BYTES, descriptors: open.length })
     } catch {
-      // It has ended, or this is not Linux.
+      // The process has ended, or this is not Linux.
     }
   }
 }
 
-/** What grew too much, for people. */
+/** Messages about excessive growth. */
 export function growthViolations({ first, last }: FootprintGrowth): string[] {
   const moreDescriptors = last.descriptors - first.descriptors
   const moreBytes = last.residentBytes - first.residentBytes

@@ -3,7 +3,7 @@ import type { PlannedFault } from './fault-schedule.js'
 import { BOTH } from './fault-proxy.js'
 import type { Fleet, FleetWorker } from './fleet.js'
 
-/** Pulses of a slow processor: shorter than a heartbeat, so that nobody takes the worker for dead. */
+/** Pulses of a slow processor: shorter than a heartbeat, so that the worker does not count as dead. */
 const STOPPED_MS = 450
 const RUNNING_MS = 50
 const MAX_DELAY_MS = 200
@@ -15,8 +15,8 @@ const SLOWEST_BYTES_PER_SECOND = 125_000
 const FASTEST_BYTES_PER_SECOND = 1_250_000
 
 /**
- * Lets one fault happen and heals it.
- * @param signal the run is over: heals at once
+ * Injects one fault and heals it.
+ * @param signal the end of the run; heals at once
  */
 export async function injectFault(
   { kind, seconds, draw }: PlannedFault,

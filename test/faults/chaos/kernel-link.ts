@@ -6,25 +6,25 @@ import { OwnershipLock, ownerOf } from '../../../src/shared/ownership-lock.js'
 import type { Direction } from './fault-proxy.js'
 import { BOTH } from './fault-proxy.js'
 
-/** 198.18.0.0/15 is for tests of networks (RFC 2544); each process takes eight addresses of it. */
+/** 198.18.0.0/15 is reserved for tests of networks (RFC 2544); each process uses eight addresses of it. */
 const FIRST_ADDRESS = ((198 << 24) | (18 << 16)) >>> 0
 const BLOCKS = 2 ** 17 / 8
 const NAMESPACES = '/run/netns'
-/** Of the processes whose namespaces they are. */
+/** Directory of locks of the processes that own the namespaces. */
 const LOCKS = '/run'
 const lockOf = (pid: number | string): string => path.join(LOCKS, `convoy-link-${pid}.lock`)
 const PREFIX = 'convoy-'
 
 /**
- * A link that is bad in the kernel: what is lost there TCP sends again, later and later, and a connection cannot even be
- * made, which a proxy in user space cannot show. The worker's end is in a network namespace of its own, behind a router.
+ * A bad link in the kernel: TCP sends lost packets again at growing intervals, and connections cannot be made, which a
+ * proxy in user space cannot show. The worker's end is in a network namespace of its own, behind a router.
  *
  *     coordinator ── veth ── router ── veth ── worker
  */
 export class KernelLink {
-  /** Where the coordinator listens: an address that the worker can reach. */
+  /** Address for the coordinator that the worker can reach. */
   readonly coordinatorHost: string
-  /** A binary that is Node on the worker's end of the link. */
+  /** A binary that runs Node on the worker's end of the link. */
   readonly node: string
   readonly #worker = `${PREFIX}${process.pid}-worker`
   readonly #router = `${PREFIX}${process.pid}-router`
@@ -34,7 +34,7 @@ export class KernelLink {
   readonly #scratch: string
   readonly #lock: OwnershipLock | undefined
 
-  /** @throws Error with what the kernel said when namespaces, veth or routes cannot be made */
+  /** @throws Error with the kernel's message when namespaces, veth or routes cannot be created */
   constructor() {
     clearLeftovers()
     this.#lock = OwnershipLock.take(lockOf(process.pid))
@@ -68,22 +68,22 @@ export class KernelLink {
     }
   }
 
-  /** What goes this way is lost in the router, without a word to anybody. */
+  /** Silently drops packets of this direction in the router. */
   darken(directions: readonly Direction[]): void {
     for (const direction of directions) ip(`-n ${this.#router} route replace blackhole ${this.#hostAt(direction)}/32`)
   }
 
-  /** Both ways, as a token bucket: what does not fit into its queue is lost. */
+  /** Limits both directions with a token bucket; packets beyond its queue are lost. */
   limit(bitsPerSecond: number): void {
     this.#shape(`tbf rate ${bitsPerSecond}bit burst 32kbit latency 400ms`)
   }
 
-  /** Both ways. @param rule of tc-netem(8), such as `loss 20%` */
+  /** Impairs both directions. @param rule of tc-netem(8), such as `loss 20%` */
   impair(rule: string): void {
     this.#shape(`netem ${rule}`)
   }
 
-  /** No faults any more. */
+  /** Removes all faults. */
   heal(): void {
     for (const direction of BOTH) {
       quietly(() => ip(`-n ${this.#router} route del blackhole ${this.#hostAt(direction)}/32`))
@@ -91,9 +91,9 @@ export class KernelLink {
     }
   }
 
-  /** Whoever still runs in the worker's namespace must have ended. */
+  /** Removes the link. Processes in the worker's namespace must have ended. */
   close(): void {
-    // A namespace's devices go some time after it, and their names must be free for the next link.
+    // The devices of a namespace disappear some time after it, and their names must be free for the next link.
     quietly(() => ip(`link del ${this.#outside}`))
     remove(this.#worker)
     remove(this.#router)
@@ -110,14 +110,14 @@ export class KernelLink {
   }
 }
 
-/** What this machine lacks for a {@link KernelLink}, for people; undefined: nothing. */
+/** A message about what this machine lacks for a {@link KernelLink}; undefined when it lacks nothing. */
 export function whyNoKernelLink(): string | undefined {
   if (process.platform !== 'linux') return 'network namespaces are for Linux'
   if (process.getuid?.() !== 0) return 'only root may make network namespaces'
   return failureOf(() => new KernelLink().close())
 }
 
-/** What this machine lacks for {@link KernelLink.impair}, where it has the rest. */
+/** A message about what this machine lacks for {@link KernelLink.impair} alone. */
 export function whyNoNetem(): string | undefined {
   const failure = failureOf(() => {
     const link = new KernelLink()
@@ -152,7 +152,7 @@ function remove(namespace: string): void {
   if (existsSync(path.join(NAMESPACES, namespace))) ip(`netns del ${namespace}`)
 }
 
-/** Of test processes that were killed. */
+/** Removes namespaces of killed test processes. */
 function clearLeftovers(): void {
   for (const name of readdirSync(LOCKS)) {
     const pid = /^convoy-link-(\d+)\.lock$/.exec(name)?.[1]

@@ -19,7 +19,7 @@ import { Control, Data, SESSION_KEY, WORKER_KEY } from '../../../src/shared/prot
 
 const STATS = { residentBytes: 1, tensors: 1, tensorBytes: 4, eventLoopDelaySeconds: 0, phases: [], shardsDone: 0 }
 
-/** A member of a run that speaks the protocol well and computes nothing: what it sends is up to the test. */
+/** A member of a run that follows the protocol but computes nothing; the test chooses its results. */
 export class LyingWorker {
   /** Floats of a gradient. */
   readonly gradientLength: number
@@ -47,7 +47,7 @@ export class LyingWorker {
     this.#work.write({ ready: {} })
   }
 
-  /** @param device of an honest worker, or it would not be admitted */
+  /** @param device of an honest worker, because another one would not be admitted */
   static async join(address: string, name: string, device: DeviceDescription): Promise<LyingWorker> {
     const credentials = grpc.credentials.createInsecure()
     const control = new Control(address, credentials)
@@ -62,20 +62,20 @@ export class LyingWorker {
     return new LyingWorker(control, new Data(address, credentials), metadata, reply)
   }
 
-  /** The next lease that it gets. */
+  /** The next lease. */
   async lease(): Promise<number> {
     while (this.#leases.length === 0) await once(this.#work, 'news')
     return this.#leases.shift()!
   }
 
-  /** Sends a vector as the result of a lease. @returns why it does not count */
+  /** Sends a vector as the result of a lease. @returns why it is discarded */
   async sends(lease: number, vector: Float32Array): Promise<string> {
     for (const chunk of chunksOf(lease, bytesOf(vector))) this.#results.write(chunk)
     const [{ reason }] = (await once(this.#results, 'data')) as [Refusal]
     return reason
   }
 
-  /** Answers every lease from now on with a vector of this value. */
+  /** Answers every further lease with a vector of this value. */
   answersAll(value: number): void {
     const vector = new Float32Array(this.gradientLength).fill(value)
     const answer = (): void => {
@@ -87,7 +87,7 @@ export class LyingWorker {
     answer()
   }
 
-  /** Sends what makes no sense. @returns why the coordinator ended its membership */
+  /** Sends an invalid message. @returns why the coordinator disconnected it */
   async sendsNonsense(chunk: Chunk): Promise<string> {
     this.#results.write(chunk)
     const [{ details }] = (await once(this.#work, 'error')) as [grpc.ServiceError]

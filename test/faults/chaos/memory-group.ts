@@ -6,16 +6,16 @@ import { until } from '../../support/until.js'
 const ROOT = '/sys/fs/cgroup'
 let groups = 0
 
-/** A control group whose memory can be limited, of version 1 or 2. */
+/** A control group with a memory limit, of version 1 or 2. */
 export class MemoryGroup {
-  /** A binary that is Node in this group. */
+  /** A binary that runs Node in this group. */
   readonly node: string
-  /** What messages call the limit. */
+  /** The file of the limit, as messages name it. */
   readonly limitFile: string
   readonly #directory: string
   readonly #scratch: string
 
-  /** @throws Error of the file system where this user may not make groups */
+  /** @throws Error of the file system when this user may not create groups */
   constructor() {
     const isUnified = existsSync(path.join(ROOT, 'cgroup.controllers'))
     if (isUnified && !readFileSync(path.join(ROOT, 'cgroup.subtree_control'), 'utf8').includes('memory'))
@@ -34,8 +34,8 @@ export class MemoryGroup {
   }
 
   /**
-   * A program for `node -e` in this group that holds more and more, until the kernel has killed a process of the group. Where that one
-   * takes long to die the kernel kills another: this program, rather than a coordinator.
+   * A program for `node -e` in this group that allocates memory until the kernel has killed a process of the group. If that one
+   * dies slowly, the kernel kills another: this program, rather than a coordinator.
    */
   get hog(): string {
     const file = path.join(this.#directory, this.limitFile.endsWith('max') ? 'memory.events' : 'memory.oom_control')
@@ -46,7 +46,7 @@ export class MemoryGroup {
       while (/oom_kill 0/.test(readFileSync(${JSON.stringify(file)}, 'utf8'))) held.push(Buffer.alloc(4e6, 1))`
   }
 
-  /** Once its processes have ended. */
+  /** Removes the group once its processes have ended. */
   async close(): Promise<void> {
     rmSync(this.#scratch, { recursive: true })
     await until('the group to be empty', () => readFileSync(path.join(this.#directory, 'cgroup.procs'), 'utf8') === '')
@@ -54,7 +54,7 @@ export class MemoryGroup {
   }
 }
 
-/** Why memory cannot be limited here; undefined: it can. */
+/** Why memory cannot be limited here; undefined when it can. */
 export async function whyNoMemoryGroup(): Promise<string | undefined> {
   try {
     const group = new MemoryGroup()

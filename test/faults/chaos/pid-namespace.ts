@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 
-/** Processes there see none of here, and have low numbers; files, memory and network are the same. It ends with `unshare`. */
+/** Processes there do not see those of here, and have low ids; files, memory and network are shared. It ends with `unshare`. */
 const UNSHARE = [
   'unshare',
-  // Who is not root may make namespaces as the root of one of their own, where the kernel lets them.
+  // Users other than root can create namespaces as the root of a user namespace, if the kernel permits that.
   ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
   ...['--pid', '--fork', '--mount-proc', '--kill-child'],
 ]
@@ -15,7 +15,7 @@ export function inPidNamespace(...command: string[]): string[] {
   return [...UNSHARE, '--', ...command]
 }
 
-/** What this machine lacks for that, for people; undefined: nothing. */
+/** A message about what this machine lacks for that; undefined when it lacks nothing. */
 export function whyNoPidNamespace(): string | undefined {
   const [program, ...args] = inPidNamespace('true')
   const { status, stderr, error } = spawnSync(program!, args, { encoding: 'utf8' })
@@ -23,7 +23,7 @@ export function whyNoPidNamespace(): string | undefined {
   return `PID namespaces cannot be made here: ${error?.message ?? stderr.trim()}`
 }
 
-/** Writes a binary that is Node in a PID namespace of its own. @returns its path */
+/** Writes a binary that runs Node in a PID namespace of its own. @returns its path */
 export function nodeInPidNamespace(directory: string): string {
   const node = path.join(directory, 'node-in-pid-namespace')
   const words = inPidNamespace(process.execPath).map((word) => `'${word}'`)

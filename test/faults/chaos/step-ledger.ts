@@ -1,7 +1,7 @@
 import type { Json } from '../../support/launch.js'
 
 /**
- * What is wrong with the steps in the lines of a metrics.jsonl, for people; undefined when each of 1 to `steps` is there once and
+ * A message about wrong steps in the lines of a metrics.jsonl; undefined when each of 1 to `steps` occurs once and
  * in order.
  */
 export function stepsViolation(lines: readonly Json[], steps: number): string | undefined {

@@ -5,22 +5,22 @@ import { loadTrainedModel } from '../../../src/exports/trained-model.js'
 import type { Json } from '../../support/launch.js'
 import type { PlannedEnding } from './ending-plan.js'
 
-// What a run promises about its end, and where that can be read: the one place to change when the promise changes.
+// Guarantees of a run about its end, and where they are stated: the only place to change when a guarantee changes.
 
-/** For `finish` to reach the workers. */
+/** Time for `finish` to reach the workers. */
 const GOODBYE_SECONDS = 2
-/** For own workers, before they are killed. */
+/** Time for workers of the run before they are killed. */
 const OWN_WORKERS_SECONDS = 5
-/** Waits that a run itself says how long they take: for room on a full disk, for a last scrape. */
+/** Waits with a stated duration: for space on a full disk, for a last scrape. */
 const STATED_WAITS = [/[Ww]aiting (?:up to )?(\d+) s for room/, /waiting up to (\d+) s for a last scrape/]
-/** Where else it says that weights are. */
+/** Another place of saved weights in the log. */
 const SAVED_ELSEWHERE = /saved in (\/[^\s,]+?)[.,]?(?=\s|$)/g
-/** A line of the log for people that announces the best weights. */
+/** A line of standard error that announces the best weights. */
 const BEST_SO_FAR = /validation after step (\d+) .*best so far/g
-/** How `status.json` calls an end on request. */
+/** States in `status.json` after an end on request. */
 const ON_REQUEST = ['stopped', 'interrupted']
 
-/** Flags for runs whose disk may be full, where this version has them. @param help what `convoy train --help` prints */
+/** Flags for runs whose disk may be full, if this version has them. @param help the output of `convoy train --help` */
 export function rescueFlags(help: string, directory: string): string[] {
   return [
     ...(help.includes('--rescue-dir') ? ['--rescue-dir', directory] : []),
@@ -28,27 +28,27 @@ export function rescueFlags(help: string, directory: string): string[] {
   ]
 }
 
-/** What a run left behind. */
+/** Files and output of a finished run. */
 export interface Remains {
   readonly plan: PlannedEnding
   readonly runDirectory: string
-  /** What it said on the terminal, as far as somebody could read it. */
-  readonly said: string
+  /** Its output on the terminal, as far as that was readable. */
+  readonly output: string
 }
 
 /** How long a run may take from the end of its work until its process is gone, in seconds. */
-export function statedGrace({ plan, runDirectory, said }: Remains): number {
+export function statedGrace({ plan, runDirectory, output }: Remains): number {
   if (plan.ending === 'SIGKILL') return 0
-  const text = `${said}\n${logOf(runDirectory)}`
+  const text = `${output}\n${logOf(runDirectory)}`
   const waits = STATED_WAITS.map((wait) => Number(wait.exec(text)?.[1] ?? 0))
   const own = plan.command === 'train' ? OWN_WORKERS_SECONDS : 0
   return waits.reduce((sum, seconds) => sum + seconds, GOODBYE_SECONDS + own)
 }
 
-/** What a run promised and did not keep, for people; nothing when all is well. */
+/** Messages about broken guarantees; empty without one. */
 export async function brokenPromises(remains: Remains): Promise<string[]> {
-  const { plan, runDirectory, said } = remains
-  const text = `${said}\n${logOf(runDirectory)}`
+  const { plan, runDirectory, output } = remains
+  const text = `${output}\n${logOf(runDirectory)}`
   const lines = linesOf(runDirectory, 'metrics.jsonl')
   const best = Math.max(
     0,
@@ -81,7 +81,7 @@ export async function brokenPromises(remains: Remains): Promise<string[]> {
   return broken
 }
 
-/** The newest step in one of these places that loads; or why there is none. */
+/** The newest step that loads from one of these places, or why there is none. */
 async function newestStep(places: readonly string[], which: WeightsName): Promise<number | string> {
   const outcomes = await Promise.all(
     places.map(async (place) =>
@@ -102,12 +102,12 @@ function statesOf(runDirectory: string): string[] {
   return [state, end?.kind].filter((word) => word !== undefined)
 }
 
-/** The whole lines of a file; none when it is not there. */
+/** The complete lines of a file; none when it is missing. */
 export function linesOf(runDirectory: string, file: string): Json[] {
   const place = path.join(runDirectory, file)
   if (!existsSync(place)) return []
   const text = readFileSync(place, 'utf8')
-  // A full disk, or SIGKILL, cuts lines off.
+  // A full disk or SIGKILL truncates lines.
   return text.split('\n').flatMap((line) => {
     try {
       return [JSON.parse(line) as Json]
@@ -117,7 +117,7 @@ export function linesOf(runDirectory: string, file: string): Json[] {
   })
 }
 
-/** Messages of convoy.log, and of the file before it. */
+/** Messages of convoy.log and of the previous file. */
 function logOf(runDirectory: string): string {
   const files = existsSync(runDirectory) ? readdirSync(runDirectory).filter((name) => name.startsWith('convoy')) : []
   return files

@@ -3,7 +3,7 @@ import os from 'node:os'
 import { SeededDraws } from '../../../src/simulation/seeded-draws.js'
 import { noTerminal } from '../../support/pseudo-terminal.js'
 
-/** What ends a run. */
+/** Causes of the end of a run. */
 export const ENDINGS = [
   'SIGINT',
   'SIGTERM',
@@ -15,12 +15,12 @@ export const ENDINGS = [
 ] as const
 export type Ending = (typeof ENDINGS)[number]
 
-/** What else is wrong by then, and ends nothing by itself. */
+/** Additional faults that do not end a run by themselves. */
 export const CONDITIONS = [
   'SIGHUP without a terminal',
-  'standard output that nobody reads',
+  'standard output without a reader',
   'standard output on a full disk',
-  'standard error that nobody reads',
+  'standard error without a reader',
   'standard error on a full disk',
   'a full disk',
   'a disk that something else fills again and again',
@@ -34,21 +34,21 @@ export interface PlannedEnding {
   readonly run: number
   readonly command: 'train' | 'coordinator'
   readonly ending: Ending
-  /** At most two, which do not exclude each other. */
+  /** At most two compatible ones. */
   readonly conditions: readonly Condition[]
-  /** Whether the time runs from the first step, or from when the coordinator listens. */
+  /** Whether the time counts from the first step, or from the moment the coordinator listens. */
   readonly isAfterFirstStep: boolean
-  /** Until the conditions, and from these to the ending. */
+  /** Seconds until the conditions, and from these to the ending. */
   readonly afterSeconds: readonly [number, number]
 }
 
 const MAX_RUN_SECONDS = 15
 const MAX_CONDITION_SECONDS = 3
 const MAX_CONDITIONS = 2
-/** Of the runs, those that may end while they start. */
+/** Share of the runs that may end while they start. */
 const EARLY_SHARE = 0.2
 
-/** What this machine cannot do, with the reason. */
+/** Endings and conditions that this machine does not support, with the reason. */
 export function impossible(): Map<Ending | Condition, string> {
   const reasons = new Map<Ending | Condition, string>()
   if (noTerminal) reasons.set('a terminal that vanishes', noTerminal)
@@ -66,7 +66,7 @@ function mountFault(): string | undefined {
     : 'no tmpfs can be mounted here'
 }
 
-/** Only the seed and the number of the run decide. Every seven runs have each ending once. */
+/** Determined by the seed and the number of the run. Every seven runs have each ending once. */
 export function plannedEnding(seed: number, run: number): PlannedEnding {
   const draws = new SeededDraws(seed, run)
   const ending = ENDINGS[(seed + run) % ENDINGS.length]!
@@ -76,7 +76,7 @@ export function plannedEnding(seed: number, run: number): PlannedEnding {
     const condition = draws.pick(CONDITIONS)
     const topic = topicOf(condition)
     if (conditions.some((other) => topicOf(other) === topic)) continue
-    // Both outputs are the terminal then.
+    // Both outputs are the terminal in this case.
     if (isOnTerminal && ['standard', 'SIGHUP'].includes(topic)) continue
     conditions.push(condition)
   }
@@ -90,7 +90,7 @@ export function plannedEnding(seed: number, run: number): PlannedEnding {
   }
 }
 
-/** Of one topic there is one condition at a time. */
+/** A run has at most one condition of each topic. */
 function topicOf(condition: Condition): string {
   if (condition.includes('disk') && !condition.startsWith('standard')) return 'disk'
   return condition.split(' ')[0]!

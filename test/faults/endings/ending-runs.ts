@@ -9,11 +9,11 @@ export interface EndingRunsOptions {
   /** Numbers of the runs, from 1. */
   readonly runs: readonly number[]
   readonly slackSeconds: number
-  /** Lines for people: one for each run, and a summary. */
+  /** Receives one line for each run, and a summary. */
   readonly log: (line: string) => void
 }
 
-/** Ends runs as planned, one after the other. @returns what they promised and did not keep */
+/** Ends runs as planned, one after the other. @returns messages about broken guarantees */
 export async function endingRuns({ seed, runs, slackSeconds, log }: EndingRunsOptions): Promise<string[]> {
   const cannot = impossible()
   for (const [what, why] of cannot) log(`⚠ left out: ${what}: ${why}`)

@@ -26,16 +26,16 @@ import type { Condition, PlannedEnding } from './ending-plan.js'
 
 export interface EndingOptions {
   readonly data: TinyDataset
-  /** What `convoy train --help` prints. */
+  /** The output of `convoy train --help`. */
   readonly help: string
-  /** Seconds that a run may take beyond what it states. */
+  /** Seconds that a run may take beyond its stated time. */
   readonly slackSeconds: number
 }
 
 export interface EndingOutcome {
-  /** From the end of its work, or the signal, until the process was gone. */
+  /** From the end of its work, or the signal, until the process had ended. */
   readonly seconds: number
-  /** What the run states that this takes. */
+  /** The time that the run states for this. */
   readonly statedSeconds: number
   /** Steps that it reported. */
   readonly steps: number
@@ -50,26 +50,26 @@ interface Announcement {
 }
 
 const POLL_MS = 50
-/** Setting up, computing and evaluating, on a busy machine. */
+/** Time for set-up, training and evaluation on a busy machine. */
 const MAX_WORK_MS = 240_000
 const DISK_MIB = 32
-/** An epoch has few steps: weights are announced often. */
+/** An epoch has few steps, so that weights are announced often. */
 const LAST_STEP = 25
 const LISTEN = ['--listen', '--admin-listen', '--metrics-listen'].flatMap((flag) => [flag, '127.0.0.1:0'])
 
-/** Where each output goes, as bash has it; `$out` and `$err` are files. */
+/** Redirections of each output in bash; `$out` and `$err` are files. */
 const OUTPUTS: readonly [Condition | undefined, string][] = [
-  ['standard output that nobody reads', '> >(exec true)'],
+  ['standard output without a reader', '> >(exec true)'],
   ['standard output on a full disk', '>/dev/full'],
   [undefined, '>"$out"'],
 ]
 const ERRORS: readonly [Condition | undefined, string][] = [
-  ['standard error that nobody reads', '2> >(exec head -n 3 >"$err")'],
+  ['standard error without a reader', '2> >(exec head -n 3 >"$err")'],
   ['standard error on a full disk', '2>/dev/full'],
   [undefined, '2>"$err"'],
 ]
 
-/** One run from its start to its end, and everything that it leaves to clean up. */
+/** One run from its start to its end, with the clean-up afterwards. */
 class EndingRun {
   readonly #plan: PlannedEnding
   readonly #options: EndingOptions
@@ -208,7 +208,7 @@ class EndingRun {
         }
         break
       default:
-      // From its start.
+      // Time counts from the start.
     }
   }
 
@@ -221,7 +221,7 @@ class EndingRun {
     else process.kill(pid, ending)
   }
 
-  /** Waits until the process is gone. @param beganMs when it was told to end at once; undefined: when its work is done */
+  /** Waits until the process has ended. @param beganMs when it was asked to end at once; undefined to count from the end of its work */
   async #gone(beganMs: number | undefined): Promise<{ seconds: number; statedSeconds: number; late: string[] }> {
     const { slackSeconds } = this.#options
     let sinceMs = beganMs
@@ -240,7 +240,7 @@ class EndingRun {
     }
   }
 
-  /** The result is printed, or in metrics.jsonl. */
+  /** Whether the result is printed, or in metrics.jsonl. */
   #isWorkDone(): boolean {
     if (existsSync(this.#out) && statSync(this.#out).size > 0) return true
     return linesOf(this.#runDirectory, 'metrics.jsonl').some(({ kind }) => kind === 'finished')
@@ -260,7 +260,7 @@ class EndingRun {
   }
 
   #remains(): Parameters<typeof brokenPromises>[0] {
-    return { plan: this.#plan, runDirectory: this.#runDirectory, said: this.#output() }
+    return { plan: this.#plan, runDirectory: this.#runDirectory, output: this.#output() }
   }
 
   async #until(what: string, holds: () => boolean): Promise<void> {
@@ -272,7 +272,7 @@ class EndingRun {
   }
 }
 
-/** One run, ended as planned. */
+/** Runs one run and ends it as planned. */
 export async function runEnding(plan: PlannedEnding, options: EndingOptions): Promise<EndingOutcome> {
   const ending = new EndingRun(plan, options)
   try {
@@ -282,7 +282,7 @@ export async function runEnding(plan: PlannedEnding, options: EndingOptions): Pr
   }
 }
 
-/** Takes what room there is on a disk. */
+/** Fills a disk. */
 function fill(directory: string): void {
   for (const bytes of [1 << 20, 1 << 12]) {
     try {
@@ -298,7 +298,7 @@ function run(command: string, ...args: string[]): void {
   if (status !== 0) throw new Error(`${command}: ${stderr.toString()}`)
 }
 
-/** A process that nobody has buried yet is gone. */
+/** Whether a process is alive; a zombie is not. */
 function isAlive(pid: number): boolean {
   try {
     return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
@@ -320,6 +320,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // Gone meanwhile.
+    // It has ended meanwhile.
   }
 }

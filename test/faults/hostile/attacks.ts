@@ -9,12 +9,12 @@ import type { SeededDraws } from '../../../src/simulation/seeded-draws.js'
 import type { CallEnd, RawPeers } from './raw-peer.js'
 import { beginCall, credentialsOf, join } from './raw-peer.js'
 
-/** Whom an attack is against. */
+/** The target of an attack. */
 export interface Target {
-  /** `host:port` where workers join. */
+  /** `host:port` that workers join. */
   readonly address: string
   readonly adminAddress: string
-  /** Of an honest worker: everybody may know what it computes on. */
+  /** Device of an honest worker, which is no secret. */
   readonly device: DeviceDescription
 }
 
@@ -33,13 +33,13 @@ function request({ device }: Target, index: number): JoinRequest {
   return { protocol: PROTOCOL_VERSION, name: who, incarnation: who, host: 'h', device: { ...device } }
 }
 
-/** A call that should be refused. A connection that is closed instead is as good. */
-function assertRefused(end: CallEnd, ...codes: grpc.status[]): void {
+/** Asserts that a call was rejected. A closed connection is accepted as well. */
+function assertRejected(end: CallEnd, ...codes: grpc.status[]): void {
   const refusals: CallEnd[] = ['closed', ...codes]
   assert.ok(refusals.includes(end), `a hostile join ended with ${end === 'closed' ? end : grpc.status[end]}`)
 }
 
-/** The text fields of a join, with the longest that each may be. */
+/** The text fields of a join with their maximum lengths. */
 const FIELDS: readonly [max: number, put: (request: JoinRequest, text: string) => JoinRequest][] = [
   [MAX_NAME, (joining, name) => ({ ...joining, name })],
   [MAX_TEXT.incarnation, (joining, incarnation) => ({ ...joining, incarnation })],
@@ -54,36 +54,36 @@ const FIELDS: readonly [max: number, put: (request: JoinRequest, text: string) =
 
 const { INVALID_ARGUMENT, FAILED_PRECONDITION, RESOURCE_EXHAUSTED, INTERNAL } = grpc.status
 
-/** Every kind of hostile join. Nobody hangs up unless it says so. */
+/** Every kind of hostile join. Connections stay open unless stated otherwise. */
 export const ATTACKS = {
   'a text just above its bound': async (target, peers, draws, index) => {
     const [max, put] = draws.pick(FIELDS)
     const session = await peers.http2(target.address)
     const { end } = await join(session, put(request(target, index), 'x'.repeat(max + 1)))
-    assertRefused(end, INVALID_ARGUMENT, FAILED_PRECONDITION)
+    assertRejected(end, INVALID_ARGUMENT, FAILED_PRECONDITION)
   },
   'a text of 4 MiB': async (target, peers, draws, index) => {
     const [, put] = draws.pick(FIELDS)
     const session = await peers.http2(target.address)
     const { end } = await join(session, put(request(target, index), 'x'.repeat(HUGE)))
-    assertRefused(end, RESOURCE_EXHAUSTED)
+    assertRejected(end, RESOURCE_EXHAUSTED)
   },
   'a text of almost 1 MiB': async (target, peers, draws, index) => {
     const [, put] = draws.pick(FIELDS)
     const session = await peers.http2(target.address)
     const { end } = await join(session, put(request(target, index), 'x'.repeat(HUGE / 4 - 1_000)))
-    assertRefused(end, INTERNAL)
+    assertRejected(end, INTERNAL)
   },
   'a false fingerprint': async (target, peers, _draws, index) => {
     const session = await peers.http2(target.address)
     const joining = request(target, index)
     const { end } = await join(session, { ...joining, device: { ...joining.device, fingerprint: `liar ${index}` } })
-    assertRefused(end, FAILED_PRECONDITION)
+    assertRejected(end, FAILED_PRECONDITION)
   },
   'another protocol version': async (target, peers, draws, index) => {
     const session = await peers.http2(target.address)
     const { end } = await join(session, { ...request(target, index), protocol: draws.below(2 ** 31) + 4 })
-    assertRefused(end, FAILED_PRECONDITION)
+    assertRejected(end, FAILED_PRECONDITION)
   },
   'no control stream after the join': async (target, peers, _draws, index) => {
     await join(await peers.http2(target.address), request(target, index))

@@ -3,7 +3,7 @@ import { counted, formatDuration } from '../../../src/shared/units.js'
 import type { HostileOutcome } from './hostile-run.js'
 import { mebibytes } from './process-usage.js'
 
-/** The outcome for people. */
+/** The outcome as text. */
 export function hostileReport(outcome: HostileOutcome, violations: readonly string[]): string {
   const { joins, attackSeconds, rounds, keptRate, load, usage } = outcome
   const kinds = new Table({ head: ['hostile join', 'times'], compact: true })
@@ -20,7 +20,7 @@ export function hostileReport(outcome: HostileOutcome, violations: readonly stri
     `coordinator: ${mebibytes(usage.before.bytes)} before, ${mebibytes(usage.peak.bytes)} at most, ${mebibytes(usage.after.bytes)} after; ` +
       `${usage.before.descriptors}, ${usage.peak.descriptors} and ${usage.after.descriptors} descriptors`,
     ...violations.map((violation) => `✖ ${violation}`),
-    violations.length === 0 ? 'The same weights; nobody honest was lost.' : counted(violations.length, 'violation'),
+    violations.length === 0 ? 'The same weights; no honest worker was lost.' : counted(violations.length, 'violation'),
     '',
   ].join('\n')
 }

@@ -15,15 +15,15 @@ import { RawPeers } from './raw-peer.js'
 export interface HostileOptions {
   readonly seed: number
   readonly joins: number
-  /** The joins come in so many rounds, with a calm before and after each: other load on the machine comes and goes. */
+  /** Number of rounds of joins, with a calm before and after each, because other load on the machine varies. */
   readonly rounds: number
   /** Hostile joins per second. */
   readonly rate: number
-  /** The attacker lets the workers have the processor first: one on another machine would take none of it. */
+  /** Whether the attacker has low priority, because one on another machine would use no processor here. */
   readonly yields: boolean
-  /** Each calm, in seconds; the warm-up is twice as long. */
+  /** Length of each calm in seconds; the warm-up is twice as long. */
   readonly calmSeconds: number
-  /** Lines for people. */
+  /** Receives progress lines. */
   readonly log: (line: string) => void
 }
 
@@ -31,32 +31,32 @@ export interface HostileOptions {
 type Rates = Readonly<Record<'before' | 'during' | 'after', number>>
 
 export interface HostileOutcome {
-  /** Of each kind. */
+  /** Number of joins by kind. */
   readonly joins: Readonly<Record<string, number>>
   readonly attackSeconds: number
   readonly rounds: readonly Rates[]
-  /** The rate in a round relative to the mean of those before and after it: the median of the rounds. */
+  /** Median over the rounds of the rate in a round, relative to the mean of the rates before and after it. */
   readonly keptRate: number
   /** Processor seconds per second of the attack. */
   readonly load: Readonly<Record<'attacker' | 'coordinator', number>>
-  /** Of the coordinator: after the warm-up, the most of everything until the end, and when the attack is over. */
+  /** Usage of the coordinator: after the warm-up, the maximum until the end, and after the attack. */
   readonly usage: Readonly<Record<'before' | 'peak' | 'after', Usage>>
-  /** Without those about speed. */
+  /** Violations other than of speed. */
   readonly violations: readonly string[]
 }
 
 const WORKERS = ['a', 'b']
-/** What the coordinator's resident memory may grow by. */
+/** Limit for the growth of the coordinator's resident memory. */
 const MAX_GROWTH_BYTES = 64 * 2 ** 20
-/** Connections of honest workers that come and go, and files that are open for a moment. */
+/** Allowance for connections of honest workers and files that are open for a moment. */
 const MAX_MORE_DESCRIPTORS = 8
-/** What the attacker may hold open itself. */
+/** Limit for connections of the attacker. */
 const MAX_OPEN = 4_000
 const SAMPLE_MS = 200
-/** Until the coordinator has closed what it does not want. */
+/** Time for the coordinator to close unwanted connections. */
 const CLOSING_MS = 40_000
 
-/** One run with two honest workers and a seeded flood of hostile joins, and one of as many steps without, compared. */
+/** Compares a run of two honest workers and a seeded flood of hostile joins with one of as many steps without joins. */
 export async function hostileRun(options: HostileOptions): Promise<HostileOutcome> {
   const { rate, joins, rounds, calmSeconds, log } = options
   const data = tinyDataset()
@@ -70,7 +70,7 @@ export async function hostileRun(options: HostileOptions): Promise<HostileOutcom
     const { coordinator } = fleet
     const pid = coordinator.child.pid!
     const { address, adminAddress } = await coordinator.announcement()
-    // Straight to the coordinator: a proxy would be in the attacker's process, and as slow as it is.
+    // Directly to the coordinator: a proxy would share the attacker's process and be as slow.
     for (const name of WORKERS)
       workers.push(new Launch(['worker', '--join', address, '--name', name], data.environment))
     const [joined] = await Promise.all(WORKERS.map(async (name) => fleet.joined(name)))
@@ -148,7 +148,7 @@ export async function hostileRun(options: HostileOptions): Promise<HostileOutcom
               `${after.descriptors - before.descriptors} descriptors are still open ${CLOSING_MS / 1000} s after the attack`,
             ]
           : []),
-        // They go when the run is over.
+        // They end with the run.
         ...lost.flatMap(({ reason, time }) =>
           Number(time) * 1000 < endMs ? [`an honest worker was lost: ${String(reason)}`] : [],
         ),
@@ -165,7 +165,7 @@ export async function hostileRun(options: HostileOptions): Promise<HostileOutcom
   }
 }
 
-/** Begins hostile joins at their times, however long the ones before take. */
+/** Starts hostile joins at their times, however long the earlier ones take. */
 class Attacker {
   readonly counts: Record<string, number> = {}
   readonly #target: Target
@@ -182,7 +182,7 @@ class Attacker {
     this.#draws = new SeededDraws(options.seed, 0x4057)
   }
 
-  /** What should not have been, such as a join that was accepted. */
+  /** Unexpected outcomes, such as an accepted join. */
   get faults(): string[] {
     return [...this.#faults]
   }

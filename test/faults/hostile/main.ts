@@ -7,10 +7,10 @@ const USAGE = `npm run hostile-joins -- --seed 1 --joins 10000     hostile joins
                  --rate 40                           so many per second
                  --json                              the outcome for machines`
 
-/** Joins in one round of the attack; before and after each one the honest workers' own rate is measured. */
+/** Joins in one round of the attack; the rate of the honest workers alone is measured before and after each round. */
 const ROUND = 1_000
 const CALM_SECONDS = 10
-/** Of the rate that the honest workers have without the attack. */
+/** Minimum rate of the honest workers, relative to their rate without the attack. */
 const MIN_RATE = 0.8
 
 const values = readFlags(USAGE, {

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** What a process holds at a moment. */
+/** Memory and descriptors of a process at a moment. */
 export interface Usage {
   /** Resident memory. */
   readonly bytes: number
   readonly descriptors: number
 }
 
-/** Of /proc/<pid>/stat. */
+/** Unit of times in /proc/<pid>/stat. */
 const TICKS_PER_SECOND = 100
 
 export function usageOf(pid: number): Usage {

@@ -6,15 +6,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { JoinReply, JoinRequest } from '../../../src/shared/protocol/messages.js'
 import { Control, SESSION_KEY, WORKER_KEY } from '../../../src/shared/protocol/services.js'
 
-/** What a peer waits for an answer. */
+/** Time that a peer waits for an answer. */
 const PATIENCE_MS = 10_000
 
-/** How a call ended: its gRPC status, or `closed` when the connection went before there was one. */
+/** How a call ended: its gRPC status, or `closed` when the connection ended before it. */
 export type CallEnd = number | 'closed'
 
 /**
- * The peer's side of connections: TCP, and HTTP/2 with hand-made gRPC calls, which neither check anything nor hang up by
- * themselves. One with more connections than it may have open gives up the oldest, as a peer with a descriptor limit must.
+ * The peer's side of connections: TCP, and HTTP/2 with hand-made gRPC calls, which neither check anything nor disconnect by
+ * themselves. At its limit of open connections it closes the oldest, as a peer with a descriptor limit must.
  */
 export class RawPeers {
   readonly #open = new Set<Socket>()
@@ -52,7 +52,7 @@ export class RawPeers {
     return session
   }
 
-  /** Breaks an HTTP/2 connection off: no frame says that it ends. */
+  /** Closes the socket of an HTTP/2 connection without a closing frame. */
   breakOff(session: http2.ClientHttp2Session): void {
     this.#sockets.get(session)?.destroy()
   }
@@ -62,7 +62,7 @@ export class RawPeers {
   }
 }
 
-/** Begins a call. @param headers metadata @param body what is sent of it, frames included; the sending side stays open */
+/** Begins a call. @param headers metadata @param body the sent bytes, frames included; the sending side stays open */
 export function beginCall(
   session: http2.ClientHttp2Session,
   path: string,
@@ -83,7 +83,7 @@ export function framed(message: Buffer): Buffer {
   return Buffer.concat([head, message])
 }
 
-/** A join of whatever it says. @returns how it ended, and the reply when it was accepted */
+/** Sends a join with any content. @returns how it ended, and the reply when it was accepted */
 export async function join(
   session: http2.ClientHttp2Session,
   request: JoinRequest,
@@ -108,7 +108,7 @@ export async function join(
   return { end, reply: responseDeserialize(answer.subarray(5)) as JoinReply }
 }
 
-/** Metadata of the calls of a worker that joined. */
+/** Metadata of the calls of a joined worker. */
 export function credentialsOf({ worker, session }: JoinReply): Record<string, string> {
   return { [WORKER_KEY]: String(worker), [SESSION_KEY]: session }
 }

@@ -6,7 +6,7 @@ import { cacheDirectory } from '../../../src/shared/cache-directory.js'
 /**
  * The grpcurl of this machine, or one that Go builds into the per-user cache.
  * @param source as `go install` takes it, with its version
- * @returns the command, or why it cannot be had
+ * @returns the command, or why it is not available
  */
 export async function findGrpcurl(source: string): Promise<{ readonly command: string } | { readonly why: string }> {
   if ((await runProgram('grpcurl', ['-version'])).status === 0) return { command: 'grpcurl' }

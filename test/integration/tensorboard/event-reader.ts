@@ -16,7 +16,7 @@ export interface ReadHistogram {
   readonly bucket_limit: readonly number[]
 }
 
-/** What TensorBoard finds in a directory, by tag. */
+/** The values that TensorBoard reads from a directory, by tag. */
 export interface ReadEvents {
   /** Wall time (seconds since 1970), step, value. */
   readonly scalars: Readonly<Record<string, readonly (readonly [number, number, number])[]>>
@@ -27,7 +27,7 @@ export interface ReadEvents {
       readonly { readonly step: number; readonly width: number; readonly height: number; readonly png: string }[]
     >
   >
-  /** Images that one value of a tag has together. */
+  /** Images of one value of a tag. */
   readonly batches: Readonly<
     Record<
       string,
@@ -40,11 +40,11 @@ export interface ReadEvents {
     >
   >
   readonly texts: Readonly<Record<string, readonly string[]>>
-  /** How often its server shows each tag. */
+  /** How many values its server shows for each tag. */
   readonly served: Readonly<Record<string, number>>
 }
 
-/** TensorBoard's own Python reader, in an environment of the tests'; or why it cannot be had. */
+/** TensorBoard's own Python reader in an environment of the tests, or why it is not available. */
 export async function eventReader(): Promise<((directory: string) => ReadEvents) | string> {
   try {
     const python = await pythonEnvironment('test', path.join(SOURCES, 'requirements.txt'), () => undefined)

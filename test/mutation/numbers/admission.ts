@@ -3,12 +3,12 @@ import type { NumberMutation } from '../mutation.js'
 const ADMITTED = { file: 'coordinator/admission.js', tests: ['unit/coordinator/admission'] }
 const CHUNKS = { file: 'shared/protocol/chunks.js', tests: ['unit/shared/protocol-chunks'] }
 
-/** Who takes part, and which bytes are taken for a vector. */
+/** Admission of workers, and validation of received vectors. */
 export const ADMISSION: readonly NumberMutation[] = [
   {
     ...ADMITTED,
     tests: ['unit/coordinator/session-secret'],
-    name: 'a secret that is right but for its last byte is accepted',
+    name: 'a secret with a wrong last byte is accepted',
     find: 'timingSafeEqual(given, own)',
     replace: 'timingSafeEqual(given.subarray(0, -1), own.subarray(0, -1))',
   },
@@ -47,31 +47,31 @@ export const ADMISSION: readonly NumberMutation[] = [
   {
     file: 'coordinator/read-heartbeat.js',
     tests: ['unit/metrics/metrics'],
-    name: 'negative numbers of a heartbeat are taken',
+    name: 'negative numbers of a heartbeat are accepted',
     find: 'Number.isFinite(number) && number >= 0',
     replace: 'Number.isFinite(number)',
   },
   {
     ...CHUNKS,
-    name: 'chunks with a flipped bit are taken',
+    name: 'chunks with a flipped bit are accepted',
     find: 'if (checksumOf(chunk) !== chunk.crc32) {',
     replace: 'if (false) {',
   },
   {
     ...CHUNKS,
-    name: 'the checksum of a chunk leaves out where it belongs',
+    name: 'the checksum of a chunk omits its position',
     find: 'Float64Array.of(id, offset, total, Number(shared))',
     replace: 'Float64Array.of(id, 0, total, Number(shared))',
   },
   {
     ...CHUNKS,
-    name: 'a vector that is too short is taken',
+    name: 'a vector that is too short is accepted',
     find: 'first.total !== vector.byteLength',
     replace: 'first.total > vector.byteLength',
   },
   {
     ...CHUNKS,
-    name: 'chunks are taken in any order',
+    name: 'chunks are accepted in any order',
     find: 'chunk.offset !== this.#received ||',
     replace: '',
   },

@@ -44,7 +44,7 @@ export const AUGMENTATION: readonly NumberMutation[] = [
   },
   {
     ...DRAWN,
-    name: 'the zoom is applied to x alone',
+    name: 'the zoom is applied to x only',
     find: 'const b1 = scale * cosine;',
     replace: 'const b1 = cosine;',
   },
@@ -69,7 +69,7 @@ export const AUGMENTATION: readonly NumberMutation[] = [
   },
   {
     ...DRAWN,
-    name: 'the centre of an image that is no square is taken from its height alone',
+    name: 'the centre of an image that is not square is computed from its height only',
     find: '(image.width - 1) / 2',
     replace: '(image.height - 1) / 2',
   },
@@ -88,7 +88,7 @@ export const AUGMENTATION: readonly NumberMutation[] = [
   },
   {
     ...APPLIED,
-    name: 'what lies outside of an image is white',
+    name: 'the outside of an image is white',
     find: 'this.#tf.scalar(0)',
     replace: 'this.#tf.scalar(1)',
   },

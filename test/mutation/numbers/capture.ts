@@ -2,11 +2,11 @@ import type { NumberMutation } from '../mutation.js'
 
 const LOWERING = {
   file: 'tensorflow/capture/mixed-precision.js',
-  tests: ['unit/tensorflow/capture / casts at|lowers nothing|takes the gradient'],
+  tests: ['unit/tensorflow/capture / casts only|lowers only|computes the gradient'],
 }
 const PRODUCTS = {
   file: 'tensorflow/capture/filter-gradients.js',
-  tests: ['unit/tensorflow/capture / casts at|lowers nothing|takes the gradient'],
+  tests: ['unit/tensorflow/capture / casts only|lowers only|computes the gradient'],
 }
 const TRANSPOSES = {
   file: 'tensorflow/capture/transposes.js',
@@ -17,7 +17,7 @@ const RECORDING = {
   tests: ['unit/tensorflow/capture', 'unit/tensorflow/engine-vector'],
 }
 
-/** Graphs, and what is made of them: no pass may change a number, but bfloat16. */
+/** Graphs and passes over them: only bfloat16 may change a number. */
 export const CAPTURE: readonly NumberMutation[] = [
   {
     ...TRANSPOSES,
@@ -27,7 +27,7 @@ export const CAPTURE: readonly NumberMutation[] = [
   },
   {
     ...TRANSPOSES,
-    name: 'transposes that do not undo each other are left out',
+    name: 'transposes that do not cancel each other are removed',
     find: 'there[axis] !== index)',
     replace: 'false)',
   },
@@ -39,7 +39,7 @@ export const CAPTURE: readonly NumberMutation[] = [
   },
   {
     ...RECORDING,
-    name: 'a cast to another type is left out of the graph',
+    name: 'a cast to another type is removed from the graph',
     find: "if (op === 'Cast' && results[0].dtype === typeOfInput(references, 0))",
     replace: "if (op === 'Cast')",
   },

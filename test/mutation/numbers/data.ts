@@ -17,7 +17,7 @@ const FOLDER = { file: 'data/formats/decode-images.js', tests: ['unit/data/data-
 const CLASSES = { file: 'data/map-classes.js', tests: ['unit/data/map-classes'] }
 const STORED = { file: 'data/cache/packed-cache.js', tests: ['unit/data/data-embedded'] }
 
-/** Images in, and which sample is used when. */
+/** Import of images, and the order of samples. */
 export const DATA: readonly NumberMutation[] = [
   {
     ...SPLIT,
@@ -46,13 +46,13 @@ export const DATA: readonly NumberMutation[] = [
   },
   {
     ...SPLIT,
-    name: 'stratified validation is shared out over whole groups',
+    name: 'stratified validation is divided over whole groups',
     find: 'size - trainSizes[group]',
     replace: 'size',
   },
   {
     ...SPLIT,
-    name: 'stratified groups stand in the order in which labels come',
+    name: 'stratified groups are in the order of first labels',
     find: '.sort(([a], [b]) => a - b)',
     replace: '',
   },
@@ -121,21 +121,21 @@ export const DATA: readonly NumberMutation[] = [
   },
   {
     ...PIXELS,
-    name: 'transparent pixels are laid on white',
+    name: 'transparent pixels are blended onto white',
     find: '.flatten()',
     replace: ".flatten({ background: '#ffffff' })",
   },
   {
     ...PIXELS,
-    tests: ['unit/data/data-import / EXIF stand upright'],
-    name: 'photos are not turned as EXIF says',
+    tests: ['unit/data/data-import / rotation of EXIF'],
+    name: 'photos are not rotated by EXIF',
     find: '.autoOrient();\n        if (size',
     replace: ';\n        if (size',
   },
   {
     ...PIXELS,
     tests: ['unit/data/data-import / of another ratio'],
-    name: 'an image of another ratio is squeezed instead of cut',
+    name: 'an image of another ratio is squeezed instead of cropped',
     find: "fit: 'cover'",
     replace: "fit: 'fill'",
   },
@@ -154,7 +154,7 @@ export const DATA: readonly NumberMutation[] = [
   },
   {
     ...CLASSES,
-    name: 'class names of another Unicode normalisation are others',
+    name: 'class names in another Unicode normalisation count as different',
     find: "return name.normalize('NFC');",
     replace: 'return name;',
   },
@@ -198,7 +198,7 @@ export const DATA: readonly NumberMutation[] = [
   {
     file: 'data/sampling/choose-samples.js',
     tests: ['unit/data/data-split-and-stream'],
-    name: 'the test split of a stratified run is measured as if it were plain',
+    name: 'the test split of a stratified run is evaluated without stratification',
     find: 'splitDataset(dataset, seed, stratified)',
     replace: 'splitDataset(dataset, seed, false)',
   },

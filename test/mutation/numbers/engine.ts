@@ -11,11 +11,11 @@ const EVALUATION = {
 const OPS = { file: 'tensorflow/engine/fused-ops.js', tests: ['unit/tensorflow/engine-fused-ops'] }
 const NETWORK = { file: 'tensorflow/engine/network.js', tests: ['unit/tensorflow/engine-vector'] }
 
-/** What a shard's vector holds. */
+/** The contents of a shard's vector. */
 export const ENGINE: readonly NumberMutation[] = [
   {
     ...STEP,
-    name: 'label smoothing is shared out over classes - 1',
+    name: 'label smoothing is divided over classes - 1',
     find: 'labelSmoothing / classCount',
     replace: 'labelSmoothing / (classCount - 1)',
   },
@@ -45,7 +45,7 @@ export const ENGINE: readonly NumberMutation[] = [
   },
   {
     ...STEP,
-    name: 'images are augmented where that is switched off',
+    name: 'images are augmented although augmentation is off',
     find: 'augment ? ops',
     replace: 'true ? ops',
   },
@@ -57,7 +57,7 @@ export const ENGINE: readonly NumberMutation[] = [
   },
   {
     ...STEP,
-    name: 'loss and correct count change places',
+    name: 'loss and correct count are swapped',
     find: '...statisticsInOrder, loss, correct]',
     replace: '...statisticsInOrder, correct, loss]',
   },
@@ -99,7 +99,7 @@ export const ENGINE: readonly NumberMutation[] = [
   },
   {
     ...OPS,
-    name: 'batch norm has the epsilon of Keras whatever it is told',
+    name: 'batch norm always has the epsilon of Keras',
     tests: ['unit/tensorflow/engine-vector'],
     find: 'type: binding.TF_ATTR_FLOAT, value: epsilon }',
     replace: 'type: binding.TF_ATTR_FLOAT, value: 1e-3 }',
@@ -113,7 +113,7 @@ export const ENGINE: readonly NumberMutation[] = [
   },
   {
     ...OPS,
-    name: 'the gradients of gamma and beta change places',
+    name: 'the gradients of gamma and beta are swapped',
     find: '.slice(0, 3);',
     replace: '.slice(0, 3).map((_, index, all) => all[[0, 2, 1][index]]);',
   },
@@ -132,7 +132,7 @@ export const ENGINE: readonly NumberMutation[] = [
   },
   {
     ...OPS,
-    name: 'the gradient of the cross-entropy ignores what it is multiplied by',
+    name: 'the gradient of the cross-entropy ignores its factor',
     find: 'this.#tf.mul(dy.reshape([-1, 1]), backprop)',
     replace: 'backprop.clone()',
   },
@@ -146,7 +146,7 @@ export const ENGINE: readonly NumberMutation[] = [
   {
     ...NETWORK,
     tests: ['unit/tensorflow/engine-vector'],
-    name: 'moving mean and moving variance change places',
+    name: 'moving mean and moving variance are swapped',
     find: 'moving_mean`, mean);',
     replace: 'moving_mean`, variance);',
   },
@@ -158,7 +158,7 @@ export const ENGINE: readonly NumberMutation[] = [
   },
   {
     ...NETWORK,
-    name: 'gamma and beta change places',
+    name: 'gamma and beta are swapped',
     find: "[weight('gamma'), weight('beta')]",
     replace: "[weight('beta'), weight('gamma')]",
   },

@@ -9,13 +9,13 @@ const GPU = { file: 'worker/gpu-readings.js', tests: ['unit/metrics/metrics'] }
 export const METRICS: readonly NumberMutation[] = [
   {
     ...PHASES,
-    name: 'a time that is a limit counts in the next bucket',
+    name: 'a time equal to a limit counts in the next bucket',
     find: 'seconds > PHASE_BUCKETS[bucket]',
     replace: 'seconds >= PHASE_BUCKETS[bucket]',
   },
   {
     ...PHASES,
-    name: 'the mean of a phase is by its first bucket',
+    name: 'the mean of a phase uses its first bucket only',
     find: 'counts.reduce((sum, count) => sum + count, 0)',
     replace: 'counts[0]',
   },
@@ -57,7 +57,7 @@ export const METRICS: readonly NumberMutation[] = [
   },
   {
     ...RUN,
-    name: 'the phases reduce and apply change places',
+    name: 'the phases reduce and apply are swapped',
     find: "this.#times.record('reduce', reduce);\n        this.#times.record('apply', apply);",
     replace: "this.#times.record('reduce', apply);\n        this.#times.record('apply', reduce);",
   },
@@ -70,19 +70,19 @@ export const METRICS: readonly NumberMutation[] = [
   },
   {
     ...RUN,
-    name: 'weights that were sent are counted as results that were received',
+    name: 'sent weights are counted as received results',
     find: "kind: 'results', direction: 'received' }, value: trafficBytes.results }",
     replace: "kind: 'results', direction: 'received' }, value: trafficBytes.weights }",
   },
   {
     ...RUN,
-    name: 'shards of a lost worker are counted once for all of them',
+    name: 'all shards of a lost worker are counted as one',
     find: '{ reason: event.cause }, event.shards)',
     replace: '{ reason: event.cause }, 1)',
   },
   {
     ...RUN,
-    name: 'a worker that was lost is counted as one that left',
+    name: 'a lost worker is counted as one that left',
     find: "event.reason === LEFT_BY_ITSELF ? 'left' : 'lost'",
     replace: "event.reason === LEFT_BY_ITSELF ? 'lost' : 'left'",
   },

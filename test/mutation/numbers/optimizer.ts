@@ -62,7 +62,7 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
   },
   {
     ...STEP,
-    name: 'a loss that is no number is applied',
+    name: 'a step with a NaN loss is applied',
     find: '!Number.isFinite(gradientNorm) || !Number.isFinite(loss)',
     replace: '!Number.isFinite(gradientNorm)',
   },
@@ -74,13 +74,13 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
   },
   {
     ...STEP,
-    name: 'moving statistics forget with the momentum that they should keep with',
+    name: 'moving statistics use 1 - momentum in place of momentum',
     find: 'statisticsMomentum * weights[index] + ((1 - statisticsMomentum) * sum[index]) / shards',
     replace: '(1 - statisticsMomentum) * weights[index] + (statisticsMomentum * sum[index]) / shards',
   },
   {
     ...STEP,
-    name: 'the first of the moving statistics stays as it is',
+    name: 'the first of the moving statistics is not updated',
     find: 'let index = trainableCount; index < weightCount',
     replace: 'let index = trainableCount + 1; index < weightCount',
   },
@@ -99,13 +99,13 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
   },
   {
     ...SGD,
-    name: 'the velocity takes 1 - momentum of the gradient',
+    name: 'the velocity adds 1 - momentum of the gradient',
     find: 'momentum * velocity[index] + g)',
     replace: 'momentum * velocity[index] + (1 - momentum) * g)',
   },
   {
     ...SGD,
-    name: 'the step has the velocity before it is rounded',
+    name: 'the step uses the velocity before rounding',
     find: 'const v = Math.fround(momentum * velocity[index] + g);',
     replace: 'const v = momentum * velocity[index] + g;',
   },
@@ -123,14 +123,14 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
   },
   {
     ...ADAMW,
-    name: 'the second moment has the gradient before it is clipped',
+    name: 'the second moment uses the gradient before clipping',
     find: '(1 - beta2) * g * g)',
     replace: '(1 - beta2) * gradient[index] * gradient[index])',
   },
   { ...OPTIMIZER, name: 'biases decay', find: 'shape.length >= 2', replace: 'shape.length >= 1' },
   {
     ...ADAMW,
-    name: 'weight decay does not go with the rate',
+    name: 'weight decay is not scaled by the learning rate',
     find: 'decays ? learningRate * weightDecay : 0',
     replace: 'decays ? weightDecay : 0',
   },

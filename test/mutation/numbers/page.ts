@@ -4,11 +4,11 @@ const GUARD = { file: 'reporting/page/serve-page.js', tests: ['unit/reporting/se
 const LIMITS = { file: 'reporting/page/serve-page.js', tests: ['unit/reporting/serve-page'] }
 const HISTORY = {
   file: 'reporting/page/event-history.js',
-  tests: ['unit/reporting/serve-page / forgets the oldest|never gave'],
+  tests: ['unit/reporting/serve-page / discards the oldest|unknown ids'],
 }
 const SERVER = { file: 'metrics/serve-metrics.js', tests: ['unit/reporting/serve-page', 'unit/metrics/metrics'] }
 
-/** The live page: who may ask for what, and how much it holds. */
+/** The live page: permitted requests, and its limits. */
 export const PAGE: readonly NumberMutation[] = [
   {
     ...GUARD,
@@ -18,7 +18,7 @@ export const PAGE: readonly NumberMutation[] = [
   },
   {
     ...GUARD,
-    name: 'a request that says nothing of its site makes the page compute',
+    name: 'a request without its site makes the page compute',
     find: 'origin !== undefined && origin === `http://${host}`',
     replace: 'origin === undefined || origin === `http://${host}`',
   },
@@ -30,7 +30,7 @@ export const PAGE: readonly NumberMutation[] = [
   },
   {
     ...GUARD,
-    name: 'a refused request makes the page compute all the same',
+    name: 'a rejected request still makes the page compute',
     find: 'if (isOwn)\n            this.#source.look();',
     replace: 'this.#source.look();',
   },
@@ -44,14 +44,14 @@ export const PAGE: readonly NumberMutation[] = [
   {
     ...GUARD,
     file: 'metrics/serve-metrics.js',
-    name: 'a foreign name that means this machine is served',
+    name: 'a foreign name that resolves to this machine is served',
     find: 'if (isLoopback(host) && !isOfThisMachine(request))',
     replace: 'if (false)',
   },
   {
     ...LIMITS,
-    tests: ['unit/reporting/serve-page / so many look'],
-    name: 'one viewer more than allowed looks',
+    tests: ['unit/reporting/serve-page / number of viewers'],
+    name: 'one viewer more than allowed is accepted',
     find: 'this.viewers >=',
     replace: 'this.viewers >',
   },
@@ -65,20 +65,20 @@ export const PAGE: readonly NumberMutation[] = [
   },
   {
     ...HISTORY,
-    name: 'a viewer that comes back gets its last event again',
+    name: 'a reconnecting viewer gets its last event again',
     find: 'number > seen',
     replace: 'number >= seen',
   },
   {
     ...HISTORY,
-    name: 'an event of another server is taken for one of this',
+    name: 'an event id of another server is accepted',
     find: 'if (id?.startsWith(prefix) !== true || ',
     replace: 'if (id === undefined || ',
   },
   {
     ...SERVER,
     tests: ['unit/metrics/metrics'],
-    name: 'a crowd of scrapes counts as a regular one',
+    name: 'concurrent scrapes count as a regular scraper',
     find: 'if (sinceMs > MIN_INTERVAL_MS)',
     replace: 'if (true)',
   },

@@ -11,7 +11,7 @@ const HISTOGRAM = {
 }
 const RECORD = {
   file: 'reporting/sinks/tensorboard/event-file.js',
-  tests: ['unit/reporting/tensorboard / checksums fit'],
+  tests: ['unit/reporting/tensorboard / valid checksums'],
 }
 const IMAGE = {
   file: 'reporting/sinks/tensorboard/images.js',
@@ -19,10 +19,10 @@ const IMAGE = {
 }
 const SCALARS = {
   file: 'reporting/sinks/tensorboard/tensorboard-report.js',
-  tests: ['unit/reporting/tensorboard / checksums fit'],
+  tests: ['unit/reporting/tensorboard / valid checksums'],
 }
 
-/** What people and programs are told of a run. */
+/** Reports of a run to users and programs. */
 export const REPORTING: readonly NumberMutation[] = [
   {
     ...RATE,
@@ -38,13 +38,13 @@ export const REPORTING: readonly NumberMutation[] = [
   },
   {
     ...RATE,
-    name: 'the time left is the time since the begin',
+    name: 'the remaining time is the elapsed time',
     find: '(this.#totalSteps - this.#step) * this.#stepMs',
     replace: 'this.#step * this.#stepMs',
   },
   {
     ...RATE,
-    name: 'the rate of a run is that of its second step for long',
+    name: 'the rate of a run follows its second step for too long',
     find: 'Math.max(MIN_WEIGHT, 1 / (step - 1))',
     replace: '(step === 2 ? 1 : MIN_WEIGHT)',
   },
@@ -68,7 +68,7 @@ export const REPORTING: readonly NumberMutation[] = [
   },
   {
     ...TIMELINE,
-    name: 'the page shows loss and accuracy of an evaluation in each other’s place',
+    name: 'the page swaps loss and accuracy of an evaluation',
     find: 'const point = { split, step, epoch: event.epoch, loss, accuracy,',
     replace: 'const point = { split, step, epoch: event.epoch, loss: accuracy, accuracy: loss,',
   },
@@ -118,14 +118,14 @@ export const REPORTING: readonly NumberMutation[] = [
   {
     ...TABLE,
     file: 'shared/units.js',
-    name: 'a share of 55 % is told as 0.55 %',
+    name: 'a share of 55 % is shown as 0.55 %',
     find: '(100 * share).toFixed(1)',
     replace: 'share.toFixed(2)',
   },
   {
     ...TABLE,
     file: 'shared/units.js',
-    name: 'minutes are told as hours',
+    name: 'minutes are shown as hours',
     find: 'if (whole < 3600)',
     replace: 'if (whole < 60)',
   },

@@ -5,7 +5,7 @@ const SAFETENSORS_MODEL = { file: 'exports/safetensors-model.js', tests: ['unit/
 const LAYERS = { file: 'exports/layers-model.js', tests: ['unit/exports/saved-model'] }
 const METADATA = { file: 'exports/model-metadata.js', tests: ['unit/exports/saved-model'] }
 
-/** Files of weights, and what they say of themselves. */
+/** Files of weights, and their metadata. */
 export const SAVED_MODELS: readonly NumberMutation[] = [
   {
     ...SAFETENSORS,
@@ -22,7 +22,7 @@ export const SAVED_MODELS: readonly NumberMutation[] = [
   },
   {
     ...SAFETENSORS,
-    name: 'safetensors say that they are float64',
+    name: 'safetensors declare float64',
     find: "dtype: 'F32', shape",
     replace: "dtype: 'F64', shape",
   },
@@ -40,7 +40,7 @@ export const SAVED_MODELS: readonly NumberMutation[] = [
   },
   {
     ...SAFETENSORS_MODEL,
-    name: 'the tensors of safetensors stand in another order than the weights',
+    name: 'the tensors of safetensors are in another order than the weights',
     find: 'const tensors = model.layout.tensors.map(',
     replace: 'const tensors = model.layout.tensors.toReversed().map(',
   },
@@ -53,37 +53,37 @@ export const SAVED_MODELS: readonly NumberMutation[] = [
   },
   {
     ...LAYERS,
-    name: 'the tensors of weights.bin stand in another order than the manifest says',
+    name: 'the tensors of weights.bin are in another order than in the manifest',
     find: 'weights: layout.tensors.map(',
     replace: 'weights: layout.tensors.toReversed().map(',
   },
   {
     ...LAYERS,
-    name: 'weights.bin is said to be int32',
+    name: 'weights.bin is declared as int32',
     find: "dtype: 'float32'",
     replace: "dtype: 'int32'",
   },
   {
     ...METADATA,
-    name: 'a saved model says that pixels go in as they are',
+    name: 'a saved model declares unscaled pixels as input',
     find: 'scale: 1 / 255',
     replace: 'scale: 1',
   },
   {
     ...METADATA,
-    name: 'a saved model says the width for the height',
+    name: 'a saved model states the width as the height',
     find: 'const [height, width, channels] = model.inputShape;',
     replace: 'const [width, height, channels] = model.inputShape;',
   },
   {
     ...METADATA,
-    name: 'a saved model says that it gives logits',
+    name: 'a saved model declares logits as output',
     find: "=== 'softmax' ? 'probabilities' : 'logits'",
     replace: "=== 'softmax' ? 'logits' : 'probabilities'",
   },
   {
     ...METADATA,
-    name: 'a saved model says its step as one less',
+    name: 'a saved model states its step as one less',
     find: '        step,\n',
     replace: '        step: step - 1,\n',
   },
@@ -96,7 +96,7 @@ export const SAVED_MODELS: readonly NumberMutation[] = [
   {
     file: 'exports/run-models.js',
     tests: ['unit/exports/saved-model'],
-    name: 'a saved model says its loss for its accuracy',
+    name: 'a saved model states its loss as its accuracy',
     find: 'validationAccuracy: validation.accuracy',
     replace: 'validationAccuracy: validation.loss',
   },

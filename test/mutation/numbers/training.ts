@@ -7,7 +7,7 @@ const POOL = { file: 'coordinator/pool-gradient-source.js', tests: ['unit/traini
 const RESULT = { file: 'training/first-bad-value.js', tests: ['unit/training/first-bad-value'] }
 const BEST = { file: 'training/best-weights.js', tests: ['unit/training/best-weights'] }
 
-/** What a run does when, and which weights it names. */
+/** The order of a run, and the weights that it reports. */
 export const TRAINING: readonly NumberMutation[] = [
   {
     ...RUN,
@@ -48,13 +48,13 @@ export const TRAINING: readonly NumberMutation[] = [
   },
   {
     ...RUN,
-    name: 'the test is said to be of the last weights',
+    name: 'the test is reported for the last weights',
     find: "this.#evaluate('test', best.step)",
     replace: "this.#evaluate('test', state.step)",
   },
   {
     ...RUN,
-    name: 'the best weights are written over by later steps',
+    name: 'the best weights are overwritten by later steps',
     find: 'weights: state.weights.slice(), validation',
     replace: 'weights: state.weights, validation',
   },
@@ -126,7 +126,7 @@ export const TRAINING: readonly NumberMutation[] = [
   },
   {
     ...RESULT,
-    name: 'a gradient that is no number is taken',
+    name: 'a NaN gradient is accepted',
     find: '!(Math.abs(vector[index]) <= ABSURD)',
     replace: 'Math.abs(vector[index]) > ABSURD',
   },
@@ -151,7 +151,7 @@ export const TRAINING: readonly NumberMutation[] = [
   },
   {
     ...BEST,
-    name: 'a loss that is no number is as good as any',
+    name: 'a NaN loss ranks as equal to any other',
     find: 'if (isNumber !== wasNumber)',
     replace: 'if (false)',
   },

@@ -1,18 +1,18 @@
 import type { NumberMutation } from '../mutation.js'
 
 const SHARD = { file: 'worker/shard-computer.js', tests: ['unit/worker/shard-computer'] }
-const OFFLINE = { file: 'tensorflow/inference/evaluate-model.js', tests: ['unit/tensorflow/inspect-model / measured'] }
+const OFFLINE = { file: 'tensorflow/inference/evaluate-model.js', tests: ['unit/tensorflow/inspect-model / evaluated'] }
 const THREAD = {
   file: 'worker/compute-thread-entry.js',
-  tests: ['unit/worker/compute-thread / shards that a lease names'],
+  tests: ['unit/worker/compute-thread / shards of a lease'],
 }
 const LEASES = { file: 'worker/worker-leases.js', tests: ['unit/worker/worker-leases'] }
 
-/** What a worker computes for a lease, and what `convoy eval` and `convoy predict` compute. */
+/** Computations of a worker for a lease, and of `convoy eval` and `convoy predict`. */
 export const WORKER: readonly NumberMutation[] = [
   {
     ...SHARD,
-    name: 'a worker augments as in the first epoch for ever',
+    name: 'a worker augments as in the first epoch in all epochs',
     find: 'this.#augmentation, epochs[index], samples[index])',
     replace: 'this.#augmentation, 0, samples[index])',
   },
@@ -111,7 +111,7 @@ export const WORKER: readonly NumberMutation[] = [
   },
   {
     ...LEASES,
-    name: 'a worker takes older weights for newer ones',
+    name: 'a worker accepts older weights as newer ones',
     find: 'if (version <= this.#weightsVersion)',
     replace: 'if (false)',
   },

@@ -30,12 +30,12 @@ async function config(flags: RunConfigFlags, environment: NodeJS.ProcessEnv = {}
 
 describe('configuration', () => {
   for (const recipe of Object.keys(RECIPES)) {
-    it(`recipe ${recipe} is sound`, async () => {
+    it(`accepts the recipe ${recipe}`, async () => {
       await config({ recipe })
     })
   }
 
-  it('defaults < file < environment < flags < --set', async () => {
+  it('gives precedence in the order defaults < file < environment < flags < --set', async () => {
     const yaml = file('seed: 2\nepochs: 2\nbatchSize: 64\nlabelSmoothing: 0.2\nnetwork:\n  reg: 0.5\n')
     const environment = { CONVOY_EPOCHS: '3', CONVOY_BATCH_SIZE: '96', CONVOY_LABEL_SMOOTHING: '0.3' }
     const resolved = await config(
@@ -55,7 +55,7 @@ describe('configuration', () => {
     )
   })
 
-  it('names the origin of an unknown recipe, and the run after the recipe', async () => {
+  it('reports the origin of an unknown recipe, and falls back to the recipe quick', async () => {
     const yaml = file('recipe: 5\n')
     assert.match((await runConfigFrom({ recipe: 'a' }, { CONVOY_RECIPE: 'b' })).problems[0]!, /^--recipe: .*"a"/)
     assert.match((await runConfigFrom({ config: yaml }, { CONVOY_RECIPE: 'b' })).problems[0]!, /^CONVOY_RECIPE: .*"b"/)
@@ -64,7 +64,7 @@ describe('configuration', () => {
     assert.equal((await runConfigFrom({}, {})).recipe, 'quick')
   })
 
-  it('takes the network and the recipe seed, which are called wide8 now', async () => {
+  it('accepts seed, the former name of the recipe and the network wide8', async () => {
     const former = await runConfigFrom({ recipe: 'seed' }, {})
     assert.equal(former.recipe, 'wide8')
     assert.deepEqual(former.config, await config({ recipe: 'wide8' }))
@@ -72,31 +72,31 @@ describe('configuration', () => {
     assert.equal((await config({ config: network })).network.name, 'wide8')
   })
 
-  it('that is printed can be given back', async () => {
+  it('resolves a printed configuration to itself', async () => {
     const first = await config({ recipe: 'resnet18', seed: '9' })
     assert.deepEqual(await config({ config: file(JSON.stringify(first)) }), first)
   })
 
-  it('of another optimizer or schedule begins with its own defaults and keeps the learning rate', async () => {
+  it('takes the defaults of another optimizer or schedule, and keeps the learning rate', async () => {
     const resolved = await config({ optimizer: 'adamw', schedule: 'step', set: ['schedule.factor=0.5'] })
     assert.equal(resolved.optimizer.kind, 'adamw')
     assert.deepEqual(resolved.schedule, { kind: 'step', initial: 0.8, milestones: [0.5, 0.75], factor: 0.5 })
     assert.deepEqual(((await config({ learningRate: '0.7' })).schedule as { peak: number }).peak, 0.7)
   })
 
-  it('names the recipe in a file', async () => {
+  it('reads the recipe from a file', async () => {
     assert.equal((await config({ config: file('recipe: resnet20\n') })).network.name, 'resnet20')
   })
 })
 
-describe('mistakes', () => {
+describe('invalid configuration', () => {
   const problems = async (flags: RunConfigFlags, environment: NodeJS.ProcessEnv = {}): Promise<readonly string[]> => {
     const resolved = await runConfigFrom(flags, environment)
     assert.equal(resolved.config, undefined)
     return resolved.problems
   }
 
-  it('are told all at once, each with the flag, variable or key that it came from', async () => {
+  it('reports all problems at once, each with its flag, variable or key', async () => {
     const found = await problems(
       {
         config: file('sede: 1\nnetwork:\n  reg: -1\n'),
@@ -121,7 +121,7 @@ describe('mistakes', () => {
     }
   })
 
-  it('that would change the prototype of everything are unknown settings', async () => {
+  it('treats __proto__ as an unknown setting, and leaves Object.prototype unchanged', async () => {
     const found = await problems({
       set: ['__proto__.seed=3', 'network.__proto__.reg=1'],
       config: file('__proto__: {a: 1}\n'),
@@ -131,32 +131,32 @@ describe('mistakes', () => {
     assert.equal(Reflect.get({}, 'seed'), undefined)
   })
 
-  it('batch that is no multiple of the shard names one that is', async () => {
+  it('proposes a valid batch size where the given one is no multiple of the shard size', async () => {
     assert.match((await problems({ batchSize: '100' }))[0]!, /--batch-size 100.*96/)
   })
 
-  it('shard size that cannot be is told once', async () => {
+  it('reports an invalid shard size once', async () => {
     assert.equal((await problems({ shardSize: '0' })).length, 1)
   })
 
-  it('in an object that was given whole name who gave it', async () => {
+  it('reports the flag that set an object with an invalid field', async () => {
     assert.match(
       (await problems({ set: ['augmentation={zoom: 2}'] }))[0]!,
       /^--set augmentation=.*\(augmentation\.zoom\)/,
     )
   })
 
-  it('unknown recipe lists the recipes', async () => {
+  it('lists the recipes for an unknown one', async () => {
     assert.match((await problems({ recipe: 'fast' }))[0]!, /quick, resnet20/)
   })
 
-  it('files that are not there, no YAML or no settings', async () => {
+  it('rejects a file that is missing, is not YAML or holds no settings', async () => {
     assert.match((await problems({ config: path.join(scratch, 'none.yaml') }))[0]!, /no such file/)
     assert.match((await problems({ config: file('a: [') }))[0]!, /run\.yaml/)
     assert.match((await problems({ config: file('just words') }))[0]!, /no settings/)
   })
 
-  it('of a run are told together with those of its configuration', async () => {
+  it('reports problems of the run together with those of its configuration', async () => {
     const flags = { epochs: '0', workers: '0', name: 'a/b', listen: 'x', adminListen: 'x', metricsListen: 'x' }
     const command = addRunFlags(new Command('train'), { listen: '', adminListen: '', metricsListen: '' })
     await assert.rejects(readRunFlags(flags, command), (error: ConvoyError) => {

@@ -23,17 +23,17 @@ function convoy(args: readonly string[], environment: NodeJS.ProcessEnv = {}): S
   })
 }
 
-/** One report with one line for each, and nothing made. */
-function assertRefused({ status, stderr, stdout }: SpawnSyncReturns<string>, problems: readonly RegExp[]): void {
+/** Asserts one report with one line per problem, and that no file was written. */
+function assertRejected({ status, stderr, stdout }: SpawnSyncReturns<string>, problems: readonly RegExp[]): void {
   assert.equal(status, 2, stderr)
   assert.equal(stdout, '')
   const lines = stderr.split('\n').filter((line) => /^(✖| {2})/.test(line))
-  const told = problems.length === 1 ? lines : lines.slice(1)
+  const reported = problems.length === 1 ? lines : lines.slice(1)
   if (problems.length > 1) assert.equal(lines[0], `✖ ${problems.length} problems:`, stderr)
-  assert.equal(told.length, problems.length, stderr)
+  assert.equal(reported.length, problems.length, stderr)
   for (const problem of problems)
     assert.ok(
-      told.some((line) => problem.test(line)),
+      reported.some((line) => problem.test(line)),
       `${problem} in ${stderr}`,
     )
   assert.deepEqual(
@@ -42,7 +42,7 @@ function assertRefused({ status, stderr, stdout }: SpawnSyncReturns<string>, pro
   )
 }
 
-describe('fault 52: all problems are reported at once, and nothing is written to disk', () => {
+describe('fault 52: every command reports all problems at once and writes nothing to disk', () => {
   writeFileSync(path.join(scratch, 'run.yaml'), 'recipe: fasst\nsede: 1\nnetwork:\n  reg: .nan\nlabelSmoothing: {}\n')
   const flags = [
     ...[
@@ -84,19 +84,19 @@ describe('fault 52: all problems are reported at once, and nothing is written to
     /CONVOY_SEED: /,
   ]
 
-  it('by the coordinator', () => {
-    assertRefused(convoy(['coordinator', ...flags], environment), problems)
+  it('coordinator', () => {
+    assertRejected(convoy(['coordinator', ...flags], environment), problems)
   })
 
-  it('by train, with its further flags', () => {
+  it('train, with its additional flags', () => {
     const more = [/'tpu' from env 'CONVOY_DEVICE'/, /--workers: /]
-    const refused = convoy(['train', '--workers', 'x', ...flags], { ...environment, CONVOY_DEVICE: 'tpu' })
-    assertRefused(refused, [...problems, ...more])
+    const rejected = convoy(['train', '--workers', 'x', ...flags], { ...environment, CONVOY_DEVICE: 'tpu' })
+    assertRejected(rejected, [...problems, ...more])
   })
 
-  it('by a worker, which cannot join port 0', () => {
+  it('worker and status, which also reject port 0', () => {
     const args = ['--join', 'host:0', '--nme', 'x', '--patience', 'x', '--metrics-listen', 'q', '--name', '\u001b']
-    assertRefused(convoy(['worker', ...args], { CONVOY_DEVICE: 'tpu' }), [
+    assertRejected(convoy(['worker', ...args], { CONVOY_DEVICE: 'tpu' }), [
       /--join host:0: nothing listens on port 0/,
       /unknown option '--nme'\. Did you mean --name\?/,
       /'--patience <seconds>' argument 'x'/,
@@ -104,39 +104,41 @@ describe('fault 52: all problems are reported at once, and nothing is written to
       /--name: .*U\+001B/,
       /'tpu' from env 'CONVOY_DEVICE'/,
     ])
-    assertRefused(convoy(['status', '--admin', '127.0.0.1:0']), [/--admin 127\.0\.0\.1:0: nothing listens on port 0/])
+    assertRejected(convoy(['status', '--admin', '127.0.0.1:0']), [/--admin 127\.0\.0\.1:0: nothing listens on port 0/])
   })
 
-  it('by commands that start no run', () => {
-    assertRefused(convoy(['simulate', '--from', 'none', '--jitter', '5', '--stebs', '3']), [
+  it('simulate, bench, config show and predict', () => {
+    assertRejected(convoy(['simulate', '--from', 'none', '--jitter', '5', '--stebs', '3']), [
       /--from none/,
       /--jitter: /,
       /'--stebs'\. Did you mean --steps\?/,
     ])
-    assertRefused(convoy(['bench', 'engine', '--rounds', '0', '--steps', 'x', '--nonsense']), [
+    assertRejected(convoy(['bench', 'engine', '--rounds', '0', '--steps', 'x', '--nonsense']), [
       /'--rounds <number>' argument '0'/,
       /'--steps <number>' argument 'x'/,
       /'--nonsense'/,
     ])
-    assertRefused(convoy(['config', 'show', '--epochs', '0', '--config', 'none.yaml', '--jsn']), [
+    assertRejected(convoy(['config', 'show', '--epochs', '0', '--config', 'none.yaml', '--jsn']), [
       /--epochs 0/,
       /--config none\.yaml: there is no such file/,
       /Did you mean --json\?/,
     ])
-    assertRefused(convoy(['predict']), [/argument 'run'/, /argument 'images'/])
+    assertRejected(convoy(['predict']), [/argument 'run'/, /argument 'images'/])
   })
 
-  it('by two ways to start workers at once, and by one that does not exist', () => {
-    assertRefused(convoy(['train', '--launcher', 'processes', '--standalone']), [/--standalone and --launcher exclude/])
-    assertRefused(convoy(['train', '--launcher', 'slurm']), [/'slurm' is invalid.*processes, standalone/])
-    assertRefused(convoy(['train', '--launcher', 'standalone', '--workers', '2']), [/--standalone and --workers/])
+  it('train with conflicting launch flags or an unknown launcher', () => {
+    assertRejected(convoy(['train', '--launcher', 'processes', '--standalone']), [
+      /--standalone and --launcher exclude/,
+    ])
+    assertRejected(convoy(['train', '--launcher', 'slurm']), [/'slurm' is invalid.*processes, standalone/])
+    assertRejected(convoy(['train', '--launcher', 'standalone', '--workers', '2']), [/--standalone and --workers/])
   })
 
-  it('also a data set that is there and none', () => {
-    assertRefused(convoy(['train', '--data', '.']), [/holds no data set/])
+  it('train with a directory that holds no data set', () => {
+    assertRejected(convoy(['train', '--data', '.']), [/holds no data set/])
   })
 
-  it('also more workers than open files permit', () => {
+  it('train with more workers than the limit of open files permits', () => {
     const script = `ulimit -n 100; exec "$0" "$@"`
     const args = ['train', '--workers', '50', '--max-workers', '90', '--seed', 'x']
     const { status, stderr } = spawnSync('sh', ['-c', script, process.execPath, CONVOY, ...args], {
@@ -150,8 +152,8 @@ describe('fault 52: all problems are reported at once, and nothing is written to
   })
 })
 
-describe('an environment variable that nothing reads', () => {
-  it('is named if it resembles a setting, and only then', () => {
+describe('an unused CONVOY_ environment variable', () => {
+  it('is reported only if its name resembles a setting', () => {
     const environment = { CONVOY_BATCHSIZE: '3', CONVOY_WORKERS: '4', CONVOY_PORT: 'tcp://10.0.0.1:7700' }
     const { stderr } = convoy(['train', '--epochs', '0'], environment)
     assert.match(stderr, /CONVOY_BATCHSIZE in the environment has no effect; did you mean CONVOY_BATCH_SIZE\?/)
@@ -163,8 +165,8 @@ describe('an environment variable that nothing reads', () => {
 describe('two listeners on one port', () => {
   const loopback = { listen: '127.0.0.1:0', adminListen: '127.0.0.1:0', metricsListen: '127.0.0.1:0', insecure: false }
 
-  it('are refused, whatever their hosts are called', () => {
-    assertRefused(convoy(['coordinator', '--listen', '127.0.0.1:7801', '--admin-listen', '127.0.0.1:7801']), [
+  it('are rejected, also when the hosts are written differently', () => {
+    assertRejected(convoy(['coordinator', '--listen', '127.0.0.1:7801', '--admin-listen', '127.0.0.1:7801']), [
       /--listen 127\.0\.0\.1:7801 and --admin-listen 127\.0\.0\.1:7801 are the same port/,
     ])
     const named = { ...loopback, adminListen: 'localhost:80', metricsListen: '127.0.0.1:80' }
@@ -173,7 +175,7 @@ describe('two listeners on one port', () => {
     assert.equal(addressProblems(everywhere).length, 1)
   })
 
-  it('are allowed on two addresses, and on any free port', () => {
+  it('are allowed on different addresses, and for port 0', () => {
     assert.deepEqual(addressProblems(loopback), [])
     assert.deepEqual(addressProblems({ ...loopback, listen: '127.0.0.1:80', adminListen: '127.0.0.2:80' }), [])
   })

@@ -8,8 +8,8 @@ const request = (fingerprint: string, protocol = PROTOCOL_VERSION) => ({
   device: { kind: 'cpu', name: 'a CPU', tensorflowVersion: '2', fingerprint },
 })
 
-describe('a device', () => {
-  it('whose bits may differ is admitted until a result counted, and never after', () => {
+describe('admission of a device', () => {
+  it('accepts another fingerprint until the first result counts, and rejects it afterwards', () => {
     const admission = new Admission(false)
     const [first, second] = [request('f'), request('g')].map((one) => admission.check(one).device)
     assert.equal(admission.counted(second!), true)
@@ -22,7 +22,7 @@ describe('a device', () => {
     assert.ok(mixed.computesAlike(first!))
   })
 
-  it('of another version of the protocol is refused, older or newer', () => {
+  it('rejects an older or a newer version of the protocol', () => {
     for (const protocol of [PROTOCOL_VERSION - 1, PROTOCOL_VERSION + 1])
       assert.throws(() => new Admission(true).check(request('f', protocol)), /run the same version of Convoy/)
   })

@@ -18,11 +18,11 @@ import { OpenConnections } from '../../../src/shared/protocol/open-connections.j
 import { Control, Data, SESSION_KEY, WORKER_KEY } from '../../../src/shared/protocol/services.js'
 import { until } from '../../support/until.js'
 
-// The coordinator's services on a real listener, and a worker of which only the messages are there.
+// The coordinator's services on a real listener. The workers send messages but compute nothing.
 
 const DEVICE = { kind: 'cpu', name: 'none', tensorflowVersion: '0', fingerprint: 'f' }
 
-describe('the coordinator says why a worker left', () => {
+describe('the coordinator reports why a worker left', () => {
   const events: RunEvent[] = []
   const pool = new WorkerPool({
     ...{ observer: (event) => events.push(event), limits: DEFAULT_LIMITS, auditEvery: 0, maxWorkers: 4 },
@@ -52,7 +52,7 @@ describe('the coordinator says why a worker left', () => {
       dataService(pool, new WeightsStore(), 'a'.repeat(64), undefined, () => undefined),
     )
     listener = await listen(server, '127.0.0.1:0', '--listen', connections)
-    // Something to compute, so that leases are given.
+    // A task, so that the pool grants leases.
     pool
       .compute(
         {
@@ -69,7 +69,7 @@ describe('the coordinator says why a worker left', () => {
     listener.close()
   })
 
-  /** Joins, opens all streams and says that it is ready. */
+  /** Joins, opens all streams and reports ready. */
   async function worker(name: string) {
     const credentials = grpc.credentials.createInsecure()
     const control = new Control(listener.address, credentials)
@@ -87,41 +87,41 @@ describe('the coordinator says why a worker left', () => {
     for (const stream of [work, results]) stream.on('error', () => undefined)
     work.write({ ready: {} })
     const lease = once(work, 'data')
-    return { id: reply.worker, work, results, lease, reasonItLeft: () => reasonItLeft(reply.worker) }
+    return { id: reply.worker, work, results, lease, departureReason: () => departureReason(reply.worker) }
   }
 
-  async function reasonItLeft(id: number): Promise<string> {
+  async function departureReason(id: number): Promise<string> {
     const left = (): RunEvent | undefined =>
       events.find((event) => event.kind === 'worker-left' && event.worker.id === id)
     await until('its departure', () => left() !== undefined)
     return (left() as Extract<RunEvent, { kind: 'worker-left' }>).reason
   }
 
-  it('that sent a message which makes no sense', async () => {
-    const { work, lease, reasonItLeft } = await worker('a')
+  it('after an unexpected message', async () => {
+    const { work, lease, departureReason } = await worker('a')
     await lease
     work.write({ ready: {} })
-    assert.equal(await reasonItLeft(), 'sent a message that makes no sense')
+    assert.equal(await departureReason(), 'sent a message that makes no sense')
   })
 
-  it('whose connection for results is lost before the other one', async () => {
-    const { results, lease, reasonItLeft } = await worker('b')
+  it('after only its result stream is lost', async () => {
+    const { results, lease, departureReason } = await worker('b')
     await lease
-    // The answer proves that it is open.
+    // The reply proves that the stream is open.
     results.write(sharedChunk(1_000_000, 4))
     await once(results, 'data')
     results.cancel()
-    assert.equal(await reasonItLeft(), 'connection lost')
+    assert.equal(await departureReason(), 'connection lost')
   })
 
-  it('that says it shares a result, and does not', async () => {
-    const { results, lease, reasonItLeft } = await worker('c')
+  it('after a shared result that does not exist', async () => {
+    const { results, lease, departureReason } = await worker('c')
     const [message] = (await lease) as [{ lease: { lease: number } }]
     results.write(sharedChunk(message.lease.lease, 4))
-    assert.equal(await reasonItLeft(), 'sent a malformed result')
+    assert.equal(await departureReason(), 'sent a malformed result')
   })
 
-  it('that calls without the secret of the worker it says it is', async () => {
+  it('and rejects a call without the secret of the worker', async () => {
     const credentials = grpc.credentials.createInsecure()
     const [control, data] = [new Control(listener.address, credentials), new Data(listener.address, credentials)]
     clients.push(control, data)
@@ -130,12 +130,12 @@ describe('the coordinator says why a worker left', () => {
     metadata.set(WORKER_KEY, String(joined.id))
     metadata.set(SESSION_KEY, 'ab'.repeat(16))
     for (const stream of [control.work(metadata), data.results(metadata)]) {
-      // Its status comes after what it has to read.
+      // The status arrives only after the stream has been read.
       stream.resume()
       const [error] = (await once(stream, 'error')) as [grpc.ServiceError]
       assert.match(error.details, /^Not a worker of this run/)
     }
     joined.work.cancel()
-    assert.equal(await joined.reasonItLeft(), 'connection lost')
+    assert.equal(await joined.departureReason(), 'connection lost')
   })
 })

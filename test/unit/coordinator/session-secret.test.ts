@@ -6,12 +6,12 @@ describe('the secret of a worker', () => {
   const secret = new SessionSecret()
   const { hex } = secret
 
-  it('is taken when it is right', () => {
+  it('is accepted when it is correct', () => {
     assert.match(hex, /^[0-9a-f]{32}$/)
     assert.ok(secret.matches(hex))
   })
 
-  it('is refused when one bit of it is wrong, wherever', () => {
+  it('is rejected when any one bit differs', () => {
     for (let digit = 0; digit < hex.length; digit++)
       for (const bit of [1, 2, 4, 8]) {
         const other = (parseInt(hex[digit]!, 16) ^ bit).toString(16)
@@ -19,7 +19,7 @@ describe('the secret of a worker', () => {
       }
   })
 
-  it('is refused when it is cut, longer, reversed, or that of another worker', () => {
+  it('is rejected when it is truncated, extended, reversed, or the secret of another worker', () => {
     const reversed = Buffer.from(hex, 'hex').reverse().toString('hex')
     const near = [
       '',

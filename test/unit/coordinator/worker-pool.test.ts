@@ -7,7 +7,7 @@ import { PROTOCOL_VERSION } from '../../../src/shared/protocol/messages.js'
 
 const DEVICE = { kind: 'cpu', name: 'none', tensorflowVersion: '0', fingerprint: 'f' }
 
-/** A pool that audits every lease, with ready workers; and the leases that each worker was sent. */
+/** A pool of ready workers that audits every lease, and the leases sent to each worker. */
 function auditingPool(...names: string[]) {
   const pool = new WorkerPool({
     ...{ observer: () => undefined, limits: DEFAULT_LIMITS, auditEvery: 1, maxWorkers: names.length },
@@ -35,8 +35,8 @@ const TASK: PoolTask = {
   ...{ describeIndex: () => '', describeShards: () => '' },
 }
 
-describe('a result that waits for its audit', () => {
-  it('stays in place when its worker reports the same lease as failed', async () => {
+describe('worker pool: a result that waits for its audit', () => {
+  it('is kept when its worker reports the same lease as failed', async () => {
     const { pool, workers, leaseOf } = auditingPool('a', 'b')
     const [a, b] = workers as [number, number]
     const sum = pool.compute(TASK, new AbortController().signal)
@@ -45,12 +45,12 @@ describe('a result that waits for its audit', () => {
     assert.equal(pool.result(b, leaseOf(b), Float32Array.of(1, 2)), undefined)
     const vector = await sum
     assert.deepEqual([...vector], [1, 2])
-    // Memory that was given back twice would be handed out while the sum still uses it.
+    // Memory released twice would be reused while the sum still reads it.
     assert.notEqual(pool.vectors.take(2), vector)
     assert.notEqual(pool.vectors.take(2), vector)
   })
 
-  it('stays in place when its worker sends a second result of the same lease', async () => {
+  it('is kept when its worker sends a second result of the same lease', async () => {
     const { pool, workers, leaseOf } = auditingPool('a', 'b')
     const [a, b] = workers as [number, number]
     const sum = pool.compute(TASK, new AbortController().signal)

@@ -22,16 +22,16 @@ function draw(
   return out
 }
 
-/** Rotation (degrees), zoom and mirroring that a transform's matrix [[a0, a1], [b0, b1]] is made of. */
-function takeApart([a0, a1, , b0, b1]: Float32Array): { degrees: number; zoom: number; mirrored: boolean } {
+/** Rotation (degrees), zoom and mirroring of a transform's matrix [[a0, a1], [b0, b1]]. */
+function decompose([a0, a1, , b0, b1]: Float32Array): { degrees: number; zoom: number; mirrored: boolean } {
   const degrees = (Math.atan2(b0!, b1!) * 180) / Math.PI
   return { degrees, zoom: Math.sqrt(b0! ** 2 + b1! ** 2), mirrored: a0! * b1! - a1! * b0! < 0 }
 }
 
 describe('drawn transforms', () => {
-  const drawn = Array.from({ length: 20_000 }, (_, sample) => takeApart(draw(1, 0, sample)))
+  const drawn = Array.from({ length: 20_000 }, (_, sample) => decompose(draw(1, 0, sample)))
 
-  it('rotate within 20 degrees and zoom within 10 %, and use all of both ranges', () => {
+  it('cover rotations within 20 degrees and zooms within 10 %', () => {
     const degrees = drawn.map((transform) => transform.degrees)
     const zooms = drawn.map((transform) => transform.zoom)
     assert.ok(Math.max(...degrees.map(Math.abs)) <= 20 + 1e-4)
@@ -49,14 +49,14 @@ describe('drawn transforms', () => {
     assert.ok(Math.abs(share - 0.5) < 4 * Math.sqrt(0.25 / drawn.length), String(share))
   })
 
-  it('depend on seed, epoch and sample, and on nothing that was drawn before', () => {
+  it('depend only on seed, epoch and sample, not on earlier draws', () => {
     const first = draw(1, 2, 3)
     draw(9, 9, 9)
     assert.deepEqual(draw(1, 2, 3), first)
     for (const other of [draw(2, 2, 3), draw(1, 3, 3), draw(1, 2, 4)]) assert.notDeepEqual(other, first)
   })
 
-  it('leave the centre where it is, also of an image that is no square', () => {
+  it('leave the centre in place, also in images that are not square', () => {
     for (const image of [IMAGE, { height: 8, width: 33 }]) {
       const [x, y] = [(image.width - 1) / 2, (image.height - 1) / 2]
       for (let sample = 0; sample < 100; sample++) {
@@ -67,7 +67,7 @@ describe('drawn transforms', () => {
     }
   })
 
-  it('are the identity when everything is switched off', () => {
+  it('are the identity when augmentation is off', () => {
     const off = draw(1, 0, 0, { horizontalFlip: false, rotationDegrees: 0, zoom: 0 })
     // Adding 0 turns -0 into 0.
     assert.deepEqual(
@@ -76,7 +76,7 @@ describe('drawn transforms', () => {
     )
   })
 
-  it('are written where they are asked for', () => {
+  it('are written at the given offset', () => {
     const out = new Float32Array(3 * TRANSFORM_LENGTH)
     drawTransform(out, TRANSFORM_LENGTH, config, IMAGE, augmentationRandom(1), 2, 3)
     assert.deepEqual(out.subarray(TRANSFORM_LENGTH, 2 * TRANSFORM_LENGTH), draw(1, 2, 3))

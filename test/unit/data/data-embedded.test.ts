@@ -9,7 +9,7 @@ import { tinyDataset } from '../../support/tiny-dataset.js'
 import { killLaunches, Launch } from '../../support/launch.js'
 
 describe('the embedded CIFAR-10', () => {
-  it('decodes to the published pixels: this fingerprint may not change', async () => {
+  it('decodes to the published pixels, with a fixed fingerprint', async () => {
     const fingerprint = await ensureEmbeddedDataset(() => undefined)
     assert.equal(fingerprint, '92e717cb0d7787b235f05e3256299dc22211cbfca66cdbf2bbca42a07d1d8670')
     await verifyPackedDataset(fingerprint)
@@ -27,7 +27,7 @@ describe('the embedded CIFAR-10', () => {
     )
   })
 
-  it('is not decoded for a run on another data set', async () => {
+  it('is not decoded by a run on another data set', async () => {
     const tiny = tinyDataset()
     after(() => {
       killLaunches()

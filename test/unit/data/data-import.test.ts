@@ -57,7 +57,7 @@ const failsWith =
     return true
   }
 
-/** A directory of its own with these files. */
+/** A new directory with these files. */
 function directoryOf(files: Record<string, Buffer>): string {
   const directory = mkdtempSync(path.join(scratch, 'source-'))
   for (const [name, bytes] of Object.entries(files)) {
@@ -80,8 +80,8 @@ function idx(magic: number, dimensions: number[], bytes: number[]): Buffer {
   return Buffer.concat([header, Buffer.from(bytes)])
 }
 
-/** What failed imports may not leave: anything but whole data sets. */
-function assertNothingHalfWritten(): void {
+/** Asserts that failed imports left no partial data set. */
+function assertNoPartialDataset(): void {
   const names = readdirSync(datasetsDirectory()).filter((name) => name !== 'sources')
   assert.ok(
     names.every((name) => /^[0-9a-f]{64}$/.test(name)),
@@ -89,8 +89,8 @@ function assertNothingHalfWritten(): void {
   )
 }
 
-describe('image folders', () => {
-  it('are decoded to their pixels, classes by directory, train and test pooled', async () => {
+describe('import of image folders', () => {
+  it('decodes the pixels, takes classes from directories, and pools train and test', async () => {
     const source = directoryOf({
       'train/cat/a.png': await image(200),
       'train/dog/a.png': await image(100),
@@ -108,7 +108,7 @@ describe('image folders', () => {
     assert.equal((await openDataset(fingerprint.slice(0, 10))).fingerprint, fingerprint)
   })
 
-  it('give the same fingerprint as a directory and as a tar.gz', async () => {
+  it('gives a directory and its tar.gz the same fingerprint', async () => {
     const files = { 'a/1.png': await image(1), 'b/1.png': await image(2), 'b/2.png': await image(3) }
     const fromDirectory = await importDataset(directoryOf(files), { name: 'x', report })
     const archive = path.join(scratch, 'images.tar.gz')
@@ -119,14 +119,14 @@ describe('image folders', () => {
     assert.equal((await importDataset(archive, { report })).fingerprint, fromDirectory.fingerprint)
   })
 
-  it('of mixed sizes want one with --size, and get it', async () => {
+  it('requires --size for images of mixed sizes, and scales them to it', async () => {
     const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(2, 16, 12) })
     await assert.rejects(importDataset(source, { report }), failsWith('data', /b\/1\.png/, /--size/))
     const info = await importDataset(source, { report, size: { height: 10, width: 12 } })
     assert.deepEqual([info.height, info.width], [10, 12])
   })
 
-  it('of another ratio are cut at the centre, not squeezed', async () => {
+  it('crops images of another ratio at the centre', async () => {
     const row = [10, 100, 200].flatMap((red) => new Array<number>(8).fill(red)).flatMap((red) => [red, 0, 0])
     const pixels = Buffer.from(new Array<number[]>(8).fill(row).flat())
     const three = await sharp(pixels, { raw: { width: 24, height: 8, channels: 3 } })
@@ -138,7 +138,7 @@ describe('image folders', () => {
     assert.deepEqual([...new Set(cut.subarray(192).filter((_, index) => index % 3 === 0))], [100])
   })
 
-  it('that stand in place of a broken image keep their own pixels and labels', async () => {
+  it('keeps the pixels and labels of images in place of a broken one', async () => {
     const broken = (await image(9)).subarray(0, 40)
     const files = { 'a/1.png': broken, 'a/2.png': await image(1), 'b/1.png': await image(2), 'b/2.png': await image(3) }
     const { fingerprint } = await importDataset(directoryOf(files), { report, skipBroken: true })
@@ -147,14 +147,14 @@ describe('image folders', () => {
     assert.deepEqual([pixels[0], pixels[192], pixels[384]], [1, 2, 3])
   })
 
-  it('with a broken image name it', async () => {
+  it('names a broken image', async () => {
     const good = await image(1, 8, 8, 'jpeg')
     const source = directoryOf({ 'a/1.jpg': good, 'b/1.jpg': good, 'b/broken.jpg': good.subarray(0, 100) })
     await assert.rejects(importDataset(source, { report }), failsWith('data', /b\/broken\.jpg/))
-    assertNothingHalfWritten()
+    assertNoPartialDataset()
   })
 
-  it('with absurdly large images are rejected before they are decoded', async () => {
+  it('rejects oversized images before decoding them', async () => {
     const huge = await sharp({ create: { width: 12_000, height: 12_000, channels: 3, background: 'black' } })
       .png()
       .toBuffer()
@@ -165,7 +165,7 @@ describe('image folders', () => {
     )
   })
 
-  it('with one class, an empty class or no class at all say so', async () => {
+  it('rejects a single class, an empty class and missing classes', async () => {
     await assert.rejects(
       importDataset(directoryOf({ 'a/1.png': await image(1) }), { report }),
       failsWith('data', /1 classes/),
@@ -183,7 +183,7 @@ describe('image folders', () => {
     )
   })
 
-  it('are read through links, and hidden files are not images', async () => {
+  it('follows links, and ignores hidden files', async () => {
     const source = directoryOf({
       'a/1.png': await image(11),
       'b/1.png': await image(12),
@@ -201,12 +201,12 @@ describe('image folders', () => {
     await assert.rejects(importDataset(source, { report }), failsWith('data', /\/c is a link to a directory/))
   })
 
-  it('with a class of files that are no images do not lose the class silently', async () => {
+  it('rejects a class that holds no images', async () => {
     const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(1), 'c/1.bmp': Buffer.from('BM') })
     await assert.rejects(importDataset(source, { report }), failsWith('data', /\/c is a class without images/))
   })
 
-  it('have the same pixels in training and in prediction: grey, transparent, 16 bits, CMYK and turned by EXIF', async () => {
+  it('decodes the same pixels for training and prediction: grey, transparent, 16-bit, CMYK and EXIF-rotated', async () => {
     const noise = (channels: 3 | 4) =>
       sharp(Buffer.from(Array.from({ length: 64 * channels }, (_, index) => (index * 37) % 251)), {
         raw: { width: 8, height: 8, channels },
@@ -231,7 +231,7 @@ describe('image folders', () => {
     }
   })
 
-  it('that are turned by EXIF stand upright', async () => {
+  it('applies the rotation of EXIF', async () => {
     const pixels = Buffer.from(Array.from({ length: 192 }, (_, index) => (index < 24 ? 200 : 10)))
     const lying = await sharp(pixels, { raw: { width: 8, height: 8, channels: 3 } })
       .withMetadata({ orientation: 6 })
@@ -241,18 +241,18 @@ describe('image folders', () => {
       report,
     })
     const upright = (await openDatasetByFingerprint(fingerprint))!.pixels.subarray(192)
-    // What was the upper row is the right column.
+    // The rotation turns the upper row into the right column.
     assert.deepEqual([...upright.filter((_, index) => index % 24 < 21)], new Array(168).fill(10))
     assert.deepEqual([...upright.filter((_, index) => index % 24 >= 21)], new Array(24).fill(200))
   })
 
-  it('with a pipe among the images do not wait for it', async () => {
+  it('rejects a pipe without waiting for it', async () => {
     const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(2) })
     spawnSync('mkfifo', [path.join(source, 'a', '2.png')])
     await assert.rejects(importDataset(source, { report }), failsWith('data', /2\.png is no regular file/))
   })
 
-  it('that would not fit into memory are refused before it is asked for', async () => {
+  it('rejects images that do not fit into memory before allocating it', async () => {
     const one = await image(1)
     const more = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`b/${index}.png`, one]))
     const source = directoryOf({ 'a/1.png': one, ...more })
@@ -262,14 +262,14 @@ describe('image folders', () => {
     )
   })
 
-  it('in a damaged archive name it', async () => {
+  it('names a damaged archive', async () => {
     const archive = path.join(scratch, 'damaged.tar.gz')
     writeFileSync(archive, gzipSync(Buffer.alloc(5000, 1)).subarray(0, 30))
     await assert.rejects(importDataset(archive, { report }), failsWith('data', /damaged\.tar\.gz/))
   })
 })
 
-describe('IDX', () => {
+describe('import of IDX files', () => {
   const images = idx(
     0x803,
     [4, 2, 3],
@@ -277,7 +277,7 @@ describe('IDX', () => {
   )
   const labels = idx(0x801, [4], [0, 1, 1, 0])
 
-  it('is read, plain or gzipped, both parts pooled', async () => {
+  it('reads them plain or gzipped, both parts pooled', async () => {
     const source = directoryOf({
       'train-images-idx3-ubyte': images,
       'train-labels-idx1-ubyte': labels,
@@ -308,7 +308,7 @@ describe('IDX', () => {
       /offset 6/,
     ],
     [
-      'other counts',
+      'different counts of images and labels',
       { 'train-images-idx3-ubyte': images, 'train-labels-idx1-ubyte': idx(0x801, [3], [0, 1, 0]) },
       /4 images .* 3 labels/,
     ],
@@ -324,20 +324,20 @@ describe('IDX', () => {
       /announces/,
     ],
   ]
-  it('with a directory in place of a file is refused', async () => {
+  it('rejects a directory in place of a file', async () => {
     const source = directoryOf({ 'train-images-idx3-ubyte/x': images, 'train-labels-idx1-ubyte': labels })
     await assert.rejects(importDataset(source, { report }), failsWith('data', /images-idx3-ubyte cannot be read/))
   })
 
   for (const [what, files, message] of broken) {
-    it(`with ${what} is refused`, async () => {
+    it(`rejects ${what}`, async () => {
       await assert.rejects(importDataset(directoryOf(files), { report }), failsWith('data', message))
-      assertNothingHalfWritten()
+      assertNoPartialDataset()
     })
   }
 })
 
-describe("CIFAR-10's binary files", () => {
+describe("import of CIFAR-10's binary files", () => {
   const RECORD = 3073
   const batch = (fill: (record: number) => number): Buffer => {
     const bytes = Buffer.alloc(10_000 * RECORD)
@@ -354,7 +354,7 @@ describe("CIFAR-10's binary files", () => {
   const withFile = (name: string, bytes: Buffer): string =>
     directoryOf({ ...Object.fromEntries(names.map((batchName) => [batchName, sound])), [name]: bytes })
 
-  it('become interleaved RGB', async () => {
+  it('converts them to interleaved RGB', async () => {
     const ships = batch((record) => (record === 0 ? 9 : 8))
     const source = withFile('data_batch_2.bin', ships)
     writeFileSync(path.join(source, 'readme.html'), 'x')
@@ -364,7 +364,7 @@ describe("CIFAR-10's binary files", () => {
     assert.deepEqual([...dataset.labels.subarray(9_999, 10_002), dataset.labels[20_000]], [9, 9, 8, 0])
     assert.deepEqual([...dataset.pixels.subarray(3072 * 13, 3072 * 13 + 4)], [11, 22, 33, 0])
   })
-  it('with a label out of range name file, offset and record', async () => {
+  it('names file, offset and record of a label out of range', async () => {
     const source = withFile(
       'data_batch_3.bin',
       batch((record) => (record === 7 ? 10 : 0)),
@@ -374,7 +374,7 @@ describe("CIFAR-10's binary files", () => {
       failsWith('data', /data_batch_3\.bin/, new RegExp(`offset ${7 * RECORD}`), /record 7/),
     )
   })
-  it('that are truncated or missing are named', async () => {
+  it('names a truncated or missing file', async () => {
     await assert.rejects(
       importDataset(withFile('test_batch.bin', sound.subarray(0, 5000)), { report }),
       failsWith('data', /test_batch\.bin has 5000 bytes/),
@@ -383,12 +383,12 @@ describe("CIFAR-10's binary files", () => {
     rmSync(path.join(missing, 'data_batch_5.bin'))
     await assert.rejects(importDataset(missing, { report }), failsWith('data', /data_batch_5\.bin/))
   })
-  it('of another size are refused before they are read', async () => {
+  it('rejects a file of another size before reading it', async () => {
     const source = withFile('data_batch_2.bin', sound)
     truncateSync(path.join(source, 'data_batch_2.bin'), 3e9)
     await assert.rejects(importDataset(source, { report }), failsWith('data', /data_batch_2\.bin has 3000000000 bytes/))
   })
-  it('that were tampered with on the way are not kept', async () => {
+  it('keeps nothing of a download with another checksum', async () => {
     const server = createServer((request, response) => {
       response.statusCode = request.url === '/gone' ? 404 : 200
       response.end('something else')
@@ -401,14 +401,14 @@ describe("CIFAR-10's binary files", () => {
     } finally {
       server.close()
     }
-    assertNothingHalfWritten()
+    assertNoPartialDataset()
   })
-  it('that cannot be fetched say what to do instead', async () => {
+  it('names the remedy when the download fails', async () => {
     await assert.rejects(
       fetchCifar10(report, 'http://127.0.0.1:9/cifar.tar.gz'),
       failsWith('unavailable', /cannot be downloaded/, /data import/),
     )
-    assertNothingHalfWritten()
+    assertNoPartialDataset()
   })
 })
 
@@ -427,7 +427,7 @@ describe('packed cache', () => {
     await assert.rejects(openDatasetByFingerprint(fingerprint), failsWith('data', /has 100 bytes/))
   })
 
-  it('keeps nothing of a transfer with wrong bytes', async () => {
+  it('keeps nothing of a damaged transfer', async () => {
     const source = directoryOf({ 'a/1.png': await image(81), 'b/1.png': await image(82) })
     const info = await importDataset(source, { name: 'sent', report })
     const { totalBytes, blocks } = await readPackedDataset(info.fingerprint)
@@ -446,12 +446,12 @@ describe('packed cache', () => {
     }
     await assert.rejects(writePackedDataset(info, damaged()), failsWith('data', /arrived damaged/))
     await assert.rejects(writePackedDataset(info, short()), failsWith('data', /arrived damaged/))
-    assertNothingHalfWritten()
+    assertNoPartialDataset()
     await writePackedDataset(info, sound())
     await verifyPackedDataset(info.fingerprint)
   })
 
-  it('that cannot be written says what to do', async () => {
+  it('names CONVOY_CACHE when it cannot be written', async () => {
     const source = directoryOf({ 'a/1.png': await image(83), 'b/1.png': await image(84), file: Buffer.from('x') })
     const cache = process.env['CONVOY_CACHE']
     process.env['CONVOY_CACHE'] = path.join(source, 'file')
@@ -462,12 +462,12 @@ describe('packed cache', () => {
     }
   })
 
-  it('takes more than Node hashes at once', () => {
+  it('fingerprints more bytes than Node hashes in one call', () => {
     const info = { name: 'x', count: 2 ** 31, height: 1, width: 1, channels: 1, classNames: ['a', 'b'] }
     assert.match(fingerprintOf(info, blocksOf(new Uint8Array(2 ** 31))), /^[0-9a-f]{64}$/)
   })
 
-  it('opens a path again without decoding it, until a file changes', async () => {
+  it('opens a path again without decoding it until a file changes', async () => {
     const source = directoryOf({ 'a/1.png': await image(91), 'b/1.png': await image(92) })
     let lines = 0
     const count = (): void => {
@@ -482,7 +482,7 @@ describe('packed cache', () => {
     assert.equal(lines, 2)
   })
 
-  it('takes the name that content is imported under, and keeps cifar10 for the embedded one', async () => {
+  it('renames a data set that is imported under another name, and reserves cifar10', async () => {
     const source = directoryOf({ 'a/1.png': await image(101), 'b/1.png': await image(102) })
     const { fingerprint } = await importDataset(source, { name: 'first', report })
     assert.equal((await importDataset(source, { report })).name, 'first')
@@ -492,13 +492,13 @@ describe('packed cache', () => {
     await assert.rejects(importDataset(source, { name: 'cifar10', report }), failsWith('usage', /--name/))
   })
 
-  it('opens a path in the size that it was imported in', async () => {
+  it('opens a path in the size of its import', async () => {
     const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(2, 16, 12) })
     await importDataset(source, { report, size: { height: 9, width: 9 } })
     assert.equal((await openDataset(source)).height, 9)
   })
 
-  it('never takes a path for a fingerprint, whoever sends it', async () => {
+  it('rejects a path in place of a fingerprint', async () => {
     assert.throws(() => hasPackedDataset('../../elsewhere'), failsWith('data', /no fingerprint/))
     const info = { name: 'x', fingerprint: '../x', count: 1, height: 1, width: 1, channels: 1, classNames: ['a', 'b'] }
     async function* nothing(): AsyncGenerator<Uint8Array> {
@@ -509,7 +509,7 @@ describe('packed cache', () => {
     await assert.rejects(writePackedDataset(wrong, nothing()), failsWith('data', /header/, /channels/))
   })
 
-  it('names the directory of a damaged header or a missing file, and imports over the ruins', async () => {
+  it('names the directory of a damaged data set, and imports it again over the damage', async () => {
     const source = directoryOf({ 'a/1.png': await image(111), 'b/1.png': await image(112) })
     const { fingerprint } = await importDataset(source, { report })
     const directory = path.join(datasetsDirectory(), fingerprint)
@@ -526,14 +526,14 @@ describe('packed cache', () => {
     )
     assert.ok(
       datasets.some(({ info }) => info.fingerprint === other.fingerprint),
-      'it is not in the way of others',
+      'other data sets stay listed',
     )
     rmSync(path.join(directory, 'info.json'))
     await importDataset(source, { report })
     await verifyPackedDataset(fingerprint)
   })
 
-  it('does not know a name that nobody gave', async () => {
+  it('rejects an unknown name', async () => {
     await assert.rejects(openDataset('nothing-of-the-kind'), failsWith('usage', /no such data set or path/, /cifar10/))
   })
 })

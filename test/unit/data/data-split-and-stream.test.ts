@@ -14,20 +14,20 @@ function labelled(count: number, classes: number): { count: number; labels: Uint
 describe('split', () => {
   const cifar = labelled(60_000, 10)
 
-  it('puts 60,000 samples into 42,000 / 9,000 / 9,000, each once', () => {
+  it('divides 60,000 samples into 42,000 / 9,000 / 9,000, each once', () => {
     const { train, validation, test } = splitDataset(cifar, 1, false)
     assert.deepEqual([train.length, validation.length, test.length], [42_000, 9_000, 9_000])
     assert.equal(new Set([...train, ...validation, ...test]).size, 60_000)
   })
 
-  it('is the same for the same seed in every version: this hash may not change', () => {
+  it('is the same for the same seed in every version, with a fixed hash', () => {
     const { test } = splitDataset(cifar, 1, false)
     const hash = createHash('sha256').update(new Uint8Array(test.buffer)).digest('hex')
     assert.equal(hash.slice(0, 16), 'fe7bfddcd21e6533')
     assert.notDeepEqual(splitDataset(cifar, 2, false).test, test)
   })
 
-  it('spreads classes evenly when it is stratified', () => {
+  it('distributes classes evenly when stratified', () => {
     for (const [name, samples] of Object.entries(splitDataset(cifar, 1, true))) {
       const counts = new Array<number>(10).fill(0)
       for (const sample of samples as Uint32Array) counts[cifar.labels[sample]!]!++
@@ -35,7 +35,7 @@ describe('split', () => {
     }
   })
 
-  it('measured later is that of the run, stratified or not', () => {
+  it('chosen for eval is that of the run, stratified or not', () => {
     const data = { ...labelled(200, 7), name: 'numbers' }
     for (const stratified of [false, true]) {
       const split = splitDataset(data, 5, stratified)
@@ -47,7 +47,7 @@ describe('split', () => {
     assert.notDeepEqual(splitDataset(data, 5, true), splitDataset(data, 5, false))
   })
 
-  it('loses and repeats nothing, whatever the sizes', () => {
+  it('uses each sample once, for any size', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 20, max: 500 }),
@@ -66,7 +66,7 @@ describe('split', () => {
     )
   })
 
-  it('keeps exact totals when it is stratified over classes that do not divide evenly', () => {
+  it('has exact totals when stratified over classes that do not divide evenly', () => {
     const uneven = labelled(100, 13)
     const { train, validation, test } = splitDataset(uneven, 1, true)
     assert.deepEqual([train.length, validation.length, test.length], [70, 15, 15])
@@ -77,13 +77,13 @@ describe('split', () => {
     }
   })
 
-  it('gives the odd one of the rest to validation', () => {
+  it('gives an odd remaining sample to validation', () => {
     const { train, validation, test } = splitDataset(labelled(15, 3), 1, false)
     assert.deepEqual([train.length, validation.length, test.length], [10, 3, 2])
   })
 
-  it('gives remainders to the largest, of equal ones to the lower label, and validation its share of what is left', () => {
-    // 14 of 10, 5 and 5: 7, 3.5 and 3.5. Of the rest, 3, 1 and 2, half: 1.5, 0.5 and 1.
+  it('rounds up the largest remainders, of equal ones the lower label, then divides the rest the same way', () => {
+    // Train: 14 of 10, 5 and 5 are 7, 3.5 and 3.5. Validation: half of the remaining 3, 1 and 2 is 1.5, 0.5 and 1.
     const labels = Uint16Array.from({ length: 20 }, (_, sample) => (sample < 5 ? 2 : sample < 10 ? 1 : 0))
     for (let seed = 1; seed <= 8; seed++) {
       const split = splitDataset({ count: 20, labels }, seed, true)
@@ -98,7 +98,7 @@ describe('split', () => {
     }
   })
 
-  it('trains on the only sample of a class', () => {
+  it('puts the only sample of a class into train', () => {
     const labels = new Uint16Array(100)
     labels[5] = 1
     assert.ok(splitDataset({ count: 100, labels }, 1, true).train.includes(5))
@@ -109,7 +109,7 @@ describe('split', () => {
     assert.deepEqual([train.length, validation.length, test.length], [700_000, 150_000, 150_000])
   })
 
-  it('refuses what is too small to split', () => {
+  it('rejects too few samples', () => {
     assert.throws(
       () => splitDataset(labelled(2, 1), 1, false),
       (error: ConvoyError) => error.code === 'data',
@@ -146,7 +146,7 @@ describe('sample stream', () => {
     )
   })
 
-  it('shuffles every epoch anew, and the same way in every process', () => {
+  it('shuffles each epoch differently, and identically in every process', () => {
     const train = Uint32Array.from({ length: 100 }, (_, index) => index)
     const epoch = (seed: number, step: number): Uint32Array =>
       new SampleStream(train, seed).shard(step, 0, 100, 100).samples
@@ -155,7 +155,7 @@ describe('sample stream', () => {
     assert.notDeepEqual(epoch(1, 0), epoch(2, 0))
   })
 
-  it('serves an older step again, as a late lease may ask', () => {
+  it('repeats the samples of an older step for a late lease', () => {
     const stream = new SampleStream(
       Uint32Array.from({ length: 10 }, (_, index) => index),
       1,

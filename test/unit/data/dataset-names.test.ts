@@ -36,7 +36,7 @@ after(() => {
 })
 
 let red = 0
-/** An image that no other one equals. */
+/** A unique image. */
 async function image(): Promise<Buffer> {
   red++
   const background = { r: red % 256, g: red >> 8, b: 7 }
@@ -45,7 +45,7 @@ async function image(): Promise<Buffer> {
     .toBuffer()
 }
 
-/** A directory of images, so many of cats and as many of dogs. */
+/** A directory with `count` images of cats and `count` of dogs. */
 async function photos(directory: string, count: number): Promise<string> {
   for (const name of ['cat', 'dog']) {
     mkdirSync(path.join(directory, name), { recursive: true })
@@ -54,7 +54,7 @@ async function photos(directory: string, count: number): Promise<string> {
   return directory
 }
 
-/** A place to work in, with a cache of its own. */
+/** A scratch directory with a cache of its own. */
 class Place {
   readonly root = mkdtempSync(path.join(scratch, 'place-'))
   readonly datasets = path.join(this.root, 'cache', 'datasets')
@@ -75,21 +75,21 @@ class Place {
     })
   }
 
-  done(...args: string[]): string {
+  succeed(...args: string[]): string {
     const { status, stdout, stderr } = this.convoy(...args)
     assert.equal(status, 0, stderr)
     return stdout
   }
 
   info(source: string): Info {
-    return JSON.parse(this.done('data', 'info', source, '--json')) as Info
+    return JSON.parse(this.succeed('data', 'info', source, '--json')) as Info
   }
 
   list(): Info[] {
-    return JSON.parse(this.done('data', 'list', '--json')) as Info[]
+    return JSON.parse(this.succeed('data', 'list', '--json')) as Info[]
   }
 
-  refused(message: RegExp, ...args: string[]): string {
+  reject(message: RegExp, ...args: string[]): string {
     const { status, stderr } = this.convoy(...args)
     assert.equal(status, 2, stderr)
     assert.match(stderr, message)
@@ -99,8 +99,8 @@ class Place {
   }
 }
 
-describe('a path and the name of a data set', () => {
-  it('a directory is not taken for another of its name that was imported before', async () => {
+describe('resolving the path or name of a data set', () => {
+  it('distinguishes directories of the same name', async () => {
     const place = new Place()
     await photos(path.join(place.root, 'a', 'photos'), 2)
     await photos(path.join(place.root, 'b', 'photos'), 3)
@@ -108,11 +108,11 @@ describe('a path and the name of a data set', () => {
     const second = place.enter('b').info('photos')
     assert.deepEqual([first.count, second.count], [4, 6])
     for (const command of ['info', 'verify'])
-      assert.match(place.enter('b').done('data', command, 'photos'), new RegExp(second.fingerprint), command)
+      assert.match(place.enter('b').succeed('data', command, 'photos'), new RegExp(second.fingerprint), command)
     assert.equal(place.enter('a').info('photos').fingerprint, first.fingerprint)
   })
 
-  it('images added to a directory are not ignored by the next command', async () => {
+  it('notices images added to a directory', async () => {
     const place = new Place()
     const directory = await photos(path.join(place.root, 'photos'), 2)
     assert.equal(place.info('photos').count, 4)
@@ -122,7 +122,7 @@ describe('a path and the name of a data set', () => {
     assert.equal(place.info('photos').count, 4)
   })
 
-  it('an image is not overlooked that was replaced by one of its size and time', async () => {
+  it('notices an image replaced by one of the same size and time', async () => {
     const place = new Place()
     const directory = await photos(path.join(place.root, 'photos'), 2)
     const before = place.info('./photos')
@@ -138,10 +138,10 @@ describe('a path and the name of a data set', () => {
     assert.notEqual(place.info('./photos').fingerprint, before.fingerprint)
   })
 
-  it('a directory that was imported in a size is imported in it again when it changes', async () => {
+  it('imports a changed directory again in the size of its first import', async () => {
     const place = new Place()
     const directory = await photos(path.join(place.root, 'photos'), 2)
-    place.done('data', 'import', 'photos', '--size', '9x10')
+    place.succeed('data', 'import', 'photos', '--size', '9x10')
     const large = await sharp({ create: { width: 20, height: 30, channels: 3, background: 'red' } })
       .png()
       .toBuffer()
@@ -150,7 +150,7 @@ describe('a path and the name of a data set', () => {
     assert.deepEqual([count, height, width], [5, 9, 10])
   })
 
-  it('a run trains on the directory in front of it, and tells which that is', async () => {
+  it('trains on the directory of the working directory, and logs its full path', async () => {
     const place = new Place()
     await photos(path.join(place.root, 'a', 'photos'), 20)
     const directory = await photos(path.join(place.root, 'b', 'photos'), 25)
@@ -178,13 +178,13 @@ describe('a path and the name of a data set', () => {
     assert.ok(!manifest.includes(directory), 'a saved model holds no paths of this machine')
   })
 
-  it('a given name and a directory of that name are not mixed up', async () => {
+  it('rejects an argument that is both a name and a different directory', async () => {
     const place = new Place()
     await photos(path.join(place.root, 'photos'), 2)
     await photos(path.join(place.root, 'pets'), 3)
-    place.done('data', 'import', 'photos', '--name', 'pets')
+    place.succeed('data', 'import', 'photos', '--name', 'pets')
     for (const command of ['info', 'verify', 'remove']) {
-      const text = place.refused(/can mean \.\/pets here and pets/, 'data', command, 'pets')
+      const text = place.reject(/can mean \.\/pets here and pets/, 'data', command, 'pets')
       const digits = /\.\/pets for the first, ([0-9a-f]+) for the second/.exec(text)![1]!
       if (command === 'info')
         assert.deepEqual([place.info(digits).count, place.info('./pets').count, place.info('pets/').count], [4, 6, 6])
@@ -192,25 +192,25 @@ describe('a path and the name of a data set', () => {
     assert.equal(place.enter('elsewhere').info('pets').count, 4)
   })
 
-  it('a given name stands for the directory that it was given to until that changes', async () => {
+  it('resolves a name to its directory until that changes', async () => {
     const place = new Place()
     const directory = await photos(path.join(place.root, 'photos'), 2)
-    place.done('data', 'import', 'photos', '--name', 'photos')
+    place.succeed('data', 'import', 'photos', '--name', 'photos')
     assert.equal(place.info('photos').count, 4)
     writeFileSync(path.join(directory, 'dog', 'new.png'), await image())
-    place.refused(/can mean \.\/photos here and photos/, 'data', 'info', 'photos')
+    place.reject(/can mean \.\/photos here and photos/, 'data', 'info', 'photos')
     assert.equal(place.info('./photos').count, 5)
-    place.done('data', 'import', 'photos', '--name', 'photos')
+    place.succeed('data', 'import', 'photos', '--name', 'photos')
     assert.equal(place.info('photos').count, 5)
     assert.equal(place.enter('elsewhere').info('photos').count, 5)
   })
 
-  it('a given name is not taken away by another directory', async () => {
+  it('rejects a name that another data set has', async () => {
     const place = new Place()
     await photos(path.join(place.root, 'one'), 2)
     await photos(path.join(place.root, 'two'), 3)
-    place.done('data', 'import', 'one', '--name', 'pets')
-    place.refused(
+    place.succeed('data', 'import', 'one', '--name', 'pets')
+    place.reject(
       /^✖ --name pets is the name of the data set .*convoy data remove/m,
       'data',
       'import',
@@ -221,13 +221,13 @@ describe('a path and the name of a data set', () => {
     assert.equal(place.info('pets').count, 4)
     assert.equal(place.list().length, 1)
     cpSync(path.join(place.root, 'one'), path.join(place.root, 'same'), { recursive: true })
-    place.done('data', 'import', 'same', '--name', 'pets')
+    place.succeed('data', 'import', 'same', '--name', 'pets')
   })
 
-  it('a directory called cifar10 is neither hidden by the embedded data set nor hides it', async () => {
+  it('distinguishes a directory called cifar10 from the embedded data set', async () => {
     const place = new Place()
     await photos(path.join(place.root, 'cifar10'), 2)
-    place.refused(/can mean \.\/cifar10 here and the CIFAR-10 that ships/, 'data', 'info', 'cifar10')
+    place.reject(/can mean \.\/cifar10 here and the CIFAR-10 that ships/, 'data', 'info', 'cifar10')
     const { name, count } = place.info('./cifar10')
     assert.deepEqual([name, count], ['data-cifar10', 4])
     const embedded = spawnSync(
@@ -242,14 +242,14 @@ describe('a path and the name of a data set', () => {
     assert.equal((JSON.parse(embedded.stdout) as Info).count, 60_000, embedded.stderr)
   })
 
-  it('two directories of one name are listed with where they came from, and not guessed between', async () => {
+  it('rejects a name of two data sets, and lists their directories', async () => {
     const place = new Place()
     for (const at of ['a', 'b']) {
       await photos(path.join(place.root, at, 'photos'), 2)
       place.enter(at).info('photos')
     }
-    const text = place.enter('c').refused(/names 2 data sets/, 'data', 'info', 'photos')
-    const table = place.done('data', 'list')
+    const text = place.enter('c').reject(/names 2 data sets/, 'data', 'info', 'photos')
+    const table = place.succeed('data', 'list')
     for (const { fingerprint, path: source } of place.list()) {
       for (const shown of [text, table]) {
         assert.ok(shown.includes(fingerprint.slice(0, 16)), shown)
@@ -259,10 +259,10 @@ describe('a path and the name of a data set', () => {
     }
   })
 
-  it('a data set of an older version keeps its name, which stands back behind a path', async () => {
+  it('resolves the name of a data set of an older version, after paths', async () => {
     const place = new Place()
     const directory = await photos(path.join(place.root, 'photos'), 2)
-    place.done('data', 'import', 'photos', '--name', 'pets')
+    place.succeed('data', 'import', 'photos', '--name', 'pets')
     const [fingerprint] = readdirSync(place.datasets).filter((name) => name.length === 64)
     rmSync(path.join(place.datasets, fingerprint!, 'origin.json'), { force: true })
     assert.equal(place.info('pets').count, 4)
@@ -271,45 +271,45 @@ describe('a path and the name of a data set', () => {
     assert.equal(place.info(directory).fingerprint, fingerprint)
   })
 
-  it('a link to a disk that is not mounted is not taken for a data set of its name', async () => {
+  it('rejects a broken link in place of a data set of the same name', async () => {
     const place = new Place()
     await photos(path.join(place.root, 'a', 'photos'), 2)
     place.enter('a').info('photos')
     spawnSync('ln', ['-s', '/nowhere/photos', path.join(place.enter('b').at, 'photos')])
-    place.refused(/photos is a link to \/nowhere\/photos, which does not exist/, 'data', 'info', 'photos')
+    place.reject(/photos is a link to \/nowhere\/photos, which does not exist/, 'data', 'info', 'photos')
   })
 })
 
 describe('convoy data remove', () => {
-  it('takes a name, a fingerprint, or a path that may have gone', async () => {
+  it('accepts a name, a fingerprint, or a path that may no longer exist', async () => {
     const place = new Place()
     const directory = await photos(path.join(place.root, 'photos'), 2)
     const byPath = place.info('photos')
-    assert.match(place.done('data', 'remove', 'photos'), /^Removed photos \([0-9a-f]{16}\) .* free again/)
+    assert.match(place.succeed('data', 'remove', 'photos'), /^Removed photos \([0-9a-f]{16}\) .* free again/)
     assert.deepEqual(place.list(), [])
     assert.equal(place.info('photos').fingerprint, byPath.fingerprint, 'it is imported again')
     const { bytes, fingerprint } = JSON.parse(
-      place.done('data', 'remove', byPath.fingerprint.slice(0, 12), '--json'),
+      place.succeed('data', 'remove', byPath.fingerprint.slice(0, 12), '--json'),
     ) as { bytes: number; fingerprint: string }
     assert.equal(fingerprint, byPath.fingerprint)
     assert.ok(bytes > 4 * 8 * 8 * 3)
-    place.done('data', 'import', 'photos', '--name', 'pets')
-    place.enter('elsewhere').done('data', 'remove', 'pets')
+    place.succeed('data', 'import', 'photos', '--name', 'pets')
+    place.enter('elsewhere').succeed('data', 'remove', 'pets')
     place.enter().info('photos')
     rmSync(directory, { recursive: true })
-    place.done('data', 'remove', './photos')
+    place.succeed('data', 'remove', './photos')
     assert.deepEqual(place.list(), [])
     assert.deepEqual(readdirSync(place.datasets), ['sources'])
     assert.deepEqual(readdirSync(path.join(place.datasets, 'sources')), [])
-    place.refused(/there is no such data set or path/, 'data', 'remove', 'pets')
+    place.reject(/there is no such data set or path/, 'data', 'remove', 'pets')
   })
 
-  it('does not take a directory for the data set of another one', async () => {
+  it('rejects a directory of which only the name was imported', async () => {
     const place = new Place()
     await photos(path.join(place.root, 'a', 'photos'), 2)
     place.enter('a').info('photos')
     await photos(path.join(place.root, 'b', 'photos'), 2)
-    place.enter('b').refused(/no data set in the cache was imported from it/, 'data', 'remove', 'photos')
+    place.enter('b').reject(/no data set in the cache was imported from it/, 'data', 'remove', 'photos')
     assert.equal(place.list().length, 1)
   })
 })
@@ -331,28 +331,28 @@ describe('the name of a data set', () => {
     ['cifar10-official', /convoy data fetch cifar10/],
   ]
 
-  it('is checked before anything is stored, and breaks nothing', async () => {
+  it('is validated before anything is stored', async () => {
     const place = new Place()
     await photos(path.join(place.root, 'photos'), 2)
     for (const [name, message] of unfit) {
-      const text = place.refused(message, 'data', 'import', 'photos', `--name=${name}`)
+      const text = place.reject(message, 'data', 'import', 'photos', `--name=${name}`)
       assert.doesNotMatch(text, /\p{Cc}(?<!\n)/u)
       assert.equal(existsSync(place.datasets), false, name)
     }
-    place.done('data', 'import', 'photos', '--name', 'ü'.repeat(127))
+    place.succeed('data', 'import', 'photos', '--name', 'ü'.repeat(127))
     assert.equal(place.list().length, 1)
   })
 
-  it('is found in either way of writing its accents', async () => {
+  it('is found in either Unicode normalisation', async () => {
     const place = new Place()
     await photos(path.join(place.root, 'photos'), 2)
-    place.done('data', 'import', 'photos', '--name', 'cafe\u0301')
+    place.succeed('data', 'import', 'photos', '--name', 'cafe\u0301')
     assert.equal(place.info('caf\u00e9').count, 4)
     assert.equal(place.info('cafe\u0301').count, 4)
-    place.refused(/did you mean caf\u00e9\?/, 'data', 'info', 'CAF\u00c9')
+    place.reject(/did you mean caf\u00e9\?/, 'data', 'info', 'CAF\u00c9')
   })
 
-  it('is made fit where a directory’s own is none', async () => {
+  it('is derived from a directory name that is not valid itself', async () => {
     const place = new Place()
     for (const [directory, name] of [
       ['20240101', 'data-20240101'],
@@ -363,14 +363,14 @@ describe('the name of a data set', () => {
       await photos(path.join(place.root, directory!), 2)
       assert.equal(place.info(`./${directory}`).name, name)
     }
-    assert.doesNotMatch(place.done('data', 'list'), /\p{Cc}(?<!\n)/u)
+    assert.doesNotMatch(place.succeed('data', 'list'), /\p{Cc}(?<!\n)/u)
     assert.equal(place.enter('elsewhere').info('data-20240101').count, 4)
   })
 })
 
 describe('a damaged data set in the cache', () => {
-  /** Names of the fault, and what makes it from a sound directory. */
-  const faults: [string, (directory: string) => void][] = [
+  /** Each damage by name, with the function that causes it in an intact directory. */
+  const damages: [string, (directory: string) => void][] = [
     ['an empty name', (directory) => rename(directory, '')],
     ['a name that is too long', (directory) => rename(directory, 'x'.repeat(300))],
     ['a header that is no JSON', (directory) => writeFileSync(path.join(directory, 'info.json'), '{')],
@@ -395,41 +395,41 @@ describe('a damaged data set in the cache', () => {
     writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), name }))
   }
 
-  it("is listed with its remedy, and in nobody's way", async () => {
+  it('is listed with its remedy, and does not affect other data sets', async () => {
     const place = new Place()
     await photos(path.join(place.root, 'sound'), 2)
     place.info('sound')
-    const hurt = new Map<string, string>()
-    for (const [fault, make] of faults) {
-      await photos(path.join(place.root, fault), 2)
-      const { fingerprint } = place.info(`./${fault}`)
-      make(path.join(place.datasets, fingerprint))
-      hurt.set(fault, fingerprint)
+    const damaged = new Map<string, string>()
+    for (const [damage, cause] of damages) {
+      await photos(path.join(place.root, damage), 2)
+      const { fingerprint } = place.info(`./${damage}`)
+      cause(path.join(place.datasets, fingerprint))
+      damaged.set(damage, fingerprint)
     }
-    const table = place.done('data', 'list')
-    for (const [fault, fingerprint] of hurt)
-      assert.match(table, new RegExp(`${fingerprint}.*convoy data remove ${fingerprint.slice(0, 16)}`), fault)
+    const table = place.succeed('data', 'list')
+    for (const [damage, fingerprint] of damaged)
+      assert.match(table, new RegExp(`${fingerprint}.*convoy data remove ${fingerprint.slice(0, 16)}`), damage)
     assert.deepEqual(
-      place.list().flatMap(({ fingerprint, damaged }) => (damaged === undefined ? [] : [fingerprint])),
-      [...hurt.values()].sort(),
+      place.list().flatMap((entry) => (entry.damaged === undefined ? [] : [entry.fingerprint])),
+      [...damaged.values()].sort(),
     )
     place.enter('elsewhere')
     const { status, stdout, stderr } = place.convoy('data', 'info', 'sound', '--json')
     assert.equal(status, 0, stderr)
     assert.equal((JSON.parse(stdout) as Info).count, 4)
-    for (const fingerprint of hurt.values())
+    for (const fingerprint of damaged.values())
       assert.equal(stderr.split('\n').filter((line) => line.includes(fingerprint)).length, 1, stderr)
-    place.done('data', 'verify', 'sound')
+    place.succeed('data', 'verify', 'sound')
 
-    // Half of them are removed, the others are written over; all can be used again.
-    for (const [index, [fault, fingerprint]] of [...hurt].entries()) {
-      if (index % 2 === 0) place.done('data', 'remove', fingerprint.slice(0, 16))
-      assert.equal(place.enter().info(`./${fault}`).fingerprint, fingerprint, fault)
+    // Half of them are removed, the others overwritten; all can be used again.
+    for (const [index, [damage, fingerprint]] of [...damaged].entries()) {
+      if (index % 2 === 0) place.succeed('data', 'remove', fingerprint.slice(0, 16))
+      assert.equal(place.enter().info(`./${damage}`).fingerprint, fingerprint, damage)
     }
-    assert.ok(place.list().every(({ damaged }) => damaged === undefined))
+    assert.ok(place.list().every((entry) => entry.damaged === undefined))
   })
 
-  it('files of others beside the data sets change nothing', async () => {
+  it('is not reported for foreign files in the cache', async () => {
     const place = new Place()
     await photos(path.join(place.root, 'sound'), 2)
     const { fingerprint } = place.info('sound')

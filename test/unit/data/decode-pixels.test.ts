@@ -17,7 +17,7 @@ function lanczos3(x: number): number {
   return Math.abs(x) < 3 ? (3 * Math.sin(Math.PI * x) * Math.sin((Math.PI * x) / 3)) / (Math.PI * x) ** 2 : 0
 }
 
-/** A row of pixels scaled down, by the definition: a weighted mean around the centre of each new pixel, the edge repeated beyond it. */
+/** Reference for scaling a row down: a weighted mean around the centre of each new pixel, with the edge repeated beyond it. */
 function scaledDown(row: readonly number[], length: number): number[] {
   const shrink = row.length / length
   return Array.from({ length }, (_, index) => {
@@ -32,14 +32,14 @@ function scaledDown(row: readonly number[], length: number): number[] {
   })
 }
 
-describe('an image that is scaled', () => {
-  it('has the values of Lanczos with three lobes: no pixel is left out, and edges stay sharp', async () => {
+describe('a scaled image', () => {
+  it('has the values of the three-lobe Lanczos kernel', async () => {
     const row = [...Array<number>(13).fill(64), ...[192, 64, 192, 64], ...Array<number>(15).fill(192)]
     const pixels = Array.from({ length: 32 }, () => row).flat()
     const decoded = await decodePixels(await png(pixels, 32), 'here', 3, { height: 16, width: 16 })
     assert.deepEqual([decoded.height, decoded.width, decoded.pixels.length], [16, 16, 16 * 16 * 3])
     const expected = scaledDown(row, 16)
-    // Overshoot at the edge tells Lanczos from kernels that only average.
+    // Overshoot at the edge distinguishes Lanczos from kernels that only average.
     assert.ok(Math.max(...expected) > 195 && Math.min(...expected) < 61)
     expected.forEach((value, column) => {
       const found = decoded.pixels[(8 * 16 + column) * 3]!
@@ -49,13 +49,13 @@ describe('an image that is scaled', () => {
 })
 
 describe('an image for a grey model', () => {
-  it('has one channel, and its own values when it is grey', async () => {
+  it('has one channel, with unchanged values when it is grey', async () => {
     const values = [0, 1, 64, 128, 200, 255]
     const { pixels } = await decodePixels(await png(values, 3), 'here', 1)
     assert.deepEqual([...pixels], values)
   })
 
-  it('is as bright as its colours: green more than red, red more than blue', async () => {
+  it('weights green more than red, and red more than blue', async () => {
     const colours = [
       [255, 0, 0],
       [0, 255, 0],

@@ -21,7 +21,7 @@ function pack(...args: string[]): void {
 
 const ramp = (count: number, scale: number) => Array.from({ length: count }, (_, index) => index * scale)
 
-describe('samples that are neither 8 nor 16 bits', () => {
+describe('decoding of samples', () => {
   const variants: [what: string, encoded: Buffer, message: RegExp][] = [
     ['floating-point, 0 to 1', tiff(8, 1, 32, FLOAT, Float32Array.from(ramp(64, 1 / 63))), /floating-point/],
     ['floating-point, RGB', tiff(8, 3, 32, FLOAT, Float32Array.from(ramp(192, 1 / 191))), /floating-point/],
@@ -31,13 +31,13 @@ describe('samples that are neither 8 nor 16 bits', () => {
     ['signed 8 bits', tiff(8, 1, 8, SIGNED, Int8Array.from(ramp(64, 1))), /signed 8-bit/],
     ['five channels', tiff(8, 5, 8, UNSIGNED, Uint8Array.from(ramp(320, 1).map((value) => value % 256))), /5 channels/],
     [
-      'a fourth channel that is no alpha',
+      'a fourth channel other than alpha',
       tiff(8, 4, 8, UNSIGNED, Uint8Array.from(ramp(256, 1)), 0),
       /not marked as alpha/,
     ],
   ]
   variants.forEach(([what, encoded, message], index) => {
-    it(`(${what}) are refused, not taken for black or white`, async () => {
+    it(`rejects unsupported samples: ${what}`, async () => {
       const root = `depth${index}`
       await sources.write({ [`${root}/a/1.png`]: 1, [`${root}/b/x.tif`]: encoded })
       const { status, stderr } = sources.convoy(['data', 'import', root])
@@ -47,7 +47,7 @@ describe('samples that are neither 8 nor 16 bits', () => {
     })
   })
 
-  it('of 16 bits are their upper half, grey or coloured, in every format', async () => {
+  it('takes the upper byte of 16 bits, grey or coloured, in every format', async () => {
     const deep = Uint16Array.from(ramp(64, 4 * 257))
     const grey = sharp(deep, { raw: { width: 8, height: 8, channels: 1 } }).toColourspace('grey16')
     await sources.write({
@@ -62,7 +62,7 @@ describe('samples that are neither 8 nor 16 bits', () => {
     for (const image of [1, 2, 3]) assert.deepEqual([...pixels.subarray(192 * image, 192 * (image + 1))], expected)
   })
 
-  it('with alpha, palette or one bit are laid on black and spread over the range', async () => {
+  it('blends images with alpha onto black, and expands palettes and one bit to the full range', async () => {
     const half = Buffer.from(Array.from({ length: 128 }, (_, index) => (index % 2 ? 128 : 200)))
     const stripes = Buffer.from(Array.from({ length: 64 }, (_, index) => (index % 2 ? 255 : 0)))
     const raw = (data: Buffer, channels: 1 | 2) => sharp(data, { raw: { width: 8, height: 8, channels } })
@@ -78,8 +78,8 @@ describe('samples that are neither 8 nor 16 bits', () => {
   })
 })
 
-describe('what is left out', () => {
-  it('is counted by reason, and jfif is not', async () => {
+describe('files that an import leaves out', () => {
+  it('are counted by reason; .jfif is imported', async () => {
     await sources.write({
       ...{
         'mix/a/1.png': 1,
@@ -122,14 +122,14 @@ describe('what is left out', () => {
     )
   })
 
-  it('is told also where a class has nothing else', async () => {
+  it('are reported also when a class has no other files', async () => {
     await sources.write({ 'iphone/a/1.png': 1, 'iphone/b/x.heic': Buffer.from('x'), 'iphone/c/1.png': 2 })
     const { status, stderr } = sources.convoy(['data', 'import', 'iphone'])
     assert.equal(status, 2)
     assert.match(stderr, /1 HEIC file.*b\/x\.heic\n✖ iphone\/b is a class without images/)
   })
 
-  it('is not a HEIC file that is called jpg: its format is named', async () => {
+  it('do not include a HEIC file named .jpg, which is rejected with its format', async () => {
     const heic = Buffer.concat([Buffer.from('\0\0\0\x18ftypheic', 'latin1'), Buffer.alloc(100)])
     await sources.write({ 'named/a/1.png': 1, 'named/b/1.png': 2, 'named/b/2.jpg': heic })
     const { status, stderr } = sources.convoy(['data', 'import', 'named'])
@@ -139,8 +139,8 @@ describe('what is left out', () => {
   })
 })
 
-describe('a folder and its tar', () => {
-  it('give the same fingerprint: hard links, links, long names, ./ and a directory around it', async () => {
+describe('import of an archive', () => {
+  it('gives the fingerprint of its folder: links, hard links, long names, ./ and an outer directory', async () => {
     const long = `${'long-'.repeat(30)}.png`
     await sources.write({
       'folder/cats/1.png': 1,
@@ -165,7 +165,7 @@ describe('a folder and its tar', () => {
     assert.equal(sources.import('v7.tar').labels.length, 6)
   })
 
-  it('that was renamed is known by its content', async () => {
+  it('recognises an archive by content, not by name', async () => {
     await sources.write({ 'renamed/a/1.png': 1, 'renamed/b/1.png': 2 })
     const { fingerprint } = sources.import('renamed')
     pack('-czf', 'zipped.tar', 'renamed')
@@ -175,7 +175,7 @@ describe('a folder and its tar', () => {
       assert.equal(sources.import(archive).fingerprint, fingerprint)
   })
 
-  it('of another kind is refused with the command that unpacks it', async () => {
+  it('rejects other archives with the command that unpacks them', async () => {
     await sources.write({
       'pack me.tar': Buffer.from('PK\x03\x04 and so on'),
       'x.tar.gz': Buffer.from('\xfd7zXZ\0', 'latin1'),
@@ -190,7 +190,7 @@ describe('a folder and its tar', () => {
     )
   })
 
-  it('of CIFAR-10 is known by its batches, whatever it is called', () => {
+  it('recognises CIFAR-10 by its batches, not by name', () => {
     const batch = Buffer.alloc(10_000 * 3073)
     for (let record = 0; record < 10_000; record++) batch[record * 3073] = record % 10
     for (const name of ['data_batch_1', 'data_batch_2', 'data_batch_3', 'data_batch_4', 'data_batch_5', 'test_batch']) {
@@ -200,7 +200,7 @@ describe('a folder and its tar', () => {
     assert.equal(sources.import('c10.bin').labels.length, 60_000)
   })
 
-  it('with a link out of it is refused: its files are not there', async () => {
+  it('rejects a link out of the archive', async () => {
     await sources.write({ 'out/a/1.png': 1, 'out/b/1.png': 2, 'far.png': 3 })
     symlinkSync(sources.path('far.png'), sources.path('out/b/2.png'))
     assert.equal(sources.import('out').labels.length, 3)
@@ -212,7 +212,7 @@ describe('a folder and its tar', () => {
     assert.equal(sources.import('out.tar').fingerprint, sources.import('out').fingerprint)
   })
 
-  it('with a name that is not UTF-8 is refused in one sentence', async () => {
+  it('rejects a name that is not UTF-8, in one sentence', async () => {
     await sources.write({ 'latin/a/1.png': 1, 'latin/b/1.png': 2 })
     const bytes = Buffer.concat([Buffer.from(sources.path('latin/b/caf')), Buffer.from([0xe9]), Buffer.from('.png')])
     renameSync(sources.path('latin/b/1.png'), bytes)
@@ -225,8 +225,8 @@ describe('a folder and its tar', () => {
   })
 })
 
-describe('images of different sizes', () => {
-  it('are refused with a command that exists, in height x width throughout', async () => {
+describe('import of images of different sizes', () => {
+  it('proposes a command that works, in height x width throughout', async () => {
     await sources.write({
       'sizes of mine/a/1.png': await png(1, 12, 10),
       'sizes of mine/b/1.png': await png(2, 30, 20),
@@ -240,14 +240,14 @@ describe('images of different sizes', () => {
     assert.equal(sources.convoy(['data', 'verify', './sizes of mine']).status, 0)
   })
 
-  it('are not offered a size that is refused: too small, or a photo’s', async () => {
+  it('proposes no size that is too small or as large as a photo', async () => {
     await sources.write({ 'tiny/a/1.png': await png(1, 4, 4), 'tiny/b/1.png': await png(2, 5, 5) })
     await sources.write({ 'photos/a/1.png': await png(1, 900, 700), 'photos/b/1.png': await png(2, 700, 900) })
     assert.match(sources.convoy(['data', 'import', 'tiny']).stderr, /--size 8x8\./)
     assert.match(sources.convoy(['data', 'import', 'photos']).stderr, /--size 64x64\./)
   })
 
-  it('that lie in a gzip file without its ending are read: IDX by content', async () => {
+  it('recognises a gzipped IDX file by content', async () => {
     const header = (magic: number, ...sizes: number[]) => {
       const bytes = Buffer.alloc(4 + 4 * sizes.length)
       ;[magic, ...sizes].forEach((value, index) => bytes.writeUInt32BE(value, 4 * index))

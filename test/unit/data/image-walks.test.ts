@@ -25,7 +25,7 @@ after(() => {
   rmSync(sources.directory, { recursive: true, force: true })
 })
 
-/** Links as they are found in the folders of people: to itself, twice to its parent, to everything. */
+/** Links that lead back: to the directory itself, to its parents and to the root of the file system. */
 function addLoops(root: string): void {
   symlinkSync('.', sources.path(root, 'self'))
   symlinkSync('..', sources.path(root, 'cats', 'up'))
@@ -39,8 +39,8 @@ function predict(...images: string[]): Predicted & { status: number | null; stde
   return { ...(JSON.parse(stdout || '{}') as Predicted), status, stderr }
 }
 
-describe('links that lead back', () => {
-  it('neither keep an import from its end nor repeat images', async () => {
+describe('links to a parent directory', () => {
+  it('are skipped at import, so that it ends and repeats no image', async () => {
     await sources.write({ 'loops/cats/1.png': 1, 'loops/cats/2.png': 2, 'loops/dogs/1.png': 3, 'loops/dogs/2.png': 4 })
     addLoops('loops')
     const { classNames, labels, stderr } = sources.import('loops')
@@ -55,7 +55,7 @@ describe('links that lead back', () => {
     assert.equal(sources.opened('./loops').count, 4)
   })
 
-  it('show predict each image once', async () => {
+  it('do not repeat images in predict', async () => {
     await sources.write({ 'again/cats/1.png': 1, 'again/dogs/1.png': 2, 'again/3.png': 3 })
     addLoops('again')
     const { predictions, unreadable, leftOut, stderr } = predict('again')
@@ -76,7 +76,7 @@ describe('links that lead back', () => {
 })
 
 describe('links to directories elsewhere', () => {
-  it('are followed once', async () => {
+  it('are followed, and rejected when read under two names', async () => {
     await sources.write({ 'elsewhere/cats/1.png': 1, 'elsewhere/cats/2.png': 2, 'linked/dogs/1.png': 3 })
     symlinkSync(sources.path('elsewhere/cats'), sources.path('linked/cats'))
     assert.deepEqual(sources.import('linked').labels, [0, 0, 1])
@@ -89,8 +89,8 @@ describe('links to directories elsewhere', () => {
   })
 })
 
-describe('predict on a directory', () => {
-  it('leaves out what is hidden or a system’s, counts what it cannot decode, and goes on after what is broken', async () => {
+describe('predict', () => {
+  it('leaves out hidden and system files, counts undecodable ones, and continues after broken ones', async () => {
     await sources.write({
       ...{
         'mess/1.png': 1,
@@ -134,7 +134,7 @@ describe('predict on a directory', () => {
     assert.match(stderr, /Left out: 1 HEIC file, which this build cannot decode/)
   })
 
-  it('never opens a pipe or a device that is given', () => {
+  it('never opens a pipe or a device', () => {
     spawnSync('mkfifo', [sources.path('pipe.png')])
     for (const file of ['pipe.png', '/dev/zero']) {
       const { status, unreadable } = predict(file)
@@ -143,7 +143,7 @@ describe('predict on a directory', () => {
     }
   })
 
-  it('says why there is nothing to classify', async () => {
+  it('reports why a directory has no images to classify', async () => {
     await sources.write({ 'phone/a.heic': Buffer.from('x') })
     const { status, stderr } = predict('phone')
     assert.equal(status, 2)
@@ -151,9 +151,9 @@ describe('predict on a directory', () => {
   })
 })
 
-describe('what a user may not read', () => {
-  const asNobody = { skip: process.getuid?.() !== 0 && 'only root can become another user' }
-  it('is refused at import, and left out and counted on demand', asNobody, async () => {
+describe('unreadable files and directories', () => {
+  const asOtherUser = { skip: process.getuid?.() !== 0 && 'only root can become another user' }
+  it('are rejected at import, or counted and left out with --skip-broken', asOtherUser, async () => {
     await sources.write({
       'locked/a/1.png': 1,
       'locked/a/2.png': 2,
@@ -161,7 +161,7 @@ describe('what a user may not read', () => {
       'locked/c/1.png': 4,
       'locked/b/sub/1.png': 5,
     })
-    const nobody = { uid: 65534, gid: 65534 }
+    const otherUser = { uid: 65534, gid: 65534 }
     for (const directory of ['.', 'cache']) chmodSync(sources.path(directory), 0o777)
     mkdirSync(sources.path('cache/datasets'), { recursive: true })
     const open = (directory: string): void => {
@@ -172,10 +172,10 @@ describe('what a user may not read', () => {
     open(sources.path('cache/datasets'))
     chmodSync(sources.path('locked/a/2.png'), 0)
     chmodSync(sources.path('locked/b/sub'), 0)
-    const refused = sources.convoy(['data', 'import', 'locked'], nobody)
-    assert.equal(refused.status, 2, refused.stderr)
-    assert.match(refused.stderr, /✖ locked\/b\/sub cannot be read \(EACCES\).*--skip-broken/)
-    const { status, stderr } = sources.convoy(['data', 'import', 'locked', '--skip-broken'], nobody)
+    const rejected = sources.convoy(['data', 'import', 'locked'], otherUser)
+    assert.equal(rejected.status, 2, rejected.stderr)
+    assert.match(rejected.stderr, /✖ locked\/b\/sub cannot be read \(EACCES\).*--skip-broken/)
+    const { status, stderr } = sources.convoy(['data', 'import', 'locked', '--skip-broken'], otherUser)
     assert.equal(status, 0, stderr)
     assert.match(stderr, /a \(1\), b \(1\), c \(1\)/)
     assert.match(stderr, /2 files or directories that cannot be read: b\/sub, a\/2\.png/)

@@ -7,7 +7,7 @@ import { packageRoot } from '../../../src/shared/package-root.js'
 const page = readFileSync(path.join(packageRoot, 'docs', 'reference', 'faults.md'), 'utf8')
 const listed = [...page.matchAll(/^\| (\d+) /gm)].map(([, number]) => Number(number))
 
-/** Numbers in the names of tests, such as `fault 57, 58: …`. */
+/** Numbers in test titles such as `fault 57, 58: …`. */
 function tested(): number[] {
   const directory = path.join(packageRoot, 'test')
   const files = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((name) =>

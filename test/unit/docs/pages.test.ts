@@ -11,9 +11,9 @@ const pages = readdirSync(docs, { recursive: true, encoding: 'utf8' })
   .map((name) => path.join(docs, name))
 
 interface Link {
-  /** File that it leads to; of the same page: that page. */
+  /** Target file; the page itself for a link within it. */
   readonly file: string
-  /** Undefined: the whole page. */
+  /** Undefined for the whole page. */
   readonly anchor: string | undefined
 }
 
@@ -28,7 +28,7 @@ function linksIn(page: string): Link[] {
     })
 }
 
-/** The anchors of a page's headings, as GitHub makes them. */
+/** The anchors that GitHub derives from a page's headings. */
 function anchorsOf(page: string): string[] {
   const headings = Array.from(readFileSync(page, 'utf8').matchAll(/^#+ (.*)$/gm), ([, heading]) => heading!)
   return headings.map((heading) =>
@@ -40,7 +40,7 @@ function anchorsOf(page: string): string[] {
 }
 
 describe('docs', () => {
-  it('have every page in docs/README.md', () => {
+  it('list every page in docs/README.md', () => {
     const listed = linksIn(INDEX).map(({ file }) => file)
     assert.deepEqual(
       pages.filter((page) => page !== INDEX && !listed.includes(page)),
@@ -60,7 +60,7 @@ describe('docs', () => {
     assert.deepEqual(broken, [])
   })
 
-  it('name files and directories that exist, or that the page itself holds', () => {
+  it('name files and directories that exist or that the page contains', () => {
     const missing = pages.flatMap((page) =>
       Array.from(
         readFileSync(page, 'utf8').matchAll(

@@ -25,7 +25,7 @@ async function withCache(cache: string, check: () => Promise<Verdict[]>): Promis
 }
 
 describe('the doctor', () => {
-  it('names the flag of a port that is taken, and finds a free one free', async () => {
+  it('names the flag of a port in use, and accepts a free one', async () => {
     const server = createServer()
     await once(server.listen(0, '127.0.0.1'), 'listening')
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -40,7 +40,7 @@ describe('the doctor', () => {
     assert.equal(grpc?.ok, true, grpc?.found)
   })
 
-  it('says how to install a missing runtime, and looks at the tools for it', async () => {
+  it('names the remedy for a missing runtime, and checks the tools of the installation', async () => {
     const cache = mkdtempSync(path.join(os.tmpdir(), 'convoy-doctor-'))
     const [runtime, ...tools] = await withCache(cache, () => examineTensorflow(0))
     rmSync(cache, { recursive: true })
@@ -59,13 +59,13 @@ describe('the doctor', () => {
   })
 
   const isCpu = findRuntime()?.kind === 'cpu'
-  it('does not let a CPU runtime pass beside a GPU', { skip: !isCpu }, async () => {
+  it('rejects a CPU runtime on a machine with a GPU', { skip: !isCpu }, async () => {
     const [runtime] = await examineTensorflow(1)
     assert.equal(runtime?.ok, false)
     assert.match(runtime.remedy!, /runtime install --gpu/)
   })
 
-  it('tells where files cannot be locked', async () => {
+  it('reports that files cannot be locked', async () => {
     const verdictOf = async (): Promise<Verdict> => (await examineStorage()).find(({ check }) => check === 'locks')!
     assert.equal((await verdictOf()).ok, true)
     const { PATH } = process.env
@@ -80,7 +80,7 @@ describe('the doctor', () => {
     }
   })
 
-  it('tells of a cache that cannot be written', async () => {
+  it('reports a cache that cannot be written', async () => {
     const [cache] = await withCache('/proc/convoy', examineStorage)
     assert.equal(cache?.ok, false)
     assert.match(cache.remedy!, /CONVOY_CACHE/)

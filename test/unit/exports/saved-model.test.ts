@@ -45,7 +45,7 @@ const damaged = (word: RegExp) => (error: ConvoyError) => {
   return true
 }
 
-describe('safetensors', () => {
+describe('safetensors files', () => {
   const tensors = [
     { name: 'a', shape: [2, 3], values: Float32Array.from([1, 2, 3, 4, 5, 6]) },
     { name: 'scalar', shape: [], values: Float32Array.from([-0.5]) },
@@ -53,21 +53,21 @@ describe('safetensors', () => {
   ]
   const encoded = encodeSafetensors(tensors, { step: '1' })
 
-  it('come back as they were', () => {
+  it('are read as they were written', () => {
     assert.deepEqual(
       decodeSafetensors(encoded, 'f').sort((a, b) => a.name.localeCompare(b.name)),
       [tensors[0], tensors[2], tensors[1]],
     )
   })
 
-  it('have an aligned header of the specified form', () => {
+  it('have an aligned header as specified', () => {
     const length = Number(encoded.readBigUInt64LE(0))
     assert.equal(length % 8, 0)
     const header = JSON.parse(encoded.toString('utf8', 8, 8 + length)) as Record<string, unknown>
     assert.deepEqual(header['a'], { dtype: 'F32', shape: [2, 3], data_offsets: [0, 24] })
   })
 
-  /** The file with its header changed. */
+  /** The file with a changed header. */
   function withHeader(
     change: (header: Record<string, { dtype: string; shape: number[]; data_offsets: number[] }>) => unknown,
     instead?: string,
@@ -82,24 +82,24 @@ describe('safetensors', () => {
   }
 
   const broken: [string, Buffer, RegExp][] = [
-    ['nothing', Buffer.alloc(0), /no header/],
+    ['no bytes', Buffer.alloc(0), /no header/],
     ['a header longer than the file', Buffer.from([255, 255, 0, 0, 0, 0, 0, 0, 1]), /claims/],
-    ['a header that is no JSON', Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{{')]), /no JSON/],
-    ['a cut end', encoded.subarray(0, -3), /ends in the middle/],
+    ['a header that is not JSON', Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{{')]), /no JSON/],
+    ['a truncated end', encoded.subarray(0, -3), /ends in the middle/],
     ['bytes after the end', Buffer.concat([encoded, Buffer.alloc(4)]), /4 bytes follow/],
     ['another dtype', withHeader((header) => (header['a']!.dtype = 'F16')), /F16/],
     ['a shape that does not fit', withHeader((header) => (header['a']!.shape = [7])), /\[7\]/],
-    ['no header but null', withHeader(() => undefined, 'null'), /bytes follow/],
+    ['a null header', withHeader(() => undefined, 'null'), /bytes follow/],
     [
-      'a tensor without a place',
+      'a tensor without offsets',
       withHeader((header) => Reflect.deleteProperty(header['a']!, 'data_offsets')),
       /a has no/,
     ],
-    ['a shape that is none', withHeader((header) => (header['a']!.shape = [-2, -3])), /a has no/],
+    ['a negative shape', withHeader((header) => (header['a']!.shape = [-2, -3])), /a has no/],
     ['overlapping tensors', withHeader((header) => (header['scalar']!.data_offsets = [20, 24])), /begins at byte 20/],
   ]
   for (const [what, bytes, message] of broken) {
-    it(`with ${what} are refused`, () => {
+    it(`with ${what} are rejected`, () => {
       assert.throws(() => decodeSafetensors(bytes, 'file.safetensors'), damaged(message))
     })
   }
@@ -109,7 +109,7 @@ describe('a saved model', () => {
   const run = path.join(scratch, 'run')
   const best = path.join(run, 'model', 'best')
 
-  it('comes back bit for bit, from the run directory and from its own', async () => {
+  it('is read bit for bit, from the run directory or its own directory', async () => {
     await saveTrainedModel(best, { description, weights, step: 12 }, '1.2.3')
     for (const place of [run, best]) {
       const loaded = await loadTrainedModel(place, 'best')
@@ -148,7 +148,7 @@ describe('a saved model', () => {
     }
   })
 
-  it('says in both formats what goes in, what comes out, and which weights it holds', async () => {
+  it('describes its input, output and weights in both formats', async () => {
     const oblong = structuredClone(description) as RunDescription
     Object.assign(oblong.model, { inputShape: [8, 16, 1] })
     const ignore = (): void => undefined
@@ -184,7 +184,7 @@ describe('a saved model', () => {
       assert.equal(header.__metadata__[name], typeof value === 'string' ? value : JSON.stringify(value), name)
   })
 
-  it('is replaced as a whole, and leaves nothing beside it', async () => {
+  it('is replaced as a whole, without leftover files', async () => {
     await saveTrainedModel(best, { description, weights: weights.map((value) => value + 1), step: 13 }, '1.2.3')
     assert.equal((await loadTrainedModel(run, 'best')).step, 13)
     assert.deepEqual(readdirSync(path.dirname(best)), ['best'])
@@ -221,7 +221,7 @@ describe('a saved model', () => {
     model.dispose()
   })
 
-  it('that is damaged is refused', async () => {
+  it('is rejected when it is damaged', async () => {
     const copy = path.join(scratch, 'copy')
     cpSync(best, copy, { recursive: true })
     const file = path.join(copy, 'model.safetensors')
@@ -237,7 +237,7 @@ describe('a saved model', () => {
     await assert.rejects(loadTrainedModel(copy, 'best'), damaged(/convoy\.json is damaged: description/))
   })
 
-  it('of a manifest that claims more weights than the file holds is refused before they are asked for', async () => {
+  it('is rejected before memory is allocated when its manifest claims more weights than the file holds', async () => {
     const copy = path.join(scratch, 'claims')
     cpSync(best, copy, { recursive: true })
     const file = path.join(copy, 'convoy.json')
@@ -245,7 +245,7 @@ describe('a saved model', () => {
     await assert.rejects(loadTrainedModel(copy, 'best'), damaged(/do not make/))
   })
 
-  it('that is not there is the user’s mistake', async () => {
+  it('gives a usage error when it is missing', async () => {
     await assert.rejects(loadTrainedModel(scratch, 'last'), (error: ConvoyError) => error.code === 'usage')
     assert.ok(!existsSync(path.join(scratch, 'model')))
   })

@@ -5,7 +5,7 @@ import { FLAGS, SWITCHES } from '../../../src/cli/flags/run-config-flags.js'
 import { HIGHEST_RATE, settings } from '../../../src/model/config/settings.js'
 
 describe('docs/reference/configuration.md', () => {
-  it('has a text for every setting', () => {
+  it('describes every setting', () => {
     const without = settings().filter(({ schema: { description } }) => description === undefined || description === '')
     assert.deepEqual(
       without.map(({ path }) => path),
@@ -13,7 +13,7 @@ describe('docs/reference/configuration.md', () => {
     )
   })
 
-  it('has a flag beside its setting for every flag that gives one', () => {
+  it('lists each flag beside its setting', () => {
     const page = configurationPage()
     for (const { flag, path } of [...FLAGS, ...SWITCHES]) {
       const setting = path === HIGHEST_RATE ? 'schedule.peak' : path
@@ -21,7 +21,7 @@ describe('docs/reference/configuration.md', () => {
     }
   })
 
-  it('states limits, choices and defaults as the schema has them', () => {
+  it('states the limits, choices and defaults of the schema', () => {
     const page = configurationPage()
     assert.match(page, /\| `batchSize` \| `--batch-size` \| integer 1 to 1048576 \| 128 \|/)
     assert.match(page, /\| `optimizer.momentum` \| {2}\| number 0 or more, below 1 \| 0.9 \|/)

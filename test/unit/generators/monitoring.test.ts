@@ -23,7 +23,7 @@ const OF_EVERY_SERIES = ['run', 'component']
 /** Metrics of prom-client. */
 const OF_PROCESS = /^convoy_(process|nodejs)_/
 
-/** Names of metrics in PromQL, histograms without the ending of their parts. */
+/** Names of metrics in PromQL, histograms without suffixes such as `_bucket`. */
 function metricsIn(expr: string): string[] {
   const names = expr.match(/\bconvoy_\w+/g) ?? []
   return names
@@ -34,19 +34,19 @@ function metricsIn(expr: string): string[] {
 describe('dashboards and alerts', () => {
   const defined = new Map((Object.keys(METRICS) as MetricName[]).map((name) => [fullName(name), name]))
 
-  it('ask for nothing that the code does not define', () => {
+  it('query only metrics that the code defines', () => {
     for (const expr of [...expressions, ...ALERTS.map((alert) => alert.expr)])
       for (const name of metricsIn(expr)) assert.ok(defined.has(name), `${name} in ${expr}`)
   })
 
-  it('ask for nothing of a process that prom-client does not tell', async () => {
+  it('query only process metrics that prom-client exports', async () => {
     const { text } = await new Metrics(() => 0, { component: 'coordinator' }).render()
     for (const expr of [...expressions, ...ALERTS.map((alert) => alert.expr)])
       for (const [name] of expr.matchAll(/\bconvoy_(?:process|nodejs)_\w+/g))
         assert.ok(text.includes(`# TYPE ${name.replace(/_sum$/, '')} `), `${name} in ${expr}`)
   })
 
-  it('match only labels, and values of labels, that the metrics have', () => {
+  it('match only labels and label values that the metrics have', () => {
     for (const expr of [...expressions, ...ALERTS.map((alert) => alert.expr)]) {
       for (const [, full, matchers] of expr.matchAll(/\b(convoy_\w+)\{([^}]*)\}/g)) {
         const name = defined.get(metricsIn(full!)[0] ?? '')
@@ -64,7 +64,7 @@ describe('dashboards and alerts', () => {
     }
   })
 
-  it('keep runs apart in every selection, sum and match', () => {
+  it('separate runs in every selector, sum and match', () => {
     for (const expr of expressions) {
       for (const [selected] of expr.matchAll(/\bconvoy_\w+(\{[^}]*\})?/g))
         assert.ok(selected.includes('run=~"$run", component="coordinator"'), `${selected} in ${expr}`)
@@ -80,7 +80,7 @@ describe('dashboards and alerts', () => {
     }
   })
 
-  it('show every metric on some panel', () => {
+  it('show every metric on a panel', () => {
     const shown = new Set(expressions.flatMap(metricsIn))
     assert.deepEqual(
       [...defined.keys()].filter((name) => !shown.has(name)),
@@ -88,7 +88,7 @@ describe('dashboards and alerts', () => {
     )
   })
 
-  it('have panels that fit side by side, each with a title of its own and a word on what it shows', () => {
+  it('have panels without overlap, each with its own title and a description', () => {
     for (const dashboard of DASHBOARDS) {
       const model = grafanaDashboard(dashboard)
       const cells = new Set<string>()
@@ -108,7 +108,7 @@ describe('dashboards and alerts', () => {
     }
   })
 
-  it('are in the repository as the code makes them', () => {
+  it('are in the repository as the code generates them', () => {
     for (const [name, content] of generatedFiles())
       assert.equal(readFileSync(path.join(packageRoot, name), 'utf8'), content, `${name}: npm run generate`)
   })
@@ -121,12 +121,12 @@ describe('dashboards and alerts', () => {
       assert.match(execFileSync('promtool', ['check', 'rules', 'alerts.yml'], options), /SUCCESS: \d+ rules found/)
       assert.match(execFileSync('promtool', ['test', 'rules', 'alerts.test.yml'], options), /SUCCESS/)
       const { status, stderr } = spawnSync('promtool', ['check', 'config', 'prometheus.yml'], options)
-      // The targets are mounted beside it.
+      // The configuration expects the targets in the same directory.
       assert.equal(status, 0, stderr)
     },
   )
 
-  it('have a runbook each', () => {
+  it('have a runbook for each alert', () => {
     const page = readFileSync(path.join(packageRoot, 'docs', 'reference', 'alerts.md'), 'utf8')
     for (const { name } of ALERTS) assert.match(page, new RegExp(`^## ${name}$`, 'm'))
   })
@@ -153,12 +153,12 @@ describe('deploy/monitoring', () => {
     }
   })
 
-  it('opens its ports to this machine alone', () => {
+  it('opens its ports to this machine only', () => {
     for (const { ports } of Object.values(compose.services))
       for (const port of ports) assert.match(port, /^127\.0\.0\.1:/)
   })
 
-  it('provisions the data source and the directory of dashboards that Grafana finds mounted', () => {
+  it('provisions the data source and the mounted directory of dashboards', () => {
     const read = (name: string): string => readFileSync(path.join(monitoring, 'grafana', 'provisioning', name), 'utf8')
     const { datasources } = parse(read('datasources/prometheus.yml')) as { datasources: { url: string }[] }
     assert.equal(datasources[0]!.url, 'http://prometheus:9090')

@@ -36,7 +36,7 @@ const HEARTBEAT: WorkerStats = {
   phases: [{ phase: 'wait', counts, seconds: 2 }],
 }
 
-const NOBODY: MetricsSource = {
+const NO_WORKERS: MetricsSource = {
   ...{
     progress: () => new RunProgress().summary,
     workerCount: 0,
@@ -57,7 +57,7 @@ function line(series: string): string {
 const NOTHING = { text: '', contentType: 'text/plain' }
 
 describe('metrics', () => {
-  it('are served as the events said, and nothing else is', async () => {
+  it('are served as observed, and other paths and methods are rejected', async () => {
     const metrics = new PrometheusMetrics(() => performance.now(), IDENTITY)
     for (const event of EVENTS) metrics.observe(event)
     let reason: string | undefined = 'the run is over: failed'
@@ -91,7 +91,7 @@ describe('metrics', () => {
     server.close()
   })
 
-  it('are served on, whatever a peer asks for', async () => {
+  it('stay available after malformed requests', async () => {
     const metrics = new PrometheusMetrics(() => performance.now(), IDENTITY)
     const server = await serveMetrics(metrics.render, '127.0.0.1:0', '--metrics-listen', () => undefined)
     const { hostname, port } = new URL(server.url)
@@ -104,16 +104,16 @@ describe('metrics', () => {
     server.close()
   })
 
-  it('say that nothing was done yet from the beginning: an alert on what is not there is never raised', async () => {
+  it('start at 0, because an alert never fires on an absent series', async () => {
     const metrics = new PrometheusMetrics(() => 0, IDENTITY)
-    metrics.watch(NOBODY)
+    metrics.watch(NO_WORKERS)
     metrics.observe(EVENTS[0]!)
     const { text } = await metrics.render()
     for (const series of ['convoy_step 0', 'convoy_epoch 0', 'convoy_workers 0', 'convoy_samples_total 0'])
       assert.ok(text.includes(line(series)), series)
   })
 
-  it('are there until who scrapes regularly has seen the end, and not for who does not or has gone', async () => {
+  it('keep being served until a regular scraper has seen the final state, but not for others', async () => {
     let nowMs = 0
     const [isReady, noPage, now] = [() => undefined, () => false, () => nowMs]
     const open = async () => serveMetrics(async () => NOTHING, '127.0.0.1:0', '--metrics-listen', isReady, noPage, now)
@@ -123,34 +123,34 @@ describe('metrics', () => {
 
     const never = new AbortController().signal
     const waits: number[] = []
-    const tell = (seconds: number) => waits.push(seconds)
+    const onWait = (seconds: number) => waits.push(seconds)
 
     const unseen = await open()
-    assert.ok(await settles(unseen.lastScrape(never, tell)), 'nobody scrapes')
+    assert.ok(await settles(unseen.lastScrape(never, onWait)), 'no scraper')
     await Promise.all([scrape(unseen.url), scrape(unseen.url), scrape(unseen.url)])
-    assert.ok(await settles(unseen.lastScrape(never, tell)), 'a crowd, once')
+    assert.ok(await settles(unseen.lastScrape(never, onWait)), 'concurrent scrapes, once')
     unseen.close()
 
     const seen = await open()
     await scrape(seen.url)
     nowMs += 5_000
     await scrape(seen.url)
-    // Another one, at the same moment.
+    // Another scraper at the same moment.
     await scrape(seen.url)
-    const last = seen.lastScrape(never, tell)
+    const last = seen.lastScrape(never, onWait)
     assert.equal(await settles(last), false)
     await scrape(seen.url)
     await last
-    assert.ok(await settles(seen.lastScrape(AbortSignal.abort(), tell)), 'nobody wants to wait')
+    assert.ok(await settles(seen.lastScrape(AbortSignal.abort(), onWait)), 'the wait is cancelled')
     nowMs += 10_000
-    assert.ok(await settles(seen.lastScrape(never, tell)), 'it has missed one')
+    assert.ok(await settles(seen.lastScrape(never, onWait)), 'the scraper missed an interval')
     seen.close()
     assert.deepEqual(waits, [10])
   })
 
-  it('tell of saved models', async () => {
+  it('count saved models and failed saves', async () => {
     const metrics = new PrometheusMetrics(() => 0, IDENTITY)
-    metrics.watch(NOBODY)
+    metrics.watch(NO_WORKERS)
     metrics.saved(1.7e9, 300_000, 0.05)
     metrics.saveFailed()
     const { text } = await metrics.render()
@@ -165,7 +165,7 @@ describe('metrics', () => {
       assert.ok(text.includes(line(series)), series)
   })
 
-  it('have the unit and the labels that their names say', async () => {
+  it('have the unit and the labels of their names', async () => {
     const metrics = new PrometheusMetrics(() => 0, IDENTITY)
     const member = new Member(worker.id, { ...worker, incarnation: 'i', host: 'h' })
     member.stats = readHeartbeat(HEARTBEAT)
@@ -176,7 +176,7 @@ describe('metrics', () => {
     const lease = { id: 1, task: 1, worker: worker.id, firstShard: 0, shardCount: 1 }
     const ofScheduler = { id: worker.id, name: worker.name, lease, shardMs: 3, stragglerRatio: 2.5 }
     const snapshot = member.snapshot({ ...ofScheduler, state: 'busy', silentMs: 1_500 })
-    metrics.watch({ ...NOBODY, workers: () => [snapshot] })
+    metrics.watch({ ...NO_WORKERS, workers: () => [snapshot] })
     for (const event of EVENTS) metrics.observe(event)
     for (const code of ['not_finite', 'absurd', 'malformed'] as const)
       metrics.observe({ kind: 'refused', worker, code, reason: 'in layer x' })
@@ -208,7 +208,7 @@ describe('metrics', () => {
       assert.ok(text.includes(line(series)), `${series} in\n${text}`)
   })
 
-  it('are rendered once for all who ask within a quarter of a second', async () => {
+  it('are rendered once for all requests within 250 ms', async () => {
     let now = 0
     const metrics = new PrometheusMetrics(() => now, IDENTITY)
     const first = await metrics.render()
@@ -219,7 +219,7 @@ describe('metrics', () => {
     assert.ok((await metrics.render()).text.includes(line('convoy_step 1')))
   })
 
-  it('have labels that end: a name of any length is cut, and quoted as Prometheus wants it', async () => {
+  it('have labels that are truncated, and quoted as Prometheus requires', async () => {
     const metrics = new PrometheusMetrics(() => 0, IDENTITY)
     const [started] = EVENTS
     assert.ok(started?.kind === 'started')
@@ -229,7 +229,7 @@ describe('metrics', () => {
     assert.equal(dataset, `a\\"b\\n${'x'.repeat(195)}…`)
   })
 
-  it('of a worker that joins another run are series of that one, without what was measured in the first', async () => {
+  it('restart when a worker joins another run, with the label of that run', async () => {
     const metrics = new WorkerMetrics('w', () => 0)
     const own = async (): Promise<string[]> =>
       (await metrics.render()).text.split('\n').filter((one) => /^convoy_/.test(one))
@@ -246,7 +246,7 @@ describe('metrics', () => {
     }
   })
 
-  it('in the documents are those of the code', () => {
+  it('are documented as the code defines them', () => {
     for (const [name, content] of generatedFiles()) {
       const file = readFileSync(path.join(packageRoot, name), 'utf8')
       assert.ok(file === content, `${name} is stale: npm run generate`)
@@ -255,7 +255,7 @@ describe('metrics', () => {
 })
 
 describe('a histogram', () => {
-  /** Count of each bucket with those below, as Prometheus reads it. */
+  /** Cumulative count of each bucket. */
   function bucketsIn(text: string, series: string): Record<string, number> {
     const lines = text.split('\n').filter((line) => line.startsWith(series))
     const pairs = lines.map((line): [string, number] => {
@@ -265,7 +265,7 @@ describe('a histogram', () => {
     return Object.fromEntries(pairs)
   }
 
-  it('has a value on a limit in the bucket of that limit', async () => {
+  it('counts a value equal to a limit in the bucket of that limit', async () => {
     const limits = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30]
     const metrics = new PrometheusMetrics(() => performance.now(), IDENTITY)
     const step = EVENTS.find((event) => event.kind === 'step')!
@@ -276,12 +276,12 @@ describe('a histogram', () => {
     assert.deepEqual(bucketsIn(text, 'convoy_step_duration_seconds_bucket'), expected)
   })
 
-  it('of phases has one on a limit in the bucket of that limit', async () => {
+  it('of phases counts a time equal to a limit in the bucket of that limit', async () => {
     const limits = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
     const times = new PhaseTimes()
     for (const limit of [...limits, 10.001]) times.record('encode', limit)
     const metrics = new PrometheusMetrics(() => performance.now(), IDENTITY)
-    metrics.watch({ ...NOBODY, workerPhases: () => times.report() })
+    metrics.watch({ ...NO_WORKERS, workerPhases: () => times.report() })
     const expected = Object.fromEntries([...limits, '+Inf'].map((limit, index) => [String(limit), index + 1]))
     const { text } = await metrics.render()
     const series = 'convoy_phase_duration_seconds_bucket{role="worker",phase="encode"'
@@ -290,7 +290,7 @@ describe('a histogram', () => {
 })
 
 describe('phases', () => {
-  it('are counted by bucket, the last of which holds what is longer', () => {
+  it('are counted by bucket, the last of which has no limit', () => {
     const times = new PhaseTimes()
     for (const seconds of [0.0001, 0.002, 0.002, 100]) times.record('wait', seconds)
     times.add([{ phase: 'wait', counts, seconds: 1 }])
@@ -301,7 +301,7 @@ describe('phases', () => {
 })
 
 describe('a heartbeat', () => {
-  it('that is valid is taken as it is', () => {
+  it('is accepted unchanged when it is valid', () => {
     const gpu = { utilization: 1, memoryUsedBytes: 1, memoryBytes: 2, temperatureCelsius: 60, powerWatts: 100 }
     assert.deepEqual(readHeartbeat({ ...HEARTBEAT, gpu }), { ...HEARTBEAT, gpu })
     assert.equal(readHeartbeat({ ...HEARTBEAT, gpu: null }).gpu, undefined)
@@ -319,7 +319,7 @@ describe('a heartbeat', () => {
     },
   }
   for (const [what, part] of Object.entries(nonsense)) {
-    it(`with ${what} is refused`, () => {
+    it(`with ${what} is rejected`, () => {
       assert.throws(
         () => readHeartbeat({ ...HEARTBEAT, ...part }),
         (error: ConvoyError) => error.code === 'protocol' && error.message.startsWith('Heartbeat holds'),
@@ -328,7 +328,7 @@ describe('a heartbeat', () => {
   }
 })
 
-describe('readings of nvidia-smi', () => {
+describe('GPU readings from nvidia-smi', () => {
   it('are ratios, bytes, degrees and watts', () => {
     assert.deepEqual(parseGpu('37, 1024, 143771, 41, 123.45\n'), {
       utilization: 0.37,
@@ -339,7 +339,7 @@ describe('readings of nvidia-smi', () => {
     })
   })
 
-  it('are absent where a GPU does not tell: no number is not 0', () => {
+  it('are absent, not 0, where the GPU reports none', () => {
     assert.deepEqual(parseGpu('[N/A], 1, 2, 3, [Not Supported]'), {
       memoryUsedBytes: 2 ** 20,
       memoryBytes: 2 * 2 ** 20,
@@ -347,10 +347,10 @@ describe('readings of nvidia-smi', () => {
     })
   })
 
-  it('that fail are neither shown as news nor given up, and leave the rest of a heartbeat alone', async () => {
+  it('are absent while they fail, are retried, and leave the rest of the heartbeat unchanged', async () => {
     const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-smi-'))
     const answer = path.join(directory, 'answer')
-    // A driver that comes and goes.
+    // nvidia-smi fails while the file is missing.
     writeFileSync(path.join(directory, 'nvidia-smi'), `#!/bin/sh\ncat '${answer}'\n`, { mode: 0o755 })
     const { PATH } = process.env
     process.env['PATH'] = `${directory}:${PATH}`
@@ -375,12 +375,12 @@ describe('readings of nvidia-smi', () => {
   })
 
   for (const text of ['', 'No devices were found', '1, 2, 3, 4', '1, 2, 3, 4, x', '-1, 2, 3, 4, 5', '1, , 3, 4, 5'])
-    it(`are none in “${text}”`, () => {
+    it(`are rejected when nvidia-smi prints “${text}”`, () => {
       assert.throws(() => parseGpu(text), /nvidia-smi printed/)
     })
 
   const smi = spawnSync('nvidia-smi', ['-L']).status === 0
-  it('of a real GPU can be read', { skip: smi ? false : 'no nvidia-smi here' }, async () => {
+  it('can be read from a real GPU', { skip: smi ? false : 'no nvidia-smi here' }, async () => {
     const { readGpu } = await import('../../../src/worker/gpu-readings.js')
     assert.ok((await readGpu('0')).memoryBytes! > 0)
   })

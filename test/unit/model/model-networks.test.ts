@@ -25,7 +25,7 @@ describe('networks', () => {
     ['resnet110', '1.7'],
   ]
   for (const [name, millions] of PUBLISHED) {
-    it(`${name} has the ${millions} million parameters that the paper states`, async () => {
+    it(`${name} has the ${millions} million parameters of the paper`, async () => {
       const { trainableCount } = (await describeNetwork(name)).layout
       const digits = millions.split('.')[1]!.length
       assert.equal((trainableCount / 1e6).toFixed(digits), millions)
@@ -36,7 +36,7 @@ describe('networks', () => {
     assert.equal((await describeNetwork('resnet18')).layout.trainableCount, 11_173_962)
   })
 
-  it('lays every tensor out once, without gap or overlap, trainable ones first', async () => {
+  it('have a layout with each tensor once, without gap or overlap, trainable ones first', async () => {
     for (const name of NETWORK_NAMES) {
       const { tensors, trainableCount, weightCount } = (await describeNetwork(name)).layout
       let offset = 0
@@ -50,13 +50,13 @@ describe('networks', () => {
     }
   })
 
-  it('regularises kernels and nothing else', async () => {
+  it('regularise only kernels', async () => {
     for (const tensor of (await describeNetwork('wide8', 0.01, 0.3)).layout.tensors) {
       assert.equal(tensor.l2, tensor.name.endsWith('/kernel') ? 0.01 : 0, tensor.name)
     }
   })
 
-  it('moves its statistics by a tenth, with the epsilon of semantics.md', async () => {
+  it('update batch statistics with momentum 0.9 and the epsilon of semantics.md', async () => {
     for (const name of NETWORK_NAMES) {
       const { layout, topology } = await describeNetwork(name)
       assert.equal(layout.statisticsMomentum, 0.9, name)
@@ -66,7 +66,7 @@ describe('networks', () => {
     }
   })
 
-  it('refuses what the coordinator could not reproduce', () => {
+  it('reject initializers and regularizers that the coordinator cannot reproduce', () => {
     const layer = (options: Pick<Parameters<typeof tf.layers.dense>[0], 'kernelInitializer' | 'kernelRegularizer'>) =>
       tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [3], ...options })] })
     const normal = layer({ kernelInitializer: 'heNormal' })
@@ -95,7 +95,7 @@ describe('residual block', () => {
     ])
   })
 
-  it('becomes a bottleneck by its expansion', () => {
+  it('is a bottleneck when its expansion is above 1', () => {
     const x = input()
     const block = tf.model({ inputs: x, outputs: residualBlock(x, { name: 'c', filters: 8, expansion: 4 }) })
     assert.deepEqual(block.outputs[0]!.shape, [null, 32, 32, 32])
@@ -121,7 +121,7 @@ describe('residual block', () => {
     block.dispose()
   })
 
-  it('passes the input through the identity shortcut: every second pixel, new channels zero on both sides', async () => {
+  it('has an identity shortcut of every second pixel, with new channels zero on both sides', async () => {
     const x = tf.input({ shape: [4, 4, 2] })
     const block = tf.model({
       inputs: x,
@@ -140,14 +140,14 @@ describe('residual block', () => {
 const { layout } = await describeNetwork('resnet20')
 
 describe('initial weights', () => {
-  it('are the same for the same seed and others for another', () => {
+  it('are the same for the same seed, and differ for another', () => {
     assert.deepEqual(initialWeights(layout, 1), initialWeights(layout, 1))
     assert.notDeepEqual(initialWeights(layout, 1), initialWeights(layout, 2))
   })
 
-  it('are drawn anew for each tensor', () => {
+  it('are drawn independently for each tensor', () => {
     const weights = initialWeights(layout, 3)
-    // The first of each kernel, as a share of its limit.
+    // The first value of each kernel, as a fraction of its limit.
     const shares = layout.tensors.flatMap(({ initializer, offset }) =>
       initializer.kind === 'uniform' ? [(weights[offset]! / initializer.limit).toFixed(5)] : [],
     )

@@ -5,7 +5,7 @@ import type { NetworkName } from '../../../src/model/networks/networks.js'
 
 type Layer = Awaited<ReturnType<typeof buildNetwork>>['layers'][number]
 
-/** As the table of docs/reference/semantics.md has them: channels of the stem and of each stage, blocks of a stage. */
+/** The table of docs/reference/semantics.md: channels of the stem and of each stage, blocks per stage. */
 const NETWORKS: Record<NetworkName, readonly [stem: number, stages: readonly number[], blocks: number]> = {
   resnet8: [16, [16, 48, 96], 1],
   resnet20: [16, [16, 32, 64], 3],
@@ -18,7 +18,7 @@ const NETWORKS: Record<NetworkName, readonly [stem: number, stages: readonly num
 }
 const PROJECTED = ['resnet18', 'wide8']
 
-/** What is a layer's own, and what goes into it. */
+/** A layer's settings and its inputs. */
 function describeLayer(layer: Layer): string {
   const config = layer.getConfig()
   const inputs = layer.inboundNodes.flatMap(({ inboundLayers }) => inboundLayers.map(({ name }) => name))
@@ -29,7 +29,7 @@ function describeLayer(layer: Layer): string {
   return `${layer.name} ${values.join(' ')} <- ${inputs.join(' ')}`
 }
 
-/** The layers of the page's pseudocode, without those of an identity shortcut that has other sizes. */
+/** The layers of the page's pseudocode, without those of an identity shortcut between different sizes. */
 function layersOnPage(name: NetworkName, dropoutRate: number): string[] {
   const [stem, stages, blocks] = NETWORKS[name]
   const lines = ['image  <- ']

@@ -33,7 +33,7 @@ const context = {
 }
 
 describe('metrics.jsonl', () => {
-  it('has its times in seconds since 1970, and of the result the hashes', async () => {
+  it('has times in seconds since 1970, and the hashes of the result', async () => {
     const file = metricsFile.open(context)
     const before = Date.now() / 1000
     for (const event of EVENTS) file.observe(event)
@@ -55,7 +55,7 @@ describe('metrics.jsonl', () => {
 })
 
 describe('run directory', () => {
-  it('fault 14: is unique, even for two coordinators that begin in one second', async () => {
+  it('fault 14: is unique, even for two coordinators started in the same second', async () => {
     const [{ runDirectory: first, lock }, { runDirectory: second }] = [
       await createRunDirectory(scratch, 'quick', 1_700_000_000_000),
       await createRunDirectory(scratch, 'quick', 1_700_000_000_000),
@@ -67,7 +67,7 @@ describe('run directory', () => {
     assert.equal(isRunGoingOn(first), false)
   })
 
-  it('that cannot be written names the flag', async () => {
+  it('gives an error with the flag when it cannot be written', async () => {
     const file = path.join(scratch, 'a-file')
     writeFileSync(file, '')
     await assert.rejects(
@@ -76,7 +76,7 @@ describe('run directory', () => {
     )
   })
 
-  it('receives the result with the fields that are promised', async () => {
+  it('receives the result with its documented fields', async () => {
     await writeResult(scratch, result)
     const read = JSON.parse(readFileSync(path.join(scratch, 'result.json'), 'utf8')) as RunResult
     assert.deepEqual(read, result)
@@ -99,7 +99,7 @@ describe('run directory', () => {
   })
 })
 
-/** A progress line, and what feeds it. */
+/** A progress line, and the observer that updates it. */
 function progressLine() {
   const progress = new RunProgress()
   const line = new ProgressLine(progress)
@@ -111,7 +111,7 @@ function progressLine() {
 }
 
 describe('progress', () => {
-  it('on a pipe is plain lines: steps now and then, every evaluation and every worker', async () => {
+  it('on a pipe is plain lines: steps at intervals, every evaluation and every worker', async () => {
     const stream = new PassThrough()
     let now = 0
     const progress = new RunProgress()
@@ -139,7 +139,7 @@ describe('progress', () => {
     }
   })
 
-  it('on a terminal shows that the run waits, and no rate after the first step alone', () => {
+  it('on a terminal shows waiting, and no rate after only one step', () => {
     const { line, observe } = progressLine()
     for (const event of EVENTS.slice(0, 4)) observe(event)
     assert.equal(line.within(80), '██████████░░░░░░░░░░  1/2  epoch 0.50  loss 2.000  accuracy 25.0 %  1 worker')
@@ -147,7 +147,7 @@ describe('progress', () => {
     assert.equal(line.within(80), '██████████░░░░░░░░░░  1/2  waiting for workers')
   })
 
-  it('on a terminal shows the rate of all workers together, and the time that is left', () => {
+  it('on a terminal shows the rate of all workers together and the remaining time', () => {
     const { line, observe } = progressLine()
     for (const event of EVENTS.filter(({ kind }) => kind === 'started' || kind === 'step'))
       observe(event.kind === 'started' ? { ...event, totalSteps: 702 } : ({ ...event, workers: 2 } as RunEvent))
@@ -162,7 +162,7 @@ describe('progress', () => {
     assert.ok(!table.includes('\u001b'))
   })
 
-  it('has a letter for each class above the columns of the matrix where a name is long, and never a part of a name', () => {
+  it('labels the columns of the matrix with letters where names are long, and never truncates a name', () => {
     const confusion = [
       [3, 1],
       [0, 4],
@@ -195,7 +195,7 @@ describe('the state of a run', () => {
   const joined: RunEvent = { kind: 'worker-joined', worker, workers: 1 }
   const step = EVENTS.find((event) => event.kind === 'step')!
 
-  it('says what it does now, also after it had to wait', () => {
+  it('follows the events, also after waiting', () => {
     const progress = new RunProgress()
     const states = [
       ...[joined, step, { kind: 'waiting' }, joined, { kind: 'evaluating', split: 'test', done: 0, total: 4 }],
@@ -226,7 +226,7 @@ describe('the state of a run', () => {
     }
   })
 
-  it('tells its rate and the time left in seconds, from all workers together, without the first step', () => {
+  it('has the rate and the remaining time of all workers together, without the first step', () => {
     const progress = new RunProgress()
     const started = EVENTS.find((event) => event.kind === 'started')!
     progress.observe({ ...started, totalSteps: 10 })
@@ -236,14 +236,14 @@ describe('the state of a run', () => {
     // 128 samples each.
     for (const [index, durationMs] of [100, 200].entries())
       progress.observe({ ...step, step: 2 + index, durationMs, workers: 2 })
-    // The mean of 100 and 200 ms.
+    // The mean step takes 150 ms.
     const rate = 128 / 0.15
     const { samplesPerSecond, secondsLeft } = progress.summary
     assert.ok(Math.abs(samplesPerSecond - rate) < 1e-9)
     assert.ok(Math.abs(secondsLeft - (7 * 128) / rate) < 1e-9)
   })
 
-  it('changes only as its diagram says', () => {
+  it('rejects transitions outside its diagram, and does not leave a final state', () => {
     assert.throws(() => {
       checkRunTransition('training', 'finished')
     }, /a run cannot become finished: it is training/)

@@ -18,11 +18,11 @@ interface SentEvent {
   readonly data: Snapshot & Update
 }
 
-/** The page of a timeline, behind the real server. */
+/** The page of a timeline on a real server. */
 async function servedTimeline() {
   const timeline = new Timeline('runs/example')
   let inspection: string | undefined
-  let looked = 0
+  let lookCount = 0
   const page = new LivePage({
     snapshot: () => timeline.snapshot(),
     takeUpdate: () => timeline.takeUpdate(),
@@ -30,7 +30,7 @@ async function servedTimeline() {
     looking: () => ({ state: 'never' }),
     inspection: () => inspection,
     look: () => {
-      looked++
+      lookCount++
       inspection = '{"step":1}'
     },
   })
@@ -50,7 +50,7 @@ async function servedTimeline() {
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     return response
   }
-  return { timeline, page, ask, looks: () => looked }
+  return { timeline, page, ask, looks: () => lookCount }
 }
 
 /** The next events of a stream. */
@@ -76,7 +76,7 @@ async function next(events: AsyncGenerator<SentEvent, void>, kind: string): Prom
   }
 }
 
-/** The texts of the next update that has any. */
+/** The lines of the next update with lines. */
 async function nextLines(events: AsyncGenerator<SentEvent, void>): Promise<string[]> {
   for (;;) {
     const { lines } = (await next(events, 'update')).data
@@ -84,8 +84,8 @@ async function nextLines(events: AsyncGenerator<SentEvent, void>): Promise<strin
   }
 }
 
-describe("the page's server", () => {
-  it('tells a viewer that was cut off exactly what it missed', async () => {
+describe('the server of the live page', () => {
+  it('sends a reconnecting viewer exactly the events that it missed', async () => {
     const { timeline, ask } = await servedTimeline()
     for (const event of EVENTS.slice(0, 3)) timeline.observe(event, 1)
     const first = await ask('/events')
@@ -94,21 +94,21 @@ describe("the page's server", () => {
     const { length: linesSeen } = seen.data.lines
     first.destroy()
 
-    timeline.addLine('while nobody listened', 2)
+    timeline.addLine('while disconnected', 2)
     const second = await ask('/events', { headers: { 'last-event-id': seen.id } })
     const events = eventsOf(second)
-    assert.deepEqual(await nextLines(events), ['while nobody listened'])
+    assert.deepEqual(await nextLines(events), ['while disconnected'])
     timeline.addLine('and after', 3)
     assert.deepEqual(await nextLines(events), ['and after'])
     second.destroy()
 
-    const stranger = await ask('/events', { headers: { 'last-event-id': 'of-another-run-7' } })
-    const whole = await next(eventsOf(stranger), 'snapshot')
+    const ofAnotherRun = await ask('/events', { headers: { 'last-event-id': 'of-another-run-7' } })
+    const whole = await next(eventsOf(ofAnotherRun), 'snapshot')
     assert.equal(whole.data.lines.length, linesSeen + 2)
-    stranger.destroy()
+    ofAnotherRun.destroy()
   })
 
-  it('lets so many look and no more, and the next one when somebody leaves', async () => {
+  it('limits the number of viewers, and accepts another when one leaves', async () => {
     const { page, ask } = await servedTimeline()
     const all = await Promise.all(Array.from({ length: MAX_VIEWERS }, async () => ask('/events')))
     assert.deepEqual([...new Set(all.map(({ statusCode }) => statusCode))], [200])
@@ -120,7 +120,7 @@ describe("the page's server", () => {
     for (const response of [...all, late]) response.destroy()
   })
 
-  it('lets go who does not read', async () => {
+  it('disconnects a viewer that does not read', async () => {
     const { timeline, page, ask } = await servedTimeline()
     const lazy = await ask('/events')
     for (let line = 0; line < 20; line++) timeline.addLine('x'.repeat(1_000_000), 1)
@@ -128,7 +128,7 @@ describe("the page's server", () => {
     lazy.destroy()
   })
 
-  it('allows the page nothing but its own files, and other sites nothing at all', async () => {
+  it('restricts the page to its own files, and rejects inspections requested by other sites', async () => {
     const { ask, looks } = await servedTimeline()
     const { headers } = await ask('/')
     const policy = String(headers['content-security-policy'])
@@ -136,11 +136,11 @@ describe("the page's server", () => {
     assert.doesNotMatch(policy, /unsafe|\*|https?:/)
     const look = async (site: string): Promise<number | undefined> =>
       (await ask('/look', { method: 'POST', headers: { 'sec-fetch-site': site } })).statusCode
-    // A site is a domain with all below it: another page there is not this one.
+    // same-site covers a whole domain with its subdomains, so it is not enough.
     for (const site of ['cross-site', 'same-site', 'none', 'same-origin, same-site', 'Same-Origin', ''])
       assert.equal(await look(site), 403, site)
     assert.equal((await ask('/look', { method: 'POST' })).statusCode, 403)
-    // Where the address is neither HTTPS nor loopback, browsers tell the origin alone.
+    // Where the address is neither HTTPS nor loopback, browsers send only the origin.
     const lookFrom = async (origin: string): Promise<number | undefined> =>
       (await ask('/look', { method: 'POST', headers: { host: '10.0.0.7:7702', origin } })).statusCode
     assert.equal(await lookFrom('http://foreign.example'), 403)
@@ -148,7 +148,7 @@ describe("the page's server", () => {
     for (const near of ['http://10.0.0.7', 'http://10.0.0.7:7703', 'https://10.0.0.7:7702', 'http://10.0.0.7:7702/'])
       assert.equal(await lookFrom(near), 403, near)
     assert.equal(await lookFrom('http://10.0.0.70:7702'), 403)
-    // What a browser says of the site counts more than an origin that fits.
+    // Sec-Fetch-Site overrides a matching origin.
     const sent = { 'sec-fetch-site': 'same-site', host: '10.0.0.7:7702', origin: 'http://10.0.0.7:7702' }
     assert.equal((await ask('/look', { method: 'POST', headers: sent })).statusCode, 403)
     assert.equal(looks(), 0)
@@ -164,7 +164,7 @@ describe("the page's server", () => {
     await once(head, 'end')
   })
 
-  it("is not this machine's for a foreign name that was made to mean it", async () => {
+  it('rejects a foreign name in the Host header (DNS rebinding)', async () => {
     const { ask } = await servedTimeline()
     const statusFor = async (host: string): Promise<number | undefined> =>
       (await ask('/', { headers: { host } })).statusCode
@@ -174,13 +174,13 @@ describe("the page's server", () => {
       assert.equal(await statusFor(host), 403, host)
   })
 
-  it('survives requests for what is no path', async () => {
+  it('answers requests with a malformed path', async () => {
     const { ask } = await servedTimeline()
     for (const path of ['//', '//[', '/%', '/%00', '/?a=//'])
       assert.equal((await ask('/', { path })).statusCode, path === '/?a=//' ? 200 : 404, path)
   })
 
-  it('sends the end before it goes', async () => {
+  it('sends the final snapshot before it closes', async () => {
     const { timeline, page, ask } = await servedTimeline()
     const events = eventsOf(await ask('/events'))
     await next(events, 'snapshot')
@@ -196,7 +196,7 @@ describe("the page's server", () => {
 })
 
 describe('the history of events', () => {
-  it('forgets the oldest, and then says so', () => {
+  it('discards the oldest, and then reports that they are missing', () => {
     const history = new EventHistory('run')
     history.add('update', '0')
     const { id } = history
@@ -208,7 +208,7 @@ describe('the history of events', () => {
     assert.ok(history.since(history.id) === '')
   })
 
-  it('is not confused by ids that it never gave', () => {
+  it('treats unknown ids as missing events', () => {
     const history = new EventHistory('run')
     history.add('update', '0')
     for (const id of [

@@ -33,7 +33,7 @@ after(() => {
 
 const RUN = ['--recipe', 'quick', '--data', tiny.directory, '--workers', '2']
 
-/** The directory of a launch's event file of a split, and the file. */
+/** The event file of a launch for a split, and its directory. */
 function eventsOf(launch: Launch, split: string): { directory: string; file: string } {
   const [run] = readdirSync(launch.runsDirectory)
   const directory = path.join(launch.runsDirectory, run!, 'tensorboard', split)
@@ -41,8 +41,8 @@ function eventsOf(launch: Launch, split: string): { directory: string; file: str
   return { directory, file: path.join(directory, name!) }
 }
 
-describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
-  it('has what metrics.jsonl has, histograms of all weights and gradients, and images', async () => {
+describe('the event file of a run in TensorBoard', { skip }, () => {
+  it('has the values of metrics.jsonl, histograms of all weights and gradients, and images', async () => {
     const launch = new Launch(['train', ...RUN, '--epochs', '3', '--json'], tiny.environment, true)
     await launch.result()
     const { scalars, histograms, images, served } = read!(eventsOf(launch, 'train').directory)
@@ -108,7 +108,7 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
         assert.ok(min <= max && limits.at(-1) === max)
       }
     }
-    // A gradient that moves is not always the same.
+    // Gradients differ from step to step.
     const kernel = histograms['gradients/stem_conv/kernel']!
     assert.notEqual(kernel[0]!.sum, kernel[1]!.sum)
 
@@ -124,7 +124,7 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
       assert.equal(served[tag], points.length, `${tag} is not served`)
   })
 
-  it('has the mistakes of all inspections under one tag, an image each, and a table that says what was taken for what', async () => {
+  it('has the mistakes of all inspections under one tag as images, with a table of labels and predictions', async () => {
     const directory = mkdtempSync(path.join(scratch, 'mistakes-'))
     const identity = { run: 'r', name: 'r', recipe: 'quick', version: '1' }
     const report = new TensorboardReport({
@@ -162,7 +162,7 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
     assert.match(texts['mistakes/classes']![0]!, /\n\| 2 \| cat\\\|\\\*kitten\\\* \| dog \| 90\.0 % \| 1 \|$/)
   })
 
-  it('can be read while the run goes on, after its coordinator was killed, and wherever a crash cut it off', async () => {
+  it('is readable during the run, after its coordinator was killed, and when truncated anywhere', async () => {
     const launch = new Launch(['train', ...RUN, '--epochs', '100000'], tiny.environment, true)
     await launch.untilMetrics((line) => line['kind'] === 'evaluated')
     await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 40)
@@ -189,14 +189,14 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
   })
 
   it(
-    'on a disk that is full does not end the run, which says so once, counts what is lost, and goes on when there is room',
+    'on a full disk does not stop the run: the loss is logged once, counted, and writing resumes once there is space',
     {
       skip: !canMount() && 'a file system of its own cannot be mounted here (unshare, a user namespace)',
     },
     async () => {
       const disk = path.join(scratch, 'disk')
       mkdirSync(disk)
-      // A file system that this process alone sees: a run holds 5.2 MB of it for its models.
+      // A file system visible only to this process. A run reserves 5.2 MB of it for its models.
       const run = ['train', ...RUN, '--epochs', '100000', '--runs-dir', disk, '--metrics-listen', '127.0.0.1:0']
       const child = spawn(
         'unshare',
@@ -207,17 +207,17 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
         ],
         { env: { ...process.env, ...tiny.environment }, stdio: ['ignore', 'ignore', 'pipe'] },
       )
-      let said = ''
+      let output = ''
       try {
         const metrics = await new Promise<string>((resolve, reject) => {
           child.on('exit', () => {
-            reject(new Error(said))
+            reject(new Error(output))
           })
           child.stderr.on('data', (text: Buffer) => {
-            said += text.toString()
-            const address = /watch it at (http\S+)/.exec(said)?.[1]
+            output += text.toString()
+            const address = /watch it at (http\S+)/.exec(output)?.[1]
             const isLost = ['metrics.jsonl', 'tensorboard'].every((report) =>
-              said.includes(`${report} cannot be written`),
+              output.includes(`${report} cannot be written`),
             )
             if (address !== undefined && isLost) resolve(new URL('/metrics', address).href)
           })
@@ -234,17 +234,17 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
         const step = await value('convoy_step{')
         const lost = await value('convoy_report_records_lost_total{report="metrics.jsonl"')
         assert.ok(lost > 0)
-        while ((await value('convoy_step{')) < step + 20) assert.equal(child.exitCode, null, said)
+        while ((await value('convoy_step{')) < step + 20) assert.equal(child.exitCode, null, output)
         assert.ok((await value('convoy_report_records_lost_total{report="metrics.jsonl"')) > lost)
         for (const report of ['metrics.jsonl', 'tensorboard'])
-          assert.equal(said.split(`${report} cannot be written (ENOSPC`).length, 2, said)
+          assert.equal(output.split(`${report} cannot be written (ENOSPC`).length, 2, output)
 
-        // As the process sees it.
+        // The disk as seen by that process.
         const inside = `/proc/${child.pid}/root${disk}`
         const runDirectory = path.join(inside, readdirSync(inside)[0]!)
         const lastStep = (): number => {
           const lines = readFileSync(path.join(runDirectory, 'metrics.jsonl'), 'utf8').split('\n').slice(0, -1)
-          // Nothing is torn in the middle.
+          // Parsing fails on a partial line.
           return Math.max(...lines.map((line) => (JSON.parse(line) as { step?: number }).step ?? 0))
         }
         const before = lastStep()
@@ -263,7 +263,7 @@ describe('the event file of a run, as TensorBoard reads it', { skip }, () => {
 })
 
 describe('records of an event file', () => {
-  it('have the CRC-32C of RFC 3720', () => {
+  it('have the CRC-32C checksum of RFC 3720', () => {
     for (const [bytes, expected] of [
       [new Uint8Array(32), 0x8a9136aa],
       [new Uint8Array(32).fill(0xff), 0x62a8ab43],
@@ -275,7 +275,7 @@ describe('records of an event file', () => {
 })
 
 describe('the event files of a run, read byte by byte', () => {
-  it('have records whose checksums fit, and the numbers of each step', async () => {
+  it('have records with valid checksums and the numbers of each step', async () => {
     const directory = mkdtempSync(path.join(scratch, 'run-'))
     const identity = { run: 'r', name: 'x', recipe: 'quick', version: '1.2.3' }
     const report = new TensorboardReport({
@@ -309,7 +309,7 @@ interface ReadEvent {
   readonly summary?: { readonly value: readonly { readonly tag: string; readonly simpleValue?: number }[] }
 }
 
-/** The events of a file: length, its masked checksum, the data, theirs. */
+/** The events of a file. Each record: length, masked checksum of the length, data, masked checksum of the data. */
 function recordsOf(bytes: Buffer): ReadEvent[] {
   const type = tensorboardType('Event')
   const masked = (data: Buffer): number => {
@@ -329,7 +329,7 @@ function recordsOf(bytes: Buffer): ReadEvent[] {
 }
 
 describe('a histogram', () => {
-  it('counts every value once, ends included', () => {
+  it('counts every value once, minimum and maximum included', () => {
     const { min, max, num, sum, sumSquares, bucket, bucketLimit } = histogramOf(Float32Array.of(-1, 0, 0.5, 2))
     assert.deepEqual([min, max, num, sum, sumSquares], [-1, 2, 4, 1.5, 5.25])
     assert.equal(bucketLimit.length, 30)
@@ -344,7 +344,7 @@ describe('a histogram', () => {
     )
   })
 
-  it('has a value on a limit in the bucket above, and the largest in the last', () => {
+  it('counts a value on a limit in the bucket above, and the largest in the last', () => {
     const { bucket, bucketLimit } = histogramOf(Float32Array.from({ length: 31 }, (_, value) => value))
     assert.deepEqual(
       bucketLimit,
@@ -353,13 +353,13 @@ describe('a histogram', () => {
     assert.deepEqual(bucket, [...new Array<number>(29).fill(1), 2])
   })
 
-  it('of values that are all equal has one bucket', () => {
+  it('has one bucket when the values are all equal', () => {
     assert.deepEqual(histogramOf(new Float32Array(7).fill(3)).bucket, [7])
   })
 })
 
 describe('an image', () => {
-  it('of a confusion matrix has a row for each label, the whiter the more of its images, and black where none went', async () => {
+  it('of a confusion matrix has a row per label, with brightness for the share of its images, black for none', async () => {
     const { bytes } = await confusionImage([
       [3, 1],
       [0, 0],
@@ -372,7 +372,7 @@ describe('an image', () => {
     )
   })
 
-  it('of kernels has one for each output, in the colours of its inputs', async () => {
+  it('of kernels has one tile per output, in the colours of its inputs', async () => {
     // Two kernels of one pixel: red, and the opposite of blue.
     const values = Float32Array.of(9, 9, ...[1, 0], ...[0, 0], ...[0, -1])
     const shape = [1, 1, 3, 2]

@@ -11,7 +11,7 @@ import { formatDuration } from '../../../src/shared/units.js'
 import type { RunEvent } from '../../../src/training/run-events.js'
 import { EVENTS, worker } from '../../support/example-run.js'
 
-describe('rate and time left', () => {
+describe('rate and remaining time', () => {
   it('are the same in the progress line, in the status, on the page and in the metrics', async () => {
     const progress = new RunProgress()
     const line = new ProgressLine(progress)
@@ -27,7 +27,7 @@ describe('rate and time left', () => {
     const events: RunEvent[] = [
       { ...started, totalSteps: 500 },
       { kind: 'worker-joined', worker, workers: 1 },
-      // Slow at first, as long as the worker builds its graph.
+      // The first step is slow: the worker builds its graph.
       ...[9_000, 900, 400, 250, 260, 240, 255].map((durationMs, index) => ({ ...step, step: index + 1, durationMs })),
     ]
     for (const event of events) {

@@ -16,7 +16,7 @@ function timelineOf(events: Iterable<RunEvent>): Timeline {
 }
 
 describe('the timeline of a run', () => {
-  it('stays small however long the run is, and keeps its means', () => {
+  it('has a bounded number of points that keep the means', () => {
     const STEPS = 50_000
     const steps = Array.from({ length: STEPS }, (_, index) => ({ ...step, step: index + 1, loss: index % 2 }))
     const { points, stepsPerPoint } = timelineOf(steps).snapshot()
@@ -27,7 +27,7 @@ describe('the timeline of a run', () => {
     assert.equal(STEPS - points.at(-1)!.step < stepsPerPoint, true)
   })
 
-  it('told piece by piece is the timeline told at once', () => {
+  it('gives updates that add up to its snapshot', () => {
     const timeline = new Timeline('runs/example')
     timeline.takeUpdate()
     let { points, evaluations, lines, members } = timeline.snapshot()
@@ -50,7 +50,7 @@ describe('the timeline of a run', () => {
     )
   })
 
-  it('has everything told anew when nobody asked for a long time, even if no event came', () => {
+  it('requires a new snapshot after too many lines without an update', () => {
     const timeline = new Timeline('runs/example')
     timeline.takeUpdate()
     for (let line = 0; line < 2_500; line++) timeline.addLine(`${line}`, line)
@@ -59,7 +59,7 @@ describe('the timeline of a run', () => {
     assert.deepEqual(timeline.takeUpdate()?.lines, [])
   })
 
-  it('marks as faults the events that are warnings in the log, and leaves out the expected ones', () => {
+  it('marks warnings as faults, and leaves out expected rejections', () => {
     const refused = (code: RejectionCode): RunEvent => ({ kind: 'refused', worker, code, reason: code })
     const rescued: RunEvent = { kind: 'rescued', workerId: 1, lateId: 2, shards: 1 }
     const events = [refused('stale'), refused('audited'), rescued, refused('not_finite'), ...EVENTS.slice(1, 3)]
@@ -71,7 +71,7 @@ describe('the timeline of a run', () => {
     )
   })
 
-  it('shows what a name holds that would turn its line around', () => {
+  it('escapes control characters in names', () => {
     const name = 'a\u202eb\n'
     const { members, lines } = timelineOf([
       { kind: 'worker-joined', worker: { ...worker, name }, workers: 1 },
@@ -80,13 +80,13 @@ describe('the timeline of a run', () => {
     assert.match(lines[0]!.text, /\(a\\u202eb\\u000a, a CPU\)/)
   })
 
-  it('has of each evaluation its loss, accuracy, step and epoch', () => {
+  it('has loss, accuracy, step and epoch of each evaluation', () => {
     const [point] = timelineOf([evaluated]).snapshot().evaluations
     const { split, step: at, epoch, loss, accuracy, best } = point!
     assert.deepEqual([split, at, epoch, loss, accuracy, best], ['validation', 2, 1, 1.25, 0.75, true])
   })
 
-  it('keeps one confusion matrix of each split: with a thousand classes it has a million numbers', () => {
+  it('keeps only the latest confusion matrix of each split', () => {
     const { evaluations } = timelineOf(Array.from({ length: 3 }, () => evaluated)).snapshot()
     assert.deepEqual(
       evaluations.map(({ confusion }) => confusion !== undefined),
@@ -94,7 +94,7 @@ describe('the timeline of a run', () => {
     )
   })
 
-  it('remembers who came and went, and forgets those first who left first', () => {
+  it('keeps present and past workers, and discards the earliest departures first', () => {
     const join = (id: number): RunEvent => ({ kind: 'worker-joined', worker: { ...worker, id }, workers: 1 })
     const leave = (id: number): RunEvent => ({
       kind: 'worker-left',

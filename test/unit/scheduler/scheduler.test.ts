@@ -5,12 +5,12 @@ import type { Effect, Lease, SchedulerEvent } from '../../../src/scheduler/sched
 import { Scheduler } from '../../../src/scheduler/scheduler.js'
 import { Speed } from '../../../src/scheduler/speeds.js'
 
-/** A scheduler with workers that are ready, and time that the test sets. */
+/** A scheduler with ready workers and a clock set by the test. */
 class Scene {
   readonly scheduler: Scheduler
   nowMs = 1_000
   #tasks = 0
-  /** When each worker has finished what it began. */
+  /** When each worker becomes free, by index. */
   readonly #freeMs: number[] = []
 
   constructor(names: readonly string[], auditEvery = 0) {
@@ -45,7 +45,7 @@ class Scene {
     return this.send({ kind: 'failed', worker, lease: id, reason: 'no memory' })
   }
 
-  /** Time passes, and everybody says that he lives. */
+  /** Advances the clock; all workers but the `silent` ones send heartbeats. */
   pass(ms: number, ...silent: readonly number[]): Effect[] {
     const effects: Effect[] = []
     for (const end = this.nowMs + ms; this.nowMs < end;) {
@@ -59,7 +59,7 @@ class Scene {
   }
 
   /**
-   * Whole tasks, each worker taking `shardMs[worker - 1]` per shard. One that was begun is finished, even when its lease is revoked.
+   * Runs whole tasks; each worker takes `shardMs[worker - 1]` per shard. A started shard is finished even when its lease is revoked.
    * @returns milliseconds of each task
    */
   run(tasks: number, shards: number, shardMs: readonly number[]): number[] {
@@ -123,7 +123,7 @@ describe('scheduler', () => {
     )
   })
 
-  test('blocks follow the measured speed: a worker of a third of the speed gets a quarter of the work', () => {
+  test('blocks follow the measured speed: a third of the speed gives half the block', () => {
     const scene = new Scene(['fast', 'slow'])
     scene.run(5, 16, [10, 30])
     const counts = granted(scene.begin(16)).map(({ worker, shardCount }) => [worker, shardCount])
@@ -133,7 +133,7 @@ describe('scheduler', () => {
     ])
   })
 
-  test('a worker dies: its shards go to the next idle worker, its late result is stale', () => {
+  test('shards of a lost worker go to the next idle worker, and its lease ends', () => {
     const scene = new Scene(['a', 'b'])
     const [first, second] = granted(scene.begin(4)) as [Lease, Lease]
     assert.deepEqual(kinds(scene.send({ kind: 'gone', worker: 1, reason: 'killed' })), ['reissue'])
@@ -142,7 +142,7 @@ describe('scheduler', () => {
     assert.deepEqual([again.worker, again.firstShard], [2, 0])
   })
 
-  test("fault 41: a result of another's lease, or of yesterday's, is discarded", () => {
+  test("fault 41: a result of another worker's lease, or of an ended lease, is discarded", () => {
     const scene = new Scene(['a', 'b'])
     const [first] = granted(scene.begin(2)) as [Lease]
     const stolen = scene.send({ kind: 'good-result', worker: 2, lease: first.id })
@@ -151,7 +151,7 @@ describe('scheduler', () => {
     assert.deepEqual(scene.good(first), [{ kind: 'discard', lease: first.id, code: 'stale' }])
   })
 
-  test('somebody idle computes what another is late with; the first result revokes the other', () => {
+  test('an idle worker rescues the lease of a straggler; the first result revokes the other lease', () => {
     const scene = new Scene(['a', 'b'])
     scene.run(3, 2, [100, 100])
     const [first, second] = granted(scene.begin(2)) as [Lease, Lease]
@@ -168,7 +168,7 @@ describe('scheduler', () => {
     assert.ok(end.some(({ kind }) => kind === 'done'))
   })
 
-  test('fault 11: a worker at a tenth of the speed costs less than 15 % of what the other three do without it', () => {
+  test('fault 11: a worker at a tenth of the speed slows the other three by less than 15 %', () => {
     const total = (times: readonly number[]): number => times.reduce((sum, ms) => sum + ms, 0)
     for (const shards of [4, 16, 32]) {
       for (const shardMs of [10, 40]) {
@@ -176,7 +176,7 @@ describe('scheduler', () => {
         const three = total(new Scene(['a', 'b', 'c']).run(200, shards, equals))
         const four = total(new Scene(['a', 'b', 'c', 'd']).run(200, shards, [...equals, 10 * shardMs]))
         assert.ok(four < three / 0.85, `${shards} shards of ${shardMs} ms: ${four} ms with it, ${three} ms without`)
-        // One that was as fast as the others: what it still computes for yesterday's lease must not hide how slow it is.
+        // A worker that slows down later: shards of a revoked lease must not hide its speed.
         const scene = new Scene(['a', 'b', 'c', 'd'])
         scene.run(50, shards, [...equals, shardMs])
         const slowed = total(scene.run(200, shards, [...equals, 10 * shardMs]))
@@ -185,7 +185,7 @@ describe('scheduler', () => {
     }
   })
 
-  test('a worker that was slow at its start has its full share again after a few tasks', () => {
+  test('a worker that started slowly regains its full share after a few tasks', () => {
     const total = (times: readonly number[]): number => times.reduce((sum, ms) => sum + ms, 0)
     for (const shards of [4, 16]) {
       const scene = new Scene(['a', 'b'])
@@ -213,7 +213,7 @@ describe('scheduler', () => {
     assert.deepEqual(quarantines, [5_000, 10_000])
   })
 
-  test('a worker says that it cannot: its shard goes to another at once, until three could not', () => {
+  test('a failed shard goes to another worker at once, and ends the run after three workers', () => {
     const scene = new Scene(['a', 'b', 'c', 'd'])
     let [lease] = granted(scene.begin(1)) as [Lease]
     for (const next of [2, 3]) {
@@ -225,7 +225,7 @@ describe('scheduler', () => {
     assert.ok(scene.fail(lease).some((effect) => effect.kind === 'give-up' && effect.cause === 'failures'))
   })
 
-  test('the only worker is tried again, with quarantine in between, until its shard failed nine times', () => {
+  test('a shard fails nine times on a single worker, with quarantines in between, before the run ends', () => {
     const scene = new Scene(['a'])
     let effects = scene.begin(1)
     const seen: Effect[] = []
@@ -242,11 +242,11 @@ describe('scheduler', () => {
     assert.equal(seen.at(-1)!.kind, 'give-up')
   })
 
-  test('a shard that workers are lost over goes to others first, and ends the run after 32 of them', () => {
+  test('a shard whose workers are lost goes to other workers first, and ends the run after 32 losses', () => {
     const scene = new Scene(['a', 'b'])
     const [lost, other] = granted(scene.begin(2)) as [Lease, Lease]
     scene.send({ kind: 'gone', worker: 1, reason: 'killed' })
-    assert.deepEqual(granted(scene.join(3, 'a')), [], 'b did not lose it yet')
+    assert.deepEqual(granted(scene.join(3, 'a')), [], 'b has not failed on it')
     const [again] = granted(scene.good(other)) as [Lease]
     assert.deepEqual([again.worker, again.firstShard], [2, lost.firstShard])
     let effects = scene.send({ kind: 'gone', worker: 2, reason: 'killed' })
@@ -268,7 +268,7 @@ describe('scheduler', () => {
     assert.equal(scene.scheduler.stateOf(1), 'busy')
   })
 
-  test('fault 12: who finishes shards is not taken for hung however long its lease is; who finishes none is replaced', () => {
+  test('fault 12: a worker without progress is dropped; a worker that finishes shards is not, however long its lease is', () => {
     const scene = new Scene(['a'])
     scene.begin(1_000)
     for (let shards = 1; shards <= 10; shards++) {
@@ -279,7 +279,7 @@ describe('scheduler', () => {
     assert.deepEqual(kinds(effects)[0], 'drop')
   })
 
-  test('fault 12: who says that it finishes more shards than its lease has is taken for hung', () => {
+  test('fault 12: a worker that reports more shards than its lease has counts as hung', () => {
     const scene = new Scene(['a'])
     scene.begin(2)
     const effects = Array.from({ length: 5 }, (_, shards) => {
@@ -292,14 +292,14 @@ describe('scheduler', () => {
     )
   })
 
-  test('fault 4: time that this process was stopped for is nobody’s silence', () => {
+  test('fault 4: time in which the coordinator itself was stopped drops no worker', () => {
     const scene = new Scene(['a'])
     scene.begin(1)
     scene.nowMs += 30_000
     assert.deepEqual(scene.send({ kind: 'tick' }), [])
   })
 
-  test('fault 41: a bad result goes to another worker; the same from two ends the run', () => {
+  test('fault 41: a shard with a bad result goes to another worker; the same bad result from both ends the run', () => {
     const scene = new Scene(['a', 'b'])
     const [first, second] = granted(scene.begin(2)) as [Lease, Lease]
     const bad = (lease: Lease): Effect[] =>
@@ -311,7 +311,7 @@ describe('scheduler', () => {
         reason: 'not finite',
         hash: 'same',
       })
-    assert.deepEqual(granted(bad(first)), [], 'the one that failed it does not get it again')
+    assert.deepEqual(granted(bad(first)), [], 'the same worker does not get it again')
     assert.equal(scene.scheduler.stateOf(1), 'ready')
     assert.deepEqual(bad(first), [{ kind: 'discard', lease: first.id, code: 'stale' }])
     const [again] = granted(scene.good(second)) as [Lease]
@@ -321,7 +321,7 @@ describe('scheduler', () => {
     assert.deepEqual(scene.scheduler.leases, [])
   })
 
-  /** A scene in which all but the last of these machines' workers give the same bad result for one shard. */
+  /** A scene with one worker per machine, in which all but the last give the same bad result for one shard. */
   function outvoted(machines: readonly string[]): { effects: Effect[]; honest: number } {
     const scene = new Scene([])
     machines.forEach((machine, index) => scene.join(index + 1, `w${index + 1}`, machine))
@@ -342,7 +342,7 @@ describe('scheduler', () => {
     }
   }
 
-  test('fault 64: two broken workers of one machine do not outvote a healthy one that was not asked', () => {
+  test('fault 64: broken workers of one machine do not end the run before a healthy worker has computed the shard', () => {
     for (const machines of [
       ['one', 'one', 'two'],
       ['one', 'one', 'one'],
@@ -354,14 +354,14 @@ describe('scheduler', () => {
     }
   })
 
-  test('fault 64: when nobody of another machine is left, three that agree are enough, and are named', () => {
+  test('fault 64: three equal results end the run when all workers are on one machine, and the workers are named', () => {
     const { effects } = outvoted(['one', 'one', 'one', 'one'])
     const end = effects.find((effect) => effect.kind === 'give-up')
     assert.equal(end?.cause, 'same-result')
     assert.deepEqual(end.failedBy, ['w1', 'w2', 'w3'])
   })
 
-  test('three bad results in a row put a worker in quarantine; a good one in between wipes them out', () => {
+  test('three bad results in a row put a worker in quarantine; a good one in between resets the count', () => {
     const scene = new Scene(['a'])
     const quarantined = (isGood: (result: number) => boolean): boolean => {
       const seen: Effect[] = []
@@ -387,7 +387,7 @@ describe('scheduler', () => {
     )
   })
 
-  test('fault 16: a third worker decides who computes wrongly, and only the right result counts', () => {
+  test('fault 16: a third worker decides which of two results is wrong, and only the right one counts', () => {
     const scene = new Scene(['liar', 'b', 'c'], 1)
     const hashOf = ({ worker }: Lease): string => (worker === 1 ? 'wrong' : 'right')
     const seen: Effect[] = []
@@ -406,7 +406,7 @@ describe('scheduler', () => {
     assert.equal(scene.scheduler.stateOf(1), 'quarantined')
   })
 
-  test('fault 16: of two workers, the one that contradicts itself is the one that is wrong', () => {
+  test('fault 16: of two workers, the one that contradicts itself is quarantined', () => {
     const scene = new Scene(['a', 'b'], 1)
     let flips = 0
     const hashOf = ({ worker }: Lease): string => (worker === 1 && flips++ === 0 ? 'flipped' : 'right')
@@ -421,7 +421,7 @@ describe('scheduler', () => {
     assert.ok(seen.some(({ kind }) => kind === 'done'))
   })
 
-  test('fault 16: one that computes something else each time is found by the only other worker', () => {
+  test('fault 16: a worker with a different result each time is detected by the only other worker', () => {
     const scene = new Scene(['broken', 'b'], 1)
     const seen: Effect[] = []
     let leases = granted(scene.begin(1))
@@ -438,7 +438,7 @@ describe('scheduler', () => {
     assert.ok(seen.some((effect) => effect.kind === 'keep' && effect.lease.id === counted && effect.lease.worker === 2))
   })
 
-  test('fault 16: two workers that each stay with their result wait for a third, and people hear of it once', () => {
+  test('fault 16: two workers that repeat different results wait for a third, and the dispute is reported once', () => {
     const scene = new Scene(['a', 'b'], 1)
     const hashOf = ({ worker }: Lease): string => (worker === 1 ? 'wrong' : 'right')
     const outcomes = (effects: readonly Effect[]): string[] =>
@@ -457,7 +457,7 @@ describe('scheduler', () => {
     assert.equal(scene.scheduler.stateOf(1), 'quarantined')
   })
 
-  test('fault 16: what a worker holds when it is found to compute wrongly is taken from it', () => {
+  test('fault 16: the lease of a worker found to compute wrongly is revoked', () => {
     const scene = new Scene(['liar', 'b', 'c'], 1)
     const [ofLiar, ofB, ofC] = granted(scene.begin(2)) as [Lease, Lease, Lease]
     const [held] = granted(scene.good(ofLiar, 'wrong')) as [Lease]
@@ -468,7 +468,7 @@ describe('scheduler', () => {
     assert.deepEqual([held.worker, scene.scheduler.stateOf(1)], [1, 'quarantined'])
   })
 
-  test('fault 16: no result of a worker that was found to compute wrongly counts, though all others are gone', () => {
+  test('fault 16: no result of a worker found to compute wrongly counts, even when all others are gone', () => {
     const scene = new Scene(['liar', 'b', 'c'], 1)
     const seen: Effect[] = []
     const note = (effects: Effect[]): Lease => {
@@ -483,21 +483,21 @@ describe('scheduler', () => {
     const decisive = note(scene.good(ofC, 'right'))
     note(scene.good(decisive, 'right'))
     assert.ok(seen.some((effect) => effect.kind === 'quarantine' && effect.name === 'liar'))
-    // Its last block nobody else has finished.
+    // No other worker has finished the last block of the liar.
     for (const worker of [2, 3]) note(scene.send({ kind: 'gone', worker, reason: 'killed' }))
     const counted = seen.flatMap((effect) => (effect.kind === 'count' ? [effect.lease.id] : []))
     assert.deepEqual(counted, [ofB.id, ofC.id])
     assert.equal(note(scene.join(4, 'd')).firstShard, lies[2]!.firstShard)
   })
 
-  test('fault 7: a draining worker finishes what it holds, then is sent home', () => {
+  test('fault 7: a draining worker finishes its lease, then leaves', () => {
     const scene = new Scene(['a', 'b'])
     const [first] = granted(scene.begin(4)) as [Lease]
     assert.deepEqual(kinds(scene.send({ kind: 'draining', worker: 1 })), ['state'])
     assert.deepEqual(kinds(scene.good(first)), ['goodbye', 'count'])
   })
 
-  test('a draining worker has time to go once it may, however long its last lease took; then it is dropped', () => {
+  test('the shutdown timeout of a draining worker starts after its last lease; then it is dropped', () => {
     const scene = new Scene(['a'])
     const [lease] = granted(scene.begin(2)) as [Lease]
     scene.send({ kind: 'draining', worker: 1 })
@@ -512,13 +512,13 @@ describe('scheduler', () => {
 })
 
 describe('the speed of a worker', () => {
-  test('is an average that follows it, from the second measurement on', () => {
+  test('is a moving average that skips the first measurement', () => {
     const speed = new Speed()
     const measured = [900, 100, 200, 200].map((shardMs) => {
       speed.measure('WORK_GRADIENT', shardMs)
       return speed.shardMs('WORK_GRADIENT')
     })
-    // The first has the building of the graph in it.
+    // The first measurement includes building the graph.
     assert.deepEqual(measured, [undefined, 100, 130, 151])
     assert.equal(speed.shardMs('WORK_EVALUATE'), undefined)
   })

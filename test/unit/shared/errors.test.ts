@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { ConvoyError } from '../../../src/shared/errors.js'
 
 describe('errors of the system', () => {
-  it('that only the user can mend are no bugs, and say how', () => {
+  it('are expected errors with a remedy when only the user can fix them', () => {
     assert.throws(
       () => {
         writeFileSync('/dev/full', 'x')

@@ -23,7 +23,7 @@ after(() => {
   rmSync(scratch, { recursive: true, force: true })
 })
 
-/** What a terminal would obey: colours, a bell, a new line that looks like another's, text that runs backwards. */
+/** Text that a terminal would obey: colours, a bell, a forged line, right-to-left text. */
 const HOSTILE = 'a\u001b[31mb\u0007c\r\n✖ d\u009b2Je\u202ef\u2028g\u007f'
 const CONTROLS = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/u
 
@@ -33,7 +33,7 @@ const record = (module: LogModule, timeMs: number, message: string, more: Partia
 })
 
 describe('the levels of a log', () => {
-  it('are one for all modules, and others for some', () => {
+  it('are set for all modules, or by module', () => {
     assert.equal(parseLogLevels('warn').grpc, 'warn')
     const levels = parseLogLevels('info, scheduler=debug,grpc=warn')
     assert.deepEqual([levels.run, levels.scheduler, levels.grpc], ['info', 'debug', 'warn'])
@@ -41,7 +41,7 @@ describe('the levels of a log', () => {
   })
 
   for (const text of ['', 'loud', 'info,grcp=debug', 'grpc=loud', 'grpc=', 'info,warn', 'run=info,run=warn', 'run=a=b'])
-    it(`in "${text}" are refused, and the valid ones named`, () => {
+    it(`are rejected in "${text}", and the valid ones are named`, () => {
       assert.throws(
         () => parseLogLevels(text),
         ({ message, exitStatus }: ConvoyError) =>
@@ -49,7 +49,7 @@ describe('the levels of a log', () => {
       )
     })
 
-  it('let through what is as urgent, module by module', () => {
+  it('pass records of their level and above, by module', () => {
     const seen: string[] = []
     const log = new Log({
       levels: parseLogLevels('error,scheduler=debug'),
@@ -62,7 +62,7 @@ describe('the levels of a log', () => {
 })
 
 describe('a line of the log', () => {
-  it('is one line without a control character for people, whoever wrote it', () => {
+  it('on the terminal is one line without control characters', () => {
     for (const level of LOG_LEVELS) {
       const text = forPeople(record('worker', 0, HOSTILE, { level, worker: HOSTILE, fields: { reason: HOSTILE } }))
       assert.doesNotMatch(text, CONTROLS)
@@ -71,7 +71,7 @@ describe('a line of the log', () => {
     assert.equal(forPeople(record('run', 0, 'step', { level: 'debug', fields: { n: 1 } })), '· run: step n=1')
   })
 
-  it('is one JSON object in the file, with what was said to the letter', async () => {
+  it('in the file is one JSON object with the exact message', async () => {
     const directory = mkdtempSync(path.join(scratch, 'file-'))
     const file = new LogFile({ directory, onFailure: (error) => assert.fail(error) })
     file.write(record('worker', 1.7e12, HOSTILE, { worker: HOSTILE, fields: { reason: HOSTILE } }))
@@ -88,7 +88,7 @@ describe('a line of the log', () => {
 })
 
 describe('convoy.log', () => {
-  it('is rotated by size: a bounded number of files, the newest lines in convoy.log, none torn', async () => {
+  it('is rotated by size: a limited number of files, the newest lines in convoy.log, none cut', async () => {
     const directory = mkdtempSync(path.join(scratch, 'rotated-'))
     const [mostBytes, mostFiles] = [20_000, 3]
     const file = new LogFile({ directory, mostBytes, mostFiles, onFailure: (error) => assert.fail(error) })
@@ -114,7 +114,7 @@ describe('convoy.log', () => {
     )
   })
 
-  it('that cannot be written is said once, and ends nothing', async () => {
+  it('reports once that it cannot be written, and continues', async () => {
     const failures: string[] = []
     const directory = mkdtempSync(path.join(scratch, 'full-'))
     symlinkSync('/dev/full', path.join(directory, 'convoy.log'))
@@ -129,7 +129,7 @@ describe('convoy.log', () => {
 })
 
 describe('the output of the workers of convoy train', () => {
-  /** A worker that prints, and ends before it works. */
+  /** Runs a worker that prints and exits before it works. @returns the warnings */
   const print = async (directory: string, script: string): Promise<string[]> => {
     const preload = path.join(directory, 'preload.cjs')
     writeFileSync(preload, `const { writeSync: write } = require('node:fs'); ${script}; process.exit(0)`)
@@ -149,7 +149,7 @@ describe('the output of the workers of convoy train', () => {
     return warnings
   }
 
-  it('is bounded: the newest lines are kept', async () => {
+  it('is limited in size and keeps the newest lines', async () => {
     const directory = mkdtempSync(path.join(scratch, 'flood-'))
     const LINES = 450_000
     const warnings = await print(
@@ -179,9 +179,9 @@ describe('a chain of faults', () => {
   const left = record('scheduler', 1_100, 'Worker 1 left: connection lost')
   const reissued = record('scheduler', 1_101, '4 shards of worker 1 go to others')
 
-  it('begins with what a worker said of itself, though its end was heard of first', () => {
+  it('begins with the error that a worker logged, although its departure arrived first', () => {
     const chain = new FaultChain()
-    // Its clock is a little late.
+    // The clock of the worker is slightly late.
     for (const fault of [left, reissued, exited, { ...died, timeMs: 1_150 }]) chain.observe(fault)
     assert.deepEqual(
       chain.faults.map(({ message }) => message),
@@ -199,19 +199,19 @@ describe('a chain of faults', () => {
     )
   })
 
-  it('begins with the end of a process that could say nothing any more', () => {
+  it('begins with the exit of a process that logged nothing', () => {
     const chain = new FaultChain()
     for (const fault of [left, reissued, exited]) chain.observe(fault)
     assert.equal(chain.faults[0], exited)
   })
 
-  it('begins with the earliest, when moments lie between', () => {
+  it('begins with the earliest fault when they are far apart', () => {
     const chain = new FaultChain()
     for (const fault of [{ ...died, timeMs: 9_000 }, left]) chain.observe(fault)
     assert.equal(chain.faults[0], left)
   })
 
-  it('is over when a step was done in spite of it; news is no fault', () => {
+  it('ends when a step completes, and ignores records below warnings', () => {
     const chain = new FaultChain()
     chain.observe(died)
     chain.overcome()
@@ -219,7 +219,7 @@ describe('a chain of faults', () => {
     assert.equal(chain.describe('The training diverged.'), 'The training diverged.')
   })
 
-  it('tells once what came again and again', () => {
+  it('reports a repeated fault once, with its count', () => {
     const chain = new FaultChain()
     for (const timeMs of [1_400, 4_000, 7_000]) chain.observe({ ...exited, timeMs })
     assert.equal(
@@ -228,7 +228,7 @@ describe('a chain of faults', () => {
     )
   })
 
-  it('is as long as one can read, and keeps its beginning', () => {
+  it('is limited in length and keeps its beginning', () => {
     const chain = new FaultChain()
     chain.observe(died)
     for (let n = 0; n < 10_000; n++) chain.observe({ ...left, message: `Worker ${n} left`, timeMs: 2_000 + n })
@@ -251,14 +251,14 @@ describe('log lines of workers', () => {
     return { seen, clock, logs: new WorkerLogs(log, 'warn', () => clock.nowMs) }
   }
 
-  it('stands in the log with the worker’s name and the time by the coordinator’s clock', () => {
+  it('have the worker’s name, and the time by the coordinator’s clock', () => {
     const { seen, logs } = open()
     logs.receive(worker, { lines: [line('slow disk', { secondsAgo: 2.5 })], leftOut: 0 })
     const expected = { timeMs: 1e12 - 2_500, level: 'warn', module: 'worker', worker: 'host:1', message: 'slow disk' }
     assert.deepEqual(seen, [expected])
   })
 
-  it('cannot flood the log: a burst, then a few lines a second, and how many were left out', () => {
+  it('are limited to a burst and a few lines a second, with a count of the omitted ones', () => {
     const { seen, clock, logs } = open()
     const lines = new Array<LogLineMessage>(MAX_LOG_LINES).fill(line('again'))
     for (let batch = 0; batch < 1_000; batch++) {
@@ -276,7 +276,7 @@ describe('log lines of workers', () => {
     assert.equal(seen.at(-1)!.message, 'later')
   })
 
-  it('cannot flood the log from many workers either', () => {
+  it('are limited for many workers together as well', () => {
     const { seen, logs } = open()
     const lines = new Array<LogLineMessage>(MAX_LOG_LINES).fill(line('again'))
     for (let id = 0; id < 1_000; id++) logs.receive({ ...worker, id }, { lines, leftOut: 0 })
@@ -289,10 +289,10 @@ describe('log lines of workers', () => {
     'a level that does not exist': [line('x', { level: 'fatal' })],
     'a module that does not exist': [line('x', { module: '__proto__' })],
     'a negative age': [line('x', { secondsAgo: -1 })],
-    'an age that is no number': [line('x', { secondsAgo: NaN })],
+    'an age that is not a number': [line('x', { secondsAgo: NaN })],
   }
   for (const [what, lines] of Object.entries(nonsense))
-    it(`with ${what} is refused whole`, () => {
+    it(`are rejected as a whole with ${what}`, () => {
       const { seen, logs } = open()
       assert.throws(
         () => logs.receive(worker, { lines: [line('good'), ...lines], leftOut: 0 }),
@@ -301,7 +301,7 @@ describe('log lines of workers', () => {
       assert.deepEqual(seen, [])
     })
 
-  it('waits in the worker for the next heartbeat: the first lines, cut where they are too long', () => {
+  it('wait in the worker for the next heartbeat, limited in number and truncated', () => {
     let nowMs = 5_000
     const relay = new LogRelay(() => nowMs)
     assert.equal(relay.take(), undefined)

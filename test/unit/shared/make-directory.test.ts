@@ -7,10 +7,10 @@ import { after, before, describe, it } from 'node:test'
 import { packageRoot } from '../../../src/shared/package-root.js'
 import { tinyDataset } from '../../support/tiny-dataset.js'
 
-/** Long enough for a slow machine, and for the limit of ten seconds; what hangs is killed then. */
+/** Enough for a slow machine and the program's limit of ten seconds; a hanging process is then killed. */
 const PATIENCE_MS = 90_000
 
-/** Like a mount whose server is gone: a directory is never made, and the call does not return. */
+/** Simulates a mount whose server is gone: mkdir does not return. */
 const DEAD_MOUNT = `
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -53,7 +53,7 @@ function convoy(args: readonly string[], environment: NodeJS.ProcessEnv): { stat
   })
 }
 
-function assertRefused(
+function assertRejected(
   { status, stderr }: { status: number | null; stderr: string },
   expected: number,
   message: RegExp,
@@ -65,32 +65,32 @@ function assertRefused(
 
 const TRAIN = ['train', '--recipe', 'quick', '--data', tiny.directory, '--max-steps', '1', '--workers', '1']
 
-describe('a directory that is to be made', () => {
-  it('by --runs-dir does not hang where the system makes none', () => {
+describe('creating a directory', () => {
+  it('for --runs-dir fails where the system does not allow it', () => {
     for (const place of ['/proc/x', '/proc/x/y', '/proc/self/x/y', '/dev/null/x'])
-      assertRefused(
+      assertRejected(
         convoy([...TRAIN, '--runs-dir', place], tiny.environment),
         2,
         /^✖ --runs-dir \/(proc|dev).* E?\w+:? .*Choose a writable directory/m,
       )
   })
 
-  it('by CONVOY_CACHE does not hang where the system makes none', () => {
+  it('for CONVOY_CACHE fails where the system does not allow it', () => {
     for (const args of [
       ['data', 'info', tiny.directory],
       ['train', '--max-steps', '1'],
     ])
-      assertRefused(
+      assertRejected(
         convoy(args, { CONVOY_CACHE: '/proc/x/y' }),
         1,
         /^✖ \/proc\/x\/y\/\w+ cannot be written \(ENOENT\).*CONVOY_CACHE/m,
       )
   })
 
-  it('by --runs-dir on a mount whose server is gone is given up after a stated time', () => {
+  it('for --runs-dir on a mount whose server is gone fails after 10 s', () => {
     const place = path.join(scratch, 'dead-mount', 'runs')
     const environment = { ...tiny.environment, LD_PRELOAD: library }
-    assertRefused(
+    assertRejected(
       convoy([...TRAIN, '--runs-dir', place], environment),
       2,
       /^✖ --runs-dir .*the file system has not answered for 10 s; check the mount, or choose another directory/m,
@@ -98,16 +98,16 @@ describe('a directory that is to be made', () => {
     assert.equal(existsSync(path.dirname(place)), false)
   })
 
-  it('by CONVOY_CACHE on a mount whose server is gone is given up after a stated time', () => {
+  it('for CONVOY_CACHE on a mount whose server is gone fails after 10 s', () => {
     const environment = { CONVOY_CACHE: path.join(scratch, 'dead-mount', 'cache'), LD_PRELOAD: library }
-    assertRefused(
+    assertRejected(
       convoy(['data', 'info', tiny.directory], environment),
       1,
       /^✖ .*dead-mount.*the file system has not answered for 10 s; check the mount/m,
     )
   })
 
-  it('is made with its parents, with modes from the umask', () => {
+  it('creates its parents as well', () => {
     const place = path.join(scratch, 'a', 'b', 'runs')
     const { status, stderr } = convoy([...TRAIN, '--runs-dir', place], tiny.environment)
     assert.equal(status, 0, stderr)

@@ -11,7 +11,7 @@ import { beginCall } from '../../faults/hostile/raw-peer.js'
 
 const MAX_BYTES = 1_024
 
-describe('a request longer than the server reads', () => {
+describe('a request above the size limit', () => {
   const sessions: http2.ClientHttp2Session[] = []
   let isWorker = false
   const connections = new OpenConnections({ maxUnused: 4, isInUse: () => isWorker, report: () => undefined })
@@ -29,7 +29,7 @@ describe('a request longer than the server reads', () => {
     listener.close()
   })
 
-  /** The beginning of a join whose frame says how long the rest is. */
+  /** The beginning of a join whose frame announces `bytes` more. */
   function beginJoin(bytes: number) {
     const session = http2.connect(`http://${listener.address}`)
     sessions.push(session)
@@ -38,13 +38,13 @@ describe('a request longer than the server reads', () => {
     return { session, stream: beginCall(session, Control.service['Join']!.path, {}, head) }
   }
 
-  it('ends the connection of a peer that no worker has: the rest of it is not read', async () => {
+  it('closes the connection when no worker uses it, without reading the rest', async () => {
     isWorker = false
     const { session } = beginJoin(MAX_BYTES + 1)
     await once(session, 'close')
   })
 
-  it('ends only the call where a worker computes', async () => {
+  it('ends only the call when a worker uses the connection', async () => {
     isWorker = true
     const { session, stream } = beginJoin(MAX_BYTES + 1)
     const [headers] = (await once(stream, 'response')) as [Record<string, string>]
@@ -57,7 +57,7 @@ describe('a request longer than the server reads', () => {
     })
   })
 
-  it('leaves a request of the longest length open until it is whole', async () => {
+  it('is not assumed for a request of exactly the limit, which stays open until it is complete', async () => {
     isWorker = false
     const { session } = beginJoin(MAX_BYTES)
     await new Promise((resolve) => session.ping(resolve))

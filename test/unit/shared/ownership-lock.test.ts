@@ -25,7 +25,7 @@ after(() => {
   rmSync(scratch, { recursive: true, force: true })
 })
 
-/** The words of a Node that runs this with the names of {@link MODULE}, and `file`. */
+/** The command line of a Node process that runs `source` with the exports of {@link MODULE} and `file` in scope. */
 function script(source: string, file: string): string[] {
   const imports = `const { OwnershipLock, ownerOf } = await import('${MODULE}'); const file = process.argv[1]`
   return [process.execPath, '--input-type=module', '-e', `${imports}\n${source}`, file]
@@ -36,13 +36,13 @@ function run([program, ...args]: string[], environment: NodeJS.ProcessEnv = {}):
 }
 
 describe('the lock of an owner', () => {
-  it('is held until it is released, and leaves no file', () => {
+  it('is held until its release, and leaves no file', () => {
     const file = path.join(scratch, 'released')
     assert.equal(ownerOf(file), 'none')
     const lock = OwnershipLock.take(file)!
     assert.equal(ownerOf(file), 'alive')
     lock.release()
-    // A second time does not close a descriptor that is somebody else's by now.
+    // A second release must not close a descriptor that was reused.
     const other = openSync(scratch, 'r')
     lock.release()
     closeSync(other)
@@ -50,7 +50,7 @@ describe('the lock of an owner', () => {
     assert.deepEqual(readdirSync(scratch), [])
   })
 
-  it('is dropped when its process is killed, although a child of it lives on', async () => {
+  it('ends when its process is killed, although a child process lives on', async () => {
     const file = path.join(scratch, 'killed')
     const source = `
       import { spawn } from 'node:child_process'
@@ -60,8 +60,8 @@ describe('the lock of an owner', () => {
       setInterval(() => {}, 1000)`
     const [program, ...args] = script(source, file)
     const owner = spawn(program!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-    const [said] = (await once(owner.stdout, 'data')) as [Buffer]
-    const child = Number(said.toString())
+    const [output] = (await once(owner.stdout, 'data')) as [Buffer]
+    const child = Number(output.toString())
     try {
       assert.equal(ownerOf(file), 'alive')
       owner.kill('SIGKILL')
@@ -73,7 +73,7 @@ describe('the lock of an owner', () => {
   })
 
   it(
-    'fault 66: is seen from another PID namespace, and the other way round',
+    'fault 66: is visible from another PID namespace, and the other way round',
     { skip: whyNoPidNamespace() },
     async () => {
       const file = path.join(scratch, 'here')
@@ -92,23 +92,23 @@ describe('the lock of an owner', () => {
     },
   )
 
-  it('is not disturbed by many who look at once', async () => {
+  it('is not disturbed by concurrent checks', async () => {
     const file = path.join(scratch, 'watched')
     const source = "console.log(Array.from({ length: 20 }, () => ownerOf(file)).join(' '))"
-    const look = async (): Promise<string> => {
+    const check = async (): Promise<string> => {
       const [program, ...args] = script(source, file)
       const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-      let said = ''
-      child.stdout.on('data', (text: Buffer) => (said += text.toString()))
+      let output = ''
+      child.stdout.on('data', (text: Buffer) => (output += text.toString()))
       await once(child, 'close')
-      return said.trim()
+      return output.trim()
     }
     writeFileSync(file, '')
-    const looks = await Promise.all([look(), look(), look()])
-    for (const seen of looks) assert.equal(seen, Array(20).fill('ended').join(' '))
+    const results = await Promise.all([check(), check(), check()])
+    for (const result of results) assert.equal(result, Array(20).fill('ended').join(' '))
   })
 
-  it('says nothing about a link, a file that cannot be opened, or a directory that is gone', () => {
+  it('is unknown for a broken link, and none in a missing directory', () => {
     const link = path.join(scratch, 'link')
     symlinkSync(path.join(scratch, 'nowhere'), link)
     assert.equal(ownerOf(link), 'unknown')
@@ -116,7 +116,7 @@ describe('the lock of an owner', () => {
   })
 
   it(
-    'of another user who lets nobody read it is unknown',
+    'is unknown when its file belongs to another user and is not readable',
     { skip: process.getuid?.() !== 0 && 'only root can be another user' },
     () => {
       const file = path.join(scratch, 'private')
@@ -128,7 +128,7 @@ describe('the lock of an owner', () => {
     },
   )
 
-  it('is not pretended where there is no flock: no file says that its owner ended, and one line says why', () => {
+  it('is not taken without flock: no owner counts as ended, and one line reports the cause', () => {
     const file = path.join(scratch, 'unlocked')
     const source = 'console.log(OwnershipLock.take(file), ownerOf(file), ownerOf(process.execPath))'
     const { stdout, stderr } = run(script(source, file), { PATH: '/nowhere' })

@@ -26,7 +26,7 @@ test('Philox 4x32-10 gives the published vectors', () => {
   }
 })
 
-test('a draw depends on seed, purpose, stream and item, and on nothing drawn before', () => {
+test('a draw depends only on seed, purpose, stream and item, not on earlier draws', () => {
   const fresh = [...new KeyedRandom(7, PURPOSE.augment).words(3, 11)]
   const used = new KeyedRandom(7, PURPOSE.augment)
   used.words(1, 2)
@@ -53,9 +53,9 @@ test('integerBelow stays in its range and reaches both ends', () => {
   assert.deepEqual([...seen].sort(), [0, 1, 2, 3, 4])
 })
 
-test('integerBelow passes over words that would make some numbers more frequent', () => {
+test('integerBelow skips words that would make some numbers more frequent', () => {
   const random = new KeyedRandom(1, PURPOSE.shuffle)
-  // Just above half of all words: nearly every second word is one too many.
+  // Just above half of all words, so that nearly every second word is skipped.
   const bound = 2 ** 31 + 1
   let passedOver = 0
   for (let item = 0; item < 50; item++) {

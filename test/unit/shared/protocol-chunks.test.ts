@@ -15,12 +15,12 @@ function assemble(parts: Chunk[], expected = vector.length): Float32Array | unde
   return whole
 }
 
-test('a vector survives being cut into chunks', () => {
+test('a vector is the same after it is split into chunks and assembled', () => {
   assert.equal(chunks.length, 3)
   assert.deepEqual(assemble(chunks), vector)
 })
 
-test('fault 42: chunks out of order, twice, with a gap, overlapping or of another vector are refused', () => {
+test('fault 42: chunks out of order, twice, with a gap, overlapping or of another vector are rejected', () => {
   const [first, second, third] = chunks as [Chunk, Chunk, Chunk]
   assert.throws(() => assemble([second, first, third]), /is expected/)
   assert.throws(() => assemble([first, first]), /is expected/)
@@ -28,14 +28,14 @@ test('fault 42: chunks out of order, twice, with a gap, overlapping or of anothe
   assert.throws(() => assemble([first, { ...second, id: 10 }]), /is expected/)
 })
 
-test('a flipped bit is found by the checksum', () => {
+test('the checksum detects a flipped bit in the data', () => {
   const [first] = chunks as [Chunk]
   const data = Buffer.from(first.data)
   data[1000]! ^= 4
   assert.throws(() => assemble([{ ...first, data }]), /checksum/)
 })
 
-test('a flipped bit that makes another chunk or lease of a well-formed one is found', () => {
+test('the checksum detects a flipped bit that gives another well-formed chunk or lease', () => {
   const [first] = chunks as [Chunk]
   for (const other of [{ id: 8 }, { offset: 4 }, { total: first.total + 4 }])
     assert.throws(() => verifyChunk({ ...first, ...other }, 'test'), /checksum/)
@@ -51,7 +51,7 @@ test('a flipped bit that makes another chunk or lease of a well-formed one is fo
   }
 })
 
-test('a request of another client is taken without a checksum by Admin alone, and by nobody with a wrong one', () => {
+test('only Admin accepts a request without a checksum; no service accepts a wrong one', () => {
   const status = Admin.service['Status']!
   const request = status.requestDeserialize(Buffer.alloc(0)) as object
   assert.deepEqual(request, {})
@@ -62,11 +62,11 @@ test('a request of another client is taken without a checksum by Admin alone, an
     damaged[bit >> 3]! ^= 1 << (bit & 7)
     assert.throws(() => void status.requestDeserialize(damaged), /damaged in transit/)
   }
-  // A right checksum that is not at the end covers nothing of what follows; and a cut one is none.
+  // A correct checksum followed by other bytes does not cover them; a truncated one is invalid.
   for (const wrong of [Buffer.concat([own, Buffer.from([8, 1])]), own.subarray(0, 3)])
     assert.throws(() => void status.requestDeserialize(wrong))
 
-  // Who sends none would show field 15 as unknown; who sends one checks the reply's.
+  // A client without checksums would show field 15 as unknown; a client with checksums verifies the reply.
   const reply = { state: 'training', step: 3 }
   assert.ok(
     status.responseSerialize(repliesLike(status.requestDeserialize(own) as object, { ...reply })).includes(0x7d),
@@ -84,12 +84,12 @@ test('a request of another client is taken without a checksum by Admin alone, an
     assert.throws(() => void method.requestDeserialize(Buffer.alloc(0)), /damaged in transit/, method.path)
 })
 
-test('a peer cannot decide how much is allocated', () => {
+test('a peer does not control how much memory is allocated', () => {
   assert.throws(() => assemble([{ ...chunks[0]!, total: 2 ** 40 }]), /bytes are expected|are expected/)
   assert.throws(() => assemble(chunks, vector.length + 1), /bytes came where 2800004 are expected/)
 })
 
-test('the messages that TypeScript knows have the fields of convoy.proto', () => {
+test('the message types of TypeScript have the fields of convoy.proto', () => {
   const join = Control.service['Join']!
   const request = {
     protocol: 1,

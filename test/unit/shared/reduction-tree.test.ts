@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ReductionTree } from '../../../src/shared/reduction-tree.js'
 
-/** Every way to cut [first, first + count) into nodes of the tree, chosen by a bit string. */
+/** A division of [first, first + count) into nodes of the tree, chosen by a sequence of bits. */
 function blocks(first: number, count: number, choose: () => boolean): { first: number; count: number }[] {
   if (count === 1 || choose()) return [{ first, count }]
   let half = 1
@@ -12,7 +12,7 @@ function blocks(first: number, count: number, choose: () => boolean): { first: n
 }
 
 function shardVector(shard: number): Float32Array<ArrayBuffer> {
-  // Values of very different size: any other order of additions gives other bits.
+  // Values of very different magnitude: any other order of additions gives other bits.
   return Float32Array.from({ length: 16 }, (_, index) =>
     Math.fround(((shard * 7919 + index * 104729) % 1000) * 10 ** ((shard + index) % 7)),
   )
@@ -54,7 +54,7 @@ test('any assignment of blocks in any order of arrival gives the bits of the fix
   )
 })
 
-test('a block that is no node of the tree, or comes twice, is refused', () => {
+test('a block that is no node of the tree, or is added twice, is rejected', () => {
   const tree = new ReductionTree(8)
   assert.throws(() => tree.add(1, 2, new Float32Array(1)), /not a block/)
   assert.throws(() => tree.add(0, 3, new Float32Array(1)), /not a block/)

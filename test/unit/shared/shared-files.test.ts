@@ -17,7 +17,7 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
     files.close()
   })
 
-  it('hand a vector over, bit for bit, and again in place of a longer one', () => {
+  it('transfer a vector bit for bit, also in place of a longer one', () => {
     const reader = SharedFiles.open(offer)!
     for (const vector of [Float32Array.of(1, -0, Infinity, 1e-40), Float32Array.of(0.1)]) {
       assert.equal(files.write('weights-0', bytesOf(vector)), true)
@@ -27,7 +27,7 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
     }
   })
 
-  it('appear whole: who looks early sees nothing, or everything', async () => {
+  it('appear as a whole, never partially written', async () => {
     const vector = new Float32Array(32 * 1024 * 1024).fill(1)
     const write = `
       import { SharedFiles } from ${JSON.stringify(new URL('../../../src/shared/shared-files.js', import.meta.url).href)}
@@ -41,21 +41,21 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
     await once(writer, 'exit')
   })
 
-  it('are refused to whoever finds another proof, or is led elsewhere', () => {
+  it('do not open with another proof or a directory elsewhere', () => {
     assert.equal(SharedFiles.open({ ...offer, proof: '00'.repeat(16) }), undefined)
     assert.equal(SharedFiles.open({ ...offer, proof: '' }), undefined)
     assert.equal(SharedFiles.open({ ...offer, directory: '/etc' }), undefined)
     assert.equal(SharedFiles.open({ ...offer, directory: `${offer.directory}/../../etc` }), undefined)
   })
 
-  it('that are gone are no vector; of another length, an error', () => {
+  it('read as absent when missing, and fail at another length', () => {
     assert.equal(files.read('result-1', new Float32Array(2)), false)
     files.write('result-1', bytesOf(Float32Array.of(1, 2)))
     truncateSync(path.join(files.directory, 'result-1'), 5)
     assert.throws(() => files.read('result-1', new Float32Array(2)), /a vector of 5 bytes where 8 are expected/)
   })
 
-  it('that are links or pipes are neither followed nor waited for', () => {
+  it('do not follow links or wait for pipes', () => {
     const file = path.join(files.directory, 'result-2')
     symlinkSync('/etc/hostname', file)
     assert.equal(files.read('result-2', new Float32Array(1)), false)
@@ -66,13 +66,13 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
     files.remove('result-2')
   })
 
-  it('are removed with what a killed writer left', () => {
+  it('are removed together with the partial file of a killed writer', () => {
     writeFileSync(path.join(files.directory, 'result-3.new'), 'half')
     files.remove('result-3')
     assert.equal(existsSync(path.join(files.directory, 'result-3.new')), false)
   })
 
-  it('go when their process ends without closing them', () => {
+  it('are removed when their process exits without closing them', () => {
     const module = new URL('../../../src/shared/shared-files.js', import.meta.url).href
     const script = `const { SharedFiles } = await import('${module}'); console.log(SharedFiles.create().files.directory); process.exit(130)`
     const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
@@ -80,14 +80,14 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
     assert.equal(existsSync(stdout.trim()), false)
   })
 
-  it('report that they could not be written', () => {
+  it('report a failed write', () => {
     assert.equal(files.write('no-such-directory/weights-0', new Uint8Array(4)), false)
   })
 
-  it('of a killed coordinator are removed by the next one', () => {
-    const leftover = leftBehind()
+  it('of a killed coordinator are removed by the next coordinator', () => {
+    const leftover = filesOfKilledProcess()
     assert.equal(existsSync(path.join(leftover, 'proof')), true)
-    // What is none of ours is no reason to do without.
+    // A foreign file must not prevent the use of shared files.
     const strange = '/dev/shm/convoy-coordinator-0-link.lock'
     symlinkSync('/dev/shm/nowhere', strange)
     const next = SharedFiles.create()!
@@ -102,7 +102,7 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
     )
   })
 
-  it('of a version without locks stay: they may be in use', () => {
+  it('of a version without locks are kept, because they may be in use', () => {
     const { pid } = spawnSync(process.execPath, ['-e', ''])
     const earlier = [`/dev/shm/convoy-${pid}-abcdef`, `/dev/shm/convoy-coordinator-${pid}-abcdef`]
     try {
@@ -116,7 +116,7 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
 })
 
 /** Makes shared files in a process that is killed. @returns their directory */
-function leftBehind(): string {
+function filesOfKilledProcess(): string {
   const module = new URL('../../../src/shared/shared-files.js', import.meta.url).href
   const script =
     `const { SharedFiles } = await import('${module}')\n` +

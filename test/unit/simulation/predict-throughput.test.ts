@@ -35,7 +35,7 @@ describe('convoy simulate', () => {
     return directory
   }
 
-  test('runs with other numbers of workers tell how much cores slow each other; runs of other models are refused', () => {
+  test('estimates how cores slow each other from runs with other numbers of workers; rejects runs of other models', () => {
     const [one, four, short, other, large] = [
       run('one', 'resnet20', 1, 50),
       run('four', 'resnet20', 4, 80),
@@ -58,7 +58,7 @@ describe('convoy simulate', () => {
     }
   })
 
-  test('a worker that loses no time does what its shards take', async () => {
+  test('predicts the time of the shards for one worker without losses', async () => {
     const { stepMs, samplesPerSecond, efficiency, goodput, bottleneck } = await predictThroughput(WHAT_IF)
     assert.ok(stepMs > 16 * 50 && stepMs < 16 * 50 * 1.02, `${stepMs} ms`)
     assert.ok(Math.abs(samplesPerSecond - (16 * 32 * 1000) / stepMs) < 1e-9)
@@ -67,25 +67,25 @@ describe('convoy simulate', () => {
     assert.equal(bottleneck, 'compute')
   })
 
-  test('two workers take half as long, and their efficiency is that of each', async () => {
+  test('predicts half the time for two workers, with the efficiency per worker', async () => {
     const { stepMs, efficiency } = await predictThroughput({ ...WHAT_IF, workers: 2 })
     assert.ok(stepMs > 8 * 50 && stepMs < 8 * 50 * 1.05, `${stepMs} ms`)
     assert.ok(Math.abs(efficiency - (8 * 50) / stepMs) < 1e-9)
   })
 
-  test('names what a cluster loses most time with', async () => {
+  test('names the bottleneck of a cluster', async () => {
     const bottleneck = async (change: Partial<WhatIf>): Promise<string> =>
       (await predictThroughput({ ...WHAT_IF, workers: 8, ...change })).bottleneck
     assert.equal(await bottleneck({ workers: 32 }), 'too few shards')
     assert.equal(await bottleneck({ bandwidth: 2e8 }), 'network')
-    // Weights go one way and gradients the other: 14.5 ms of some 125.
+    // Weights and gradients use opposite directions: 14.5 ms of about 125.
     assert.equal(await bottleneck({ bandwidth: 1.1e9 }), 'network')
     assert.equal(await bottleneck({ resultMs: 20 }), 'coordinator')
     assert.equal(await bottleneck({ cores: 2 }), 'cores')
     assert.equal(await bottleneck({ failuresPerWorkerHour: 300, steps: 300 }), 'failures')
   })
 
-  test('failures cost goodput, and the seed decides them', async () => {
+  test('reduces goodput by failures, drawn from the seed', async () => {
     const whatIf = { ...WHAT_IF, workers: 4, failuresPerWorkerHour: 200, steps: 300 }
     const one = await predictThroughput(whatIf)
     assert.ok(one.goodput < 0.95, `${one.goodput}`)

@@ -20,15 +20,15 @@ function bitsOf(tensor: Tensor): Buffer {
   return Buffer.from(values.buffer, values.byteOffset, values.byteLength)
 }
 
-describe('a captured function has the signature of the function', () => {
-  it('one tensor', () => {
+describe('a captured function', () => {
+  it('returns one tensor', () => {
     const twice = capture((input: Tensor) => input.mul(2), [x])
     assert.deepEqual([...twice(x).dataSync()], [2, 4, 6])
     assert.deepEqual([...twice(tf.tensor1d([5, 6, 7])).dataSync()], [10, 12, 14])
     twice.dispose()
   })
 
-  it('a list, with inputs and constants among the outputs', () => {
+  it('returns a list, with inputs and constants among the outputs', () => {
     const several = capture((a: Tensor, b: Tensor) => [a, tf.add(a, b), tf.scalar(7), a], [x, x])
     const outputs = several(tf.tensor1d([1, 1, 1]), x)
     assert.deepEqual(
@@ -38,32 +38,32 @@ describe('a captured function has the signature of the function', () => {
     several.dispose()
   })
 
-  it('an object', () => {
+  it('returns an object', () => {
     const named = capture((input: Tensor) => ({ total: input.sum(), largest: input.max() }), [x])
     const { total, largest } = named(x)
     assert.deepEqual([total.arraySync(), largest.arraySync()], [6, 3])
     named.dispose()
   })
 
-  it('gradients', () => {
+  it('returns gradients', () => {
     const slope = capture((input: Tensor) => tf.grad((value) => value.square().sum())(input), [x])
     assert.deepEqual([...slope(x).dataSync()], [2, 4, 6])
     slope.dispose()
   })
 
-  it('other shapes and types than the example are refused, and so is any call after dispose', () => {
+  it('rejects other shapes and types than the example, and any call after dispose', () => {
     const twice = capture((input: Tensor) => input.mul(2), [x])
-    const refused = /takes \(float32\[3\]\) and got \((float32\[2\]|int32\[3\]|)\)/
-    assert.throws(() => twice(tf.tensor1d([1, 2])), refused)
-    assert.throws(() => twice(tf.tensor1d([1, 2, 3], 'int32')), refused)
-    assert.throws(() => (twice as unknown as () => Tensor)(), refused)
+    const rejected = /takes \(float32\[3\]\) and got \((float32\[2\]|int32\[3\]|)\)/
+    assert.throws(() => twice(tf.tensor1d([1, 2])), rejected)
+    assert.throws(() => twice(tf.tensor1d([1, 2, 3], 'int32')), rejected)
+    assert.throws(() => (twice as unknown as () => Tensor)(), rejected)
     twice.dispose()
     assert.throws(() => twice(x), /after its dispose/)
     twice.dispose()
   })
 })
 
-describe('a LayersModel', () => {
+describe('capture of a LayersModel', () => {
   const model = tf.sequential({
     layers: [
       tf.layers.conv2d({ inputShape: [6, 6, 3], filters: 4, kernelSize: 3, activation: 'relu' }),
@@ -76,8 +76,8 @@ describe('a LayersModel', () => {
     model.dispose()
   })
 
-  it('is captured with its variables as inputs, used before or not', () => {
-    // Nothing has used the model yet: its variables still wait for their upload.
+  it('takes its variables as inputs, used before or not', () => {
+    // The model is unused so far, so its variables are not uploaded yet.
     const captured = capture((input: Tensor4D) => model.predict(input) as Tensor, [images])
     assert.deepEqual(bitsOf(captured(images)), bitsOf(model.predict(images) as Tensor))
     const kernel = model.layers[0]!.getWeights()[0]!
@@ -87,7 +87,7 @@ describe('a LayersModel', () => {
     captured.dispose()
   })
 
-  it('whose variables are assigned inside is refused: the graph would not assign', () => {
+  it('rejects a function that assigns a variable, because a graph cannot', () => {
     const counter = tf.variable(tf.scalar(1))
     const count = (input: Tensor): Tensor => {
       counter.assign(counter.add(1))
@@ -98,7 +98,7 @@ describe('a LayersModel', () => {
   })
 })
 
-describe('ops give the same bits in a graph', () => {
+describe('captured ops give the same bits as eager ones', () => {
   const cases: Record<string, (a: Tensor2D, b: Tensor4D) => Tensor> = {
     arithmetic: (a) => a.add(1).sub(a.square()).mul(a.exp()).div(a.abs().add(0.5)),
     'floor, mod, power': (a) => a.floor().add(a.mod(2)).add(a.abs().pow(1.5)),
@@ -183,8 +183,8 @@ describe('ops give the same bits in a graph', () => {
   }
 })
 
-describe('softmax', () => {
-  it('has another kernel in graphs, which differs in the last bit at most', () => {
+describe('captured softmax', () => {
+  it('differs from the eager one in the last bit at most, because its kernel differs', () => {
     const captured = capture((a: Tensor2D) => a.softmax(), [matrix])
     const [graph, eager] = [captured(matrix).dataSync(), matrix.softmax().dataSync()]
     graph.forEach((value, index) => {
@@ -194,8 +194,8 @@ describe('softmax', () => {
   })
 })
 
-describe('what would not mean the same is refused, with the op and the line', () => {
-  const refuses = (fn: (input: Tensor) => Tensor, message: RegExp): void => {
+describe('capture rejects code that a graph cannot repeat, with the op and the line', () => {
+  const rejects = (fn: (input: Tensor) => Tensor, message: RegExp): void => {
     const before = tf.memory().numTensors
     assert.throws(
       () => capture(fn, [x]),
@@ -207,17 +207,17 @@ describe('what would not mean the same is refused, with the op and the line', ()
       },
     )
     assert.equal(tf.memory().numTensors, before)
-    assert.deepEqual([...x.mul(1).dataSync()], [1, 2, 3], 'eager work goes on')
+    assert.deepEqual([...x.mul(1).dataSync()], [1, 2, 3], 'eager mode still works')
     tf.disposeVariables()
   }
 
-  it('functions that return something else than tensors, or later', () => {
+  it('functions that return other values than tensors, or a promise', () => {
     for (const odd of [() => [], () => 5, async () => x, () => ({ x, five: 5 })]) {
       assert.throws(() => capture(odd as unknown as () => Tensor, []), /return a tensor.*may not be async/)
     }
   })
   it('reading values', () => {
-    refuses((input) => input.mul(input.dataSync()[0]!), /reads the value/)
+    rejects((input) => input.mul(input.dataSync()[0]!), /reads the value/)
   })
   it('reading values that are not uploaded yet', () => {
     const fresh = tf.tensor1d([1, 2, 3])
@@ -225,25 +225,25 @@ describe('what would not mean the same is refused, with the op and the line', ()
     fresh.dispose()
   })
   it('random ops without a key', () => {
-    refuses((input) => input.add(tf.multinomial(tf.tensor1d([0.5, 0.5]), 3, 5).cast('float32')), /Multinomial/)
+    rejects((input) => input.add(tf.multinomial(tf.tensor1d([0.5, 0.5]), 3, 5).cast('float32')), /Multinomial/)
   })
   it("JavaScript's own random numbers", () => {
-    refuses((input) => tf.dropout(input, 0.5), /Math\.random/)
-    refuses((input) => input.add(tf.randomNormal([3])), /Math\.random/)
+    rejects((input) => tf.dropout(input, 0.5), /Math\.random/)
+    rejects((input) => input.add(tf.randomNormal([3])), /Math\.random/)
     const generator: { random: () => number } = Math
     assert.ok(generator.random() < 1)
   })
-  it('tensors from outside, uploaded or not', () => {
+  it('tensors created outside the function, uploaded or not', () => {
     const [uploaded, waiting] = [x.mul(2), tf.tensor1d([4, 5, 6])]
-    refuses((input) => tf.mul(input, uploaded), /from outside/)
+    rejects((input) => tf.mul(input, uploaded), /from outside/)
     const still = tf.tensor1d([4, 5, 6])
-    refuses((input) => tf.mul(input, still), /from outside/)
+    rejects((input) => tf.mul(input, still), /from outside/)
     tf.dispose([uploaded, waiting, still])
   })
 })
 
-describe('memory', () => {
-  it('is flat over 10,000 runs, and capturing and disposing leaves nothing behind', () => {
+describe('memory of captured functions', () => {
+  it('is constant over 10,000 runs, and dispose releases everything', () => {
     const before = tf.memory().numTensors
     const { binding } = tf.backend() as unknown as { binding: { getNumOfSavedModels(): number } }
     const sessions = binding.getNumOfSavedModels()
@@ -263,7 +263,7 @@ describe('memory', () => {
       run(times)
       return process.memoryUsage.rss() - residentBytes
     }
-    // A leak grows in every round, JavaScript's garbage in some. One leaked image batch a run would
+    // A leak grows in every round, garbage of JavaScript only in some. One leaked image batch per run would
     // be 8.6 MB, one leaked kilobyte 10 MB.
     const growths = Array.from({ length: 5 }, () => growthOf(10_000))
     assert.ok(Math.min(...growths) < 5e6, `grew by ${growths.join(', ')} bytes in rounds of 10,000 runs`)
@@ -285,7 +285,7 @@ describe('mixed precision', () => {
     outputShapes: [inputs[0]!.outputShapes[0]!],
   })
 
-  it('casts at the borders alone: never there and back, never twice', () => {
+  it('casts only at the borders, without redundant casts', () => {
     const [image, kernel] = [placeholder(FLOAT32, [1, 8, 8, 3]), placeholder(FLOAT32, [3, 3, 3, 3])]
     const first = op('Conv2D', [image, kernel])
     const relu = op('Relu', [first])
@@ -314,7 +314,7 @@ describe('mixed precision', () => {
     }
   })
 
-  it('lowers nothing but convolutions and what only moves or adds their values', () => {
+  it('lowers only convolutions and ops that move or add their values', () => {
     const image = placeholder(FLOAT32, [2, 2])
     const first = op('Conv2D', [image, image])
     const ops = [
@@ -331,7 +331,7 @@ describe('mixed precision', () => {
     assert.deepEqual([...new Set(lowered.outputs.map(typeOf))], [FLOAT32])
   })
 
-  it('leaves a graph without convolutions as it is', () => {
+  it('leaves a graph without convolutions unchanged', () => {
     const input = placeholder(FLOAT32, [3])
     const relu = op('Relu', [input])
     const lowered = toBfloat16({ inputs: [input], nodes: [input, relu], outputs: [{ node: relu, index: 0 }] })
@@ -344,7 +344,7 @@ describe('mixed precision', () => {
     [2, 7, 256],
     [1, 4, 32],
   ] as const) {
-    it(`takes the gradient of ${channels} x ${channels} channels at ${side} x ${side}, stride ${stride}, to the same precision`, () => {
+    it(`computes the gradient of ${channels} x ${channels} channels at ${side} x ${side}, stride ${stride}, to the same precision`, () => {
       const outSide = Math.ceil(side / stride)
       const random = (shape: [number, number, number, number], seed: number): Tensor4D =>
         tf.randomUniform(shape, -1, 1, 'float32', seed)
@@ -371,7 +371,7 @@ describe('mixed precision', () => {
     })
   }
 
-  it('computes what float32 computes, to the precision of bfloat16', () => {
+  it('agrees with float32 to the precision of bfloat16', () => {
     const kernel = tf.ones([3, 3, 3, 4]).mul(0.1) as Tensor4D
     const fn = (input: Tensor4D, weights: Tensor4D): Tensor => tf.conv2d(input, weights, 1, 'same').relu().mean([1, 2])
     const exact = capture(fn, [images, kernel])

@@ -12,8 +12,8 @@ const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-gpu-'))
 const H200 = '0, NVIDIA H200, 570.86.15, 9.0, 143771'
 const A10G = '1, NVIDIA A10G, 570.86.15, 8.6, 23028'
 
-/** A directory whose `nvidia-smi` says that; drivers of every kind cannot be had in one test. */
-function driverThatSays(text: string, status = 0): string {
+/** PATH with an `nvidia-smi` that prints `text`, because one machine does not have drivers of every kind. */
+function pathWithDriver(text: string, status = 0): string {
   const program = path.join(directory, 'nvidia-smi')
   writeFileSync(program, `#!/bin/sh\ncat <<'END'\n${text}\nEND\nexit ${status}\n`)
   chmodSync(program, 0o755)
@@ -36,7 +36,7 @@ after(() => {
 })
 
 describe('GPUs', () => {
-  it('are read from what nvidia-smi says of several, of none and of odd ones', () => {
+  it('are parsed from the output of nvidia-smi for several, none and unusual ones', () => {
     assert.deepEqual(parseGpus(`${H200}\n${A10G}\n`), [
       { index: 0, name: 'NVIDIA H200', driver: '570.86.15', computeCapability: 9, memoryBytes: 143_771 * 2 ** 20 },
       { index: 1, name: 'NVIDIA A10G', driver: '570.86.15', computeCapability: 8.6, memoryBytes: 23_028 * 2 ** 20 },
@@ -45,7 +45,7 @@ describe('GPUs', () => {
     assert.equal(parseGpus('0, Tesla, 470.1, [N/A], [N/A]')[0]!.computeCapability, 0)
   })
 
-  it('are one for each worker, those that CUDA_VISIBLE_DEVICES names first of all', () => {
+  it('are selected and ordered by CUDA_VISIBLE_DEVICES', () => {
     const survey = { gpus: parseGpus(`${H200}\n${A10G}`) }
     assert.deepEqual(visibleGpus(survey, {}), ['0', '1'])
     assert.deepEqual(visibleGpus(survey, { CUDA_VISIBLE_DEVICES: '1,0' }), ['1', '0'])
@@ -56,8 +56,8 @@ describe('GPUs', () => {
     assert.deepEqual(visibleGpus({ gpus: [] }, { CUDA_VISIBLE_DEVICES: '0' }), [])
   })
 
-  it('are chosen by auto where there are any, never by cpu', () => {
-    withPath(driverThatSays(`${H200}\n${A10G}`), () => {
+  it('are used by auto where present, never by cpu', () => {
+    withPath(pathWithDriver(`${H200}\n${A10G}`), () => {
       assert.deepEqual(chooseGpus('auto', {}), ['0', '1'])
       assert.deepEqual(chooseGpus('gpu', {}), ['0', '1'])
       assert.deepEqual(chooseGpus('cpu', {}), [])
@@ -70,7 +70,7 @@ describe('GPUs', () => {
   })
 })
 
-describe('a GPU that was asked for and cannot be used is an error with the exact reason', () => {
+describe('--device gpu gives an error with the exact reason when the GPU cannot be used', () => {
   const reasons: [string, string, number, NodeJS.ProcessEnv, 'cpu' | 'gpu', RegExp][] = [
     ['no device', 'No devices were found', 6, {}, 'gpu', /shows none \(nvidia-smi: No devices were found\)/],
     ['broken driver', 'Driver/library version mismatch', 18, {}, 'gpu', /shows none .*version mismatch/],
@@ -101,9 +101,9 @@ describe('a GPU that was asked for and cannot be used is an error with the exact
     ],
     ['CUDA that does not load', H200, 0, {}, 'gpu', /could not load CUDA for NVIDIA H200; TF_CPP_MIN_LOG_LEVEL=0/],
   ]
-  for (const [name, says, status, environment, runtime, message] of reasons) {
+  for (const [name, printed, status, environment, runtime, message] of reasons) {
     it(name, () => {
-      withPath(driverThatSays(says, status), () => {
+      withPath(pathWithDriver(printed, status), () => {
         assert.throws(() => {
           checkDevice('gpu', false, runtime, environment)
         }, message)
@@ -118,8 +118,8 @@ describe('a GPU that was asked for and cannot be used is an error with the exact
     })
   })
 
-  it('one that is there is not passed over in silence either', () => {
-    withPath(driverThatSays(H200), () => {
+  it('and auto does not silently skip a GPU that is present', () => {
+    withPath(pathWithDriver(H200), () => {
       assert.throws(() => {
         checkDevice('auto', false, 'cpu', {})
       }, /CPU edition/)
@@ -132,11 +132,11 @@ describe('a GPU that was asked for and cannot be used is an error with the exact
   })
 })
 
-describe('on this machine', () => {
+describe('device choice on this machine', () => {
   const noGpu = surveyGpus().gpus.length === 0
   const skip = !noGpu && 'it has a GPU'
 
-  it('convoy train --device gpu ends at once and says why', { skip }, async () => {
+  it('convoy train --device gpu ends at once with the reason', { skip }, async () => {
     const launch = new Launch(['train', '--recipe', 'quick', '--max-steps', '1', '--device', 'gpu'])
     assert.equal(await launch.status(), 1)
     assert.match(launch.stderr, /✖ No GPU can be used: .*nvidia-smi/)
@@ -144,10 +144,10 @@ describe('on this machine', () => {
 
   const cpuRuntime = findRuntime()?.kind === 'cpu'
   it(
-    'a GPU beside TensorFlow for CPUs ends the run, which does not wait for workers that never come',
+    'a GPU with TensorFlow for CPUs ends the run, without waiting for workers',
     { skip: skip || (!cpuRuntime && 'TensorFlow for GPUs is installed') },
     async () => {
-      const launch = new Launch(['train', '--recipe', 'quick', '--max-steps', '1'], { PATH: driverThatSays(H200) })
+      const launch = new Launch(['train', '--recipe', 'quick', '--max-steps', '1'], { PATH: pathWithDriver(H200) })
       assert.equal(await launch.status(), 1)
       const cause = 'No GPU can be used: the installed TensorFlow is the CPU edition and cannot use '
       assert.match(launch.stderr, new RegExp(`✖ First: .* Worker 0 ended with status 1 \\(${cause}.* \\(3 times\\)\n`))
@@ -155,7 +155,7 @@ describe('on this machine', () => {
     },
   )
 
-  it("an unknown device is the user's mistake", async () => {
+  it('an unknown device is a usage error', async () => {
     const launch = new Launch(['worker', '--join', '127.0.0.1:1', '--device', 'tpu'])
     assert.equal(await launch.status(), 2)
     assert.match(launch.stderr, /--device.*auto, cpu, gpu/)

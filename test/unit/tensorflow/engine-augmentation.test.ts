@@ -19,7 +19,7 @@ const SIZE = 32
 const IMAGES = 24
 
 /**
- * Where a coordinate (not rounded) outside the image looks, as the documentation of ImageProjectiveTransformV3 describes each
+ * The place (not rounded) that a coordinate outside the image reads, as the documentation of ImageProjectiveTransformV3 describes each
  * mode. Between the last pixel and the next copy of the image, `wrap` takes the first pixel that it comes to.
  */
 function fold(coordinate: number, length: number, mode: FillMode): number {
@@ -32,7 +32,7 @@ function fold(coordinate: number, length: number, mode: FillMode): number {
       return wrapped <= length - 1 ? wrapped : coordinate < 0 ? length - 1 : 0
     }
     case 'reflect': {
-      // (d c b a | a b c d | d c b a): the mirrors stand half a pixel outside the centres of the edge pixels.
+      // (d c b a | a b c d | d c b a): mirrored half a pixel outside the centres of the edge pixels.
       const period = 2 * length
       const inPeriod = (((coordinate + 0.5) % period) + period) % period
       return clamp((inPeriod < length ? inPeriod : period - inPeriod) - 0.5)
@@ -42,7 +42,7 @@ function fold(coordinate: number, length: number, mode: FillMode): number {
   }
 }
 
-/** Flip, zoom and rotation done one after the other on coordinates, in float64, and bilinear reading: no matrix. */
+/** Flip, zoom and rotation of coordinates one after the other, in float64 and without a matrix, with bilinear interpolation. */
 function transformed(
   image: Float32Array,
   { mirrored, radians, zoom, fillMode }: { mirrored: boolean; radians: number; zoom: number; fillMode: FillMode },
@@ -51,7 +51,7 @@ function transformed(
   const at = (x: number, y: number, channel: number): number => {
     const inside = x >= 0 && x < SIZE && y >= 0 && y < SIZE
     if (!inside && fillMode === 'constant') return 0
-    // One beyond the last pixel is read with weight zero.
+    // A pixel beyond the last one has weight zero.
     return image[(Math.min(y, SIZE - 1) * SIZE + Math.min(x, SIZE - 1)) * 3 + channel]!
   }
   const out = new Float32Array(image.length)
@@ -83,7 +83,7 @@ describe('augmentation on real images agrees with an independent implementation'
     drawTransform(transforms, sample * TRANSFORM_LENGTH, config, dataset, random, 2, sample)
   }
 
-  // Fill modes differ outside the image only; the matrix is read back into the three things that it was made of.
+  // Fill modes differ only outside the image. Flip, zoom and rotation are recovered from the matrix.
   for (const fillMode of FILL_MODES) {
     it(fillMode, () => {
       const output = tf.tidy(() =>

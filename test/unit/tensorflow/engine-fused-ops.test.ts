@@ -10,7 +10,7 @@ const { tf } = loadTensorflow()
 const ops = new FusedOps(tf)
 const random = new KeyedRandom(11, PURPOSE.augment)
 
-/** Numbers in [-1, 1), the same in every run. */
+/** Fixed numbers in [-1, 1). */
 function numbers(count: number, stream: number): Float32Array {
   return Float32Array.from({ length: count }, (_, index) => 2 * toUnit(random.words(stream, index)[0]!) - 1)
 }
@@ -88,7 +88,7 @@ describe('gradients agree with finite differences', () => {
   })
 })
 
-describe('fused kernels compute what they stand for', () => {
+describe('fused kernels agree with their definitions', () => {
   it('batch norm: mean, corrected variance and normalised values', () => {
     tf.tidy(() => {
       const x = tf.tensor4d(numbers(48, 6), [4, 2, 2, 3])
@@ -101,7 +101,7 @@ describe('fused kernels compute what they stand for', () => {
     })
   })
 
-  it('dropout: the same key, the same mask; another key, another; and the expected share', () => {
+  it('dropout: the mask depends on the key and keeps the expected share', () => {
     tf.tidy(() => {
       const ones = tf.ones([10_000])
       const draw = (a: number, b: number): Float32Array =>
@@ -114,7 +114,7 @@ describe('fused kernels compute what they stand for', () => {
     })
   })
 
-  it('bytes become the same numbers as floats', () => {
+  it('bytes give the same numbers as floats', () => {
     const bytes = Uint8Array.from([0, 1, 127, 128, 255, 200])
     const uploaded = uploadBytes(nativeBackend(tf), bytes, [1, 2, 3, 1])
     const floats = ops.bytesToFloat(uploaded)
@@ -123,12 +123,12 @@ describe('fused kernels compute what they stand for', () => {
   })
 })
 
-describe('tensors', () => {
+describe('memory of fused kernels', () => {
   let before_ = 0
   before(() => {
     before_ = tf.memory().numTensors
   })
-  it('none is left behind by a gradient through every fused op', () => {
+  it('is released after a gradient through every fused op', () => {
     const x = tf.tensor4d(numbers(48, 7), [4, 2, 2, 3])
     const gradient = tf.tidy(() =>
       tf.grad((input: Tensor) => {

@@ -39,7 +39,7 @@ async function optionsOf(name: NetworkName): Promise<EngineOptions> {
   }
 }
 
-/** Real images from all over the data set. */
+/** Real images spread over the data set. */
 function shardOf(count: number): { pixels: Uint8Array; labels: Int32Array } {
   const size = 32 * 32 * 3
   const pixels = new Uint8Array(count * size)
@@ -66,10 +66,10 @@ function trainingInputs(options: EngineOptions): Tensor[] {
   ]
 }
 
-/** Relative, of a loss. */
+/** Relative error of the loss. */
 const MAX_FUSING_ERROR = 1e-4
 
-/** What a step gives, by itself and as a graph, which must give the same bits each time. */
+/** Results of a step, eager and as a graph; the graph must give the same bits each time. */
 function bothWays(
   step: (...inputs: Tensor[]) => Tensor[],
   inputs: Tensor[],
@@ -88,7 +88,7 @@ function bothWays(
   return { eager, captured }
 }
 
-describe('a captured step gives the same bits as the step itself', () => {
+describe('a captured step gives the same bits as the eager step', () => {
   for (const name of NETWORK_NAMES) {
     it(name, async () => {
       const options = await optionsOf(name)
@@ -112,7 +112,7 @@ const noBfloat16 = !hasBfloat16(loaded) && 'this processor has no instructions f
 
 describe('a step in bfloat16', { skip: noBfloat16 }, () => {
   for (const name of NETWORK_NAMES) {
-    it(`has the gradient of ${name}, nearly, and the same bits in every run`, async () => {
+    it(`approximates the gradient of ${name}, with the same bits in every run`, async () => {
       const options = await optionsOf(name)
       const engines = [await createEngine(options), await createEngine({ ...options, precision: 'bfloat16' })] as const
       const weights = initialWeights(options.model.layout, 5)
@@ -137,7 +137,7 @@ function cosine(a: Float32Array, b: Float32Array): number {
 }
 
 describe('the gradient vector', () => {
-  it('holds the batch statistics where the layout has the moving ones, then loss and correct count', async () => {
+  it('holds batch statistics in place of the moving ones, then loss and correct count', async () => {
     const options = { ...(await optionsOf('resnet8')), labelSmoothing: 0, augment: false }
     const { layout } = options.model
     const engine = await createEngine(options)
@@ -148,13 +148,13 @@ describe('the gradient vector', () => {
     const variance = layout.tensors.find(({ name }) => name === 'stem_bn/moving_variance')!
     assert.ok(vector.subarray(variance.offset, variance.offset + variance.size).every((value) => value >= 0))
     const [loss, correct] = vector.subarray(-2) as unknown as [number, number]
-    // An untrained network knows nothing: about ln 10 a sample.
+    // The loss of an untrained network is about ln 10 per sample.
     assert.ok(loss / SHARD > 1.5 && loss / SHARD < 5, `loss ${loss / SHARD}`)
     assert.ok(Number.isInteger(correct) && correct >= 0 && correct <= SHARD)
     engine.close()
   })
 
-  it('agrees with the slope of the loss in its own direction', async () => {
+  it('agrees with the slope of the loss along the gradient', async () => {
     const options = { ...(await optionsOf('resnet8')), augment: false }
     const { layout } = options.model
     const engine = await createEngine(options)
@@ -177,7 +177,7 @@ describe('the gradient vector', () => {
 })
 
 describe('evaluation', () => {
-  it('counts each sample once, whatever the size of the last shard', async () => {
+  it('counts each sample once, for any size of the last shard', async () => {
     const options = await optionsOf('resnet8')
     const engine = await createEngine(options)
     engine.setWeights(initialWeights(options.model.layout, 5))
@@ -206,7 +206,7 @@ describe('evaluation', () => {
 })
 
 describe('memory', () => {
-  it('stays flat over many steps', async () => {
+  it('is constant over many steps', async () => {
     const options = await optionsOf('resnet8')
     const engine = await createEngine(options)
     const weights = initialWeights(options.model.layout, 5)
@@ -221,7 +221,7 @@ describe('memory', () => {
     for (let index = 0; index < 300; index++) step()
     assert.equal(engine.tensorCount(), tensors)
     const growth = process.memoryUsage.rss() - residentBytes
-    // One leaked weight vector a step would be 90 MB.
+    // One leaked weight vector per step would be 90 MB.
     assert.ok(growth < 30e6, `grew by ${growth} bytes in 300 steps`)
     engine.close()
   })

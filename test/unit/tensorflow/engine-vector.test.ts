@@ -6,13 +6,13 @@ import { loadTensorflow } from '../../../src/tensorflow/runtime/load-tensorflow.
 import { describeModel } from '../../../src/model/describe-model.js'
 import { buildNetwork } from '../../../src/model/networks/networks.js'
 
-// A network whose numbers are known: the kernel of its logits is zero, so that the logits are the bias, and its first convolution hands
-// the red channel on.
+// A network with known results: the kernel of its logits is zero, so that the logits equal the bias, and its first convolution
+// copies the red channel.
 
 const SIDE = 8
 const CLASSES = 4
 const SMOOTHING = 0.1
-/** Two places are equal, and the largest. */
+/** Two equal maxima. */
 const LOGITS = [0.5, 2, -1, 2]
 const LABELS = Int32Array.of(0, 1, 1, 2, 3)
 const COUNT = LABELS.length
@@ -53,7 +53,7 @@ async function using<Result>(options: Partial<EngineOptions>, work: (engine: Eng
   }
 }
 
-/** Every pixel is read far outside of the image. */
+/** Transforms that read every pixel far outside the image. */
 const AWAY = Float32Array.from({ length: COUNT * 8 }, (_, index) => [1, 0, 1000, 0, 1, 0, 0, 0][index % 8]!)
 const shard = { pixels, labels: LABELS, transforms: AWAY, dropoutKey: [0, 0] as const }
 
@@ -70,7 +70,7 @@ function isClose(actual: number, expected: number): void {
 }
 
 describe('the vector of a shard', () => {
-  it('has the loss with label smoothing, of equal logits the first for right, and unbiased variances', async () => {
+  it('has the loss with label smoothing, predicts the first of equal logits, and has unbiased variances', async () => {
     const vector = await using({}, (engine) => engine.gradient(shard))
     const [loss, correct] = vector.subarray(-2)
     isClose(loss!, lossSum(SMOOTHING))
@@ -87,7 +87,7 @@ describe('the vector of a shard', () => {
     }
   })
 
-  it('is of augmented images where that is on', async () => {
+  it('is of augmented images when augmentation is on', async () => {
     const vector = await using({ augment: true }, (engine) => engine.gradient(shard))
     assert.equal(vector[placeOf('stem_bn/moving_mean') + 5], 0)
   })

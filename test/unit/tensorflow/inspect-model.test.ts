@@ -27,7 +27,7 @@ const COUNT = 2_000
 const TEST_COUNT = 300
 const IMAGE_BYTES = 3_072
 const whole = await openDataset('cifar10')
-/** A small part of it, from everywhere: the images lie in the order of their classes. */
+/** A small part spread over the data set, because its images are ordered by class. */
 const chosen = Array.from({ length: COUNT }, (_, index) => 30 * index)
 const dataset = {
   ...whole,
@@ -54,7 +54,7 @@ const imageOf = (sample: number): Buffer => dataset.pixels.subarray(IMAGE_BYTES 
 const bytes = (base64: string): Buffer => Buffer.from(base64, 'base64')
 
 describe('an inspection of a model', () => {
-  it('finds in every block what stock layers put out there', async () => {
+  it('shows in every block the outputs of stock layers', async () => {
     const topology = model.topology as Parameters<typeof tf.models.modelFromJSON>[0]
     const stock = await tf.models.modelFromJSON(topology)
     const values = new Map(
@@ -86,7 +86,7 @@ describe('an inspection of a model', () => {
   const inspection = inspectModel(engine, { description, step: 5 }, measured)
   const { samples, mistakes, blocks, imageShape } = inspection
 
-  it('counts what the evaluation counts', () => {
+  it('has the counts of the evaluation', () => {
     const samples = [...test]
     const pixels = Buffer.concat(samples.map((sample) => imageOf(sample)))
     const counts = engine.evaluate({ pixels, labels: Int32Array.from(samples, (sample) => dataset.labels[sample]!) })
@@ -99,7 +99,7 @@ describe('an inspection of a model', () => {
     assert.equal(inspection.accuracy, right / TEST_COUNT)
   })
 
-  it('shows an image of every class, and the mistakes that the network is most sure of', () => {
+  it('shows an image of every class and the most confident mistakes', () => {
     assert.equal(new Set(samples.map(({ label }) => label)).size, 10)
     assert.equal(mistakes.length, 12)
     const sureness = mistakes.map(({ probabilities, label }) => {
@@ -120,7 +120,7 @@ describe('an inspection of a model', () => {
     }
   })
 
-  it("has bytes for every map, the brightest of a block's at 255", () => {
+  it('has bytes for every map, with 255 for the maximum of its block', () => {
     assert.deepEqual(imageShape, [32, 32, 3])
     assert.deepEqual(
       blocks.map(({ name, height, channels, channelCount }) => [name, height, channels.length, channelCount]),
@@ -141,7 +141,7 @@ describe('an inspection of a model', () => {
     }
   })
 
-  it('shows the channels that put out most', () => {
+  it('shows the channels with the largest outputs', () => {
     const shown = Buffer.concat([...samples, ...mistakes].map(({ pixels }) => bytes(pixels)))
     for (const [block, { shape, values }] of engine.activations(shown, blockOutputs(model.topology)).entries()) {
       const sums = new Float64Array(shape[2]!)
@@ -153,13 +153,13 @@ describe('an inspection of a model', () => {
     }
   })
 
-  it('takes items from all of a list, with the first and the last', () => {
+  it('takes items spread over a list, with the first and the last', () => {
     assert.deepEqual(evenly([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 4), [0, 3, 6, 9])
     assert.deepEqual(evenly([0, 1, 2], 4), [0, 1, 2])
     assert.deepEqual(evenly([7, 8], 1), [7])
   })
 
-  it('gives the same again', () => {
+  it('is the same when repeated', () => {
     assert.deepEqual(inspectModel(engine, { description, step: 5 }, measured), inspection)
   })
 
@@ -180,7 +180,7 @@ describe('an inspection of a model', () => {
 })
 
 describe('a model of a run', () => {
-  it('is measured on every sample once, whatever the size of the last shard', () => {
+  it('is evaluated on every sample once, for any size of the last shard', () => {
     const samples = Uint32Array.from({ length: 25 }, (_, index) => 80 * index)
     const probabilities = Array.from(samples, (sample) => engine.predict(imageOf(sample)))
     const confusion = Array.from({ length: 10 }, () => new Array<number>(10).fill(0))
@@ -199,7 +199,7 @@ describe('a model of a run', () => {
     assert.deepEqual([measured.samples, ...done], [25, 10, 20, 25])
   })
 
-  it('gives each classified file its own classes, the most probable one first', async () => {
+  it('gives each classified file its own predictions, the most probable first', async () => {
     const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-predict-'))
     const files = [0, 700, 1400].map((sample) => path.join(directory, `${sample}.png`))
     for (const file of files) {

@@ -10,10 +10,10 @@ import { FusedOps } from '../../../src/tensorflow/engine/fused-ops.js'
 import { loadTensorflow } from '../../../src/tensorflow/runtime/load-tensorflow.js'
 import { KeyedRandom, PURPOSE } from '../../../src/shared/philox.js'
 
-// Seeds are fixed, so nothing here fails by chance. Of seeds that nobody has tried, fewer than one in 10,000 would fail: each of
-// the fewer than 1,000 checks has an error of 4e-8 at most.
+// Seeds are fixed, so no check fails by chance. Of other seeds, fewer than one in 10,000 would fail: each of the fewer than
+// 1,000 checks has an error probability of 4e-8 at most.
 
-/** Standard deviations of a normal distribution: 4e-8 lies beyond. */
+/** Standard deviations of a normal distribution, exceeded with probability 4e-8. */
 const MAX_DEVIATIONS = 5.5
 /** Kolmogorov and Smirnov's distance, times sqrt(n). Massart (1990): P(D sqrt(n) > t) <= 2 exp(-2 t^2), for every n. */
 const MAX_DISTANCE = 3
@@ -26,7 +26,7 @@ function isUniform(values: readonly number[], from: number, to: number, what: st
   assert.ok(distance < MAX_DISTANCE, `${what} are not uniform: distance ${distance}`)
 }
 
-/** Of ones in zeros and ones. */
+/** Checks the share of ones among zeros and ones. */
 function hasShare(values: readonly number[], share: number, what: string): void {
   const n = values.length
   const ones = values.reduce((sum, value) => sum + value, 0)
@@ -34,7 +34,7 @@ function hasShare(values: readonly number[], share: number, what: string): void 
   assert.ok(Math.abs(deviations) < MAX_DEVIATIONS, `${what}: ${ones} of ${n}, ${deviations} deviations from ${share}`)
 }
 
-/** A correlation times sqrt(n) is nearly normal where there is none. */
+/** The correlation of independent values, times sqrt(n), is nearly normal. */
 function areUnrelated(a: readonly number[], b: readonly number[], what: string): void {
   const centred = (values: readonly number[]): number[] => {
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length
@@ -84,7 +84,7 @@ describe('flip, rotation and zoom', () => {
       hasShare(column(drawn, 'flip'), 0.5, 'flips')
     })
 
-    it(`are independent of each other and of the ones before, ${name}`, () => {
+    it(`are independent of each other and of earlier ones, ${name}`, () => {
       const [flip, degrees, zoom] = QUANTITIES.map((quantity) => column(drawn, quantity)) as [
         number[],
         number[],
@@ -126,11 +126,11 @@ describe('dropout', () => {
     })
   }
 
-  it('keeps the share that its rate says', () => {
+  it('keeps the share given by its rate', () => {
     for (const rate of [0.05, 0.2, 0.5, 0.9]) hasShare(mask(0, 0, 0, rate), 1 - rate, `rate ${rate}`)
   })
 
-  it('has masks of layers, shards and steps that are independent', () => {
+  it('has independent masks for layers, shards and steps', () => {
     const masks: { name: string; kept: number[] }[] = []
     for (const step of [0, 1, 1000])
       for (const shard of [0, 1, 3])

@@ -6,18 +6,18 @@ import { isBetter } from '../../../src/training/best-weights.js'
 const at = (step: number, accuracy: number, loss: number): Validation => ({ step, accuracy, loss })
 
 describe('the best weights', () => {
-  it('are the first ones when there are no others', () => {
+  it('are the first weights when there are no others', () => {
     assert.ok(isBetter(at(1, 0, NaN), undefined))
   })
 
-  it('are in the same order whichever is asked first', () => {
+  it('are chosen by a consistent order', () => {
     const ordered = [at(9, 1, NaN), at(1, 0.2, 5), at(8, 0.5, Infinity), at(2, 0.5, 2), at(3, 0.5, 1), at(4, 0.5, 1)]
     for (const [rank, validation] of ordered.entries())
       for (const [otherRank, other] of ordered.entries())
         assert.equal(isBetter(validation, other), rank > otherRank, JSON.stringify([validation, other]))
   })
 
-  it('of two whose loss is no number are decided by accuracy, then by step', () => {
+  it('are chosen by accuracy, then by step, when both losses are NaN', () => {
     assert.ok(isBetter(at(1, 0.6, NaN), at(2, 0.5, NaN)))
     assert.ok(isBetter(at(2, 0.5, NaN), at(1, 0.5, NaN)))
   })

@@ -13,8 +13,8 @@ import { runConfigSchema } from '../../../src/model/config/run-config.js'
 import { philox } from '../../../src/shared/philox.js'
 import { ReductionTree } from '../../../src/shared/reduction-tree.js'
 
-// Hashes of what docs/reference/semantics.md defines to the last bit, from the sum over the shards to the moving statistics.
-// A program in Python, written from that page, gave the same ones. A change that alters one alters every run's weights.
+// Hashes of values that docs/reference/semantics.md defines to the last bit, from the sum over the shards to the moving statistics.
+// An independent Python program written from that page gives the same hashes. A change that alters one alters every run's weights.
 
 const STEPS = 300
 const SHARDS = 5
@@ -51,7 +51,7 @@ function noise(vector: number, index: number): number {
   return (words[index & 3]! >>> 8) / 2 ** 23 - 1
 }
 
-/** A shard's vector: noise plus a pull towards zero, so that an error of one step shows in all later ones. */
+/** A shard's vector: noise plus a pull towards zero, so that an error in one step affects all later ones. */
 function shardVector(step: number, shard: number, weights: Float32Array): Float32Array<ArrayBuffer> {
   return Float32Array.from(
     { length: gradientLength(layout) },
@@ -92,7 +92,7 @@ function sha256(numbers: Float32Array | Float64Array): string {
   return createHash('sha256').update(new Uint8Array(numbers.buffer)).digest('hex')
 }
 
-/** Of the losses, which depend on no setting. */
+/** Hash of the losses, which depend on no setting. */
 const LOSSES = '277bd52648575fff511256f9d4382ed057125f63dd938c7a1493b65c4d8285f5'
 const SGD = { kind: 'sgd', momentum: 0.9, nesterov: false }
 const RUNS: Record<string, { changes: object; weights: string; norms: string }> = {
@@ -176,13 +176,13 @@ describe('the learning rates of all steps are those of semantics.md, on', () => 
   }
 })
 
-it('the sum over another number of shards is that of the tree', () => {
+it('the sum over other numbers of shards is that of the reduction tree', () => {
   const hash = createHash('sha256')
   for (const shards of [1, 2, 3, 6, 7, 8, 13]) {
     const tree = new ReductionTree(shards)
     let sum: Float32Array | undefined
     for (let shard = 0; shard < shards; shard++) {
-      // Of very different size: any other order of additions gives other bits.
+      // Values of very different magnitude: any other order of additions gives other bits.
       const vector = Float32Array.from({ length: 16 }, (_, index) => noise(shard, index) * 10 ** ((shard + index) % 7))
       sum = tree.add(shard, 1, vector)
     }
@@ -199,7 +199,7 @@ it('the norm of a long vector is the sum over its slices', () => {
     ...{ optimizer: SGD, schedule: { kind: 'step', initial: 0.1 } },
   })
   const [weights, sum] = [new Float32Array(length), new Float32Array(length + 2)]
-  // A cheap sequence of 16 bits instead of draws.
+  // A cheap 16-bit sequence instead of random draws.
   for (let index = 0; index < length; index++) {
     weights[index] = ((index * 40_503) % 65_536) / 65_536
     sum[index] = ((index * 30_011) % 65_521) / 65_536 - 0.5

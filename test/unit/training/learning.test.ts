@@ -16,7 +16,7 @@ import { runConfigSchema } from '../../../src/model/config/run-config.js'
 import { philox } from '../../../src/shared/philox.js'
 import { ReductionTree } from '../../../src/shared/reduction-tree.js'
 
-/** Odd, so that strided convolutions are the same from both sides. */
+/** Odd, so that strided convolutions are symmetric. */
 const SIDE = 9
 const CLASSES = 4
 const SHARD = 32
@@ -52,7 +52,7 @@ async function engineOf(description: ModelDescription, settings: RunConfig): Pro
   return createEngine(engineOptions({ config: settings, model: description }))
 }
 
-/** Noise, and labels that have nothing to do with it. */
+/** Noise with unrelated labels. */
 function noise(count: number, from: number): Images {
   const words = new Uint32Array(4)
   const drawn = Array.from({ length: count * (SIDE * SIDE + 1) }, (_, index) => {
@@ -122,20 +122,20 @@ function learned(): Float32Array {
 describe('a network that trains on 64 images of noise with labels at random', () => {
   const weights = learned()
 
-  it('learns them by heart', () => {
+  it('memorises them', () => {
     const evaluation = evaluationOf(trainedOn, weights)
     assert.equal(correctIn(evaluation), TRAINED)
     assert.ok(evaluation.at(-1)! / TRAINED < 0.2, `loss ${evaluation.at(-1)! / TRAINED}`)
   })
 
-  it('is right by chance alone on other images', () => {
+  it('has chance accuracy on other images', () => {
     const correct = correctIn(evaluationOf(noise(TESTED, 2), weights))
-    // Binomial, a quarter of 400. Of other seeds 4 in 100 million would be beyond 5.5 deviations, 52 of 100 ± 48 right ones.
+    // Binomial with n = 400 and p = 1/4: 100 ± 48 correct. 4 in 100 million seeds would be beyond these 5.5 deviations.
     const deviations = (correct - TESTED / CLASSES) / Math.sqrt((TESTED / CLASSES) * (1 - 1 / CLASSES))
     assert.ok(Math.abs(deviations) < 5.5, `${correct} of ${TESTED} are right`)
   })
 
-  it('has its confusion matrix permuted when its classes change places', () => {
+  it('has its confusion matrix permuted with its classes', () => {
     const images = noise(TESTED, 3)
     /** Old class to new. */
     const places = [2, 0, 3, 1]
@@ -160,8 +160,8 @@ describe('a network that trains on 64 images of noise with labels at random', ()
   })
 })
 
-describe('a step', () => {
-  it('is the same when the batch is there twice', () => {
+describe('a training step', () => {
+  it('is the same when the batch is duplicated', () => {
     const shards = [0, SHARD].map((first) => gradientOf(part(trainedOn, first, SHARD), initial))
     const stepOf = (vectors: Float32Array<ArrayBuffer>[]): unknown => {
       const settings = { ...config, batchSize: vectors.length * SHARD, clipNorm: 0.5 }
@@ -176,7 +176,7 @@ describe('a step', () => {
     assert.notDeepEqual(stepOf([shards[0]!, shards[0]!]), stepOf(shards))
   })
 
-  it('has shards whose sum is the gradient of the batch, of a network without batch norm', async () => {
+  it('has shards that sum to the gradient of the batch, in a network without batch norm', async () => {
     const layers = tfjs.sequential({
       layers: [
         tfjs.layers.conv2d({
@@ -212,7 +212,7 @@ describe('the mirror image', () => {
     return pixels.map((_, index) => pixels[index - (index % SIDE) + SIDE - 1 - (index % SIDE)]!)
   }
 
-  /** Of every kernel left and right change places. */
+  /** Weights with every kernel mirrored horizontally. */
   function mirroredKernels(vector: Float32Array): Float32Array {
     const out = vector.slice()
     for (const { shape, offset, size } of layout.tensors.filter(({ shape: { length } }) => length === 4)) {
@@ -226,14 +226,14 @@ describe('the mirror image', () => {
     return out
   }
 
-  it('is what a flip makes of an image', () => {
+  it('is the image after a horizontal flip', () => {
     const flipped = gradientOf(shard, initial, MIRROR)
     assert.deepEqual(flipped, gradientOf(turned, initial))
     assert.deepEqual(gradientOf(turned, initial, MIRROR), gradientOf(shard, initial))
     assert.ok(largestDifference(flipped, gradientOf(shard, initial)) > 0.1)
   })
 
-  it('has the mirrored gradients, in a mirrored network', () => {
+  it('has mirrored gradients in a mirrored network', () => {
     const gradient = gradientOf(shard, initial)
     const mirrored = mirroredKernels(gradient)
     assert.ok(largestDifference(mirrored, gradient) > 0.1)

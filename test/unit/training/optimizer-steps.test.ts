@@ -66,7 +66,7 @@ function closeTo(actual: Float32Array, expected: number[]): void {
   }
 }
 
-test('mean over the batch, L2 on kernels only, Nesterov momentum, moving statistics: one step by hand', () => {
+test('one step agrees with a calculation by hand: batch mean, L2 on kernels only, Nesterov momentum, moving statistics', () => {
   const weights = Float32Array.of(1, -2, 3, 10)
   // Sums over 4 samples (2 shards): gradients 1, 2, 4; statistics 12 over 2 shards; loss 8; 3 correct.
   const sum = Float32Array.of(4, 8, 16, 12, 8, 3)
@@ -79,7 +79,7 @@ test('mean over the batch, L2 on kernels only, Nesterov momentum, moving statist
   assert.ok(Math.abs(outcome.gradientNorm - Math.hypot(1.2, 1.6, 4)) < 1e-6)
 })
 
-test('clipping scales the gradient to the norm', () => {
+test('clipping scales the gradient to the given norm', () => {
   const weights = Float32Array.of(0, 0, 0, 0)
   const clipped = config({ clipNorm: 0.5, optimizer: { kind: 'sgd', momentum: 0, nesterov: false } })
   const optimizer = createOptimizer(clipped.optimizer, layout)
@@ -87,7 +87,7 @@ test('clipping scales the gradient to the norm', () => {
   closeTo(weights, [-0.1 * 0.3, -0.1 * 0.4, 0])
 })
 
-test('a norm below the clip, or at it, leaves the gradient as it is', () => {
+test('clipping leaves a gradient at or below the given norm unchanged', () => {
   for (const optimizer of [
     { kind: 'sgd', momentum: 0.9, nesterov: true },
     { kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.05 },
@@ -112,7 +112,7 @@ test('a norm below the clip, or at it, leaves the gradient as it is', () => {
   }
 })
 
-test('a gradient that is not finite changes nothing', () => {
+test('a non-finite gradient changes nothing', () => {
   const weights = Float32Array.of(1, 2, 3, 4)
   const optimizer = createOptimizer(config().optimizer, layout)
   assert.equal(
@@ -154,7 +154,7 @@ test('AdamW follows algorithm 2 of Loshchilov and Hutter over three steps', () =
   closeTo(weights, expected)
 })
 
-test('schedules start, peak and end where they should', () => {
+test('schedules have the documented start, peak and end', () => {
   const total = 101
   const oneCycle = { kind: 'one-cycle', peak: 2, warmup: 0.3, initial: 0.1, final: 0.01 } as const
   assert.ok(Math.abs(learningRate(oneCycle, 0, total) - 0.2) < 1e-12)

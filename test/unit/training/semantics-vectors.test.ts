@@ -34,14 +34,14 @@ import { sineAndCosine } from '../../../src/shared/trigonometry.js'
 const SEED = 7
 const PAGE = path.join(packageRoot, 'docs', 'reference', 'semantics.md')
 
-/** The rows of the page's table: what, and its value as JSON. */
+/** The rows of the page's table: name, and value as JSON. */
 function vectorsOnPage(): Map<string, unknown> {
   const [, table] = /<!-- vectors -->(.*)<!-- \/vectors -->/s.exec(readFileSync(PAGE, 'utf8'))!
   const rows = [...table!.matchAll(/^\| (\S.*?) +\| `([^`]*)` +\|$/gm)]
   return new Map(rows.map(([, what, value]) => [what!, JSON.parse(value!) as unknown]))
 }
 
-/** Nine digits name a float32. */
+/** Nine digits identify a float32. */
 function float32s(values: Iterable<number>): number[] {
   return Array.from(values, (value) => Number(value.toPrecision(9)))
 }
@@ -58,7 +58,7 @@ const stratified = splitDataset({ count: 20, labels: labels(20) }, SEED, true)
 const stream = new SampleStream(split.train, SEED)
 const shuffle = new KeyedRandom(SEED, PURPOSE.shuffle)
 
-/** In epoch 0. */
+/** A transform of epoch 0. */
 function transform(sample: number, size: number, changes: object = {}): Float32Array {
   const out = new Float32Array(TRANSFORM_LENGTH)
   const image = { height: size, width: size }
@@ -69,7 +69,7 @@ function transform(sample: number, size: number, changes: object = {}): Float32A
 const { tf } = loadTensorflow()
 const ops = new FusedOps(tf)
 
-/** Row 0 of a 4x4 image whose pixels are 0, 1/16, …, augmented with transforms that reach far outside. */
+/** Row 0 of a 4x4 image with pixels 0, 1/16, …, augmented with transforms that reach far outside. */
 function augmented(fillMode: (typeof FILL_MODES)[number]): number[] {
   return tf.tidy(() => {
     const image = tf.range(0, 16).div(16).reshape([1, 4, 4, 1]) as Tensor4D
@@ -78,7 +78,7 @@ function augmented(fillMode: (typeof FILL_MODES)[number]): number[] {
   })
 }
 
-/** Which of the first 16 elements dropout keeps, at a rate of 0.2. */
+/** Indices of the first 16 elements that dropout keeps at a rate of 0.2. */
 function keptByDropout(step: number, shard: number, layer: number): number[] {
   return tf.tidy(() => {
     const [key0, key1] = new KeyedRandom(SEED, PURPOSE.dropout).words(step, shard)
@@ -119,7 +119,7 @@ function regularised(): number[] {
   return float32s(sum)
 }
 
-/** Of a recipe on 42,000 training images, at some steps. */
+/** Learning rates of a recipe on 42,000 training images, at some steps. */
 function rates(recipe: string): Record<string, number> {
   const { schedule, epochs, batchSize } = resolveRunConfig({ name: recipe, origin: recipe }, []).config!
   const steps = plannedSteps(epochs, 42_000, batchSize)
@@ -179,7 +179,7 @@ const computed: Record<string, unknown> = {
   ),
 }
 
-test('a test vector of docs/reference/semantics.md is not what the code computes', () => {
+test('the code computes the test vectors of docs/reference/semantics.md', () => {
   assert.deepEqual(Object.fromEntries(vectorsOnPage()), computed)
 })
 
@@ -204,7 +204,7 @@ function recipeRow(recipe: string): string[] {
   ]
 }
 
-test('a recipe of docs/reference/semantics.md is not that of the code', () => {
+test('the recipes of docs/reference/semantics.md are those of the code', () => {
   const [, table] = /^\| recipe .*\n\| -.*\n((?:\|.*\n)+)/m.exec(readFileSync(PAGE, 'utf8'))!
   const rows = table!
     .trimEnd()

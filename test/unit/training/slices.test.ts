@@ -16,7 +16,7 @@ import { bytesOf } from '../../../src/shared/protocol/chunks.js'
 import { ReductionTree } from '../../../src/shared/reduction-tree.js'
 import type { ConvoyError } from '../../../src/shared/errors.js'
 
-/** Three slices and a bit, tensors across their borders. */
+/** More than three slices, with tensors across their borders. */
 const KERNEL = 2 * SLICE_LENGTH + 12_347
 const BIAS = SLICE_LENGTH + 1_009
 const MEAN = 77
@@ -43,7 +43,7 @@ function config(changes: Partial<RunConfig>): RunConfig {
   return { ...runConfigSchema.parse({ ...settings, optimizer: OPTIMIZERS.sgd, schedule }), ...changes }
 }
 
-/** Any numbers, the same for the same seed. */
+/** Fills the vector with numbers determined by the seed. */
 function fill(vector: Float32Array, seed: number): Float32Array {
   let state = seed
   for (let index = 0; index < vector.length; index++) {
@@ -77,13 +77,13 @@ async function using(threads: number, run: (sliceThreads: SliceThreads) => void 
   }
 }
 
-describe('sliceThreads', () => {
+describe('slice threads', () => {
   for (const [name, settings] of Object.entries({
     momentum: config({}),
     'momentum and clipping': config({ clipNorm: 0.5 }),
     'AdamW and clipping': config({ optimizer: OPTIMIZERS.adamw, clipNorm: 0.5 }),
   })) {
-    it(`give the same weights however many they are, with ${name}`, async () => {
+    it(`give the same weights for any number of threads, with ${name}`, async () => {
       const alone = train(new SliceThreads({ threads: 0 }), settings)
       for (const threads of [1, 2, 3]) {
         await using(threads, (sliceThreads) => {
@@ -95,7 +95,7 @@ describe('sliceThreads', () => {
     })
   }
 
-  it('apply nothing of a gradient that is not finite in its last slice', async () => {
+  it('apply nothing of a gradient with a non-finite value in its last slice', async () => {
     await using(2, (sliceThreads) => {
       const weights = fill(sliceThreads.allocate(layout.weightCount), 1)
       const before = weights.slice()
@@ -107,7 +107,7 @@ describe('sliceThreads', () => {
     })
   })
 
-  it('name the first bad value, whichever slice is looked at first', async () => {
+  it('find the first bad value, whichever slice finishes first', async () => {
     await using(2, (sliceThreads) => {
       const vector = sliceThreads.allocate(LENGTH)
       assert.equal(sliceThreads.firstBadValue(vector), -1)
@@ -118,7 +118,7 @@ describe('sliceThreads', () => {
     })
   })
 
-  it('read a file, and say when it is too short', async () => {
+  it('read a file, and report that it is too short', async () => {
     const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-sliceThreads-'))
     const file = path.join(directory, 'vector')
     const expected = fill(new Float32Array(LENGTH), 3)
@@ -137,19 +137,19 @@ describe('sliceThreads', () => {
     }
   })
 
-  it('refuse a vector that other threads would not see', async () => {
+  it('reject a vector outside shared memory', async () => {
     await using(1, (sliceThreads) => {
       assert.throws(() => sliceThreads.firstBadValue(new Float32Array(LENGTH)), /not in shared memory/)
     })
   })
 
-  it('end the run with the reason of a thread that fails in its slice', async () => {
-    const told: ConvoyError[] = []
-    const sliceThreads = new SliceThreads({ threads: 1, onFailure: (error) => told.push(error) })
+  it('report the error of a thread that fails in its slice', async () => {
+    const failures: ConvoyError[] = []
+    const sliceThreads = new SliceThreads({ threads: 1, onFailure: (error) => failures.push(error) })
     const [sum, weights] = [sliceThreads.allocate(LENGTH), sliceThreads.allocate(LENGTH)]
     const pause = new Int32Array(new SharedArrayBuffer(4))
-    // What makes it iterable does not travel: only the other thread fails. This one is slow, or it would take all slices itself
-    // and post tens of thousands of jobs, behind which the other thread may never come to one that has a slice left.
+    // The iterator is not transferred, so only the other thread fails. This thread is slow; otherwise it would take all slices itself
+    // and post tens of thousands of jobs, and the other thread might never find a job with a slice left.
     const tensors = Object.create({
       [Symbol.iterator]: () => {
         Atomics.wait(pause, 0, 0, 20)
@@ -160,11 +160,11 @@ describe('sliceThreads', () => {
       for (;;) sliceThreads.run({ kind: 'average', sum, weights, batchSize: 1, tensors }, LENGTH)
     }, /slices of the vectors failed: .*not iterable/)
     await sliceThreads.close()
-    assert.equal(told.length, 1)
+    assert.equal(failures.length, 1)
   })
 
-  it('end the run when a thread dies in its slice', async () => {
-    const told: ConvoyError[] = []
+  it('report a thread that exits in its slice', async () => {
+    const failures: ConvoyError[] = []
     const dies = `
       import { parentPort } from 'node:worker_threads'
       parentPort.on('message', ({ counters, results }) => {
@@ -173,7 +173,7 @@ describe('sliceThreads', () => {
     const entry = new URL(`data:text/javascript,${encodeURIComponent(dies)}`)
     const sliceThreads = new SliceThreads({
       threads: 1,
-      onFailure: (error) => told.push(error),
+      onFailure: (error) => failures.push(error),
       patienceMs: 1_000,
       entry,
     })
@@ -182,12 +182,12 @@ describe('sliceThreads', () => {
       for (;;) sliceThreads.firstBadValue(vector)
     }, /did not finish a slice in 1 s/)
     await sliceThreads.close()
-    assert.equal(told.length, 1)
+    assert.equal(failures.length, 1)
   })
 
-  it('end the run when a thread dies while there is no work', async () => {
+  it('report a thread that exits while there is no work', async () => {
     const entry = new URL('data:text/javascript,process.exit(3)')
-    // SliceThreads alone keep no process alive.
+    // Slice threads alone do not keep the process alive.
     const alive = setInterval(() => undefined, 1_000)
     const error = await new Promise<ConvoyError>(
       (resolve) => new SliceThreads({ threads: 1, onFailure: resolve, entry }),

@@ -19,29 +19,29 @@ import { TinyProblem } from '../../../src/simulation/tiny-problem.js'
 
 const DEVICE = { kind: 'cpu', name: 'none', tensorflowVersion: '0', fingerprint: 'f' }
 
-/** Of validation and of test. */
+/** Samples of validation and of test. */
 const SAMPLES = new Uint32Array(20)
 
 interface Run {
   readonly outcome: TrainingOutcome
   readonly events: readonly RunEvent[]
-  /** Of each evaluation, the split and the weights that were published for it. */
+  /** The split and the published weights of each evaluation. */
   readonly evaluated: readonly { readonly split: string; readonly sha256: string }[]
   readonly config: RunConfig
 }
 
-/** What a lease takes, the first one too, which waits for the workers to start. */
+/** Durations of the first lease, which includes the start of the workers, and of the others. */
 const [FIRST_LEASE_MS, LEASE_MS] = [5_000, 100]
 
-/** What a validation measures: how many of 20 samples were right, and the mean loss. */
+/** Result of a validation: correct ones of 20 samples, and the mean loss. */
 interface Measured {
   readonly right: number
   readonly loss: number
 }
 
 /**
- * Trains on 7 samples in batches of 3, with two workers whose gradients are all ones, on a clock of its own: looking at it takes 1 ms.
- * @param measured by the first evaluation, the second and so on; the last goes on for ever
+ * Trains on 7 samples in batches of 3, with two workers whose gradients are all ones, on a fake clock that advances 1 ms per reading.
+ * @param measured results of the evaluations in order; the last one repeats
  */
 async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
   const { description, split } = new TinyProblem(1, 1)
@@ -75,11 +75,11 @@ async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
         const isGradient = lease.work === 'WORK_GRADIENT'
         const vector = new Float32Array(isGradient ? gradientLength(layout) : evaluationLength(classCount))
         if (isGradient) vector.fill(1)
-        // What is measured comes with the last of three shards.
+        // The last of three shards carries the result.
         else if (lease.firstShard + lease.shardCount === 3) {
           const { right, loss } = measured[Math.min(evaluated.length, measured.length - 1)]!
           evaluated.push({ split: lease.split, sha256: sha256Of(weightsStore.weights) })
-          // One image has the second label, and is right.
+          // One image has the second label and is correct.
           vector.set([right - 1, 20 - right, 0, 1])
           vector[classCount * classCount] = 20 * loss
         }
@@ -102,7 +102,7 @@ async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
   return { outcome, events, evaluated, config }
 }
 
-/** Steps of validations, and of those that were the best so far. */
+/** Steps of all validations, and of those that were the best so far. */
 function validations(events: readonly RunEvent[]): { all: number[]; best: number[] } {
   const evaluated = events.filter((event) => event.kind === 'evaluated')
   const ofSplit = evaluated.filter(({ result }) => result.split === 'validation')
@@ -125,7 +125,7 @@ describe('a training run', () => {
     assert.deepEqual(validations(events).all, epochEnds)
   })
 
-  it('that ends at maxSteps has the rates of the run that it is a part of', async () => {
+  it('that ends at maxSteps has the learning rates of the whole run', async () => {
     const { events, config } = await run(8, [{ right: 20, loss: 0 }])
     const steps = events.filter((event) => event.kind === 'step')
     assert.deepEqual(
@@ -138,7 +138,7 @@ describe('a training run', () => {
     )
   })
 
-  it('takes its rate from all workers together, without the first step, and its times in seconds', async () => {
+  it('measures its throughput over all workers, without the first step, and reports times in seconds', async () => {
     const { outcome, events } = await run(8, [{ right: 20, loss: 0 }])
     const steps = events.filter((event) => event.kind === 'step')
     for (const { durationMs, phaseSeconds } of steps) {
@@ -163,13 +163,13 @@ describe('a training run', () => {
     assert.deepEqual([outcome.result.test.accuracy, outcome.result.test.loss], [0.75, 1])
   })
 
-  // It validates after the steps 3, 5, 7 and 8.
+  // Validations follow the steps 3, 5, 7 and 8.
   for (const [name, measured, best] of [
     ['the highest accuracy, whatever its loss', [10, 1, 12, 9, 11, 0.5, 10, 1], [3, 5]],
-    ['of equal accuracies the lowest loss', [10, 3, 10, 1, 10, 2, 10, 2], [3, 5]],
-    ['of equal losses too the latest step', [10, 2, 10, 2, 10, 2, 9, 1], [3, 5, 7]],
+    ['the lowest loss of equal accuracies', [10, 3, 10, 1, 10, 2, 10, 2], [3, 5]],
+    ['the latest step of equal accuracies and losses', [10, 2, 10, 2, 10, 2, 9, 1], [3, 5, 7]],
   ] as const) {
-    it(`takes for the best weights ${name}`, async () => {
+    it(`chooses as the best weights ${name}`, async () => {
       const pairs = Array.from({ length: 4 }, (_, index) => ({
         right: measured[2 * index]!,
         loss: measured[2 * index + 1]!,
@@ -181,7 +181,7 @@ describe('a training run', () => {
     })
   }
 
-  it('says of every number in its result which weights it belongs to', async () => {
+  it('states for every number of its result the weights that it belongs to', async () => {
     const better = { right: 15, loss: 0.5 }
     const measured = [better, better, { right: 12, loss: 1 }, { right: 11, loss: 1 }]
     const { outcome, events, evaluated } = await run(8, measured)
@@ -202,7 +202,7 @@ describe('a training run', () => {
       last: { step: 8, sha256: sha256Of(last.weights), validation: { accuracy: 0.55, loss: 1 } },
     })
     assert.equal(result.weightsSha256, result.weights.last.sha256)
-    // A row a label: 19 of 20 samples have the first one.
+    // One row per label: 19 of 20 samples have the first one.
     assert.deepEqual(
       [result.validation.confusion, result.test.confusion],
       [

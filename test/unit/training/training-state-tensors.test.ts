@@ -40,7 +40,7 @@ function trainerOf(optimizer: RunConfig['optimizer'], stopAfter: number, state?:
   return { trainer, description }
 }
 
-/** As a checkpoint brings it back: other memory, and JSON. */
+/** The state as a checkpoint restores it: from other memory and JSON. */
 function stored(state: TrainingState): StoredState {
   const { tensors, values } = toTensors(state)
   return {
@@ -51,10 +51,10 @@ function stored(state: TrainingState): StoredState {
 
 describe('a training state', () => {
   for (const [name, optimizer] of Object.entries(OPTIMIZERS)) {
-    it(`of ${name} that was stored and restored ends with the weights of a run that went through`, async () => {
+    it(`of ${name} gives, stored and restored, the weights of an uninterrupted run`, async () => {
       const through = trainerOf(optimizer, STEPS).trainer
       const expected = await through.train()
-      // Not at an epoch's end: the best weights are older than the last.
+      // Stops within an epoch, so that the best weights are older than the last.
       const first = trainerOf(optimizer, 10)
       await first.trainer.train()
       const between = stored(first.trainer.state)
@@ -66,7 +66,7 @@ describe('a training state', () => {
     })
   }
 
-  it('is complete: stored again, it is the same', async () => {
+  it('is the same when stored, restored and stored again', async () => {
     const { trainer, description } = trainerOf(OPTIMIZERS.adamw, STEPS)
     await trainer.train()
     const once = stored(trainer.state)
@@ -74,7 +74,7 @@ describe('a training state', () => {
     assert.deepEqual(stored(fromTensors(once, description, allocate)), once)
   })
 
-  it('is rejected where it does not fit the run', async () => {
+  it('is rejected when it does not fit the run', async () => {
     const { trainer, description } = trainerOf(OPTIMIZERS.adamw, STEPS)
     await trainer.train()
     const { tensors, values } = stored(trainer.state)

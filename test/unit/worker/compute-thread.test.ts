@@ -12,7 +12,7 @@ import type { RunDescription } from '../../../src/model/run-description.js'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
 import { SharedFiles } from '../../../src/shared/shared-files.js'
 
-/** A run of this network. */
+/** The description of a run with this network. */
 async function describeRun(name: 'resnet8' | 'resnet20'): Promise<RunDescription> {
   const { pixels: _pixels, labels: _labels, ...dataset } = await openDataset('cifar10')
   const network = await buildNetwork({ name, reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
@@ -21,11 +21,11 @@ async function describeRun(name: 'resnet8' | 'resnet20'): Promise<RunDescription
   return { config: runConfigSchema.parse({ ...RECIPES['quick']!.config, shardSize: 4 }), model, dataset }
 }
 
-describe('the compute thread of a worker that joins again', () => {
+describe('the compute thread of a worker', () => {
   const created = SharedFiles.create()
   after(() => created?.files.close())
 
-  it('before it was ready computes for the run that it joined last', async () => {
+  it('computes for the last joined run when joins overlap', async () => {
     const [first, last] = await Promise.all([describeRun('resnet20'), describeRun('resnet8')])
     const { thread } = await ComputeThread.start('cpu')
     try {
@@ -50,7 +50,7 @@ describe('the compute thread of a worker that joins again', () => {
     }
   })
 
-  it('computes the shards that a lease names, and adds them up', async () => {
+  it('computes the shards of a lease, and adds them up', async () => {
     const description = await describeRun('resnet8')
     const { thread } = await ComputeThread.start('cpu')
     try {
@@ -83,7 +83,7 @@ describe('the compute thread of a worker that joins again', () => {
   })
 
   it(
-    'takes away what it shared before',
+    'removes its shared files when the worker joins again',
     { skip: created === undefined && 'this machine has no /dev/shm' },
     async () => {
       const { files, offer } = created!

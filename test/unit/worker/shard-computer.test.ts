@@ -34,7 +34,7 @@ const plain = new PlainRun(config, dataset)
 const engine = await createEngine(engineOptions({ config, model }))
 const computer = new ShardComputer(config, dataset, engine, new PhaseTimes())
 
-/** Not the first ones: gammas of 1 and means of 0 would hide what is mixed up. */
+/** Unlike initial weights, whose gammas of 1 and means of 0 would hide swapped values. */
 const weights = plain.initialWeights(layout)
 for (const { name, offset, size } of layout.tensors)
   for (let index = 0; index < size; index++)
@@ -52,7 +52,7 @@ function noiseImages(count: number): Dataset {
   return { name: 'noise', fingerprint: 'noise', count, height, width, channels, classNames, pixels, labels }
 }
 
-/** The shard's vector from an engine that is given what semantics.md says. */
+/** The shard's vector from an engine with the inputs of semantics.md. */
 function direct(step: number, shard: number, changes: object = {}): Float32Array {
   return engine.gradient({ ...plain.gradientInput(step, shard), ...changes })
 }
@@ -69,7 +69,7 @@ after(() => {
   engine.close()
 })
 
-describe('a shard that a worker computes', () => {
+describe('a shard computed by a worker', () => {
   // Shard 1 of step 2 begins in the first epoch and ends in the second; step 6 is in the third.
   const SHARDS = [[0, 0], [0, 1], [2, 0], [2, 1], [3, 0], [6, 1], [1, 1]] as const // prettier-ignore
   for (const [step, shard] of SHARDS) {
@@ -78,7 +78,7 @@ describe('a shard that a worker computes', () => {
     })
   }
 
-  it('is another one with what belongs to another epoch, step or shard', () => {
+  it('differs with inputs of another epoch, step or shard', () => {
     assert.deepEqual([...new Set(plain.samples(2, 1).map(({ epoch }) => epoch))], [0, 1])
     assert.deepEqual([...new Set(plain.samples(6, 1).map(({ epoch }) => epoch))], [2])
     const exact = bytesOf(direct(2, 1))
@@ -119,7 +119,7 @@ describe('a shard that a worker computes', () => {
       for (const [c, value] of statistics.get(name)!.entries())
         closeTo(vector[offset + c]!, value, 1e-4, `${name} ${c}`)
 
-    // The last layer's gradient by its formula, all others' by slopes of the loss.
+    // The gradient of the last layer by its formula, all others by slopes of the loss.
     const errors = logits.map((row, n) => logSoftmax(row).map((value, k) => Math.exp(value) - targets[n]![k]!))
     const place = (name: string): number => layout.tensors.find((tensor) => tensor.name === name)!.offset
     for (let k = 0; k < CLASSES; k++) {
@@ -143,12 +143,12 @@ describe('a shard that a worker computes', () => {
   })
 })
 
-describe('an evaluation that a worker computes', () => {
+describe('an evaluation computed by a worker', () => {
   for (const [split, samples] of [
     ['validation', plain.validation],
     ['test', plain.test],
   ] as const) {
-    it(`counts the samples and predictions of the plain network, of the ${split} split`, () => {
+    it(`has the counts of the plain network on the ${split} split`, () => {
       for (let shard = 0; shard * 4 < samples.length; shard++) {
         const vector = computer.evaluate(split, shard)
         const chosen = samples.slice(shard * 4, shard * 4 + 4)
@@ -163,8 +163,8 @@ describe('an evaluation that a worker computes', () => {
     })
   }
 
-  it('is of the stratified split where the run stratifies', () => {
-    // Nearly all images have one label: shares of the others differ from split to split unless they are stratified.
+  it('uses the stratified split when the run stratifies', () => {
+    // Nearly all images have one label: without stratification the shares of the others differ between splits.
     const labels = dataset.labels.map((_, sample) => (sample % 9 === 0 ? 2 : 0))
     const changed = { ...dataset, labels }
     const stratified = new ShardComputer({ ...config, stratified: true }, changed, engine, new PhaseTimes())
@@ -176,7 +176,7 @@ describe('an evaluation that a worker computes', () => {
     }
   })
 
-  it('counts labels in rows, and of equal logits the first', () => {
+  it('counts labels in rows, and predicts the first of equal logits', () => {
     const { offset: kernel, size } = layout.tensors.find(({ name }) => name === 'logits/kernel')!
     const { offset: bias } = layout.tensors.find(({ name }) => name === 'logits/bias')!
     // Every image has the same logits, and classes 1 and 3 the same highest.

@@ -9,7 +9,7 @@ function lease(id: number, weightsVersion: number): LeaseMessage {
 }
 
 describe('the leases of a worker', () => {
-  it('wait for their weights, and begin once', () => {
+  it('wait for their weights, and start once', () => {
     const leases = new WorkerLeases()
     const first = lease(1, 5)
     assert.equal(leases.take(first), true)
@@ -20,7 +20,7 @@ describe('the leases of a worker', () => {
     assert.equal(leases.take(lease(2, 5)), false)
   })
 
-  it('are outdated when newer weights are there, before they begin and between two shards', () => {
+  it('are outdated by newer weights, before they start and between two shards', () => {
     const leases = new WorkerLeases()
     leases.takeWeights(6)
     const late = lease(1, 5)
@@ -34,7 +34,7 @@ describe('the leases of a worker', () => {
     assert.equal(leases.stateOf(current), 'outdated')
   })
 
-  it('are revoked while they wait and while they are computed, and others are not', () => {
+  it('are revoked while they wait or are computed, without affecting others', () => {
     const leases = new WorkerLeases()
     leases.take(lease(1, 5))
     leases.revoke(1)
@@ -49,14 +49,14 @@ describe('the leases of a worker', () => {
     assert.equal(leases.stateOf(running), 'revoked')
   })
 
-  it('keep newer weights when older ones come late', () => {
+  it('keep newer weights when older ones arrive late', () => {
     const leases = new WorkerLeases()
     leases.takeWeights(6)
     assert.equal(leases.takeWeights(5), false)
     assert.equal(leases.take(lease(1, 6)), false)
   })
 
-  it('of another membership do not go on, though ids and versions begin anew', () => {
+  it('of an earlier join are revoked, although ids and versions restart', () => {
     const leases = new WorkerLeases()
     leases.takeWeights(5)
     const old = lease(1, 5)
