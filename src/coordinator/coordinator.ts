@@ -178,7 +178,7 @@ export class Coordinator {
     try {
       return await trainer.train()
     } catch (error) {
-      this.#progress.brokeOff(ConvoyError.from(error).code === 'interrupted' ? 'stopped' : 'failed')
+      this.#progress.endWithoutResult(ConvoyError.from(error).code === 'interrupted' ? 'stopped' : 'failed')
       throw error
     }
   }

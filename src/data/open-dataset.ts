@@ -109,7 +109,7 @@ export async function findSource(
     throw ambiguous(flag, source, describeStored(chosen[0]!), chosen[0]!.info.fingerprint)
   }
   if (called.length === 1) return { kind: 'stored', dataset: called[0]! }
-  throw called.length > 1 ? several(flag, source, called) : unknown(flag, source, datasets, damaged)
+  throw called.length > 1 ? ambiguousName(flag, source, called) : unknown(flag, source, datasets, damaged)
 }
 
 function isEmbeddedFingerprint(source: string): boolean {
@@ -133,7 +133,7 @@ function ambiguous(flag: string, source: string, what: string, fingerprint: stri
 }
 
 /** The error for a word that names several data sets. */
-export function several(flag: string, source: string, called: readonly StoredDataset[]): ConvoyError {
+export function ambiguousName(flag: string, source: string, called: readonly StoredDataset[]): ConvoyError {
   return new ConvoyError('usage', [
     `${flag}${source} names ${called.length} data sets; use a fingerprint from \`convoy data list\`:`,
     ...called.map(describeStored),

@@ -3,7 +3,7 @@ import { Audits } from './audits.js'
 import type { SchedulerLimits } from './limits.js'
 import { LiveLeases } from './live-leases.js'
 import type { Lease, Task } from './scheduler-events.js'
-import { holds } from './scheduler-events.js'
+import { includesShard } from './scheduler-events.js'
 import type { WorkKind } from './speeds.js'
 import { StragglerPolicy } from './straggler-policy.js'
 import type { Block } from './task-shards.js'
@@ -97,10 +97,10 @@ export class ActiveTask {
     )
     if (late.length === 0) return undefined
     const isLate = (shard: number): boolean =>
-      late.some((lease) => holds(lease, shard)) && this.leases.countOf(shard) < this.#limits.leasesPerShard
+      late.some((lease) => includesShard(lease, shard)) && this.leases.countOf(shard) < this.#limits.leasesPerShard
     const block = this.shards.block(share, this.#takeable(worker, isLate))
     if (block === undefined) return undefined
-    return { kind: 'rescue', block, late: late.find((lease) => holds(lease, block.first))!.worker }
+    return { kind: 'rescue', block, late: late.find((lease) => includesShard(lease, block.first))!.worker }
   }
 
   readonly #isOpen = (shard: number): boolean => this.leases.countOf(shard) === 0 && !this.audits.covers(shard)

@@ -91,13 +91,13 @@ export type Effect =
     }
 
 /** Whether the lease's block has this shard. */
-export function holds(lease: Lease, shard: number): boolean {
+export function includesShard(lease: Lease, shard: number): boolean {
   return shard >= lease.firstShard && shard < lease.firstShard + lease.shardCount
 }
 
 /** Whether two leases have a shard in common. */
 export function overlap(one: Lease, other: Lease): boolean {
-  return holds(one, other.firstShard) || holds(other, one.firstShard)
+  return includesShard(one, other.firstShard) || includesShard(other, one.firstShard)
 }
 
 /** A lease without what the scheduler keeps beside it. */

@@ -206,7 +206,7 @@ export class Scheduler {
     this.#effects.push({ kind: 'count', lease: plain(lease) })
     for (const other of task.leases.all) if (overlap(lease, other)) this.#overtaken(other)
     if (!task.shards.isDone) return
-    task.stragglers.notePassedOver()
+    task.stragglers.recordPassedOver()
     this.#abandon()
     this.#effects.push({ kind: 'done', task: task.id })
   }

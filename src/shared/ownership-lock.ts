@@ -86,7 +86,7 @@ export function ownerOf(file: string): Owner {
  * Tests whether a file or directory can be locked.
  * @returns the problem; undefined when locking works
  */
-export function whyNoLocks(place: string): string | undefined {
+export function lockingProblem(place: string): string | undefined {
   const descriptor = fs.openSync(place, 'r')
   try {
     return tryFlock('-s', descriptor).problem

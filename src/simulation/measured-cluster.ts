@@ -4,7 +4,7 @@ import type { RunResult } from '../training/run-events.js'
 import { runConfigSchema } from '../model/config/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 import { MAX_JSON_BYTES, readTextIfThere } from '../shared/read-file.js'
-import type { WhatIf } from './predict-throughput.js'
+import type { ClusterScenario } from './predict-throughput.js'
 
 const resultSchema = z.object({
   workers: z.int().positive(),
@@ -69,7 +69,7 @@ export function measuredCluster(
   workers: number,
   cores: number,
 ): Pick<
-  WhatIf,
+  ClusterScenario,
   'workers' | 'cores' | 'shards' | 'shardSize' | 'shardMs' | 'vectorBytes' | 'resultMs' | 'betweenStepsMs'
 > {
   const { config, timing } = runs[0]!

@@ -79,7 +79,7 @@ export interface RunResult {
 }
 
 /** The reason of a worker that left and was not lost. */
-export const LEFT_BY_ITSELF = 'on request'
+export const LEFT_ON_REQUEST = 'on request'
 
 /** The events of a run: terminal, log, metrics.jsonl, TensorBoard, Prometheus and page all read this stream. */
 export type RunEvent =

@@ -49,26 +49,26 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
   times = new PhaseTimes()
   idleSinceMs = undefined
   computer = new ShardComputer(config, dataset, built, times)
-  let whyNotShared: string | undefined
+  let sharingProblem: string | undefined
   const files =
     sharedFiles &&
     SharedFiles.open(sharedFiles, (why) => {
-      whyNotShared = why
+      sharingProblem = why
     })
   prepared = { worker, weights: new Float32Array(model.layout.weightCount), sharedFiles: files }
-  post({ kind: 'prepared', shared: files !== undefined, ...(whyNotShared && { whyNotShared }) })
+  post({ kind: 'prepared', shared: files !== undefined, ...(sharingProblem && { sharingProblem }) })
 }
 
 /** Through a shared file where there is one and it can be written. */
 function deliver(lease: number, vector: Float32Array<ArrayBuffer>): void {
   const { worker, sharedFiles } = prepared!
   const bytes = vector.byteLength
-  let whyNotShared: string | undefined
+  let sharingProblem: string | undefined
   const keep = (why: string): void => {
-    whyNotShared = why
+    sharingProblem = why
   }
   if (sharedFiles?.write(resultFile(worker), bytesOf(vector), keep)) post({ kind: 'result', lease, bytes })
-  else post({ kind: 'result', lease, bytes, vector, ...(whyNotShared && { whyNotShared }) }, [vector.buffer])
+  else post({ kind: 'result', lease, bytes, vector, ...(sharingProblem && { sharingProblem }) }, [vector.buffer])
 }
 
 function takeWeights(version: number, weights: Float32Array): void {

@@ -75,7 +75,7 @@ export class ComputeThread {
    */
   async prepare(
     message: Omit<Extract<ToCompute, { kind: 'prepare' }>, 'kind'>,
-  ): Promise<{ shared: boolean; whyNotShared?: string }> {
+  ): Promise<{ shared: boolean; sharingProblem?: string }> {
     const prepared = this.#preparing.then(async () => {
       const answer = this.#next('prepared')
       this.send({ kind: 'prepare', ...message })

@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js'
-import { onCallOver } from '../../shared/protocol/call-over.js'
+import { onCallEnd } from '../../shared/protocol/call-end.js'
 
 /**
  * @param method such as `Join`
@@ -13,7 +13,7 @@ export type CallObserver = (method: string, code: string, seconds: number, detai
 export function timeCalls(observe: CallObserver): grpc.ServerInterceptor {
   return ({ path }, call) => {
     const startedMs = performance.now()
-    return onCallOver(call, (code, details) => {
+    return onCallEnd(call, (code, details) => {
       const seconds = (performance.now() - startedMs) / 1000
       observe(path.slice(path.lastIndexOf('/') + 1), grpc.status[code], seconds, details)
     })

@@ -6,7 +6,7 @@ import { assignClasses, readLayout, refuseAmbiguity } from './class-level.js'
 import type { Dataset } from '../dataset.js'
 import { decodeImages } from './decode-images.js'
 import type { ImageCollection } from './image-collection.js'
-import { settleProblems } from './image-collection.js'
+import { leaveOutOrThrow } from './image-collection.js'
 
 export interface CollectionOptions {
   readonly name: string
@@ -40,7 +40,7 @@ export async function decodeCollection(
   { images, directories, leftOut, problems, placeOf }: ImageCollection,
   { name, source, size, classLevel, skipBroken = false, chooseLevel, onProgress }: CollectionOptions,
 ): Promise<DecodedCollection> {
-  settleProblems(source, problems, leftOut, skipBroken)
+  leaveOutOrThrow(source, problems, leftOut, skipBroken)
   if (images.length === 0) throw new ConvoyError('data', `${source}: none of its images can be read.`)
   const paths = images.map(({ path }) => path)
   const layout = readLayout(paths, directories)

@@ -4,7 +4,7 @@ import tar from 'tar-stream'
 import { ConvoyError } from '../../shared/errors.js'
 import { throwShortage } from '../../shared/own-shortage.js'
 import { progressEverySecond } from '../../shared/progress.js'
-import { inOrder, isHidden } from '../../shared/walk-directory.js'
+import { sortByPath, isHidden } from '../../shared/walk-directory.js'
 import type { ArchiveEntry } from './archive-entries.js'
 import { ArchiveEntries } from './archive-entries.js'
 import type { ImageCollection, ImageFile, Problem } from './image-collection.js'
@@ -42,10 +42,10 @@ export async function readImageArchive(
   }
   const images = await withBytes(file, samples, report)
   return {
-    images: inOrder(images),
+    images: sortByPath(images),
     directories: visibleDirectories(entries),
     leftOut,
-    problems: inOrder(problems),
+    problems: sortByPath(problems),
     placeOf: (where) => `${file}: ${where}`,
   }
 
@@ -190,7 +190,7 @@ function visibleDirectories(entries: ArchiveEntries): string[] {
     }
   }
   const visible = [...found].filter((name) => hiddenPart(name) === undefined).map((name) => ({ path: name }))
-  return inOrder(visible).map((directory) => directory.path)
+  return sortByPath(visible).map((directory) => directory.path)
 }
 
 /** The path down to its first hidden name. */

@@ -38,7 +38,7 @@ export const MAX_IMAGE_BYTES = 2 ** 30
  * Counts the problems among what is left out, where that was asked for.
  * @throws ConvoyError('data') with the first of them where it was not
  */
-export function settleProblems(
+export function leaveOutOrThrow(
   source: string,
   problems: readonly Problem[],
   leftOut: LeftOutCounts,
@@ -46,12 +46,12 @@ export function settleProblems(
 ): void {
   const first = problems[0]
   if (first === undefined) return
-  if (!skipBroken) throw new ConvoyError('data', `${first.message}${andMore(source, problems.length - 1)}`)
+  if (!skipBroken) throw new ConvoyError('data', `${first.message}${describeOthers(source, problems.length - 1)}`)
   for (const { reason, path } of problems) leftOut.add(reason, path)
 }
 
 /** The end of a message about one broken file of an import. @param more how many others there are */
-export function andMore(source: string, more: number): string {
+export function describeOthers(source: string, more: number): string {
   const others =
     more === 0 ? '' : ` There ${more === 1 ? 'is one more problem' : `are ${more} more problems`} of this kind.`
   return `${others} Or leave such files out: convoy data import ${shellWord(source)} --skip-broken.`

@@ -3,7 +3,7 @@ import { ConvoyError } from '../../shared/errors.js'
 import { throwShortage } from '../../shared/own-shortage.js'
 import { progressEverySecond } from '../../shared/progress.js'
 import { openRegularFile, readRegularFile } from '../../shared/read-file.js'
-import type { FoundFile, PassedOver, Walk } from '../../shared/walk-directory.js'
+import type { FoundFile, SkippedEntry, Walk } from '../../shared/walk-directory.js'
 import type { ImageCollection, ImageFile, Problem } from './image-collection.js'
 import { MAX_COLLECTION_BYTES, MAX_COLLECTION_IMAGES, MAX_IMAGE_BYTES } from './image-collection.js'
 import { formatOf, isDecodable, kindOfName, SIGNATURE_BYTES } from './image-names.js'
@@ -21,7 +21,7 @@ export async function sortWalk(root: string, walk: Walk): Promise<SortedWalk> {
   const leftOut = new LeftOutCounts()
   const problems: Problem[] = []
   const images: FoundFile[] = []
-  for (const passed of walk.passedOver) {
+  for (const passed of walk.skipped) {
     const message = problemOf(root, passed)
     if (message === undefined) leftOut.add(passed.reason, passed.path)
     else problems.push({ path: passed.path, reason: passed.reason, message })
@@ -50,7 +50,7 @@ export function mayHoldSamples(name: string): boolean {
 }
 
 /** @returns undefined for what is no loss */
-function problemOf(root: string, { path: where, reason, detail, isDirectory }: PassedOver): string | undefined {
+function problemOf(root: string, { path: where, reason, detail, isDirectory }: SkippedEntry): string | undefined {
   const place = path.join(root, where)
   const matters = isDirectory || mayHoldSamples(where)
   switch (reason) {

@@ -1,7 +1,7 @@
 import { isExpectedRejection } from '../../shared/rejection.js'
 import { counted, formatDuration, formatShare } from '../../shared/units.js'
 import type { RunEvent } from '../../training/run-events.js'
-import { LEFT_BY_ITSELF } from '../../training/run-events.js'
+import { LEFT_ON_REQUEST } from '../../training/run-events.js'
 
 const AUDIT_OUTCOMES = {
   mismatch: 'An audit found a worker that computed wrongly; its result was not used.',
@@ -31,7 +31,7 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'worker-joined':
       return `Worker ${event.worker.id} (${event.worker.name}, ${event.worker.device.name}) joined; ${counted(event.workers, 'worker')} now.`
     case 'worker-left':
-      return `Worker ${event.worker.id} (${event.worker.name}) left${event.reason === LEFT_BY_ITSELF ? ' ' : ': '}${event.reason}; ${remaining(event.workers)}.`
+      return `Worker ${event.worker.id} (${event.worker.name}) left${event.reason === LEFT_ON_REQUEST ? ' ' : ': '}${event.reason}; ${remaining(event.workers)}.`
     case 'reissued':
       return `${counted(event.shards, 'shard')} of worker ${event.workerId} ${event.shards === 1 ? 'goes' : 'go'} to others: ${event.reason}.`
     case 'refused':

@@ -6,7 +6,7 @@ import type { PhaseReport } from '../../metrics/phases.js'
 import { PhaseTimes } from '../../metrics/phases.js'
 import { WORKER_VALUES } from '../../metrics/worker-stats.js'
 import type { RunEvent, RunObserver } from '../../training/run-events.js'
-import { LEFT_BY_ITSELF } from '../../training/run-events.js'
+import { LEFT_ON_REQUEST } from '../../training/run-events.js'
 import type { Coordinator } from '../../coordinator/coordinator.js'
 import type { WorkerSnapshot } from '../../coordinator/worker-snapshot.js'
 import type { RunIdentity } from '../run-identity.js'
@@ -155,7 +155,7 @@ export class PrometheusMetrics {
         metrics.increase('worker_joins', {})
         break
       case 'worker-left':
-        metrics.increase('worker_departures', { cause: event.reason === LEFT_BY_ITSELF ? 'left' : 'lost' })
+        metrics.increase('worker_departures', { cause: event.reason === LEFT_ON_REQUEST ? 'left' : 'lost' })
         break
       case 'reissued':
         metrics.increase('shards_reissued', { reason: event.cause }, event.shards)

@@ -1,5 +1,5 @@
 import type { LogModule } from './log-levels.js'
-import { isUrgent } from './log-levels.js'
+import { isAtLeast } from './log-levels.js'
 import type { LogRecord } from './log.js'
 import { printable } from './printable.js'
 
@@ -22,11 +22,11 @@ export class FaultChain {
   /** Records warnings and errors, which may arrive late. */
   readonly observe = (record: LogRecord): void => {
     // Keep the earliest: the cause is among them.
-    if (isUrgent(record.level, 'warn') && this.#faults.length < MAX_FAULTS) this.#faults.push(record)
+    if (isAtLeast(record.level, 'warn') && this.#faults.length < MAX_FAULTS) this.#faults.push(record)
   }
 
   /** Forgets all faults after a completed step: later faults have another cause. */
-  overcome(): void {
+  clear(): void {
     this.#faults = []
   }
 

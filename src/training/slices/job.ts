@@ -25,7 +25,7 @@ export function sliceRange(slice: number, length: number): [begin: number, end: 
 }
 
 /** Shares in a job until no slice is left to take; other threads may still be at theirs. */
-export function takePart({ work, length, counters, results }: Job): void {
+export function takeSlices({ work, length, counters, results }: Job): void {
   for (;;) {
     const slice = Atomics.add(counters, NEXT, 1)
     if (slice >= results.length) return

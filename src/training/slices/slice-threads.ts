@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { MessageChannel, receiveMessageOnPort, Worker as Thread } from 'node:worker_threads'
 import { ConvoyError } from '../../shared/errors.js'
 import type { Job } from './job.js'
-import { DONE, FAILED, sliceCount, sliceRange, takePart } from './job.js'
+import { DONE, FAILED, sliceCount, sliceRange, takeSlices } from './job.js'
 import type { SliceWork } from './slice-work.js'
 import { doSlice } from './slice-work.js'
 
@@ -74,7 +74,7 @@ export class SliceThreads {
     const results = new Float64Array(new SharedArrayBuffer(8 * slices))
     const job: Job = { work, length, counters, results }
     for (const thread of this.#threads) thread.postMessage(job)
-    takePart(job)
+    takeSlices(job)
     this.#waitFor(job)
     return results
   }
