@@ -128,7 +128,7 @@ export class WorkerConnections {
     if (member) member.counts.trafficBytes[kind] += bytes
   }
 
-  /** No work is left: every worker is told to finish, now and when it connects later. */
+  /** No work is left: every worker gets `finish`, also one that connects later. */
   finish(reason: string): void {
     this.#finished = reason
     for (const { stream } of this.#members.all) stream?.send({ finish: { reason } })

@@ -4,7 +4,7 @@ import { ConvoyError } from './errors.js'
 export const FULL_HEAP = /(?:JavaScript|JS) heap out of memory/
 
 /**
- * Messages about refused memory, from C++ (an exception), Node, the system, the loader of libraries and oneDNN (status 1 is
+ * Messages about failed allocations, from C++ (an exception), Node, the system, the loader of libraries and oneDNN (status 1 is
  * dnnl_out_of_memory).
  */
 export const ALLOCATION_FAILED =

@@ -33,7 +33,7 @@ export interface WeightsSummary {
   readonly validation: Pick<EvaluationResult, 'accuracy' | 'loss'>
 }
 
-/** An evaluation in a run's result, which says what weights it is of. */
+/** An evaluation in a run's result, with the name of its weights. */
 export type BestEvaluation = EvaluationResult & { readonly weights: 'best' }
 
 export interface RunTiming {

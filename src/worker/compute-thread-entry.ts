@@ -59,7 +59,7 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
   post({ kind: 'prepared', shared: files !== undefined, ...(sharingProblem && { sharingProblem }) })
 }
 
-/** Through a shared file where there is one and it can be written. */
+/** Sends a result: through a shared file if it can be written, else over the network. */
 function deliver(lease: number, vector: Float32Array<ArrayBuffer>): void {
   const { worker, sharedFiles } = prepared!
   const bytes = vector.byteLength
@@ -107,7 +107,7 @@ async function compute(lease: LeaseMessage): Promise<void> {
   } catch (error) {
     const { message } = ConvoyError.from(error)
     const lacking = shortageIn(message)
-    // First: the text may be shortened at its end.
+    // The shortage comes first: the text may be shortened at its end.
     const reason = lacking ? `the worker lacks ${lacking.of} (${lacking.remedy}): ${message}` : message
     post({ kind: 'failed', lease: lease.lease, reason })
   } finally {
@@ -116,7 +116,7 @@ async function compute(lease: LeaseMessage): Promise<void> {
   }
 }
 
-/** Once its weights are there. */
+/** Starts the lease that waits, once its weights are there. */
 function startWaitingLease(): void {
   const started = leases.start()
   if (started === undefined) return

@@ -9,7 +9,7 @@ import { onCallEnd } from '../../shared/protocol/call-end.js'
  */
 export type CallObserver = (method: string, code: string, seconds: number, details: string) => void
 
-/** Tells of every call of a server when it is over. */
+/** Reports every call of a server when it ends. */
 export function timeCalls(observe: CallObserver): grpc.ServerInterceptor {
   return ({ path }, call) => {
     const startedMs = performance.now()

@@ -17,7 +17,7 @@ import { archiveKind, unpackArchive } from './open-archive.js'
 /**
  * Reads the image files of a tar or tar.gz into memory, by the rules of {@link readImageFolder}: what the archive was packed from
  * gives the same images in the same order. Hard and symbolic links are their files. Nothing is written to disk.
- * @throws ConvoyError('usage') for what is no archive; ConvoyError('data') for a damaged one, naming the last good entry, or one
+ * @throws ConvoyError('usage') for a file that is no archive; ConvoyError('data') for a damaged one, naming the last good entry, or one
  * that is absurdly large
  */
 export async function readImageArchive(

@@ -8,7 +8,7 @@ export interface ImageFile {
   readonly bytes: Buffer
 }
 
-/** What would be a sample if it could be read. */
+/** A file or directory that would be a sample, or hold some, if it could be read. */
 export interface Problem {
   readonly path: string
   readonly reason: LeftOutReason
@@ -35,8 +35,8 @@ export const MAX_COLLECTION_IMAGES = 10_000_000
 export const MAX_IMAGE_BYTES = 2 ** 30
 
 /**
- * Counts the problems among what is left out, where that was asked for.
- * @throws ConvoyError('data') with the first of them where it was not
+ * Counts the problems as left out if `skipBroken` is set.
+ * @throws ConvoyError('data') with the first problem if it is not
  */
 export function leaveOutOrThrow(
   source: string,

@@ -9,14 +9,14 @@ import { MAX_COLLECTION_BYTES, MAX_COLLECTION_IMAGES, MAX_IMAGE_BYTES } from './
 import { formatOf, isDecodable, kindOfName, SIGNATURE_BYTES } from './image-names.js'
 import { LeftOutCounts } from './left-out.js'
 
-/** What a walk found, sorted out by what can become of it. */
+/** The findings of a walk: images, files that are left out, and problems. */
 export interface SortedWalk {
   readonly images: readonly FoundFile[]
   readonly leftOut: LeftOutCounts
   readonly problems: Problem[]
 }
 
-/** Tells images from everything else. Only files whose names say nothing are opened, for their first bytes. */
+/** Separates images from other files. Only files of an unknown extension are opened, for their first bytes. */
 export async function sortWalk(root: string, walk: Walk): Promise<SortedWalk> {
   const leftOut = new LeftOutCounts()
   const problems: Problem[] = []
@@ -36,7 +36,7 @@ export async function sortWalk(root: string, walk: Walk): Promise<SortedWalk> {
   return { images, leftOut, problems }
 }
 
-/** Counts a file whose name says nothing. */
+/** Counts a file of an unknown extension. */
 export function leaveOutByContent(leftOut: LeftOutCounts, where: string, bytes: Buffer): void {
   const format = formatOf(bytes)
   if (format === undefined) leftOut.add('other', where)
@@ -49,7 +49,7 @@ export function mayHoldSamples(name: string): boolean {
   return kindOfName(name) === 'image' || path.posix.extname(name) === ''
 }
 
-/** @returns undefined for what is no loss */
+/** @returns undefined when nothing is lost */
 function problemOf(root: string, { path: where, reason, detail, isDirectory }: SkippedEntry): string | undefined {
   const place = path.join(root, where)
   const matters = isDirectory || mayHoldSamples(where)

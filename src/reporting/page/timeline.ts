@@ -23,7 +23,7 @@ const MAX_LINES = 1_000
 const MAX_EVALUATIONS = 2_000
 /** Limit on workers. Beyond it, those that left first are removed. */
 const MAX_MEMBERS = 512
-/** Limit on changes that nobody fetched. Beyond it, the next viewer gets a snapshot. */
+/** Limit on changes that no viewer fetched. Beyond it, the next viewer gets a snapshot. */
 const MAX_PENDING_EVENTS = 2_000
 
 /** The state of the page, built from a run's events. Its size is bounded for runs of any length. */

@@ -6,7 +6,7 @@ import { LEFT_ON_REQUEST } from '../../training/run-events.js'
 const AUDIT_OUTCOMES = {
   mismatch: 'An audit found a worker that computed wrongly; its result was not used.',
   unverified: 'An audit was not finished: no other worker could compute the same.',
-  disputed: 'Two workers computed different results; the run waits for a third one that tells which is right.',
+  disputed: 'Two workers computed different results; the run waits for a third worker, whose result decides.',
 }
 
 function remaining(workers: number): string {
@@ -37,7 +37,7 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'refused':
       return isExpectedRejection(event.code)
         ? `Discarded a result of worker ${event.worker.id} (${event.reason}; expected).`
-        : `A result of worker ${event.worker.id} was refused: ${event.reason}.`
+        : `A result of worker ${event.worker.id} was rejected: ${event.reason}.`
     case 'evaluated': {
       const { split, loss, accuracy, durationMs, step } = event.result
       const best = event.best && split === 'validation' ? ', best so far' : ''

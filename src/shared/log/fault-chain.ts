@@ -14,7 +14,7 @@ const NEARNESS: readonly LogModule[] = ['compute', 'worker', 'process', 'grpc', 
 
 /**
  * Faults since the last completed step, with time and origin: a compute thread dies, so its worker exits, so shards are reissued, so the
- * run fails. The first fault is the one that people need to know.
+ * run fails. The first fault is the cause.
  */
 export class FaultChain {
   #faults: LogRecord[] = []

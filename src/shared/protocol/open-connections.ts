@@ -103,7 +103,7 @@ export class OpenConnections {
     this.#makeRoom()
   }
 
-  /** Destroys every connection at once, whatever its peer does. */
+  /** Destroys every connection at once, without waiting for its peer. */
   close(): void {
     clearInterval(this.#sweeping)
     for (const { socket } of this.#connections.values()) socket.destroy()
