@@ -36,7 +36,7 @@ export function errorsPage(): string {
 
 <!-- Generated from src/shared/error-codes.ts, src/shared/rejection.ts and generators/errors-page.ts by \`npm run generate\`: change it there. -->
 
-Every message of an error names what is wrong, where, and what to do about it. The code is for programs: \`ConvoyError.code\`.
+Every error message names the problem, the place and the remedy. The code is for programs: \`ConvoyError.code\`.
 
 ## Error codes
 

@@ -28,7 +28,7 @@ same time:
 | label | meaning |
 | --- | --- |
 | \`run\` | the base name of the run directory, such as \`20261123T183000Z_quick\`; a worker's own metrics have it from its join on |
-| \`component\` | \`coordinator\` or \`worker\`: who serves the series. A sum over workers' metrics that are scraped from both needs one of them |
+| \`component\` | \`coordinator\` or \`worker\`: the part that serves the series. Workers' metrics that are scraped from both must be summed over one of them |
 | \`worker\` | only on a worker's own metrics: its name |
 
 Sums keep \`run\` (and \`instance\`: runs of two machines that begin in the same second may have the same name). Values of labels have at

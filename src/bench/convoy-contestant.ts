@@ -13,7 +13,7 @@ import { runConfigSchema } from '../model/config/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 import { parseLogLevels } from '../shared/log/log-levels.js'
 import { Log } from '../shared/log/log.js'
-import { forPeople } from '../shared/log/people-format.js'
+import { readableLine } from '../shared/log/readable-line.js'
 import { standardError } from '../shared/terminal.js'
 import { counted } from '../shared/units.js'
 import type { Contestant, Task } from './contestant.js'
@@ -66,7 +66,7 @@ export async function startConvoy(
   }
   const log = new Log({
     levels: parseLogLevels('warn'),
-    sinks: [(record) => standardError.printLine(forPeople(record))],
+    sinks: [(record) => standardError.printLine(readableLine(record))],
     now: Date.now,
   })
   const run = await planRun(config, undefined, log.module('run').info)

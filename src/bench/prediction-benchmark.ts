@@ -44,8 +44,8 @@ export async function benchmarkPrediction(
       if (workers <= cores) runs.push(result)
     }
     for (const { workers, predicted } of rates) {
-      const whatIf = { ...LOCAL_CLUSTER, ...measuredCluster(runs, workers, Math.min(workers, cores)), steps, seed: 1 }
-      predicted.push((await predictThroughput(whatIf)).samplesPerSecond)
+      const scenario = { ...LOCAL_CLUSTER, ...measuredCluster(runs, workers, Math.min(workers, cores)), steps, seed: 1 }
+      predicted.push((await predictThroughput(scenario)).samplesPerSecond)
     }
     const latest = rates.map(({ workers, measured, predicted }) => {
       return `${counted(workers, 'worker')} ${measured.at(-1)!.toFixed(0)} (predicted ${predicted.at(-1)!.toFixed(0)})`

@@ -4,7 +4,7 @@ import * as grpc from '@grpc/grpc-js'
 import { findRunningRun } from '../coordinator/run-announcement.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
-import { whyNotReached } from '../shared/own-shortage.js'
+import { describeUnreachable } from '../shared/own-shortage.js'
 import { parsePeerAddress } from '../shared/protocol/listen.js'
 import { Admin, CHANNEL_OPTIONS } from '../shared/protocol/services.js'
 
@@ -59,7 +59,7 @@ export async function callAdmin(method: 'status' | 'stop', target: AdminTarget, 
     switch (code) {
       case grpc.status.UNAVAILABLE:
       case grpc.status.DEADLINE_EXCEEDED:
-        throw new ConvoyError('unavailable', whyNotReached(address, details), { cause: error })
+        throw new ConvoyError('unavailable', describeUnreachable(address, details), { cause: error })
       case grpc.status.UNIMPLEMENTED:
         throw new ConvoyError(
           'usage',

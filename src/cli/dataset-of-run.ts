@@ -16,7 +16,7 @@ export interface MeasuredSamples {
   readonly dataset: Dataset
   /** Source of a data set other than the run's, for people. */
   readonly from?: string | undefined
-  /** Whether the run trained on this data set: its content, whatever its name. */
+  /** Whether the run trained on this data set. The content decides, not the name. */
   readonly isTrainedOn: boolean
   readonly split: SplitChoice
   /** Sample indices, ascending. */

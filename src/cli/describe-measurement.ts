@@ -15,7 +15,7 @@ export interface Measurement extends Evaluation {
     readonly fingerprint: string
     /** Source of a data set other than the run's. */
     readonly from?: string | undefined
-    /** Whether the run trained on this data set: its content, whatever its name. */
+    /** Whether the run trained on this data set. The content decides, not the name. */
     readonly isTrainedOn: boolean
   }
   readonly classesWithoutSamples: readonly string[]

@@ -24,7 +24,7 @@ import { version } from '../shared/version.js'
 import { parseLogLevels } from '../shared/log/log-levels.js'
 import type { Logger, LogRecord } from '../shared/log/log.js'
 import { Log } from '../shared/log/log.js'
-import { forPeople } from '../shared/log/people-format.js'
+import { readableLine } from '../shared/log/readable-line.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
 import { RunEndings } from './run-endings.js'
 import type { LaunchOptions, OwnWorkers } from '../launch/launcher.js'
@@ -47,7 +47,7 @@ export async function runTraining(
 ): Promise<void> {
   const earlier: LogRecord[] = []
   const sinks = [
-    (record: LogRecord) => standardError.printLine(forPeople(record)),
+    (record: LogRecord) => standardError.printLine(readableLine(record)),
     (record: LogRecord) => earlier.push(record),
   ]
   const early = new Log({ levels: parseLogLevels(options.logLevel), sinks, now: Date.now })

@@ -3,7 +3,7 @@ import { standardError, standardOutput } from '../shared/terminal.js'
 
 /** Signals that end a process by default, except those raised by a fault of the process itself. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR2', 'SIGALRM', 'SIGXCPU', 'SIGPWR'] as const
-/** Signals that people repeat to stop at once. The others may arrive twice without intention. */
+/** Signals that a user repeats to stop at once. The others may arrive twice without intention. */
 const IMPATIENT: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGQUIT']
 
 /**

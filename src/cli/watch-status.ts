@@ -34,7 +34,7 @@ export async function watchStatus(
       status = await callAdmin('status', { ...target, admin })
     } catch (error) {
       if (!hasGone(error)) throw error
-      // It ended or died since the last call; the last status cannot tell which.
+      // It ended or died since the last call; the last status does not show which.
       standardError.printLine(`The coordinator at ${admin} no longer answers: its run ended.`)
       break
     }

@@ -32,7 +32,7 @@ export interface CoordinatorOptions extends ListenAddresses {
   readonly run: PlannedRun
   readonly maxWorkers: number
   readonly allowMixedDevices: boolean
-  /** One lease in so many is computed by two workers and compared; 0: none. */
+  /** One lease in this many is computed by two workers and compared; 0: none. */
   readonly auditEvery: number
   readonly observer: RunObserver
   /** Updated before the observer is called. @default one of its own */
@@ -178,12 +178,12 @@ export class Coordinator {
     try {
       return await trainer.train()
     } catch (error) {
-      this.#progress.brokeOff(ConvoyError.from(error).code === 'interrupted' ? 'stopped' : 'failed')
+      this.#progress.endWithoutResult(ConvoyError.from(error).code === 'interrupted' ? 'stopped' : 'failed')
       throw error
     }
   }
 
-  /** Tells the workers to finish, and closes every listener. */
+  /** Sends `finish` to the workers, and closes every listener. */
   async close(): Promise<void> {
     this.#pool.finish('the run is over')
     await waitUntil(() => this.#pool.workers().length === 0, GOODBYE_MS)

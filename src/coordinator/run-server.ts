@@ -69,7 +69,7 @@ export class RunServer {
     this.#listeners.push(await listen(admin, addresses.adminListen, '--admin-listen', admins))
   }
 
-  /** Tells health checks that wait for a change. Call a few times per second. */
+  /** Sends changes to the health checks that wait for one. Call a few times per second. */
   updateHealth(): void {
     this.#updateHealth()
   }

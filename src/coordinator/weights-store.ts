@@ -56,7 +56,7 @@ export class WeightsStore {
     return this.#current
   }
 
-  /** From now on the newest weights are in their shared file too, before anybody is asked to compute with them. */
+  /** From now on the newest weights are in their shared file too, before a lease names them. */
   share(): void {
     if (this.#sharing) return
     this.#sharing = true

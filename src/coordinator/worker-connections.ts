@@ -3,7 +3,7 @@ import { ConvoyError } from '../shared/errors.js'
 import type { FromCoordinator, FromWorker, JoinRequest, LogLines } from '../shared/protocol/messages.js'
 import { MAX_TEXT, shortened } from '../shared/protocol/text-bounds.js'
 import type { RunObserver, WorkerIdentity } from '../training/run-events.js'
-import { LEFT_BY_ITSELF } from '../training/run-events.js'
+import { LEFT_ON_REQUEST } from '../training/run-events.js'
 import type { ControlStream, Member } from './member.js'
 import type { Members } from './members.js'
 import { readHeartbeat } from './read-heartbeat.js'
@@ -99,7 +99,7 @@ export class WorkerConnections {
     const member = this.#members.find(worker)
     if (member === undefined) return
     const { scheduler, observer, onLeft, workerCount } = this.#options
-    const why = scheduler.stateOf(worker) === 'draining' ? LEFT_BY_ITSELF : reason
+    const why = scheduler.stateOf(worker) === 'draining' ? LEFT_ON_REQUEST : reason
     this.#members.remove(member)
     this.#driver.handle({ kind: 'gone', worker, reason: why, isOwnFault }, () => {
       // After the run every worker leaves: no event.
@@ -128,7 +128,7 @@ export class WorkerConnections {
     if (member) member.counts.trafficBytes[kind] += bytes
   }
 
-  /** No work is left: every worker is told to finish, now and when it connects later. */
+  /** No work is left: every worker gets `finish`, also one that connects later. */
   finish(reason: string): void {
     this.#finished = reason
     for (const { stream } of this.#members.all) stream?.send({ finish: { reason } })

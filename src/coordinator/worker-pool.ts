@@ -28,7 +28,7 @@ export interface WorkerPoolOptions {
   readonly maxWorkers: number
   /** Accept workers whose bits may differ. */
   readonly allowMixedDevices: boolean
-  /** One lease in so many is computed by two workers and compared; 0: none. */
+  /** One lease in this many is computed by two workers and compared; 0: none. */
   readonly auditEvery: number
   /** Workers of this run's own that are starting. @default none */
   readonly starting?: () => number
@@ -149,7 +149,7 @@ export class WorkerPool {
     }
   }
 
-  /** The run is over: every worker is told to finish, now and when it joins later. */
+  /** The run is over: every worker gets `finish`, also one that joins later. */
   finish(reason: string): void {
     this.#waiting.stop()
     this.connections.finish(reason)

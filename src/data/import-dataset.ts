@@ -8,7 +8,7 @@ import { countClasses, describeSummary, describeWays } from './import-summary.js
 import type { ImportSummary } from './import-summary.js'
 import { hasPackedDataset } from './cache/packed-cache.js'
 import { readSource } from './read-source.js'
-import { recallSource, rememberSource } from './cache/source-memory.js'
+import { readImportRecord, writeImportRecord } from './cache/import-record.js'
 import { readSourceState } from './cache/source-state.js'
 import { storeDataset } from './cache/store-dataset.js'
 
@@ -51,7 +51,7 @@ async function importAgain(source: string, options: ImportOptions, reasons: read
     path: path.resolve(source),
     importedAt: new Date().toISOString(),
   })
-  await rememberSource(source, {
+  await writeImportRecord(source, {
     state,
     fingerprint: stored.fingerprint,
     ...(size && { size }),
@@ -73,7 +73,7 @@ async function importAgain(source: string, options: ImportOptions, reasons: read
  * again; one that changed is imported in the same way as the last time.
  */
 export async function importOnce(source: string, report: (lines: string) => void): Promise<string> {
-  const known = recallSource(source)
+  const known = readImportRecord(source)
   if (known === undefined) return (await importDataset(source, { report })).fingerprint
   const { state, fingerprint, ...ways } = known
   const isUnchanged = state === (await readSourceState(source, report)).state
@@ -89,6 +89,6 @@ export async function unchangedImport(
   source: string,
   report: (line: string) => void = () => undefined,
 ): Promise<string | undefined> {
-  const known = recallSource(source)
+  const known = readImportRecord(source)
   return known?.state === (await readSourceState(source, report)).state ? known.fingerprint : undefined
 }

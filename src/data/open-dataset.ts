@@ -96,7 +96,7 @@ export async function findSource(
   const { datasets, damaged } = await listStoredDatasets()
   for (const { reason } of damaged) report(`Skipped: ${reason}`)
   if (source === EMBEDDED_NAME || isEmbeddedFingerprint(source)) {
-    if (isHere && !(await holds(source, [EMBEDDED_FINGERPRINT])))
+    if (isHere && !(await wasImported(source, [EMBEDDED_FINGERPRINT])))
       throw ambiguous(flag, source, 'the CIFAR-10 that ships with Convoy', EMBEDDED_FINGERPRINT)
     return { kind: 'embedded' }
   }
@@ -104,12 +104,12 @@ export async function findSource(
   if (isHere) {
     const chosen = called.filter(({ info, origin }) => origin.nameIsChosen || !sameName(info.name, source))
     if (chosen.length === 0) return { kind: 'path' }
-    const same = chosen.length === 1 && (await holds(source, [chosen[0]!.info.fingerprint]))
+    const same = chosen.length === 1 && (await wasImported(source, [chosen[0]!.info.fingerprint]))
     if (same) return { kind: 'stored', dataset: chosen[0]! }
     throw ambiguous(flag, source, describeStored(chosen[0]!), chosen[0]!.info.fingerprint)
   }
   if (called.length === 1) return { kind: 'stored', dataset: called[0]! }
-  throw called.length > 1 ? several(flag, source, called) : unknown(flag, source, datasets, damaged)
+  throw called.length > 1 ? ambiguousName(flag, source, called) : unknown(flag, source, datasets, damaged)
 }
 
 function isEmbeddedFingerprint(source: string): boolean {
@@ -117,14 +117,14 @@ function isEmbeddedFingerprint(source: string): boolean {
 }
 
 /** Whether one of these was imported from that path, and the path has not changed since. */
-async function holds(source: string, fingerprints: readonly string[]): Promise<boolean> {
+async function wasImported(source: string, fingerprints: readonly string[]): Promise<boolean> {
   const { unchangedImport } = await import('./import-dataset.js')
   const known = await unchangedImport(source)
   return known !== undefined && fingerprints.includes(known)
 }
 
 function ambiguous(flag: string, source: string, what: string, fingerprint: string): ConvoyError {
-  // Digits that are no path here, whatever was typed.
+  // A number of digits that differs from the source: the source is also a path here.
   const digits = fingerprint.slice(0, source === fingerprint.slice(0, 16) ? 20 : 16)
   return new ConvoyError(
     'usage',
@@ -133,7 +133,7 @@ function ambiguous(flag: string, source: string, what: string, fingerprint: stri
 }
 
 /** The error for a word that names several data sets. */
-export function several(flag: string, source: string, called: readonly StoredDataset[]): ConvoyError {
+export function ambiguousName(flag: string, source: string, called: readonly StoredDataset[]): ConvoyError {
   return new ConvoyError('usage', [
     `${flag}${source} names ${called.length} data sets; use a fingerprint from \`convoy data list\`:`,
     ...called.map(describeStored),

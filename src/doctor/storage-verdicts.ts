@@ -4,7 +4,7 @@ import path from 'node:path'
 import { hasEmbeddedDataset } from '../data/embedded.js'
 import { bytesUnder } from '../shared/bytes-under.js'
 import { cacheDirectory } from '../shared/cache-directory.js'
-import { whyNoLocks } from '../shared/ownership-lock.js'
+import { lockingProblem } from '../shared/ownership-lock.js'
 import { isMissing } from '../shared/path-access.js'
 import { formatBytes } from '../shared/units.js'
 import type { Verdict } from './verdict.js'
@@ -72,7 +72,7 @@ async function examineDirectory(check: string, directory: string, remedy: string
 /** Without locks no process can find out whether another one is alive: see src/shared/ownership-lock.ts. */
 async function examineLocks(): Promise<Verdict> {
   const place = await nearestExisting(cacheIfAny() ?? process.cwd())
-  const why = whyNoLocks(place)
+  const why = lockingProblem(place)
   return why === undefined
     ? healthy('locks', `flock works in ${place}`)
     : wrong(

@@ -5,7 +5,7 @@ export interface ExportedModel {
   readonly model: ModelDescription
   /** float32, `[layout.weightCount]` */
   readonly weights: Float32Array
-  /** What a program that knows nothing of Convoy needs; a format has it where its own readers look for such a thing. */
+  /** Everything that a program without Convoy needs. Each format stores it where its own readers look for metadata. */
   readonly metadata: ModelMetadata
 }
 

@@ -2,7 +2,7 @@ import type { DatasetInfo } from '../data/dataset.js'
 import type { ModelDescription } from '../model/parameter-layout.js'
 import type { RunDescription } from '../model/run-description.js'
 
-/** Where the weights come from; absent where nobody knows, such as of weights that are saved for a look. */
+/** Origin of the weights; absent where it is unknown, such as of weights that are saved for an inspection only. */
 export interface WeightsOrigin {
   /** Name of the run directory. */
   readonly run?: string
@@ -31,7 +31,7 @@ export interface ModelMetadata {
     /** An image of another size is scaled until it covers the input, and cut at the centre. Transparent pixels lie on black. */
     readonly resize: { readonly fit: 'cover'; readonly crop: 'centre'; readonly kernel: 'lanczos3' }
   }
-  /** What the last layer gives: numbers that sum to 1, or what a softmax still has to be applied to. */
+  /** The output of the last layer: numbers that sum to 1, or numbers that need a softmax. */
   readonly output: 'probabilities' | 'logits'
   readonly weights?: 'best' | 'last'
   /** Steps that made the weights. */
@@ -66,7 +66,7 @@ export function modelMetadata(
   }
 }
 
-/** The same for formats that hold strings only: what is no string becomes JSON. Half a character, which UTF-8 has not, is replaced. */
+/** The same for formats that hold strings only: other values become JSON. A lone surrogate, which UTF-8 cannot encode, is replaced. */
 export function asStrings(metadata: ModelMetadata): Record<string, string> {
   const text = (value: unknown): string =>
     typeof value === 'string' ? Buffer.from(value).toString() : JSON.stringify(value)

@@ -36,7 +36,7 @@ interface Manifest {
 const count = z.int().min(0)
 const tensorSchema = z.looseObject({ name: z.string(), offset: count, size: count })
 const layoutSchema = z.looseObject({ weightCount: count, tensors: z.array(tensorSchema) })
-/** Of the manifest, what is used before the weights are there. */
+/** The part of the manifest that is read before the weights. */
 const manifestSchema = z.looseObject({
   step: count,
   description: z.looseObject({

@@ -8,9 +8,9 @@ export interface LaunchOptions {
   readonly runDirectory: string
   /** How many; undefined: as many as the place has GPUs or cores for. */
   readonly count: number | undefined
-  /** What they compute on. */
+  /** Device of the workers. */
   readonly device: DeviceChoice
-  /** What they log from this level on. */
+  /** Least urgent level of their log lines. */
   readonly logLevel: string
   readonly log: Log
   /** To be called when all of them ended and none will start again. Ends the run, unless other workers take part. */
@@ -21,7 +21,7 @@ export interface LaunchOptions {
 export interface OwnWorkers {
   /** How many of them start now: they may join soon. */
   starting(): number
-  /** Settles when all have ended; the coordinator has told them to finish. */
+  /** Settles when all have ended; the coordinator has sent them `finish`. */
   close(): Promise<void>
 }
 

@@ -18,7 +18,7 @@ export interface LocalWorkersOptions {
   readonly logDirectory: string
   /** Environment of worker `index` (0 …), such as its GPU. */
   readonly environment: (index: number) => NodeJS.ProcessEnv
-  /** What the workers compute on. */
+  /** Device of the workers. */
   readonly device: string
   /** Called when every worker has ended and none will be restarted; with the last one's reason. */
   readonly onNoneLeft: (why: string) => void
@@ -35,8 +35,9 @@ export interface LocalWorkersOptions {
 const V8_FLAGS = ['--single-threaded-gc']
 
 /**
- * glibc gives back to the system what is freed of blocks above 32 MB, and a fresh one costs three times the copy into it: for the
- * 45 MB of resnet18's gradient, 13 ms of a step (docs/experiments/engine.md). These keep it. What the environment says goes first.
+ * By default, glibc returns freed blocks above 32 MB to the system, and a new block costs three times the copy into it: for the
+ * 45 MB of resnet18's gradient, 13 ms of a step (docs/experiments/engine.md). These variables keep the blocks. Values that the
+ * environment already has take precedence.
  */
 const KEEP_FREED_MEMORY = {
   MALLOC_MMAP_THRESHOLD_: String(2 ** 30),

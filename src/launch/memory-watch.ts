@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { BASE_WORKER_BYTES } from '../model/memory-need.js'
 import type { MemoryCounters } from '../shared/memory-limits.js'
 import { readMemoryCounters } from '../shared/memory-limits.js'
-import { FULL_HEAP, MEMORY_REFUSED, MORE_HEAP } from '../shared/own-shortage.js'
+import { FULL_HEAP, ALLOCATION_FAILED, MORE_HEAP } from '../shared/own-shortage.js'
 import { formatBytes } from '../shared/units.js'
 
 /** How a child ended. */
@@ -59,7 +59,7 @@ export class MemoryWatch {
     if (isHeapFull && limit === undefined) {
       return { cause: 'out of memory: its JavaScript heap was full', details: `To run, ${MORE_HEAP}.` }
     }
-    if (!isHeapFull && !MEMORY_REFUSED.test(output)) return undefined
+    if (!isHeapFull && !ALLOCATION_FAILED.test(output)) return undefined
     const limited = limit === undefined ? '' : ` Its address space is limited to ${formatBytes(limit)} (ulimit -v).`
     const remedy = limit === undefined ? SMALLER : 'Raise the limit.'
     return { cause: 'out of memory', details: `The system gave it no more memory.${limited} ${this.#need()} ${remedy}` }

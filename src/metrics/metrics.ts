@@ -27,7 +27,7 @@ export interface ConstantLabels {
 /** As long as a worker's name may be. Names of data sets may be longer. */
 const MAX_LABEL_CHARACTERS = 200
 
-/** What is rendered serves everybody who asks within this time: a thousand scrapes at once cost as much as one. */
+/** A rendered text is sent to all scrapes within this time: a thousand scrapes at once cost as much as one. */
 const FRESH_MS = 250
 
 /** Gauges of prom-client that are named like counters, which promtool objects to. */
@@ -57,7 +57,7 @@ export class Metrics {
     this.#rendered = undefined
   }
 
-  /** A counter that stands at 0 for each of its labels until something happens: what has no series cannot raise an alert. */
+  /** A counter that stands at 0 for each of its labels until something happens: without a series no alert can be raised. */
   startAtZero(name: NameOf<'counter'>): void {
     const labels: Readonly<Record<string, LabelValues>> = METRICS[name].labels
     let combinations: Record<string, string>[] = [{}]
@@ -80,12 +80,12 @@ export class Metrics {
     ;(this.#primitive(name) as Histogram).observe(bounded(labels), value)
   }
 
-  /** A metric whose values are asked for at each scrape: what is no longer there has no value any more. */
+  /** A metric whose values are computed at each scrape: a worker that left has no value any more. */
   collect<Name extends NameOf<'counter' | 'gauge'>>(name: Name, samples: () => readonly Sample<Name>[]): void {
     this.#register(name, () => samples().map(({ labels, value }) => ({ labels: bounded(labels), value })))
   }
 
-  /** The phases of coordinator and workers, from what they added up. */
+  /** The phases of coordinator and workers, from the sums that they keep. */
   collectPhases(reports: Readonly<Record<'coordinator' | 'worker', () => readonly PhaseReport[]>>): void {
     const name = fullName('phase_duration_seconds')
     this.#register('phase_duration_seconds', () =>

@@ -1,10 +1,10 @@
 import { ConvoyError } from '../shared/errors.js'
 import { FaultChain } from '../shared/log/fault-chain.js'
 import { LogFile } from '../shared/log/log-file.js'
-import { isUrgent, parseLogLevels } from '../shared/log/log-levels.js'
+import { isAtLeast, parseLogLevels } from '../shared/log/log-levels.js'
 import type { LogRecord } from '../shared/log/log.js'
 import { Log } from '../shared/log/log.js'
-import { forPeople } from '../shared/log/people-format.js'
+import { readableLine } from '../shared/log/readable-line.js'
 import type { RunObserver } from '../training/run-events.js'
 import type { CallObserver } from '../coordinator/services/time-calls.js'
 import { callLog } from './call-log.js'
@@ -46,7 +46,7 @@ export class RunLog {
     })
     for (const record of earlier) {
       this.#file.write(record)
-      onLine(forPeople(record), record.timeMs / 1000)
+      onLine(readableLine(record), record.timeMs / 1000)
     }
     const sinks = [this.#file.write, this.#show, this.#faults.observe]
     this.log = new Log({ levels: parseLogLevels(levels), sinks, now: Date.now })
@@ -56,7 +56,7 @@ export class RunLog {
 
   readonly observe: RunObserver = (event) => {
     this.#event(event)
-    if (event.kind === 'step' || event.kind === 'evaluated') this.#faults.overcome()
+    if (event.kind === 'step' || event.kind === 'evaluated') this.#faults.clear()
   }
 
   /** Logs the error that ended the run. @returns the error with the root cause first, for people */
@@ -78,9 +78,9 @@ export class RunLog {
   /** Shows a record on the terminal; of workers only warnings and errors. */
   readonly #show = (record: LogRecord): void => {
     const { level, worker, fields, timeMs } = record
-    if (!this.#isShown || (worker !== undefined && !isUrgent(level, 'warn'))) return
-    const text = forPeople(record)
-    this.#display.printLine(text, isUrgent(level, 'warn'))
+    if (!this.#isShown || (worker !== undefined && !isAtLeast(level, 'warn'))) return
+    const text = readableLine(record)
+    this.#display.printLine(text, isAtLeast(level, 'warn'))
     if (level !== 'debug' && fields?.['event'] === undefined) this.#onLine(text, timeMs / 1000)
   }
 }

@@ -53,7 +53,7 @@ export class RunProgress {
   }
 
   /** The run ended without a result. */
-  brokeOff(state: 'stopped' | 'failed'): void {
+  endWithoutResult(state: 'stopped' | 'failed'): void {
     this.#become(state)
   }
 

@@ -3,7 +3,7 @@ import { Audits } from './audits.js'
 import type { SchedulerLimits } from './limits.js'
 import { LiveLeases } from './live-leases.js'
 import type { Lease, Task } from './scheduler-events.js'
-import { holds } from './scheduler-events.js'
+import { includesShard } from './scheduler-events.js'
 import type { WorkKind } from './speeds.js'
 import { StragglerPolicy } from './straggler-policy.js'
 import type { Block } from './task-shards.js'
@@ -32,7 +32,7 @@ export class ActiveTask {
   readonly #limits: SchedulerLimits
   readonly #workers: WorkerTable
 
-  /** @param auditEvery one lease in so many is audited; 0: none */
+  /** @param auditEvery one lease in this many is audited; 0: none */
   constructor({ id, kind, shards }: Task, limits: SchedulerLimits, workers: WorkerTable, auditEvery: number) {
     this.id = id
     this.kind = kind
@@ -43,7 +43,7 @@ export class ActiveTask {
     this.#workers = workers
   }
 
-  /** When the next lease is overdue that is not yet. Infinity: none. */
+  /** When the next lease becomes overdue. Infinity: none does. */
   get nextOverdueMs(): number {
     const overdueMs = this.leases.all.map((lease) => this.stragglers.overdueMs(lease))
     return Math.min(...overdueMs.filter((ms) => ms > this.#workers.nowMs))
@@ -56,7 +56,7 @@ export class ActiveTask {
 
   /**
    * The block that an idle worker gets. A worker for which waiting pays more is marked as passed over.
-   * @param share at most so many shards
+   * @param share maximum number of shards
    * @returns undefined when there is none for it
    */
   choose(worker: WorkerRecord, share: number): Choice | undefined {
@@ -85,7 +85,7 @@ export class ActiveTask {
     return losses >= lossesPerShard ? 'losses' : undefined
   }
 
-  /** Whether no worker is left whose result could tell a broken worker from broken data. */
+  /** Whether no worker is left whose result could show whether a worker or the data is broken. */
   isExhausted(block: Lease): boolean {
     return this.shards.isExhausted(block, this.#workers.eligible(), this.#limits.workersPerShard)
   }
@@ -97,10 +97,10 @@ export class ActiveTask {
     )
     if (late.length === 0) return undefined
     const isLate = (shard: number): boolean =>
-      late.some((lease) => holds(lease, shard)) && this.leases.countOf(shard) < this.#limits.leasesPerShard
+      late.some((lease) => includesShard(lease, shard)) && this.leases.countOf(shard) < this.#limits.leasesPerShard
     const block = this.shards.block(share, this.#takeable(worker, isLate))
     if (block === undefined) return undefined
-    return { kind: 'rescue', block, late: late.find((lease) => holds(lease, block.first))!.worker }
+    return { kind: 'rescue', block, late: late.find((lease) => includesShard(lease, block.first))!.worker }
   }
 
   readonly #isOpen = (shard: number): boolean => this.leases.countOf(shard) === 0 && !this.audits.covers(shard)

@@ -7,7 +7,7 @@ interface Execution {
 }
 
 /**
- * - open: not enough has been computed to tell
+ * - open: more results are needed to decide
  * - agreed: two workers computed the same; `wrong` are the names of those that did not
  */
 export type Verdict =

@@ -2,7 +2,7 @@ import { Audit } from './audit.js'
 import type { Block, TaskShards } from './task-shards.js'
 import type { WorkerRecord, WorkerTable } from './worker-table.js'
 
-/** The end of an audit, or `disputed`: the results differ, and no worker is left that could tell which is right. */
+/** The end of an audit, or `disputed`: the results differ, and no worker is left whose result could decide. */
 export type AuditConclusion =
   | { readonly outcome: 'disputed' }
   | {
@@ -25,7 +25,7 @@ export class Audits {
   readonly #every: number
   #audits: readonly Audit[] = []
 
-  /** @param every one lease in so many is audited; 0: none */
+  /** @param every one lease in this many is audited; 0: none */
   constructor(workers: WorkerTable, shards: TaskShards, every: number) {
     this.#workers = workers
     this.#shards = shards

@@ -2,15 +2,15 @@
 export interface SchedulerLimits {
   /** Time between the heartbeats of a worker. */
   readonly heartbeatMs: number
-  /** Silent for so many heartbeats: suspect, gets no lease, and others may redo the one it holds. */
+  /** Missed heartbeats after which a worker is suspect: it gets no lease, and others may recompute the one that it holds. */
   readonly suspectHeartbeats: number
-  /** Silent for so many: disconnected. */
+  /** Missed heartbeats after which a worker is disconnected. */
   readonly deadHeartbeats: number
   /** From join to the control stream. */
   readonly connectMs: number
   /** From the control stream to ready: fetching data, building the engine. */
   readonly syncMs: number
-  /** Without a finished shard while it holds a lease, or without leaving when it may: considered hung, and disconnected. */
+  /** A worker that finishes no shard of its lease for this long, or does not leave when it may, counts as hung and is disconnected. */
   readonly progressMs: number
   /** Workers that failed one shard, or whose result of it was rejected, before the run gives up. */
   readonly workersPerShard: number
@@ -20,11 +20,11 @@ export interface SchedulerLimits {
   readonly lossesPerShard: number
   /** Workers that compute one shard at the same time. */
   readonly leasesPerShard: number
-  /** A lease is overdue after so many times what it should have taken, */
+  /** A lease is overdue after this multiple of its expected time, */
   readonly overdueFactor: number
-  /** and this much more, so that the jitter of short leases is no reason. */
+  /** plus this time, so that jitter alone does not make a short lease overdue. */
   readonly overdueSlackMs: number
-  /** A worker is passed over when another would have the block done so many times sooner, its present lease included. */
+  /** A worker is passed over when it would take this many times as long as another one, the rest of whose present lease is included. */
   readonly worthFactor: number
   /** A block is no larger than what its worker computes in this time, once its speed is known. */
   readonly longestLeaseMs: number

@@ -1,6 +1,6 @@
 import type { Audit } from './audit.js'
 import type { Lease } from './scheduler-events.js'
-import { holds } from './scheduler-events.js'
+import { includesShard } from './scheduler-events.js'
 
 /** A lease that a worker holds now. */
 export interface LiveLease extends Lease {
@@ -37,7 +37,7 @@ export class LiveLeases {
   /** Leases whose block has this shard. */
   countOf(shard: number): number {
     let count = 0
-    for (const lease of this.#byId.values()) if (holds(lease, shard)) count++
+    for (const lease of this.#byId.values()) if (includesShard(lease, shard)) count++
     return count
   }
 }

@@ -26,13 +26,13 @@ export type SchedulerEvent =
   | { readonly kind: 'ready'; readonly worker: number }
   | { readonly kind: 'heartbeat'; readonly worker: number; readonly shardsDone: number }
   | { readonly kind: 'draining'; readonly worker: number }
-  /** `isOwnFault`: not the worker's; it is not counted among its failures. */
+  /** `isOwnFault`: the fault of the coordinator, which is not counted as a failure of the worker. */
   | { readonly kind: 'gone'; readonly worker: number; readonly reason: string; readonly isOwnFault?: boolean }
   | { readonly kind: 'begin'; readonly task: Task }
   | { readonly kind: 'abandon' }
   /** `hash` is of the vector's bytes; required when {@link Scheduler.needsHash} is true. */
   | { readonly kind: 'good-result'; readonly worker: number; readonly lease: number; readonly hash?: string }
-  /** Not finite, absurd or of the wrong shape: always with its hash, for the same from two workers means something else. */
+  /** Not finite, absurdly large or of the wrong shape. The hash is always given: equal bad results of two workers mean bad data or a bad model. */
   | {
       readonly kind: 'bad-result'
       readonly worker: number
@@ -91,13 +91,13 @@ export type Effect =
     }
 
 /** Whether the lease's block has this shard. */
-export function holds(lease: Lease, shard: number): boolean {
+export function includesShard(lease: Lease, shard: number): boolean {
   return shard >= lease.firstShard && shard < lease.firstShard + lease.shardCount
 }
 
 /** Whether two leases have a shard in common. */
 export function overlap(one: Lease, other: Lease): boolean {
-  return holds(one, other.firstShard) || holds(other, one.firstShard)
+  return includesShard(one, other.firstShard) || includesShard(other, one.firstShard)
 }
 
 /** A lease without what the scheduler keeps beside it. */

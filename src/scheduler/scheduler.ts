@@ -24,7 +24,7 @@ import { WorkerTable } from './worker-table.js'
  */
 export class Scheduler {
   readonly #limits: SchedulerLimits
-  /** One lease in so many is audited; 0: none. */
+  /** One lease in this many is audited; 0: none. */
   readonly #auditEvery: number
   readonly #workers: WorkerTable
   readonly #failureHistory: FailureHistory
@@ -41,7 +41,7 @@ export class Scheduler {
 
   /** @throws ConvoyError('internal') for an impossible event, such as a second task at a time; ConvoyError('protocol') for one of a worker that left, or is not in the right state */
   handle(nowMs: number, event: SchedulerEvent): Effect[] {
-    // While this process was stopped or busy it could not hear the workers: that time is not their silence.
+    // While this process was stopped or busy it could not receive messages: that time does not count as silence of the workers.
     const late = Math.max(0, nowMs - this.#workers.nowMs - this.#limits.heartbeatMs)
     if (late > 0) this.#workers.forgiveSilence(late)
     this.#workers.nowMs = nowMs
@@ -206,7 +206,7 @@ export class Scheduler {
     this.#effects.push({ kind: 'count', lease: plain(lease) })
     for (const other of task.leases.all) if (overlap(lease, other)) this.#overtaken(other)
     if (!task.shards.isDone) return
-    task.stragglers.notePassedOver()
+    task.stragglers.recordPassedOver()
     this.#abandon()
     this.#effects.push({ kind: 'done', task: task.id })
   }

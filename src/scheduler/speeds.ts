@@ -3,14 +3,14 @@ export type WorkKind = string
 
 /** How much a new measurement weighs. */
 const WEIGHT = 0.3
-/** Tasks that a worker is passed over for being slow before it is tried again; twice as many after each trial, up to the most. */
+/** Number of tasks that a slow worker is passed over before a trial. It doubles after each trial, up to a maximum. */
 const FIRST_WAIT = 4
 const MAX_WAIT = 128
 
 interface Measured {
   /** undefined until the second result: the first one includes making the engine's graph. */
   shardMs: number | undefined
-  /** Tasks that it was passed over since its last trial, and trials since it was last given work as others are. */
+  /** Tasks that it was passed over since its last trial, and trials since it last got regular work. */
   waited: number
   trials: number
   isOnTrial: boolean

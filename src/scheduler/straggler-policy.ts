@@ -57,7 +57,7 @@ export class StragglerPolicy {
   }
 
   /** The task is done: counts for each worker that it was passed over. */
-  notePassedOver(): void {
+  recordPassedOver(): void {
     for (const { speed, passedOver } of this.#workers.all) if (passedOver) speed.passedOver(this.#kind)
   }
 

@@ -68,7 +68,7 @@ export class TaskShards {
     }
   }
 
-  /** @returns from how many workers this very result of this very block came */
+  /** @returns the number of workers that returned this result for this block */
   bad(block: Leased, worker: Candidate, hash: string): number {
     this.failed(block, worker)
     const key = `${block.firstShard}+${block.shardCount}:${hash}`
@@ -105,8 +105,8 @@ export class TaskShards {
   }
 
   /**
-   * Whether no worker is left whose result could tell a broken worker from broken data: all tried, or so many did and no other is on a
-   * machine of another kind or place.
+   * Whether no worker is left whose result could show whether a worker or the data is broken: all failed the block, or `enough` did and
+   * every other worker shares a machine with one of them.
    */
   isExhausted(block: Leased, eligible: readonly Candidate[], enough: number): boolean {
     return this.#of(block).some(

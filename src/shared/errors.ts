@@ -43,7 +43,7 @@ export class ConvoyError extends Error {
     return this.code !== 'internal'
   }
 
-  /** Wraps whatever was thrown; a ConvoyError passes through unchanged. */
+  /** Wraps any thrown value; a ConvoyError passes through unchanged. */
   static from(thrown: unknown): ConvoyError {
     if (thrown instanceof ConvoyError) return thrown
     // An error from another thread keeps its properties but loses its class.

@@ -4,10 +4,10 @@ import { ConvoyError } from './errors.js'
 export const FULL_HEAP = /(?:JavaScript|JS) heap out of memory/
 
 /**
- * Messages about refused memory, from C++ (an exception), Node, the system, the loader of libraries and oneDNN (status 1 is
+ * Messages about failed allocations, from C++ (an exception), Node, the system, the loader of libraries and oneDNN (status 1 is
  * dnnl_out_of_memory).
  */
-export const MEMORY_REFUSED =
+export const ALLOCATION_FAILED =
   /std::bad_alloc|Fatal process (?:OOM|out of memory)|cannot allocate memory|\bENOMEM\b|Status: 1, message: could not|failed to map segment from shared object(?!: (?:operation not permitted|permission denied))/i
 
 export const MORE_HEAP =
@@ -28,7 +28,7 @@ export function shortageIn(message: string): Shortage | undefined {
   if (FULL_HEAP.test(message)) return { of: 'memory', remedy: MORE_HEAP }
   // TensorFlow's message. On a GPU it means the memory of the GPU.
   if (/OOM when allocating/.test(message)) return { of: 'memory', remedy: 'use smaller shards' }
-  if (MEMORY_REFUSED.test(message))
+  if (ALLOCATION_FAILED.test(message))
     return { of: 'memory', remedy: 'free some memory, or allow this process more (ulimit -v)' }
   if (/\b(?:EMFILE|ENFILE)\b|too many open files/i.test(message))
     return { of: 'open files', remedy: 'allow more open files (ulimit -n)' }
@@ -36,7 +36,7 @@ export function shortageIn(message: string): Shortage | undefined {
 }
 
 /** Explains why a coordinator was not reached. @param details of the gRPC status @returns a sentence */
-export function whyNotReached(address: string, details: string): string {
+export function describeUnreachable(address: string, details: string): string {
   const lacking = shortageIn(details)
   if (lacking === undefined) return `No coordinator answers at ${address}.`
   return `No connection can be made to ${address}: this process lacks ${lacking.of}; ${lacking.remedy}.`

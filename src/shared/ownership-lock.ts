@@ -14,7 +14,9 @@ const READ = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NO
 export type Owner = 'alive' | 'ended' | 'none' | 'unknown'
 
 /**
- * A locked file: the proof that a process still uses its files. The kernel releases the lock when the holder ends, in whatever way. Unlike a process id, the lock means the same in each PID namespace and container that sees the file (docs/decisions/008-ownership-locks.md).
+ * A locked file: the proof that a process still uses its files. The kernel releases the lock when the holder ends,
+ * however it ends. Unlike a process id, the lock means the same in each PID namespace and container that sees the file
+ * (docs/decisions/008-ownership-locks.md).
  *
  * It is flock(2), taken by the command of that name on a descriptor of this process: the lock belongs to the open file, so it stays when the
  * command has ended. Child processes do not inherit it: Node's descriptors are closed on exec.
@@ -86,7 +88,7 @@ export function ownerOf(file: string): Owner {
  * Tests whether a file or directory can be locked.
  * @returns the problem; undefined when locking works
  */
-export function whyNoLocks(place: string): string | undefined {
+export function lockingProblem(place: string): string | undefined {
   const descriptor = fs.openSync(place, 'r')
   try {
     return tryFlock('-s', descriptor).problem

@@ -1,7 +1,7 @@
 import { ConvoyError } from './errors.js'
 
 /**
- * The all-reduce order. Shard vectors are summed in one binary tree over shard index, whoever computed them:
+ * The all-reduce order. Shard vectors are summed in one binary tree over the shard index, whichever workers computed them:
  *
  *     shard   0   1   2   3   4          a block is any node of this tree:
  *              \ /     \ /    |          [i·2^j, (i+1)·2^j), cut off at the number of shards

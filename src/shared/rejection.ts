@@ -22,7 +22,7 @@ export const REJECTION_TEXTS: Readonly<Record<RejectionCode, { readonly meaning:
   },
   audited: {
     meaning: 'An audit chose another result of the same block.',
-    remedy: 'None is needed, unless `convoy.log` says that the audit found a mismatch.',
+    remedy: 'None is needed, unless `convoy.log` reports a mismatch of the audit.',
   },
   abandoned: {
     meaning: 'The task that it belongs to was given up.',

@@ -35,7 +35,7 @@ export interface FoundFile {
  * | not-utf8   | the name is not UTF-8 (`path` has `\xe9` and the like in it)                           |
  * | too-deep   | more than 64 levels below the root                                                   |
  */
-export interface PassedOver {
+export interface SkippedEntry {
   readonly path: string
   readonly reason: 'hidden' | 'loop' | 'repeated' | 'dangling' | 'special' | 'unreadable' | 'not-utf8' | 'too-deep'
   readonly detail: string
@@ -47,7 +47,7 @@ export interface Walk {
   readonly files: readonly FoundFile[]
   /** Relative, without the root. */
   readonly directories: readonly string[]
-  readonly passedOver: readonly PassedOver[]
+  readonly skipped: readonly SkippedEntry[]
 }
 
 /** Names that operating systems, file servers and archivers leave among users' files. */
@@ -71,7 +71,7 @@ export function isHidden(name: string): boolean {
 export async function walkDirectory(root: string, report: (line: string) => void = () => undefined): Promise<Walk> {
   const files: FoundFile[] = []
   const directories: string[] = []
-  const passedOver: PassedOver[] = []
+  const skipped: SkippedEntry[] = []
   const seen = new Set<string>()
   const progress = progressEverySecond(report)
   let links: string[] = []
@@ -83,14 +83,14 @@ export async function walkDirectory(root: string, report: (line: string) => void
     links = []
     for (const link of waiting) await follow(link)
   }
-  return { files: inOrder(files), directories: directories.sort(compare), passedOver: inOrder(passedOver) }
+  return { files: sortByPath(files), directories: directories.sort(compare), skipped: sortByPath(skipped) }
 
   function throwUnreadable(error: unknown): never {
     throw new ConvoyError('data', `${root} cannot be read (${codeOf(error)}).`, { cause: error })
   }
 
-  function pass(where: string, reason: PassedOver['reason'], { detail = '', isDirectory = false } = {}): void {
-    passedOver.push({ path: where, reason, detail, isDirectory })
+  function pass(where: string, reason: SkippedEntry['reason'], { detail = '', isDirectory = false } = {}): void {
+    skipped.push({ path: where, reason, detail, isDirectory })
   }
 
   async function enter(where: string, { dev, ino }: BigIntStats): Promise<void> {
@@ -192,7 +192,7 @@ function isWithin(inner: string, outer: string): boolean {
 }
 
 /** Sorts by path, in place. Composed and decomposed accents sort alike, whichever form the disk stores. */
-export function inOrder<Item extends { readonly path: string }>(items: Item[]): Item[] {
+export function sortByPath<Item extends { readonly path: string }>(items: Item[]): Item[] {
   return items.sort((a, b) => compare(a.path, b.path))
 }
 

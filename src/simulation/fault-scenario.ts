@@ -20,7 +20,7 @@ export interface FaultScenario {
   readonly auditEvery: number
   readonly link: LinkTraits
   readonly workers: readonly WorkerTraits[]
-  /** Steps wait for so many workers: with a liar among them, an audit needs two honest ones. */
+  /** Number of workers that the first step waits for: with one that lies, an audit needs two honest ones. */
   readonly quorum: number
   readonly faults: readonly (Fault & { readonly atMs: number })[]
   /** From here on nothing goes wrong any more. */
@@ -62,7 +62,7 @@ export function faultScenario(seed: number): FaultScenario {
     ...drawFault(draws, count, lies),
     atMs: draws.between(0, HORIZON_MS),
   }))
-  // Workers that are killed again and again go to quarantine, and have to come out of it when there is nobody else.
+  // Workers that are killed again and again go to quarantine, and have to come out of it when no other worker is left.
   if (!lies && count <= 3 && draws.chance(0.3)) {
     for (let worker = 0; worker < count; worker++) faults.push(...killsInARow(draws, worker))
   }

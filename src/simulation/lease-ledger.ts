@@ -2,7 +2,7 @@ import type { Effect, Lease } from '../scheduler/scheduler-events.js'
 import { ConvoyError } from '../shared/errors.js'
 
 /**
- * Keeps books of what one scheduler decides, knowing nothing of how. A lease is granted once, then it counts once, fails or is
+ * Records the decisions of one scheduler, independently of its code. A lease is granted once, then it counts once, fails or is
  * revoked; of a task every shard counts once, and at its end nothing is left.
  */
 export class LeaseLedger {
@@ -41,7 +41,7 @@ export class LeaseLedger {
         if (effect.code !== 'stale') return this.#take(this.#kept, effect.lease, 'discarded')
         return this.#check(
           !this.#live.has(effect.lease),
-          `the result of lease ${effect.lease} is current, and was refused`,
+          `the result of lease ${effect.lease} is current, and was discarded`,
         )
       case 'goodbye':
         return this.#check(

@@ -4,7 +4,7 @@ import type { RunResult } from '../training/run-events.js'
 import { runConfigSchema } from '../model/config/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 import { MAX_JSON_BYTES, readTextIfThere } from '../shared/read-file.js'
-import type { WhatIf } from './predict-throughput.js'
+import type { ClusterScenario } from './predict-throughput.js'
 
 const resultSchema = z.object({
   workers: z.int().positive(),
@@ -19,7 +19,7 @@ const resultSchema = z.object({
   }),
 }) satisfies z.ZodType<MeasuredRun>
 
-/** Of a finished run: what tells how long a shard takes. */
+/** Of a finished run: the measurements of the time of a shard. */
 type MeasuredRun = Pick<RunResult, 'workers' | 'config' | 'timing'> & Partial<Pick<RunResult, 'inputShape'>>
 
 /**
@@ -38,7 +38,7 @@ export function readMeasuredRuns(directories: readonly string[]): MeasuredRun[] 
   return runs
 }
 
-/** Whatever decides how long a shard takes. The weights of a convolution are as many for images of any size. */
+/** Everything that decides how long a shard takes. The weights of a convolution are as many for images of any size. */
 function modelOf({ config, timing, inputShape }: MeasuredRun): string {
   const { network, precision, shardSize, augmentation } = config
   return JSON.stringify([network, precision, shardSize, augmentation, timing.vectorBytes, inputShape])
@@ -62,14 +62,14 @@ function readMeasuredRun(directory: string): MeasuredRun {
 
 /**
  * The job of some runs of one model, on as many workers and cores as asked.
- * @param runs one at least; several of one machine tell how much busy cores slow each other
+ * @param runs one at least; several of one machine show how much busy cores slow each other
  */
 export function measuredCluster(
   runs: readonly MeasuredRun[],
   workers: number,
   cores: number,
 ): Pick<
-  WhatIf,
+  ClusterScenario,
   'workers' | 'cores' | 'shards' | 'shardSize' | 'shardMs' | 'vectorBytes' | 'resultMs' | 'betweenStepsMs'
 > {
   const { config, timing } = runs[0]!
@@ -80,7 +80,7 @@ export function measuredCluster(
 }
 
 /**
- * Milliseconds of a core for a shard while so many are busy: what the runs measured, linear between two of them, and that of the
+ * Milliseconds of a core for a shard while this many cores are busy: what the runs measured, linear between two of them, and that of the
  * nearest one beyond them.
  */
 function shardMsWith(busy: number, runs: readonly MeasuredRun[]): number {

@@ -4,7 +4,7 @@ import type { SchedulerLimits } from '../scheduler/limits.js'
 /** Heartbeats beyond the limit before a silent worker is a violation. */
 const MORE_HEARTBEATS = 2
 
-/** @returns what is wrong with the leases of a pool: a worker with two, a shard with too many, or a worker that must not have one */
+/** @returns the first violation by the leases of a pool: a worker with two, a shard with too many, or a worker that must not have one */
 export function leaseViolation(pool: WorkerPool, { leasesPerShard }: SchedulerLimits): string | undefined {
   const owners = new Set<number>()
   const leasesOf = new Map<number, number>()
@@ -25,7 +25,7 @@ export function leaseViolation(pool: WorkerPool, { leasesPerShard }: SchedulerLi
   return undefined
 }
 
-/** @returns which worker is silent for longer than it may; otherwise the others would do its work, and no message would say so */
+/** @returns the worker that was silent for longer than allowed. Without this check the others would do its work unnoticed */
 export function silenceViolation(
   pool: WorkerPool,
   { deadHeartbeats, heartbeatMs }: SchedulerLimits,

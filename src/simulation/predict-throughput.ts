@@ -9,7 +9,7 @@ import { TinyProblem } from './tiny-problem.js'
 import { VirtualTime } from './virtual-time.js'
 
 /** A cluster and a job that may not exist. */
-export interface WhatIf {
+export interface ClusterScenario {
   readonly workers: number
   /** Cores (or GPUs) that the workers share: more workers than that take turns. */
   readonly cores: number
@@ -57,22 +57,22 @@ const WARM_UP = 5
 const MS_PER_HOUR = 3_600_000
 
 /** Runs the real scheduler and training loop in virtual time. @throws ConvoyError('training') when the failures let no step through */
-export async function predictThroughput(whatIf: WhatIf): Promise<Prediction> {
-  const calmMs = await meanStepMs({ ...whatIf, failuresPerWorkerHour: 0 })
-  const stepMs = whatIf.failuresPerWorkerHour > 0 ? await meanStepMs(whatIf) : calmMs
-  const { workers, shards, shardMs, shardSize } = whatIf
+export async function predictThroughput(scenario: ClusterScenario): Promise<Prediction> {
+  const calmMs = await meanStepMs({ ...scenario, failuresPerWorkerHour: 0 })
+  const stepMs = scenario.failuresPerWorkerHour > 0 ? await meanStepMs(scenario) : calmMs
+  const { workers, shards, shardMs, shardSize } = scenario
   const samplesPerSecond = (shards * shardSize * 1000) / stepMs
   return {
     ...{ workers, stepMs, samplesPerSecond },
     efficiency: (shards * shardMs) / workers / stepMs,
     goodput: calmMs / stepMs,
-    bottleneck: bottleneckOf(whatIf, calmMs, stepMs),
+    bottleneck: bottleneckOf(scenario, calmMs, stepMs),
   }
 }
 
 /** What a step loses most time with; compute, when that is less than a tenth of it. */
-function bottleneckOf(whatIf: WhatIf, calmMs: number, stepMs: number): Bottleneck {
-  const { workers, cores, shards, shardMs, vectorBytes, bandwidth, latencyMs, resultMs, betweenStepsMs } = whatIf
+function bottleneckOf(scenario: ClusterScenario, calmMs: number, stepMs: number): Bottleneck {
+  const { workers, cores, shards, shardMs, vectorBytes, bandwidth, latencyMs, resultMs, betweenStepsMs } = scenario
   const busy = Math.min(workers, shards)
   const idealMs = (shards * shardMs) / workers
   const losses: [Bottleneck, number][] = [
@@ -86,23 +86,23 @@ function bottleneckOf(whatIf: WhatIf, calmMs: number, stepMs: number): Bottlenec
   return lostMs < stepMs / 10 ? 'compute' : name
 }
 
-async function meanStepMs(whatIf: WhatIf): Promise<number> {
-  const { workers: count, shards } = whatIf
+async function meanStepMs(scenario: ClusterScenario): Promise<number> {
+  const { workers: count, shards } = scenario
   const time = new VirtualTime()
-  const problem = new TinyProblem(shards, whatIf.steps)
+  const problem = new TinyProblem(shards, scenario.steps)
   const durationsMs: number[] = []
   let failure: unknown
   let isOver = false
   const coordinator = new SimulatedCoordinator({
     ...{ time, description: problem.description, split: problem.split, limits: DEFAULT_LIMITS, auditEvery: 0 },
     observer: (event) => {
-      if (event.kind === 'step') durationsMs.push(event.durationMs + whatIf.betweenStepsMs)
+      if (event.kind === 'step') durationsMs.push(event.durationMs + scenario.betweenStepsMs)
     },
-    resultMs: whatIf.resultMs,
+    resultMs: scenario.resultMs,
     beforeStep: async () => {
-      coordinator.work(whatIf.betweenStepsMs)
+      coordinator.work(scenario.betweenStepsMs)
       await new Promise<void>((resolve) => {
-        time.after(whatIf.betweenStepsMs, resolve)
+        time.after(scenario.betweenStepsMs, resolve)
       })
       while (coordinator.pool.workerCount < count && durationsMs.length === 0) {
         await new Promise<void>((resolve) => {
@@ -111,13 +111,13 @@ async function meanStepMs(whatIf: WhatIf): Promise<number> {
       }
     },
   })
-  startWorkers(whatIf, time, problem, coordinator)
+  startWorkers(scenario, time, problem, coordinator)
   coordinator.train().then(
     () => (isOver = true),
     (error: unknown) => (failure = error),
   )
   // Evaluation after the last step does not matter here.
-  while (!isOver && failure === undefined && durationsMs.length < whatIf.steps) {
+  while (!isOver && failure === undefined && durationsMs.length < scenario.steps) {
     if (!time.next()) throw new ConvoyError('internal', 'nothing can happen any more in the simulation')
     if (coordinator.pool.leases.length === 0) await settlePromises()
   }
@@ -128,17 +128,17 @@ async function meanStepMs(whatIf: WhatIf): Promise<number> {
 }
 
 function startWorkers(
-  whatIf: WhatIf,
+  scenario: ClusterScenario,
   time: VirtualTime,
   problem: TinyProblem,
   coordinator: SimulatedCoordinator,
 ): void {
-  const { workers: count, cores, shards, shardMs, jitter, vectorBytes, bandwidth, latencyMs } = whatIf
+  const { workers: count, cores, shards, shardMs, jitter, vectorBytes, bandwidth, latencyMs } = scenario
   // All send at about the same time and share the coordinator's link.
   const bytesPerMs = bandwidth / 1000 / Math.min(count, shards)
   const link = { latencyMs, jitterMs: 0, bytesPerMs, loss: 0, duplication: 0, reorder: 0 }
   const workers: SimulatedWorker[] = Array.from({ length: count }, (_, index) => {
-    const draws = new SeededDraws(whatIf.seed, index + 1)
+    const draws = new SeededDraws(scenario.seed, index + 1)
     const traits = { name: `worker-${index}`, bootMs: 1, syncMs: 1, shardMs, jitter, flaw: 'none' as const }
     return new SimulatedWorker(traits, {
       ...{ time, draws, link: new SimulatedLink(time, draws, link), problem, vectorBytes },
@@ -149,19 +149,24 @@ function startWorkers(
   })
   workers.forEach((worker, index) => {
     worker.start()
-    if (whatIf.failuresPerWorkerHour > 0)
-      failNowAndThen(whatIf, time, worker, new SeededDraws(whatIf.seed, 1_000_000 + index))
+    if (scenario.failuresPerWorkerHour > 0)
+      failNowAndThen(scenario, time, worker, new SeededDraws(scenario.seed, 1_000_000 + index))
   })
 }
 
 /** Exponentially distributed intervals: failures that do not know of each other. */
-function failNowAndThen(whatIf: WhatIf, time: VirtualTime, worker: SimulatedWorker, draws: SeededDraws): void {
-  const intervalMs = (-Math.log(1 - draws.unit()) * MS_PER_HOUR) / whatIf.failuresPerWorkerHour
+function failNowAndThen(
+  scenario: ClusterScenario,
+  time: VirtualTime,
+  worker: SimulatedWorker,
+  draws: SeededDraws,
+): void {
+  const intervalMs = (-Math.log(1 - draws.unit()) * MS_PER_HOUR) / scenario.failuresPerWorkerHour
   time.after(intervalMs, () => {
     worker.kill()
-    time.after(whatIf.restartMs, () => {
+    time.after(scenario.restartMs, () => {
       worker.start()
-      failNowAndThen(whatIf, time, worker, draws)
+      failNowAndThen(scenario, time, worker, draws)
     })
   })
 }

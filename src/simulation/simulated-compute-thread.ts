@@ -33,7 +33,7 @@ export interface SimulatedComputeThreadOptions {
   readonly time: VirtualTime
   readonly draws: SeededDraws
   readonly problem: ShardFunctions
-  /** Factor on the time of a shard when so many others of this machine compute too. */
+  /** Factor on the time of a shard when this many other workers of the machine compute too. */
   readonly crowding: () => number
   readonly requestWeights: () => void
   readonly onResult: (lease: number, sum: Float32Array<ArrayBuffer>) => void

@@ -86,7 +86,7 @@ export class SimulatedCoordinator {
     return trainer.train()
   }
 
-  /** Something arrives: it is handled when the process runs and has handled what came before. */
+  /** A message arrives: it is handled after those before it, once the process runs. */
   deliver(run: () => void): void {
     if (!this.#isAlive) return
     const { time } = this.#options
@@ -106,14 +106,14 @@ export class SimulatedCoordinator {
     })
   }
 
-  /** The thread is busy for so long. */
+  /** The thread is busy for this time. */
   work(forMs: number): void {
     this.#freeMs = Math.max(this.#freeMs, this.#options.time.nowMs) + forMs
   }
 
   /**
-   * A message that makes no sense costs its sender the membership, as in the gRPC services.
-   * @returns whether it made sense
+   * The sender of an invalid message loses its membership, as in the gRPC services.
+   * @returns whether the message was valid
    */
   guard(worker: number, run: () => void): boolean {
     try {

@@ -58,7 +58,7 @@ export class SimulatedLink {
     if (this.#draws.chance(duplication)) this.#time.at(atMs + 100 * this.#draws.unit(), arrive)
   }
 
-  /** Whatever is under way is lost. */
+  /** All messages on their way are lost. */
   breakConnection(): void {
     this.#connection++
     this.#held.length = 0

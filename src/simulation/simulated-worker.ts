@@ -20,7 +20,7 @@ export interface WorkerSurroundings {
   readonly heartbeatMs: number
   /** The coordinator that listens now. */
   readonly coordinator: () => SimulatedCoordinator | undefined
-  /** Factor on the time of a shard when so many others of this machine compute too. */
+  /** Factor on the time of a shard when this many other workers of the machine compute too. */
   readonly crowding: () => number
 }
 
@@ -73,7 +73,7 @@ export class SimulatedWorker {
     return this.#process.isAlive && this.#thread.isComputing
   }
 
-  /** From now on each shard takes so many times as long. @param times 1: as its traits say */
+  /** From now on each shard takes `times` as long. @param times 1: the speed of its traits */
   slowDown(times: number): void {
     this.#thread.slowness = times
   }

@@ -32,7 +32,7 @@ const layout: ParameterLayout = {
 
 /**
  * A training problem of six numbers, with the real configuration, sample stream, layout and optimizer. A shard's vector depends
- * on its samples and on every weight, and float addition in another order gives other bits: whatever goes wrong shows.
+ * on its samples and on every weight, and float addition in another order gives other bits: every fault changes the weights.
  */
 export class TinyProblem {
   readonly description: RunDescription

@@ -5,7 +5,7 @@ export type Validation = Pick<EvaluationResult, 'step' | 'accuracy' | 'loss'>
 
 /**
  * Whether weights are better than the best so far: by higher validation accuracy, then lower loss, then later step. A loss that is
- * not a number is worse than any other, whatever the accuracy.
+ * not a number is worse than any other, at any accuracy.
  */
 export function isBetter(validation: Validation, best: Validation | undefined): boolean {
   if (best === undefined) return true

@@ -23,8 +23,8 @@ export interface GradientSource {
 
   /**
    * The sum of the evaluation vectors of a split's shards. One sum at a time.
-   * @param step of the weights, for people
-   * @param onProgress told the samples that are counted so far
+   * @param step of the weights, for messages
+   * @param onProgress called with the number of samples counted so far
    * @returns float32, `[evaluationLength(classCount)]`
    * @throws as {@link gradientSum}
    */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** Settings that say by `kind` what they are for. */
+/** Settings of one kind of optimizer or schedule, which `kind` names. */
 export type KindSchema = z.ZodObject<{ kind: z.ZodLiteral<string> }>
 
 type Schemas<Definitions extends readonly { readonly schema: KindSchema }[]> = {

@@ -3,7 +3,7 @@ import { ConvoyError } from '../shared/errors.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
 import type { GradientSource } from './gradient-source.js'
 
-/** What computes the vector of one shard. */
+/** Computes the vector of one shard. */
 export interface ShardFunctions {
   /** @returns float32, `[gradientLength(layout)]` */
   gradient(step: number, shard: number, weights: Float32Array): Float32Array<ArrayBuffer>

@@ -33,7 +33,7 @@ export interface WeightsSummary {
   readonly validation: Pick<EvaluationResult, 'accuracy' | 'loss'>
 }
 
-/** An evaluation in a run's result, which says what weights it is of. */
+/** An evaluation in a run's result, with the name of its weights. */
 export type BestEvaluation = EvaluationResult & { readonly weights: 'best' }
 
 export interface RunTiming {
@@ -79,7 +79,7 @@ export interface RunResult {
 }
 
 /** The reason of a worker that left and was not lost. */
-export const LEFT_BY_ITSELF = 'on request'
+export const LEFT_ON_REQUEST = 'on request'
 
 /** The events of a run: terminal, log, metrics.jsonl, TensorBoard, Prometheus and page all read this stream. */
 export type RunEvent =

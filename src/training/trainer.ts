@@ -34,11 +34,11 @@ export interface TrainerOptions {
 }
 
 export interface TrainerHooks {
-  /** Awaited before each step; holds the run while it does not settle. */
+  /** Awaited before each step: the run pauses until it settles. */
   readonly beforeStep?: (() => Promise<void>) | undefined
   /** Called after the first step, the last of each epoch, and the last of all. */
   readonly onEpoch?: ((snapshot: EpochSnapshot) => void) | undefined
-  /** Awaited after each validation, before it is announced: what is announced as best so far is saved. */
+  /** Awaited after each validation and before its event: weights that an event calls the best are saved by then. */
   readonly onValidated?: ((snapshot: Snapshot, isBest: boolean) => Promise<void>) | undefined
   /** Awaited with the weights and the steps in them when the run breaks off after at least one step. */
   readonly onBrokenOff?: ((weights: Float32Array, step: number) => Promise<void>) | undefined
@@ -169,7 +169,7 @@ export class Trainer {
     return sum
   }
 
-  /** Of samples used after so many steps. Divided once: a whole number comes out whole. */
+  /** Epochs used after this many steps. One division, so that a whole number is exact. */
   #epochsAfter(steps: number): number {
     const { description, splitSizes } = this.#options
     return (steps * description.config.batchSize) / splitSizes.train
@@ -192,7 +192,7 @@ export class Trainer {
     if (event) this.#options.observer(event)
   }
 
-  /** The first step waits for workers to start; it says nothing about speed. */
+  /** The first step waits for workers to start, so its duration is not counted. */
   #count(durationMs: number, betweenStepsMs: number): void {
     const { step, timing } = this.state
     timing.betweenStepsMs += betweenStepsMs
@@ -227,7 +227,7 @@ export class Trainer {
     if (best === undefined || last === undefined)
       throw new ConvoyError('internal', 'the run ended without a validation')
 
-    // The best weights are tested; they are the ones that people will use.
+    // The best weights are tested: they are the ones that will be used.
     if (best.step !== state.step) this.#gradients.publish(best.weights)
     const test = await this.#evaluate('test', best.step)
     this.#emitEvaluated(test, true)

@@ -25,7 +25,7 @@ export interface TrainingState {
   readonly timing: TrainingTiming
 }
 
-/** What the result says about speed. */
+/** Durations, for the result. */
 export interface TrainingTiming {
   /** Time of all steps but the first, which waits for workers to start. */
   steadyMs: number

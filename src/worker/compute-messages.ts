@@ -21,19 +21,19 @@ export type ToCompute =
 export type FromCompute =
   /** TensorFlow is loaded. */
   | { readonly kind: 'device'; readonly device: DeviceDescription }
-  /** Data set and engine are there for the run that `prepare` described. `whyNotShared`: the shared files could not even be looked at. */
-  | { readonly kind: 'prepared'; readonly shared: boolean; readonly whyNotShared?: string }
+  /** Data set and engine are there for the run that `prepare` described. `sharingProblem`: why the shared files could not be opened. */
+  | { readonly kind: 'prepared'; readonly shared: boolean; readonly sharingProblem?: string }
   /** Newer weights than these are wanted over the network. */
   | { readonly kind: 'want-weights'; readonly haveVersion: number }
   | { readonly kind: 'progress'; readonly shardsDone: number; readonly tensors: number; readonly tensorBytes: number }
   /** Times of the phases since `prepare`; sent after each lease. */
   | { readonly kind: 'phases'; readonly phases: readonly PhaseReport[] }
-  /** Without a vector it lies in a shared file. `whyNotShared`: it should, and could not be written there. */
+  /** A result without `vector` lies in a shared file. `sharingProblem`: why it could not be written there. */
   | {
       readonly kind: 'result'
       readonly lease: number
       readonly bytes: number
       readonly vector?: Float32Array<ArrayBuffer>
-      readonly whyNotShared?: string
+      readonly sharingProblem?: string
     }
   | { readonly kind: 'failed'; readonly lease: number; readonly reason: string }

@@ -49,26 +49,26 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
   times = new PhaseTimes()
   idleSinceMs = undefined
   computer = new ShardComputer(config, dataset, built, times)
-  let whyNotShared: string | undefined
+  let sharingProblem: string | undefined
   const files =
     sharedFiles &&
     SharedFiles.open(sharedFiles, (why) => {
-      whyNotShared = why
+      sharingProblem = why
     })
   prepared = { worker, weights: new Float32Array(model.layout.weightCount), sharedFiles: files }
-  post({ kind: 'prepared', shared: files !== undefined, ...(whyNotShared && { whyNotShared }) })
+  post({ kind: 'prepared', shared: files !== undefined, ...(sharingProblem && { sharingProblem }) })
 }
 
-/** Through a shared file where there is one and it can be written. */
+/** Sends a result: through a shared file if it can be written, else over the network. */
 function deliver(lease: number, vector: Float32Array<ArrayBuffer>): void {
   const { worker, sharedFiles } = prepared!
   const bytes = vector.byteLength
-  let whyNotShared: string | undefined
+  let sharingProblem: string | undefined
   const keep = (why: string): void => {
-    whyNotShared = why
+    sharingProblem = why
   }
   if (sharedFiles?.write(resultFile(worker), bytesOf(vector), keep)) post({ kind: 'result', lease, bytes })
-  else post({ kind: 'result', lease, bytes, vector, ...(whyNotShared && { whyNotShared }) }, [vector.buffer])
+  else post({ kind: 'result', lease, bytes, vector, ...(sharingProblem && { sharingProblem }) }, [vector.buffer])
 }
 
 function takeWeights(version: number, weights: Float32Array): void {
@@ -107,7 +107,7 @@ async function compute(lease: LeaseMessage): Promise<void> {
   } catch (error) {
     const { message } = ConvoyError.from(error)
     const lacking = shortageIn(message)
-    // First: the text may be shortened at its end.
+    // The shortage comes first: the text may be shortened at its end.
     const reason = lacking ? `the worker lacks ${lacking.of} (${lacking.remedy}): ${message}` : message
     post({ kind: 'failed', lease: lease.lease, reason })
   } finally {
@@ -116,7 +116,7 @@ async function compute(lease: LeaseMessage): Promise<void> {
   }
 }
 
-/** Once its weights are there. */
+/** Starts the lease that waits, once its weights are there. */
 function startWaitingLease(): void {
   const started = leases.start()
   if (started === undefined) return

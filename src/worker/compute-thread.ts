@@ -15,7 +15,7 @@ export interface ComputeListener {
 const DEAF: ComputeListener = { onMessage: () => undefined, onBroken: () => undefined }
 
 /**
- * The thread that computes, seen from the thread that talks. TensorFlow never runs on the latter, so heartbeats and
+ * The compute thread, as the main thread sees it. TensorFlow never runs on the main thread, so heartbeats and
  * keepalive answer during a long step.
  */
 export class ComputeThread {
@@ -49,7 +49,7 @@ export class ComputeThread {
         broke(new ConvoyError('internal', `The compute thread ended by itself with status ${status}.`))
       })
     })
-    // Whoever waits sees the rejection; until then it must not end the process.
+    // A caller that waits gets the rejection. Without a caller it must not end the process.
     this.#ended.catch(() => undefined)
     this.#thread.on('message', (message: FromCompute) => {
       this.#listener.onMessage(message)
@@ -69,13 +69,13 @@ export class ComputeThread {
   }
 
   /**
-   * Opens the data set and builds the engine, once what was asked for before is prepared: its answer must not pass for this one's.
+   * Opens the data set and builds the engine. It starts after the preparation before it has ended, so that each gets its own answer.
    * @returns whether shared files can be used
    * @throws ConvoyError('data') when the data set is not in this machine's cache
    */
   async prepare(
     message: Omit<Extract<ToCompute, { kind: 'prepare' }>, 'kind'>,
-  ): Promise<{ shared: boolean; whyNotShared?: string }> {
+  ): Promise<{ shared: boolean; sharingProblem?: string }> {
     const prepared = this.#preparing.then(async () => {
       const answer = this.#next('prepared')
       this.send({ kind: 'prepare', ...message })

@@ -56,7 +56,7 @@ export class DataStreams {
     const results = streams.add(client.results(metadata))
     results.on('error', onError)
     results.on('data', ({ lease, code, reason }: Refusal) => {
-      if (code !== 'stale') log.warn(`Result of lease ${lease} refused: ${reason}.`)
+      if (code !== 'stale') log.warn(`Result of lease ${lease} rejected: ${reason}.`)
     })
     weights.on('error', onError)
     weights.on('data', (chunk: Chunk) => {

@@ -2,7 +2,7 @@ import os from 'node:os'
 import { promisify } from 'node:util'
 import * as grpc from '@grpc/grpc-js'
 import { ConvoyError } from '../shared/errors.js'
-import { whyNotReached } from '../shared/own-shortage.js'
+import { describeUnreachable } from '../shared/own-shortage.js'
 import type { JoinReply, JoinRequest } from '../shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
 import type { ControlClient } from '../shared/protocol/services.js'
@@ -45,7 +45,7 @@ export function connectionError(thrown: unknown, address: string): ConvoyError {
     case grpc.status.UNAVAILABLE:
     case grpc.status.DEADLINE_EXCEEDED:
     case grpc.status.CANCELLED:
-      return new ConvoyError('unavailable', whyNotReached(address, details), { cause: thrown })
+      return new ConvoyError('unavailable', describeUnreachable(address, details), { cause: thrown })
     default:
       return new ConvoyError('unavailable', `The coordinator at ${address} broke off: ${details || String(thrown)}`, {
         cause: thrown,

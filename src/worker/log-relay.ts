@@ -1,5 +1,5 @@
 import type { LogLevel } from '../shared/log/log-levels.js'
-import { isUrgent, LOG_LEVELS } from '../shared/log/log-levels.js'
+import { isAtLeast, LOG_LEVELS } from '../shared/log/log-levels.js'
 import type { LogRecord } from '../shared/log/log.js'
 import type { LogLines } from '../shared/protocol/messages.js'
 import { MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from '../shared/protocol/messages.js'
@@ -21,11 +21,11 @@ export class LogRelay {
   setLevel(asked: string): void {
     const level = LOG_LEVELS.find((known) => known === asked) ?? 'warn'
     this.#level = level
-    this.#records = this.#records.filter((record) => isUrgent(record.level, level))
+    this.#records = this.#records.filter((record) => isAtLeast(record.level, level))
   }
 
   readonly write = (record: LogRecord): void => {
-    if (!isUrgent(record.level, this.#level)) return
+    if (!isAtLeast(record.level, this.#level)) return
     if (this.#records.length < MAX_LOG_LINES) this.#records.push(record)
     else this.#leftOut++
   }

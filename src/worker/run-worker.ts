@@ -25,7 +25,7 @@ export interface WorkerOptions {
   readonly relay?: LogRelay
   /** First: leave when the lease in work is done. */
   readonly leaveSignal: AbortSignal
-  /** `host:port` of its own `/metrics`, `/livez` and `/readyz`; absent: what it reports stands on the coordinator's only. */
+  /** `host:port` of its own `/metrics`, `/livez` and `/readyz`; absent: only the coordinator serves the metrics of this worker. */
   readonly metricsListen?: string
 }
 
@@ -33,7 +33,7 @@ const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 2_000
 
 /**
- * Works for a coordinator until that one sends `finish`; joins again whenever the connection breaks.
+ * Works for a coordinator until the coordinator sends `finish`; joins again whenever the connection breaks.
  * @returns why it ended
  * @throws ConvoyError('unavailable') when no coordinator answered for `patienceMs`
  */

@@ -194,14 +194,14 @@ class Membership {
     const { thread, sharedMemory } = this.#options
     const { worker, sharedFiles } = this.#reply
     const offer = sharedMemory && sharedFiles ? sharedFiles : undefined
-    const { shared, whyNotShared } = await thread.prepare({
+    const { shared, sharingProblem } = await thread.prepare({
       description: this.#description,
       worker,
       sharedFiles: offer,
     })
     // The membership may be over, and the thread have another listener.
     this.#end.signal.throwIfAborted()
-    if (whyNotShared !== undefined) this.#log.warn(`Vectors travel over the network: ${whyNotShared}`)
+    if (sharingProblem !== undefined) this.#log.warn(`Vectors travel over the network: ${sharingProblem}`)
     else if (offer && !shared)
       this.#log.info('The coordinator runs elsewhere or for another user: vectors travel over the network.')
     return shared
@@ -219,7 +219,7 @@ class Membership {
         this.#data.requestWeights(message.haveVersion)
         break
       case 'result':
-        this.#reportNotShared(message.whyNotShared)
+        this.#reportNotShared(message.sharingProblem)
         this.#data.send(message)
         break
       case 'failed':

@@ -89,7 +89,7 @@ describe('a process that cannot open more files', () => {
     assert.match(walked, /^environment: EMFILE.*ulimit -n/)
     const read = exhausted(
       "{ readImageFolder } from 'data/formats/image-folder'",
-      `readImageFolder('${directory}', { files: [{ path: 'cat/one.png', bytes: 3 }], directories: ['cat'], passedOver: [] })`,
+      `readImageFolder('${directory}', { files: [{ path: 'cat/one.png', bytes: 3 }], directories: ['cat'], skipped: [] })`,
     )
     assert.match(read, /^environment: EMFILE.*ulimit -n/)
   })

@@ -6,7 +6,7 @@ import { standardOutput } from '../../shared/terminal.js'
 import { counted, formatShare } from '../../shared/units.js'
 import { measuredCluster, readMeasuredRuns } from '../../simulation/measured-cluster.js'
 import { flagProblems, problemsOf, reportsFlagProblems, throwProblems } from '../flags/flag-problems.js'
-import type { Prediction, WhatIf } from '../../simulation/predict-throughput.js'
+import type { Prediction, ClusterScenario } from '../../simulation/predict-throughput.js'
 import { LOCAL_CLUSTER, predictThroughput } from '../../simulation/predict-throughput.js'
 
 const MAX_WORKERS = 256
@@ -71,12 +71,12 @@ export function simulateCommand(): Command {
       ])
       const { workers, ...flags } = parsed.data!
       const predictions: Prediction[] = []
-      for (const count of workers) predictions.push(await predictThroughput(whatIf(flags, count)))
+      for (const count of workers) predictions.push(await predictThroughput(scenario(flags, count)))
       standardOutput.print(json ? `${JSON.stringify(predictions)}\n` : describe(predictions))
     })
 }
 
-function whatIf(flags: Omit<z.output<typeof flagsSchema>, 'workers'>, workers: number): WhatIf {
+function scenario(flags: Omit<z.output<typeof flagsSchema>, 'workers'>, workers: number): ClusterScenario {
   const measured = measuredCluster(readMeasuredRuns(flags.from), workers, flags.cores ?? workers)
   const shardSize = flags.shardSize ?? measured.shardSize
   const batchSize = flags.batchSize ?? measured.shards * measured.shardSize

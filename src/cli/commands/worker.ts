@@ -4,7 +4,7 @@ import { ConvoyError } from '../../shared/errors.js'
 import { parseLogLevels } from '../../shared/log/log-levels.js'
 import type { LogSink } from '../../shared/log/log.js'
 import { Log } from '../../shared/log/log.js'
-import { forPeople } from '../../shared/log/people-format.js'
+import { readableLine } from '../../shared/log/readable-line.js'
 import { parseAddress, parsePeerAddress } from '../../shared/protocol/listen.js'
 import { standardError } from '../../shared/terminal.js'
 import { nameFault } from '../../shared/worker-name.js'
@@ -57,7 +57,7 @@ export function workerCommand(): Command {
       ])
       const leave = new AbortController()
       const relay = new LogRelay(Date.now)
-      const writePeople: LogSink = (record) => standardError.printLine(forPeople(record))
+      const writeLine: LogSink = (record) => standardError.printLine(readableLine(record))
       const restore = onStopSignals(() => {
         standardError.printLine('Leaving after the current lease. Send the signal again to leave at once.')
         leave.abort()
@@ -72,7 +72,7 @@ export function workerCommand(): Command {
           device: flags.device,
           sharedMemory: flags.sharedMemory,
           patienceMs: flags.patience * 1000,
-          log: new Log({ levels: parseLogLevels(flags.logLevel), sinks: [writePeople, relay.write], now: Date.now }),
+          log: new Log({ levels: parseLogLevels(flags.logLevel), sinks: [writeLine, relay.write], now: Date.now }),
           relay,
           leaveSignal: leave.signal,
           ...(flags.metricsListen === undefined ? {} : { metricsListen: flags.metricsListen }),

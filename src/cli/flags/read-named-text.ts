@@ -4,7 +4,7 @@ import { ConvoyError } from '../../shared/errors.js'
 import { MAX_CONFIG_BYTES, tooLarge } from '../../shared/read-file.js'
 import { standardError } from '../../shared/terminal.js'
 
-/** After this time the user is told what the command waits for. */
+/** After this time the command prints what it waits for. */
 const QUIET_MS = 1_000
 
 /**

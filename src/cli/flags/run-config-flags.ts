@@ -9,7 +9,7 @@ import { ConvoyError } from '../../shared/errors.js'
 import { readNamedText } from './read-named-text.js'
 import { variableOf } from './unread-variables.js'
 
-/** Flags for the settings that people change most; `--set` changes any. Each has an environment variable, such as CONVOY_BATCH_SIZE. */
+/** Flags for the settings that are changed most often; `--set` changes any. Each has an environment variable, such as CONVOY_BATCH_SIZE. */
 export const FLAGS: readonly { readonly flag: string; readonly path: string }[] = [
   { flag: 'seed', path: 'seed' },
   { flag: 'network', path: 'network.name' },

@@ -8,7 +8,7 @@ type Message = Required<Pick<IDescriptorProto, 'name' | 'field' | 'nestedType'>>
 
 /**
  * A proto3 file as a `FileDescriptorProto`, the same that protoc writes (without comments). protobufjs' own is not enough for
- * other clients: it names map entries wrongly, which Go and Python refuse, and leaves out JSON names, full type names and which
+ * other clients: it names map entries wrongly, which Go and Python reject, and leaves out JSON names, full type names and which
  * fields are optional.
  * @param file one package, without imports
  * @param name by which clients ask for it, such as `convoy.proto`

@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js'
-import { onCallOver } from '../../shared/protocol/call-over.js'
+import { onCallEnd } from '../../shared/protocol/call-end.js'
 
 /**
  * @param method such as `Join`
@@ -9,11 +9,11 @@ import { onCallOver } from '../../shared/protocol/call-over.js'
  */
 export type CallObserver = (method: string, code: string, seconds: number, details: string) => void
 
-/** Tells of every call of a server when it is over. */
+/** Reports every call of a server when it ends. */
 export function timeCalls(observe: CallObserver): grpc.ServerInterceptor {
   return ({ path }, call) => {
     const startedMs = performance.now()
-    return onCallOver(call, (code, details) => {
+    return onCallEnd(call, (code, details) => {
       const seconds = (performance.now() - startedMs) / 1000
       observe(path.slice(path.lastIndexOf('/') + 1), grpc.status[code], seconds, details)
     })

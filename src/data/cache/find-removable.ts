@@ -2,8 +2,8 @@ import path from 'node:path'
 import { ConvoyError } from '../../shared/errors.js'
 import { isFingerprint, isPath } from '../dataset-names.js'
 import { EMBEDDED_FINGERPRINT } from '../embedded.js'
-import { findSource, several } from '../open-dataset.js'
-import { recallSource } from './source-memory.js'
+import { ambiguousName, findSource } from '../open-dataset.js'
+import { readImportRecord } from './import-record.js'
 import type { StoredDatasets } from './stored-datasets.js'
 import { listStoredDatasets } from './stored-datasets.js'
 
@@ -38,9 +38,9 @@ export async function findRemovable(source: string): Promise<string> {
 
 /** @returns the fingerprint of the data set imported from that path, if any */
 async function importedFromPath(source: string, { datasets }: StoredDatasets): Promise<string | undefined> {
-  const remembered = recallSource(source)?.fingerprint
+  const remembered = readImportRecord(source)?.fingerprint
   const place = path.resolve(source)
   const called = datasets.filter(({ info, origin }) => origin.path === place || info.fingerprint === remembered)
-  if (called.length > 1) throw several('', source, called)
+  if (called.length > 1) throw ambiguousName('', source, called)
   return called[0]?.info.fingerprint
 }

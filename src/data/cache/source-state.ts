@@ -21,7 +21,7 @@ export async function readSourceState(source: string, report: (line: string) => 
   const walk = await walkDirectory(source, report)
   for (const { path, stamp } of walk.files) hash.update(`${path}\0${stamp}\n`)
   for (const path of walk.directories) hash.update(`${path}\0\n`)
-  for (const { path, reason, detail } of walk.passedOver) {
+  for (const { path, reason, detail } of walk.skipped) {
     if (reason !== 'hidden') hash.update(`${path}\0${reason}\0${detail}\n`)
   }
   return { state: hash.digest('hex'), walk }

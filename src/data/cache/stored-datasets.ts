@@ -10,7 +10,7 @@ import { isFingerprint, sameName } from '../dataset-names.js'
 import type { DatasetOrigin } from './dataset-origin.js'
 import { readOrigin, writeOrigin } from './dataset-origin.js'
 import { datasetsDirectory, directoryOf, readInfo, renamePackedDataset } from './packed-cache.js'
-import { forgetSources } from './source-memory.js'
+import { deleteImportRecords } from './import-record.js'
 
 /** A data set of the cache. */
 export interface StoredDataset {
@@ -143,6 +143,6 @@ export async function removeStoredDataset(fingerprint: string): Promise<number> 
     await staging.remove().catch(() => undefined)
     throw cacheNotWritten(directory, error)
   }
-  await forgetSources(fingerprint)
+  await deleteImportRecords(fingerprint)
   return bytes
 }

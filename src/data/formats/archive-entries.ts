@@ -1,6 +1,6 @@
 import path from 'node:path'
 
-/** What a tar says about one name. */
+/** The entry of one name in a tar. */
 export type ArchiveEntry =
   | { readonly kind: 'file'; readonly name: string; readonly head: Buffer; readonly bytes?: Buffer }
   | { readonly kind: 'directory' }
@@ -66,7 +66,7 @@ export class ArchiveEntries {
       if (kind === 'symlink' && path.posix.isAbsolute(target)) return /^\/+$/.test(target) ? '' : OUTSIDE
       const from = kind === 'symlink' ? path.posix.dirname(start) : '.'
       const goal = path.posix.join(from, target.replace(/^\/+/, ''), ...parts.slice(length)).replace(/\/$/, '')
-      // What holds the archive holds the link.
+      // A parent directory of the archive also contains the link: the link leads back.
       if (/^\.\.(\/\.\.)*$/.test(goal)) return ''
       if (goal.startsWith('../')) return OUTSIDE
       return goal === '.' ? '' : goal

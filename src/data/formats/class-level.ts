@@ -3,7 +3,7 @@ import { listed } from '../../shared/log/listed.js'
 import { shellWord } from '../../shared/shell-word.js'
 import { MAX_CLASSES } from '../dataset.js'
 
-/** Directories of these names (in any case) split the samples; they are no classes unless somebody says so. */
+/** Directories of these names (in any case) split the samples; they are no classes unless the user chooses their level. */
 const SPLITS = new Set(['train', 'training', 'val', 'valid', 'validation', 'dev', 'test', 'testing'])
 const MAX_NAMES_SHOWN = 6
 
@@ -18,7 +18,7 @@ export interface ClassReading {
 export interface ClassLayout {
   /** The directories that alone hold everything, which levels are counted below: `photos/` of an archive; or empty. */
   readonly wrapper: readonly string[]
-  /** The likely one first; more than one: the tree does not say which. None: there are images in no class directory. */
+  /** The likely one first. Several: the tree is ambiguous. None: some images lie in no class directory. */
   readonly readings: readonly ClassReading[]
   /** Directories that split the samples above the classes: `train`, `test`. */
   readonly splits: readonly string[]
@@ -57,18 +57,18 @@ export function readLayout(paths: readonly string[], directories: readonly strin
   return { wrapper: images[0]!.slice(0, wrapped), readings, splits }
 }
 
-/** For the user who must choose. */
+/** One line with the readings, for the user, who must choose one. */
 export function describeReadings(source: string, { readings }: ClassLayout): string {
   const shown = readings.map(({ level, classNames }) => `level ${level} (${listed(classNames, MAX_NAMES_SHOWN)})`)
   return `${source}: directories of ${shown.join(' or of ')} may be the classes`
 }
 
 /** @throws ConvoyError('usage') with the remedy */
-export function refuseAmbiguity(source: string, layout: ClassLayout): never {
+export function rejectAmbiguity(source: string, layout: ClassLayout): never {
   const commands = layout.readings.map(({ level }) => `convoy data import ${shellWord(source)} --class-level ${level}`)
   throw new ConvoyError(
     'usage',
-    `${describeReadings(source, layout)}. Say which: ${commands.join(' or ')}. From then on every command reads it in that way.`,
+    `${describeReadings(source, layout)}. Choose one: ${commands.join(' or ')}. From then on every command reads it in that way.`,
   )
 }
 

@@ -7,7 +7,7 @@ export type DecodedDataset = Omit<Dataset, 'fingerprint'>
  * A file format of data sets. Which one a path has is decided by names of files: the entries of a directory, all files of an archive
  * (with their directories), or the one file itself.
  *
- * Readers get the path and the name of the data set, and throw ConvoyError('data') naming the file and the offset of what is wrong.
+ * Readers get the path and the name of the data set, and throw ConvoyError('data') naming the file and the offset of the fault.
  */
 export interface DatasetFormat {
   /** For people, such as `IDX files (MNIST)`. */

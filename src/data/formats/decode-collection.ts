@@ -2,11 +2,11 @@ import { ConvoyError } from '../../shared/errors.js'
 import { listed } from '../../shared/log/listed.js'
 import { shellWord } from '../../shared/shell-word.js'
 import type { ClassLayout } from './class-level.js'
-import { assignClasses, readLayout, refuseAmbiguity } from './class-level.js'
+import { assignClasses, readLayout, rejectAmbiguity } from './class-level.js'
 import type { Dataset } from '../dataset.js'
 import { decodeImages } from './decode-images.js'
 import type { ImageCollection } from './image-collection.js'
-import { settleProblems } from './image-collection.js'
+import { leaveOutOrThrow } from './image-collection.js'
 
 export interface CollectionOptions {
   readonly name: string
@@ -16,9 +16,9 @@ export interface CollectionOptions {
   readonly size?: { readonly height: number; readonly width: number } | undefined
   /** Which level of directories is the class; undefined finds it. */
   readonly classLevel?: number | undefined
-  /** Leaves out what cannot be read or decoded, instead of refusing all. */
+  /** Leaves out files that cannot be read or decoded, instead of rejecting the whole source. */
   readonly skipBroken?: boolean | undefined
-  /** Asks the user which level is meant. Without it, a tree that can be read in several ways is refused. */
+  /** Asks the user which level is meant. Without it, a tree that can be read in several ways is rejected. */
   readonly chooseLevel?: ((layout: ClassLayout) => Promise<number>) | undefined
   readonly onProgress: (done: number, total: number) => void
 }
@@ -27,27 +27,27 @@ export interface DecodedCollection {
   readonly decoded: Omit<Dataset, 'fingerprint'>
   /** What was decided on the way, for people. */
   readonly notes: readonly string[]
-  /** The level that was given or chosen; undefined where the tree said it. */
+  /** The level that was given or chosen; undefined where the tree is unambiguous. */
   readonly classLevel: number | undefined
 }
 
 /**
  * Decodes the images of a folder or an archive, directories being their classes. What is left out is counted in the collection.
- * @throws ConvoyError('usage') when it is open which directories are the classes; ConvoyError('data') for what cannot be read,
- * decoded or told apart
+ * @throws ConvoyError('usage') when it is open which directories are the classes; ConvoyError('data') for files that cannot be
+ * read or decoded, and for class names that look the same
  */
 export async function decodeCollection(
   { images, directories, leftOut, problems, placeOf }: ImageCollection,
   { name, source, size, classLevel, skipBroken = false, chooseLevel, onProgress }: CollectionOptions,
 ): Promise<DecodedCollection> {
-  settleProblems(source, problems, leftOut, skipBroken)
+  leaveOutOrThrow(source, problems, leftOut, skipBroken)
   if (images.length === 0) throw new ConvoyError('data', `${source}: none of its images can be read.`)
   const paths = images.map(({ path }) => path)
   const layout = readLayout(paths, directories)
   const [reading, ...others] = layout.readings
-  if (classLevel === undefined && reading === undefined && layout.splits.length > 0) refuseSplits(source, layout, paths)
+  if (classLevel === undefined && reading === undefined && layout.splits.length > 0) rejectSplits(source, layout, paths)
   let level = classLevel
-  if (level === undefined && others.length > 0) level = (await chooseLevel?.(layout)) ?? refuseAmbiguity(source, layout)
+  if (level === undefined && others.length > 0) level = (await chooseLevel?.(layout)) ?? rejectAmbiguity(source, layout)
   const { classNames, classes } = assignClasses(source, paths, directories, layout, level ?? reading?.level ?? 1)
   const { decoded, firstOfSeveral } = await decodeImages(images, {
     ...{ name, source, placeOf, classNames, classes, size, onProgress },
@@ -59,7 +59,7 @@ export async function decodeCollection(
 }
 
 /** `train/1.jpg`: the directories that split the samples hold no classes. */
-function refuseSplits(source: string, { splits, wrapper }: ClassLayout, paths: readonly string[]): never {
+function rejectSplits(source: string, { splits, wrapper }: ClassLayout, paths: readonly string[]): never {
   const shallow = paths.find((path) => path.split('/').length === wrapper.length + 2)
   throw new ConvoyError(
     'data',

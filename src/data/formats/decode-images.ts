@@ -6,7 +6,7 @@ import type { Dataset } from '../dataset.js'
 import { MAX_CLASSES } from '../dataset.js'
 import { decodePixels, sizeOfImage } from './decode-pixels.js'
 import type { ImageFile } from './image-collection.js'
-import { andMore, MAX_IMAGE_BYTES } from './image-collection.js'
+import { describeOthers, MAX_IMAGE_BYTES } from './image-collection.js'
 import { checkPackedSize } from '../cache/packed-cache.js'
 
 /** The least that `--size` takes, of height and of width. */
@@ -116,7 +116,7 @@ export async function decodeImages(
     return (error) => {
       if (!(error instanceof ConvoyError)) throw error
       if (onBroken === undefined)
-        throw new ConvoyError(error.code, `${error.message}${andMore(source, 0)}`, { cause: error })
+        throw new ConvoyError(error.code, `${error.message}${describeOthers(source, 0)}`, { cause: error })
       if (leaveOut() !== undefined) onBroken(file.path)
       return undefined
     }

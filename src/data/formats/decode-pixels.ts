@@ -22,7 +22,7 @@ export interface DecodedImage {
 /**
  * Decodes an image: its first frame or page, turned as EXIF says, transparent pixels laid on black, colours as sRGB. 16 bits
  * become their upper 8 (which is v / 257 where v is a multiple of it). Other samples (floating-point, signed, 32 bits) are
- * refused: which of their values is white is not known.
+ * rejected, because their value of white is not known.
  * @param where how a message calls it
  * @param channels 1 is grey, 3 is RGB
  * @param size scales to it, and cuts at the centre where the ratio of the sides differs

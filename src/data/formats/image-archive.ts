@@ -4,7 +4,7 @@ import tar from 'tar-stream'
 import { ConvoyError } from '../../shared/errors.js'
 import { throwShortage } from '../../shared/own-shortage.js'
 import { progressEverySecond } from '../../shared/progress.js'
-import { inOrder, isHidden } from '../../shared/walk-directory.js'
+import { sortByPath, isHidden } from '../../shared/walk-directory.js'
 import type { ArchiveEntry } from './archive-entries.js'
 import { ArchiveEntries } from './archive-entries.js'
 import type { ImageCollection, ImageFile, Problem } from './image-collection.js'
@@ -17,7 +17,7 @@ import { archiveKind, unpackArchive } from './open-archive.js'
 /**
  * Reads the image files of a tar or tar.gz into memory, by the rules of {@link readImageFolder}: what the archive was packed from
  * gives the same images in the same order. Hard and symbolic links are their files. Nothing is written to disk.
- * @throws ConvoyError('usage') for what is no archive; ConvoyError('data') for a damaged one, naming the last good entry, or one
+ * @throws ConvoyError('usage') for a file that is no archive; ConvoyError('data') for a damaged one, naming the last good entry, or one
  * that is absurdly large
  */
 export async function readImageArchive(
@@ -42,10 +42,10 @@ export async function readImageArchive(
   }
   const images = await withBytes(file, samples, report)
   return {
-    images: inOrder(images),
+    images: sortByPath(images),
     directories: visibleDirectories(entries),
     leftOut,
-    problems: inOrder(problems),
+    problems: sortByPath(problems),
     placeOf: (where) => `${file}: ${where}`,
   }
 
@@ -190,7 +190,7 @@ function visibleDirectories(entries: ArchiveEntries): string[] {
     }
   }
   const visible = [...found].filter((name) => hiddenPart(name) === undefined).map((name) => ({ path: name }))
-  return inOrder(visible).map((directory) => directory.path)
+  return sortByPath(visible).map((directory) => directory.path)
 }
 
 /** The path down to its first hidden name. */

@@ -8,7 +8,7 @@ export interface ImageFile {
   readonly bytes: Buffer
 }
 
-/** What would be a sample if it could be read. */
+/** A file or directory that would be a sample, or hold some, if it could be read. */
 export interface Problem {
   readonly path: string
   readonly reason: LeftOutReason
@@ -35,10 +35,10 @@ export const MAX_COLLECTION_IMAGES = 10_000_000
 export const MAX_IMAGE_BYTES = 2 ** 30
 
 /**
- * Counts the problems among what is left out, where that was asked for.
- * @throws ConvoyError('data') with the first of them where it was not
+ * Counts the problems as left out if `skipBroken` is set.
+ * @throws ConvoyError('data') with the first problem if it is not
  */
-export function settleProblems(
+export function leaveOutOrThrow(
   source: string,
   problems: readonly Problem[],
   leftOut: LeftOutCounts,
@@ -46,12 +46,12 @@ export function settleProblems(
 ): void {
   const first = problems[0]
   if (first === undefined) return
-  if (!skipBroken) throw new ConvoyError('data', `${first.message}${andMore(source, problems.length - 1)}`)
+  if (!skipBroken) throw new ConvoyError('data', `${first.message}${describeOthers(source, problems.length - 1)}`)
   for (const { reason, path } of problems) leftOut.add(reason, path)
 }
 
 /** The end of a message about one broken file of an import. @param more how many others there are */
-export function andMore(source: string, more: number): string {
+export function describeOthers(source: string, more: number): string {
   const others =
     more === 0 ? '' : ` There ${more === 1 ? 'is one more problem' : `are ${more} more problems`} of this kind.`
   return `${others} Or leave such files out: convoy data import ${shellWord(source)} --skip-broken.`

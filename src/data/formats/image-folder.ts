@@ -3,25 +3,25 @@ import { ConvoyError } from '../../shared/errors.js'
 import { throwShortage } from '../../shared/own-shortage.js'
 import { progressEverySecond } from '../../shared/progress.js'
 import { openRegularFile, readRegularFile } from '../../shared/read-file.js'
-import type { FoundFile, PassedOver, Walk } from '../../shared/walk-directory.js'
+import type { FoundFile, SkippedEntry, Walk } from '../../shared/walk-directory.js'
 import type { ImageCollection, ImageFile, Problem } from './image-collection.js'
 import { MAX_COLLECTION_BYTES, MAX_COLLECTION_IMAGES, MAX_IMAGE_BYTES } from './image-collection.js'
 import { formatOf, isDecodable, kindOfName, SIGNATURE_BYTES } from './image-names.js'
 import { LeftOutCounts } from './left-out.js'
 
-/** What a walk found, sorted out by what can become of it. */
+/** The findings of a walk: images, files that are left out, and problems. */
 export interface SortedWalk {
   readonly images: readonly FoundFile[]
   readonly leftOut: LeftOutCounts
   readonly problems: Problem[]
 }
 
-/** Tells images from everything else. Only files whose names say nothing are opened, for their first bytes. */
+/** Separates images from other files. Only files of an unknown extension are opened, for their first bytes. */
 export async function sortWalk(root: string, walk: Walk): Promise<SortedWalk> {
   const leftOut = new LeftOutCounts()
   const problems: Problem[] = []
   const images: FoundFile[] = []
-  for (const passed of walk.passedOver) {
+  for (const passed of walk.skipped) {
     const message = problemOf(root, passed)
     if (message === undefined) leftOut.add(passed.reason, passed.path)
     else problems.push({ path: passed.path, reason: passed.reason, message })
@@ -36,7 +36,7 @@ export async function sortWalk(root: string, walk: Walk): Promise<SortedWalk> {
   return { images, leftOut, problems }
 }
 
-/** Counts a file whose name says nothing. */
+/** Counts a file of an unknown extension. */
 export function leaveOutByContent(leftOut: LeftOutCounts, where: string, bytes: Buffer): void {
   const format = formatOf(bytes)
   if (format === undefined) leftOut.add('other', where)
@@ -49,8 +49,8 @@ export function mayHoldSamples(name: string): boolean {
   return kindOfName(name) === 'image' || path.posix.extname(name) === ''
 }
 
-/** @returns undefined for what is no loss */
-function problemOf(root: string, { path: where, reason, detail, isDirectory }: PassedOver): string | undefined {
+/** @returns undefined when nothing is lost */
+function problemOf(root: string, { path: where, reason, detail, isDirectory }: SkippedEntry): string | undefined {
   const place = path.join(root, where)
   const matters = isDirectory || mayHoldSamples(where)
   switch (reason) {

@@ -58,7 +58,7 @@ export function isDecodable(format: string): boolean {
   return ['JPEG', 'PNG', 'WebP', 'GIF', 'TIFF', 'AVIF'].includes(format)
 }
 
-/** The image format that a file's first bytes belong to, whatever its name. */
+/** The image format of a file's first bytes; its name does not matter. */
 export function formatOf(bytes: Buffer): string | undefined {
   const text = bytes.toString('latin1', 0, SIGNATURE_BYTES)
   if (text.startsWith('\xff\xd8\xff')) return 'JPEG'

@@ -35,7 +35,7 @@ const REASONS = {
 } as const
 export type LeftOutReason = keyof typeof REASONS
 
-/** Collects what is left out. */
+/** Counts the files that are left out. */
 export class LeftOutCounts {
   readonly #counts = new Map<string, { reason: LeftOutReason; format: string; count: number; examples: string[] }>()
 

@@ -8,7 +8,7 @@ import { shellWord } from '../../shared/shell-word.js'
 const TAR_HEADER_BYTES = 512
 const CHECKSUM = { offset: 148, length: 8 }
 
-/** Formats that people give for a tar, by their first bytes, and how to make one of them. */
+/** Archives that are no tar, by their first bytes, and how to make a tar of them. */
 const OTHER_ARCHIVES: readonly (readonly [signature: string, name: string, remedy: (file: string) => string])[] = [
   ['PK\x03\x04', 'a zip archive', (file) => `unpack it (unzip ${file}) and give the directory`],
   ['7z\xbc\xaf\x27\x1c', 'a 7z archive', (file) => `unpack it (7z x ${file}) and give the directory`],
@@ -19,7 +19,7 @@ const OTHER_ARCHIVES: readonly (readonly [signature: string, name: string, remed
 ]
 
 /**
- * Tells a tar from a tar.gz by its first bytes: names change.
+ * Distinguishes a tar and a tar.gz by the first bytes, since a name may be wrong.
  * @throws ConvoyError('usage') when it is neither
  */
 export async function archiveKind(file: string): Promise<'tar' | 'tar.gz'> {

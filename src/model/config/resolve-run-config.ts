@@ -47,7 +47,7 @@ export function resolveRunConfig(
   const parsed = runConfigSchema.safeParse(tree)
   // Without a valid recipe, combinations of values cannot be checked.
   const issues = (parsed.error?.issues ?? []).filter(
-    (issue, index, all) => (isKnown || issue.code !== 'custom') && !isSaidAgain(issue, all.slice(index + 1)),
+    (issue, index, all) => (isKnown || issue.code !== 'custom') && !isRepeatedLater(issue, all.slice(index + 1)),
   )
   problems.push(...issues.flatMap((issue) => describe(issue, origins)))
   return { config: problems.length === 0 ? parsed.data : undefined, problems }
@@ -85,7 +85,7 @@ function changeKind(parent: Tree, path: readonly string[], kind: unknown): void 
 type Issue = z.core.$ZodIssue
 
 /** A number beyond the integer range is also beyond the setting's own limit, which gives the better message. */
-function isSaidAgain({ code, path }: Issue, later: readonly Issue[]): boolean {
+function isRepeatedLater({ code, path }: Issue, later: readonly Issue[]): boolean {
   if (code !== 'too_big' && code !== 'too_small') return false
   return later.some((other) => other.code === code && other.path.join('.') === path.join('.'))
 }

@@ -28,7 +28,7 @@ const networkSchema = z.strictObject({
 
 /**
  * Everything that decides the weights, and nothing else. Two runs with equal RunConfig (and equal data fingerprint)
- * end with the same bits, whatever the workers, addresses and directories.
+ * end with the same bits, on any workers, addresses and directories.
  */
 export const runConfigSchema = z
   .strictObject({

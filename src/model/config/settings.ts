@@ -18,12 +18,12 @@ export interface Setting {
 /** Stands for the highest learning rate of whichever schedule there is: {@link highestRateOf}. */
 export const HIGHEST_RATE = 'learningRate'
 
-/** The setting of a schedule that is its highest learning rate. @param kind `step`; the schema rejects what is none */
+/** The setting of a schedule that is its highest learning rate. @param kind such as `step`; the schema rejects unknown kinds */
 export function highestRateOf(kind: unknown): string {
   return scheduleOf(kind)?.highest ?? 'peak'
 }
 
-/** What each setting means, with the values to choose from, by path; {@link HIGHEST_RATE} too. */
+/** The meaning of each setting, with the values to choose from, by path; {@link HIGHEST_RATE} too. */
 export function settingTexts(): ReadonlyMap<string, string> {
   const texts = new Map(
     settings().map(({ path, choices, schema: { description = '' } }) => [

@@ -14,7 +14,7 @@ const PATIENCE_MS = 10 * 60_000
 const NICE = 10
 
 /** An inspection to run. */
-export interface Look {
+export interface InspectionRequest {
   /** Saves the weights if necessary. @returns the directory of a saved model, or of a run that has one */
   readonly model: () => Promise<string>
   readonly split: SplitName
@@ -51,8 +51,8 @@ export class InspectionRunner {
   }
 
   /** Settles when the inspection is done or has failed: see {@link looking}. Does nothing while another one is running. */
-  async inspect(what: Look): Promise<void> {
-    this.#running ??= this.#look(what).finally(() => {
+  async inspect(request: InspectionRequest): Promise<void> {
+    this.#running ??= this.#runInspection(request).finally(() => {
       this.#running = undefined
     })
     return this.#running
@@ -69,7 +69,7 @@ export class InspectionRunner {
     await this.#running
   }
 
-  async #look({ model, split, isBesideTraining }: Look): Promise<void> {
+  async #runInspection({ model, split, isBesideTraining }: InspectionRequest): Promise<void> {
     this.#looking = { state: 'running' }
     try {
       await this.#inspect(await model(), split, isBesideTraining)

@@ -76,7 +76,7 @@ export interface TimelineLine {
 }
 
 /** From when to when a worker takes or took part. Times in seconds since 1970. */
-export interface Membership {
+export interface Participation {
   readonly id: number
   readonly name: string
   readonly joinedSeconds: number
@@ -182,7 +182,7 @@ export interface Update {
   readonly evaluations: readonly EvaluationPoint[]
   readonly lines: readonly TimelineLine[]
   /** All workers, after one joined or left. */
-  readonly members?: readonly Membership[]
+  readonly members?: readonly Participation[]
   readonly status?: RunStatus
   readonly looking?: InspectionState
   readonly outcome?: RunOutcome
@@ -196,5 +196,5 @@ export interface Snapshot extends Update {
   readonly environment?: RunEnvironment
   /** Steps per point. */
   readonly stepsPerPoint: number
-  readonly members: readonly Membership[]
+  readonly members: readonly Participation[]
 }

@@ -16,7 +16,7 @@ import { Timeline } from './timeline.js'
 
 /** Start of the inspection process. The rest of its time, on one CPU, is estimated from the test. */
 const INSPECTION_START_SECONDS = 3
-/** Longest inspection relative to the run, if nobody has the page open. */
+/** Longest inspection relative to the run, if the page is open nowhere. */
 const MAX_INSPECTION_SHARE = 0.1
 
 interface Watched {

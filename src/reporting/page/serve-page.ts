@@ -25,7 +25,7 @@ const RETRY_MS = 1_000
 const GOODBYE_MS = 2_000
 
 /**
- * The page at `/`, its files, `/events` (server-sent events: first a snapshot, then what is new), and `POST /look`.
+ * The page at `/`, its files, `/events` (server-sent events: first a snapshot, then the changes), and `POST /look`.
  * For any number of viewers, a snapshot is made at most once in UPDATE_MS; without viewers, none is made.
  */
 export class LivePage {

@@ -1,6 +1,6 @@
 import type {
   EvaluationPoint,
-  Membership,
+  Participation,
   RunHeader,
   RunOutcome,
   Snapshot,
@@ -23,7 +23,7 @@ const MAX_LINES = 1_000
 const MAX_EVALUATIONS = 2_000
 /** Limit on workers. Beyond it, those that left first are removed. */
 const MAX_MEMBERS = 512
-/** Limit on changes that nobody fetched. Beyond it, the next viewer gets a snapshot. */
+/** Limit on changes that no viewer fetched. Beyond it, the next viewer gets a snapshot. */
 const MAX_PENDING_EVENTS = 2_000
 
 /** The state of the page, built from a run's events. Its size is bounded for runs of any length. */
@@ -36,7 +36,7 @@ export class Timeline {
   #gathered: StepPoint[] = []
   #evaluations: EvaluationPoint[] = []
   #lines: TimelineLine[] = []
-  #members = new Map<number, Membership>()
+  #members = new Map<number, Participation>()
   #outcome: RunOutcome | undefined
   #weights: WeightsByName | undefined
   #fresh = nothing()
@@ -147,7 +147,7 @@ export class Timeline {
     this.#isRewritten = true
   }
 
-  #member(member: Membership): void {
+  #member(member: Participation): void {
     this.#members.set(member.id, member)
     if (this.#members.size > MAX_MEMBERS) {
       const gone = [...this.#members.values()].find(({ leftSeconds }) => leftSeconds !== undefined) ?? member
@@ -176,7 +176,7 @@ interface News {
   points: StepPoint[]
   evaluations: EvaluationPoint[]
   lines: TimelineLine[]
-  members?: readonly Membership[]
+  members?: readonly Participation[]
 }
 
 function nothing(): News {
@@ -188,7 +188,7 @@ function withoutConfusion({ confusion: _, ...rest }: EvaluationPoint): Evaluatio
   return rest
 }
 
-function memberOf({ id, name, device }: WorkerIdentity): Omit<Membership, 'joinedSeconds'> {
+function memberOf({ id, name, device }: WorkerIdentity): Omit<Participation, 'joinedSeconds'> {
   const { kind, name: model, tensorflowVersion } = device
   return { id, name: printable(name), device: printable(model), deviceKind: kind, tensorflowVersion }
 }

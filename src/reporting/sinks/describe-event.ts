@@ -1,12 +1,12 @@
 import { isExpectedRejection } from '../../shared/rejection.js'
 import { counted, formatDuration, formatShare } from '../../shared/units.js'
 import type { RunEvent } from '../../training/run-events.js'
-import { LEFT_BY_ITSELF } from '../../training/run-events.js'
+import { LEFT_ON_REQUEST } from '../../training/run-events.js'
 
 const AUDIT_OUTCOMES = {
   mismatch: 'An audit found a worker that computed wrongly; its result was not used.',
   unverified: 'An audit was not finished: no other worker could compute the same.',
-  disputed: 'Two workers computed different results; the run waits for a third one that tells which is right.',
+  disputed: 'Two workers computed different results; the run waits for a third worker, whose result decides.',
 }
 
 function remaining(workers: number): string {
@@ -31,13 +31,13 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'worker-joined':
       return `Worker ${event.worker.id} (${event.worker.name}, ${event.worker.device.name}) joined; ${counted(event.workers, 'worker')} now.`
     case 'worker-left':
-      return `Worker ${event.worker.id} (${event.worker.name}) left${event.reason === LEFT_BY_ITSELF ? ' ' : ': '}${event.reason}; ${remaining(event.workers)}.`
+      return `Worker ${event.worker.id} (${event.worker.name}) left${event.reason === LEFT_ON_REQUEST ? ' ' : ': '}${event.reason}; ${remaining(event.workers)}.`
     case 'reissued':
       return `${counted(event.shards, 'shard')} of worker ${event.workerId} ${event.shards === 1 ? 'goes' : 'go'} to others: ${event.reason}.`
     case 'refused':
       return isExpectedRejection(event.code)
         ? `Discarded a result of worker ${event.worker.id} (${event.reason}; expected).`
-        : `A result of worker ${event.worker.id} was refused: ${event.reason}.`
+        : `A result of worker ${event.worker.id} was rejected: ${event.reason}.`
     case 'evaluated': {
       const { split, loss, accuracy, durationMs, step } = event.result
       const best = event.best && split === 'validation' ? ', best so far' : ''

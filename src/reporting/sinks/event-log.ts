@@ -2,10 +2,10 @@ import { isExpectedRejection } from '../../shared/rejection.js'
 import type { LogLevel, LogModule } from '../../shared/log/log-levels.js'
 import type { Log, Logger } from '../../shared/log/log.js'
 import type { RunEvent, RunObserver } from '../../training/run-events.js'
-import { LEFT_BY_ITSELF } from '../../training/run-events.js'
+import { LEFT_ON_REQUEST } from '../../training/run-events.js'
 import { describeEvent } from './describe-event.js'
 
-/** Writes a run's events to its log, as far as people want to know of them. */
+/** Writes a run's events to its log: those that have a description. */
 export function eventLog(log: Log): RunObserver {
   const modules: Readonly<Record<'run' | 'scheduler', Logger>> = {
     run: log.module('run'),
@@ -21,14 +21,14 @@ function moduleOf({ kind }: RunEvent): Extract<LogModule, 'run' | 'scheduler'> {
   return kind === 'started' || kind === 'evaluated' ? 'run' : 'scheduler'
 }
 
-/** How much an event matters to people. */
+/** The log level of an event. */
 export function levelOf(event: RunEvent): LogLevel {
   switch (event.kind) {
     case 'worker-left':
-      return event.reason === LEFT_BY_ITSELF ? 'info' : 'warn'
+      return event.reason === LEFT_ON_REQUEST ? 'info' : 'warn'
     case 'refused':
       return isExpectedRejection(event.code) ? 'debug' : 'warn'
-    // Ordinary whenever somebody is slow for a moment: metrics count them.
+    // Ordinary whenever a worker is slow for a moment: metrics count them.
     case 'rescued':
       return 'debug'
     case 'waiting':

@@ -25,7 +25,7 @@ const worker = z
     }),
   })
   .describe('the worker')
-const reason = z.string().describe('why, for people')
+const reason = z.string().describe('why, as text')
 const split = z.enum(SPLIT_NAMES)
 const weights = z.strictObject({
   step: count.describe('steps that made them'),
@@ -57,7 +57,7 @@ export const METRICS_LINES = [
         channels: count,
         classNames: z.array(z.string()).readonly(),
       })
-      .describe('what is trained on'),
+      .describe('the data set'),
     splitSizes: z.strictObject({ train: count, validation: count, test: count }).describe('images of each split'),
     totalSteps: count.describe('steps of the whole run'),
     stepsPerEpoch: z.number().positive().describe('not whole where batches straddle epochs'),
@@ -106,7 +106,7 @@ export const METRICS_LINES = [
   line('reissued', 'Shards were taken from a worker and given to others.', {
     workerId,
     shards: count,
-    cause: z.enum(RETRIES).describe('the worker was lost, failed or returned what cannot be'),
+    cause: z.enum(RETRIES).describe('the worker was lost, failed or returned an invalid result'),
     reason,
   }),
   line('refused', "A worker's result did not count.", {
@@ -114,9 +114,9 @@ export const METRICS_LINES = [
     reason,
     worker,
   }),
-  line('rescued', 'Somebody idle computes what another worker is late with; the first result counts.', {
-    workerId: workerId.describe('who computes now'),
-    lateId: workerId.describe('who is late'),
+  line('rescued', 'An idle worker recomputes late shards of another worker; the first result counts.', {
+    workerId: workerId.describe('the worker that recomputes them'),
+    lateId: workerId.describe('the worker that is late'),
     shards: count,
   }),
   line('quarantined', 'A worker gets no work for a while.', {
@@ -127,7 +127,9 @@ export const METRICS_LINES = [
   line('audited', 'A block was computed twice and compared.', {
     outcome: z
       .enum(['agreed', 'mismatch', 'unverified', 'disputed'])
-      .describe('mismatch: a third result told which was right; unverified: nobody was left; disputed: not known yet'),
+      .describe(
+        'mismatch: a third result decided; unverified: no worker was left to compare; disputed: not decided yet',
+      ),
   }),
   line('finished', 'The run is over. `result.json` has the result.', {
     weightsSha256: sha256.describe('of the last weights'),

@@ -6,7 +6,7 @@ import type { PhaseReport } from '../../metrics/phases.js'
 import { PhaseTimes } from '../../metrics/phases.js'
 import { WORKER_VALUES } from '../../metrics/worker-stats.js'
 import type { RunEvent, RunObserver } from '../../training/run-events.js'
-import { LEFT_BY_ITSELF } from '../../training/run-events.js'
+import { LEFT_ON_REQUEST } from '../../training/run-events.js'
 import type { Coordinator } from '../../coordinator/coordinator.js'
 import type { WorkerSnapshot } from '../../coordinator/worker-snapshot.js'
 import type { RunIdentity } from '../run-identity.js'
@@ -22,7 +22,7 @@ const EVENT_COUNTERS = [
   ...(['model_save_failures', 'report_records_lost'] as const),
 ] as const
 
-/** What the metrics read from a coordinator whenever somebody scrapes. */
+/** What the metrics read from a coordinator at each scrape. */
 export type MetricsSource = Pick<Coordinator, 'progress' | 'workerCount' | 'workers' | 'workerPhases' | 'traffic'>
 
 /** Metrics of each worker that are one number of its status. */
@@ -35,7 +35,7 @@ const OF_WORKERS = {
   worker_samples: ({ samples }) => samples,
 } as const satisfies Partial<Record<NameOf<'gauge' | 'counter'>, (worker: WorkerSnapshot) => number | undefined>>
 
-/** The run's Prometheus metrics: events count, states are read when somebody scrapes. */
+/** The run's Prometheus metrics: events raise counters, states are read at each scrape. */
 export class PrometheusMetrics {
   readonly #metrics: Metrics
   readonly #identity: RunIdentity
@@ -142,7 +142,7 @@ export class PrometheusMetrics {
         const labels = { name, version, recipe, network: network.name, dataset: event.dataset.name, precision }
         metrics.set('run_info', { ...labels, seed: `${seed}` }, 1)
         metrics.set('planned_steps', {}, event.totalSteps)
-        // A run that never gets beyond its first step has to be noticed too.
+        // An alert must be raised for a run that never gets beyond its first step too.
         metrics.set('step', {}, 0)
         metrics.set('epoch', {}, 0)
         this.#batchSize = batchSize
@@ -155,7 +155,7 @@ export class PrometheusMetrics {
         metrics.increase('worker_joins', {})
         break
       case 'worker-left':
-        metrics.increase('worker_departures', { cause: event.reason === LEFT_BY_ITSELF ? 'left' : 'lost' })
+        metrics.increase('worker_departures', { cause: event.reason === LEFT_ON_REQUEST ? 'left' : 'lost' })
         break
       case 'reissued':
         metrics.increase('shards_reissued', { reason: event.cause }, event.shards)

@@ -9,17 +9,17 @@ export interface SinkContext {
   readonly identity: RunIdentity
   /** Seconds since 1970. */
   readonly wallSeconds: () => number
-  /** Hears of records that could not be written, such as to a full disk. Nothing else may fail: the run goes on. */
+  /** Called for records that could not be written, such as to a full disk. Nothing else may fail: the run goes on. */
   readonly onLost: LossObserver
 }
 
-/** Something that a run's events are written to. */
+/** A destination of a run's events. */
 export interface RunSink {
   /** Called while workers compute; slow work belongs into the background. */
   readonly observe: RunObserver
   /** Weights and gradient at the first step, each epoch's end and the last step; they are overwritten afterwards. */
   readonly onEpoch?: (snapshot: EpochSnapshot) => void
-  /** What the network does with some images, whenever that was computed. */
+  /** Called with each new inspection. */
   readonly onInspection?: (inspection: Inspection) => void
   /** Settles when everything is written. */
   close(): Promise<void>

@@ -6,7 +6,7 @@ import { ProgressLine } from './progress-line.js'
 /** Where progress is shown. */
 export interface ProgressDisplay {
   readonly observe: RunObserver
-  /** A line of its own, above the bar where there is one; what the log tells people. Faults stand out. */
+  /** Prints a line of the log, above the bar if there is one. Faults are highlighted. */
   printLine(text: string, isFault?: boolean): void
   close(): void
 }

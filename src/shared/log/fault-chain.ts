@@ -1,5 +1,5 @@
 import type { LogModule } from './log-levels.js'
-import { isUrgent } from './log-levels.js'
+import { isAtLeast } from './log-levels.js'
 import type { LogRecord } from './log.js'
 import { printable } from './printable.js'
 
@@ -14,7 +14,7 @@ const NEARNESS: readonly LogModule[] = ['compute', 'worker', 'process', 'grpc', 
 
 /**
  * Faults since the last completed step, with time and origin: a compute thread dies, so its worker exits, so shards are reissued, so the
- * run fails. The first fault is the one that people need to know.
+ * run fails. The first fault is the cause.
  */
 export class FaultChain {
   #faults: LogRecord[] = []
@@ -22,11 +22,11 @@ export class FaultChain {
   /** Records warnings and errors, which may arrive late. */
   readonly observe = (record: LogRecord): void => {
     // Keep the earliest: the cause is among them.
-    if (isUrgent(record.level, 'warn') && this.#faults.length < MAX_FAULTS) this.#faults.push(record)
+    if (isAtLeast(record.level, 'warn') && this.#faults.length < MAX_FAULTS) this.#faults.push(record)
   }
 
   /** Forgets all faults after a completed step: later faults have another cause. */
-  overcome(): void {
+  clear(): void {
     this.#faults = []
   }
 

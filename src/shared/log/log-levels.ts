@@ -25,7 +25,7 @@ export type LogModule = (typeof LOG_MODULES)[number]
 export type LogLevels = Readonly<Record<LogModule, LogLevel>>
 
 /** Whether `level` is at least as urgent as `least`. */
-export function isUrgent(level: LogLevel, least: LogLevel): boolean {
+export function isAtLeast(level: LogLevel, least: LogLevel): boolean {
   return LOG_LEVELS.indexOf(level) <= LOG_LEVELS.indexOf(least)
 }
 

@@ -1,5 +1,5 @@
 import type { LogLevel, LogLevels, LogModule } from './log-levels.js'
-import { isUrgent } from './log-levels.js'
+import { isAtLeast } from './log-levels.js'
 
 export type LogFields = Readonly<Record<string, unknown>>
 
@@ -42,7 +42,7 @@ export class Log {
     const at =
       (level: LogLevel) =>
       (message: string, fields?: LogFields): void => {
-        if (isUrgent(level, levels[module]))
+        if (isAtLeast(level, levels[module]))
           this.write({ timeMs: now(), level, module, message, ...(fields && { fields }) })
       }
     return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }

@@ -11,7 +11,7 @@ import type { OpenConnections } from './open-connections.js'
 export interface Listener {
   /** `host:port`, with the port chosen by the system if 0 was given. */
   readonly address: string
-  /** Stops listening and destroys every connection at once, whatever its peer does. */
+  /** Stops listening and destroys every connection at once, without waiting for its peer. */
   close(): void
 }
 

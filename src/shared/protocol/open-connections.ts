@@ -3,7 +3,7 @@ import type * as grpc from '@grpc/grpc-js'
 import { collectGarbage } from '../collect-garbage.js'
 import { descriptorLimit } from '../descriptor-limit.js'
 import { counted, formatDuration } from '../units.js'
-import { onCallOver } from './call-over.js'
+import { onCallEnd } from './call-end.js'
 
 /** An unused connection is closed after this time. Joins over slow links take a few seconds. */
 const UNUSED_MS = 20_000
@@ -76,10 +76,10 @@ export class OpenConnections {
   /** Interceptor for the server of this listener; counts the calls of each connection. */
   readonly interceptor: grpc.ServerInterceptor = ({ requestStream }, call) => {
     const connection = this.#connections.get(call.getPeer())
-    if (connection === undefined) return onCallOver(call, () => undefined)
+    if (connection === undefined) return onCallEnd(call, () => undefined)
     connection.openCalls++
     connection.isSpent = false
-    return onCallOver(call, (_code, _details, isRequestWhole) => {
+    return onCallEnd(call, (_code, _details, isRequestWhole) => {
       connection.openCalls--
       connection.isSpent = connection.openCalls === 0
       if (!requestStream && !isRequestWhole && this.#options.isInUse?.(connection.peer) !== true) {
@@ -103,7 +103,7 @@ export class OpenConnections {
     this.#makeRoom()
   }
 
-  /** Destroys every connection at once, whatever its peer does. */
+  /** Destroys every connection at once, without waiting for its peer. */
   close(): void {
     clearInterval(this.#sweeping)
     for (const { socket } of this.#connections.values()) socket.destroy()
@@ -117,9 +117,9 @@ export class OpenConnections {
     // When there are too many connections, an open call alone does not protect one.
     const unused = [...this.#connections.values()].filter(({ peer }) => this.#options.isInUse?.(peer) !== true)
     const spent = unused.filter(({ isSpent }) => isSpent)
-    if (spent.length > this.#maxSpent) this.#destroy(oldestOfTheMost(spent))
+    if (spent.length > this.#maxSpent) this.#destroy(oldestOfBusiestAddress(spent))
     const others = unused.filter(({ isSpent }) => !isSpent)
-    if (others.length > this.#maxUnused) this.#destroy(oldestOfTheMost(others))
+    if (others.length > this.#maxUnused) this.#destroy(oldestOfBusiestAddress(others))
   }
 
   #sweep(): void {
@@ -148,7 +148,7 @@ export class OpenConnections {
 }
 
 /** The oldest connection of the address with the most: a flood closes its own connections. */
-function oldestOfTheMost(connections: readonly Connection[]): Connection {
+function oldestOfBusiestAddress(connections: readonly Connection[]): Connection {
   const byAddress = new Map<string, Connection[]>()
   for (const connection of connections) {
     const same = byAddress.get(connection.from)

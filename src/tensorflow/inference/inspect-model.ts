@@ -38,7 +38,7 @@ export function inspectModel(
     return pixels
   }
 
-  const examined = evenly(all, MAX_EXAMINED)
+  const examined = pickEvenly(all, MAX_EXAMINED)
   const wrong: { sample: number; probability: number }[] = []
   for (let first = 0; first < examined.length; first += BATCH) {
     const batch = examined.slice(first, first + BATCH)
@@ -84,7 +84,7 @@ function featureMaps(
   pixels: Uint8Array,
   count: number,
 ): { blocks: InspectedBlock[]; maps: Uint8Array[] } {
-  const layers = evenly(blockOutputs(topology), MAX_BLOCKS)
+  const layers = pickEvenly(blockOutputs(topology), MAX_BLOCKS)
   const maps = Array.from({ length: count }, (): Uint8Array[] => [])
   const blocks = engine.activations(pixels, layers).map(({ shape, values }, block): InspectedBlock => {
     const [height, width, channelCount] = shape as [number, number, number]
@@ -131,7 +131,7 @@ function strongest(output: Float32Array, channelCount: number): number[] {
 }
 
 /** At most `most` items at even distances, including the first and the last. */
-export function evenly<Item>(items: ArrayLike<Item>, most: number): Item[] {
+export function pickEvenly<Item>(items: ArrayLike<Item>, most: number): Item[] {
   const count = Math.min(items.length, most)
   return Array.from(
     { length: count },

@@ -24,7 +24,7 @@ export function chooseGpus(choice: DeviceChoice, environment: NodeJS.ProcessEnv 
   if (choice === 'cpu') return []
   const survey = surveyGpus()
   const gpus = visibleGpus(survey, environment)
-  if (choice === 'gpu' && gpus.length === 0) throw unusable(whyNone(survey, environment))
+  if (choice === 'gpu' && gpus.length === 0) throw unusable(describeMissingGpu(survey, environment))
   return gpus
 }
 
@@ -48,14 +48,14 @@ export function checkDevice(
   const survey = surveyGpus()
   const isThere = visibleGpus(survey, environment).length > 0
   if (choice === 'auto' && !isThere) return
-  throw unusable(isThere ? whyUnused(survey, runtime) : whyNone(survey, environment))
+  throw unusable(isThere ? describeUnusedGpu(survey, runtime) : describeMissingGpu(survey, environment))
 }
 
 function unusable(reason: string): ConvoyError {
   return new ConvoyError('environment', `No GPU can be used: ${reason}. To compute on the CPU, use --device cpu.`)
 }
 
-function whyNone(survey: GpuSurvey, environment: NodeJS.ProcessEnv): string {
+function describeMissingGpu(survey: GpuSurvey, environment: NodeJS.ProcessEnv): string {
   return (
     survey.problem ??
     `CUDA_VISIBLE_DEVICES is "${environment['CUDA_VISIBLE_DEVICES']}", which leaves none of the ${survey.gpus.length} visible`
@@ -63,7 +63,7 @@ function whyNone(survey: GpuSurvey, environment: NodeJS.ProcessEnv): string {
 }
 
 /** Why TensorFlow does not use a GPU that the driver shows. */
-function whyUnused({ gpus }: GpuSurvey, runtime: RuntimeKind): string {
+function describeUnusedGpu({ gpus }: GpuSurvey, runtime: RuntimeKind): string {
   const [{ name, driver, computeCapability }] = gpus as [GpuSurvey['gpus'][number]]
   if (runtime === 'cpu') {
     return `the installed TensorFlow is the CPU edition and cannot use ${name}; \`npx convoy runtime install --gpu\` installs the GPU edition`

@@ -26,7 +26,7 @@ export interface ScheduleDefinition<Schema extends KindSchema> {
   describe(config: z.output<Schema>): string
 }
 
-/** What the documentation says of the setting that is the highest rate. */
+/** The documentation of the setting that is the highest rate. */
 export const HIGHEST_RATE_TEXT = "the schedule's highest learning rate"
 
 /** Infers the types of a definition. */

@@ -6,13 +6,13 @@ export const NEXT = 0
 export const DONE = 1
 export const FAILED = 2
 
-/** Work on a vector that several threads share. Each takes the next slice that nobody has, until there is none. */
+/** Work on a vector that several threads share. Each thread takes the next free slice until none is left. */
 export interface Job {
   readonly work: SliceWork
   readonly length: number
   /** int32 in shared memory: the next slice to take, slices that are done, whether one failed. */
   readonly counters: Int32Array
-  /** float64 in shared memory: what each slice gave. */
+  /** float64 in shared memory: the result of each slice. */
   readonly results: Float64Array
 }
 
@@ -25,7 +25,7 @@ export function sliceRange(slice: number, length: number): [begin: number, end: 
 }
 
 /** Shares in a job until no slice is left to take; other threads may still be at theirs. */
-export function takePart({ work, length, counters, results }: Job): void {
+export function takeSlices({ work, length, counters, results }: Job): void {
   for (;;) {
     const slice = Atomics.add(counters, NEXT, 1)
     if (slice >= results.length) return

@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { MessageChannel, receiveMessageOnPort, Worker as Thread } from 'node:worker_threads'
 import { ConvoyError } from '../../shared/errors.js'
 import type { Job } from './job.js'
-import { DONE, FAILED, sliceCount, sliceRange, takePart } from './job.js'
+import { DONE, FAILED, sliceCount, sliceRange, takeSlices } from './job.js'
 import type { SliceWork } from './slice-work.js'
 import { doSlice } from './slice-work.js'
 
@@ -24,10 +24,10 @@ const PATIENCE_MS = 30_000
 const LOOK_EVERY_MS = 500
 
 /**
- * Works on long vectors slice by slice, on several cores. The calling thread does its share and waits for the rest: nothing
- * else of it runs meanwhile, as if it had done all the work, only for a shorter time. Short vectors never leave it.
+ * Works on long vectors slice by slice, on several cores. The calling thread does its share and waits for the rest.
+ * Nothing else runs on it meanwhile, as if it did all the work itself in less time. Short vectors never leave it.
  *
- *     run ──job──▶ lane thread    take a slice, do it, take the next …
+ *     run ──job──▶ slice thread   take a slice, do it, take the next …
  *      │
  *      └─ take a slice, do it, take the next … ── wait until all are done
  */
@@ -61,7 +61,7 @@ export class SliceThreads {
   /**
    * Does all of the work.
    * @param length elements that are worked on; all vectors come from {@link allocate}
-   * @returns what each slice gave, in vector order
+   * @returns the results of the slices, in vector order
    * @throws ConvoyError('internal') when a thread fails
    */
   run(work: SliceWork, length: number): Float64Array {
@@ -74,7 +74,7 @@ export class SliceThreads {
     const results = new Float64Array(new SharedArrayBuffer(8 * slices))
     const job: Job = { work, length, counters, results }
     for (const thread of this.#threads) thread.postMessage(job)
-    takePart(job)
+    takeSlices(job)
     this.#waitFor(job)
     return results
   }
@@ -124,7 +124,7 @@ export class SliceThreads {
       const received = receiveMessageOnPort(port) as { message: string } | undefined
       if (received) return received.message
     }
-    return 'it did not say why'
+    return 'it gave no reason'
   }
 
   #fail(why: string): ConvoyError {

@@ -7,7 +7,7 @@ import type { OptimizerStep } from '../optimizers/define-optimizer.js'
 import type { OptimizerConfig } from '../optimizers/optimizers.js'
 import { update } from '../optimizers/optimizer.js'
 
-/** Floats in a slice, whatever the number of sliceThreads: sums over a vector are sums of slice sums (docs/decisions/007). */
+/** Floats in a slice, for any number of slice threads: sums over a vector are sums of slice sums (docs/decisions/007). */
 export const SLICE_LENGTH = 2 ** 20
 
 /** What can be done to a long vector slice by slice. Plain data: it travels to other threads, which see the same vectors. */
@@ -35,7 +35,7 @@ export type SliceWork =
       readonly scale: number
     }
 
-/** The one place where slices are worked on, in every thread. @returns what the kind of work says */
+/** Does the work on one slice; every thread calls this function. @returns a number, see the kinds of {@link SliceWork} */
 export function doSlice(work: SliceWork, begin: number, end: number): number {
   switch (work.kind) {
     case 'read': {

@@ -83,8 +83,8 @@ export const METRICS: readonly NumberMutation[] = [
   {
     ...RUN,
     name: 'a lost worker is counted as one that left',
-    find: "event.reason === LEFT_BY_ITSELF ? 'left' : 'lost'",
-    replace: "event.reason === LEFT_BY_ITSELF ? 'lost' : 'left'",
+    find: "event.reason === LEFT_ON_REQUEST ? 'left' : 'lost'",
+    replace: "event.reason === LEFT_ON_REQUEST ? 'lost' : 'left'",
   },
   {
     ...RUN,

@@ -208,7 +208,7 @@ describe('the state of a run', () => {
       ...['training', 'training', 'waiting', 'training', 'evaluating'],
       ...['waiting', 'evaluating', 'finished', 'finished'],
     ])
-    progress.brokeOff('failed')
+    progress.endWithoutResult('failed')
     assert.equal(progress.summary.state, 'finished')
   })
 
@@ -248,7 +248,7 @@ describe('the state of a run', () => {
       checkRunTransition('training', 'finished')
     }, /a run cannot become finished: it is training/)
     const failed = new RunProgress()
-    failed.brokeOff('failed')
+    failed.endWithoutResult('failed')
     failed.observe(joined)
     assert.equal(failed.summary.state, 'failed')
   })

@@ -12,7 +12,7 @@ import type { LogModule } from '../../../src/shared/log/log-levels.js'
 import { LOG_LEVELS, LOG_MODULES, parseLogLevels } from '../../../src/shared/log/log-levels.js'
 import type { LogRecord } from '../../../src/shared/log/log.js'
 import { Log } from '../../../src/shared/log/log.js'
-import { forPeople } from '../../../src/shared/log/people-format.js'
+import { readableLine } from '../../../src/shared/log/readable-line.js'
 import type { LogLineMessage } from '../../../src/shared/protocol/messages.js'
 import { MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from '../../../src/shared/protocol/messages.js'
 import { LogRelay } from '../../../src/worker/log-relay.js'
@@ -64,11 +64,11 @@ describe('the levels of a log', () => {
 describe('a line of the log', () => {
   it('on the terminal is one line without control characters', () => {
     for (const level of LOG_LEVELS) {
-      const text = forPeople(record('worker', 0, HOSTILE, { level, worker: HOSTILE, fields: { reason: HOSTILE } }))
+      const text = readableLine(record('worker', 0, HOSTILE, { level, worker: HOSTILE, fields: { reason: HOSTILE } }))
       assert.doesNotMatch(text, CONTROLS)
     }
-    assert.equal(forPeople(record('worker', 0, 'it fails', { worker: 'box:1' })), '⚠ box:1: it fails')
-    assert.equal(forPeople(record('run', 0, 'step', { level: 'debug', fields: { n: 1 } })), '· run: step n=1')
+    assert.equal(readableLine(record('worker', 0, 'it fails', { worker: 'box:1' })), '⚠ box:1: it fails')
+    assert.equal(readableLine(record('run', 0, 'step', { level: 'debug', fields: { n: 1 } })), '· run: step n=1')
   })
 
   it('in the file is one JSON object with the exact message', async () => {
@@ -214,7 +214,7 @@ describe('a chain of faults', () => {
   it('ends when a step completes, and ignores records below warnings', () => {
     const chain = new FaultChain()
     chain.observe(died)
-    chain.overcome()
+    chain.clear()
     chain.observe(record('run', 2_000, 'evaluated', { level: 'info' }))
     assert.equal(chain.describe('The training diverged.'), 'The training diverged.')
   })

@@ -6,10 +6,10 @@ import { after, describe, test } from 'node:test'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
 import type { ConvoyError } from '../../../src/shared/errors.js'
 import { measuredCluster, readMeasuredRuns } from '../../../src/simulation/measured-cluster.js'
-import type { WhatIf } from '../../../src/simulation/predict-throughput.js'
+import type { ClusterScenario } from '../../../src/simulation/predict-throughput.js'
 import { predictThroughput } from '../../../src/simulation/predict-throughput.js'
 
-const WHAT_IF: WhatIf = {
+const SCENARIO: ClusterScenario = {
   ...{ workers: 1, cores: 64, shards: 16, shardSize: 32, shardMs: 50, jitter: 0, vectorBytes: 1_000_000 },
   ...{ bandwidth: 1e10, latencyMs: 0.1, resultMs: 1, betweenStepsMs: 1, failuresPerWorkerHour: 0, restartMs: 10_000 },
   ...{ steps: 40, seed: 1 },
@@ -59,7 +59,7 @@ describe('convoy simulate', () => {
   })
 
   test('predicts the time of the shards for one worker without losses', async () => {
-    const { stepMs, samplesPerSecond, efficiency, goodput, bottleneck } = await predictThroughput(WHAT_IF)
+    const { stepMs, samplesPerSecond, efficiency, goodput, bottleneck } = await predictThroughput(SCENARIO)
     assert.ok(stepMs > 16 * 50 && stepMs < 16 * 50 * 1.02, `${stepMs} ms`)
     assert.ok(Math.abs(samplesPerSecond - (16 * 32 * 1000) / stepMs) < 1e-9)
     assert.ok(efficiency > 0.98 && efficiency <= 1)
@@ -68,14 +68,14 @@ describe('convoy simulate', () => {
   })
 
   test('predicts half the time for two workers, with the efficiency per worker', async () => {
-    const { stepMs, efficiency } = await predictThroughput({ ...WHAT_IF, workers: 2 })
+    const { stepMs, efficiency } = await predictThroughput({ ...SCENARIO, workers: 2 })
     assert.ok(stepMs > 8 * 50 && stepMs < 8 * 50 * 1.05, `${stepMs} ms`)
     assert.ok(Math.abs(efficiency - (8 * 50) / stepMs) < 1e-9)
   })
 
   test('names the bottleneck of a cluster', async () => {
-    const bottleneck = async (change: Partial<WhatIf>): Promise<string> =>
-      (await predictThroughput({ ...WHAT_IF, workers: 8, ...change })).bottleneck
+    const bottleneck = async (change: Partial<ClusterScenario>): Promise<string> =>
+      (await predictThroughput({ ...SCENARIO, workers: 8, ...change })).bottleneck
     assert.equal(await bottleneck({ workers: 32 }), 'too few shards')
     assert.equal(await bottleneck({ bandwidth: 2e8 }), 'network')
     // Weights and gradients use opposite directions: 14.5 ms of about 125.
@@ -86,10 +86,10 @@ describe('convoy simulate', () => {
   })
 
   test('reduces goodput by failures, drawn from the seed', async () => {
-    const whatIf = { ...WHAT_IF, workers: 4, failuresPerWorkerHour: 200, steps: 300 }
-    const one = await predictThroughput(whatIf)
+    const scenario = { ...SCENARIO, workers: 4, failuresPerWorkerHour: 200, steps: 300 }
+    const one = await predictThroughput(scenario)
     assert.ok(one.goodput < 0.95, `${one.goodput}`)
-    assert.deepEqual(await predictThroughput(whatIf), one)
-    assert.notDeepEqual(await predictThroughput({ ...whatIf, seed: 2 }), one)
+    assert.deepEqual(await predictThroughput(scenario), one)
+    assert.notDeepEqual(await predictThroughput({ ...scenario, seed: 2 }), one)
   })
 })

@@ -19,7 +19,7 @@ import { buildNetwork, NETWORK_NAMES } from '../../../src/model/networks/network
 import { RECIPES } from '../../../src/model/config/recipes.js'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
 import { evaluateModel } from '../../../src/tensorflow/inference/evaluate-model.js'
-import { evenly, inspectModel } from '../../../src/tensorflow/inference/inspect-model.js'
+import { inspectModel, pickEvenly } from '../../../src/tensorflow/inference/inspect-model.js'
 import { predictImages } from '../../../src/tensorflow/inference/predict-images.js'
 
 const { tf } = loadTensorflow('cpu')
@@ -154,9 +154,9 @@ describe('an inspection of a model', () => {
   })
 
   it('takes items spread over a list, with the first and the last', () => {
-    assert.deepEqual(evenly([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 4), [0, 3, 6, 9])
-    assert.deepEqual(evenly([0, 1, 2], 4), [0, 1, 2])
-    assert.deepEqual(evenly([7, 8], 1), [7])
+    assert.deepEqual(pickEvenly([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 4), [0, 3, 6, 9])
+    assert.deepEqual(pickEvenly([0, 1, 2], 4), [0, 1, 2])
+    assert.deepEqual(pickEvenly([7, 8], 1), [7])
   })
 
   it('is the same when repeated', () => {

@@ -1,4 +1,4 @@
-import type { Membership, Snapshot, TimelineLine } from '../page-state.js'
+import type { Participation, Snapshot, TimelineLine } from '../page-state.js'
 import { byId, element } from './dom.js'
 import { clock, counted, duration } from './format.js'
 import { isOver } from './result-view.js'
@@ -51,7 +51,7 @@ interface Span {
 }
 
 function row(
-  { name, joinedSeconds, leftSeconds }: Membership,
+  { name, joinedSeconds, leftSeconds }: Participation,
   faults: readonly TimelineLine[],
   { start, end, isEnded }: Span,
   place: (seconds: number) => string,

@@ -1,4 +1,4 @@
-import type { Membership, PageWorker, Snapshot } from '../page-state.js'
+import type { Participation, PageWorker, Snapshot } from '../page-state.js'
 import type { Column } from './dom.js'
 import { byId, element, table } from './dom.js'
 import { NOT_RECORDED } from './facts.js'
@@ -15,11 +15,11 @@ export function showWorkerHistory(run: Snapshot): void {
   const start = header?.startedSeconds
   const end = status?.end ? Date.parse(status.end.at) / 1000 : (status?.timeSeconds ?? 0)
   const present = new Map(status?.workers.map((worker) => [worker.id, worker]))
-  const samples = ({ id, samples: gone }: Membership): number | undefined => gone ?? present.get(id)?.samples
+  const samples = ({ id, samples: gone }: Participation): number | undefined => gone ?? present.get(id)?.samples
   const total = (points.at(-1)?.step ?? 0) * (header?.config.batchSize ?? 0)
   const shardSize = header?.config.shardSize ?? 1
   const areCounted = members.some((member) => samples(member) !== undefined)
-  const columns: Column<Membership>[] = [
+  const columns: Column<Participation>[] = [
     { title: 'Worker', of: ({ name }) => name },
     {
       title: 'Hardware',
@@ -53,7 +53,7 @@ export function showWorkerHistory(run: Snapshot): void {
           {
             title: 'Share',
             hint: 'of all training images',
-            of: (member: Membership) => recorded(samples(member), (value) => share(value / total)),
+            of: (member: Participation) => recorded(samples(member), (value) => share(value / total)),
           },
         ]
       : []),

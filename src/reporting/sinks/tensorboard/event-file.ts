@@ -107,7 +107,7 @@ export class EventFile {
     this.#tags.add(value.tag)
     const { description, ...rest } = value
     const shown = classOf(value)
-    // TensorBoard knows of a histogram by itself what shows it, and is confused by metadata that do not say.
+    // TensorBoard finds the plugin for a histogram itself. Metadata without a plugin would confuse it.
     return shown === undefined ? rest : { ...rest, metadata: { summaryDescription: description, ...shown } }
   }
 
@@ -116,7 +116,7 @@ export class EventFile {
   }
 }
 
-/** What the first value of a tag says of all. */
+/** The plugin and class of a tag, which its first value states for all. */
 function classOf(value: SummaryValue): { readonly pluginData: PluginData; readonly dataClass: number } | undefined {
   if ('simpleValue' in value) return { pluginData: { pluginName: 'scalars' }, dataClass: SCALAR }
   if ('image' in value) return { pluginData: { pluginName: 'images' }, dataClass: BLOBS }

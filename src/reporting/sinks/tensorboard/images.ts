@@ -10,7 +10,7 @@ export interface Png {
   readonly bytes: Buffer
 }
 
-/** Smaller pictures are enlarged until their longer side has about so many pixels. */
+/** Smaller pictures are enlarged until their longer side has about this many pixels. */
 const SIDE_PIXELS = 320
 const BLACK = 0
 const WHITE = 255

@@ -26,7 +26,7 @@ export function settingsText(
   return table(['setting', 'value'], rows)
 }
 
-/** A table in Markdown. What people named is shown as it is, whatever it means in Markdown. */
+/** A table in Markdown. Names are escaped, so that no part of a name is read as Markdown. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number | boolean)[])[]): string {
   const lines = [head, head.map(() => '---'), ...rows.map((row) => row.map((cell) => escaped(`${cell}`)))]
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')

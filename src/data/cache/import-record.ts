@@ -9,7 +9,7 @@ import { MAX_CONFIG_BYTES, readRegularFile } from '../../shared/read-file.js'
 import { datasetsDirectory } from './packed-cache.js'
 
 /** The state of a path at its last import, in `<cache>/datasets/sources/`. */
-const memorySchema = z.object({
+const recordSchema = z.object({
   /** Changes with the files. */
   state: z.string(),
   fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
@@ -18,44 +18,44 @@ const memorySchema = z.object({
   classLevel: z.int().min(1).optional(),
   skipBroken: z.literal(true).optional(),
 })
-export type SourceMemory = Readonly<z.infer<typeof memorySchema>>
+export type ImportRecord = Readonly<z.infer<typeof recordSchema>>
 
-function memoryDirectory(): string {
+function recordsDirectory(): string {
   return path.join(datasetsDirectory(), 'sources')
 }
 
-function memoryFile(source: string): string {
+function recordFile(source: string): string {
   const key = createHash('sha256').update(path.resolve(source)).digest('hex').slice(0, 32)
-  return path.join(memoryDirectory(), `${key}.json`)
+  return path.join(recordsDirectory(), `${key}.json`)
 }
 
 /** Stores nothing in a read-only cache, such as another user's: the path is then read again the next time. */
-export async function rememberSource(source: string, memory: SourceMemory): Promise<void> {
+export async function writeImportRecord(source: string, record: ImportRecord): Promise<void> {
   try {
-    await makeDirectory(memoryDirectory())
-    await writeFileAtomic(memoryFile(source), `${JSON.stringify(memory)}\n`)
+    await makeDirectory(recordsDirectory())
+    await writeFileAtomic(recordFile(source), `${JSON.stringify(record)}\n`)
   } catch (error) {
     if (!['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code!)) throw error
   }
 }
 
 /** Anything unreadable counts as never imported: the path is read again. @throws what {@link throwShortage} throws */
-export function recallSource(source: string): SourceMemory | undefined {
-  return readMemory(memoryFile(source))
+export function readImportRecord(source: string): ImportRecord | undefined {
+  return readRecord(recordFile(source))
 }
 
 /** Forgets every path that this data set was imported from. */
-export async function forgetSources(fingerprint: string): Promise<void> {
-  const names = await readdir(memoryDirectory()).catch(() => [])
+export async function deleteImportRecords(fingerprint: string): Promise<void> {
+  const names = await readdir(recordsDirectory()).catch(() => [])
   for (const name of names) {
-    const file = path.join(memoryDirectory(), name)
-    if (readMemory(file)?.fingerprint === fingerprint) await rm(file, { force: true })
+    const file = path.join(recordsDirectory(), name)
+    if (readRecord(file)?.fingerprint === fingerprint) await rm(file, { force: true })
   }
 }
 
-function readMemory(file: string): SourceMemory | undefined {
+function readRecord(file: string): ImportRecord | undefined {
   try {
-    return memorySchema.parse(JSON.parse(readRegularFile(file, MAX_CONFIG_BYTES).toString()))
+    return recordSchema.parse(JSON.parse(readRegularFile(file, MAX_CONFIG_BYTES).toString()))
   } catch (error) {
     throwShortage((error as Error).cause)
     return undefined

@@ -2,19 +2,19 @@ import * as grpc from '@grpc/grpc-js'
 
 /**
  * Observes the end of a call. For interceptors of a server.
- * @param over called once, when the call has its status or its peer has disconnected. `details` is the failure message for the peer;
+ * @param onEnd called once, when the call has its status or its peer has disconnected. `details` is the failure message for the peer;
  *   `isRequestWhole` is whether the whole request had arrived
  */
-export function onCallOver(
+export function onCallEnd(
   call: grpc.ServerInterceptingCallInterface,
-  over: (code: grpc.status, details: string, isRequestWhole: boolean) => void,
+  onEnd: (code: grpc.status, details: string, isRequestWhole: boolean) => void,
 ): grpc.ServerInterceptingCall {
-  let isOver = false
+  let hasEnded = false
   let isRequestWhole = false
   const once = (code: grpc.status, details: string): void => {
-    if (isOver) return
-    isOver = true
-    over(code, details, isRequestWhole)
+    if (hasEnded) return
+    hasEnded = true
+    onEnd(code, details, isRequestWhole)
   }
   const listener = new grpc.ServerListenerBuilder()
     .withOnReceiveHalfClose((next) => {
