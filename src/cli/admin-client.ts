@@ -5,7 +5,7 @@ import { findRunningRun } from '../coordinator/run-announcement.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
 import { describeUnreachable } from '../shared/own-shortage.js'
-import { parsePeerAddress } from '../shared/protocol/listen.js'
+import { parsePeerAddress } from '../shared/protocol/addresses.js'
 import { Admin, CHANNEL_OPTIONS } from '../shared/protocol/services.js'
 
 export interface AdminTarget {

@@ -1,4 +1,4 @@
-import { isLoopback, parseAddress } from '../shared/protocol/listen.js'
+import { isLoopback, parseAddress } from '../shared/protocol/addresses.js'
 import { ConvoyError } from '../shared/errors.js'
 
 /** As the flags of these names give them. */

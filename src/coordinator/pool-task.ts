@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { SplitName } from '../data/dataset.js'
 import { ConvoyError } from '../shared/errors.js'
-import { bytesOf } from '../shared/protocol/chunks.js'
+import { bytesOf } from '../shared/bytes-of.js'
 import type { Work } from '../shared/protocol/messages.js'
 import type { Rejection } from '../shared/rejection.js'
 import { isBadValue } from '../shared/rejection.js'

@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import { bytesOf } from '../shared/protocol/chunks.js'
+import { bytesOf } from '../shared/bytes-of.js'
 import type { SharedFiles } from '../shared/shared-files.js'
 import { weightsFile } from '../shared/shared-files.js'
 

@@ -1,4 +1,3 @@
-import { runWorker } from '../worker/run-worker.js'
 import type { Launcher } from './launcher.js'
 import { MAX_START_MS } from './local-workers.js'
 
@@ -13,7 +12,8 @@ export const standalone = {
     const startedMs = performance.now()
     let isThere = true
     const worker = { address, patienceMs: PATIENCE_MS, device, sharedMemory: true, log, leaveSignal: leave.signal }
-    const ended = runWorker(worker).catch((error: unknown) => {
+    const work = async (): Promise<string> => (await import('../worker/run-worker.js')).runWorker(worker)
+    const ended = work().catch((error: unknown) => {
       isThere = false
       if (!leave.signal.aborted) onNoneLeft(`the worker of this process ended: ${(error as Error).message}`)
     })

@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import { isIP } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { descriptorLimit } from '../shared/descriptor-limit.js'
-import { bind, isLoopback, parseAddress } from '../shared/protocol/listen.js'
+import { isLoopback, parseAddress } from '../shared/protocol/addresses.js'
+import { bind } from '../shared/protocol/listen.js'
 
 /** Answers requests for the page. @returns false for paths that do not belong to the page */
 export type PageHandler = (pathname: string, request: IncomingMessage, response: ServerResponse) => boolean

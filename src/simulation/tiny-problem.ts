@@ -5,7 +5,7 @@ import type { ParameterLayout } from '../model/parameter-layout.js'
 import { evaluationLength, gradientLength } from '../model/parameter-layout.js'
 import { runConfigSchema } from '../model/config/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
-import { bytesOf } from '../shared/protocol/chunks.js'
+import { bytesOf } from '../shared/bytes-of.js'
 import { philox } from '../shared/philox.js'
 
 const CLASSES = 2

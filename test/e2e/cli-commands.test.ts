@@ -20,7 +20,17 @@ after(() => {
 })
 
 function convoy(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args], { encoding: 'utf8' })
+  return convoyWith({}, ...args)
+}
+
+function convoyWith(
+  environment: NodeJS.ProcessEnv,
+  ...args: string[]
+): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [path.join(packageRoot, 'bin', 'convoy.mjs'), ...args], {
+    env: { ...process.env, ...environment },
+    encoding: 'utf8',
+  })
 }
 
 describe('convoy', () => {
@@ -141,13 +151,14 @@ describe('convoy', () => {
 
 describe('a run from beginning to end', () => {
   const tiny = tinyDataset()
-  const endless = ['train', '--data', tiny.directory, '--workers', '1', '--json', '--epochs', '1000']
+  const endless = ['train', '--data', tiny.directory, '--standalone', '--json', '--epochs', '1000']
   after(() => {
     tiny.remove()
   })
 
   it('is evaluated and saved when it is stopped; eval and predict use it', async () => {
-    const launch = new Launch(['train', '--workers', '2', '--json', '--epochs', '50'], {}, true)
+    const two = ['train', '--data', tiny.directory, '--workers', '2', '--json', '--epochs', '1000']
+    const launch = new Launch(two, tiny.environment, true)
     after(() => {
       launch.remove()
     })
@@ -173,7 +184,7 @@ describe('a run from beginning to end', () => {
       'worker-1.log',
     ])
 
-    const evaluated = JSON.parse(convoy('eval', runDirectory, '--json').stdout) as Json
+    const evaluated = JSON.parse(convoyWith(tiny.environment, 'eval', runDirectory, '--json').stdout) as Json
     for (const number of ['accuracy', 'loss', 'confusion']) assert.deepEqual(evaluated[number], test[number])
 
     const images = path.join(scratch, 'images')

@@ -31,7 +31,7 @@ after(() => {
 })
 
 const ANY = ['--listen', '--admin-listen', '--metrics-listen'].flatMap((flag) => [flag, '127.0.0.1:0'])
-const RUN = ['--recipe', 'quick', '--seed', '7', '--data', tiny.directory, '--workers', '1', ...ANY]
+const RUN = ['--recipe', 'quick', '--seed', '7', '--data', tiny.directory, '--standalone', ...ANY]
 const SHORT = ['train', ...RUN, '--epochs', '2']
 const ENDLESS = ['train', ...RUN, '--epochs', '1000']
 

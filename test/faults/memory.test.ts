@@ -21,8 +21,8 @@ if (noGroup) process.stderr.write(`✖ Skipped, limits of the kernel on memory: 
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-memory-'))
 const tiny = tinyDataset()
 const RUN = [
-  ...['--recipe', 'quick', '--seed', '7', '--data', tiny.directory, '--epochs', '100', '--max-steps', '80'],
-  ...['--batch-size', '32', '--shard-size', '4', '--json'],
+  ...['--recipe', 'quick', '--seed', '7', '--data', tiny.directory, '--epochs', '100', '--max-steps', '48'],
+  ...['--batch-size', '32', '--shard-size', '8', '--json'],
 ]
 after(() => {
   killLaunches()
@@ -38,7 +38,7 @@ async function middleOfRun(node?: string): Promise<Launch> {
 }
 
 describe('a killed worker', () => {
-  const undisturbed = new Launch(['train', ...RUN, '--workers', '1'], tiny.environment).result()
+  const undisturbed = new Launch(['train', ...RUN, '--standalone'], tiny.environment).result()
 
   it(
     'fault 51: by the kernel for lack of memory: the run continues, and logs the limit',

@@ -18,6 +18,7 @@ import {
   watchedPage,
   zoomChart,
 } from '../support/browser.js'
+import { closeSlowLinks, slowLink } from '../support/slow-link.js'
 import { tinyDataset } from '../support/tiny-dataset.js'
 import { until } from '../support/until.js'
 import { killLaunches, Launch } from '../support/launch.js'
@@ -30,6 +31,7 @@ const tiny = tinyDataset()
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-page-'))
 after(() => {
   killLaunches()
+  closeSlowLinks()
   tiny.remove()
   rmSync(scratch, { recursive: true, force: true })
 })
@@ -50,9 +52,8 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     const first = start(11, ANY, ANY)
     const announced = await first.announcement()
     const [listen, metrics] = [announced.address, new URL(announced.metrics).host]
-    const [ada] = ['ada', 'bob'].map(
-      (name) => new Launch(['worker', '--join', listen, '--name', name], tiny.environment),
-    )
+    const join = await slowLink(listen)
+    const [ada] = ['ada', 'bob'].map((name) => new Launch(['worker', '--join', join, '--name', name], tiny.environment))
     const { page, problems, requests } = await watchedPage(browser)
     await page.goto(`http://${metrics}/`)
 

@@ -6,6 +6,7 @@ import { after, describe, it } from 'node:test'
 import { DASHBOARDS } from '../../generators/dashboards.js'
 import { ALERTS } from '../../generators/alerts.js'
 import { packageRoot } from '../../src/shared/package-root.js'
+import { closeSlowLinks, slowLink } from '../support/slow-link.js'
 import { tinyDataset } from '../support/tiny-dataset.js'
 import { until } from '../support/until.js'
 import { freePort } from '../support/free-port.js'
@@ -14,6 +15,7 @@ import { killLaunches, Launch } from '../support/launch.js'
 const tiny = tinyDataset()
 after(() => {
   killLaunches()
+  closeSlowLinks()
   tiny.remove()
 })
 
@@ -37,9 +39,10 @@ describe('Prometheus with a live run', { skip: !hasPrometheus() && 'prometheus i
     const run = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '100000']
     const coordinator = new Launch(['coordinator', ...run, ...local], tiny.environment)
     const { address, metrics } = await coordinator.announcement()
+    const join = await slowLink(address)
     for (const name of ['first', 'second'])
-      new Launch(['worker', '--join', address, '--name', name, '--no-shared-memory'], tiny.environment)
-    new Launch(['worker', '--join', address, '--name', 'third'], tiny.environment)
+      new Launch(['worker', '--join', join, '--name', name, '--no-shared-memory'], tiny.environment)
+    new Launch(['worker', '--join', join, '--name', 'third'], tiny.environment)
 
     const port = await freePort()
     const prometheus = spawn(NATIVE, [`${new URL(metrics).host},[::1]:9`, `${port}`], {

@@ -6,6 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { packageRoot } from '../../src/shared/package-root.js'
+import { closeSlowLinks, slowLink } from '../support/slow-link.js'
 import { tinyDataset } from '../support/tiny-dataset.js'
 import { until } from '../support/until.js'
 import { freePort } from '../support/free-port.js'
@@ -72,7 +73,7 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
     const settings = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '100000', '--name', name]
     const coordinator = new Launch(['coordinator', ...settings, ...local], tiny.environment)
     const { address, runDirectory } = await coordinator.announcement()
-    return { name: path.basename(runDirectory), host, address, coordinator, workers: [] }
+    return { name: path.basename(runDirectory), host, address: await slowLink(address), coordinator, workers: [] }
   }
 
   before(async () => {
@@ -109,6 +110,7 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
   after(() => {
     prometheus.kill('SIGKILL')
     killLaunches()
+    closeSlowLinks()
     tiny.remove()
     rmSync(scratch, { recursive: true, force: true, maxRetries: 5 })
   })

@@ -51,7 +51,7 @@ describe(
 
     before(async () => {
       const run = async (...settings: string[]): Promise<string> => {
-        const data = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '2', '--workers', '1', '--json']
+        const data = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '2', '--standalone', '--json']
         const launch = new Launch(['train', ...data, ...settings], tiny.environment, true)
         // An open page triggers the inspection with mistakes at the end.
         const viewer = await fetch(new URL('/events', (await launch.announcement()).metrics))

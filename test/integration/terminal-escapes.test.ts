@@ -49,7 +49,7 @@ before(async () => {
   assert.equal(imported.ended, 0, imported.stderr)
   assertSafe(imported.stdout + imported.stderr)
   trained = await convoy(
-    ...['train', '--recipe', 'quick', '--data', 'hostile', '--workers', '1', '--batch-size', '16'],
+    ...['train', '--recipe', 'quick', '--data', 'hostile', '--standalone', '--batch-size', '16'],
     ...['--shard-size', '16', '--max-steps', '4'],
   )
   const [name] = readdirSync(trained.runsDirectory)

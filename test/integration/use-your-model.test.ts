@@ -79,7 +79,7 @@ before(async () => {
     for (const index of ofClass.slice(-2)) await write(path.join(samples, `${index}.png`), index)
   }
   const launch = new Launch(
-    ['train', '--recipe', 'quick', '--data', images, '--workers', '1', '--name', 'unicode', '--json'].concat(
+    ['train', '--recipe', 'quick', '--data', images, '--standalone', '--name', 'unicode', '--json'].concat(
       ...['--batch-size=32', '--shard-size=32', '--max-steps=12', '--precision=float32', '--seed=3'],
     ),
     tiny.environment,

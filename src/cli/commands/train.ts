@@ -3,7 +3,6 @@ import { DEFAULT_LAUNCHER, describeLaunchers, LAUNCHER_NAMES, launcherOf } from 
 import { deviceOption } from '../flags/device-option.js'
 import type { RunConfigFlags } from '../flags/run-config-flags.js'
 import { addRunFlags, readRunFlags } from '../flags/run-flags.js'
-import { runTraining } from '../run-training.js'
 
 const ANY_PORT = '127.0.0.1:0'
 
@@ -22,6 +21,8 @@ export function trainCommand(): Command {
       const { config, options, name, recipe } = await readRunFlags(flags, command)
       const { standalone, workers: count, device, logLevel } = options
       const launcher = standalone ? 'standalone' : (options.launcher ?? DEFAULT_LAUNCHER)
+      // Loaded here: a wrong flag is reported in half the time.
+      const { runTraining } = await import('../run-training.js')
       await runTraining(config, options, { name, recipe }, (place) =>
         launcherOf(launcher).launch({ ...place, count, device, logLevel }),
       )

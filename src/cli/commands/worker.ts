@@ -5,11 +5,9 @@ import { parseLogLevels } from '../../shared/log/log-levels.js'
 import type { LogSink } from '../../shared/log/log.js'
 import { Log } from '../../shared/log/log.js'
 import { readableLine } from '../../shared/log/readable-line.js'
-import { parseAddress, parsePeerAddress } from '../../shared/protocol/listen.js'
+import { parseAddress, parsePeerAddress } from '../../shared/protocol/addresses.js'
 import { standardError } from '../../shared/terminal.js'
 import { nameFault } from '../../shared/worker-name.js'
-import { LogRelay } from '../../worker/log-relay.js'
-import { runWorker } from '../../worker/run-worker.js'
 import { deviceOption } from '../flags/device-option.js'
 import { flagProblems, problemsOf, reportsFlagProblems, throwProblems } from '../flags/flag-problems.js'
 import { seconds } from '../flags/flag-values.js'
@@ -55,6 +53,9 @@ export function workerCommand(): Command {
         ...(join === undefined ? [] : await problemsOf(() => parsePeerAddress(join, '--join'))),
         ...(metricsListen === undefined ? [] : await problemsOf(() => parseAddress(metricsListen, '--metrics-listen'))),
       ])
+      // Loaded here: a wrong flag is reported in half the time.
+      const { LogRelay } = await import('../../worker/log-relay.js')
+      const { runWorker } = await import('../../worker/run-worker.js')
       const leave = new AbortController()
       const relay = new LogRelay(Date.now)
       const writeLine: LogSink = (record) => standardError.printLine(readableLine(record))

@@ -1,12 +1,8 @@
 import { crc32 } from 'node:zlib'
+import { bytesOf } from '../bytes-of.js'
 import { ConvoyError } from '../errors.js'
 import type { Chunk } from './messages.js'
 import { CHUNK_BYTES } from './services.js'
-
-/** The bytes of a float32 vector; no copy. All platforms that TensorFlow supports are little-endian, as the wire is. */
-export function bytesOf(vector: Float32Array): Buffer {
-  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength)
-}
 
 /**
  * Cuts bytes into chunks in order; no copy. An empty vector is one empty chunk.

@@ -3,6 +3,7 @@ import type { AddressInfo, Server } from 'node:net'
 import { createServer } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
 import { ConvoyError } from '../errors.js'
+import { parseAddress } from './addresses.js'
 import { shortageIn } from '../own-shortage.js'
 import { afterPreface } from './http2-preface.js'
 import type { OpenConnections } from './open-connections.js'
@@ -13,31 +14,6 @@ export interface Listener {
   readonly address: string
   /** Stops listening and destroys every connection at once, without waiting for its peer. */
   close(): void
-}
-
-/** `host:port`, IPv6 hosts in brackets. @throws ConvoyError('usage') */
-export function parseAddress(address: string, flag: string): { host: string; port: number } {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^:\s]+):(\d{1,5})$/.exec(address)
-  const port = Number(match?.[2])
-  if (match === null || port > 65_535) {
-    throw new ConvoyError('usage', `${flag}: "${address}" is not host:port, such as 127.0.0.1:7700.`)
-  }
-  return { host: match[1]!, port }
-}
-
-/** As {@link parseAddress}, for a server to connect to. @throws ConvoyError('usage') for port 0 too, which only means "any free port" to a server */
-export function parsePeerAddress(address: string, flag: string): { host: string; port: number } {
-  const parsed = parseAddress(address, flag)
-  if (parsed.port > 0) return parsed
-  throw new ConvoyError(
-    'usage',
-    `${flag} ${address}: nothing listens on port 0; give the port that the coordinator logs at its start.`,
-  )
-}
-
-/** True for addresses that only this machine can reach. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 /**

@@ -8,7 +8,7 @@ import { stepsViolation } from './step-ledger.js'
 import { tinyDataset } from '../../support/tiny-dataset.js'
 
 /** Enough steps that a fault after {@link MIDDLE_STEPS} is in the middle of the run on any machine. */
-const STEPS = 60
+const STEPS = 48
 const MIDDLE_STEPS = 8
 
 /** Limit for the detection of a closed connection. */
@@ -21,7 +21,7 @@ export class FaultOracle {
   readonly #data = tinyDataset()
   readonly #run = [
     ...['--recipe', 'quick', '--seed', '7', '--data', this.#data.directory, '--epochs', '100'],
-    ...['--max-steps', `${STEPS}`, '--batch-size', '32', '--shard-size', '4'],
+    ...['--max-steps', `${STEPS}`, '--batch-size', '32', '--shard-size', '8'],
   ]
   #expected: Promise<Json> | undefined
 
@@ -57,7 +57,7 @@ export class FaultOracle {
 
   /** Waits for the end of the run and checks it. */
   async check(fleet: Fleet): Promise<void> {
-    this.#expected ??= new Launch(['train', ...this.#run, '--workers', '1', '--json'], this.#data.environment).result()
+    this.#expected ??= new Launch(['train', ...this.#run, '--standalone', '--json'], this.#data.environment).result()
     const [result, expected] = await Promise.all([fleet.coordinator.result(), this.#expected])
     assert.match(String(expected['weightsSha256']), /^[0-9a-f]{64}$/)
     assert.equal(result['weightsSha256'], expected['weightsSha256'])

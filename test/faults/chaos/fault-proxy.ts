@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import net from 'node:net'
-import { parseAddress } from '../../../src/shared/protocol/listen.js'
+import { parseAddress } from '../../../src/shared/protocol/addresses.js'
 import { SeededDraws } from '../../../src/simulation/seeded-draws.js'
 import type { LaneFaults } from './fault-lane.js'
 import { breakOff, FaultLane, NO_FAULTS } from './fault-lane.js'
@@ -12,7 +12,7 @@ export const BOTH: readonly Direction[] = ['up', 'down']
 interface Connection {
   readonly client: net.Socket
   readonly server: net.Socket
-  readonly sliceThreads: Readonly<Record<Direction, FaultLane>>
+  readonly lanes: Readonly<Record<Direction, FaultLane>>
 }
 
 /**
@@ -53,7 +53,7 @@ export class FaultProxy {
 
   /** Bytes of all connections that wait in this direction. */
   heldBytes(direction: Direction): number {
-    return [...this.#connections].reduce((sum, { sliceThreads }) => sum + sliceThreads[direction].heldBytes, 0)
+    return [...this.#connections].reduce((sum, { lanes }) => sum + lanes[direction].heldBytes, 0)
   }
 
   /** Number of reads that will still be damaged. */
@@ -83,9 +83,9 @@ export class FaultProxy {
 
   /** Half-open: the coordinator sees every connection closed, the worker does not. */
   closeServerSides(): void {
-    for (const { server, sliceThreads } of this.#connections) {
-      sliceThreads.up.mute()
-      sliceThreads.down.mute()
+    for (const { server, lanes } of this.#connections) {
+      lanes.up.mute()
+      lanes.down.mute()
       breakOff(server)
     }
   }
@@ -114,11 +114,11 @@ export class FaultProxy {
     }
     const { host, port } = parseAddress(this.#target, 'target')
     const server = net.connect({ host, port, allowHalfOpen: true, noDelay: true })
-    const sliceThreads = {
+    const lanes = {
       up: new FaultLane(client, server, this.#faults.up, this.#draws),
       down: new FaultLane(server, client, this.#faults.down, this.#draws),
     }
-    const connection = { client, server, sliceThreads }
+    const connection = { client, server, lanes }
     this.#connections.add(connection)
     const forget = (): void => {
       if (client.destroyed && server.destroyed) this.#connections.delete(connection)
@@ -127,14 +127,14 @@ export class FaultProxy {
     server.on('close', forget)
   }
 
-  #goOn({ client, server, sliceThreads }: Connection): void {
+  #goOn({ client, server, lanes }: Connection): void {
     for (const direction of BOTH) {
-      if (sliceThreads[direction].hasHole && this.#faults[direction].blackhole === 'none') {
+      if (lanes[direction].hasHole && this.#faults[direction].blackhole === 'none') {
         breakOff(client)
         breakOff(server)
         return
       }
-      sliceThreads[direction].wake()
+      lanes[direction].wake()
     }
   }
 }

@@ -4,7 +4,8 @@ import * as grpc from '@grpc/grpc-js'
 import type { DeviceDescription } from '../../../src/tensorflow/engine/engine.js'
 import { gradientLength } from '../../../src/model/parameter-layout.js'
 import type { RunDescription } from '../../../src/model/run-description.js'
-import { bytesOf, chunksOf } from '../../../src/shared/protocol/chunks.js'
+import { bytesOf } from '../../../src/shared/bytes-of.js'
+import { chunksOf } from '../../../src/shared/protocol/chunks.js'
 import type {
   Chunk,
   FromCoordinator,

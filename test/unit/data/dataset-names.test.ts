@@ -159,7 +159,7 @@ describe('resolving the path or name of a data set', () => {
         process.execPath,
         [
           path.join(packageRoot, 'bin', 'convoy.mjs'),
-          ...['train', '--recipe', 'quick', '--data', 'photos', '--max-steps', '1', '--workers', '1', '--json'],
+          ...['train', '--recipe', 'quick', '--data', 'photos', '--max-steps', '1', '--standalone', '--json'],
           ...['--batch-size', '8', '--shard-size', '8', '--runs-dir', path.join(place.root, 'runs')],
         ],
         { cwd: path.join(place.root, at), env: { ...process.env, ...tiny.environment }, encoding: 'utf8' },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bytesOf, chunksOf, sharedChunk, VectorAssembly, verifyChunk } from '../../../src/shared/protocol/chunks.js'
+import { bytesOf } from '../../../src/shared/bytes-of.js'
+import { chunksOf, sharedChunk, VectorAssembly, verifyChunk } from '../../../src/shared/protocol/chunks.js'
 import { repliesLike } from '../../../src/shared/protocol/checksum.js'
 import type { Chunk } from '../../../src/shared/protocol/messages.js'
 import { Admin, Control, Data } from '../../../src/shared/protocol/services.js'

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { bytesOf } from '../../../src/shared/protocol/chunks.js'
+import { bytesOf } from '../../../src/shared/bytes-of.js'
 import { SharedFiles } from '../../../src/shared/shared-files.js'
 
 const created = SharedFiles.create()

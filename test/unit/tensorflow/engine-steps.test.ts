@@ -16,7 +16,7 @@ import { describeModel } from '../../../src/model/describe-model.js'
 import { initialWeights } from '../../../src/model/initial-weights.js'
 import { buildNetwork, NETWORK_NAMES } from '../../../src/model/networks/networks.js'
 import type { NetworkName } from '../../../src/model/networks/networks.js'
-import { bytesOf } from '../../../src/shared/protocol/chunks.js'
+import { bytesOf } from '../../../src/shared/bytes-of.js'
 
 const loaded = loadTensorflow()
 const { tf } = loaded

@@ -12,7 +12,7 @@ import type { ParameterLayout } from '../../../src/model/parameter-layout.js'
 import { gradientLength } from '../../../src/model/parameter-layout.js'
 import type { RunConfig } from '../../../src/model/config/run-config.js'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
-import { bytesOf } from '../../../src/shared/protocol/chunks.js'
+import { bytesOf } from '../../../src/shared/bytes-of.js'
 import { ReductionTree } from '../../../src/shared/reduction-tree.js'
 import type { ConvoyError } from '../../../src/shared/errors.js'
 
