@@ -41,6 +41,7 @@ const JUST_NOW = '_x10'
 
 const STATE = fullName('run_state')
 const STARTED = 'convoy_process_start_time_seconds'
+const CHECKPOINT = fullName('checkpoint_timestamp_seconds')
 const SERVED = 'job="convoy", component="coordinator"'
 
 /** What deploy/monitoring/prometheus/alerts.yml and docs/reference/alerts.md are generated from. */
@@ -61,7 +62,7 @@ export const ALERTS: readonly Alert[] = [
       'run stopped by `convoy stop` or a signal waits up to 6 s; then there is no alert. The alert ends after a day.',
     remedy: [
       '`convoy.log` in the run directory ends with the reason, the step and the remedy, unless the process was killed.',
-      'If it was killed: `dmesg` shows whether it was for lack of memory. Start the coordinator again.',
+      'If it was killed: `dmesg` shows whether it was for lack of memory. Go on with it: the same command with `--resume <run directory>`.',
       'If it is running: check that Prometheus can reach its `--metrics-listen` address.',
       'If it was stopped on purpose, and Prometheus scrapes less often than every 5 s: remove it from the targets of Prometheus, or silence the alert.',
     ],
@@ -179,6 +180,50 @@ export const ALERTS: readonly Alert[] = [
     meaning: 'The disk is full, read-only or gone. If the run ended now, its work would be lost.',
     remedy: ['Free disk space for the run directory; `convoy.log` has the exact error.'],
     ...counter('model_save_failures'),
+  },
+  {
+    name: 'ConvoyCheckpointNotWritten',
+    severity: 'critical',
+    expr: `increase(${fullName('checkpoint_failures')}[10m]) > 0`,
+    holds: '0m',
+    summary: 'Run {{ $labels.run }} at {{ $labels.instance }} could not write a checkpoint.',
+    meaning:
+      'The disk is full, read-only or gone. The run goes on and tries again every ten seconds; earlier checkpoints stay. If the coordinator ' +
+      'died now, the steps after them that are not in the step journal would be lost.',
+    remedy: ['Free disk space for the run directory; `convoy.log` has the exact error.'],
+    ...counter('checkpoint_failures'),
+  },
+  {
+    name: 'ConvoyCheckpointOld',
+    severity: 'critical',
+    // A coordinator that goes on with a run finds an old checkpoint: then its own start counts.
+    expr:
+      `time() - (${CHECKPOINT} > ${STARTED} or ${STARTED}) > 3 * ${fullName('checkpoint_interval_seconds')} ` +
+      `and on (run, instance, job) max without (state) (${STATE}{state=~"training|evaluating"}) == 1`,
+    holds: '5m',
+    summary:
+      'The newest checkpoint of run {{ $labels.run }} at {{ $labels.instance }} is older than three of its intervals.',
+    meaning:
+      'The run trains and makes no checkpoint: the disk hangs, or each attempt fails. If the coordinator died now, the steps after the newest ' +
+      'checkpoint that are not in the step journal would be lost. There is no alert when `--checkpoint-every` is not a time.',
+    remedy: [
+      '`convoy.log` has a line for each attempt that failed.',
+      'If it has none, the disk hangs: check `dmesg` and the mount of the run directory.',
+      'If writing takes longer than the interval (overview dashboard): use a longer `--checkpoint-every`.',
+    ],
+    ...checkpointOld(),
+  },
+  {
+    name: 'ConvoyJournalNotWritten',
+    severity: 'warning',
+    expr: `increase(${fullName('journal_failures')}[10m]) > 0`,
+    holds: '0m',
+    summary: 'Run {{ $labels.run }} at {{ $labels.instance }} could not write its step journal.',
+    meaning:
+      'The disk is full, read-only or gone. The run goes on without a journal until its next checkpoint. If the coordinator died before that, ' +
+      'steps after the newest checkpoint would be computed again.',
+    remedy: ['Free disk space for the run directory; `convoy.log` has the exact error.'],
+    ...counter('journal_failures'),
   },
   {
     name: 'ConvoyQuarantine',
@@ -325,6 +370,38 @@ function workersLeave(): Tested {
     raisedBy: [of(COORDINATOR, 'left', 0.3), of(COORDINATOR, 'lost', 0.3)],
     labels: COORDINATOR,
     notBy: [of(HEALTHY, 'left', 0.2), of(HEALTHY, 'lost', 0.3), of(NEARLY, 'left', 0), of(NEARLY, 'lost', 0.5)],
+  }
+}
+
+/** Checkpoints are due every minute. promtool looks at second 600; at second 240 each may have been too old for its 5 minutes. */
+function checkpointOld(): Tested {
+  const of = (
+    run: Record<string, string>,
+    startSeconds: number,
+    checkpoint: string,
+    training = '1x20',
+  ): SeriesOfTest[] => [
+    { series: `${fullName('checkpoint_interval_seconds')}${braces(run)}`, values: '60x20' },
+    { series: started(run), values: `${startSeconds}x20` },
+    { series: `${CHECKPOINT}${braces(run)}`, values: checkpoint },
+    { series: `${STATE}${braces({ ...run, state: 'training' })}`, values: training },
+    { series: `${STATE}${braces({ ...run, state: 'evaluating' })}`, values: '0x20' },
+  ]
+  const at = (instance: string): Record<string, string> => ({ ...HEALTHY, instance })
+  return {
+    raisedBy: of(COORDINATOR, 0, '30x20'),
+    labels: COORDINATOR,
+    notBy: [
+      // A checkpoint every minute; one that came late; a run that waits; one that went on a moment ago, with an old checkpoint.
+      ...of(HEALTHY, 0, '0+60x20'),
+      ...of(NEARLY, 0, '0x8 500x20'),
+      ...of(at('waits'), 0, '30x20', '0x20'),
+      ...of(at('resumed'), 300, '30x20'),
+      // Checkpoints are not made by the clock.
+      { series: started(at('by steps')), values: '0x20' },
+      { series: `${CHECKPOINT}${braces(at('by steps'))}`, values: '30x20' },
+      { series: `${STATE}${braces({ ...at('by steps'), state: 'training' })}`, values: '1x20' },
+    ],
   }
 }
 

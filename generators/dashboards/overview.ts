@@ -3,6 +3,8 @@ import { currentState, lines, number, stateTimeline } from '../panels.js'
 import { rate, value } from '../queries.js'
 import { RUN_STATE } from '../states.js'
 
+const CHECKPOINT_AGE = `time() - ${value('checkpoint_timestamp_seconds')}`
+
 export const OVERVIEW: Dashboard = {
   id: 'convoy-overview',
   title: 'Convoy: overview',
@@ -131,6 +133,85 @@ export const OVERVIEW: Dashboard = {
         lines(
           { title: 'Evaluation', description: 'Duration of the last evaluation.', unit: 's' },
           { expr: value('evaluation_duration_seconds'), legend: '{{split}}' },
+        ),
+      ],
+    },
+    {
+      title: 'Checkpoints and step journal',
+      panels: [
+        number(
+          {
+            title: 'Checkpoint',
+            description: 'Steps in the newest checkpoint; 0 is that before the first step.',
+            unit: 'none',
+          },
+          value('checkpoint_step'),
+        ),
+        number(
+          {
+            title: 'Checkpoint age',
+            description: 'Time since the newest checkpoint. More than three intervals of a run that trains are bad.',
+            unit: 's',
+          },
+          CHECKPOINT_AGE,
+        ),
+        number(
+          {
+            title: 'Checkpoint interval',
+            description: 'Time between checkpoints (--checkpoint-every); no data when it is not a time.',
+            unit: 's',
+          },
+          value('checkpoint_interval_seconds'),
+        ),
+        number(
+          { title: 'Checkpoint size', description: 'Size of the last checkpoint.', unit: 'bytes' },
+          value('checkpoint_bytes'),
+        ),
+        number(
+          {
+            title: 'Checkpoint writing',
+            description:
+              'Time to write the last checkpoint; the run goes on meanwhile. Longer than the interval is bad.',
+            unit: 's',
+          },
+          value('checkpoint_duration_seconds'),
+        ),
+        number(
+          {
+            title: 'Journal size',
+            description: 'Size of the step journal since the newest checkpoint; no data without a journal.',
+            unit: 'bytes',
+          },
+          value('journal_bytes'),
+        ),
+        lines(
+          {
+            title: 'Checkpoint age',
+            description: 'Time since the newest checkpoint. A rise far beyond the interval is bad.',
+            unit: 's',
+            width: 8,
+          },
+          { expr: CHECKPOINT_AGE, legend: '' },
+        ),
+        lines(
+          {
+            title: 'Journal size',
+            description:
+              'Falls at each checkpoint. A line that stays level while the run trains is bad: the journal failed.',
+            unit: 'bytes',
+            width: 8,
+          },
+          { expr: value('journal_bytes'), legend: '' },
+        ),
+        lines(
+          {
+            title: 'Failures',
+            description: 'Events per second. Each is bad: the disk is full, read-only or gone.',
+            unit: 'ops',
+            width: 8,
+          },
+          { expr: rate('checkpoint_failures'), legend: 'checkpoint not written' },
+          { expr: rate('journal_failures'), legend: 'journal not written' },
         ),
       ],
     },

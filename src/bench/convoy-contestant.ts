@@ -1,8 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { gradientLength } from '../model/parameter-layout.js'
+import { SliceThreads } from '../training/slices/slice-threads.js'
 import { LocalWorkers } from '../launch/local-workers.js'
+import type { PlannedRun } from '../coordinator/plan-run.js'
 import { planRun } from '../coordinator/plan-run.js'
+import type { DurabilityOptions } from '../durability/durable-run.js'
+import { DurableRun } from '../durability/durable-run.js'
+import { version } from '../shared/version.js'
 import type { RunObserver } from '../training/run-events.js'
 import type { CoordinatorOptions } from '../coordinator/coordinator.js'
 import { Coordinator } from '../coordinator/coordinator.js'
@@ -37,6 +43,7 @@ export interface Reports extends Pick<CoordinatorOptions, 'observer' | 'hooks' |
  * The product itself: a coordinator in this process and worker processes, as `convoy train` starts them, all costs included
  * (sampling, augmentation, gRPC, reduction, optimizer). Between rounds no lease is given.
  * @param reports default: none
+ * @param durability default: neither checkpoints nor journal
  */
 export async function startConvoy(
   task: Task,
@@ -44,6 +51,7 @@ export async function startConvoy(
   device: DeviceChoice,
   shardSize = SHARD_SIZE,
   reports?: Reports,
+  durability?: DurabilityOptions,
 ): Promise<ConvoyContestant> {
   const recipe = (RECIPES[task.network] ?? RECIPES['resnet20'])!.config
   const config = runConfigSchema.parse({
@@ -70,6 +78,9 @@ export async function startConvoy(
     now: Date.now,
   })
   const run = await planRun(config, undefined, log.module('run').info)
+  const sliceThreads = SliceThreads.forLength(gradientLength(run.description.model.layout), (error) => {
+    abort.abort(error)
+  })
   const coordinator = await Coordinator.start({
     ...reports,
     run,
@@ -85,6 +96,7 @@ export async function startConvoy(
     signal: abort.signal,
     hooks: { ...reports?.hooks, beforeStep: async () => gate.open(abort.signal) },
     runDirectory: directory,
+    sliceThreads,
   })
   reports?.watch(coordinator)
   const gpus = chooseGpus(device)
@@ -101,7 +113,13 @@ export async function startConvoy(
       abort.abort(new ConvoyError('environment', `No worker is left: ${why}`))
     },
   })
-  const ended = coordinator.train().catch((error: unknown) => {
+  const durable = durability && durableRun(durability, directory, run, coordinator)
+  const hooks = durable && {
+    onBegin: durable.begin,
+    onReduced: durable.onReduced,
+    onStepDone: durable.onStepDone,
+  }
+  const ended = coordinator.train(hooks).catch((error: unknown) => {
     gate.fail(ConvoyError.from(error))
   })
   return {
@@ -115,10 +133,41 @@ export async function startConvoy(
     close: async () => {
       abort.abort(new ConvoyError('interrupted', 'the benchmark is over'))
       await ended
-      await Promise.all([coordinator.close(), processes.close()])
+      await Promise.all([coordinator.close(), processes.close(), durable?.close()])
+      await sliceThreads.close()
       rmSync(directory, { recursive: true, force: true })
     },
   }
+}
+
+function durableRun(
+  durability: DurabilityOptions,
+  runDirectory: string,
+  { description, split }: PlannedRun,
+  coordinator: Coordinator,
+): DurableRun {
+  const fail = (what: string, { message }: Error): never => {
+    throw new ConvoyError('environment', `The ${what} cannot be written: ${message}`)
+  }
+  return new DurableRun({
+    ...{
+      ...durability,
+      runDirectory,
+      description,
+      trainSamples: split.train.length,
+      ancestor: null,
+      version: version(),
+    },
+    run: { directory: 'bench', name: 'bench', recipe: description.config.network.name },
+    deviceFingerprint: () => coordinator.deviceFingerprint ?? null,
+    now: () => performance.now(),
+    observer: {
+      onCheckpoint: () => undefined,
+      onCheckpointFailed: (_step, error) => fail('checkpoint', error),
+      onJournal: () => undefined,
+      onJournalFailed: (error) => fail('journal', error),
+    },
+  })
 }
 
 /** Lets a run take a number of steps, then holds it. */

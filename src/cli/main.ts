@@ -60,6 +60,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'inspect, import, fetch and verify data sets',
     load: async () => (await import('./commands/data.js')).dataCommand(),
   },
+  checkpoint: {
+    description: 'list, show, verify, prune and compare the checkpoints of a run',
+    load: async () => (await import('./commands/checkpoint.js')).checkpointCommand(),
+  },
   runtime: {
     description: 'install or show the native TensorFlow',
     load: async () => (await import('./commands/runtime.js')).runtimeCommand(),

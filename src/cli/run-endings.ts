@@ -12,12 +12,15 @@ const INTERRUPTS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
 /** Ends a run on signals and uncaught faults. Lost outputs are logged and do not end it. */
 export class RunEndings {
   readonly #runDirectory: string
+  readonly #graceMs: number
   readonly #end = new AbortController()
   #stoppedBy: NodeJS.Signals | undefined
   #stopWatching: () => void = () => undefined
 
-  constructor(runDirectory: string) {
+  /** @param graceMs time from a stop signal to the end of the process, even if a disk or a peer hangs */
+  constructor(runDirectory: string, graceMs: number) {
     this.#runDirectory = runDirectory
+    this.#graceMs = graceMs
   }
 
   /** Aborts when the run has to end at once; its reason is a ConvoyError. */
@@ -49,6 +52,12 @@ export class RunEndings {
         info(`Stopping after ${signal}; the weights so far are saved. Send the signal again to stop at once.`)
         const how = this.kind === 'interrupted' ? 'Interrupted' : `Stopped by ${signal}`
         this.fail(new ConvoyError('interrupted', `${how}. What was done is in ${this.#runDirectory}.`))
+        setTimeout(() => {
+          error(
+            `The run did not end within ${this.#graceMs / 1000} s of ${signal} (--grace). It is given up; --resume goes on with it.`,
+          )
+          process.exit(1)
+        }, this.#graceMs).unref()
       },
       (signal) => {
         info(

@@ -4,31 +4,27 @@ import { describeDataset } from '../data/describe-dataset.js'
 import { announceRun } from '../coordinator/run-announcement.js'
 import { finalTable } from '../reporting/final-table.js'
 import { RunLog } from '../reporting/run-log.js'
-import { createRunDirectory, writeProvenance, writeResult } from '../reporting/run-directory.js'
+import { writeResult } from '../reporting/run-directory.js'
 import type { RunIdentity } from '../reporting/run-identity.js'
-import { runNameOf } from '../reporting/run-identity.js'
 import { RunProgress } from '../reporting/run-progress.js'
 import { RunReports } from '../reporting/run-reports.js'
 import type { ProgressDisplay } from '../reporting/sinks/terminal-progress.js'
 import { createProgressDisplay } from '../reporting/sinks/terminal-progress.js'
-import type { PlannedRun } from '../coordinator/plan-run.js'
-import { planRun } from '../coordinator/plan-run.js'
+import type { EarlierRun } from '../coordinator/coordinator.js'
 import { Coordinator } from '../coordinator/coordinator.js'
-import type { RunConfig } from '../model/config/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
 import { RunModels } from '../exports/run-models.js'
 import { saveTrainedModel } from '../exports/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
-import type { OwnershipLock } from '../shared/ownership-lock.js'
 import { version } from '../shared/version.js'
-import { parseLogLevels } from '../shared/log/log-levels.js'
 import type { Logger, LogRecord } from '../shared/log/log.js'
-import { Log } from '../shared/log/log.js'
-import { readableLine } from '../shared/log/readable-line.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
+import { durableHooks, openDurableRun } from './durable-hooks.js'
+import type { OpenedRun } from './open-run.js'
+import { openRun } from './open-run.js'
 import { RunEndings } from './run-endings.js'
 import type { LaunchOptions, OwnWorkers } from '../launch/launcher.js'
-import type { RunOptions } from './flags/run-flags.js'
+import type { RunOptions, RunRequest } from './flags/run-flags.js'
 
 /** What workers need to know of the run that they are started for. */
 type WorkerPlace = Omit<LaunchOptions, 'count' | 'device' | 'logLevel'>
@@ -36,32 +32,24 @@ type WorkerPlace = Omit<LaunchOptions, 'count' | 'device' | 'logLevel'>
 /**
  * A whole run: directory, coordinator, workers, training, saved models, report. Returns after SIGTERM too, with the weights saved.
  * A user's mistake found before the coordinator listens leaves no directory behind.
- * @param name the last part of the run directory's name
  * @param startWorkers starts the workers of this process; others may join as well
  */
 export async function runTraining(
-  config: RunConfig,
-  options: RunOptions,
-  { name, recipe }: { readonly name: string; readonly recipe: string },
+  request: RunRequest,
   startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
 ): Promise<void> {
-  const earlier: LogRecord[] = []
-  const sinks = [
-    (record: LogRecord) => standardError.printLine(readableLine(record)),
-    (record: LogRecord) => earlier.push(record),
-  ]
-  const early = new Log({ levels: parseLogLevels(options.logLevel), sinks, now: Date.now })
-  const planned = await planRun(config, options.data, early.module('run').info)
-  const { runDirectory, lock } = await createRunDirectory(options.runsDir, name, Date.now())
-  await writeProvenance(runDirectory, config, version())
-  const identity = { run: runNameOf(runDirectory), name, recipe, version: version() }
-  await new RunProcess(options, planned, runDirectory, identity, earlier, lock).run(startWorkers)
+  const { options, early } = request
+  const failure = new AbortController()
+  const run = await openRun(request, (error) => {
+    failure.abort(error)
+  })
+  await new RunProcess(options, run, early.records, failure.signal).run(startWorkers)
 }
 
 /** The process of a run: opens its parts, and closes them in reverse order when the run ends or fails. */
 class RunProcess {
   readonly #options: RunOptions
-  readonly #planned: PlannedRun
+  readonly #opened: OpenedRun
   readonly #runDirectory: string
   readonly #identity: RunIdentity
   readonly #endings: RunEndings
@@ -79,22 +67,24 @@ class RunProcess {
   /** Error of saving the weights of an incomplete run. */
   #unsaved: unknown
 
-  constructor(
-    options: RunOptions,
-    planned: PlannedRun,
-    runDirectory: string,
-    identity: RunIdentity,
-    earlier: readonly LogRecord[],
-    lock: OwnershipLock | undefined,
-  ) {
+  /**
+   * @param earlier records of the log from before the run was opened
+   * @param failure ends the run
+   */
+  constructor(options: RunOptions, opened: OpenedRun, earlier: readonly LogRecord[], failure: AbortSignal) {
+    const { runDirectory, identity, lock, sliceThreads, restored } = opened
     this.#options = options
-    this.#planned = planned
+    this.#opened = opened
     this.#runDirectory = runDirectory
     this.#identity = identity
-    this.#endings = new RunEndings(runDirectory)
+    this.#endings = new RunEndings(runDirectory, 1000 * options.grace)
+    failure.addEventListener('abort', () => {
+      this.#endings.fail(failure.reason as ConvoyError)
+    })
     this.#display = createProgressDisplay(standardError, this.#progress, now)
     this.#reports = new RunReports({
       ...{ runDirectory, identity, signal: this.#endings.signal, now },
+      resumption: restored && { step: restored.state.step, validatedStep: restored.state.last?.step },
       onLost: (report, { message }) => {
         this.#log.warn(`${report} cannot be written (${message}). The run continues.`)
       },
@@ -112,6 +102,7 @@ class RunProcess {
         this.#endings.close()
       },
       async () => this.#reports.close(),
+      async () => sliceThreads.close(),
     ]
   }
 
@@ -131,7 +122,8 @@ class RunProcess {
       this.#recordBreak(error, thrown as Error)
     } finally {
       await this.#close()
-      if (isMistake && !this.#hasBegun) await rm(this.#runDirectory, { recursive: true, force: true })
+      if (isMistake && !this.#hasBegun && this.#opened.restored === undefined)
+        await rm(this.#runDirectory, { recursive: true, force: true })
     }
   }
 
@@ -143,7 +135,7 @@ class RunProcess {
     const coordinator = await Coordinator.start({
       ...this.#options,
       auditEvery: audit === undefined ? 0 : Number(audit.slice('1/'.length)),
-      run: this.#planned,
+      ...{ run: this.#opened.planned, sliceThreads: this.#opened.sliceThreads, earlier: this.#earlier() },
       progress: this.#progress,
       observer: (event) => {
         this.#reports.observe(event)
@@ -163,6 +155,18 @@ class RunProcess {
     notReady = () => coordinator.notReady()
     this.#closing.push(() => coordinator.close())
     return coordinator
+  }
+
+  /** What the coordinator needs of those before it, or of the ancestor of a fork. */
+  #earlier(): EarlierRun | undefined {
+    const { state, restored } = this.#opened
+    const manifest = restored?.checkpoint.manifest
+    return (
+      state && {
+        ...{ state, checkpointStep: manifest?.position.step, lastWorkerId: this.#reports.lastWorkerId },
+        deviceFingerprint: manifest?.deviceFingerprint ?? undefined,
+      }
+    )
   }
 
   async #prepareModels(description: RunDescription): Promise<RunModels> {
@@ -219,9 +223,21 @@ class RunProcess {
   }
 
   async #train(coordinator: Coordinator, models: RunModels): Promise<void> {
-    const { result } = await coordinator.train({
-      onValidated: async (snapshot, isBest) => models.keep({ last: snapshot, ...(isBest && { best: snapshot }) }),
-      onBrokenOff: async (weights, step) => {
+    const { metrics } = this.#reports
+    const durable = openDurableRun(this.#opened, this.#options, () => coordinator.deviceFingerprint, {
+      ...{ progress: this.#progress, metrics, log: this.#log },
+    })
+    this.#closing.push(async () => durable.close())
+    const hooks = durableHooks(durable, models, this.#opened)
+    const { result, state } = await coordinator.train({
+      ...hooks,
+      onBegin: async (state) => {
+        this.#reports.observeReplayed(this.#opened.restored?.events ?? [])
+        await hooks.onBegin(state)
+      },
+      onBrokenOff: async (state) => {
+        await durable.checkpointNow(state)
+        const { weights, step } = state
         await models.finish({ last: { weights, step } }).catch((error: unknown) => {
           this.#unsaved = error
         })
@@ -234,6 +250,7 @@ class RunProcess {
       this.#options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
     )
     await models.finish({}, async (directory) => writeResult(directory, result))
+    await durable.finish(state)
     await this.#reports.page.inspectTest(result, this.#log.info)
   }
 

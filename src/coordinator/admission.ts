@@ -20,9 +20,18 @@ export class Admission {
   /** Of the worker whose result was used first: the bits of the run are promised for this device. */
   #fingerprint: string | undefined
 
-  /** @param allowMixedDevices accept workers whose bits may differ */
-  constructor(allowMixedDevices: boolean) {
+  /**
+   * @param allowMixedDevices accept workers whose bits may differ
+   * @param fingerprint of the device whose results an earlier coordinator of this run used
+   */
+  constructor(allowMixedDevices: boolean, fingerprint?: string) {
     this.#allowMixedDevices = allowMixedDevices
+    this.#fingerprint = fingerprint
+  }
+
+  /** Of the device whose bits are promised; undefined: no result was used yet. */
+  get fingerprint(): string | undefined {
+    return this.#fingerprint
   }
 
   /**

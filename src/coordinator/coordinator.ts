@@ -1,5 +1,4 @@
 import { memoryShortage } from '../model/memory-need.js'
-import { gradientLength } from '../model/parameter-layout.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { LogLevel } from '../shared/log/log-levels.js'
@@ -9,7 +8,9 @@ import type { ListenAddresses } from './address-problems.js'
 import { addressProblems } from './address-problems.js'
 import { DEFAULT_LIMITS } from '../scheduler/limits.js'
 import { isOver } from '../scheduler/run-states.js'
-import { SliceThreads } from '../training/slices/slice-threads.js'
+import type { SliceThreads } from '../training/slices/slice-threads.js'
+import type { TrainingState } from '../training/training-state.js'
+import type { EarlierWorkers } from './members.js'
 import { PoolGradientSource } from './pool-gradient-source.js'
 import type { PlannedRun } from './plan-run.js'
 import type { RunObserver } from '../training/run-events.js'
@@ -28,8 +29,19 @@ import type { WorkerSnapshot } from './worker-snapshot.js'
 import { WorkerLogs } from './worker-logs.js'
 import { WorkerPool } from './worker-pool.js'
 
+/** What an earlier coordinator of the run left. */
+export interface EarlierRun extends EarlierWorkers {
+  readonly state: TrainingState
+  /** Steps in the checkpoint that the state is from; undefined: the run begins, with weights of another one. */
+  readonly checkpointStep: number | undefined
+}
+
 export interface CoordinatorOptions extends ListenAddresses {
   readonly run: PlannedRun
+  /** The run goes on from here. @default it begins */
+  readonly earlier?: EarlierRun | undefined
+  /** Closed by the caller, after the coordinator. */
+  readonly sliceThreads: SliceThreads
   readonly maxWorkers: number
   readonly allowMixedDevices: boolean
   /** One lease in this many is computed by two workers and compared; 0: none. */
@@ -63,9 +75,6 @@ export class Coordinator {
   readonly #progress: RunProgress
   /** Fires when the run must end after the step in work. */
   readonly #stop = new AbortController()
-  /** Fires when a slice thread failed: the run cannot go on. */
-  readonly #failure = new AbortController()
-  readonly #sliceThreads: SliceThreads
   readonly #exchange: VectorExchange
   readonly #workerLogs: WorkerLogs
   readonly #wake: WakeTimer
@@ -80,12 +89,6 @@ export class Coordinator {
     this.#log = log.module('run')
     this.description = run.description
     this.datasetFrom = run.datasetFrom
-    this.#sliceThreads = new SliceThreads({
-      threads: SliceThreads.threadsFor(gradientLength(run.description.model.layout)),
-      onFailure: (error) => {
-        this.#failure.abort(error)
-      },
-    })
     this.#exchange = new VectorExchange(this.#log)
     this.#workerLogs = new WorkerLogs(log, workerLogLevel, Date.now)
     this.#wake = new WakeTimer(now, () => {
@@ -106,7 +109,7 @@ export class Coordinator {
     try {
       await coordinator.#open()
     } catch (error) {
-      await coordinator.#release()
+      coordinator.#release()
       throw error
     }
     return coordinator
@@ -136,6 +139,11 @@ export class Coordinator {
     return this.#exchange.weights.weights
   }
 
+  /** Of the device whose results are used; undefined: none was yet. */
+  get deviceFingerprint(): string | undefined {
+    return this.#pool.deviceFingerprint
+  }
+
   workers(): WorkerSnapshot[] {
     return this.#pool.workers()
   }
@@ -158,8 +166,8 @@ export class Coordinator {
   }
 
   /** The whole run. Workers may join and leave meanwhile. @throws as {@link Trainer.train} */
-  async train(saving?: Pick<TrainerHooks, 'onValidated' | 'onBrokenOff'>): Promise<TrainingOutcome> {
-    const { run, signal, hooks } = this.#options
+  async train(saving?: TrainerHooks): Promise<TrainingOutcome> {
+    const { run, earlier, signal, hooks, sliceThreads } = this.#options
     const { description, datasetFrom, split } = run
     this.#warnAtStart()
     const trainer = new Trainer({
@@ -167,10 +175,11 @@ export class Coordinator {
       datasetFrom,
       splitSizes: { train: split.train.length, validation: split.validation.length, test: split.test.length },
       gradients: new PoolGradientSource(this.#pool, this.#exchange.weights, description, split),
-      sliceThreads: this.#sliceThreads,
+      sliceThreads,
+      ...(earlier && { state: earlier.state, checkpointStep: earlier.checkpointStep }),
       observer: this.#observe,
       hooks: { ...hooks, ...saving },
-      signal: AbortSignal.any([signal, this.#failure.signal]),
+      signal,
       stopSignal: this.#stop.signal,
       soon: setImmediate,
       now,
@@ -187,7 +196,7 @@ export class Coordinator {
   async close(): Promise<void> {
     this.#pool.finish('the run is over')
     await waitUntil(() => this.#pool.workers().length === 0, GOODBYE_MS)
-    await this.#release()
+    this.#release()
   }
 
   readonly #observe: RunObserver = (event) => {
@@ -199,11 +208,10 @@ export class Coordinator {
   }
 
   #createPool(): WorkerPool {
-    const { auditEvery, maxWorkers, allowMixedDevices, startingWorkers, log } = this.#options
+    const { auditEvery, maxWorkers, allowMixedDevices, earlier, startingWorkers, log, sliceThreads } = this.#options
     const scheduler = log.module('scheduler')
     return new WorkerPool({
-      ...{ auditEvery, maxWorkers, allowMixedDevices, now, limits: DEFAULT_LIMITS },
-      sliceThreads: this.#sliceThreads,
+      ...{ auditEvery, maxWorkers, allowMixedDevices, earlier, sliceThreads, now, limits: DEFAULT_LIMITS },
       starting: startingWorkers ?? (() => 0),
       observer: this.#observe,
       onEffect: ({ kind, ...details }) => {
@@ -260,12 +268,11 @@ export class Coordinator {
     if (shortage) this.#log.warn(`${shortage.found}: workers will be killed. To run, ${shortage.remedy}.`)
   }
 
-  async #release(): Promise<void> {
+  #release(): void {
     clearInterval(this.#ticker)
     this.#wake.set(Infinity)
     this.#server.close()
     this.#exchange.close()
-    await this.#sliceThreads.close()
   }
 }
 

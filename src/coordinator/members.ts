@@ -13,6 +13,14 @@ const MAX_PENDING = 64
 /** Most connections of one worker. It has two, and for a while four when it reconnects before the old ones are missed. */
 const MAX_CONNECTIONS = 6
 
+/** What a run knows of the workers that earlier coordinators had. */
+export interface EarlierWorkers {
+  /** Of the device whose results were used; undefined: none were. */
+  readonly deviceFingerprint?: string | undefined
+  /** The highest id; 0: there were none. */
+  readonly lastWorkerId: number
+}
+
 /** The workers of a run now, by id. An id is never used twice. */
 export class Members {
   readonly #admission: Admission
@@ -21,12 +29,21 @@ export class Members {
   /** Workers by their connections. Several in one process may share one. */
   readonly #callers = new Map<string, Set<number>>()
   readonly #departedTimes = new PhaseTimes()
-  #nextId = 1
+  #nextId: number
 
-  /** @param allowMixedDevices accept workers whose bits may differ */
-  constructor(maxWorkers: number, allowMixedDevices: boolean) {
+  /**
+   * @param allowMixedDevices accept workers whose bits may differ
+   * @param earlier workers of earlier coordinators of this run
+   */
+  constructor(maxWorkers: number, allowMixedDevices: boolean, { deviceFingerprint, lastWorkerId }: EarlierWorkers) {
     this.#maxWorkers = maxWorkers
-    this.#admission = new Admission(allowMixedDevices)
+    this.#admission = new Admission(allowMixedDevices, deviceFingerprint)
+    this.#nextId = lastWorkerId + 1
+  }
+
+  /** Of the device whose bits are promised; undefined: no result was used yet. */
+  get deviceFingerprint(): string | undefined {
+    return this.#admission.fingerprint
   }
 
   get all(): Iterable<Member> {

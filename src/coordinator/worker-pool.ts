@@ -9,6 +9,7 @@ import { VectorPool } from '../shared/vector-pool.js'
 import type { GradientSourceStats } from '../training/gradient-source.js'
 import type { RunObserver, WorkerIdentity } from '../training/run-events.js'
 import { SliceThreads } from '../training/slices/slice-threads.js'
+import type { EarlierWorkers } from './members.js'
 import { Members } from './members.js'
 import { PoolMetrics } from './pool-metrics.js'
 import type { PoolTask } from './pool-task.js'
@@ -28,6 +29,8 @@ export interface WorkerPoolOptions {
   readonly maxWorkers: number
   /** Accept workers whose bits may differ. */
   readonly allowMixedDevices: boolean
+  /** Workers of earlier coordinators of this run. @default none */
+  readonly earlier?: EarlierWorkers | undefined
   /** One lease in this many is computed by two workers and compared; 0: none. */
   readonly auditEvery: number
   /** Workers of this run's own that are starting. @default none */
@@ -68,7 +71,7 @@ export class WorkerPool {
     const { observer, now, wakeAt, starting = () => 0, onLogs = () => undefined } = options
     this.sliceThreads = options.sliceThreads ?? new SliceThreads({ threads: 0 })
     this.vectors = new VectorPool((length) => this.sliceThreads.allocate(length))
-    const members = new Members(options.maxWorkers, options.allowMixedDevices)
+    const members = new Members(options.maxWorkers, options.allowMixedDevices, options.earlier ?? { lastWorkerId: 0 })
     const scheduler = new Scheduler(options.limits, options.auditEvery)
     const carryOut = (effect: Effect): void => {
       options.onEffect?.(effect)
@@ -96,6 +99,11 @@ export class WorkerPool {
   /** Workers that can compute or do so now. */
   get workerCount(): number {
     return this.#scheduler.count(...CAN_COMPUTE)
+  }
+
+  /** See {@link EarlierWorkers}. */
+  get deviceFingerprint(): string | undefined {
+    return this.#members.deviceFingerprint
   }
 
   /** Counts and times since the beginning. */

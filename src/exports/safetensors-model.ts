@@ -1,6 +1,6 @@
 import type { Exporter } from './exporter.js'
 import { asStrings } from './model-metadata.js'
-import { encodeSafetensors } from './safetensors.js'
+import { encodeSafetensors } from './encode-safetensors.js'
 
 export const SAFETENSORS_FILE = 'model.safetensors'
 

@@ -11,7 +11,7 @@ import { makeUniqueDirectory } from '../shared/staging.js'
 import { EXPORTERS } from './exporters.js'
 import type { WeightsOrigin } from './model-metadata.js'
 import { modelMetadata } from './model-metadata.js'
-import { decodeSafetensors } from './safetensors.js'
+import { decodeSafetensors } from './decode-safetensors.js'
 import { SAFETENSORS_FILE } from './safetensors-model.js'
 
 /** Weights of a run at a step, and all that is needed to use them. */

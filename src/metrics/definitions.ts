@@ -136,6 +136,16 @@ export const METRICS = {
   saved_model_timestamp_seconds: gauge('Unix time of the last saved model.'),
   saved_model_bytes: gauge('Size of the last saved model.'),
   model_save_failures: counter('Models that could not be saved.'),
+  checkpoint_step: gauge('Steps in the newest checkpoint.'),
+  checkpoint_timestamp_seconds: gauge('Unix time of the newest checkpoint.'),
+  checkpoint_interval_seconds: gauge('Time between checkpoints. Absent when they are not due by time.'),
+  checkpoint_bytes: gauge('Size of the last checkpoint that this process wrote.'),
+  checkpoint_duration_seconds: gauge(
+    'Duration of writing the last checkpoint that this process wrote; the run goes on meanwhile.',
+  ),
+  checkpoint_failures: counter('Checkpoints that could not be written.'),
+  journal_bytes: gauge('Size of the step journal since the newest checkpoint. Absent without a journal.'),
+  journal_failures: counter('Times that the step journal could not be written.'),
   report_records_lost: counter(
     'Records that could not be written to a report such as metrics.jsonl, for example on a full disk.',
     {

@@ -11,10 +11,11 @@ export const PHASE_MEANINGS = {
   send: { worker: 'handing a result to the connection', coordinator: undefined },
   wait: { worker: 'waiting for the next lease', coordinator: 'waiting for results' },
   reduce: { worker: undefined, coordinator: 'checking and adding results' },
+  journal: { worker: undefined, coordinator: 'appending the gradient to the step journal' },
   apply: { worker: undefined, coordinator: 'computing weights from the gradient' },
   publish: { worker: undefined, coordinator: 'publishing weights to workers' },
   evaluate: { worker: 'a shard of an evaluation', coordinator: 'a whole evaluation' },
-  checkpoint: { worker: undefined, coordinator: 'saving a model' },
+  checkpoint: { worker: undefined, coordinator: 'saving a model; checkpoints are written beside the steps' },
 } as const
 
 export type Phase = keyof typeof PHASE_MEANINGS

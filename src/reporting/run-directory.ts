@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
@@ -7,6 +7,7 @@ import type { RunEnvironment, RunStatus } from './page/page-state.js'
 import type { RunConfig } from '../model/config/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 import { makeDirectory } from '../shared/make-directory.js'
+import { MAX_JSON_BYTES, readTextIfThere } from '../shared/read-file.js'
 import type { OwnershipLock } from '../shared/ownership-lock.js'
 import type { RunResult } from '../training/run-events.js'
 import { lockRun } from './run-lock.js'
@@ -62,13 +63,29 @@ export async function writeProvenance(directory: string, config: RunConfig, vers
     startedAt: new Date().toISOString(),
   }
   try {
-    await writeFileAtomic(path.join(directory, 'config.yaml'), stringify(config))
+    await writeConfig(directory, config)
     await writeFileAtomic(path.join(directory, 'environment.json'), `${JSON.stringify(environment, null, 2)}\n`)
   } catch (error) {
     throw new ConvoyError('environment', `${directory} cannot be written: ${(error as Error).message}.`, {
       cause: error,
     })
   }
+}
+
+/** Makes room for the end of a run that goes on: a result stays as `result-<steps>-steps.json`. */
+export async function putEndAside(directory: string): Promise<void> {
+  const file = path.join(directory, 'result.json')
+  const text = readTextIfThere(file, MAX_JSON_BYTES)
+  if (text !== undefined) {
+    const { steps } = JSON.parse(text) as Pick<RunResult, 'steps'>
+    await rename(file, path.join(directory, `result-${steps}-steps.json`))
+  }
+  await rm(path.join(directory, 'status.json'), { force: true })
+}
+
+/** Writes `config.yaml` atomically. */
+export async function writeConfig(directory: string, config: RunConfig): Promise<void> {
+  await writeFileAtomic(path.join(directory, 'config.yaml'), stringify(config))
 }
 
 /** Writes `result.json` atomically. */

@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { ConvoyError } from '../shared/errors.js'
 import { OwnershipLock, ownerOf } from '../shared/ownership-lock.js'
 
 const FILE = 'running.lock'
@@ -9,6 +10,26 @@ const FILE = 'running.lock'
  */
 export function lockRun(runDirectory: string): OwnershipLock | undefined {
   return OwnershipLock.take(path.join(runDirectory, FILE))
+}
+
+/**
+ * Makes the directory of a run that ended this process's own, until the lock is released.
+ * @throws ConvoyError('usage') when a process has it; ConvoyError('environment') where files cannot be locked: two coordinators of one
+ *   run would destroy it
+ */
+export async function takeRun(runDirectory: string): Promise<OwnershipLock> {
+  const lock = await OwnershipLock.acquire(path.join(runDirectory, FILE))
+  if (lock === 'held')
+    throw new ConvoyError(
+      'usage',
+      `${runDirectory} belongs to a coordinator that runs: \`convoy status ${runDirectory}\` shows it, \`convoy stop ${runDirectory}\` ends it.`,
+    )
+  if (lock === undefined)
+    throw new ConvoyError(
+      'environment',
+      `${runDirectory}: files cannot be locked here, so another coordinator of this run would not be noticed. Install flock (package util-linux), or begin a new run with \`convoy train --fork\`.`,
+    )
+  return lock
 }
 
 /** Whether the process of that run is alive, on any machine; true if that cannot be found out and it may be alive. */

@@ -1,14 +1,23 @@
-import type { StatusReply } from '../shared/protocol/messages.js'
+import type { CheckpointStatus, StatusReply } from '../shared/protocol/messages.js'
 import type { RunState } from '../scheduler/run-states.js'
 import { checkRunTransition, isOver } from '../scheduler/run-states.js'
 import type { RunEvent } from '../training/run-events.js'
 import { Throughput } from './throughput.js'
 
-/** A run in a few numbers: bar, `convoy status`, page and metrics all read these. */
-export type RunSummary = Omit<StatusReply, 'runDirectory' | 'workers'> & { readonly state: RunState }
+/** failed: steps are not journaled until the next checkpoint begins a new journal. */
+export type JournalState = 'off' | 'on' | 'failed'
 
-/** Keeps the summary of a run, from its events. */
+/** A run in a few numbers: bar, `convoy status`, page and metrics all read these. */
+export interface RunSummary extends Omit<StatusReply, 'runDirectory' | 'workers'> {
+  readonly state: RunState
+  readonly journal: JournalState
+}
+
+/** Keeps the summary of a run, from its events and from what is on disk. */
 export class RunProgress {
+  /** The step journal. */
+  journal: JournalState = 'off'
+  readonly #wallSeconds: () => number
   readonly #throughput = new Throughput()
   #state: RunState = 'waiting'
   /** State as soon as a worker can compute. */
@@ -18,12 +27,23 @@ export class RunProgress {
   #epoch = 0
   #loss = 0
   #accuracy = 0
+  #checkpoint: { readonly step: number; readonly writtenSeconds: number } | undefined
+
+  /** @param wallSeconds since 1970 */
+  constructor(wallSeconds: () => number = () => Date.now() / 1000) {
+    this.#wallSeconds = wallSeconds
+  }
 
   observe(event: RunEvent): void {
     switch (event.kind) {
       case 'started':
         this.#totalSteps = event.totalSteps
         this.#throughput.started(event.totalSteps, event.config.batchSize)
+        break
+      case 'resumed':
+        this.#throughput.resumed(event.step)
+        this.#step = event.step
+        this.#epoch = event.epoch
         break
       case 'waiting':
         this.#become('waiting')
@@ -52,6 +72,11 @@ export class RunProgress {
     }
   }
 
+  /** A checkpoint is on disk, the newest one. @param writtenSeconds since 1970 */
+  checkpointed(step: number, writtenSeconds: number): void {
+    this.#checkpoint = { step, writtenSeconds }
+  }
+
   /** The run ended without a result. */
   endWithoutResult(state: 'stopped' | 'failed'): void {
     this.#become(state)
@@ -67,7 +92,14 @@ export class RunProgress {
       samplesPerSecond: this.#throughput.samplesPerSecond,
       accuracy: this.#accuracy,
       secondsLeft: this.#throughput.secondsLeft,
+      ...(this.#checkpoint && { checkpoint: this.#statusOf(this.#checkpoint) }),
+      journal: this.journal,
     }
+  }
+
+  /** @param writtenSeconds since 1970; a clock that was set back gives no negative age */
+  #statusOf({ step, writtenSeconds }: { step: number; writtenSeconds: number }): CheckpointStatus {
+    return { step, ageSeconds: Math.max(0, this.#wallSeconds() - writtenSeconds) }
   }
 
   #become(state: RunState): void {

@@ -1,18 +1,21 @@
 import type { MetricsServer } from '../metrics/serve-metrics.js'
 import { serveMetrics } from '../metrics/serve-metrics.js'
-import type { RunObserver } from '../training/run-events.js'
+import type { RunEvent, RunObserver } from '../training/run-events.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 import { PrometheusMetrics } from './sinks/prometheus-metrics.js'
 import type { LossObserver } from './page/report-file.js'
 import type { RunIdentity } from './run-identity.js'
 import { RunPage } from './page/run-page.js'
-import type { RunSink } from './sinks/run-sink.js'
+import { readMetrics } from './sinks/metrics-file.js'
+import type { Resumption, RunSink } from './sinks/run-sink.js'
 import { SINKS } from './sinks/sinks.js'
 import type { EpochSnapshot } from '../training/trainer.js'
 
 export interface RunReportsOptions {
   readonly runDirectory: string
   readonly identity: RunIdentity
+  /** The run goes on: its reports go on behind what earlier coordinators wrote. */
+  readonly resumption?: Resumption | undefined
   /** Ends the run, and a running inspection of the page. */
   readonly signal: AbortSignal
   /** Monotonic milliseconds. */
@@ -30,16 +33,26 @@ const MAX_STOPPED_WAIT_MS = 6_000
 export class RunReports {
   readonly metrics: PrometheusMetrics
   readonly page: RunPage
+  /** The highest id of a worker of earlier coordinators; 0: there were none. */
+  readonly lastWorkerId: number
   readonly #sinks: readonly RunSink[]
+  /** The last steps that the page shows of earlier coordinators. */
+  readonly #earlier = { step: 0, validation: 0 }
   readonly #signal: AbortSignal
   readonly #onLastScrape: (seconds: number) => void
   #end: 'finished' | 'stopped' | 'interrupted' | 'failed' | undefined
   #server: MetricsServer | undefined
 
-  constructor({ runDirectory, identity, signal, now, onLost, onLastScrape }: RunReportsOptions) {
+  constructor({ runDirectory, identity, resumption, signal, now, onLost, onLastScrape }: RunReportsOptions) {
     const metrics = new PrometheusMetrics(now, identity)
     this.#sinks = SINKS.map((sink) =>
-      sink.open({ runDirectory, identity, wallSeconds: () => Date.now() / 1000, onLost: lossOf(sink.name) }),
+      sink.open({
+        runDirectory,
+        identity,
+        resumption,
+        wallSeconds: () => Date.now() / 1000,
+        onLost: lossOf(sink.name),
+      }),
     )
     this.#signal = signal
     this.#onLastScrape = onLastScrape
@@ -47,6 +60,8 @@ export class RunReports {
     this.page = new RunPage(runDirectory, signal, (inspection) => {
       for (const sink of this.#sinks) sink.onInspection?.(inspection)
     })
+
+    this.lastWorkerId = resumption === undefined ? 0 : this.#readEarlier(runDirectory)
 
     function lossOf(report: string): LossObserver {
       let isReported = false
@@ -65,6 +80,28 @@ export class RunReports {
     this.metrics.observe(event)
     this.page.observe(event)
     if (event.kind === 'finished') this.#end = 'finished'
+  }
+
+  /** Shows on the page what earlier coordinators did. @returns the highest id of their workers */
+  #readEarlier(runDirectory: string): number {
+    let lastWorkerId = 0
+    for (const { time, ...event } of readMetrics(runDirectory)) {
+      if (event.kind === 'step') this.#earlier.step = event.step
+      if (event.kind === 'evaluated') this.#earlier.validation = event.result.step
+      if (event.kind === 'worker-joined') lastWorkerId = Math.max(lastWorkerId, event.worker.id)
+      if (event.kind === 'started') this.page.began(time)
+      else if (event.kind !== 'finished') this.page.restore(event, time)
+    }
+    return lastWorkerId
+  }
+
+  /** Adds what an earlier coordinator did, and could not write any more. */
+  observeReplayed(events: readonly RunEvent[]): void {
+    for (const event of events) {
+      for (const sink of this.#sinks) sink.observe(event)
+      const step = event.kind === 'step' ? event.step : event.kind === 'evaluated' ? event.result.step : 0
+      if (step > this.#earlier[event.kind === 'step' ? 'step' : 'validation']) this.page.observe(event)
+    }
   }
 
   /** See TrainerHooks.onEpoch. */

@@ -19,9 +19,10 @@ export function runStatus(
   end?: RunEnd,
 ): RunStatus {
   const kernels = kernelsOf(coordinator.description.model.layout, coordinator.weights())
-  const { state, samplesPerSecond, secondsLeft } = coordinator.progress()
+  const { state, samplesPerSecond, secondsLeft, checkpoint, journal } = coordinator.progress()
   return {
-    ...{ timeSeconds, state, samplesPerSecond, secondsLeft },
+    ...{ timeSeconds, state, samplesPerSecond, secondsLeft, journal },
+    ...(checkpoint && { checkpoint }),
     workers: coordinator.workers().map(pageWorker),
     coordinatorPhases: coordinatorPhases.map(inSeconds),
     workerPhases: coordinator.workerPhases().map(inSeconds),

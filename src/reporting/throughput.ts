@@ -9,6 +9,8 @@ export class Throughput {
   #batchSize = 0
   #totalSteps = 0
   #step = 0
+  /** Steps since the coordinator began. */
+  #measured = 0
   #stepMs = 0
 
   /** @param batchSize training samples of a step */
@@ -17,10 +19,18 @@ export class Throughput {
     this.#batchSize = batchSize
   }
 
+  /** The run goes on after so many steps. */
+  resumed(step: number): void {
+    this.#step = step
+    this.#measured = 0
+  }
+
   /** @param step steps done so far */
   step(step: number, durationMs: number): void {
     this.#step = step
-    if (step > 1) this.#stepMs += Math.max(MIN_WEIGHT, 1 / (step - 1)) * (durationMs - this.#stepMs)
+    // The first one that is measured waits for workers to start.
+    if (this.#measured > 0) this.#stepMs += Math.max(MIN_WEIGHT, 1 / this.#measured) * (durationMs - this.#stepMs)
+    this.#measured++
   }
 
   /** Training samples of all workers together, evaluation excluded. 0: not measured yet. */

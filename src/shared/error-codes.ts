@@ -3,7 +3,7 @@ import type { status } from '@grpc/grpc-js'
 /** Process exit statuses of `convoy …`. */
 export const EXIT_STATUSES = {
   0: 'The command succeeded. A run that `convoy stop` or SIGTERM ended and that saved its weights counts as success.',
-  1: 'Something failed. `convoy doctor`, `convoy data verify` and `convoy predict` also use it for a check that failed or an image that cannot be read.',
+  1: 'Something failed. `convoy doctor`, `convoy data verify`, `convoy checkpoint verify`, `convoy checkpoint diff` and `convoy predict` also use it for a check that failed, a difference, or an image that cannot be read.',
   2: 'The user has to change a flag, a setting, a path or a file.',
   130: 'The user interrupted the command with Ctrl-C or SIGQUIT.',
 } as const
@@ -30,7 +30,7 @@ export const ERROR_CODES = {
   data: {
     exitStatus: 2,
     grpcStatus: 'DATA_LOSS',
-    meaning: 'A data set, a saved model or an image file cannot be used as it is.',
+    meaning: 'A data set, a saved model, a checkpoint or an image file cannot be used as it is.',
     remedy: 'Repair or replace the file that the message names.',
   },
   environment: {

@@ -1,11 +1,17 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { throwShortage } from './own-shortage.js'
 import { isMissing } from './path-access.js'
 import { standardError } from './terminal.js'
 
 /** Other users may write to the directory of a lock file: links are not followed, and pipes do not block. */
 const READ = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+
+const WRITE = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+
+const MAX_ATTEMPTS = 5
+const ATTEMPT_EVERY_MS = 50
 
 /**
  * State of the process that made a lock file: alive; ended; `none`: there is no such file; `unknown`: this user or system cannot find out.
@@ -51,6 +57,25 @@ export class OwnershipLock {
     return undefined
   }
 
+  /**
+   * Locks a file that a process which ended may have left. Of several processes that try, one gets it.
+   * @returns held: another process has it; undefined when files cannot be locked
+   * @throws the system's error when the file cannot be opened or made, and what {@link throwShortage} throws
+   */
+  static async acquire(file: string): Promise<OwnershipLock | 'held' | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      const descriptor = fs.openSync(file, WRITE, 0o666)
+      const isLocked = flock('-x', descriptor)
+      // An owner removes its file before it releases the lock: then this one has no name any more.
+      if (isLocked === true && isNamed(file, descriptor)) return new OwnershipLock(file, descriptor)
+      fs.closeSync(descriptor)
+      if (isLocked === undefined) return undefined
+      // A process that only looks, see ownerOf, also has it for some milliseconds.
+      if (isLocked === false && attempt === MAX_ATTEMPTS) return 'held'
+      await delay(ATTEMPT_EVERY_MS)
+    }
+  }
+
   /** Releases the lock and removes the file. Call it when the files that it protects are no longer in use. */
   release(): void {
     if (this.#descriptor === undefined) return
@@ -58,6 +83,13 @@ export class OwnershipLock {
     fs.closeSync(this.#descriptor)
     this.#descriptor = undefined
   }
+}
+
+/** Whether the open file is the one of that name. */
+function isNamed(file: string, descriptor: number): boolean {
+  const named = fs.statSync(file, { throwIfNoEntry: false })
+  const { ino, dev } = fs.fstatSync(descriptor)
+  return named?.ino === ino && named.dev === dev
 }
 
 function discard(file: string, descriptor: number): void {

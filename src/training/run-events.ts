@@ -92,6 +92,15 @@ export type RunEvent =
       readonly stepsPerEpoch: number
       readonly parameterCount: number
     }
+  /** The run goes on after its coordinator ended. Emitted after `started`. */
+  | {
+      readonly kind: 'resumed'
+      /** Steps that are done. */
+      readonly step: number
+      readonly epoch: number
+      /** Steps in the checkpoint; those after it come from the step journal. */
+      readonly checkpointStep: number
+    }
   /**
    * No worker can compute; the run waits for one. Emitted when the last worker leaves, and at the start when none has joined after a
    * while.
@@ -123,14 +132,25 @@ export type RunEvent =
       /** L2 norm of the averaged gradient before clipping. */
       readonly gradientNorm: number
       readonly durationMs: number
-      /** The coordinator's share of it: wait, reduce, apply, publish. */
-      readonly phaseSeconds: Readonly<Record<Extract<Phase, 'wait' | 'reduce' | 'apply' | 'publish'>, number>>
+      /** The coordinator's share of it. Without a journal there is no time of it. */
+      readonly phaseSeconds: Readonly<Record<Extract<Phase, 'wait' | 'reduce' | 'apply' | 'publish'>, number>> & {
+        readonly journal?: number
+      }
       readonly workers: number
+      /** Applied by an earlier coordinator, and read from the step journal: `apply` is the time of the replay. */
+      readonly replayed?: true
     }
   /** Progress of an evaluation, in samples; 0 when it begins. */
   | { readonly kind: 'evaluating'; readonly split: SplitName; readonly done: number; readonly total: number }
   /** `best`: of the best weights so far, see isBetter. The test at the end is of the best weights of all. */
-  | { readonly kind: 'evaluated'; readonly result: EvaluationResult; readonly epoch: number; readonly best: boolean }
+  | {
+      readonly kind: 'evaluated'
+      readonly result: EvaluationResult
+      readonly epoch: number
+      readonly best: boolean
+      /** By an earlier coordinator, and read from the step journal. */
+      readonly replayed?: true
+    }
   /** Shards of a worker were given to others. */
   | {
       readonly kind: 'reissued'

@@ -13,24 +13,24 @@ export interface FinishedRun {
   readonly last: Snapshot
   /** Of the best weights. */
   readonly test: EvaluationResult
-  readonly seconds: number
-  readonly stats: GradientSourceStats
+  readonly stats: Pick<GradientSourceStats, 'shardMs' | 'resultMs'>
 }
 
 /** What goes into `result.json`. */
 export function resultOf(run: FinishedRun): RunResult {
-  const { description, datasetFrom, state, best, last, test, seconds, stats } = run
+  const { description, datasetFrom, state, best, last, test, stats } = run
   const { config, dataset, model } = description
-  const { step, timing } = state
+  const { step, history } = state
+  const { steadyMs, steadySteps, betweenStepsMs, measuredSteps } = history
   const weights = { best: summaryOf(best), last: summaryOf(last) }
   return {
     weightsSha256: weights.last.sha256,
     weights,
     steps: step,
     samplesSeen: step * config.batchSize,
-    samplesPerSecond: timing.steadyMs > 0 ? (timing.steadySteps * config.batchSize) / (timing.steadyMs / 1000) : 0,
-    workers: stats.peakWorkers,
-    seconds,
+    samplesPerSecond: steadyMs > 0 ? (steadySteps * config.batchSize) / (steadyMs / 1000) : 0,
+    workers: history.peakWorkers,
+    seconds: history.elapsedMs / 1000,
     validation: { ...best.validation, weights: 'best' },
     test: { ...test, weights: 'best' },
     bestStep: best.step,
@@ -40,11 +40,11 @@ export function resultOf(run: FinishedRun): RunResult {
     classNames: dataset.classNames,
     inputShape: model.inputShape,
     config,
-    reissued: stats.reissued,
+    reissued: history.reissued,
     timing: {
       shardMs: stats.shardMs,
       resultMs: stats.resultMs,
-      betweenStepsMs: step > 0 ? timing.betweenStepsMs / step : 0,
+      betweenStepsMs: measuredSteps > 0 ? betweenStepsMs / measuredSteps : 0,
       vectorBytes: 4 * gradientLength(model.layout),
     },
   }

@@ -1,16 +1,16 @@
 import type { SplitName } from '../data/dataset.js'
 import { decodeEvaluation } from '../model/decode-evaluation.js'
 import type { ParameterLayout } from '../model/parameter-layout.js'
+import type { RunConfig } from '../model/config/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import { applyGradient } from './apply-gradient.js'
-import { isBetter } from './best-weights.js'
 import type { GradientSource } from './gradient-source.js'
 import type { EvaluationResult, RunEvent, RunObserver, RunResult } from './run-events.js'
 import { resultOf } from './run-result.js'
 import type { SliceThreads } from './slices/slice-threads.js'
-import type { Snapshot, TrainingState } from './training-state.js'
-import { initialState } from './training-state.js'
+import type { RunHistory, Snapshot, TrainingState } from './training-state.js'
+import { initialState, keepValidated } from './training-state.js'
 
 export interface TrainerOptions {
   readonly description: RunDescription
@@ -20,6 +20,8 @@ export interface TrainerOptions {
   readonly gradients: GradientSource
   /** Of an earlier run of the same description, which goes on from it; see training-state-tensors.ts. @default before the first step */
   readonly state?: TrainingState | undefined
+  /** Steps in the checkpoint that this state is from; later steps came from the journal. */
+  readonly checkpointStep?: number | undefined
   readonly sliceThreads: SliceThreads
   readonly observer: RunObserver
   readonly hooks?: TrainerHooks | undefined
@@ -34,14 +36,31 @@ export interface TrainerOptions {
 }
 
 export interface TrainerHooks {
+  /** Awaited before anything is computed. */
+  readonly onBegin?: ((state: TrainingState) => Promise<void>) | undefined
   /** Awaited before each step: the run pauses until it settles. */
   readonly beforeStep?: (() => Promise<void>) | undefined
   /** Called after the first step, the last of each epoch, and the last of all. */
   readonly onEpoch?: ((snapshot: EpochSnapshot) => void) | undefined
-  /** Awaited after each validation and before its event: weights that an event calls the best are saved by then. */
-  readonly onValidated?: ((snapshot: Snapshot, isBest: boolean) => Promise<void>) | undefined
-  /** Awaited with the weights and the steps in them when the run breaks off after at least one step. */
-  readonly onBrokenOff?: ((weights: Float32Array, step: number) => Promise<void>) | undefined
+  /** Awaited with the sum of a step's gradients before it is applied: the step journal. @param step steps applied so far */
+  readonly onReduced?: ((step: number, details: ReducedDetails, sum: Float32Array) => Promise<void>) | undefined
+  /**
+   * Awaited after each validation and before its event: weights that an event calls the best are saved by then.
+   * @param isInState it is part of the training state: that of an epoch's end. Another one, at the end of the run, only decides the result
+   */
+  readonly onValidated?: ((snapshot: Snapshot, isBest: boolean, isInState: boolean) => Promise<void>) | undefined
+  /** Awaited between two steps, with the validation of the last one done: the rest of the run follows from the state. */
+  readonly onStepDone?: ((state: TrainingState) => Promise<void> | undefined) | undefined
+  /** Awaited when the run breaks off after at least one step. */
+  readonly onBrokenOff?: ((state: TrainingState) => Promise<void>) | undefined
+}
+
+/** How the sum of a step came about. */
+export interface ReducedDetails {
+  /** From the first lease to the last result, without {@link reduceMs}. */
+  readonly waitMs: number
+  readonly reduceMs: number
+  readonly workers: number
 }
 
 /** The vectors are the run's own: valid during the call, and only to read. */
@@ -56,9 +75,16 @@ export interface EpochSnapshot {
 }
 
 export interface TrainingOutcome {
+  /** From which the run can go on for more steps. */
+  readonly state: TrainingState
   readonly result: RunResult
   readonly best: Snapshot
   readonly last: Snapshot
+}
+
+/** Epochs of samples used after so many steps. Divided once: a whole number comes out whole. */
+export function epochsAfter(steps: number, config: Pick<RunConfig, 'batchSize'>, trainSamples: number): number {
+  return (steps * config.batchSize) / trainSamples
 }
 
 /** Steps of a whole run: the last batch is full, and may reach into one more epoch. */
@@ -78,6 +104,9 @@ export class Trainer {
   readonly #plannedSteps: number
   readonly #totalSteps: number
   readonly #startedMs: number
+  /** As they were when this trainer began. */
+  readonly #earlier: Pick<RunHistory, 'elapsedMs' | 'reissued' | 'peakWorkers'>
+  #isFirstStep = true
   /** Weights may be half old, half new: they cannot be saved. */
   #isApplying = false
   /** The event of the last step, emitted when the next step's leases are out: observers run while workers compute. */
@@ -93,6 +122,7 @@ export class Trainer {
     this.#totalSteps = Math.min(this.#plannedSteps, maxSteps ?? Infinity)
     this.#startedMs = now()
     this.state = options.state ?? initialState(description, (length) => sliceThreads.allocate(length))
+    this.#earlier = { ...this.state.history }
   }
 
   /**
@@ -103,22 +133,24 @@ export class Trainer {
     const { state } = this
     this.#begin()
     try {
+      await this.#hooks.onBegin?.(state)
+      if (this.#isValidationDue()) await this.#validate()
       while (state.step < this.#totalSteps && !this.#options.stopSignal.aborted) {
         if (this.#hooks.beforeStep) {
           this.#emitPending()
           await this.#hooks.beforeStep()
         }
         const gradient = await this.step()
-        const endsEpoch = Math.floor(this.#epochsAfter(state.step)) > Math.floor(this.#epochsAfter(state.step - 1))
-        const validates = endsEpoch || state.step === this.#totalSteps || this.#options.stopSignal.aborted
-        if (state.step === 1 || validates) this.#showEpoch(gradient)
+        const isLast = state.step === this.#totalSteps || this.#options.stopSignal.aborted
+        if (state.step === 1 || isLast || this.#isValidationDue()) this.#showEpoch(gradient)
         this.#gradients.release(gradient)
-        if (validates) await this.#validate()
+        if (this.#isValidationDue()) await this.#validate()
+        await this.#hooks.onStepDone?.(state)
       }
       return await this.#finish()
     } catch (error) {
       this.#emitPending()
-      if (state.step > 0 && !this.#isApplying) await this.#hooks.onBrokenOff?.(state.weights, state.step)
+      if (state.step > 0 && !this.#isApplying) await this.#hooks.onBrokenOff?.(state)
       throw error
     }
   }
@@ -138,6 +170,11 @@ export class Trainer {
     else this.#emitPending()
     const sum = await computing
     const summedMs = now()
+    const { stats } = this.#gradients
+    const reduceMs = stats.reduceMs - reducedMs
+    const waitMs = summedMs - startedMs - reduceMs
+    await this.#hooks.onReduced?.(state.step, { waitMs, reduceMs, workers: stats.workers }, sum)
+    const journaledMs = this.#hooks.onReduced ? now() : summedMs
     this.#isApplying = true
     const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, sliceThreads)
     this.#isApplying = false
@@ -147,8 +184,6 @@ export class Trainer {
     state.step++
     const publishedMs = now()
 
-    const { stats } = this.#gradients
-    const reduceMs = stats.reduceMs - reducedMs
     const durationMs = publishedMs - startedMs
     this.#count(durationMs, publishedMs - summedMs)
     this.#emitPending()
@@ -159,9 +194,10 @@ export class Trainer {
       ...metrics,
       durationMs,
       phaseSeconds: {
-        wait: (summedMs - startedMs - reduceMs) / 1000,
+        wait: waitMs / 1000,
         reduce: reduceMs / 1000,
-        apply: (appliedMs - summedMs) / 1000,
+        ...(this.#hooks.onReduced && { journal: (journaledMs - summedMs) / 1000 }),
+        apply: (appliedMs - journaledMs) / 1000,
         publish: (publishedMs - appliedMs) / 1000,
       },
       workers: stats.workers,
@@ -169,10 +205,16 @@ export class Trainer {
     return sum
   }
 
-  /** Epochs used after this many steps. One division, so that a whole number is exact. */
   #epochsAfter(steps: number): number {
     const { description, splitSizes } = this.#options
-    return (steps * description.config.batchSize) / splitSizes.train
+    return epochsAfter(steps, description.config, splitSizes.train)
+  }
+
+  /** Whether the last step ended an epoch that is not validated yet. */
+  #isValidationDue(): boolean {
+    const { step, last } = this.state
+    const endsEpoch = step > 0 && Math.floor(this.#epochsAfter(step)) > Math.floor(this.#epochsAfter(step - 1))
+    return endsEpoch && last?.step !== step
   }
 
   #begin(): void {
@@ -183,6 +225,10 @@ export class Trainer {
       stepsPerEpoch: splitSizes.train / config.batchSize,
       parameterCount: model.layout.trainableCount,
     })
+    const { step } = this.state
+    const { checkpointStep } = this.#options
+    if (checkpointStep !== undefined)
+      observer({ kind: 'resumed', step, epoch: this.#epochsAfter(step), checkpointStep })
     this.#gradients.publish(this.state.weights)
   }
 
@@ -192,13 +238,26 @@ export class Trainer {
     if (event) this.#options.observer(event)
   }
 
-  /** The first step waits for workers to start, so its duration is not counted. */
   #count(durationMs: number, betweenStepsMs: number): void {
-    const { step, timing } = this.state
-    timing.betweenStepsMs += betweenStepsMs
-    if (step === 1) return
-    timing.steadyMs += durationMs
-    timing.steadySteps++
+    const { history } = this.state
+    history.betweenStepsMs += betweenStepsMs
+    history.measuredSteps++
+    this.#updateHistory()
+    // The first step waits for workers to start, so its duration is not counted.
+    if (!this.#isFirstStep) {
+      history.steadyMs += durationMs
+      history.steadySteps++
+    }
+    this.#isFirstStep = false
+  }
+
+  #updateHistory(): void {
+    const { history } = this.state
+    const { elapsedMs, reissued, peakWorkers } = this.#earlier
+    const { stats } = this.#gradients
+    history.elapsedMs = elapsedMs + this.#options.now() - this.#startedMs
+    history.reissued = reissued + stats.reissued
+    history.peakWorkers = Math.max(peakWorkers, stats.peakWorkers)
   }
 
   #showEpoch(gradient: Float32Array): void {
@@ -207,22 +266,20 @@ export class Trainer {
     this.#hooks.onEpoch?.({ step, layout: this.#options.description.model.layout, weights, gradient })
   }
 
-  async #validate(): Promise<void> {
-    const { state } = this
+  /** @param state where the validation is kept */
+  async #validate(state: TrainingState = this.state): Promise<void> {
     const validation = await this.#evaluate('validation', state.step)
-    const isBest = isBetter(validation, state.best?.validation)
-    const last: Snapshot = { step: state.step, weights: state.weights.slice(), validation }
-    state.last = last
-    if (isBest) state.best = last
-    await this.#hooks.onValidated?.(last, isBest)
+    const { last, isBest } = keepValidated(state, validation)
+    await this.#hooks.onValidated?.(last, isBest, state === this.state)
     this.#emitEvaluated(validation, isBest)
   }
 
   async #finish(): Promise<TrainingOutcome> {
-    const { state } = this
-    const { observer, now } = this.#options
+    const { observer } = this.#options
     this.#emitPending()
-    if (state.last?.step !== state.step) await this.#validate()
+    // A validation in mid-epoch decides the result, but stays out of the state: a run that is resumed and goes on would not have it.
+    const state = { ...this.state }
+    if (state.last?.step !== state.step) await this.#validate(state)
     const { best, last } = state
     if (best === undefined || last === undefined)
       throw new ConvoyError('internal', 'the run ended without a validation')
@@ -231,10 +288,10 @@ export class Trainer {
     if (best.step !== state.step) this.#gradients.publish(best.weights)
     const test = await this.#evaluate('test', best.step)
     this.#emitEvaluated(test, true)
-    const seconds = (now() - this.#startedMs) / 1000
-    const result = resultOf({ ...this.#options, state, best, last, test, seconds, stats: this.#gradients.stats })
+    this.#updateHistory()
+    const result = resultOf({ ...this.#options, state, best, last, test, stats: this.#gradients.stats })
     observer({ kind: 'finished', result })
-    return { result, best, last }
+    return { state: this.state, result, best, last }
   }
 
   async #evaluate(split: SplitName, step: number): Promise<EvaluationResult> {

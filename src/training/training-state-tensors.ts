@@ -1,7 +1,7 @@
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { EvaluationResult } from './run-events.js'
-import type { Snapshot, TrainingState, TrainingTiming } from './training-state.js'
+import type { Snapshot, TrainingState, RunHistory } from './training-state.js'
 import { initialState } from './training-state.js'
 
 /** A training state as a file format takes it. */
@@ -17,7 +17,7 @@ export interface StoredValues {
   readonly optimizer: Readonly<Record<string, number>>
   readonly best: StoredSnapshot | null
   readonly last: StoredSnapshot | null
-  readonly timing: TrainingTiming
+  readonly history: RunHistory
 }
 
 interface StoredSnapshot {
@@ -28,7 +28,7 @@ interface StoredSnapshot {
 const OPTIMIZER = 'optimizer/'
 
 /** All of a training state. @returns vectors that are the state's own: the next step changes them */
-export function toTensors({ step, weights, optimizer, best, last, timing }: TrainingState): StoredState {
+export function toTensors({ step, weights, optimizer, best, last, history }: TrainingState): StoredState {
   const { vectors, numbers } = optimizer.state
   return {
     tensors: {
@@ -38,7 +38,7 @@ export function toTensors({ step, weights, optimizer, best, last, timing }: Trai
       ...Object.fromEntries(Object.entries(vectors).map(([name, vector]) => [OPTIMIZER + name, vector])),
     },
     values: {
-      ...{ step, optimizer: { ...numbers }, timing: { ...timing } },
+      ...{ step, optimizer: { ...numbers }, history: { ...history } },
       best: best ? { step: best.step, validation: best.validation } : null,
       last: last ? { step: last.step, validation: last.validation } : null,
     },
@@ -76,5 +76,5 @@ export function fromTensors(
     )
   for (const [name, vector] of Object.entries(filled)) vector.set(tensors[name]!)
   Object.assign(numbers, values.optimizer)
-  return { ...state, step: values.step, best, last, timing: { ...values.timing } }
+  return { ...state, step: values.step, best, last, history: { ...values.history } }
 }

@@ -1,5 +1,6 @@
 import { initialWeights } from '../model/initial-weights.js'
 import type { RunDescription } from '../model/run-description.js'
+import { isBetter } from './best-weights.js'
 import type { Optimizer } from './optimizers/optimizer.js'
 import { createOptimizer } from './optimizers/optimizer.js'
 import type { EvaluationResult } from './run-events.js'
@@ -22,16 +23,49 @@ export interface TrainingState {
   /** The best validation so far, see isBetter. */
   best: Snapshot | undefined
   last: Snapshot | undefined
-  readonly timing: TrainingTiming
+  readonly history: RunHistory
 }
 
-/** Durations, for the result. */
-export interface TrainingTiming {
-  /** Time of all steps but the first, which waits for workers to start. */
+/** Numbers of the result that cover the whole run, however often its coordinator was started again. They decide no weight. */
+export interface RunHistory {
+  /** Time of the steps, without the first one of each coordinator, which waits for workers to start. */
   steadyMs: number
   steadySteps: number
-  /** From the last result of a step to its new weights, over all steps. */
+  /** From the last result of a step to its new weights, over all steps that were measured. */
   betweenStepsMs: number
+  measuredSteps: number
+  /** Time of all coordinators so far. */
+  elapsedMs: number
+  /** Leases given again because a worker died, left or failed. */
+  reissued: number
+  /** Most workers that computed at the same time. */
+  peakWorkers: number
+}
+
+/** Keeps the weights as they are now with their validation, as the last and perhaps the best ones. @returns the last, and whether they are the best */
+export function keepValidated(
+  state: TrainingState,
+  validation: EvaluationResult,
+): { readonly last: Snapshot; readonly isBest: boolean } {
+  const isBest = isBetter(validation, state.best?.validation)
+  const last: Snapshot = { step: state.step, weights: state.weights.slice(), validation }
+  state.last = last
+  if (isBest) state.best = last
+  return { last, isBest }
+}
+
+/**
+ * Takes over the weights of another run of the same model, and the optimizer's state where that has the same vectors.
+ * @returns whether the optimizer's state was taken over
+ */
+export function takeOver(state: TrainingState, other: Pick<TrainingState, 'weights' | 'optimizer'>): boolean {
+  state.weights.set(other.weights)
+  const [own, given] = [state.optimizer.state, other.optimizer.state]
+  const names = Object.keys(own.vectors)
+  if (Object.keys(given.vectors).join() !== names.join()) return false
+  for (const name of names) own.vectors[name]!.set(given.vectors[name]!)
+  Object.assign(own.numbers, given.numbers)
+  return true
 }
 
 /** Before the first step. @param allocate makes a vector of zeros */
@@ -47,6 +81,9 @@ export function initialState(
     optimizer: createOptimizer(config.optimizer, model.layout, allocate),
     best: undefined,
     last: undefined,
-    timing: { steadyMs: 0, steadySteps: 0, betweenStepsMs: 0 },
+    history: {
+      ...{ steadyMs: 0, steadySteps: 0, betweenStepsMs: 0, measuredSteps: 0 },
+      ...{ elapsedMs: 0, reissued: 0, peakWorkers: 0 },
+    },
   }
 }

@@ -171,6 +171,7 @@ describe('a run from beginning to end', () => {
     const result = await launch.result()
     const test = result['test'] as Json
     assert.deepEqual(readdirSync(runDirectory).sort(), [
+      'checkpoints',
       'config.yaml',
       'convoy.log',
       'coordinator.json',

@@ -49,6 +49,8 @@ const SHOWN_BY: Readonly<Record<string, readonly string[]>> = {
   'src/coordinator/run-announcement.ts --admin': ['status', 'stop'],
   'src/coordinator/run-announcement.ts --announce': ['train', 'coordinator'],
   'src/data/dataset-names.ts --name': ['data'],
+  // A comparison of checkpoints rejects no setting.
+  'src/cli/resumed-config.ts --fork': ['train', 'coordinator'],
   // Only commands with this flag require a GPU.
   'src/tensorflow/runtime/device-choice.ts --device': ['train', 'worker', 'eval', 'predict', 'inspect'],
 }

@@ -133,9 +133,13 @@ describe('convoy status --watch', () => {
     launch.remove()
     assert.doesNotMatch(watch.stdout, CONTROL)
     assert.match(watch.stdout, /accuracy \d+\.\d %, \d+ images\/s, 2 workers, .* left\n/)
+    assert.match(watch.stdout, /^checkpoint of step \d+, .* ago; step journal on$/m)
     const states = json.stdout.trim().split('\n')
     assert.ok(states.length > 1)
     for (const state of states) assert.ok('secondsLeft' in (JSON.parse(state) as object))
+    const last = JSON.parse(states.at(-1)!) as { checkpoint: { ageSeconds: number }; journal: string }
+    assert.equal(last.journal, 'on')
+    assert.ok(last.checkpoint.ageSeconds > 0)
   })
 
   it('redraws in place on a terminal, within its size, and ends with 130 on Ctrl-C', { skip: noTerminal }, async () => {

@@ -4,6 +4,7 @@ import { AUGMENTATION } from './numbers/augmentation.js'
 
 import { CAPTURE } from './numbers/capture.js'
 import { DATA } from './numbers/data.js'
+import { DURABILITY } from './numbers/durability.js'
 import { ENGINE } from './numbers/engine.js'
 import { METRICS } from './numbers/metrics.js'
 import { MODEL } from './numbers/model.js'
@@ -25,6 +26,7 @@ export const NUMBER_MUTATIONS: readonly NumberMutation[] = [
   ...TRAINING,
   ...WORKER,
   ...SAVED_MODELS,
+  ...DURABILITY,
   ...REPORTING,
   ...METRICS,
   ...ADMISSION,

@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { Task } from '../../bench/contestant.js'
+import type { DurabilityResult } from '../../bench/durability-benchmark.js'
+import { benchmarkDurability, durabilityReport } from '../../bench/durability-benchmark.js'
 import { benchmarkEngine, median } from '../../bench/engine-benchmark.js'
 import type { TaskResults } from '../../bench/engine-report.js'
 import { describeConditions, engineReport } from '../../bench/engine-report.js'
@@ -49,12 +51,17 @@ interface ReportingFlags {
   readonly json?: true
 }
 
+interface DurabilityFlags extends ReportingFlags {
+  readonly network: readonly NetworkName[]
+}
+
 export function benchCommand(): Command {
   return new Command('bench')
     .addCommand(engineCommand())
     .addCommand(stragglerCommand())
     .addCommand(predictionCommand())
     .addCommand(reportingCommand())
+    .addCommand(durabilityCommand())
 }
 
 function engineCommand(): Command {
@@ -126,6 +133,23 @@ function reportingCommand(): Command {
       const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
       const text = `${conditions}; ${counted(rounds, 'round')} of ${counted(steps, 'step')}.\n\n${reportingReport(result)}`
       standardOutput.print(json ? `${JSON.stringify({ conditions, ...result })}\n` : text)
+    })
+}
+
+function durabilityCommand(): Command {
+  return new Command('durability')
+    .description('measure the cost of checkpoints and step journal: off, on, and synced to the disk after each step')
+    .addOption(listOption('--network <names>', NETWORK_NAMES.join(', '), NETWORK_NAMES, ['resnet20']))
+    .option('--workers <number>', 'workers of each contestant', integer(1, 256), 2)
+    .option('--rounds <number>', 'turns of each', integer(1, 1000), 9)
+    .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 60)
+    .option('--json', 'for machines')
+    .action(async ({ network, workers, rounds, steps, json }: DurabilityFlags) => {
+      const results: DurabilityResult[] = []
+      for (const name of network) results.push(await benchmarkDurability(name, workers, rounds, steps, log))
+      const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
+      const text = `${conditions}; ${counted(rounds, 'round')} of ${counted(steps, 'step')}.\n\n${durabilityReport(results)}`
+      standardOutput.print(json ? `${JSON.stringify({ conditions, results })}\n` : text)
     })
 }
 

@@ -8,9 +8,9 @@ export function coordinatorCommand(): Command {
     adminListen: '127.0.0.1:7701',
     metricsListen: '127.0.0.1:7702',
   }).action(async (flags: RunConfigFlags, command: Command) => {
-    const { config, options, name, recipe } = await readRunFlags(flags, command)
+    const request = await readRunFlags(flags, command)
     // Loaded here: a wrong flag is reported in half the time.
     const { runTraining } = await import('../run-training.js')
-    await runTraining(config, options, { name, recipe }, () => undefined)
+    await runTraining(request, () => undefined)
   })
 }

@@ -99,6 +99,15 @@ export function describeStatus(status: StatusReply): string {
     `${printable(runDirectory)}: ${state}\n` +
     `step ${step} of ${totalSteps} (epoch ${epoch.toFixed(2)}), ` +
     `loss ${loss.toFixed(4)}, accuracy ${formatShare(accuracy)}, ${samplesPerSecond.toFixed(0)} images/s, ` +
-    `${counted(workers.length, 'worker')}${left}\n${table.toString()}\n`
+    `${counted(workers.length, 'worker')}${left}\n${durabilityLine(status)}${table.toString()}\n`
   )
+}
+
+function durabilityLine({ checkpoint, journal }: StatusReply): string {
+  // A coordinator of an earlier version has neither.
+  if (journal === '') return ''
+  const newest = checkpoint
+    ? `checkpoint of step ${checkpoint.step}, ${formatDuration(checkpoint.ageSeconds)} ago`
+    : 'no checkpoint'
+  return `${newest}; step journal ${printable(journal)}\n`
 }

@@ -18,13 +18,11 @@ export function trainCommand(): Command {
     )
     .option('--standalone', 'coordinator and one worker in a single process: --launcher standalone')
     .action(async (flags: RunConfigFlags, command: Command) => {
-      const { config, options, name, recipe } = await readRunFlags(flags, command)
-      const { standalone, workers: count, device, logLevel } = options
-      const launcher = standalone ? 'standalone' : (options.launcher ?? DEFAULT_LAUNCHER)
+      const request = await readRunFlags(flags, command)
+      const { standalone, workers: count, device, logLevel } = request.options
+      const launcher = standalone ? 'standalone' : (request.options.launcher ?? DEFAULT_LAUNCHER)
       // Loaded here: a wrong flag is reported in half the time.
       const { runTraining } = await import('../run-training.js')
-      await runTraining(config, options, { name, recipe }, (place) =>
-        launcherOf(launcher).launch({ ...place, count, device, logLevel }),
-      )
+      await runTraining(request, (place) => launcherOf(launcher).launch({ ...place, count, device, logLevel }))
     })
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { parse as parseYaml } from 'yaml'
 import { currentName } from '../../model/config/former-names.js'
+import type { RunConfig } from '../../model/config/run-config.js'
 import type { Assignment, Resolved } from '../../model/config/resolve-run-config.js'
 import { resolveRunConfig } from '../../model/config/resolve-run-config.js'
 import { DEFAULT_RECIPE, RECIPES } from '../../model/config/recipes.js'
@@ -60,11 +61,13 @@ export function addRunConfigFlags(command: Command): Command {
 
 /**
  * Defaults < recipe < file < environment < flags < --set. Never throws for a user's mistake: see `problems`.
+ * @param stored the configuration of a run that is resumed: without a recipe, what is given changes that
  * @returns also the name of the recipe
  */
 export async function runConfigFrom(
   flags: RunConfigFlags,
   environment: NodeJS.ProcessEnv = process.env,
+  stored?: RunConfig,
 ): Promise<Resolved & { readonly recipe: string }> {
   const problems: string[] = []
   const file = await readConfigFile(flags.config, problems)
@@ -94,7 +97,7 @@ export async function runConfigFrom(
     [environment['CONVOY_RECIPE'] || undefined, 'CONVOY_RECIPE'],
     [fileRecipe, `${flags.config}: recipe`],
   )
-  const resolved = resolveRunConfig(recipe, assignments)
+  const resolved = resolveRunConfig(stored && recipe === DEFAULT ? { config: stored } : recipe, assignments)
   return {
     recipe: recipe.name,
     config: problems.length === 0 ? resolved.config : undefined,
@@ -102,10 +105,12 @@ export async function runConfigFrom(
   }
 }
 
+const DEFAULT = { name: DEFAULT_RECIPE, origin: '--recipe' } as const
+
 /** The first given name, and the flag, variable or file that gave it. */
 function chooseRecipe(...given: readonly (readonly [unknown, string])[]): { name: string; origin: string } {
-  const [name, origin] = given.find(([value]) => value !== undefined) ?? [DEFAULT_RECIPE, '--recipe']
-  return { name: currentName(String(name)), origin }
+  const chosen = given.find(([value]) => value !== undefined)
+  return chosen === undefined ? DEFAULT : { name: currentName(String(chosen[0])), origin: chosen[1] }
 }
 
 function fromText(path: string, text: string, origin: string): Assignment {

@@ -8,6 +8,14 @@ import type { LauncherName } from '../../launch/launchers.js'
 import type { RunConfig } from '../../model/config/run-config.js'
 import { LOG_LEVELS } from '../../shared/log/log-levels.js'
 import { standardError } from '../../shared/terminal.js'
+import type { CheckpointEvery } from '../../durability/checkpoint-policy.js'
+import { parseCheckpointEvery } from '../../durability/checkpoint-policy.js'
+import { JOURNAL_MODES } from '../../durability/journal.js'
+import type { Checkpoint } from '../../durability/read-checkpoint.js'
+import type { EarlyLog } from '../early-log.js'
+import { createEarlyLog } from '../early-log.js'
+import type { RunPlace } from '../interrupted-run.js'
+import { checkpointOf, findRunPlace } from '../interrupted-run.js'
 import { descriptorProblems } from './descriptor-problems.js'
 import { flagProblems, problemsOf, reportsFlagProblems, throwProblems } from './flag-problems.js'
 import { checkWritable } from './flag-values.js'
@@ -16,7 +24,17 @@ import type { RunConfigFlags } from './run-config-flags.js'
 import { addRunConfigFlags, runConfigFrom, SETTING_FLAGS } from './run-config-flags.js'
 import { unreadVariables } from './unread-variables.js'
 
-/** How a run is carried out. None of these options changes its weights. */
+/** For a transform of zod. */
+function everyFrom(text: string, context: z.core.$RefinementCtx): CheckpointEvery {
+  try {
+    return parseCheckpointEvery(text)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message })
+    return z.NEVER
+  }
+}
+
+/** How a run is carried out. None of these options changes its weights, but `fork`. */
 const runOptionsSchema = z.object({
   data: z.string().min(1).optional(),
   name: z
@@ -45,6 +63,12 @@ const runOptionsSchema = z.object({
   launcher: z.custom<LauncherName>().optional(),
   standalone: z.boolean().default(false),
   workers: z.coerce.number().int().min(1).max(256).optional(),
+  resume: z.union([z.string().min(1), z.literal(true)]).optional(),
+  fork: z.string().min(1).optional(),
+  checkpointEvery: z.string().default('5m').transform(everyFrom),
+  keepCheckpoints: z.coerce.number().int().min(1).max(1_000).default(3),
+  journal: z.enum(JOURNAL_MODES).default('on'),
+  grace: z.coerce.number().min(1).max(86_400).default(25),
 })
 export type RunOptions = z.output<typeof runOptionsSchema>
 
@@ -55,6 +79,28 @@ export function addRunFlags(
 ): Command {
   return reportsFlagProblems(addRunConfigFlags(command))
     .option('--data <name or path>', 'data set: a name, a fingerprint or a path (default: the embedded cifar10)')
+    .option(
+      '--resume [run or checkpoint]',
+      'go on with a run whose coordinator ended (default: the newest one under --runs-dir that was interrupted)',
+    )
+    .option('--fork <run or checkpoint>', 'begin a new run with the weights of a checkpoint, and with any settings')
+    .option(
+      '--checkpoint-every <interval>',
+      'a time such as 5m, a number of steps such as "500 steps", epoch, or off (default: 5m)',
+    )
+    .option(
+      '--keep-checkpoints <number>',
+      'how many of the newest checkpoints stay; that of the best weights stays too (default: 3)',
+    )
+    .addOption(
+      new Option(
+        '--journal <mode>',
+        'step journal: off, on (a coordinator that dies loses no step) or sync (nor does a machine that crashes)',
+      )
+        .choices(JOURNAL_MODES)
+        .default('on'),
+    )
+    .option('--grace <seconds>', 'how long a run may take to end after SIGTERM or Ctrl-C (default: 25)')
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
     .option('--runs-dir <directory>', 'directory of the run directories', 'runs')
     .option(
@@ -89,28 +135,73 @@ export function addRunFlags(
 /** Variables that {@link runConfigFrom} does not read, but other code does. */
 const OTHER_VARIABLES = ['cache', 'device', 'log-level']
 
+/** What the user asked for, checked. */
+export interface RunRequest {
+  readonly config: RunConfig
+  readonly options: RunOptions
+  /** `--name`, or the recipe. */
+  readonly name: string
+  readonly recipe: string
+  readonly early: EarlyLog
+  /** Of `--resume`. */
+  readonly interrupted?: { readonly place: RunPlace; readonly checkpoint: Checkpoint }
+  /** Of `--fork`. */
+  readonly fork?: RunPlace
+}
+
 /**
  * Checks all input of the user: flags, variables, files. Writes nothing to disk.
  * @param command the command of the flags
- * @returns also the recipe, and the name of the run: `--name`, or the recipe
  * @throws ConvoyError('usage') with all problems at once
  */
-export async function readRunFlags(
-  flags: RunConfigFlags,
-  command: Command,
-): Promise<{ config: RunConfig; options: RunOptions; name: string; recipe: string }> {
+export async function readRunFlags(flags: RunConfigFlags, command: Command): Promise<RunRequest> {
   const names = command.options.flatMap(({ long }) => long?.replace(/^--/, '') ?? [])
   for (const word of unreadVariables(process.env, [...SETTING_FLAGS, ...OTHER_VARIABLES], names))
     standardError.printLine(`⚠ ${word}`)
-  const { config, problems, recipe } = await runConfigFrom(flags)
   const parsed = runOptionsSchema.safeParse(flags)
+  const { resume, fork, runsDir = 'runs', logLevel = 'info' } = validOptions(flags)
+  const early = createEarlyLog(logLevel)
+  const placeProblems: string[] = []
+  const interrupted =
+    resume === undefined
+      ? undefined
+      : await foundPlace(placeProblems, async () => placeToResume(runsDir, resume, early))
+  const forked =
+    fork === undefined ? undefined : await foundPlace(placeProblems, async () => findRunPlace(runsDir, fork))
+  const stored = interrupted?.checkpoint.manifest.description.config
+  const { config, problems, recipe } = await runConfigFrom(flags, process.env, stored)
   throwProblems([
     ...flagProblems(command),
     ...problems,
+    ...placeProblems,
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `--${kebab(String(path[0]))}: ${message}`),
     ...(await optionProblems(validOptions(flags))),
   ])
-  return { config: config!, options: parsed.data!, name: parsed.data!.name ?? recipe, recipe }
+  return {
+    ...{ config: config!, options: parsed.data!, name: parsed.data!.name ?? recipe, recipe, early },
+    ...(interrupted && { interrupted }),
+    ...(forked && { fork: forked }),
+  }
+}
+
+async function placeToResume(
+  runsDir: string,
+  name: string | true,
+  { log }: EarlyLog,
+): Promise<NonNullable<RunRequest['interrupted']>> {
+  const place = await findRunPlace(runsDir, name)
+  return { place, checkpoint: checkpointOf(place, log) }
+}
+
+/** @param problems receives those of the user */
+async function foundPlace<Place>(problems: string[], find: () => Promise<Place>): Promise<Place | undefined> {
+  let place: Place | undefined
+  problems.push(
+    ...(await problemsOf(async () => {
+      place = await find()
+    })),
+  )
+  return place
 }
 
 /** The given options that are valid by themselves, whether or not others are. */
@@ -121,7 +212,7 @@ function validOptions(flags: RunConfigFlags): Partial<RunOptions> {
 
 /** Problems of options that are valid by themselves. */
 async function optionProblems(options: Partial<RunOptions>): Promise<string[]> {
-  const { audit, workers, data, announce } = options
+  const { audit, workers, data, announce, resume } = options
   const standalone = options.standalone === true || options.launcher === 'standalone'
   return [
     ...(options.standalone && options.launcher !== undefined
@@ -130,6 +221,12 @@ async function optionProblems(options: Partial<RunOptions>): Promise<string[]> {
     ...(standalone && audit !== undefined ? ['--audit compares workers; --standalone has only one.'] : []),
     ...(standalone && workers !== undefined
       ? ['--standalone and --workers cannot be combined: --standalone runs one process.']
+      : []),
+    ...(resume !== undefined && options.fork !== undefined
+      ? ['--resume and --fork exclude each other: --resume goes on with a run, --fork begins a new one.']
+      : []),
+    ...(resume !== undefined && options.name !== undefined
+      ? ['--resume and --name exclude each other: the run has a name.']
       : []),
     ...addressProblems(options),
     ...(await problemsOf(async () => findSource(data, () => undefined))),

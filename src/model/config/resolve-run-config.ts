@@ -22,19 +22,18 @@ export interface Resolved {
 
 type Tree = Record<string, unknown>
 
-/**
- * Applies the assignments to the recipe in their order (later ones win) and checks the whole.
- * @param recipe its name, and its name in errors
- */
-export function resolveRunConfig(
-  { name, origin: recipeOrigin }: { readonly name: string; readonly origin: string },
-  assignments: readonly Assignment[],
-): Resolved {
-  const isKnown = Object.hasOwn(RECIPES, name)
-  const tree = structuredClone(RECIPES[isKnown ? name : DEFAULT_RECIPE]!.config) as Tree
+/** The settings to begin with: a recipe by its name, and that name in errors; or a whole configuration. */
+export type BaseConfig = { readonly name: string; readonly origin: string } | { readonly config: RunConfig }
+
+/** Applies the assignments to the base in their order (later ones win) and checks the whole. */
+export function resolveRunConfig(base: BaseConfig, assignments: readonly Assignment[]): Resolved {
+  const isKnown = 'config' in base || Object.hasOwn(RECIPES, base.name)
+  const config = 'config' in base ? base.config : RECIPES[isKnown ? base.name : DEFAULT_RECIPE]!.config
+  const tree = structuredClone(config) as Tree
   const origins = new Map<string, string>()
   const problems: string[] = []
-  if (!isKnown) problems.push(`${recipeOrigin}: there is no recipe "${name}"; use ${Object.keys(RECIPES).join(', ')}.`)
+  if (!isKnown)
+    problems.push(`${base.origin}: there is no recipe "${base.name}"; use ${Object.keys(RECIPES).join(', ')}.`)
   for (const { path, value, origin } of assignments) {
     // `__proto__` would become the tree's prototype, which the schema does not see.
     if (path.includes('__proto__')) {

@@ -1,6 +1,8 @@
 import type { Phase } from '../../metrics/phases.js'
 import type { RunConfig } from '../../model/config/run-config.js'
 import type { WorkerSnapshot } from '../../coordinator/worker-snapshot.js'
+import type { CheckpointStatus } from '../../shared/protocol/messages.js'
+import type { JournalState } from '../run-progress.js'
 import type { Kernels } from './inspection.js'
 
 /** The part of a run's description that the page shows before the first step. Sizes in images. */
@@ -137,6 +139,10 @@ export interface RunStatus {
   readonly samplesPerSecond: number
   /** 0: not measured yet, or none. */
   readonly secondsLeft: number
+  /** The newest one on disk. Absent: there is none, or this was read from a run directory. */
+  readonly checkpoint?: CheckpointStatus
+  /** The step journal. Absent: this was read from a run directory. */
+  readonly journal?: JournalState
   readonly workers: readonly PageWorker[]
   readonly coordinatorPhases: readonly PhaseSeconds[]
   readonly workerPhases: readonly PhaseSeconds[]

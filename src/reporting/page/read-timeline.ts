@@ -10,13 +10,11 @@ import { printable } from '../../shared/log/printable.js'
 import { isThere } from '../../shared/path-access.js'
 import { MAX_CONFIG_BYTES, MAX_JSON_BYTES, readTextIfThere } from '../../shared/read-file.js'
 import { environmentSchema, resultSchema, statusSchema } from '../kept-status.js'
+import { MAX_METRICS_BYTES } from '../sinks/metrics-file.js'
 import { metricsLineSchema } from '../sinks/metrics-line.js'
 import type { KeptResult } from '../run-outcome.js'
 import { Throughput } from '../throughput.js'
 import { Timeline } from './timeline.js'
-
-/** A million steps. It becomes one string, which has less than 536 million characters (V8). */
-const MAX_METRICS_BYTES = 500e6
 
 /**
  * Reads the state of the page from a run directory: `metrics.jsonl`, `config.yaml`, `environment.json` and, if the run was not killed,
@@ -39,8 +37,9 @@ export function readTimeline(directory: string): Snapshot & { readonly status: R
     const where = `metrics.jsonl, line ${index + 1},`
     const { time, ...event } = checked(metricsLineSchema, directory, where, () => JSON.parse(line))
     timeSeconds = time
+    if (event.kind === 'resumed') throughput.resumed(event.step)
     if (event.kind === 'step') {
-      throughput.step(event.step, event.durationMs)
+      if (!event.replayed) throughput.step(event.step, event.durationMs)
       for (const [phase, spent] of Object.entries(event.phaseSeconds))
         phases.record(phase as keyof typeof event.phaseSeconds, spent)
     }

@@ -9,6 +9,8 @@ const MAX_WAITING_BYTES = 64 * 1024 * 1024
 export interface ReportFileOptions {
   /** Time in which records are collected to be written together. */
   readonly flushMs: number
+  /** Keep what the file has, and write behind it. @default false */
+  readonly append?: boolean
   readonly onLost: LossObserver
 }
 
@@ -32,7 +34,8 @@ export class ReportFile {
 
   /** @throws Error of the file system when the file cannot be made */
   constructor(file: string, options: ReportFileOptions) {
-    this.#descriptor = fs.openSync(file, 'w')
+    this.#descriptor = fs.openSync(file, options.append ? fs.constants.O_RDWR | fs.constants.O_CREAT : 'w', 0o666)
+    this.#end = fs.fstatSync(this.#descriptor).size
     this.#options = options
   }
 

@@ -6,7 +6,7 @@ import { LivePage } from './serve-page.js'
 import type { PhaseReport } from '../../metrics/phases.js'
 import { printableLines } from '../../shared/log/printable.js'
 import { MAX_JSON_BYTES, readRegularFile } from '../../shared/read-file.js'
-import type { RunObserver, RunResult } from '../../training/run-events.js'
+import type { RunEvent, RunObserver, RunResult } from '../../training/run-events.js'
 import type { Coordinator } from '../../coordinator/coordinator.js'
 import { environmentSchema } from '../kept-status.js'
 import { InspectionRunner } from './inspect-run.js'
@@ -66,6 +66,16 @@ export class RunPage {
     this.#timeline.observe(event, wallSeconds())
     if (event.kind === 'started') this.#totalSteps = event.totalSteps
     if (event.kind === 'finished') this.#ended(event.result.steps < this.#totalSteps ? 'stopped' : 'finished')
+  }
+
+  /** Shows an event of an earlier coordinator. @param timeSeconds since 1970 */
+  restore(event: RunEvent, timeSeconds: number): void {
+    this.#timeline.observe(event, timeSeconds)
+  }
+
+  /** An earlier coordinator began the run. @param timeSeconds since 1970 */
+  began(timeSeconds: number): void {
+    this.#timeline.began(timeSeconds)
   }
 
   /** Adds a line that does not come from a run event. @param timeSeconds since 1970 */

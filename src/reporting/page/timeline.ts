@@ -29,6 +29,10 @@ const MAX_PENDING_EVENTS = 2_000
 /** The state of the page, built from a run's events. Its size is bounded for runs of any length. */
 export class Timeline {
   readonly #runDirectory: string
+  /** Seconds since 1970, as all times here. */
+  #startedSeconds: number | undefined
+  /** Of the last event; `started` aside, which a new coordinator of the run repeats. */
+  #lastSeconds = 0
   #header: RunHeader | undefined
   #points: StepPoint[] = []
   #stepsPerPoint = 1
@@ -46,20 +50,32 @@ export class Timeline {
     this.#runDirectory = printable(runDirectory)
   }
 
+  /** The run began then. Later `started` events are those of coordinators that went on with it. */
+  began(timeSeconds: number): void {
+    this.#startedSeconds ??= timeSeconds
+  }
+
   /** @param timeSeconds since 1970 */
   observe(event: RunEvent, timeSeconds: number): void {
     switch (event.kind) {
       case 'started': {
         const { config, dataset, splitSizes, totalSteps, stepsPerEpoch, parameterCount } = event
         const { height, width, channels } = dataset
+        const startedSeconds = (this.#startedSeconds ??= timeSeconds)
         this.#header = {
-          ...{ runDirectory: this.#runDirectory, startedSeconds: timeSeconds, network: config.network.name, config },
+          ...{ runDirectory: this.#runDirectory, startedSeconds, network: config.network.name, config },
           ...{ dataset: printable(dataset.name), datasetFingerprint: dataset.fingerprint },
           ...{ imageShape: [height, width, channels], classNames: dataset.classNames.map(printable) },
           ...{ splitSizes, totalSteps, stepsPerEpoch, parameterCount },
           hyperparameters: hyperparameters(config, event),
         }
         this.#isRewritten = true
+        break
+      }
+      case 'resumed': {
+        // The workers of a coordinator that was killed left with it, and no event says so.
+        for (const member of this.#members.values())
+          if (member.leftSeconds === undefined) this.#member({ ...member, leftSeconds: this.#lastSeconds })
         break
       }
       case 'step': {
@@ -93,6 +109,7 @@ export class Timeline {
         break
       }
     }
+    if (event.kind !== 'started') this.#lastSeconds = timeSeconds
     // Expected events, such as a late shard that another worker recomputes, are for the log at debug level and the metrics.
     const text = levelOf(event) === 'debug' ? undefined : describeEvent(event)
     if (text === undefined) this.#limitNews()

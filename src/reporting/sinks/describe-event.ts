@@ -24,6 +24,12 @@ export function describeEvent(event: RunEvent): string | undefined {
         `${counted(totalSteps, 'step')} of ${config.batchSize} in shards of ${config.shardSize}, seed ${config.seed}`
       )
     }
+    case 'resumed': {
+      const { step, checkpointStep } = event
+      const replayed = step - checkpointStep
+      const journal = replayed === 0 ? '' : `, and ${counted(replayed, 'step')} of the journal`
+      return `The run goes on after step ${step}: from the checkpoint of step ${checkpointStep}${journal}.`
+    }
     case 'waiting':
       return event.starting === undefined
         ? 'No worker can compute; the run waits for one.'

@@ -18,7 +18,7 @@ export function eventLog(log: Log): RunObserver {
 }
 
 function moduleOf({ kind }: RunEvent): Extract<LogModule, 'run' | 'scheduler'> {
-  return kind === 'started' || kind === 'evaluated' ? 'run' : 'scheduler'
+  return kind === 'started' || kind === 'resumed' || kind === 'evaluated' ? 'run' : 'scheduler'
 }
 
 /** The log level of an event. */

@@ -1,26 +1,36 @@
 import path from 'node:path'
+import writeFileAtomic from 'write-file-atomic'
+import { readTextIfThere } from '../../shared/read-file.js'
 import type { RunEvent, RunObserver } from '../../training/run-events.js'
 import type { MetricsLine } from './metrics-line.js'
+import { metricsLineSchema } from './metrics-line.js'
 import { ReportFile } from '../page/report-file.js'
-import type { RunSink, SinkContext, SinkDefinition } from './run-sink.js'
+import type { Resumption, RunSink, SinkContext, SinkDefinition } from './run-sink.js'
 
 export const metricsFile: SinkDefinition = {
   name: 'metrics.jsonl',
   open: (context) => new MetricsFile(context),
 }
 
+/** Of a whole run. It becomes one string, which has less than 536 million characters (V8): about a million steps. */
+export const MAX_METRICS_BYTES = 500e6
+
 /** Writes the run's events to `metrics.jsonl`, one {@link MetricsLine} a line, as soon as they happen. */
 export class MetricsFile implements RunSink {
   readonly #file: ReportFile
   readonly #wallSeconds: () => number
+  /** The last steps that an earlier coordinator wrote lines of. Undefined: there was none. */
+  readonly #written: WrittenSteps | undefined
 
-  constructor({ runDirectory, wallSeconds, onLost }: SinkContext) {
-    this.#file = new ReportFile(path.join(runDirectory, 'metrics.jsonl'), { flushMs: 0, onLost })
+  constructor({ runDirectory, resumption, wallSeconds, onLost }: SinkContext) {
+    const file = path.join(runDirectory, 'metrics.jsonl')
+    this.#written = resumption && cutLines(file, resumption)
+    this.#file = new ReportFile(file, { flushMs: 0, append: resumption !== undefined, onLost })
     this.#wallSeconds = wallSeconds
   }
 
   readonly observe: RunObserver = (event) => {
-    if (event.kind === 'evaluating') return
+    if (event.kind === 'evaluating' || this.#isWritten(event)) return
     const line: MetricsLine = { time: this.#wallSeconds(), ...compact(event) }
     this.#file.append(Buffer.from(`${JSON.stringify(line)}\n`))
   }
@@ -29,6 +39,62 @@ export class MetricsFile implements RunSink {
   async close(): Promise<void> {
     return this.#file.close()
   }
+
+  #isWritten(event: RunEvent): boolean {
+    if (this.#written === undefined) return false
+    switch (event.kind) {
+      case 'started':
+        return event.totalSteps === this.#written.totalSteps
+      case 'step':
+        return event.step <= this.#written.step
+      case 'evaluated':
+        return event.replayed === true && event.result.step <= this.#written.validatedStep
+      default:
+        return false
+    }
+  }
+}
+
+/** The lines of `metrics.jsonl`, which this version wrote. A last line that was cut off is left out. */
+export function readMetrics(runDirectory: string): MetricsLine[] {
+  const text = readTextIfThere(path.join(runDirectory, 'metrics.jsonl'), MAX_METRICS_BYTES) ?? ''
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => metricsLineSchema.parse(JSON.parse(line)))
+}
+
+interface WrittenSteps {
+  /** Of the last `started`; undefined: there is none. */
+  totalSteps: number | undefined
+  step: number
+  validatedStep: number
+}
+
+/** Removes the lines of what is computed again, and a last one that was cut off. @returns the steps of the last lines that stay */
+function cutLines(file: string, { step, validatedStep = 0 }: Resumption): WrittenSteps {
+  const written: WrittenSteps = { totalSteps: undefined, step: 0, validatedStep: 0 }
+  const text = readTextIfThere(file, MAX_METRICS_BYTES) ?? ''
+  const kept = text
+    .split('\n')
+    .slice(0, -1)
+    .filter((line) => {
+      const event = JSON.parse(line) as MetricsLine
+      if (event.kind === 'finished') return false
+      if (event.kind === 'started') written.totalSteps = event.totalSteps
+      if (event.kind === 'step') {
+        if (event.step > step) return false
+        written.step = event.step
+      }
+      if (event.kind === 'evaluated') {
+        // A validation of an unfinished epoch, or a test, belongs to an end of the run that is none any more.
+        if (event.result.split !== 'validation' || event.result.step > validatedStep) return false
+        written.validatedStep = event.result.step
+      }
+      return true
+    })
+  writeFileAtomic.sync(file, kept.map((line) => `${line}\n`).join(''))
+  return written
 }
 
 type Untimed<Line> = Line extends MetricsLine ? Omit<Line, 'time'> : never

@@ -33,6 +33,8 @@ const weights = z.strictObject({
   validation: z.strictObject({ accuracy: share, loss: number }).describe('measured on the validation split'),
 })
 
+const replayed = z.literal(true).exactOptional()
+
 /** A line of metrics.jsonl: what every line has, and what its kind has. */
 function line<Kind extends string, Shape extends z.core.$ZodLooseShape>(kind: Kind, meaning: string, shape: Shape) {
   return z
@@ -63,6 +65,11 @@ export const METRICS_LINES = [
     stepsPerEpoch: z.number().positive().describe('not whole where batches straddle epochs'),
     parameterCount: count.describe('trainable parameters'),
   }),
+  line('resumed', 'The run goes on after its coordinator ended.', {
+    step: count.describe('steps that are done'),
+    epoch: z.number().min(0).describe('epochs of samples used so far'),
+    checkpointStep: count.describe('steps in the checkpoint; those after it come from the step journal'),
+  }),
   line('waiting', 'No worker can compute; the run waits for one.', {
     starting: count.min(1).optional().describe("workers of the run's own that are starting; absent: none"),
   }),
@@ -82,9 +89,13 @@ export const METRICS_LINES = [
     gradientNorm: z.number().min(0).describe('norm of the averaged gradient with that of L2, before clipping'),
     durationMs: milliseconds.describe('from the first lease to the published weights'),
     phaseSeconds: z
-      .strictObject({ wait: seconds, reduce: seconds, apply: seconds, publish: seconds })
+      .strictObject({
+        ...{ wait: seconds, reduce: seconds, apply: seconds, publish: seconds },
+        journal: seconds.exactOptional().describe('absent without a step journal'),
+      })
       .describe("of it in each of the coordinator's phases ([metrics](metrics.md#phases-of-a-step))"),
     workers,
+    replayed: replayed.describe('applied by an earlier coordinator, and read from the step journal'),
   }),
   line('evaluated', 'An evaluation is over: validation after each epoch, test at the end.', {
     result: z.strictObject({
@@ -102,6 +113,7 @@ export const METRICS_LINES = [
       .describe(
         'of the best weights so far: higher validation accuracy, else lower loss, else later; true for the test',
       ),
+    replayed: replayed.describe('by an earlier coordinator, and read from the step journal'),
   }),
   line('reissued', 'Shards were taken from a worker and given to others.', {
     workerId,

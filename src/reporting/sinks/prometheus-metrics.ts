@@ -19,7 +19,7 @@ const MAX_WORKERS = 256
 const EVENT_COUNTERS = [
   ...(['samples', 'nonfinite_gradients', 'worker_joins', 'worker_departures', 'shards_reissued'] as const),
   ...(['shards_rescued', 'results_refused', 'quarantines', 'audits'] as const),
-  ...(['model_save_failures', 'report_records_lost'] as const),
+  ...(['checkpoint_failures', 'journal_failures', 'model_save_failures', 'report_records_lost'] as const),
 ] as const
 
 /** What the metrics read from a coordinator at each scrape. */
@@ -129,6 +129,36 @@ export class PrometheusMetrics {
     this.#metrics.increase('report_records_lost', { report }, records)
   }
 
+  /** The interval of checkpoints, if it is a time. */
+  checkpointsEvery(seconds: number): void {
+    this.#metrics.set('checkpoint_interval_seconds', {}, seconds)
+  }
+
+  /** A checkpoint is on disk, the newest one. @param writtenSeconds since 1970 */
+  checkpointed(step: number, writtenSeconds: number): void {
+    this.#metrics.set('checkpoint_step', {}, step)
+    this.#metrics.set('checkpoint_timestamp_seconds', {}, writtenSeconds)
+  }
+
+  /** This process wrote a checkpoint. */
+  checkpointWritten(bytes: number, seconds: number): void {
+    this.#metrics.set('checkpoint_bytes', {}, bytes)
+    this.#metrics.set('checkpoint_duration_seconds', {}, seconds)
+  }
+
+  checkpointFailed(): void {
+    this.#metrics.increase('checkpoint_failures', {})
+  }
+
+  /** @param bytes of the journal since the last checkpoint */
+  journaled(bytes: number): void {
+    this.#metrics.set('journal_bytes', {}, bytes)
+  }
+
+  journalFailed(): void {
+    this.#metrics.increase('journal_failures', {})
+  }
+
   saveFailed(): void {
     this.#metrics.increase('model_save_failures', {})
   }
@@ -183,6 +213,10 @@ export class PrometheusMetrics {
         this.#times.record('evaluate', durationMs / 1000)
         break
       }
+      case 'resumed':
+        metrics.set('step', {}, event.step)
+        metrics.set('epoch', {}, event.epoch)
+        break
       case 'waiting':
       case 'evaluating':
       case 'finished':
@@ -200,10 +234,9 @@ export class PrometheusMetrics {
     metrics.set('learning_rate', {}, event.learningRate)
     metrics.set('gradient_norm', {}, event.gradientNorm)
     metrics.observe('step_duration_seconds', {}, event.durationMs / 1000)
-    const { wait, reduce, apply, publish } = event.phaseSeconds
-    this.#times.record('wait', wait)
-    this.#times.record('reduce', reduce)
-    this.#times.record('apply', apply)
-    this.#times.record('publish', publish)
+    for (const phase of ['wait', 'reduce', 'journal', 'apply', 'publish'] as const) {
+      const seconds = event.phaseSeconds[phase]
+      if (seconds !== undefined) this.#times.record(phase, seconds)
+    }
   }
 }

@@ -4,7 +4,17 @@ import type { Inspection } from '../page/inspection.js'
 import type { LossObserver } from '../page/report-file.js'
 import type { RunIdentity } from '../run-identity.js'
 
+/** Where a run goes on whose coordinator ended. */
+export interface Resumption {
+  /** Steps that are done. */
+  readonly step: number
+  /** Step of the last validation that is part of the state; undefined: none is. */
+  readonly validatedStep: number | undefined
+}
+
 export interface SinkContext {
+  /** The run goes on: records of what is computed again are cut, and the rest goes on behind the records that are there. */
+  readonly resumption?: Resumption | undefined
   readonly runDirectory: string
   readonly identity: RunIdentity
   /** Seconds since 1970. */

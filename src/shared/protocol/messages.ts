@@ -135,6 +135,11 @@ export interface WorkerStatus {
   timesSlower: number
 }
 
+export interface CheckpointStatus {
+  step: number
+  ageSeconds: number
+}
+
 export interface StatusReply {
   state: string
   step: number
@@ -146,4 +151,6 @@ export interface StatusReply {
   runDirectory: string
   accuracy: number
   secondsLeft: number
+  checkpoint?: CheckpointStatus | null
+  journal: string
 }

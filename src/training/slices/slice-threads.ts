@@ -52,6 +52,11 @@ export class SliceThreads {
     return Math.min(os.availableParallelism(), sliceCount(length), MAX_THREADS + 1) - 1
   }
 
+  /** For a run whose vectors have this length. @param onFailure see {@link SliceThreadsOptions} */
+  static forLength(length: number, onFailure: (error: ConvoyError) => void): SliceThreads {
+    return new SliceThreads({ threads: SliceThreads.threadsFor(length), onFailure })
+  }
+
   /** @returns float32 zeros, `[length]`: in memory that all threads see, if there are any and the vector is long */
   allocate(length: number): Float32Array {
     const isShared = this.#threads.length > 0 && sliceCount(length) > 1

@@ -57,9 +57,21 @@ export const METRICS: readonly NumberMutation[] = [
   },
   {
     ...RUN,
+    name: 'the time of a checkpoint is its step',
+    find: "this.#metrics.set('checkpoint_timestamp_seconds', {}, writtenSeconds);",
+    replace: "this.#metrics.set('checkpoint_timestamp_seconds', {}, step);",
+  },
+  {
+    ...RUN,
+    name: 'the duration of writing a checkpoint is its size',
+    find: "this.#metrics.set('checkpoint_duration_seconds', {}, seconds);",
+    replace: "this.#metrics.set('checkpoint_duration_seconds', {}, bytes);",
+  },
+  {
+    ...RUN,
     name: 'the phases reduce and apply are swapped',
-    find: "this.#times.record('reduce', reduce);\n        this.#times.record('apply', apply);",
-    replace: "this.#times.record('reduce', apply);\n        this.#times.record('apply', reduce);",
+    find: 'event.phaseSeconds[phase]',
+    replace: "event.phaseSeconds[phase === 'reduce' ? 'apply' : phase === 'apply' ? 'reduce' : phase]",
   },
   {
     ...RUN,

@@ -3,6 +3,7 @@ import type { NumberMutation } from '../mutation.js'
 const RATE = { file: 'reporting/throughput.js', tests: ['unit/reporting/reporting'] }
 const BAR = { file: 'reporting/sinks/progress-line.js', tests: ['unit/reporting/reporting'] }
 const TIMELINE = { file: 'reporting/page/timeline.js', tests: ['unit/reporting/timeline', 'unit/reporting/serve-page'] }
+const RESUMED = { tests: ['unit/reporting/read-timeline'] }
 const LINES = { file: 'reporting/sinks/metrics-file.js', tests: ['unit/reporting/reporting'] }
 const TABLE = { file: 'reporting/final-table.js', tests: ['unit/training/trainer', 'unit/reporting/reporting'] }
 const HISTOGRAM = {
@@ -27,8 +28,8 @@ export const REPORTING: readonly NumberMutation[] = [
   {
     ...RATE,
     name: 'the rate of a run counts its first step',
-    find: 'if (step > 1)',
-    replace: 'if (step > 0)',
+    find: 'if (this.#measured > 0)',
+    replace: 'if (this.#measured >= 0)',
   },
   {
     ...RATE,
@@ -45,8 +46,29 @@ export const REPORTING: readonly NumberMutation[] = [
   {
     ...RATE,
     name: 'the rate of a run follows its second step for too long',
-    find: 'Math.max(MIN_WEIGHT, 1 / (step - 1))',
-    replace: '(step === 2 ? 1 : MIN_WEIGHT)',
+    find: 'Math.max(MIN_WEIGHT, 1 / this.#measured)',
+    replace: '(this.#measured === 1 ? 1 : MIN_WEIGHT)',
+  },
+  {
+    file: 'reporting/run-progress.js',
+    tests: ['unit/reporting/checkpoint-status'],
+    name: 'the age of a checkpoint is its time',
+    find: 'this.#wallSeconds() - writtenSeconds',
+    replace: 'writtenSeconds',
+  },
+  {
+    ...RESUMED,
+    file: 'reporting/page/timeline.js',
+    name: 'the workers of a killed coordinator stay until the run goes on',
+    find: 'leftSeconds: this.#lastSeconds',
+    replace: 'leftSeconds: timeSeconds',
+  },
+  {
+    ...RESUMED,
+    file: 'reporting/page/read-timeline.js',
+    name: 'the rate of a report counts replayed steps',
+    find: 'if (!event.replayed)',
+    replace: 'if (event)',
   },
   {
     ...BAR,

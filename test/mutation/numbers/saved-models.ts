@@ -1,6 +1,6 @@
 import type { NumberMutation } from '../mutation.js'
 
-const SAFETENSORS = { file: 'exports/safetensors.js', tests: ['unit/exports/saved-model'] }
+const SAFETENSORS = { file: 'exports/encode-safetensors.js', tests: ['unit/exports/saved-model'] }
 const SAFETENSORS_MODEL = { file: 'exports/safetensors-model.js', tests: ['unit/exports/saved-model'] }
 const LAYERS = { file: 'exports/layers-model.js', tests: ['unit/exports/saved-model'] }
 const METADATA = { file: 'exports/model-metadata.js', tests: ['unit/exports/saved-model'] }
@@ -10,13 +10,13 @@ export const SAVED_MODELS: readonly NumberMutation[] = [
   {
     ...SAFETENSORS,
     name: 'values of safetensors are big-endian',
-    find: '...tensors.map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)),',
-    replace:
-      '...tensors.map(({ values }) => Buffer.from(Buffer.from(values.buffer, values.byteOffset, values.byteLength)).swap32()),',
+    find: 'yield Buffer.from(values.buffer, values.byteOffset, values.byteLength)',
+    replace: 'yield Buffer.from(Buffer.from(values.buffer, values.byteOffset, values.byteLength)).swap32()',
   },
   {
     ...SAFETENSORS,
-    name: 'values of safetensors are big-endian, written and read',
+    file: 'exports/decode-safetensors.js',
+    name: 'values of safetensors are read as big-endian',
     find: 'Buffer.from(values.buffer).set(bytes.subarray(dataStart + from, dataStart + to));',
     replace: 'Buffer.from(values.buffer).set(Buffer.from(bytes.subarray(dataStart + from, dataStart + to)).swap32());',
   },

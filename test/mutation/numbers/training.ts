@@ -31,14 +31,14 @@ export const TRAINING: readonly NumberMutation[] = [
   {
     ...RUN,
     name: 'an epoch ends one step later',
-    find: 'Math.floor(this.#epochsAfter(state.step)) > Math.floor(this.#epochsAfter(state.step - 1))',
-    replace: 'Math.floor(this.#epochsAfter(state.step - 1)) > Math.floor(this.#epochsAfter(state.step - 2))',
+    find: 'Math.floor(this.#epochsAfter(step)) > Math.floor(this.#epochsAfter(step - 1))',
+    replace: 'Math.floor(this.#epochsAfter(step - 1)) > Math.floor(this.#epochsAfter(step - 2))',
   },
   {
     ...RUN,
     name: 'epochs are counted in full batches',
-    find: '(steps * description.config.batchSize) / splitSizes.train',
-    replace: 'steps / Math.ceil(splitSizes.train / description.config.batchSize)',
+    find: '(steps * config.batchSize) / trainSamples',
+    replace: 'steps / Math.ceil(trainSamples / config.batchSize)',
   },
   {
     ...RUN,
@@ -54,6 +54,7 @@ export const TRAINING: readonly NumberMutation[] = [
   },
   {
     ...RUN,
+    file: 'training/training-state.js',
     name: 'the best weights are overwritten by later steps',
     find: 'weights: state.weights.slice(), validation',
     replace: 'weights: state.weights, validation',
@@ -91,13 +92,13 @@ export const TRAINING: readonly NumberMutation[] = [
   {
     ...OUTCOME,
     name: 'samplesPerSecond is per worker',
-    find: '(timing.steadySteps * config.batchSize) / (timing.steadyMs / 1000)',
-    replace: '(timing.steadySteps * config.batchSize) / (timing.steadyMs / 1000) / stats.peakWorkers',
+    find: '(steadySteps * config.batchSize) / (steadyMs / 1000)',
+    replace: '(steadySteps * config.batchSize) / (steadyMs / 1000) / history.peakWorkers',
   },
   {
     ...OUTCOME,
     name: 'samplesPerSecond counts a first step that took no time',
-    find: '(timing.steadySteps * config.batchSize)',
+    find: '(steadySteps * config.batchSize)',
     replace: '(step * config.batchSize)',
   },
   {
@@ -107,10 +108,10 @@ export const TRAINING: readonly NumberMutation[] = [
     replace: 'samplesSeen: step * config.batchSize + 1',
   },
   {
-    ...RUN,
+    ...OUTCOME,
     name: 'seconds of a result are milliseconds',
-    find: 'const seconds = (now() - this.#startedMs) / 1000',
-    replace: 'const seconds = now() - this.#startedMs',
+    find: 'seconds: history.elapsedMs / 1000',
+    replace: 'seconds: history.elapsedMs',
   },
   {
     ...OUTCOME,
@@ -121,8 +122,8 @@ export const TRAINING: readonly NumberMutation[] = [
   {
     ...RUN,
     name: 'a phase of a step counts twice',
-    find: '(summedMs - startedMs - reduceMs) / 1000',
-    replace: '(summedMs - startedMs) / 1000',
+    find: 'const waitMs = summedMs - startedMs - reduceMs',
+    replace: 'const waitMs = summedMs - startedMs',
   },
   {
     ...RESULT,

@@ -165,6 +165,48 @@ describe('metrics', () => {
       assert.ok(text.includes(line(series)), series)
   })
 
+  it('show the newest checkpoint and the step journal, and count what cannot be written', async () => {
+    let nowMs = 0
+    const metrics = new PrometheusMetrics(() => nowMs, IDENTITY)
+    metrics.watch(NO_WORKERS)
+    const rendered = async (): Promise<string> => {
+      nowMs += 1_000
+      return (await metrics.render()).text
+    }
+    const before = await rendered()
+    assert.doesNotMatch(before, /^convoy_(checkpoint_(step|timestamp|interval|bytes|duration)|journal_bytes)/m)
+    for (const name of ['checkpoint_failures', 'journal_failures'])
+      assert.ok(before.includes(line(`convoy_${name}_total 0`)), name)
+
+    // A checkpoint of an earlier coordinator: this process wrote none.
+    metrics.checkpointsEvery(300)
+    metrics.checkpointed(100, 1.6e9)
+    const resumed = await rendered()
+    assert.ok(resumed.includes(line('convoy_checkpoint_step 100')))
+    assert.doesNotMatch(resumed, /^convoy_checkpoint_(bytes|duration)/m)
+
+    metrics.checkpointed(120, 1.7e9)
+    metrics.checkpointWritten(300_000, 0.25)
+    metrics.checkpointFailed()
+    metrics.journaled(40_000)
+    for (let failure = 0; failure < 2; failure++) metrics.journalFailed()
+    const step = EVENTS.find((event) => event.kind === 'step')!
+    metrics.observe({ ...step, phaseSeconds: { ...step.phaseSeconds, journal: 0.25 } })
+    const text = await rendered()
+    for (const series of [
+      'convoy_checkpoint_step 120',
+      'convoy_checkpoint_timestamp_seconds 1700000000',
+      'convoy_checkpoint_interval_seconds 300',
+      'convoy_checkpoint_bytes 300000',
+      'convoy_checkpoint_duration_seconds 0.25',
+      'convoy_checkpoint_failures_total 1',
+      'convoy_journal_bytes 40000',
+      'convoy_journal_failures_total 2',
+      'convoy_phase_duration_seconds_sum{role="coordinator",phase="journal"} 0.25',
+    ])
+      assert.ok(text.includes(line(series)), series)
+  })
+
   it('have the unit and the labels of their names', async () => {
     const metrics = new PrometheusMetrics(() => 0, IDENTITY)
     const member = new Member(worker.id, { ...worker, incarnation: 'i', host: 'h' })

@@ -5,7 +5,7 @@ import { share } from './format.js'
 /** Hue in degrees; waiting has none. */
 const HUES: Readonly<Record<PhaseSeconds['phase'], number | undefined>> = {
   ...{ forward_backward: 150, sample: 265, augment: 320, encode: 45, send: 20, build: 300 },
-  ...{ reduce: 45, apply: 150, publish: 20, evaluate: 205, checkpoint: 350, wait: undefined },
+  ...{ reduce: 45, journal: 90, apply: 150, publish: 20, evaluate: 205, checkpoint: 350, wait: undefined },
 }
 
 /** Shares of the time since the beginning, of the coordinator and of the workers together. */

@@ -50,7 +50,17 @@ function presentFacts(run: Snapshot, header: NonNullable<Snapshot['header']>, co
     ['Loss of the batch', last?.loss.toFixed(4)],
     ['Accuracy of the batch', last && share(last.accuracy)],
     ['Best validation', best.length > 0 ? share(Math.max(...best)) : undefined, 'Accuracy of the best weights so far'],
+    ['Newest checkpoint', status?.checkpoint && newest(status.checkpoint, connected), CHECKPOINT],
+    ['Step journal', status?.journal, JOURNAL],
   ]
+}
+
+const CHECKPOINT = 'With --resume, a run whose coordinator died goes on from here'
+const JOURNAL =
+  'on: the steps after the checkpoint are on disk too. failed: a coordinator that dies loses them; the log has the reason'
+
+function newest({ step, ageSeconds }: NonNullable<RunStatus['checkpoint']>, connected: boolean): string {
+  return `step ${count(step)}${connected ? `, ${duration(ageSeconds)} ago` : ''}`
 }
 
 function pastFacts(run: Snapshot, header: NonNullable<Snapshot['header']>): Fact[] {

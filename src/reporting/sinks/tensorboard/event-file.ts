@@ -71,8 +71,8 @@ export function tensorboardType(name: string): protobuf.Type {
 const FLUSH_MS = 1_000
 const VERSION = 'brain.Event:2'
 /** Length and its checksum before the data, the data's checksum behind it. */
-const HEADER_BYTES = 12
-const TRAILER_BYTES = 4
+export const HEADER_BYTES = 12
+export const TRAILER_BYTES = 4
 
 /** A TensorBoard event file: `Event` messages as records of TFRecord. What is added is in the file about a second later. */
 export class EventFile {

@@ -5,6 +5,9 @@ import { NO_TENSOR, tensorboardType } from './event-file.js'
 /** What a table of runs can sort and filter by. */
 export type Hyperparameters = Readonly<Record<string, number | string | boolean>>
 
+const PREFIX = '_hparams_/'
+const SESSION_END = 'session_end_info'
+
 /** Each value of a config by its path, as `--set` takes it (`optimizer.momentum`). Null has no value; lists are text. */
 export function hyperparametersOf(config: RunConfig): Hyperparameters {
   return Object.fromEntries(leaves(config))
@@ -22,13 +25,18 @@ export function sessionStart(run: string, hyperparameters: Hyperparameters, wall
 
 /** When a run ends; one that is killed never does. @param wallSeconds since 1970 */
 export function sessionEnd(status: 'STATUS_SUCCESS' | 'STATUS_FAILURE', wallSeconds: number): SummaryValue {
-  return entry('session_end_info', { sessionEndInfo: { status, endTimeSecs: wallSeconds } })
+  return entry(SESSION_END, { sessionEndInfo: { status, endTimeSecs: wallSeconds } })
+}
+
+/** @returns whether a tag is that of {@link sessionEnd} */
+export function isSessionEnd(tag: string): boolean {
+  return tag === PREFIX + SESSION_END
 }
 
 function entry(name: string, data: object): SummaryValue {
   const type = tensorboardType('HParamsPluginData')
   const content = type.encode(type.fromObject(data)).finish()
-  return { tag: `_hparams_/${name}`, tensor: NO_TENSOR, plugin: { pluginName: 'hparams', content } }
+  return { tag: PREFIX + name, tensor: NO_TENSOR, plugin: { pluginName: 'hparams', content } }
 }
 
 function wrapped(value: number | string | boolean): object {

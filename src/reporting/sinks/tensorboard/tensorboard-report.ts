@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { SPLIT_NAMES } from '../../../data/dataset.js'
 import type { SplitName } from '../../../data/dataset.js'
@@ -7,11 +7,12 @@ import type { RunEvent, RunObserver } from '../../../training/run-events.js'
 import type { EpochSnapshot } from '../../../training/trainer.js'
 import type { LossObserver } from '../../page/report-file.js'
 import type { RunIdentity } from '../../run-identity.js'
-import type { RunSink, SinkContext, SinkDefinition } from '../run-sink.js'
+import type { Resumption, RunSink, SinkContext, SinkDefinition } from '../run-sink.js'
+import { cutEvents } from './cut-events.js'
 import type { SummaryValue } from './event-file.js'
 import { EventFile, imagesTensor, textTensor } from './event-file.js'
 import { histogramOf } from './histogram.js'
-import { hyperparametersOf, sessionEnd, sessionStart } from './hyperparameters.js'
+import { hyperparametersOf, isSessionEnd, sessionEnd, sessionStart } from './hyperparameters.js'
 import type { Png } from './images.js'
 import { confusionImage, kernelsImage, pixelsImage } from './images.js'
 import { settingsText, table } from './settings-text.js'
@@ -61,6 +62,8 @@ export class TensorboardReport implements RunSink {
   readonly #wallSeconds: () => number
   readonly #onLost: LossObserver
   readonly #files = new Map<Writer, EventFile>()
+  /** The last steps that an earlier coordinator wrote events of. Undefined: there was none. */
+  readonly #earlier: { readonly train: number; readonly validation: number } | undefined
   #batchSize = 0
   #classNames: readonly string[] = []
   #state: 'new' | 'started' | 'finished' = 'new'
@@ -68,8 +71,9 @@ export class TensorboardReport implements RunSink {
   #images: Promise<void> = Promise.resolve()
 
   /** @throws Error of the file system when the file cannot be made */
-  constructor({ runDirectory, identity, wallSeconds, onLost }: SinkContext) {
+  constructor({ runDirectory, identity, resumption, wallSeconds, onLost }: SinkContext) {
     this.#directory = path.join(runDirectory, 'tensorboard')
+    this.#earlier = resumption && cutReport(this.#directory, resumption)
     this.#identity = identity
     this.#wallSeconds = wallSeconds
     this.#onLost = onLost
@@ -79,8 +83,10 @@ export class TensorboardReport implements RunSink {
 
   readonly observe: RunObserver = (event) => {
     if (event.kind === 'started') this.#started(event)
-    else if (event.kind === 'step') this.#step(event)
-    else if (event.kind === 'evaluated') {
+    else if (event.kind === 'step') {
+      if (event.step > (this.#earlier?.train ?? 0)) this.#step(event)
+    } else if (event.kind === 'evaluated') {
+      if (event.replayed && event.result.step <= (this.#earlier?.validation ?? 0)) return
       const { split, step, loss, accuracy, confusion } = event.result
       this.#scalars(split, step, { loss, accuracy })
       this.#image(split, step, 'confusion', confusionImage(confusion))
@@ -139,6 +145,7 @@ export class TensorboardReport implements RunSink {
     this.#state = 'started'
     this.#batchSize = event.config.batchSize
     this.#classNames = event.dataset.classNames
+    if (this.#earlier) return
     const hyperparameters = { dataset: event.dataset.name, ...hyperparametersOf(event.config) }
     this.#add('run', 0, [sessionStart(this.#identity.run, hyperparameters, this.#wallSeconds())])
     this.#text('run', 0, 'settings', settingsText(this.#identity, event))
@@ -211,5 +218,18 @@ export class TensorboardReport implements RunSink {
       this.#files.set(writer, file)
     }
     return file
+  }
+}
+
+/** Removes the events of what is computed again, and the end of the run that is none any more. @returns the last steps that stay */
+function cutReport(
+  directory: string,
+  { step, validatedStep = 0 }: Resumption,
+): { readonly train: number; readonly validation: number } {
+  cutEvents(directory, ({ tags }) => !tags.some(isSessionEnd))
+  rmSync(path.join(directory, 'test'), { recursive: true, force: true })
+  return {
+    train: cutEvents(path.join(directory, 'train'), (event) => event.step <= step),
+    validation: cutEvents(path.join(directory, 'validation'), (event) => event.step <= validatedStep),
   }
 }

@@ -1,41 +1,12 @@
 import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
-
-/** A named float32 tensor. */
-export interface NamedTensor {
-  readonly name: string
-  readonly shape: readonly number[]
-  readonly values: Float32Array
-}
+import type { NamedTensor } from './encode-safetensors.js'
 
 const length = z.int().min(0)
 const entrySchema = z.object({ dtype: z.string(), shape: z.array(length), data_offsets: z.tuple([length, length]) })
 
 /** The format allows 100 MB of header. */
 const MAX_HEADER_BYTES = 100_000_000
-
-/**
- * Writes the safetensors format (github.com/huggingface/safetensors): the header's length as 8 bytes little-endian, the JSON
- * header padded with spaces to 8 bytes, then the tensors' bytes without gaps.
- * @param metadata strings for `__metadata__`
- */
-export function encodeSafetensors(tensors: readonly NamedTensor[], metadata: Readonly<Record<string, string>>): Buffer {
-  const header: Record<string, unknown> = { __metadata__: metadata }
-  let offset = 0
-  for (const { name, shape, values } of tensors) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + values.byteLength] }
-    offset += values.byteLength
-  }
-  const json = JSON.stringify(header)
-  const padded = Buffer.from(json + ' '.repeat((8 - (Buffer.byteLength(json) % 8)) % 8))
-  const length = Buffer.alloc(8)
-  length.writeBigUInt64LE(BigInt(padded.length))
-  return Buffer.concat([
-    length,
-    padded,
-    ...tensors.map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)),
-  ])
-}
 
 /**
  * Reads float32 tensors; everything is checked before anything is copied.

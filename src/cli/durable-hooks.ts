@@ -1,0 +1,101 @@
+import type { DurabilityObserver } from '../durability/durable-run.js'
+import { DurableRun } from '../durability/durable-run.js'
+import type { RunModels } from '../exports/run-models.js'
+import type { RunProgress } from '../reporting/run-progress.js'
+import type { PrometheusMetrics } from '../reporting/sinks/prometheus-metrics.js'
+import type { Logger } from '../shared/log/log.js'
+import { version } from '../shared/version.js'
+import type { TrainerHooks } from '../training/trainer.js'
+import type { TrainingState } from '../training/training-state.js'
+import type { OpenedRun } from './open-run.js'
+import type { RunOptions } from './flags/run-flags.js'
+
+/** Where checkpoints and journal are reported. */
+interface DurabilityReports {
+  readonly progress: RunProgress
+  readonly metrics: PrometheusMetrics
+  readonly log: Logger
+}
+
+/** Opens what keeps a run on disk, and reports what becomes of it. */
+export function openDurableRun(
+  run: OpenedRun,
+  { checkpointEvery: every, journal, keepCheckpoints: keep }: RunOptions,
+  deviceFingerprint: () => string | undefined,
+  reports: DurabilityReports,
+): DurableRun {
+  const { runDirectory, identity, planned, ancestor, restored } = run
+  const { progress, metrics } = reports
+  progress.journal = journal === 'off' || every.kind === 'off' ? 'off' : 'on'
+  if (every.kind === 'time') metrics.checkpointsEvery(every.ms / 1000)
+  if (restored) {
+    const { position, createdAt } = restored.checkpoint.manifest
+    for (const report of [progress, metrics]) report.checkpointed(position.step, Date.parse(createdAt) / 1000)
+  }
+  return new DurableRun({
+    ...{ every, journal, keep, runDirectory, ancestor, version: version(), description: planned.description },
+    run: { directory: identity.run, name: identity.name, recipe: identity.recipe },
+    trainSamples: planned.split.train.length,
+    deviceFingerprint: () => deviceFingerprint() ?? null,
+    now: () => performance.now(),
+    observer: durabilityObserver(reports),
+  })
+}
+
+/** A fault is logged once, until it is over. */
+function durabilityObserver({ progress, metrics, log }: DurabilityReports): DurabilityObserver {
+  const failing = { checkpoint: false, journal: false }
+  return {
+    onCheckpoint: (step, bytes, seconds) => {
+      if (failing.checkpoint) log.info(`Checkpoints can be written again: step ${step} has one.`)
+      failing.checkpoint = false
+      for (const report of [progress, metrics]) report.checkpointed(step, Date.now() / 1000)
+      metrics.checkpointWritten(bytes, seconds)
+    },
+    onCheckpointFailed: (step, { message }) => {
+      metrics.checkpointFailed()
+      if (failing.checkpoint) return
+      failing.checkpoint = true
+      log.warn(
+        `The checkpoint of step ${step} cannot be written (${message}). The run goes on; the last good one stays.`,
+      )
+    },
+    onJournal: (bytes) => {
+      if (failing.journal) log.info('The step journal can be written again.')
+      failing.journal = false
+      progress.journal = 'on'
+      metrics.journaled(bytes)
+    },
+    onJournalFailed: ({ message }) => {
+      progress.journal = 'failed'
+      metrics.journalFailed()
+      if (failing.journal) return
+      failing.journal = true
+      log.warn(
+        `The step journal cannot be written (${message}). The run goes on; until the next checkpoint, a coordinator that dies loses its steps.`,
+      )
+    },
+  }
+}
+
+/** What the trainer calls to keep the run on disk. */
+export function durableHooks(
+  durable: DurableRun,
+  models: RunModels,
+  { restored, hasChanged }: OpenedRun,
+): TrainerHooks & { readonly onBegin: (state: TrainingState) => Promise<void> } {
+  return {
+    onBegin: async (state) => {
+      if (restored === undefined) await durable.begin(state)
+      else await durable.goOn(restored, hasChanged)
+      const { best, last } = state
+      if (best && last) await models.keep({ best, last })
+    },
+    ...(durable.hasJournal && { onReduced: durable.onReduced }),
+    onValidated: async (snapshot, isBest, isInState) => {
+      await models.keep({ last: snapshot, ...(isBest && { best: snapshot }) })
+      if (isInState) await durable.keepValidation(snapshot)
+    },
+    onStepDone: durable.onStepDone,
+  }
+}

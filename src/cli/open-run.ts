@@ -1,0 +1,142 @@
+import type { PlannedRun } from '../coordinator/plan-run.js'
+import { planRun } from '../coordinator/plan-run.js'
+import type { Ancestor } from '../durability/checkpoint-manifest.js'
+import type { Checkpoint } from '../durability/read-checkpoint.js'
+import type { RestoredState } from '../durability/restore-state.js'
+import { restoreState } from '../durability/restore-state.js'
+import { gradientLength } from '../model/parameter-layout.js'
+import { createRunDirectory, putEndAside, writeConfig, writeProvenance } from '../reporting/run-directory.js'
+import type { RunIdentity } from '../reporting/run-identity.js'
+import { runNameOf } from '../reporting/run-identity.js'
+import { takeRun } from '../reporting/run-lock.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { Logger } from '../shared/log/log.js'
+import type { OwnershipLock } from '../shared/ownership-lock.js'
+import { version } from '../shared/version.js'
+import { SliceThreads } from '../training/slices/slice-threads.js'
+import type { TrainingState } from '../training/training-state.js'
+import { initialState, takeOver } from '../training/training-state.js'
+import { fromTensors } from '../training/training-state-tensors.js'
+import { allowedChanges, describe } from './resumed-config.js'
+import type { RunRequest } from './flags/run-flags.js'
+import { checkpointOf } from './interrupted-run.js'
+
+/** A run with a directory that belongs to this process. Nothing listens yet. */
+export interface OpenedRun {
+  readonly planned: PlannedRun
+  readonly runDirectory: string
+  readonly identity: RunIdentity
+  /** Absent if files cannot be locked. */
+  readonly lock: OwnershipLock | undefined
+  readonly sliceThreads: SliceThreads
+  /** Where the training begins; undefined: with new weights. */
+  readonly state: TrainingState | undefined
+  /** Of a resumed run. */
+  readonly restored: RestoredState | undefined
+  /** Whether a resumed run goes on with other settings than its checkpoint. */
+  readonly hasChanged: boolean
+  /** Of a fork. */
+  readonly ancestor: Ancestor | null
+}
+
+/**
+ * Opens a new run, or goes on with one whose coordinator ended.
+ * @param onThreadFailure called when a thread for long vectors fails
+ * @throws errors of the data set, of the checkpoint, and of the run directory
+ */
+export async function openRun(request: RunRequest, onThreadFailure: (error: ConvoyError) => void): Promise<OpenedRun> {
+  const { interrupted } = request
+  return interrupted === undefined
+    ? openNewRun(request, onThreadFailure)
+    : openInterruptedRun(interrupted, request, onThreadFailure)
+}
+
+async function openNewRun(
+  { config, options: { data, runsDir }, name, recipe, fork, early: { log } }: RunRequest,
+  onThreadFailure: (error: ConvoyError) => void,
+): Promise<OpenedRun> {
+  const checkpoint = fork && checkpointOf(fork, log)
+  const planned = await planRun(config, data, log.info)
+  const sliceThreads = SliceThreads.forLength(gradientLength(planned.description.model.layout), onThreadFailure)
+  const state = checkpoint && forkedState(checkpoint, planned, sliceThreads, log)
+  const { runDirectory, lock } = await createRunDirectory(runsDir, name, Date.now())
+  await writeProvenance(runDirectory, config, version())
+  return {
+    ...{ planned, runDirectory, lock, sliceThreads, state, restored: undefined, hasChanged: false },
+    identity: { run: runNameOf(runDirectory), name, recipe, version: version() },
+    ancestor: checkpoint ? ancestorOf(checkpoint) : null,
+  }
+}
+
+/** @throws ConvoyError('usage') when another process has it, or it cannot go on with this configuration or data set */
+async function openInterruptedRun(
+  { place: { runDirectory }, checkpoint }: NonNullable<RunRequest['interrupted']>,
+  { config, options: { data }, early: { log } }: RunRequest,
+  onThreadFailure: (error: ConvoyError) => void,
+): Promise<OpenedRun> {
+  const { manifest } = checkpoint
+  const { run, description, ancestor } = manifest
+  const changes = allowedChanges(description.config, config)
+  const lock = await takeRun(runDirectory)
+  try {
+    const planned = await planRun(config, data ?? description.dataset.fingerprint, log.info)
+    checkSameRun(planned, checkpoint)
+    const { layout } = planned.description.model
+    const sliceThreads = SliceThreads.forLength(gradientLength(layout), onThreadFailure)
+    const trainSamples = planned.split.train.length
+    const options = { description, trainSamples, sliceThreads, now: () => performance.now(), warn: log.warn }
+    const restored = restoreState(runDirectory, checkpoint, options)
+    await putEndAside(runDirectory)
+    for (const change of changes) log.info(`The run goes on with another setting: ${describe(change)}.`)
+    if (changes.length > 0) await writeConfig(runDirectory, config)
+    return {
+      ...{ planned, runDirectory, lock, sliceThreads, restored, state: restored.state, ancestor },
+      identity: { run: runNameOf(runDirectory), name: run.name, recipe: run.recipe, version: version() },
+      hasChanged: changes.length > 0,
+    }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+/** @throws ConvoyError when the data set or the model is another one */
+function checkSameRun({ description }: PlannedRun, { directory, manifest }: Checkpoint): void {
+  const { dataset, model } = manifest.description
+  if (description.dataset.fingerprint !== dataset.fingerprint)
+    throw new ConvoyError(
+      'usage',
+      `--data: ${directory} was trained on ${dataset.name} (${dataset.fingerprint.slice(0, 16)}), and this is another data set. Leave --data out, or begin a new run from the checkpoint with --fork.`,
+    )
+  if (JSON.stringify(description.model) !== JSON.stringify(model))
+    throw new ConvoyError(
+      'incompatible',
+      `${directory} was written by Convoy ${manifest.convoy}, which builds another network of that name. Resume it with that version.`,
+    )
+}
+
+function forkedState(
+  checkpoint: Checkpoint,
+  { description }: PlannedRun,
+  sliceThreads: SliceThreads,
+  log: Logger,
+): TrainingState {
+  const { manifest, stored, directory } = checkpoint
+  if (JSON.stringify(manifest.description.model.layout) !== JSON.stringify(description.model.layout))
+    throw new ConvoyError(
+      'usage',
+      `--fork ${directory}: its network has other tensors than that of this run. Choose the same network, and a data set with the same shape of images and number of classes.`,
+    )
+  const given = fromTensors(stored, manifest.description, (length) => new Float32Array(length))
+  const state = initialState(description, (length) => sliceThreads.allocate(length))
+  const isComplete = takeOver(state, given)
+  const { run, position } = manifest
+  log.info(
+    `Beginning with the weights of ${run.directory} after step ${position.step}${isComplete ? ' and its optimizer state' : '; the optimizer is another one and begins anew'}.`,
+  )
+  return state
+}
+
+function ancestorOf({ manifest: { run, position, weightsSha256 } }: Checkpoint): Ancestor {
+  return { run: run.directory, step: position.step, weightsSha256 }
+}

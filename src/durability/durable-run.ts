@@ -1,0 +1,235 @@
+import { statfsSync } from 'node:fs'
+import type { RunDescription } from '../model/run-description.js'
+import { gradientLength } from '../model/parameter-layout.js'
+import { formatBytes } from '../shared/units.js'
+import type { ReducedDetails } from '../training/trainer.js'
+import { epochsAfter } from '../training/trainer.js'
+import type { Snapshot, TrainingState } from '../training/training-state.js'
+import { toTensors } from '../training/training-state-tensors.js'
+import type { Ancestor, CheckpointManifest } from './checkpoint-manifest.js'
+import type { CheckpointEvery } from './checkpoint-policy.js'
+import { isCheckpointDue } from './checkpoint-policy.js'
+import type { CheckpointOrder } from './checkpoint-thread.js'
+import { CheckpointThread } from './checkpoint-thread.js'
+import { checkpointAt, pruneCheckpoints, removeUnfinished } from './checkpoints.js'
+import type { JournalMode } from './journal.js'
+import { Journal } from './journal.js'
+import type { RestoredState } from './restore-state.js'
+import { pruneSegments, removeJournal } from './segments.js'
+
+export interface DurabilityOptions {
+  readonly every: CheckpointEvery
+  readonly journal: JournalMode
+  /** How many of the newest checkpoints stay. */
+  readonly keep: number
+}
+
+export interface DurableRunOptions extends DurabilityOptions {
+  readonly runDirectory: string
+  readonly run: CheckpointManifest['run']
+  /** Convoy's. */
+  readonly version: string
+  readonly description: RunDescription
+  readonly trainSamples: number
+  readonly ancestor: Ancestor | null
+  /** Of the device whose results count; null: none yet. */
+  readonly deviceFingerprint: () => string | null
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  readonly observer: DurabilityObserver
+}
+
+/** Hears what became of checkpoints and journal. */
+export interface DurabilityObserver {
+  readonly onCheckpoint: (step: number, bytes: number, seconds: number) => void
+  readonly onCheckpointFailed: (step: number, error: Error) => void
+  /** A step is in the journal. @param bytes of the journal since the last checkpoint */
+  readonly onJournal: (bytes: number) => void
+  readonly onJournalFailed: (error: Error) => void
+}
+
+/** A journal of this size is cut by a checkpoint, unless it has fewer than {@link MIN_JOURNAL_STEPS}: a restart replays it in about a second. */
+const MAX_JOURNAL_BYTES = 512 * 2 ** 20
+const MIN_JOURNAL_STEPS = 50
+/** Free room at which writing is tried again, in vectors: a checkpoint has up to five, the models that a run reserves room for have six. */
+const ROOM_VECTORS = 24
+/** The journal may grow to this many times the size at which it is cut, while checkpoints fail. */
+const MAX_SEGMENTS = 4
+/** A checkpoint that failed is tried again after this time. */
+const RETRY_MS = 10_000
+
+/**
+ * Keeps a run on disk: the journal of each step, and a checkpoint now and then. A fault of the disk never ends the run: it is reported, and
+ * the last good checkpoint stays.
+ */
+export class DurableRun {
+  readonly #options: DurableRunOptions
+  readonly #thread: CheckpointThread
+  readonly #journal: Journal | undefined
+  #last = { step: 0, ms: 0 }
+  #failedMs: number | undefined
+  /** Of the segments since the last checkpoint that was written, without the one that grows. */
+  #earlierBytes = 0
+  /** The checkpoint that is being written. */
+  #writing: Promise<void> | undefined
+
+  constructor(options: DurableRunOptions) {
+    const { runDirectory, run, version, description, ancestor, journal, observer } = options
+    this.#options = options
+    this.#thread = new CheckpointThread({ convoy: version, run, description, ancestor })
+    if (journal !== 'off' && options.every.kind !== 'off')
+      this.#journal = new Journal({
+        ...{ runDirectory, mode: journal, config: description.config, onFailure: observer.onJournalFailed },
+        vectorLength: gradientLength(description.model.layout),
+      })
+  }
+
+  /** Begins with the state of a run that has no checkpoint yet. */
+  readonly begin = async (state: TrainingState): Promise<void> => {
+    if (this.#isOn) await this.#checkpoint(state)
+  }
+
+  /**
+   * Goes on after a restart, on the checkpoint and the journal that the state was restored from.
+   * @param hasChanged the configuration is not that of the checkpoint: a new one is on disk before the first step
+   */
+  async goOn({ state, checkpoint, end }: RestoredState, hasChanged: boolean): Promise<void> {
+    removeUnfinished(this.#options.runDirectory)
+    this.#last = { step: checkpoint.manifest.position.step, ms: this.#options.now() }
+    if (!this.#isOn) return
+    if (hasChanged) {
+      await this.#checkpoint(state)
+      await this.#writing
+      return
+    }
+    if (end !== undefined) await this.#journal?.reopen(end.file, end.bytes)
+    // Steps that were computed without a journal, or after a gap in it.
+    if (this.#journal !== undefined && !this.#journal.isOn) await this.#checkpoint(state)
+  }
+
+  /** See TrainerHooks. */
+  readonly onReduced = async (step: number, details: ReducedDetails, sum: Float32Array): Promise<void> => {
+    const journal = this.#journal
+    if (journal === undefined) return
+    await journal.appendStep(step, details, sum)
+    if (!journal.isOn) return
+    const bytes = this.#earlierBytes + journal.bytes
+    this.#options.observer.onJournal(bytes)
+    // Checkpoints fail, so nothing is removed.
+    if (bytes > MAX_SEGMENTS * Math.max(MAX_JOURNAL_BYTES, MIN_JOURNAL_STEPS * sum.byteLength))
+      await journal.giveUp(`it has ${formatBytes(bytes)}, and no checkpoint can be written`)
+  }
+
+  /** Journals a validation that is part of the state. */
+  async keepValidation({ validation }: Snapshot): Promise<void> {
+    await this.#journal?.appendValidation(validation)
+  }
+
+  /** See TrainerHooks. Begins a checkpoint if one is due; the run does not wait for it. */
+  readonly onStepDone = (state: TrainingState): Promise<void> | undefined =>
+    this.#isDue(state) ? this.#checkpoint(state) : undefined
+
+  /** Makes a checkpoint, unless this step has one, and waits until it is on disk or has failed. */
+  async checkpointNow(state: TrainingState): Promise<void> {
+    await this.#writing
+    if (!this.#isOn || (this.#last.step === state.step && this.#failedMs === undefined)) return
+    await this.#checkpoint(state)
+    await this.#writing
+  }
+
+  /** The run is over: its last checkpoint takes the place of the journal. */
+  async finish(state: TrainingState): Promise<void> {
+    await this.checkpointNow(state)
+    await this.#journal?.close()
+    if (this.#isOn && this.#failedMs === undefined) removeJournal(this.#options.runDirectory)
+  }
+
+  /** Settles when no checkpoint is being written. */
+  async settled(): Promise<void> {
+    await this.#writing
+  }
+
+  /** Settles when nothing is written any more. */
+  async close(): Promise<void> {
+    await this.settled()
+    await this.#journal?.close()
+    await this.#thread.close()
+  }
+
+  /** Whether steps are to be journaled, whether or not the disk takes them. */
+  get hasJournal(): boolean {
+    return this.#journal !== undefined
+  }
+
+  get #isOn(): boolean {
+    return this.#options.every.kind !== 'off'
+  }
+
+  #isDue(state: TrainingState): boolean {
+    const { every, now, description, trainSamples } = this.#options
+    if (!this.#isOn || this.#writing !== undefined) return false
+    if (this.#failedMs !== undefined) return now() - this.#failedMs >= RETRY_MS && this.#hasRoom()
+    // After a gap in the journal, a checkpoint begins a new segment.
+    if (this.hasJournal && !this.#journal!.isOn && now() - this.#last.ms >= RETRY_MS) return this.#hasRoom()
+    const steps = state.step - this.#last.step
+    const isJournalFull =
+      steps >= MIN_JOURNAL_STEPS && this.#journal !== undefined && this.#journal.bytes >= MAX_JOURNAL_BYTES
+    const epochs = (step: number): number => Math.floor(epochsAfter(step, description.config, trainSamples))
+    const endsEpoch = epochs(state.step) > epochs(this.#last.step)
+    return isJournalFull || isCheckpointDue(every, { steps, ms: now() - this.#last.ms, endsEpoch })
+  }
+
+  /** Room on a disk that was full belongs to the models and the result first; they are smaller than this. */
+  #hasRoom(): boolean {
+    const { runDirectory, description } = this.#options
+    const { bavail, bsize } = statfsSync(runDirectory)
+    return bavail * bsize >= ROOM_VECTORS * 4 * gradientLength(description.model.layout)
+  }
+
+  /** Copies the state, begins a new segment of the journal, and lets the thread write. Settles before that is done. */
+  async #checkpoint(state: TrainingState): Promise<void> {
+    const { now } = this.#options
+    const order = this.#orderFor(state)
+    this.#last = { step: state.step, ms: now() }
+    this.#failedMs = undefined
+    this.#earlierBytes += this.#journal?.bytes ?? 0
+    await this.#journal?.cut(state)
+    this.#writing = this.#write(order, state.best?.step).finally(() => {
+      this.#writing = undefined
+    })
+  }
+
+  #orderFor(state: TrainingState): CheckpointOrder {
+    const { runDirectory, description, trainSamples, deviceFingerprint } = this.#options
+    const { tensors, values } = toTensors(state)
+    const { step } = state
+    const { batchSize, seed } = description.config
+    return {
+      directory: checkpointAt(runDirectory, step),
+      vectors: Object.fromEntries(Object.entries(tensors).map(([name, vector]) => [name, new Float32Array(vector)])),
+      dynamic: {
+        position: {
+          ...{ step, samplesSeen: step * batchSize, seed },
+          epoch: epochsAfter(step, description.config, trainSamples),
+        },
+        ...{ values, deviceFingerprint: deviceFingerprint() },
+      },
+    }
+  }
+
+  async #write(order: CheckpointOrder, bestStep: number | undefined): Promise<void> {
+    const { runDirectory, keep, observer, now } = this.#options
+    const { step } = order.dynamic.position
+    const startedMs = now()
+    try {
+      const bytes = await this.#thread.write(order)
+      this.#earlierBytes = 0
+      observer.onCheckpoint(step, bytes, (now() - startedMs) / 1000)
+      const kept = pruneCheckpoints(runDirectory, keep, bestStep)
+      pruneSegments(runDirectory, Math.min(...kept))
+    } catch (error) {
+      this.#failedMs = now()
+      observer.onCheckpointFailed(step, error as Error)
+    }
+  }
+}

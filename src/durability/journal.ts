@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import type { RunConfig } from '../model/config/run-config.js'
+import { bytesOf } from '../shared/bytes-of.js'
+import type { EvaluationResult } from '../training/run-events.js'
+import type { TrainingState } from '../training/training-state.js'
+import { crcOf } from './journal-format.js'
+import type { StepDetails } from './segment-reader.js'
+import { SegmentWriter } from './segment-writer.js'
+import { journalIn, segmentAt } from './segments.js'
+
+/** off: no journal. on: written as steps are applied, survives the death of the coordinator. sync: also a crash of the machine. */
+export const JOURNAL_MODES = ['off', 'on', 'sync'] as const
+export type JournalMode = (typeof JOURNAL_MODES)[number]
+
+export interface JournalOptions {
+  readonly runDirectory: string
+  readonly mode: Exclude<JournalMode, 'off'>
+  readonly config: RunConfig
+  /** Floats of a reduced gradient vector. */
+  readonly vectorLength: number
+  /** Called when the journal cannot be written; it is off then until {@link Journal.cut} succeeds. */
+  readonly onFailure: (error: Error) => void
+}
+
+/**
+ * The step journal: the reduced gradient of each step, appended before it is applied. After a crash, the newest checkpoint and the journal
+ * give the weights of the last step, with the optimizer's arithmetic alone.
+ */
+export class Journal {
+  readonly #options: JournalOptions
+  readonly #configSha256: string
+  #writer: SegmentWriter | undefined
+
+  constructor(options: JournalOptions) {
+    this.#options = options
+    this.#configSha256 = configSha256(options.config)
+  }
+
+  /** Whether steps are journaled now. */
+  get isOn(): boolean {
+    return this.#writer !== undefined
+  }
+
+  /** Bytes of the segment that grows. */
+  get bytes(): number {
+    return this.#writer?.bytes ?? 0
+  }
+
+  /** Ends the journal, because it may grow no further. {@link cut} begins it again. */
+  async giveUp(reason: string): Promise<void> {
+    await this.#attempt(() => Promise.reject(new Error(reason)))
+  }
+
+  /** Goes on with a segment that was replayed. @param bytes where its whole frames end */
+  async reopen(file: string, bytes: number): Promise<void> {
+    await this.#attempt(async () => {
+      this.#writer = await SegmentWriter.reopen(file, bytes, this.#options.mode === 'sync')
+    })
+  }
+
+  /** Begins a new segment: a checkpoint of this state is being written. */
+  async cut({ step, weights }: Pick<TrainingState, 'step' | 'weights'>): Promise<void> {
+    const { runDirectory, mode, vectorLength } = this.#options
+    const header = {
+      ...{ vectorLength, baseStep: step, configSha256: this.#configSha256 },
+      weightsCrc: crcOf(bytesOf(weights)),
+    }
+    await this.close()
+    await this.#attempt(async () => {
+      await mkdir(journalIn(runDirectory), { recursive: true })
+      this.#writer = await SegmentWriter.create(segmentAt(runDirectory, step), header, mode === 'sync')
+    })
+  }
+
+  /** Appends a step. The vector may change again when this settles. @param step steps applied before it */
+  async appendStep(step: number, details: StepDetails, vector: Float32Array): Promise<void> {
+    await this.#attempt(async () => this.#writer?.appendStep(step, details, vector))
+  }
+
+  /** Appends the validation of the weights after a step. */
+  async appendValidation(result: EvaluationResult): Promise<void> {
+    await this.#attempt(async () => this.#writer?.appendValidation(result))
+  }
+
+  async close(): Promise<void> {
+    const writer = this.#writer
+    this.#writer = undefined
+    await writer?.close()
+  }
+
+  /** After a gap nothing more can be replayed, so nothing more is appended. */
+  async #attempt(write: () => Promise<unknown>): Promise<void> {
+    try {
+      await write()
+    } catch (error) {
+      await this.close().catch(() => undefined)
+      this.#options.onFailure(error as Error)
+    }
+  }
+}
+
+/** Identifies a configuration: replayed with another one, steps would give other weights. @returns hex */
+export function configSha256(config: RunConfig): string {
+  return createHash('sha256').update(JSON.stringify(config)).digest('hex')
+}

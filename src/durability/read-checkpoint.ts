@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto'
+import path from 'node:path'
+import { decodeSafetensors } from '../exports/decode-safetensors.js'
+import { ConvoyError } from '../shared/errors.js'
+import { MAX_CONFIG_BYTES, MAX_JSON_BYTES, readRegularFile } from '../shared/read-file.js'
+import type { StoredState } from '../training/training-state-tensors.js'
+import type { CheckpointManifest } from './checkpoint-manifest.js'
+import { MANIFEST_FILE, STATE_FILE, SUMS_FILE } from './checkpoint-manifest.js'
+import { decodeManifest } from './decode-manifest.js'
+import { vectorsOf } from './checkpoint-tensors.js'
+import { sumsOf } from './write-checkpoint.js'
+
+/** Of a state file. A buffer of Node holds no more than 4 GiB in every version. */
+const MAX_STATE_BYTES = 4 * 2 ** 30 - 1
+
+export interface Checkpoint {
+  readonly directory: string
+  readonly manifest: CheckpointManifest
+  readonly stored: StoredState
+}
+
+/**
+ * Reads a checkpoint and verifies every byte of it.
+ * @throws ConvoyError('data') when it is damaged, incomplete or of another format
+ */
+export function readCheckpoint(directory: string): Checkpoint {
+  const { manifest, text, sums } = readParts(directory)
+  const file = path.join(directory, STATE_FILE)
+  const bytes = readRegularFile(file, MAX_STATE_BYTES, 'data')
+  if (sums !== sumsOf(sha256Of(text), sha256Of(bytes))) throw notItsSums(directory)
+  const vectors = vectorsOf(decodeSafetensors(bytes, file), manifest.vectors, manifest.description.model.layout, file)
+  return { directory, manifest, stored: { tensors: vectors, values: manifest.values } }
+}
+
+/** Reads what a checkpoint says of itself. Its state file is not verified. @throws as {@link readCheckpoint} */
+export function readManifest(directory: string): CheckpointManifest {
+  const { manifest, text, sums } = readParts(directory)
+  if (!sums.startsWith(sumsOf(sha256Of(text), '').slice(0, 64))) throw notItsSums(directory)
+  return manifest
+}
+
+function readParts(directory: string): { manifest: CheckpointManifest; text: Buffer; sums: string } {
+  const file = path.join(directory, MANIFEST_FILE)
+  const text = readRegularFile(file, MAX_JSON_BYTES, 'data')
+  const sums = readRegularFile(path.join(directory, SUMS_FILE), MAX_CONFIG_BYTES, 'data').toString('latin1')
+  return { manifest: decodeManifest(text.toString(), file), text, sums }
+}
+
+function notItsSums(directory: string): ConvoyError {
+  return new ConvoyError(
+    'data',
+    `${directory} is damaged: its files are not those of ${SUMS_FILE}. Use an earlier checkpoint; \`convoy checkpoint verify\` lists them.`,
+  )
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

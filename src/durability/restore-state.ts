@@ -1,0 +1,62 @@
+import type { RunDescription } from '../model/run-description.js'
+import { ConvoyError } from '../shared/errors.js'
+import type { TrainingState } from '../training/training-state.js'
+import { fromTensors } from '../training/training-state-tensors.js'
+import type { ListedCheckpoint } from './checkpoints.js'
+import { checkpointsIn, listCheckpoints } from './checkpoints.js'
+import type { Checkpoint } from './read-checkpoint.js'
+import { readCheckpoint } from './read-checkpoint.js'
+import type { Replayed, ReplayOptions } from './replay-journal.js'
+import { replayJournal } from './replay-journal.js'
+import { listSegments } from './segments.js'
+
+export interface RestoredState extends Replayed {
+  readonly state: TrainingState
+  /** The checkpoint that the journal was replayed on. */
+  readonly checkpoint: Checkpoint
+}
+
+/**
+ * The newest checkpoint of a run that is whole.
+ * @param warn logs a line for each one that is not
+ * @throws ConvoyError('data') when there is none
+ */
+export function newestCheckpoint(runDirectory: string, warn: (line: string) => void): Checkpoint {
+  const checkpoints = listCheckpoints(runDirectory)
+  for (const { directory } of checkpoints) {
+    const checkpoint = wholeCheckpoint(directory, warn)
+    if (checkpoint !== undefined) return checkpoint
+  }
+  throw noneIsWhole(runDirectory, checkpoints)
+}
+
+/**
+ * The state of a run after its last step that is on disk.
+ * @throws ConvoyError('data') when the checkpoint does not fit its own description
+ */
+export function restoreState(runDirectory: string, checkpoint: Checkpoint, options: ReplayOptions): RestoredState {
+  const { stored, manifest } = checkpoint
+  const { sliceThreads } = options
+  const state = fromTensors(stored, manifest.description as RunDescription, (length) => sliceThreads.allocate(length))
+  return { state, checkpoint, ...replayJournal(state, listSegments(runDirectory), options) }
+}
+
+function wholeCheckpoint(directory: string, warn: (line: string) => void): Checkpoint | undefined {
+  try {
+    return readCheckpoint(directory)
+  } catch (error) {
+    const { code, message } = ConvoyError.from(error)
+    if (code !== 'data') throw error
+    warn(`${message} The checkpoint before it is used.`)
+    return undefined
+  }
+}
+
+function noneIsWhole(runDirectory: string, checkpoints: readonly ListedCheckpoint[]): ConvoyError {
+  return new ConvoyError(
+    'data',
+    checkpoints.length === 0
+      ? `${runDirectory} has no checkpoints: it was made with --checkpoint-every off, by an earlier version, or ended before its first one. Start the run anew.`
+      : `None of the ${checkpoints.length} checkpoints in ${checkpointsIn(runDirectory)} is whole: restore them from a copy, or start the run anew.`,
+  )
+}

@@ -1,0 +1,85 @@
+import { createHash, randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import type { NamedTensor } from '../exports/encode-safetensors.js'
+import { safetensorsParts } from '../exports/encode-safetensors.js'
+import { MANIFEST_FILE, STATE_FILE, SUMS_FILE } from './checkpoint-manifest.js'
+
+/** A checkpoint in the making. Others never see it. */
+export const UNFINISHED_PREFIX = '.new-'
+/** A checkpoint that another one of the same step replaces. */
+export const REPLACED_PREFIX = '.old-'
+
+/** System calls write less than 2 GiB. */
+const MAX_BYTES_AT_ONCE = 2 ** 30
+
+/**
+ * Writes a checkpoint as one directory, which appears by one rename when everything in it has reached the disk. Blocks: see
+ * checkpoint-thread.ts.
+ * @param target its path; a directory of that name is replaced
+ * @param manifest text of the manifest
+ * @returns bytes written
+ * @throws Error of the file system; nothing is left then
+ */
+export function writeCheckpoint(target: string, manifest: string, tensors: readonly NamedTensor[]): number {
+  const root = path.dirname(target)
+  fs.mkdirSync(root, { recursive: true })
+  const staging = path.join(root, `${UNFINISHED_PREFIX}${path.basename(target)}-${randomBytes(4).toString('hex')}`)
+  try {
+    fs.mkdirSync(staging)
+    const state = writeSynced(path.join(staging, STATE_FILE), safetensorsParts(tensors, { format: 'pt' }))
+    const text = writeSynced(path.join(staging, MANIFEST_FILE), [Buffer.from(manifest)])
+    const sums = writeSynced(path.join(staging, SUMS_FILE), [Buffer.from(sumsOf(text.sha256, state.sha256))])
+    syncDirectory(staging)
+    replaceDirectory(staging, target)
+    return state.bytes + text.bytes + sums.bytes
+  } finally {
+    fs.rmSync(staging, { recursive: true, force: true })
+  }
+}
+
+/** The text of the file of sums. */
+export function sumsOf(manifestSha256: string, stateSha256: string): string {
+  return `${manifestSha256}  ${MANIFEST_FILE}\n${stateSha256}  ${STATE_FILE}\n`
+}
+
+function writeSynced(file: string, parts: Iterable<Buffer>): { readonly bytes: number; readonly sha256: string } {
+  const hash = createHash('sha256')
+  let bytes = 0
+  const descriptor = fs.openSync(file, 'wx')
+  try {
+    for (const part of parts) {
+      hash.update(part)
+      for (let done = 0; done < part.length;)
+        done += fs.writeSync(descriptor, part, done, Math.min(part.length - done, MAX_BYTES_AT_ONCE))
+      bytes += part.length
+    }
+    fs.fsyncSync(descriptor)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+  return { bytes, sha256: hash.digest('hex') }
+}
+
+/** What is replaced lies aside for the moment between two renames: a directory with content cannot be replaced by one. */
+function replaceDirectory(staging: string, target: string): void {
+  const root = path.dirname(target)
+  const aside = path.join(root, REPLACED_PREFIX + path.basename(target))
+  if (fs.existsSync(target)) {
+    fs.rmSync(aside, { recursive: true, force: true })
+    fs.renameSync(target, aside)
+  }
+  fs.renameSync(staging, target)
+  syncDirectory(root)
+  fs.rmSync(aside, { recursive: true, force: true })
+}
+
+/** Writes the names in a directory to the disk. Blocks. */
+export function syncDirectory(directory: string): void {
+  const descriptor = fs.openSync(directory, 'r')
+  try {
+    fs.fsyncSync(descriptor)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}

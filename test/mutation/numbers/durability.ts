@@ -1,0 +1,67 @@
+import type { NumberMutation } from '../mutation.js'
+
+const tests = ['unit/durability/durable-run']
+const DURABLE = { file: 'durability/durable-run.js', tests }
+const REPLAY = { file: 'durability/replay-journal.js', tests }
+const SEGMENT = { file: 'durability/segment-reader.js', tests }
+
+/** Checkpoints, the step journal, and what a resumed run makes of them. */
+export const DURABILITY: readonly NumberMutation[] = [
+  {
+    ...REPLAY,
+    name: 'a step of the journal is applied twice',
+    find: 'const metrics = applyGradient(state, frame.vector,',
+    replace:
+      'applyGradient(state, frame.vector.slice(), model.layout, config, total, sliceThreads);\n    const metrics = applyGradient(state, frame.vector,',
+  },
+  {
+    ...REPLAY,
+    name: 'a segment of the journal continues any weights',
+    find: 'weightsCrc === crcOf(bytesOf(state.weights))',
+    replace: 'true',
+  },
+  {
+    ...DURABLE,
+    file: 'training/training-state-tensors.js',
+    name: 'a resumed run forgets the state of its optimizer',
+    find: 'vector.set(tensors[name])',
+    replace: "name.startsWith('optimizer/') || vector.set(tensors[name])",
+  },
+  {
+    ...DURABLE,
+    name: 'validations are not journaled',
+    find: 'await this.#journal?.appendValidation(validation)',
+    replace: 'void validation',
+  },
+  {
+    ...DURABLE,
+    name: 'a resumed run writes over the journal that it replayed',
+    find: 'reopen(end.file, end.bytes)',
+    replace: 'reopen(end.file, 60)',
+  },
+  {
+    ...DURABLE,
+    name: 'the journal of the checkpoint before the newest is removed',
+    find: 'Math.min(...kept)',
+    replace: 'Math.max(...kept)',
+  },
+  {
+    ...DURABLE,
+    name: 'a checkpoint holds the weights of a later step',
+    find: 'new Float32Array(vector)',
+    replace: 'vector',
+  },
+  {
+    ...SEGMENT,
+    name: 'a damaged frame of the journal is applied',
+    find: 'crc.readUInt32LE() !== crcOf(headBytes, json, vector)',
+    replace: 'false',
+  },
+  {
+    ...DURABLE,
+    file: 'durability/read-checkpoint.js',
+    name: 'a damaged checkpoint is loaded',
+    find: 'sums !== sumsOf(sha256Of(text), sha256Of(bytes))',
+    replace: 'sums.length === 0',
+  },
+]
