@@ -9,7 +9,7 @@ import { RunPage } from './page/run-page.js'
 import { readMetrics } from './sinks/metrics-file.js'
 import type { Resumption, RunSink } from './sinks/run-sink.js'
 import { SINKS } from './sinks/sinks.js'
-import type { EpochSnapshot } from '../training/trainer.js'
+import type { EpochSnapshot } from '../training/trainer-options.js'
 
 export interface RunReportsOptions {
   readonly runDirectory: string

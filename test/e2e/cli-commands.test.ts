@@ -170,7 +170,9 @@ describe('a run from beginning to end', () => {
     assert.equal(convoy('stop', runDirectory).status, 0)
     const result = await launch.result()
     const test = result['test'] as Json
-    assert.deepEqual(readdirSync(runDirectory).sort(), [
+    // Images are inspected only where the run took long compared with that.
+    const files = readdirSync(runDirectory).filter((name) => name !== 'inspection.json')
+    assert.deepEqual(files.sort(), [
       'checkpoints',
       'config.yaml',
       'convoy.log',

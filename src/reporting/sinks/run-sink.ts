@@ -1,5 +1,5 @@
 import type { RunObserver } from '../../training/run-events.js'
-import type { EpochSnapshot } from '../../training/trainer.js'
+import type { EpochSnapshot } from '../../training/trainer-options.js'
 import type { Inspection } from '../page/inspection.js'
 import type { LossObserver } from '../page/report-file.js'
 import type { RunIdentity } from '../run-identity.js'
