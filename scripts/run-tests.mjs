@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Runs the compiled tests, four files at a time: many wait for processes and networks.
+// Runs the compiled tests, three files at a time: many wait for processes and networks.
 //
 //     node scripts/run-tests.mjs                            all of them
 //     node scripts/run-tests.mjs runtime setup              the files with these words in their names
@@ -37,7 +37,7 @@ const reporters = [isatty(1) ? 'spec' : 'tap', path.join(root, 'scripts', 'slowe
 const test = [
   '--enable-source-maps',
   '--test',
-  '--test-concurrency=4',
+  '--test-concurrency=3',
   `--test-timeout=${FILE_TIMEOUT_MS}`,
   ...(flags.some((flag) => flag.startsWith('--test-reporter')) ? [] : reporters),
   ...flags,

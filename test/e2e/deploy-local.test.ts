@@ -68,7 +68,7 @@ describe('deploy/local', () => {
   })
 
   it('gives the weights of an undisturbed run when it is scaled from 1 to 3 to 2 workers', async () => {
-    const recipe = [...RUN, '--epochs', '100', '--max-steps', '250', '--seed', '7']
+    const recipe = [...RUN, '--epochs', '100', '--max-steps', '350', '--seed', '7']
     const runs = path.join(scratch, 'runs')
     const up = await local('up', '1', ...recipe, ...PORTS, '--runs-dir', runs)
     assert.match(up, / 1 worker\b/)
@@ -83,7 +83,7 @@ describe('deploy/local', () => {
     await until('a step of three', async () => ((await status())?.step ?? 0) > step || undefined)
     await local('scale', '2')
     await until('two workers', async () => (await status())?.workers.length === 2 || undefined)
-    assert.match(await local('status'), /step \d+ of 250 .* 2 workers/)
+    assert.match(await local('status'), /step \d+ of 350 .* 2 workers/)
     assert.match(await local('logs'), /TensorFlow/)
 
     const result = await until('the result', () => {
