@@ -18,6 +18,9 @@ export type CheckpointReply =
   | { readonly bytes: number; readonly failure?: undefined }
   | { readonly bytes?: undefined; readonly failure: { readonly message: string; readonly code: string | undefined } }
 
+/** V8 reserves address space for code, which may be limited; the vectors are outside its heap. */
+const LIMITS = { codeRangeSizeMb: 16 }
+
 /** A thread that hashes, writes and syncs checkpoints, one at a time: a step never waits for a disk. */
 export class CheckpointThread {
   readonly #facts: RunFacts
@@ -56,7 +59,7 @@ export class CheckpointThread {
 
   #start(): Thread {
     const entry = new URL('./checkpoint-thread-entry.js', import.meta.url)
-    const thread = new Thread(entry, { workerData: this.#facts, name: 'checkpoints' })
+    const thread = new Thread(entry, { workerData: this.#facts, name: 'checkpoints', resourceLimits: LIMITS })
     thread.on('message', ({ bytes, failure }: CheckpointReply) => {
       if (failure === undefined) this.#resolve(bytes)
       else this.#reject(Object.assign(new Error(failure.message), failure))
