@@ -71,7 +71,7 @@ export class OwnershipLock {
       fs.closeSync(descriptor)
       if (isLocked === undefined) return undefined
       // A process that only looks, see ownerOf, also has it for some milliseconds.
-      if (isLocked === false && attempt === MAX_ATTEMPTS) return 'held'
+      if (!isLocked && attempt === MAX_ATTEMPTS) return 'held'
       await delay(ATTEMPT_EVERY_MS)
     }
   }

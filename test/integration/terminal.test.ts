@@ -125,7 +125,7 @@ describe('convoy status --watch', () => {
     const { runDirectory } = await launch.announcement()
     const watch = new Launch(['status', runDirectory, '--watch'])
     const json = new Launch(['status', runDirectory, '--watch', '1', '--json'])
-    await watch.untilStdout(/step [1-9]\d* of .*\n[^]*step \d+ of .*\n/)
+    await watch.untilStdout(/step [1-9]\d* of .*, 2 workers, .* left\n[^]*step \d+ of .*\n/)
     launch.kill()
     assert.equal(await watch.status(), 0, watch.stderr)
     assert.match(watch.stderr, /^The coordinator at .* no longer answers: its run ended\.$/m)
