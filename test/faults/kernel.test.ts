@@ -13,6 +13,8 @@ import { killLaunches } from '../support/launch.js'
 const PARTITION_MS = 10_000
 /** From the end of a partition until the worker takes part: one attempt to join, and the wait between two. */
 const REJOIN_MS = 8_000
+/** Enough for all faults. */
+const STEPS = 144
 
 const noLink = whyNoKernelLink()
 const noNetem = noLink ?? whyNoNetem()
@@ -20,12 +22,15 @@ if (noLink) process.stderr.write(`✖ Skipped, all faults in the kernel: ${noLin
 else if (noNetem) process.stderr.write(`✖ Skipped, losses and delays in the kernel: ${noNetem}\n`)
 
 describe('a bad network in the kernel', { skip: noLink ?? false }, () => {
-  const oracle = new FaultOracle()
+  const oracle = new FaultOracle(STEPS)
   const link = noLink === undefined ? new KernelLink() : undefined
-  after(() => {
-    killLaunches()
-    oracle.remove()
-    link?.close()
+  const run = link && oracle.runBeyond(link)
+  after(async () => {
+    await run?.end().finally(() => {
+      killLaunches()
+      oracle.remove()
+      link?.close()
+    })
   })
 
   for (const [row, directions] of [
@@ -34,7 +39,7 @@ describe('a bad network in the kernel', { skip: noLink ?? false }, () => {
     ['fault 18: packets from the coordinator to the worker are lost', ['down']],
   ] as const) {
     it(row, async () => {
-      await oracle.survivesBeyond(link!, async (fleet) => {
+      await run!.undergoes(async (fleet) => {
         const darkMs = Date.now()
         link!.darken(directions)
         const noticedMs = await fleet.leftAfterMs('a', darkMs)
@@ -46,7 +51,7 @@ describe('a bad network in the kernel', { skip: noLink ?? false }, () => {
   }
 
   it('fault 19: a partition of 10 s heals', async () => {
-    await oracle.survivesBeyond(link!, async (fleet) => {
+    await run!.undergoes(async (fleet) => {
       link!.darken(BOTH)
       await delay(PARTITION_MS)
       link!.heal()
@@ -58,7 +63,7 @@ describe('a bad network in the kernel', { skip: noLink ?? false }, () => {
   })
 
   it('fault 22: a link of 1 Mbit/s is slow, not dead', async () => {
-    await oracle.survivesBeyond(link!, async (fleet) => {
+    await run!.undergoes(async (fleet) => {
       const slowMs = Date.now()
       link!.limit(1_000_000)
       await fleet.moreSteps(1)
@@ -75,7 +80,7 @@ describe('a bad network in the kernel', { skip: noLink ?? false }, () => {
     ['fault 21: a round trip of 100 ms with jitter', 'delay 50ms 10ms'],
   ] as const) {
     it(row, { skip: noNetem ?? false }, async () => {
-      await oracle.survivesBeyond(link!, async (fleet) => {
+      await run!.undergoes(async (fleet) => {
         link!.impair(rule)
         await fleet.moreSteps(2)
         link!.heal()

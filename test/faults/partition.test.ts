@@ -9,31 +9,38 @@ import { killLaunches } from '../support/launch.js'
 
 /** Longer than all keepalive and heartbeat limits. */
 const PARTITION_MS = 60_000
+/** Enough for all faults. */
+const STEPS = 96
 
 describe('a partitioned network', { concurrency: 2 }, () => {
-  const oracle = new FaultOracle()
+  const oracle = new FaultOracle(STEPS)
   after(() => {
     killLaunches()
     oracle.remove()
   })
 
-  for (const [row, directions, blackhole] of [
-    ['fault 17: no byte passes in either direction', BOTH, 'drop'],
-    ['fault 18: no byte passes from the worker to the coordinator', ['up'], 'drop'],
-    ['fault 18: no byte passes from the coordinator to the worker', ['down'], 'drop'],
-    ['fault 18: bytes of the coordinator arrive much too late', ['down'], 'hold'],
-  ] as const) {
-    it(`${row} until it is detected`, async () => {
-      await oracle.survives(1, async (fleet, [worker]) => {
-        const darkMs = Date.now()
-        worker!.proxy.set(directions, { blackhole })
-        const noticedMs = await fleet.leftAfterMs('a', darkMs)
-        assert.ok(noticedMs <= SILENT_MS, `noticed after ${noticedMs} ms`)
-        worker!.proxy.heal()
-        await fleet.joined('a', darkMs)
+  describe('until it is detected', { concurrency: 1 }, () => {
+    const run = oracle.run(1)
+    after(async () => run.end())
+
+    for (const [row, directions, blackhole] of [
+      ['fault 17: no byte passes in either direction', BOTH, 'drop'],
+      ['fault 18: no byte passes from the worker to the coordinator', ['up'], 'drop'],
+      ['fault 18: no byte passes from the coordinator to the worker', ['down'], 'drop'],
+      ['fault 18: bytes of the coordinator arrive much too late', ['down'], 'hold'],
+    ] as const) {
+      it(row, async () => {
+        await run.undergoes(async (fleet, [worker]) => {
+          const darkMs = Date.now()
+          worker!.proxy.set(directions, { blackhole })
+          const noticedMs = await fleet.leftAfterMs('a', darkMs)
+          assert.ok(noticedMs <= SILENT_MS, `noticed after ${noticedMs} ms`)
+          worker!.proxy.heal()
+          await fleet.joined('a', darkMs)
+        })
       })
-    })
-  }
+    }
+  })
 
   it('fault 19: a partition of 60 s heals', async () => {
     await oracle.survives(2, async (fleet, workers) => {
