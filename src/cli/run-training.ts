@@ -30,6 +30,9 @@ import type { RunOptions, RunRequest } from './flags/run-flags.js'
 /** What workers need to know of the run that they are started for. */
 export type WorkerPlace = Omit<LaunchOptions, 'count' | 'device' | 'logLevel'>
 
+/** Starts the workers of a run; undefined: it has none of its own. */
+type StartWorkers = (place: WorkerPlace) => Promise<OwnWorkers> | undefined
+
 /**
  * A whole run: directory, coordinator, workers, training, saved models, report. Returns after SIGTERM too, with the weights saved.
  * A user's mistake found before the coordinator listens leaves no directory behind.
@@ -38,7 +41,7 @@ export type WorkerPlace = Omit<LaunchOptions, 'count' | 'device' | 'logLevel'>
  */
 export async function runTraining(
   request: RunRequest,
-  startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
+  startWorkers: StartWorkers,
   supervised?: Supervised,
 ): Promise<void> {
   const { options, early } = request
@@ -117,14 +120,14 @@ class RunProcess {
     ]
   }
 
-  async run(startWorkers: (place: WorkerPlace) => OwnWorkers | undefined): Promise<void> {
+  async run(startWorkers: StartWorkers): Promise<void> {
     let isMistake = false
     this.#endings.watch(this.#log)
     try {
       const coordinator = await this.#serve()
       const models = await this.#prepareModels(coordinator.description)
       await this.#announce(coordinator)
-      this.#startWorkers(coordinator, startWorkers)
+      await this.#startWorkers(coordinator, startWorkers)
       this.#closing.push(() => this.#reports.page.keepStatus())
       await this.#train(coordinator, models)
     } catch (thrown) {
@@ -215,8 +218,8 @@ class RunProcess {
     this.#log.info(describeDataset(description.dataset, datasetFrom))
   }
 
-  #startWorkers(coordinator: Coordinator, startWorkers: (place: WorkerPlace) => OwnWorkers | undefined): void {
-    const workers = startWorkers({
+  async #startWorkers(coordinator: Coordinator, startWorkers: StartWorkers): Promise<void> {
+    const workers = await startWorkers({
       address: coordinator.address,
       runDirectory: this.#runDirectory,
       log: this.#runLog.log,

@@ -147,7 +147,7 @@ describe('convoy train --detach', () => {
     const launch = new Launch([...ENDLESS, '--detach', '--json'], tiny.environment, true)
     const { pid, runDirectory, output } = (await launch.result()) as unknown as Announcement & { output: string }
     try {
-      await stepAfter(launch, 3)
+      await until('a step', async () => (await launch.metrics()).some(isStep))
       const stop = new Launch(['stop', runDirectory])
       assert.equal(await stop.status(), 0, stop.stderr)
       await until('the run ends', () => !isRunning(pid))

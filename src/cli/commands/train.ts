@@ -50,7 +50,7 @@ export function trainCommand(): Command {
       const { workers: count, device, logLevel } = request.options
       // Loaded here: a wrong flag is reported in half the time.
       const { runTraining } = await import('../run-training.js')
-      const start = (place: WorkerPlace): OwnWorkers => {
+      const start = async (place: WorkerPlace): Promise<OwnWorkers> => {
         onAnnounced(place.runDirectory)
         const options = { ...place, count, device, logLevel }
         return supervised ? supervised.launch(launcher, options) : launcherOf(launcher).launch(options)

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../shared/error-codes.js'
 import type { LogRecord } from '../../shared/log/log.js'
 import type { LaunchOptions } from '../launcher.js'
 import type { LauncherName } from '../launchers.js'
@@ -24,6 +25,8 @@ export type ToCoordinator =
   | { readonly kind: 'hello'; readonly restarts: number; readonly records: readonly LogRecord[] }
   /** The supervisor received its `count`-th signal of this kind. */
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals; readonly count: number }
+  /** The answer to `launch`. `error`: no worker was started. */
+  | { readonly kind: 'launched'; readonly error?: { readonly code: ErrorCode; readonly message: string } }
   | { readonly kind: 'log'; readonly record: LogRecord }
   /** Number of workers that start now. */
   | { readonly kind: 'starting'; readonly count: number }

@@ -4,6 +4,8 @@ import type { LaunchOptions, OwnWorkers } from '../launcher.js'
 import type { LauncherName } from '../launchers.js'
 import type { ToCoordinator, ToSupervisor } from './messages.js'
 
+type Launched = Extract<ToCoordinator, { kind: 'launched' }>
+
 /** What a coordinator and its supervisor know of each other, in the coordinator's process. */
 export class Supervised {
   /** How many coordinators of this run died before. */
@@ -18,6 +20,7 @@ export class Supervised {
   onOrphaned: () => void = () => process.exit(1)
   #place: LaunchOptions | undefined
   #starting = 0
+  #onLaunched: (launched: Launched) => void = () => undefined
   #onClosed: () => void = () => undefined
 
   private constructor(hello: Extract<ToCoordinator, { kind: 'hello' }>) {
@@ -44,12 +47,17 @@ export class Supervised {
     })
   }
 
-  /** Has the supervisor start the workers, or passes on those of the coordinator before. */
-  launch(launcher: LauncherName, place: LaunchOptions): OwnWorkers {
+  /** Has the supervisor start the workers, or takes over those of the coordinator before. @throws the launcher's ConvoyError */
+  async launch(launcher: LauncherName, place: LaunchOptions): Promise<OwnWorkers> {
     const { address, runDirectory, count, device, logLevel } = place
     this.#place = place
     this.#starting = count ?? 1
+    const launched = new Promise<Launched>((resolve) => {
+      this.#onLaunched = resolve
+    })
     this.#send({ kind: 'launch', request: { launcher, address, runDirectory, count, device, logLevel } })
+    const { error } = await launched
+    if (error) throw new ConvoyError(error.code, error.message)
     return {
       starting: () => this.#starting,
       close: async () => this.#close(),
@@ -78,6 +86,8 @@ export class Supervised {
         return this.onSignal(message.signal, message.count)
       case 'log':
         return this.#log(message.record)
+      case 'launched':
+        return this.#onLaunched(message)
       case 'starting':
         this.#starting = message.count
         return

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import path from 'node:path'
+import { ConvoyError } from '../../shared/errors.js'
 import type { Logger, LogRecord } from '../../shared/log/log.js'
 import { Log } from '../../shared/log/log.js'
 import { isAtLeast, parseLogLevels } from '../../shared/log/log-levels.js'
@@ -142,6 +143,8 @@ export class Supervisor {
         this.#servingSinceMs = performance.now()
         this.#writeWaiting()
         this.#workers ??= this.#launch(message.request)
+        if (this.#workers === undefined) return
+        this.#send({ kind: 'launched' })
         if (this.#noneLeft !== undefined) this.#send({ kind: 'none-left', why: this.#noneLeft })
         this.#reportStarting()
         return
@@ -158,16 +161,23 @@ export class Supervisor {
     }
   }
 
-  #launch({ launcher, ...place }: LaunchRequest): OwnWorkers {
-    return launcherOf(launcher).launch({
-      ...place,
-      log: this.#workerLog,
-      coordinatorPid: () => this.#coordinator?.pid,
-      onNoneLeft: (why) => {
-        this.#noneLeft = why
-        this.#send({ kind: 'none-left', why })
-      },
-    })
+  /** @returns undefined when the workers cannot be started, which the coordinator reports and ends with */
+  #launch({ launcher, ...place }: LaunchRequest): OwnWorkers | undefined {
+    try {
+      return launcherOf(launcher).launch({
+        ...place,
+        log: this.#workerLog,
+        coordinatorPid: () => this.#coordinator?.pid,
+        onNoneLeft: (why) => {
+          this.#noneLeft = why
+          this.#send({ kind: 'none-left', why })
+        },
+      })
+    } catch (thrown) {
+      const { code, message } = ConvoyError.from(thrown)
+      this.#send({ kind: 'launched', error: { code, message } })
+      return undefined
+    }
   }
 
   /** Logs what becomes of the run. @returns milliseconds until the restart; undefined when there is none */
