@@ -38,7 +38,7 @@ export async function detach(args: readonly string[], runsDirectory: string, jso
   process.on('SIGINT', passOn).on('SIGTERM', passOn)
   const outcome = await new Promise<{ runDirectory: string } | { status: number | null }>((resolve, reject) => {
     child.once('message', (runDirectory) => {
-      resolve({ runDirectory: String(runDirectory) })
+      resolve({ runDirectory: runDirectory as string })
     })
     child.once('exit', (status) => {
       resolve({ status })

@@ -38,8 +38,8 @@ export async function supervise(
 
 /** Goes on with the run, at the same addresses and with the settings that the run has. @throws Error when it has no announcement */
 function resumedProcess(command: Command, runDirectory: string): CoordinatorProcess {
-  const environment = { ...process.env }
-  for (const flag of SETTING_FLAGS) delete environment[variableOf(flag)]
+  const settings = new Set(SETTING_FLAGS.map(variableOf))
+  const environment = Object.fromEntries(Object.entries(process.env).filter(([variable]) => !settings.has(variable)))
   const given = command.options.filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli')
   const passedOn = given
     .filter(({ long }) => !NOT_PASSED_ON.has(long!))

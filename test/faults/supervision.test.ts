@@ -60,11 +60,12 @@ describe('the coordinator of convoy train', () => {
   it('fault 05: is restarted when it is killed, and its workers go on with the next one', async () => {
     const launch = new Launch([...SHORT, '--workers', '2'], tiny.environment, true)
     const first = await launch.announcement()
-    let workers: number[] = []
+    await stepAfter(launch, 0)
+    const workers = launch.workerPids()
+    assert.equal(workers.length, 2)
     for (let kill = 1; kill <= KILLS; kill++) {
       await stepAfter(launch, kill * 12)
       const { pid } = await launch.announcement()
-      workers = launch.workerPids()
       process.kill(pid, 'SIGKILL')
       await until('another coordinator', async () => (await launch.announcement()).pid !== pid)
       assert.deepEqual(launch.workerPids(), workers)
