@@ -213,6 +213,15 @@ export const OVERVIEW: Dashboard = {
           { expr: rate('checkpoint_failures'), legend: 'checkpoint not written' },
           { expr: rate('journal_failures'), legend: 'journal not written' },
         ),
+        number(
+          {
+            title: 'Coordinator restarts',
+            description:
+              'Coordinators of this run that died and were restarted by `convoy train`; no data without a supervisor.',
+            unit: 'none',
+          },
+          value('coordinator_restarts'),
+        ),
       ],
     },
     {

@@ -1,9 +1,14 @@
+import type { PlannedRun } from '../coordinator/plan-run.js'
 import type { DurabilityObserver } from '../durability/durable-run.js'
 import { DurableRun } from '../durability/durable-run.js'
+import type { JournalMode } from '../durability/journal.js'
+import { defaultJournalMode } from '../durability/journal.js'
 import type { RunModels } from '../exports/run-models.js'
+import { gradientLength } from '../model/parameter-layout.js'
 import type { RunProgress } from '../reporting/run-progress.js'
 import type { PrometheusMetrics } from '../reporting/sinks/prometheus-metrics.js'
 import type { Logger } from '../shared/log/log.js'
+import { formatBytes } from '../shared/units.js'
 import { version } from '../shared/version.js'
 import type { TrainerHooks } from '../training/trainer-options.js'
 import type { TrainingState } from '../training/training-state.js'
@@ -20,12 +25,13 @@ interface DurabilityReports {
 /** Opens what keeps a run on disk, and reports what becomes of it. */
 export function openDurableRun(
   run: OpenedRun,
-  { checkpointEvery: every, journal, keepCheckpoints: keep }: RunOptions,
+  { checkpointEvery: every, journal: mode, keepCheckpoints: keep }: RunOptions,
   deviceFingerprint: () => string | undefined,
   reports: DurabilityReports,
 ): DurableRun {
   const { runDirectory, identity, planned, ancestor, restored } = run
   const { progress, metrics } = reports
+  const journal = mode ?? defaultJournal(planned, reports.log)
   progress.journal = journal === 'off' || every.kind === 'off' ? 'off' : 'on'
   if (every.kind === 'time') metrics.checkpointsEvery(every.ms / 1000)
   if (restored) {
@@ -40,6 +46,16 @@ export function openDurableRun(
     now: () => performance.now(),
     observer: durabilityObserver(reports),
   })
+}
+
+function defaultJournal({ description }: PlannedRun, log: Logger): JournalMode {
+  const stepBytes = 4 * gradientLength(description.model.layout)
+  const mode = defaultJournalMode(stepBytes)
+  if (mode === 'off')
+    log.info(
+      `No step journal: a step would add ${formatBytes(stepBytes)} to it. If the coordinator dies, the steps since the newest checkpoint are computed again; --journal on prevents that.`,
+    )
+  return mode
 }
 
 /** A fault is logged once, until it is over. */

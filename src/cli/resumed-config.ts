@@ -25,14 +25,18 @@ export function changedSettings(before: unknown, after: unknown, path = ''): Cha
  * @throws ConvoyError('usage') naming every setting that may not change
  */
 export function allowedChanges(before: RunConfig, after: RunConfig): ChangedSetting[] {
-  const changes = changedSettings(before, after)
-  const refused = changes.filter(({ path }) => !MAY_CHANGE.includes(path))
+  const refused = otherSettings(before, after)
   if (refused.length > 0)
     throw new ConvoyError('usage', [
       'A resumed run keeps its settings, or its weights would be those of no configuration. Leave these out, or begin a new run from its checkpoint with --fork:',
       ...refused.map(describe),
     ])
-  return changes
+  return changedSettings(before, after)
+}
+
+/** The settings that differ and may not. */
+export function otherSettings(before: RunConfig, after: RunConfig): ChangedSetting[] {
+  return changedSettings(before, after).filter(({ path }) => !MAY_CHANGE.includes(path))
 }
 
 /** Such as `epochs: 10 before, 20 now`. */

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { ConvoyError } from '../shared/errors.js'
+import type { Supervised } from '../launch/supervision/supervised.js'
 import type { Logger } from '../shared/log/log.js'
 import { describeLoss, standardError, standardOutput } from '../shared/terminal.js'
 import { onStopSignals } from './stop-signals.js'
@@ -13,14 +14,19 @@ const INTERRUPTS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
 export class RunEndings {
   readonly #runDirectory: string
   readonly #graceMs: number
+  readonly #supervised: Supervised | undefined
   readonly #end = new AbortController()
   #stoppedBy: NodeJS.Signals | undefined
   #stopWatching: () => void = () => undefined
 
-  /** @param graceMs time from a stop signal to the end of the process, even if a disk or a peer hangs */
-  constructor(runDirectory: string, graceMs: number) {
+  /**
+   * @param graceMs time from a stop signal to the end of the process, even if a disk or a peer hangs
+   * @param supervised hears that the run ends
+   */
+  constructor(runDirectory: string, graceMs: number, supervised: Supervised | undefined) {
     this.#runDirectory = runDirectory
     this.#graceMs = graceMs
+    this.#supervised = supervised
   }
 
   /** Aborts when the run has to end at once; its reason is a ConvoyError. */
@@ -41,30 +47,37 @@ export class RunEndings {
 
   /** Ends the run. */
   fail(error: ConvoyError): void {
+    this.#supervised?.ending()
     this.#end.abort(error)
   }
 
   /** Handles signals, faults and lost outputs until {@link close}, and logs them. */
   watch({ error, warn, info }: Logger): void {
+    const stop = (signal: NodeJS.Signals, cause: string = signal): void => {
+      this.#stoppedBy = signal
+      info(`Stopping after ${cause}; the weights so far are saved. Send the signal again to stop at once.`)
+      const how = this.kind === 'interrupted' ? 'Interrupted' : `Stopped by ${cause}`
+      this.fail(new ConvoyError('interrupted', `${how}. What was done is in ${this.#runDirectory}.`))
+      setTimeout(() => {
+        error(
+          `The run did not end within ${this.#graceMs / 1000} s of ${cause} (--grace). It is given up; --resume goes on with it.`,
+        )
+        process.exit(1)
+      }, this.#graceMs).unref()
+    }
     const restoreSignals = onStopSignals(
-      (signal) => {
-        this.#stoppedBy = signal
-        info(`Stopping after ${signal}; the weights so far are saved. Send the signal again to stop at once.`)
-        const how = this.kind === 'interrupted' ? 'Interrupted' : `Stopped by ${signal}`
-        this.fail(new ConvoyError('interrupted', `${how}. What was done is in ${this.#runDirectory}.`))
-        setTimeout(() => {
-          error(
-            `The run did not end within ${this.#graceMs / 1000} s of ${signal} (--grace). It is given up; --resume goes on with it.`,
-          )
-          process.exit(1)
-        }, this.#graceMs).unref()
-      },
+      stop,
       (signal) => {
         info(
           `${signal}: the terminal was closed, but this run does not write to a terminal. It continues; SIGTERM to process ${process.pid} stops it.`,
         )
       },
+      this.#supervised,
     )
+    if (this.#supervised)
+      this.#supervised.onOrphaned = () => {
+        if (!this.#end.signal.aborted) stop('SIGTERM', 'the end of its supervisor, the process of `convoy train`')
+      }
     const onFault = (fault: unknown): void => {
       const cause = ConvoyError.from(fault)
       error(`Stopping after an uncaught fault: ${cause.message}`, { stack: cause.stack })

@@ -24,26 +24,33 @@ import type { OpenedRun } from './open-run.js'
 import { openRun } from './open-run.js'
 import { RunEndings } from './run-endings.js'
 import type { LaunchOptions, OwnWorkers } from '../launch/launcher.js'
+import type { Supervised } from '../launch/supervision/supervised.js'
 import type { RunOptions, RunRequest } from './flags/run-flags.js'
 
 /** What workers need to know of the run that they are started for. */
-type WorkerPlace = Omit<LaunchOptions, 'count' | 'device' | 'logLevel'>
+export type WorkerPlace = Omit<LaunchOptions, 'count' | 'device' | 'logLevel'>
+
+/** Starts the workers of a run; undefined: it has none of its own. */
+type StartWorkers = (place: WorkerPlace) => Promise<OwnWorkers> | undefined
 
 /**
  * A whole run: directory, coordinator, workers, training, saved models, report. Returns after SIGTERM too, with the weights saved.
  * A user's mistake found before the coordinator listens leaves no directory behind.
  * @param startWorkers starts the workers of this process; others may join as well
+ * @param supervised the process that restarts this one when it dies
  */
 export async function runTraining(
   request: RunRequest,
-  startWorkers: (place: WorkerPlace) => OwnWorkers | undefined,
+  startWorkers: StartWorkers,
+  supervised?: Supervised,
 ): Promise<void> {
   const { options, early } = request
   const failure = new AbortController()
   const run = await openRun(request, (error) => {
     failure.abort(error)
   })
-  await new RunProcess(options, run, early.records, failure.signal).run(startWorkers)
+  const records = [...(supervised?.records ?? []), ...early.records]
+  await new RunProcess(options, run, records, failure.signal, supervised).run(startWorkers)
 }
 
 /** The process of a run: opens its parts, and closes them in reverse order when the run ends or fails. */
@@ -71,13 +78,19 @@ class RunProcess {
    * @param earlier records of the log from before the run was opened
    * @param failure ends the run
    */
-  constructor(options: RunOptions, opened: OpenedRun, earlier: readonly LogRecord[], failure: AbortSignal) {
+  constructor(
+    options: RunOptions,
+    opened: OpenedRun,
+    earlier: readonly LogRecord[],
+    failure: AbortSignal,
+    supervised: Supervised | undefined,
+  ) {
     const { runDirectory, identity, lock, sliceThreads, restored } = opened
     this.#options = options
     this.#opened = opened
     this.#runDirectory = runDirectory
     this.#identity = identity
-    this.#endings = new RunEndings(runDirectory, 1000 * options.grace)
+    this.#endings = new RunEndings(runDirectory, 1000 * options.grace, supervised)
     failure.addEventListener('abort', () => {
       this.#endings.fail(failure.reason as ConvoyError)
     })
@@ -93,6 +106,7 @@ class RunProcess {
         this.#log.info(`The run is over; waiting up to ${seconds.toFixed(0)} s ${remedy}.`)
       },
     })
+    if (supervised) this.#reports.metrics.restarted(supervised.restarts)
     this.#runLog = new RunLog(runDirectory, options.logLevel, this.#display, this.#reports.page.addLine, earlier)
     this.#log = this.#runLog.log.module('run')
     this.#closing = [
@@ -106,14 +120,14 @@ class RunProcess {
     ]
   }
 
-  async run(startWorkers: (place: WorkerPlace) => OwnWorkers | undefined): Promise<void> {
+  async run(startWorkers: StartWorkers): Promise<void> {
     let isMistake = false
     this.#endings.watch(this.#log)
     try {
       const coordinator = await this.#serve()
       const models = await this.#prepareModels(coordinator.description)
       await this.#announce(coordinator)
-      this.#startWorkers(coordinator, startWorkers)
+      await this.#startWorkers(coordinator, startWorkers)
       this.#closing.push(() => this.#reports.page.keepStatus())
       await this.#train(coordinator, models)
     } catch (thrown) {
@@ -204,8 +218,8 @@ class RunProcess {
     this.#log.info(describeDataset(description.dataset, datasetFrom))
   }
 
-  #startWorkers(coordinator: Coordinator, startWorkers: (place: WorkerPlace) => OwnWorkers | undefined): void {
-    const workers = startWorkers({
+  async #startWorkers(coordinator: Coordinator, startWorkers: StartWorkers): Promise<void> {
+    const workers = await startWorkers({
       address: coordinator.address,
       runDirectory: this.#runDirectory,
       log: this.#runLog.log,

@@ -87,7 +87,8 @@ export async function findRunningRun(root: string, runDirectory?: string): Promi
   )
 }
 
-function readAnnouncement(directory: string): RunAnnouncement | undefined {
+/** @returns undefined when there is none @throws ConvoyError('usage') when it is damaged or cannot be read */
+export function readAnnouncement(directory: string): RunAnnouncement | undefined {
   const file = path.join(directory, FILE)
   const text = readTextIfThere(file, MAX_CONFIG_BYTES)
   if (text === undefined) return undefined

@@ -13,6 +13,8 @@ export interface LaunchOptions {
   /** Least urgent level of their log lines. */
   readonly logLevel: string
   readonly log: Log
+  /** Process id of the coordinator, when that is another process. */
+  readonly coordinatorPid?: () => number | undefined
   /** To be called when all of them ended and none will start again. Ends the run, unless other workers take part. */
   readonly onNoneLeft: (why: string) => void
 }
@@ -30,5 +32,7 @@ export interface Launcher {
   readonly name: string
   /** For the help of `--launcher`. */
   readonly description: string
+  /** Whether its workers live in the process of the coordinator, and die with it. */
+  readonly inCoordinator?: boolean
   launch(options: LaunchOptions): OwnWorkers
 }

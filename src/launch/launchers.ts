@@ -14,6 +14,7 @@ export function describeLaunchers(): string {
   return LAUNCHERS.map(({ name, description }) => `${name} (${description})`).join(', ')
 }
 
+/** @returns the launcher of that name */
 export function launcherOf(name: LauncherName): Launcher {
   return LAUNCHERS.find((launcher) => launcher.name === name)!
 }

@@ -25,6 +25,8 @@ export interface LocalWorkersOptions {
   /** `--log-level` of the workers, for their own log files. */
   readonly logLevel: string
   readonly log: Logger
+  /** Of the coordinator; undefined: this process. */
+  readonly coordinatorPid?: (() => number | undefined) | undefined
 }
 
 /**
@@ -85,7 +87,7 @@ export class LocalWorkers {
         log.warn(`Some lines could not be written to worker-${index}.log: ${message}.`)
       })
     })
-    this.#memory = new MemoryWatch(() => this.pids)
+    this.#memory = new MemoryWatch(() => this.pids, options.coordinatorPid)
     for (let index = 0; index < count; index++) this.#start(index, 0)
   }
 

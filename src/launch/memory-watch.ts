@@ -36,14 +36,19 @@ const SMALLER = 'Use fewer workers (--workers) or smaller shards (--shard-size),
  */
 export class MemoryWatch {
   readonly #pids: () => readonly number[]
+  readonly #coordinatorPid: () => number | undefined
   readonly #timer: NodeJS.Timeout
   /** Samples of the last seconds, the oldest first. */
   #counters: (MemoryCounters | Error)[] = []
   #mostHeldBytes = 0
 
-  /** @param pids of the children that run now */
-  constructor(pids: () => readonly number[]) {
+  /**
+   * @param pids of the children that run now
+   * @param coordinatorPid of the process whose memory is compared with theirs
+   */
+  constructor(pids: () => readonly number[], coordinatorPid: () => number | undefined = () => process.pid) {
     this.#pids = pids
+    this.#coordinatorPid = coordinatorPid
     this.#sample()
     this.#timer = setInterval(() => {
       this.#sample()
@@ -95,7 +100,7 @@ export class MemoryWatch {
   /** "More than": a process that is killed for memory asked for more than it had. */
   #need(): string {
     const worker = formatBytes(Math.max(this.#mostHeldBytes, BASE_WORKER_BYTES))
-    const coordinator = formatBytes(heldBytes(process.pid) ?? 0)
+    const coordinator = formatBytes(heldBytes(this.#coordinatorPid()) ?? 0)
     return `A worker of this run needs more than ${worker}, and the coordinator holds ${coordinator}.`
   }
 
@@ -116,7 +121,7 @@ function countersOrError(): MemoryCounters | Error {
 }
 
 /** Memory of a process that the kernel cannot reclaim: without libraries and mapped files. Undefined when the process has ended. */
-function heldBytes(pid: number): number | undefined {
+function heldBytes(pid: number | undefined): number | undefined {
   return fieldsOf(`/proc/${pid}/status`, /^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm, 1024)
 }
 

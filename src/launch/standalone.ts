@@ -7,6 +7,7 @@ const PATIENCE_MS = 10_000
 export const standalone = {
   name: 'standalone',
   description: "one, in the coordinator's process",
+  inCoordinator: true,
   launch({ address, device, log, onNoneLeft }) {
     const leave = new AbortController()
     const startedMs = performance.now()

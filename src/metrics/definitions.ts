@@ -144,6 +144,7 @@ export const METRICS = {
     'Duration of writing the last checkpoint that this process wrote; the run goes on meanwhile.',
   ),
   checkpoint_failures: counter('Checkpoints that could not be written.'),
+  coordinator_restarts: gauge('Times that `convoy train` restarted the coordinator of this run, since it was started.'),
   journal_bytes: gauge('Size of the step journal since the newest checkpoint. Absent without a journal.'),
   journal_failures: counter('Times that the step journal could not be written.'),
   report_records_lost: counter(

@@ -59,7 +59,8 @@ export async function writeProvenance(directory: string, config: RunConfig, vers
     cpu: os.cpus()[0]?.model.trim() || os.arch(),
     cores: os.availableParallelism(),
     memoryBytes: os.totalmem(),
-    command: process.argv.slice(2),
+    // Without the flags for processes that Convoy starts itself.
+    command: process.argv.slice(2).filter((argument) => !['--supervised', '--detached'].includes(argument)),
     startedAt: new Date().toISOString(),
   }
   try {

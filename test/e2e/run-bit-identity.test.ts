@@ -60,7 +60,7 @@ describe('the same configuration gives the same weights, bit for bit', () => {
     const steps = ['--seed', '7', '--max-steps', String(LONG_STEPS)]
     const launch = new Launch(['train', ...RUN, ...steps, '--workers', '2'], environment)
     await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 5)
-    const [victim] = await launch.workerPids()
+    const [victim] = launch.workerPids()
     process.kill(victim!, 'SIGKILL')
     const result = await launch.result()
     assert.equal(result['steps'], LONG_STEPS)

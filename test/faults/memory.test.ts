@@ -67,7 +67,7 @@ describe('a killed worker', () => {
   it('fault 51: by a person or program: the run continues, and logs that no memory limit was hit', async () => {
     assert.notEqual(readMemoryCounters().kills, undefined, 'this kernel does not count what it kills')
     const launch = await middleOfRun()
-    const [worker] = await launch.workerPids()
+    const [worker] = launch.workerPids()
     process.kill(worker!, 'SIGKILL')
     const result = await launch.result()
     assert.equal(result['weightsSha256'], (await undisturbed)['weightsSha256'])

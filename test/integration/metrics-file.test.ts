@@ -22,7 +22,7 @@ describe('metrics.jsonl', () => {
     const run = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '12', '--workers', '2', '--audit', '1/3']
     const launch = new Launch(['train', ...run, '--json'], tiny.environment, true)
     await launch.untilMetrics((line) => line['kind'] === 'step' && Number(line['step']) >= 5)
-    const [victim] = await launch.workerPids()
+    const [victim] = launch.workerPids()
     process.kill(victim!, 'SIGKILL')
     await launch.result()
     const lines = await launch.metrics()

@@ -107,12 +107,12 @@ describe('a run whose workers start', () => {
     const launch = new Launch([...TRAIN, '--epochs', '100000', '--workers', '1'], tiny.environment)
     await launch.announcement()
     for (let pids: number[] = []; pids.length === 0;) {
-      pids = await launch.workerPids()
+      pids = launch.workerPids()
       for (const pid of pids) process.kill(pid, 'SIGSTOP')
       if (pids.length === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     assert.equal(await launch.untilStderr(/.*(to start|can compute).*/), 'Waiting for 1 worker to start.')
-    for (const pid of await launch.workerPids()) process.kill(pid, 'SIGKILL')
+    for (const pid of launch.workerPids()) process.kill(pid, 'SIGKILL')
     launch.kill()
   })
 })

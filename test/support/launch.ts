@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -8,6 +8,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { packageRoot } from '../../src/shared/package-root.js'
 
 export type Json = Record<string, unknown>
+
+/** coordinator.json */
+export interface Announcement {
+  readonly pid: number
+  readonly address: string
+  readonly adminAddress: string
+  readonly metrics: string
+  readonly runDirectory: string
+}
 
 const POLL_MS = 50
 const PATIENCE_MS = 120_000
@@ -80,8 +89,11 @@ export class Launch {
     this.child.kill('SIGTERM')
   }
 
+  /** SIGKILL, also to the coordinator of `convoy train`, which would end by itself a little later. */
   kill(): void {
+    const coordinators = this.#children('train')
     this.child.kill('SIGKILL')
+    for (const pid of coordinators) killIfThere(pid)
   }
 
   /** Waits for a line of metrics.jsonl. */
@@ -106,20 +118,21 @@ export class Launch {
     return this.#until(async () => wanted.exec(this.stdout)?.[0])
   }
 
-  async announcement(): Promise<{ address: string; adminAddress: string; metrics: string; runDirectory: string }> {
+  async announcement(): Promise<Announcement> {
     const text = await this.#until(() => this.#read('coordinator.json'))
-    return JSON.parse(text) as { address: string; adminAddress: string; metrics: string; runDirectory: string }
+    return JSON.parse(text) as Announcement
   }
 
   /** Process ids of the workers that `convoy train` started. */
-  async workerPids(): Promise<number[]> {
-    const children = await readFile(`/proc/${this.child.pid}/task/${this.child.pid}/children`, 'utf8')
+  workerPids(): number[] {
+    return this.#children('worker')
+  }
+
+  /** Process ids of children that run this command. It also has others, such as flock. */
+  #children(command: string): number[] {
+    const children = readIfThere(`/proc/${this.child.pid}/task/${this.child.pid}/children`)
     const pids = children.trim().split(/\s+/).filter(Boolean).map(Number)
-    // It also has other short-lived children, such as flock.
-    const commands = await Promise.all(
-      pids.map(async (pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
-    )
-    return pids.filter((_, index) => commands[index]!.includes('convoy.mjs\0worker\0'))
+    return pids.filter((pid) => readIfThere(`/proc/${pid}/cmdline`).includes(`convoy.mjs\0${command}\0`))
   }
 
   async #read(file: string): Promise<string | undefined> {
@@ -138,5 +151,22 @@ export class Launch {
       if (performance.now() > deadline) throw new Error(`waited ${PATIENCE_MS / 1000} s in vain:\n${this.stderr}`)
       await delay(POLL_MS)
     }
+  }
+}
+
+/** @returns an empty text when the process has ended */
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended.
   }
 }

@@ -11,11 +11,10 @@ import { standardError } from '../../shared/terminal.js'
 import type { CheckpointEvery } from '../../durability/checkpoint-policy.js'
 import { parseCheckpointEvery } from '../../durability/checkpoint-policy.js'
 import { JOURNAL_MODES } from '../../durability/journal.js'
-import type { Checkpoint } from '../../durability/read-checkpoint.js'
 import type { EarlyLog } from '../early-log.js'
 import { createEarlyLog } from '../early-log.js'
-import type { RunPlace } from '../interrupted-run.js'
-import { checkpointOf, findRunPlace } from '../interrupted-run.js'
+import type { InterruptedRun, RunPlace } from '../interrupted-run.js'
+import { checkpointOf, findRunPlace, runToGoOnWith } from '../interrupted-run.js'
 import { descriptorProblems } from './descriptor-problems.js'
 import { flagProblems, problemsOf, reportsFlagProblems, throwProblems } from './flag-problems.js'
 import { checkWritable } from './flag-values.js'
@@ -64,10 +63,11 @@ const runOptionsSchema = z.object({
   standalone: z.boolean().default(false),
   workers: z.coerce.number().int().min(1).max(256).optional(),
   resume: z.union([z.string().min(1), z.literal(true)]).optional(),
+  autoResume: z.boolean().default(false),
   fork: z.string().min(1).optional(),
   checkpointEvery: z.string().default('5m').transform(everyFrom),
   keepCheckpoints: z.coerce.number().int().min(1).max(1_000).default(3),
-  journal: z.enum(JOURNAL_MODES).default('on'),
+  journal: z.enum(JOURNAL_MODES).optional(),
   grace: z.coerce.number().min(1).max(86_400).default(25),
 })
 export type RunOptions = z.output<typeof runOptionsSchema>
@@ -83,6 +83,10 @@ export function addRunFlags(
       '--resume [run or checkpoint]',
       'go on with a run whose coordinator ended (default: the newest one under --runs-dir that was interrupted)',
     )
+    .option(
+      '--auto-resume',
+      'go on with the newest run of the same name and settings if it was interrupted; otherwise begin one. For services that are restarted',
+    )
     .option('--fork <run or checkpoint>', 'begin a new run with the weights of a checkpoint, and with any settings')
     .option(
       '--checkpoint-every <interval>',
@@ -95,10 +99,8 @@ export function addRunFlags(
     .addOption(
       new Option(
         '--journal <mode>',
-        'step journal: off, on (a coordinator that dies loses no step) or sync (nor does a machine that crashes)',
-      )
-        .choices(JOURNAL_MODES)
-        .default('on'),
+        'step journal: off, on (a coordinator that dies loses no step) or sync (nor does a machine that crashes); default: on, off for networks above 64 MiB',
+      ).choices(JOURNAL_MODES),
     )
     .option('--grace <seconds>', 'how long a run may take to end after SIGTERM or Ctrl-C (default: 25)')
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
@@ -143,8 +145,8 @@ export interface RunRequest {
   readonly name: string
   readonly recipe: string
   readonly early: EarlyLog
-  /** Of `--resume`. */
-  readonly interrupted?: { readonly place: RunPlace; readonly checkpoint: Checkpoint }
+  /** Of `--resume` and `--auto-resume`. */
+  readonly interrupted?: InterruptedRun
   /** Of `--fork`. */
   readonly fork?: RunPlace
 }
@@ -177,18 +179,16 @@ export async function readRunFlags(flags: RunConfigFlags, command: Command): Pro
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `--${kebab(String(path[0]))}: ${message}`),
     ...(await optionProblems(validOptions(flags))),
   ])
+  const { autoResume, name = recipe } = parsed.data!
+  const goingOn = autoResume ? await runToGoOnWith(runsDir, name, config!, early.log) : interrupted
   return {
-    ...{ config: config!, options: parsed.data!, name: parsed.data!.name ?? recipe, recipe, early },
-    ...(interrupted && { interrupted }),
+    ...{ config: config!, options: parsed.data!, name, recipe, early },
+    ...(goingOn && { interrupted: goingOn }),
     ...(forked && { fork: forked }),
   }
 }
 
-async function placeToResume(
-  runsDir: string,
-  name: string | true,
-  { log }: EarlyLog,
-): Promise<NonNullable<RunRequest['interrupted']>> {
+async function placeToResume(runsDir: string, name: string | true, { log }: EarlyLog): Promise<InterruptedRun> {
   const place = await findRunPlace(runsDir, name)
   return { place, checkpoint: checkpointOf(place, log) }
 }
@@ -224,6 +224,9 @@ async function optionProblems(options: Partial<RunOptions>): Promise<string[]> {
       : []),
     ...(resume !== undefined && options.fork !== undefined
       ? ['--resume and --fork exclude each other: --resume goes on with a run, --fork begins a new one.']
+      : []),
+    ...(options.autoResume && (resume !== undefined || options.fork !== undefined)
+      ? ['--auto-resume chooses the run itself; leave --resume and --fork out.']
       : []),
     ...(resume !== undefined && options.name !== undefined
       ? ['--resume and --name exclude each other: the run has a name.']

@@ -129,6 +129,11 @@ export class PrometheusMetrics {
     this.#metrics.increase('report_records_lost', { report }, records)
   }
 
+  /** @param count how many coordinators of this run died, and were restarted */
+  restarted(count: number): void {
+    this.#metrics.set('coordinator_restarts', {}, count)
+  }
+
   /** The interval of checkpoints, if it is a time. */
   checkpointsEvery(seconds: number): void {
     this.#metrics.set('checkpoint_interval_seconds', {}, seconds)

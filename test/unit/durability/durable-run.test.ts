@@ -14,6 +14,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { checkpointsIn, listCheckpoints } from '../../../src/durability/checkpoints.js'
+import { defaultJournalMode } from '../../../src/durability/journal.js'
 import { decodeHeader, encodeHeader, HEADER_BYTES } from '../../../src/durability/journal-format.js'
 import { listSegments } from '../../../src/durability/segments.js'
 import type { RunEvent } from '../../../src/training/run-events.js'
@@ -60,6 +61,13 @@ describe('a run that is broken off after any step and resumed', () => {
     for (let step = 1; step < STEPS; step += 3) await training.train(step)
     const { outcome } = await training.train()
     assert.equal(outcome!.result.weightsSha256, hash)
+  })
+})
+
+describe('the journal of a run that names no mode', () => {
+  it('is on up to 64 MiB a step, and off above', () => {
+    assert.equal(defaultJournalMode(64 * 2 ** 20), 'on')
+    assert.equal(defaultJournalMode(64 * 2 ** 20 + 4), 'off')
   })
 })
 
