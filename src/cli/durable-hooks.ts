@@ -1,3 +1,4 @@
+import type { SavingHooks } from '../coordinator/steering.js'
 import type { DurabilityObserver } from '../durability/durable-run.js'
 import { DurableRun } from '../durability/durable-run.js'
 import type { RunModels } from '../exports/run-models.js'
@@ -5,7 +6,6 @@ import type { RunProgress } from '../reporting/run-progress.js'
 import type { PrometheusMetrics } from '../reporting/sinks/prometheus-metrics.js'
 import type { Logger } from '../shared/log/log.js'
 import { version } from '../shared/version.js'
-import type { TrainerHooks } from '../training/trainer-options.js'
 import type { TrainingState } from '../training/training-state.js'
 import type { OpenedRun } from './open-run.js'
 import type { RunOptions } from './flags/run-flags.js'
@@ -78,13 +78,14 @@ function durabilityObserver({ progress, metrics, log }: DurabilityReports): Dura
   }
 }
 
-/** What the trainer calls to keep the run on disk. */
+/** What the trainer, and those who steer it, call to keep the run on disk. */
 export function durableHooks(
   durable: DurableRun,
   models: RunModels,
   { restored, hasChanged }: OpenedRun,
-): TrainerHooks & { readonly onBegin: (state: TrainingState) => Promise<void> } {
+): SavingHooks & { readonly onBegin: (state: TrainingState) => Promise<void> } {
   return {
+    ...(durable.isOn && { checkpoints: durable }),
     onBegin: async (state) => {
       if (restored === undefined) await durable.begin(state)
       else await durable.goOn(restored, hasChanged)
