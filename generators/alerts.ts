@@ -259,13 +259,14 @@ export const ALERTS: readonly Alert[] = [
   {
     name: 'ConvoyStraggler',
     severity: 'warning',
-    expr: `${fullName('worker_straggler_ratio')} > 2`,
+    // The last ratio before a pause stays.
+    expr: `${fullName('worker_straggler_ratio')} > 2 unless on (run, instance, job) ${STATE}{state="paused"} == 1`,
     holds: '5m',
     summary:
       'Worker {{ $labels.worker }} of run {{ $labels.run }} takes more than twice as long for a shard as the fastest one.',
     meaning: 'Convoy gives the worker less work, so this costs little; but its machine could do more.',
     remedy: ['Look for other load, a CPU limit, heat or slower hardware on its machine.'],
-    ...gauge('worker_straggler_ratio', '3', '2', { worker: 'w' }),
+    ...straggler(),
   },
   {
     name: 'ConvoyWorkerSilent',
@@ -342,6 +343,22 @@ function gauge(name: MetricName, bad: string, good: string, labels: Record<strin
     notBy: [
       { series: of(HEALTHY), values: `${good}x20` },
       { series: of(NEARLY), values: `${JUST_NOW} ${bad}` },
+    ],
+  }
+}
+
+/** A worker is slow; or it is not, or only now, or its run is paused. */
+function straggler(): Tested {
+  const name = 'worker_straggler_ratio'
+  const { raisedBy, labels, notBy } = gauge(name, '3', '2', { worker: 'w' })
+  const paused = { ...HEALTHY, instance: 'paused' }
+  return {
+    raisedBy: [...raisedBy, { series: `${STATE}${braces({ ...COORDINATOR, state: 'paused' })}`, values: '0x20' }],
+    labels,
+    notBy: [
+      ...notBy,
+      { series: `${fullName(name)}${braces({ ...paused, worker: 'w' })}`, values: '3x20' },
+      { series: `${STATE}${braces({ ...paused, state: 'paused' })}`, values: '1x20' },
     ],
   }
 }

@@ -9,7 +9,9 @@ const CLIENTS: Readonly<Record<GrpcStatus | 'UNAVAILABLE' | 'DEADLINE_EXCEEDED' 
   UNAVAILABLE:
     'No connection to the address. A worker tries again until `--patience` is over; other commands end with `unavailable`.',
   DEADLINE_EXCEEDED: 'No answer in time. As UNAVAILABLE.',
-  UNIMPLEMENTED: 'The address is that of another listener. `convoy status` and `convoy stop` end with `usage`.',
+  UNIMPLEMENTED:
+    'The address is that of another listener: `convoy status` and `convoy stop` end with `usage`. Or the coordinator is of an earlier version: ' +
+    '`convoy pause` and the like end with `incompatible`.',
   FAILED_PRECONDITION: 'The coordinator rejects this worker for good. The worker ends with `incompatible`.',
   RESOURCE_EXHAUSTED: 'The coordinator has no room for the worker now, or its name is in use. The worker tries again.',
   INVALID_ARGUMENT:
@@ -56,7 +58,8 @@ ${statuses.join('\n')}
 
 ## gRPC statuses
 
-What workers, \`convoy status\` and \`convoy stop\` do when a call ends with a status.
+What workers, \`convoy status\` and \`convoy stop\` do when a call ends with a status. An error of the Admin service has its code in the metadata
+\`convoy-code\` too: then commands end with that one.
 
 | gRPC status | meaning |
 | --- | --- |

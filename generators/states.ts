@@ -5,6 +5,7 @@ const RUN_COLORS: Readonly<Record<(typeof RUN_STATES)[number], string>> = {
   waiting: 'orange',
   training: 'green',
   evaluating: 'blue',
+  paused: 'yellow',
   finished: 'purple',
   stopped: 'light-purple',
   failed: 'red',

@@ -1,4 +1,5 @@
 import type { PlannedRun } from '../coordinator/plan-run.js'
+import type { SavingHooks } from '../coordinator/steering.js'
 import type { DurabilityObserver } from '../durability/durable-run.js'
 import { DurableRun } from '../durability/durable-run.js'
 import type { JournalMode } from '../durability/journal.js'
@@ -10,7 +11,6 @@ import type { PrometheusMetrics } from '../reporting/sinks/prometheus-metrics.js
 import type { Logger } from '../shared/log/log.js'
 import { formatBytes } from '../shared/units.js'
 import { version } from '../shared/version.js'
-import type { TrainerHooks } from '../training/trainer-options.js'
 import type { TrainingState } from '../training/training-state.js'
 import type { OpenedRun } from './open-run.js'
 import type { RunOptions } from './flags/run-flags.js'
@@ -94,13 +94,14 @@ function durabilityObserver({ progress, metrics, log }: DurabilityReports): Dura
   }
 }
 
-/** What the trainer calls to keep the run on disk. */
+/** What the trainer, and those who steer it, call to keep the run on disk. */
 export function durableHooks(
   durable: DurableRun,
   models: RunModels,
   { restored, hasChanged }: OpenedRun,
-): TrainerHooks & { readonly onBegin: (state: TrainingState) => Promise<void> } {
+): SavingHooks & { readonly onBegin: (state: TrainingState) => Promise<void> } {
   return {
+    ...(durable.isOn && { checkpoints: durable }),
     onBegin: async (state) => {
       if (restored === undefined) await durable.begin(state)
       else await durable.goOn(restored, hasChanged)

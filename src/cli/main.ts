@@ -32,6 +32,18 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'end a run after its current step; evaluate and save its weights',
     load: async () => (await import('./commands/stop.js')).stopCommand(),
   },
+  pause: {
+    description: 'let a run make no step until it is continued',
+    load: async () => (await import('./commands/pause.js')).pauseCommand(),
+  },
+  continue: {
+    description: 'let a paused run go on',
+    load: async () => (await import('./commands/continue.js')).continueCommand(),
+  },
+  drain: {
+    description: 'let a worker finish its lease and leave a run',
+    load: async () => (await import('./commands/drain.js')).drainCommand(),
+  },
   report: {
     description: 'write the page of a run as one self-contained HTML file',
     load: async () => (await import('./commands/report.js')).reportCommand(),
@@ -61,7 +73,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./commands/data.js')).dataCommand(),
   },
   checkpoint: {
-    description: 'list, show, verify, prune and compare the checkpoints of a run',
+    description: 'make a checkpoint of a running run; list, show, verify, prune and compare those of a run',
     load: async () => (await import('./commands/checkpoint.js')).checkpointCommand(),
   },
   runtime: {

@@ -5,7 +5,7 @@ import { ConvoyError } from '../shared/errors.js'
 export interface ListenAddresses {
   /** `host:port` for workers; port 0 takes any free one. */
   readonly listen: string
-  /** `host:port` for `convoy status` and `convoy stop`. */
+  /** `host:port` for `convoy status`, `convoy stop` and the like. */
   readonly adminListen: string
   /** `host:port` for Prometheus. */
   readonly metricsListen?: string

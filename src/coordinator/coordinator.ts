@@ -4,6 +4,7 @@ import { ConvoyError } from '../shared/errors.js'
 import type { LogLevel } from '../shared/log/log-levels.js'
 import type { Log, Logger } from '../shared/log/log.js'
 import type { PhaseReport } from '../metrics/phases.js'
+import { adminActions } from './admin-actions.js'
 import type { ListenAddresses } from './address-problems.js'
 import { addressProblems } from './address-problems.js'
 import { DEFAULT_LIMITS } from '../scheduler/limits.js'
@@ -26,6 +27,8 @@ import { VectorExchange } from './vector-exchange.js'
 import { WakeTimer } from './wake-timer.js'
 import { RunServer } from './run-server.js'
 import { statusReply } from './status-reply.js'
+import type { SavingHooks } from './steering.js'
+import { Steering } from './steering.js'
 import type { WorkerSnapshot } from './worker-snapshot.js'
 import { WorkerLogs } from './worker-logs.js'
 import { WorkerPool } from './worker-pool.js'
@@ -76,6 +79,7 @@ export class Coordinator {
   readonly #progress: RunProgress
   /** Fires when the run must end after the step in work. */
   readonly #stop = new AbortController()
+  readonly #steering: Steering
   readonly #exchange: VectorExchange
   readonly #workerLogs: WorkerLogs
   readonly #wake: WakeTimer
@@ -96,6 +100,12 @@ export class Coordinator {
       this.#pool.tick()
     })
     this.#pool = this.#createPool()
+    this.#steering = new Steering({
+      ...{ observer: this.#observe, signal: options.signal, stopSignal: this.#stop.signal, now },
+      onHold: (isHeld) => {
+        this.#pool.hold(isHeld)
+      },
+    })
     this.#server = this.#createServer()
   }
 
@@ -167,7 +177,7 @@ export class Coordinator {
   }
 
   /** The whole run. Workers may join and leave meanwhile. @throws as {@link Trainer.train} */
-  async train(saving?: TrainerHooks): Promise<TrainingOutcome> {
+  async train(saving: SavingHooks = {}): Promise<TrainingOutcome> {
     const { run, earlier, signal, hooks, sliceThreads } = this.#options
     const { description, datasetFrom, split } = run
     this.#warnAtStart()
@@ -179,7 +189,7 @@ export class Coordinator {
       sliceThreads,
       ...(earlier && { state: earlier.state, checkpointStep: earlier.checkpointStep }),
       observer: this.#observe,
-      hooks: { ...hooks, ...saving },
+      hooks: { ...hooks, ...this.#steering.hooks(saving) },
       signal,
       stopSignal: this.#stop.signal,
       soon: setImmediate,
@@ -190,6 +200,8 @@ export class Coordinator {
     } catch (error) {
       this.#progress.endWithoutResult(ConvoyError.from(error).code === 'interrupted' ? 'stopped' : 'failed')
       throw error
+    } finally {
+      this.#steering.end()
     }
   }
 
@@ -234,12 +246,13 @@ export class Coordinator {
       ...{ addresses: this.#options, pool: this.#pool, exchange: this.#exchange, onCall, log: this.#log },
       datasetFingerprint: description.dataset.fingerprint,
       run: { run: JSON.stringify(description), runName: runNameOf(runDirectory), logLevel: this.#workerLogs.level },
-      admin: {
+      admin: adminActions({
+        ...{ pool: this.#pool, steering: this.#steering, log: this.#log },
         status: () => statusReply(this.progress(), runDirectory, this.workers()),
         stop: () => {
-          this.#requestStop()
+          this.#stop.abort()
         },
-      },
+      }),
       health: () => ({ accepts: this.notReady() === undefined, computes: this.workerCount > 0 }),
     })
   }
@@ -250,15 +263,6 @@ export class Coordinator {
       this.#pool.tick()
       this.#server.updateHealth()
     }, TICK_MS)
-  }
-
-  #requestStop(): void {
-    this.#stop.abort()
-    this.#log.info(
-      this.workerCount > 0
-        ? 'Asked to stop: the run ends after this step, with evaluation.'
-        : 'Asked to stop: the run ends when workers have computed this step and the evaluation. SIGTERM ends it now.',
-    )
   }
 
   #warnAtStart(): void {

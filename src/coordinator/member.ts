@@ -1,6 +1,7 @@
 import type { WorkerStats } from '../metrics/worker-stats.js'
 import { NO_STATS } from '../metrics/worker-stats.js'
 import type { WorkerView } from '../scheduler/worker-table.js'
+import { Deferred } from '../shared/deferred.js'
 import type { FromCoordinator } from '../shared/protocol/messages.js'
 import type { WorkerIdentity } from '../training/run-events.js'
 import type { Applicant } from './admission.js'
@@ -24,6 +25,8 @@ export class Member {
   readonly peers = new Set<string>()
   /** It was ready once: the `worker-joined` event was emitted. */
   wasReady = false
+  /** Resolves when it is gone. */
+  readonly gone = new Deferred<void>()
   stats: WorkerStats = NO_STATS
   readonly counts: WorkerCounts = {
     ...{ samples: 0, resultsRefused: 0, shardsReissued: { failed: 0, bad_result: 0 } },

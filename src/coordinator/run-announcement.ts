@@ -15,7 +15,7 @@ const announcementSchema = z.object({
   host: z.string().optional(),
   /** `host:port` for workers. */
   address: z.string(),
-  /** `host:port` for `convoy status` and `convoy stop`. */
+  /** `host:port` for `convoy status`, `convoy stop` and the like. */
   adminAddress: z.string(),
   /** URL of the Prometheus metrics. */
   metrics: z.url(),

@@ -38,7 +38,7 @@ const MAX_JOINING = 64
 /** Most connections to the admin port without a call. */
 const MAX_ASKING = 16
 
-/** The gRPC listeners of a run: one for workers, one for `convoy status` and `convoy stop`. */
+/** The gRPC listeners of a run: one for workers, one for `convoy status`, `convoy stop` and the like. */
 export class RunServer {
   readonly #options: RunServerOptions
   readonly #listeners: Listener[] = []
@@ -99,7 +99,7 @@ export class RunServer {
     return server
   }
 
-  /** Status and stop, health checks and reflection. */
+  /** What operators ask for, health checks and reflection. */
   #adminServer(connections: OpenConnections): grpc.Server {
     const server = this.#newServer(connections)
     server.addService(Admin.service, adminService(this.#options.admin))

@@ -21,6 +21,7 @@ export class WaitingWatch {
   #hadWorkers = false
   /** Reason of the last `waiting` event; undefined: none since a worker could compute. */
   #emitted: 'starting' | 'none' | undefined
+  #isHeld = false
   #isOver = false
 
   constructor(options: WaitingWatchOptions) {
@@ -45,13 +46,20 @@ export class WaitingWatch {
     else if (this.#options.now() - this.#createdMs > FIRST_WORKER_MS) this.#emit()
   }
 
+  /** No worker is needed while the run is held. */
+  hold(isHeld: boolean): void {
+    // One that lacks workers afterwards waits anew.
+    if (this.#isHeld && !isHeld) this.#emitted = undefined
+    this.#isHeld = isHeld
+  }
+
   /** The run is over: no worker is needed any more. */
   stop(): void {
     this.#isOver = true
   }
 
   #emit(): void {
-    if (this.#isOver || this.#emitted === 'none') return
+    if (this.#isOver || this.#isHeld || this.#emitted === 'none') return
     const starting = this.#hadWorkers ? 0 : this.#options.starting()
     if (starting > 0 && this.#emitted === 'starting') return
     this.#emitted = starting > 0 ? 'starting' : 'none'

@@ -29,6 +29,8 @@ export class WorkerConnections {
   readonly #options: WorkerConnectionsOptions
   readonly #members: Members
   readonly #driver: SchedulerDriver
+  /** Processes that were let go: one whose connection breaks before it learns that would join again. */
+  readonly #letGo = new Set<string>()
   #finished: string | undefined
 
   constructor(options: WorkerConnectionsOptions) {
@@ -44,6 +46,7 @@ export class WorkerConnections {
     })
     const machine = `${applicant.host} ${applicant.device.name}`
     this.#driver.handle({ kind: 'joined', worker: identity.id, name: identity.name, machine })
+    if (this.#letGo.has(applicant.incarnation)) void this.letGo(identity.id)
     return { worker: identity.id, session: secret.hex }
   }
 
@@ -108,6 +111,7 @@ export class WorkerConnections {
       observer({ kind: 'worker-left', worker: identity, reason: why, workers: workerCount(), samples: counts.samples })
     })
     if (member.wasReady) onLeft()
+    member.gone.resolve()
   }
 
   /** Closes the control stream of a worker and gives its shards to others. The worker may join again. */
@@ -126,6 +130,18 @@ export class WorkerConnections {
   sent(worker: number, kind: 'weights' | 'samples', bytes: number): void {
     const member = this.#members.find(worker)
     if (member) member.counts.trafficBytes[kind] += bytes
+  }
+
+  /**
+   * Lets a worker go, for good: it finishes its lease first.
+   * @returns when it is gone
+   * @throws ConvoyError('protocol') when there is no such worker (any more)
+   */
+  async letGo(worker: number): Promise<void> {
+    const { applicant, gone } = this.#members.get(worker)
+    this.#letGo.add(applicant.incarnation)
+    this.#driver.handle({ kind: 'draining', worker, isOrdered: true })
+    return gone.promise
   }
 
   /** No work is left: every worker gets `finish`, also one that connects later. */

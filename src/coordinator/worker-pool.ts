@@ -157,6 +157,11 @@ export class WorkerPool {
     }
   }
 
+  /** The run is paused, and needs no worker meanwhile; or it goes on. */
+  hold(isHeld: boolean): void {
+    this.#waiting.hold(isHeld)
+  }
+
   /** The run is over: every worker gets `finish`, also one that joins later. */
   finish(reason: string): void {
     this.#waiting.stop()

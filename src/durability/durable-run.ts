@@ -1,6 +1,7 @@
 import { statfsSync } from 'node:fs'
 import type { RunDescription } from '../model/run-description.js'
 import { gradientLength } from '../model/parameter-layout.js'
+import { ConvoyError } from '../shared/errors.js'
 import { formatBytes } from '../shared/units.js'
 import type { ReducedDetails } from '../training/trainer-options.js'
 import { epochsAfter } from '../training/trainer.js'
@@ -39,6 +40,15 @@ export interface DurableRunOptions extends DurabilityOptions {
   readonly observer: DurabilityObserver
 }
 
+/** What became of a checkpoint. */
+export interface CheckpointOutcome {
+  readonly step: number
+  /** Its path. */
+  readonly directory: string
+  /** Why it is not on disk; undefined: it is. */
+  readonly failure?: string
+}
+
 /** Hears what became of checkpoints and journal. */
 export interface DurabilityObserver {
   readonly onCheckpoint: (step: number, bytes: number, seconds: number) => void
@@ -72,6 +82,8 @@ export class DurableRun {
   #earlierBytes = 0
   /** The checkpoint that is being written. */
   #writing: Promise<void> | undefined
+  /** Of the newest checkpoint. Undefined: it is from before this process. */
+  #outcome: Promise<CheckpointOutcome> | undefined
 
   constructor(options: DurableRunOptions) {
     const { runDirectory, run, version, description, ancestor, journal, observer } = options
@@ -86,7 +98,7 @@ export class DurableRun {
 
   /** Begins with the state of a run that has no checkpoint yet. */
   readonly begin = async (state: TrainingState): Promise<void> => {
-    if (this.#isOn) await this.#checkpoint(state)
+    if (this.isOn) await this.#checkpoint(state)
   }
 
   /**
@@ -95,8 +107,10 @@ export class DurableRun {
    */
   async goOn({ state, checkpoint, end }: RestoredState, hasChanged: boolean): Promise<void> {
     removeUnfinished(this.#options.runDirectory)
-    this.#last = { step: checkpoint.manifest.position.step, ms: this.#options.now() }
-    if (!this.#isOn) return
+    const { step } = checkpoint.manifest.position
+    this.#outcome = Promise.resolve({ step, directory: checkpoint.directory })
+    this.#last = { step, ms: this.#options.now() }
+    if (!this.isOn) return
     if (hasChanged) {
       await this.#checkpoint(state)
       await this.#writing
@@ -129,19 +143,30 @@ export class DurableRun {
   readonly onStepDone = (state: TrainingState): Promise<void> | undefined =>
     this.#isDue(state) ? this.#checkpoint(state) : undefined
 
+  /**
+   * Begins a checkpoint, unless this step has one. One that is being written is written first.
+   * @returns as soon as the state may change: what becomes of the checkpoint
+   */
+  async take(state: TrainingState): Promise<{ readonly outcome: Promise<CheckpointOutcome> }> {
+    const isNew = this.#outcome === undefined || this.#last.step !== state.step || this.#failedMs !== undefined
+    if (isNew) {
+      await this.#writing
+      await this.#checkpoint(state)
+    }
+    return { outcome: this.#outcome! }
+  }
+
   /** Makes a checkpoint, unless this step has one, and waits until it is on disk or has failed. */
   async checkpointNow(state: TrainingState): Promise<void> {
     await this.#writing
-    if (!this.#isOn || (this.#last.step === state.step && this.#failedMs === undefined)) return
-    await this.#checkpoint(state)
-    await this.#writing
+    if (this.isOn) await (await this.take(state)).outcome
   }
 
   /** The run is over: its last checkpoint takes the place of the journal. */
   async finish(state: TrainingState): Promise<void> {
     await this.checkpointNow(state)
     await this.#journal?.close()
-    if (this.#isOn && this.#failedMs === undefined) removeJournal(this.#options.runDirectory)
+    if (this.isOn && this.#failedMs === undefined) removeJournal(this.#options.runDirectory)
   }
 
   /** Settles when no checkpoint is being written. */
@@ -161,13 +186,14 @@ export class DurableRun {
     return this.#journal !== undefined
   }
 
-  get #isOn(): boolean {
+  /** Whether the run makes checkpoints. */
+  get isOn(): boolean {
     return this.#options.every.kind !== 'off'
   }
 
   #isDue(state: TrainingState): boolean {
     const { every, now, description, trainSamples } = this.#options
-    if (!this.#isOn || this.#writing !== undefined) return false
+    if (!this.isOn || this.#writing !== undefined) return false
     if (this.#failedMs !== undefined) return now() - this.#failedMs >= RETRY_MS && this.#hasRoom()
     // After a gap in the journal, a checkpoint begins a new segment.
     if (this.hasJournal && !this.#journal!.isOn && now() - this.#last.ms >= RETRY_MS) return this.#hasRoom()
@@ -194,7 +220,8 @@ export class DurableRun {
     this.#failedMs = undefined
     this.#earlierBytes += this.#journal?.bytes ?? 0
     await this.#journal?.cut(state)
-    this.#writing = this.#write(order, state.best?.step).finally(() => {
+    this.#outcome = this.#write(order, state.best?.step)
+    this.#writing = this.#outcome.then(() => {
       this.#writing = undefined
     })
   }
@@ -217,9 +244,10 @@ export class DurableRun {
     }
   }
 
-  async #write(order: CheckpointOrder, bestStep: number | undefined): Promise<void> {
+  async #write(order: CheckpointOrder, bestStep: number | undefined): Promise<CheckpointOutcome> {
     const { runDirectory, keep, observer, now } = this.#options
-    const { step } = order.dynamic.position
+    const { directory, dynamic } = order
+    const { step } = dynamic.position
     const startedMs = now()
     try {
       const bytes = await this.#thread.write(order)
@@ -227,9 +255,11 @@ export class DurableRun {
       observer.onCheckpoint(step, bytes, (now() - startedMs) / 1000)
       const kept = pruneCheckpoints(runDirectory, keep, bestStep)
       pruneSegments(runDirectory, Math.min(...kept))
+      return { step, directory }
     } catch (error) {
       this.#failedMs = now()
       observer.onCheckpointFailed(step, error as Error)
+      return { step, directory, failure: ConvoyError.from(error).message }
     }
   }
 }

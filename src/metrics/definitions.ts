@@ -15,7 +15,7 @@ export interface MetricDefinition {
   readonly buckets?: readonly number[]
 }
 
-export const RUN_STATES = ['waiting', 'training', 'evaluating', 'finished', 'stopped', 'failed'] as const
+export const RUN_STATES = ['waiting', 'training', 'evaluating', 'paused', 'finished', 'stopped', 'failed'] as const
 export const WORKER_STATES = [
   ...(['joining', 'syncing', 'ready', 'busy', 'suspect', 'quarantined', 'draining'] as const),
 ] as const
@@ -129,7 +129,10 @@ export const METRICS = {
     'Duration of gRPC calls that ended. A stream lasts as long as its worker takes part.',
     RPC_BUCKETS,
     {
-      method: ['Join', 'Work', 'Weights', 'Results', 'Samples', 'Status', 'Stop', 'other'] as const,
+      method: [
+        ...(['Join', 'Work', 'Weights', 'Results', 'Samples'] as const),
+        ...(['Status', 'Stop', 'Pause', 'Continue', 'Checkpoint', 'Drain', 'other'] as const),
+      ] as const,
       code: 'open',
     },
   ),

@@ -49,7 +49,13 @@ export class RunProgress {
         this.#become('waiting')
         break
       case 'worker-joined':
-        this.#become(this.#activity)
+        if (this.#state !== 'paused') this.#become(this.#activity)
+        break
+      case 'paused':
+        this.#become('paused')
+        break
+      case 'continued':
+        this.#does('training')
         break
       case 'step': {
         const { step, epoch, loss, accuracy, durationMs } = event
@@ -58,11 +64,11 @@ export class RunProgress {
         this.#epoch = epoch
         this.#loss = loss
         this.#accuracy = accuracy
-        this.#become((this.#activity = 'training'))
+        this.#does('training')
         break
       }
       case 'evaluating':
-        this.#become((this.#activity = 'evaluating'))
+        this.#does('evaluating')
         break
       case 'finished':
         this.#become(event.result.steps < this.#totalSteps ? 'stopped' : 'finished')
@@ -100,6 +106,12 @@ export class RunProgress {
   /** @param writtenSeconds since 1970; a clock that was set back gives no negative age */
   #statusOf({ step, writtenSeconds }: { step: number; writtenSeconds: number }): CheckpointStatus {
     return { step, ageSeconds: Math.max(0, this.#wallSeconds() - writtenSeconds) }
+  }
+
+  /** A run whose last worker left after its last result waits, although that step is reported later. */
+  #does(activity: 'training' | 'evaluating'): void {
+    this.#activity = activity
+    if (this.#state !== 'waiting') this.#become(activity)
   }
 
   #become(state: RunState): void {

@@ -25,7 +25,8 @@ export type SchedulerEvent =
   | { readonly kind: 'connected'; readonly worker: number }
   | { readonly kind: 'ready'; readonly worker: number }
   | { readonly kind: 'heartbeat'; readonly worker: number; readonly shardsDone: number }
-  | { readonly kind: 'draining'; readonly worker: number }
+  /** `isOrdered`: by an operator; the worker itself may be silent. */
+  | { readonly kind: 'draining'; readonly worker: number; readonly isOrdered?: true }
   /** `isOwnFault`: the fault of the coordinator, which is not counted as a failure of the worker. */
   | { readonly kind: 'gone'; readonly worker: number; readonly reason: string; readonly isOwnFault?: boolean }
   | { readonly kind: 'begin'; readonly task: Task }

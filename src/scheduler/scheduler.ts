@@ -97,7 +97,9 @@ export class Scheduler {
       case 'heartbeat':
         return this.#workers.heartbeat(this.#workers.heard(event.worker), event.shardsDone)
       case 'draining':
-        return this.#workers.draining(this.#workers.heard(event.worker))
+        return this.#workers.draining(
+          event.isOrdered ? this.#workers.get(event.worker)! : this.#workers.heard(event.worker),
+        )
       case 'gone':
         return this.#gone(event.worker, event.reason, event.isOwnFault ?? false)
       case 'begin':

@@ -110,6 +110,19 @@ export type RunEvent =
       /** Own workers that are starting: this is no fault yet. Absent: none. */
       readonly starting?: number | undefined
     }
+  /** Asked to pause: no step is made until `continued`. */
+  | {
+      readonly kind: 'paused'
+      /** Steps that are done. */
+      readonly step: number
+    }
+  /** A paused run goes on, or was asked to stop: then it is evaluated. */
+  | {
+      readonly kind: 'continued'
+      readonly step: number
+      /** Since `paused`. */
+      readonly seconds: number
+    }
   | { readonly kind: 'worker-joined'; readonly worker: WorkerIdentity; readonly workers: number }
   | {
       readonly kind: 'worker-left'

@@ -43,7 +43,10 @@ export interface TrainerHooks {
    * @param isInState it is part of the training state: that of an epoch's end. Another one, at the end of the run, only decides the result
    */
   readonly onValidated?: ((snapshot: Snapshot, isBest: boolean, isInState: boolean) => Promise<void>) | undefined
-  /** Awaited between two steps, with the validation of the last one done: the rest of the run follows from the state. */
+  /**
+   * Awaited between two steps, with the validation of the last one done: the rest of the run follows from the state. The run is paused until
+   * it settles; the signals that end the run have to settle it.
+   */
   readonly onStepDone?: ((state: TrainingState) => Promise<void> | undefined) | undefined
   /** Awaited when the run breaks off after at least one step. */
   readonly onBrokenOff?: ((state: TrainingState) => Promise<void>) | undefined

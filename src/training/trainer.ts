@@ -81,7 +81,12 @@ export class Trainer {
         if (state.step === 1 || isLast || this.#isValidationDue()) this.#showEpoch(gradient)
         this.#gradients.release(gradient)
         if (this.#isValidationDue()) await this.#validate()
-        await this.#hooks.onStepDone?.(state)
+        const between = this.#hooks.onStepDone?.(state)
+        if (between) {
+          // It may take long: observers see the step first.
+          this.#emitPending()
+          await between
+        }
       }
       return await this.#finish()
     } catch (error) {

@@ -43,6 +43,9 @@ describe('convoy', () => {
       'worker',
       'status',
       'stop',
+      'pause',
+      'continue',
+      'drain',
       'eval',
       'predict',
       'data',
@@ -134,11 +137,12 @@ describe('convoy', () => {
   })
 
   it('reports that no run is going on', () => {
-    for (const command of ['status', 'stop']) {
-      const { status, stderr } = convoy(command, '--runs-dir', scratch)
+    for (const command of [['status'], ['stop'], ['pause'], ['continue'], ['checkpoint'], ['drain', 'a']]) {
+      const { status, stderr } = convoy(...command, '--runs-dir', scratch)
       assert.equal(status, 2)
       assert.match(stderr, /No run is going on/)
     }
+    assert.match(convoy('checkpoint', 'lisst').stderr, /no such run directory, and no such subcommand: list, show, /)
     assert.equal(convoy('status', '--admin', '127.0.0.1:9').status, 1)
   })
 
@@ -167,6 +171,11 @@ describe('a run from beginning to end', () => {
     assert.match(await (await fetch(metrics)).text(), /^convoy_workers\{.*\} 2$/m)
     const status = JSON.parse(convoy('status', runDirectory, '--json').stdout) as { state: string; workers: unknown[] }
     assert.equal(status.workers.length, 2)
+    // A pause does not keep it from its end.
+    assert.match(
+      convoy('pause', runDirectory).stdout,
+      /^The run is paused, after step \d+\. Its checkpoint is \/.*\.\n$/,
+    )
     assert.equal(convoy('stop', runDirectory).status, 0)
     const result = await launch.result()
     const test = result['test'] as Json

@@ -179,6 +179,18 @@ describe(
         assert.ok(known.includes(` ${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)} =`), name)
     })
 
+    it('pauses the run, makes a checkpoint, and lets it go on', async () => {
+      const { step, wasPaused, checkpoint } = JSON.parse(await output(documented('Admin/Pause'))) as Record<
+        string,
+        unknown
+      >
+      // Fields that are false or empty are left out.
+      assert.deepEqual([Number(step) > 0, wasPaused], [true, undefined])
+      const saved = { step, directory: checkpoint }
+      assert.deepEqual(JSON.parse(await output(documented('Admin/Checkpoint'))), saved)
+      assert.deepEqual(JSON.parse(await output(documented('Admin/Continue'))), { wasPaused: true })
+    })
+
     it('stops the run', async () => {
       assert.deepEqual(JSON.parse(await output(documented('Admin/Stop'))), {})
       assert.equal(await training.status(), 0)

@@ -197,7 +197,7 @@ describe('two runs in one Prometheus', { skip: !hasPrometheus() && 'prometheus i
       assert.ok(numbers.length > 0)
       for (const { value } of numbers) assert.ok(value[1] in mapping.options, `${title}: ${value[1]}`)
     }
-    for (const state of ['waiting', 'training', 'evaluating', 'finished', 'failed'])
+    for (const state of ['waiting', 'training', 'evaluating', 'paused', 'finished', 'failed'])
       assert.ok(colors.has(`run_state ${state}`), state)
   })
 

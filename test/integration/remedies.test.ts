@@ -46,7 +46,9 @@ const SHOWN_BY: Readonly<Record<string, readonly string[]>> = {
   'src/cli/flags/run-flags.ts --launcher': ['train'],
   'src/cli/flags/run-flags.ts --standalone': ['train'],
   'src/cli/flags/run-flags.ts --workers': ['train'],
-  'src/coordinator/run-announcement.ts --admin': ['status', 'stop'],
+  // Of the subcommands of checkpoint, only one calls a coordinator.
+  'src/coordinator/run-announcement.ts --admin': ['status', 'stop', 'pause', 'continue', 'drain'],
+  'src/cli/admin-client.ts --admin': ['status', 'stop', 'pause', 'continue', 'drain'],
   'src/coordinator/run-announcement.ts --announce': ['train', 'coordinator'],
   'src/data/dataset-names.ts --name': ['data'],
   // A comparison of checkpoints rejects no setting.

@@ -3,16 +3,26 @@ import path from 'node:path'
 import { DurableRun } from '../../src/durability/durable-run.js'
 import type { DurabilityOptions } from '../../src/durability/durable-run.js'
 import type { RestoredState } from '../../src/durability/restore-state.js'
+import type { Steering } from '../../src/coordinator/steering.js'
 import { newestCheckpoint, restoreState } from '../../src/durability/restore-state.js'
 import { TinyProblem } from '../../src/simulation/tiny-problem.js'
 import { PlainGradientSource } from '../../src/training/plain-gradient-source.js'
 import type { RunEvent } from '../../src/training/run-events.js'
 import { SliceThreads } from '../../src/training/slices/slice-threads.js'
+import type { TrainerHooks } from '../../src/training/trainer-options.js'
 import type { TrainingOutcome } from '../../src/training/trainer.js'
 import { Trainer } from '../../src/training/trainer.js'
 
 const SHARDS = 4
 export const STEPS = 40
+
+/** What steers a training while it runs. */
+interface Steered {
+  readonly steering?: Steering
+  readonly end?: AbortController
+  readonly stopSignal?: AbortSignal
+  readonly onEvent?: (event: RunEvent) => void
+}
 
 /** A small training in this process that keeps itself on disk, can be broken off between any two steps, and goes on. */
 export class DurableTraining {
@@ -30,13 +40,15 @@ export class DurableTraining {
    * @param breakAfter leaves everything as a killed coordinator would, when this many steps of the run are done
    * @returns undefined when it was broken off
    */
-  async train(breakAfter = Infinity): Promise<{ outcome: TrainingOutcome | undefined; events: RunEvent[] }> {
+  async train(
+    breakAfter = Infinity,
+    { steering, end = new AbortController(), stopSignal, onEvent }: Steered = {},
+  ): Promise<{ outcome: TrainingOutcome | undefined; events: RunEvent[] }> {
     const problem = new TinyProblem(SHARDS, STEPS)
     const { description, split } = problem
     const { train, validation, test } = split
     const restored = this.#restored(problem)
     const events: RunEvent[] = []
-    const end = new AbortController()
     const failed = (_step: number, error: Error): void => void this.warnings.push(error.message)
     const durable = new DurableRun({
       ...{ ...this.#options, runDirectory: this.runDirectory, description, trainSamples: train.length, ancestor: null },
@@ -49,8 +61,10 @@ export class DurableTraining {
         onJournalFailed: (error) => failed(0, error),
       },
     })
+    const hooks = this.#hooks(durable, restored, end, breakAfter)
     const trainer = new Trainer({
-      ...{ description, signal: end.signal, stopSignal: new AbortController().signal, now: () => performance.now() },
+      ...{ description, signal: end.signal, now: () => performance.now() },
+      stopSignal: stopSignal ?? new AbortController().signal,
       ...(restored && { state: restored.state, checkpointStep: restored.checkpoint.manifest.position.step }),
       splitSizes: { train: train.length, validation: validation.length, test: test.length },
       gradients: new PlainGradientSource(problem, {
@@ -60,21 +74,9 @@ export class DurableTraining {
       sliceThreads: new SliceThreads({ threads: 0 }),
       observer: (event) => {
         events.push(event)
+        onEvent?.(event)
       },
-      hooks: {
-        onBegin: async (state) => (restored ? durable.goOn(restored, false) : durable.begin(state)),
-        onReduced: durable.onReduced,
-        onValidated: async (snapshot, _isBest, isInState) => {
-          if (isInState) await durable.keepValidation(snapshot)
-        },
-        onStepDone: async (state) => {
-          await durable.onStepDone(state)
-          // These steps take less time than a checkpoint.
-          await durable.settled()
-          if (state.step >= breakAfter) end.abort(new Error('broken off'))
-          end.signal.throwIfAborted()
-        },
-      },
+      hooks: steering ? steering.hooks({ ...hooks, ...(durable.isOn && { checkpoints: durable }) }) : hooks,
     })
     const outcome = await trainer.train().catch((error: unknown) => {
       if (!end.signal.aborted) throw error
@@ -82,6 +84,28 @@ export class DurableTraining {
     })
     await durable.close()
     return { outcome, events }
+  }
+
+  #hooks(
+    durable: DurableRun,
+    restored: RestoredState | undefined,
+    end: AbortController,
+    breakAfter: number,
+  ): TrainerHooks {
+    return {
+      onBegin: async (state) => (restored ? durable.goOn(restored, false) : durable.begin(state)),
+      onReduced: durable.onReduced,
+      onValidated: async (snapshot, _isBest, isInState) => {
+        if (isInState) await durable.keepValidation(snapshot)
+      },
+      onStepDone: async (state) => {
+        await durable.onStepDone(state)
+        // These steps take less time than a checkpoint.
+        await durable.settled()
+        if (state.step >= breakAfter) end.abort(new Error('broken off'))
+        end.signal.throwIfAborted()
+      },
+    }
   }
 
   /** What a new coordinator finds; undefined: nothing. */

@@ -64,6 +64,8 @@ export const EVENTS: RunEvent[] = [
     workers: 1,
     phaseSeconds: { wait: 0.15, reduce: 0.01, apply: 0.02, publish: 0.02 },
   },
+  { kind: 'paused', step: 1 },
+  { kind: 'continued', step: 1, seconds: 3 },
   { kind: 'reissued', workerId: 1, shards: 4, cause: 'lost', reason: 'connection lost' },
   { kind: 'refused', worker, code: 'stale', reason: 'stale' },
   { kind: 'worker-left', worker, reason: 'connection lost', workers: 0 },

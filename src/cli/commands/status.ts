@@ -10,16 +10,14 @@ import { standardOutput } from '../../shared/terminal.js'
 import { counted, formatBytes, formatDuration, formatShare } from '../../shared/units.js'
 import type { AdminTarget } from '../admin-client.js'
 import { callAdmin } from '../admin-client.js'
+import { addAdminOptions } from '../flags/admin-options.js'
 import { integer } from '../flags/flag-values.js'
 import { openInBrowser } from '../open-in-browser.js'
 import { writeReport } from './report.js'
 import { watchStatus } from '../watch-status.js'
 
 export function statusCommand(): Command {
-  return new Command('status')
-    .argument('[run]', 'run directory (default: the newest running run)')
-    .option('--admin <host:port>', "the coordinator's admin address")
-    .option('--runs-dir <directory>', 'directory of the run directories', 'runs')
+  return addAdminOptions(new Command('status'))
     .addOption(
       new Option('--watch [seconds]', 'show the status every so many seconds, until the run ends')
         .preset('1')

@@ -114,7 +114,7 @@ export function addRunFlags(
       'how long to wait for space on a full disk before using --rescue-dir (default: 60)',
     )
     .option('--listen <host:port>', 'address for workers; port 0 takes any free port', defaults.listen)
-    .option('--admin-listen <host:port>', 'address for `convoy status` and `convoy stop`', defaults.adminListen)
+    .option('--admin-listen <host:port>', 'address for `convoy status` and the like', defaults.adminListen)
     .option(
       '--metrics-listen <host:port>',
       'address of the page and of /metrics for Prometheus',

@@ -34,6 +34,10 @@ export function describeEvent(event: RunEvent): string | undefined {
       return event.starting === undefined
         ? 'No worker can compute; the run waits for one.'
         : `Waiting for ${counted(event.starting, 'worker')} to start.`
+    case 'paused':
+      return `The run is paused after step ${event.step}; \`convoy continue\` goes on.`
+    case 'continued':
+      return `The pause after step ${event.step} is over. It took ${formatDuration(event.seconds)}.`
     case 'worker-joined':
       return `Worker ${event.worker.id} (${event.worker.name}, ${event.worker.device.name}) joined; ${counted(event.workers, 'worker')} now.`
     case 'worker-left':

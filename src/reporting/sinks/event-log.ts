@@ -17,8 +17,10 @@ export function eventLog(log: Log): RunObserver {
   }
 }
 
+const OF_RUN: readonly RunEvent['kind'][] = ['started', 'resumed', 'paused', 'continued', 'evaluated']
+
 function moduleOf({ kind }: RunEvent): Extract<LogModule, 'run' | 'scheduler'> {
-  return kind === 'started' || kind === 'resumed' || kind === 'evaluated' ? 'run' : 'scheduler'
+  return OF_RUN.includes(kind) ? 'run' : 'scheduler'
 }
 
 /** The log level of an event. */

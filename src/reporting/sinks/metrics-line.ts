@@ -73,6 +73,13 @@ export const METRICS_LINES = [
   line('waiting', 'No worker can compute; the run waits for one.', {
     starting: count.min(1).optional().describe("workers of the run's own that are starting; absent: none"),
   }),
+  line('paused', 'The run was asked to pause: it makes no step until `continued`.', {
+    step: count.describe('steps that are done'),
+  }),
+  line('continued', 'A paused run goes on, or was asked to stop.', {
+    step: count.describe('steps that are done'),
+    seconds: seconds.describe('length of the pause'),
+  }),
   line('worker-joined', 'A worker joined.', { worker, workers }),
   line('worker-left', 'A worker left or was lost.', {
     worker,

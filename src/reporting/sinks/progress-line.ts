@@ -11,6 +11,7 @@ interface Part {
 }
 
 const WAITING: readonly Part[] = [{ text: 'waiting for workers', rank: 1 }]
+const PAUSED: readonly Part[] = [{ text: 'paused', rank: 1 }]
 
 /** The progress of a run in one line. */
 export class ProgressLine {
@@ -25,6 +26,8 @@ export class ProgressLine {
   observe(event: RunEvent): void {
     if (event.kind === 'waiting') {
       this.#parts = WAITING
+    } else if (event.kind === 'paused') {
+      this.#parts = PAUSED
     } else if (event.kind === 'evaluating') {
       this.#parts = [{ text: `${event.split}: ${event.done} of ${event.total} images`, rank: 1 }]
     } else if (event.kind === 'step') {

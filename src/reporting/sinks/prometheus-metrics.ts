@@ -222,9 +222,7 @@ export class PrometheusMetrics {
         metrics.set('step', {}, event.step)
         metrics.set('epoch', {}, event.epoch)
         break
-      case 'waiting':
-      case 'evaluating':
-      case 'finished':
+      default:
         break
     }
   }

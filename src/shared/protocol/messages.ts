@@ -154,3 +154,29 @@ export interface StatusReply {
   checkpoint?: CheckpointStatus | null
   journal: string
 }
+
+export interface PauseReply {
+  step: number
+  wasPaused: boolean
+  checkpoint: string
+  checkpointFailure: string
+}
+
+export interface ContinueReply {
+  wasPaused: boolean
+}
+
+export interface CheckpointReply {
+  step: number
+  directory: string
+}
+
+export interface DrainRequest {
+  worker: string
+}
+
+export interface DrainReply {
+  worker: number
+  name: string
+  workers: number
+}

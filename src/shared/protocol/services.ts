@@ -4,11 +4,16 @@ import { loadSync } from '@grpc/proto-loader'
 import { packageRoot } from '../package-root.js'
 import { withChecksums } from './checksum.js'
 import type {
+  CheckpointReply,
   Chunk,
+  ContinueReply,
+  DrainReply,
+  DrainRequest,
   FromCoordinator,
   FromWorker,
   JoinReply,
   JoinRequest,
+  PauseReply,
   Refusal,
   SamplesRequest,
   StatusReply,
@@ -20,6 +25,7 @@ export const PROTO_FILE = path.join(packageRoot, 'proto', 'convoy.proto')
 /** The service for operators and their tools. The other services are for workers. */
 export const ADMIN_SERVICE = 'convoy.v1.Admin'
 
+type Empty = Record<string, never>
 type Unary<Request, Reply> = (
   request: Request,
   metadata: grpc.Metadata,
@@ -38,8 +44,12 @@ export interface DataClient extends grpc.Client {
   samples: (request: SamplesRequest, metadata: grpc.Metadata) => grpc.ClientReadableStream<Chunk>
 }
 export interface AdminClient extends grpc.Client {
-  status: Unary<Record<string, never>, StatusReply>
-  stop: Unary<Record<string, never>, Record<string, never>>
+  status: Unary<Empty, StatusReply>
+  stop: Unary<Empty, Empty>
+  pause: Unary<Empty, PauseReply>
+  continue: Unary<Empty, ContinueReply>
+  checkpoint: Unary<Empty, CheckpointReply>
+  drain: Unary<DrainRequest, DrainReply>
 }
 
 type ClientConstructor<Client> = (new (
@@ -78,6 +88,8 @@ export const { Control, Data, Admin } = load()
 /** Metadata keys that authenticate a worker's calls. */
 export const WORKER_KEY = 'convoy-worker'
 export const SESSION_KEY = 'convoy-session'
+/** Metadata key of the ConvoyError's code, on an error of Admin. */
+export const CODE_KEY = 'convoy-code'
 
 /** Bulk bytes in one message. Small enough that a heartbeat never has to wait long. */
 export const CHUNK_BYTES = 1 << 20

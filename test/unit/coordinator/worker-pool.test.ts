@@ -1,18 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { PoolTask } from '../../../src/coordinator/pool-task.js'
+import type { WorkerPoolOptions } from '../../../src/coordinator/worker-pool.js'
 import { WorkerPool } from '../../../src/coordinator/worker-pool.js'
 import { DEFAULT_LIMITS } from '../../../src/scheduler/limits.js'
+import type { FromCoordinator } from '../../../src/shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../../../src/shared/protocol/messages.js'
 
 const DEVICE = { kind: 'cpu', name: 'none', tensorflowVersion: '0', fingerprint: 'f' }
 
+const OPTIONS: WorkerPoolOptions = {
+  ...{ observer: () => undefined, limits: DEFAULT_LIMITS, auditEvery: 0, maxWorkers: 4 },
+  ...{ allowMixedDevices: false, now: () => 0, wakeAt: () => undefined },
+}
+
 /** A pool of ready workers that audits every lease, and the leases sent to each worker. */
 function auditingPool(...names: string[]) {
-  const pool = new WorkerPool({
-    ...{ observer: () => undefined, limits: DEFAULT_LIMITS, auditEvery: 1, maxWorkers: names.length },
-    ...{ allowMixedDevices: false, now: () => 0, wakeAt: () => undefined },
-  })
+  const pool = new WorkerPool({ ...OPTIONS, auditEvery: 1 })
   const leases = new Map<number, number>()
   const workers = names.map((name) => {
     const { worker } = pool.connections.join({
@@ -58,5 +62,50 @@ describe('worker pool: a result that waits for its audit', () => {
     assert.equal(pool.result(a, leaseOf(a), Float32Array.of(9, 9))?.code, 'stale')
     pool.result(b, leaseOf(b), Float32Array.of(1, 2))
     assert.deepEqual([...(await sum)], [1, 2])
+  })
+})
+
+describe('worker pool: a worker that is let go', () => {
+  const device = { protocol: PROTOCOL_VERSION, device: DEVICE, incarnation: 'process', host: 'h' }
+
+  it('finishes its lease, gets `finish`, and is not let in again', async () => {
+    const { pool, workers, leaseOf } = auditingPool('a')
+    const [a] = workers as [number]
+    const sum = pool.compute(TASK, new AbortController().signal)
+    const gone = pool.connections.letGo(a)
+    pool.result(a, leaseOf(a), Float32Array.of(1, 2))
+    assert.deepEqual([...(await sum)], [1, 2])
+    pool.connections.disconnect(a, 'closed')
+    await gone
+    assert.deepEqual(pool.workers(), [])
+  })
+
+  it('is told to finish when its connection broke before and it joins again', async () => {
+    const pool = new WorkerPool(OPTIONS)
+    const { worker: first } = pool.connections.join({ ...device, name: 'a' })
+    void pool.connections.letGo(first)
+    pool.connections.disconnect(first, 'connection lost')
+    const { worker: again } = pool.connections.join({ ...device, name: 'a' })
+    const sent: FromCoordinator[] = []
+    pool.connections.connect(again, { send: (message) => sent.push(message), drop: () => undefined })
+    assert.deepEqual(sent, [{ finish: { reason: 'left' } }])
+    const { worker: other } = pool.connections.join({ ...device, name: 'b', incarnation: 'other' })
+    assert.equal(pool.stateOf(other), 'joining')
+  })
+})
+
+describe('worker pool: a run that is held', () => {
+  it('waits for no worker; afterwards it does', () => {
+    const events: string[] = []
+    let nowMs = 0
+    const pool = new WorkerPool({ ...OPTIONS, observer: ({ kind }) => events.push(kind), now: () => nowMs })
+    pool.hold(true)
+    nowMs = 60_000
+    pool.tick()
+    assert.deepEqual(events, [])
+    pool.hold(false)
+    pool.tick()
+    pool.tick()
+    assert.deepEqual(events, ['waiting'])
   })
 })

@@ -212,6 +212,34 @@ describe('the state of a run', () => {
     assert.equal(progress.summary.state, 'finished')
   })
 
+  it('is waiting when the last step is reported after the last worker left', () => {
+    const progress = new RunProgress()
+    const evaluating: RunEvent = { kind: 'evaluating', split: 'validation', done: 0, total: 4 }
+    const states = ([joined, step, { kind: 'waiting' }, step, evaluating, joined] as const).map((event) => {
+      progress.observe(event)
+      return progress.summary.state
+    })
+    assert.deepEqual(states, ['training', 'training', 'waiting', 'waiting', 'waiting', 'evaluating'])
+  })
+
+  it('is paused from the pause to its end, whichever workers come and go', () => {
+    const progress = new RunProgress()
+    const paused: RunEvent = { kind: 'paused', step: 1 }
+    const continued: RunEvent = { kind: 'continued', step: 1, seconds: 1 }
+    const left: RunEvent = { kind: 'worker-left', worker, reason: 'on request', workers: 0 }
+    const states = [joined, step, paused, left, joined, continued, { kind: 'waiting' } as const, paused].map(
+      (event) => {
+        progress.observe(event)
+        return progress.summary.state
+      },
+    )
+    assert.deepEqual(states, [
+      ...['training', 'training', 'paused', 'paused', 'paused', 'training', 'waiting', 'paused'],
+    ])
+    progress.endWithoutResult('stopped')
+    assert.equal(progress.summary.state, 'stopped')
+  })
+
   it('is finished after all planned steps, and stopped after fewer', () => {
     const started = EVENTS.find((event) => event.kind === 'started')!
     for (const [totalSteps, state] of [

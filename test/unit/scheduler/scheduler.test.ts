@@ -497,6 +497,17 @@ describe('scheduler', () => {
     assert.deepEqual(kinds(scene.good(first)), ['goodbye', 'count'])
   })
 
+  test('a silent worker that an operator lets go does not count as heard', () => {
+    const scene = new Scene(['a', 'b'])
+    const [first] = granted(scene.begin(4)) as [Lease]
+    scene.pass(2_000, 1)
+    assert.equal(scene.scheduler.stateOf(1), 'suspect')
+    assert.deepEqual(kinds(scene.send({ kind: 'draining', worker: 1, isOrdered: true })), ['state'])
+    assert.equal(scene.scheduler.stateOf(1), 'draining')
+    assert.ok(kinds(scene.pass(2_000, 1)).includes('drop'))
+    assert.equal(scene.scheduler.lease(first.id, 1)?.id, first.id)
+  })
+
   test('the shutdown timeout of a draining worker starts after its last lease; then it is dropped', () => {
     const scene = new Scene(['a'])
     const [lease] = granted(scene.begin(2)) as [Lease]

@@ -12,7 +12,7 @@ byId('look').addEventListener('click', () => {
 /** Shows the state of the inspection; if there is none, why, and how to get one. */
 export function showInspectionState(run: Snapshot, inspection: Inspection | undefined, isConnected: boolean): void {
   const { looking, status } = run
-  const steps = (status?.state === 'training' || status?.state === 'evaluating') && !isOver(run)
+  const steps = ['training', 'evaluating', 'paused'].includes(status?.state ?? '') && !isOver(run)
   const button = byId('look') as HTMLButtonElement
   button.hidden = !isConnected || !steps
   button.disabled = looking?.state === 'running'

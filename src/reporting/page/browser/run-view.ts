@@ -27,6 +27,7 @@ export function showRun(run: Snapshot, connected: boolean): void {
 }
 
 const STATE_STYLES: Readonly<Record<string, string>> = {
+  paused: 'warn',
   finished: 'good',
   stopped: 'warn',
   interrupted: 'warn',
@@ -122,6 +123,7 @@ function sentence(state: string, { header, points, status, outcome }: Snapshot):
     return `${ENDINGS[end.kind]} after ${steps}: ${share(outcome.testAccuracy)} on the test images.`
   if (end) return `${ENDINGS[end.kind]} after ${steps}.${because(end)}`
   if (state === 'waiting') return 'Waiting for a worker to join: a starting local worker, or npx convoy worker --join …'
+  if (state === 'paused') return `Paused after ${steps}: npx convoy continue goes on.`
   if (state === 'running') return `Still running when this report was written: ${steps} done.`
   if (state === 'unfinished')
     return `No end was recorded after ${steps}: the coordinator was killed, or runs on another machine.`
