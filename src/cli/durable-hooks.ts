@@ -20,6 +20,8 @@ interface DurabilityReports {
   readonly progress: RunProgress
   readonly metrics: PrometheusMetrics
   readonly log: Logger
+  /** Called when a checkpoint or the journal cannot be written. */
+  readonly onFault: () => void
 }
 
 /** Opens what keeps a run on disk, and reports what becomes of it. */
@@ -59,7 +61,7 @@ function defaultJournal({ description }: PlannedRun, log: Logger): JournalMode {
 }
 
 /** A fault is logged once, until it is over. */
-function durabilityObserver({ progress, metrics, log }: DurabilityReports): DurabilityObserver {
+function durabilityObserver({ progress, metrics, log, onFault }: DurabilityReports): DurabilityObserver {
   const failing = { checkpoint: false, journal: false }
   return {
     onCheckpoint: (step, bytes, seconds) => {
@@ -70,6 +72,7 @@ function durabilityObserver({ progress, metrics, log }: DurabilityReports): Dura
     },
     onCheckpointFailed: (step, { message }) => {
       metrics.checkpointFailed()
+      onFault()
       if (failing.checkpoint) return
       failing.checkpoint = true
       log.warn(
@@ -85,6 +88,7 @@ function durabilityObserver({ progress, metrics, log }: DurabilityReports): Dura
     onJournalFailed: ({ message }) => {
       progress.journal = 'failed'
       metrics.journalFailed()
+      onFault()
       if (failing.journal) return
       failing.journal = true
       log.warn(

@@ -19,6 +19,7 @@ import { ConvoyError } from '../shared/errors.js'
 import { version } from '../shared/version.js'
 import type { Logger, LogRecord } from '../shared/log/log.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
+import { DiskFaultPause } from './disk-fault-pause.js'
 import { durableHooks, openDurableRun } from './durable-hooks.js'
 import type { OpenedRun } from './open-run.js'
 import { openRun } from './open-run.js'
@@ -238,8 +239,10 @@ class RunProcess {
 
   async #train(coordinator: Coordinator, models: RunModels): Promise<void> {
     const { metrics } = this.#reports
+    const pause = new DiskFaultPause(coordinator.steering, this.#log, this.#endings.signal)
     const durable = openDurableRun(this.#opened, this.#options, () => coordinator.deviceFingerprint, {
       ...{ progress: this.#progress, metrics, log: this.#log },
+      onFault: this.#options.onDiskFault === 'pause' ? pause.onFault : () => undefined,
     })
     this.#closing.push(async () => durable.close())
     const hooks = durableHooks(durable, models, this.#opened)

@@ -79,7 +79,8 @@ export class Coordinator {
   readonly #progress: RunProgress
   /** Fires when the run must end after the step in work. */
   readonly #stop = new AbortController()
-  readonly #steering: Steering
+  /** Pauses, continues and saves the run between its steps. */
+  readonly steering: Steering
   readonly #exchange: VectorExchange
   readonly #workerLogs: WorkerLogs
   readonly #wake: WakeTimer
@@ -100,7 +101,7 @@ export class Coordinator {
       this.#pool.tick()
     })
     this.#pool = this.#createPool()
-    this.#steering = new Steering({
+    this.steering = new Steering({
       ...{ observer: this.#observe, signal: options.signal, stopSignal: this.#stop.signal, now },
       onHold: (isHeld) => {
         this.#pool.hold(isHeld)
@@ -189,7 +190,7 @@ export class Coordinator {
       sliceThreads,
       ...(earlier && { state: earlier.state, checkpointStep: earlier.checkpointStep }),
       observer: this.#observe,
-      hooks: { ...hooks, ...this.#steering.hooks(saving) },
+      hooks: { ...hooks, ...this.steering.hooks(saving) },
       signal,
       stopSignal: this.#stop.signal,
       soon: setImmediate,
@@ -201,7 +202,7 @@ export class Coordinator {
       this.#progress.endWithoutResult(ConvoyError.from(error).code === 'interrupted' ? 'stopped' : 'failed')
       throw error
     } finally {
-      this.#steering.end()
+      this.steering.end()
     }
   }
 
@@ -247,7 +248,7 @@ export class Coordinator {
       datasetFingerprint: description.dataset.fingerprint,
       run: { run: JSON.stringify(description), runName: runNameOf(runDirectory), logLevel: this.#workerLogs.level },
       admin: adminActions({
-        ...{ pool: this.#pool, steering: this.#steering, log: this.#log },
+        ...{ pool: this.#pool, steering: this.steering, log: this.#log },
         status: () => statusReply(this.progress(), runDirectory, this.workers()),
         stop: () => {
           this.#stop.abort()

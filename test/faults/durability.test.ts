@@ -165,6 +165,24 @@ function smallDisk(megabytes: number): string | undefined {
 const noMount = smallDisk(1) === undefined && 'nothing can be mounted here'
 
 describe('a disk that is full in the middle of a run', { skip: noMount }, () => {
+  it('fault 43: pauses it with --on-disk-fault pause, until there is room', async () => {
+    const disk = smallDisk(64)!
+    const launch = start(['train', ...RUN, ...ANY, '--standalone', '--on-disk-fault', 'pause'], disk)
+    await launch.untilMetrics((line) => isStep(line) && line['step'] === 5)
+    const { runDirectory } = await launch.announcement()
+    const { bavail, bsize } = await statfs(disk)
+    const filler = path.join(runDirectory, 'filler')
+    await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => undefined)
+    await launch.untilStderr(/The run pauses until a checkpoint can be written/)
+    await launch.untilStderr(/[Pp]aused after step \d+/)
+    rmSync(filler)
+    const result = await launch.result()
+    assert.equal(result['steps'], STEPS)
+    const lines = await launch.metrics()
+    assert.equal(stepsViolation(lines, STEPS), undefined)
+    assert.ok(lines.some(({ kind }) => kind === 'continued'))
+  })
+
   it('fault 43: does not end the run, which goes on without journal, says so, and journals again when there is room', async () => {
     const disk = smallDisk(64)!
     const launch = start(['train', ...RUN, ...ANY, '--max-steps', '400', '--standalone'], disk)

@@ -33,6 +33,8 @@ function everyFrom(text: string, context: z.core.$RefinementCtx): CheckpointEver
   }
 }
 
+const DISK_FAULT_POLICIES = ['continue', 'pause'] as const
+
 /** How a run is carried out. None of these options changes its weights, but `fork`. */
 const runOptionsSchema = z.object({
   data: z.string().min(1).optional(),
@@ -68,6 +70,7 @@ const runOptionsSchema = z.object({
   checkpointEvery: z.string().default('5m').transform(everyFrom),
   keepCheckpoints: z.coerce.number().int().min(1).max(1_000).default(3),
   journal: z.enum(JOURNAL_MODES).optional(),
+  onDiskFault: z.enum(DISK_FAULT_POLICIES).default('continue'),
   grace: z.coerce.number().min(1).max(86_400).default(25),
 })
 export type RunOptions = z.output<typeof runOptionsSchema>
@@ -101,6 +104,14 @@ export function addRunFlags(
         '--journal <mode>',
         'step journal: off, on (a coordinator that dies loses no step) or sync (nor does a machine that crashes); default: on, off for networks above 64 MiB',
       ).choices(JOURNAL_MODES),
+    )
+    .addOption(
+      new Option(
+        '--on-disk-fault <policy>',
+        'what a run does while checkpoints or journal cannot be written: continue without them, or pause until they can',
+      )
+        .choices(DISK_FAULT_POLICIES)
+        .default('continue'),
     )
     .option('--grace <seconds>', 'how long a run may take to end after SIGTERM or Ctrl-C (default: 25)')
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
