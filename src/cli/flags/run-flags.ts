@@ -8,32 +8,18 @@ import type { LauncherName } from '../../launch/launchers.js'
 import type { RunConfig } from '../../model/config/run-config.js'
 import { LOG_LEVELS } from '../../shared/log/log-levels.js'
 import { standardError } from '../../shared/terminal.js'
-import type { CheckpointEvery } from '../../durability/checkpoint-policy.js'
-import { parseCheckpointEvery } from '../../durability/checkpoint-policy.js'
-import { JOURNAL_MODES } from '../../durability/journal.js'
 import type { EarlyLog } from '../early-log.js'
 import { createEarlyLog } from '../early-log.js'
 import type { InterruptedRun, RunPlace } from '../interrupted-run.js'
 import { checkpointOf, findRunPlace, runToGoOnWith } from '../interrupted-run.js'
 import { descriptorProblems } from './descriptor-problems.js'
+import { addDurabilityFlags, durabilityShape } from './durability-flags.js'
 import { flagProblems, problemsOf, reportsFlagProblems, throwProblems } from './flag-problems.js'
 import { checkWritable } from './flag-values.js'
 import { logLevelOption } from './log-level-option.js'
 import type { RunConfigFlags } from './run-config-flags.js'
 import { addRunConfigFlags, runConfigFrom, SETTING_FLAGS } from './run-config-flags.js'
 import { unreadVariables } from './unread-variables.js'
-
-/** For a transform of zod. */
-function everyFrom(text: string, context: z.core.$RefinementCtx): CheckpointEvery {
-  try {
-    return parseCheckpointEvery(text)
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as Error).message })
-    return z.NEVER
-  }
-}
-
-const DISK_FAULT_POLICIES = ['continue', 'pause'] as const
 
 /** How a run is carried out. None of these options changes its weights, but `fork`. */
 const runOptionsSchema = z.object({
@@ -64,14 +50,7 @@ const runOptionsSchema = z.object({
   launcher: z.custom<LauncherName>().optional(),
   standalone: z.boolean().default(false),
   workers: z.coerce.number().int().min(1).max(256).optional(),
-  resume: z.union([z.string().min(1), z.literal(true)]).optional(),
-  autoResume: z.boolean().default(false),
-  fork: z.string().min(1).optional(),
-  checkpointEvery: z.string().default('5m').transform(everyFrom),
-  keepCheckpoints: z.coerce.number().int().min(1).max(1_000).default(3),
-  journal: z.enum(JOURNAL_MODES).optional(),
-  onDiskFault: z.enum(DISK_FAULT_POLICIES).default('continue'),
-  grace: z.coerce.number().min(1).max(86_400).default(25),
+  ...durabilityShape,
 })
 export type RunOptions = z.output<typeof runOptionsSchema>
 
@@ -80,40 +59,8 @@ export function addRunFlags(
   command: Command,
   defaults: { listen: string; adminListen: string; metricsListen: string },
 ): Command {
-  return reportsFlagProblems(addRunConfigFlags(command))
+  return addDurabilityFlags(reportsFlagProblems(addRunConfigFlags(command)))
     .option('--data <name or path>', 'data set: a name, a fingerprint or a path (default: the embedded cifar10)')
-    .option(
-      '--resume [run or checkpoint]',
-      'go on with a run whose coordinator ended (default: the newest one under --runs-dir that was interrupted)',
-    )
-    .option(
-      '--auto-resume',
-      'go on with the newest run of the same name and settings if it was interrupted; otherwise begin one. For services that are restarted',
-    )
-    .option('--fork <run or checkpoint>', 'begin a new run with the weights of a checkpoint, and with any settings')
-    .option(
-      '--checkpoint-every <interval>',
-      'a time such as 5m, a number of steps such as "500 steps", epoch, or off (default: 5m)',
-    )
-    .option(
-      '--keep-checkpoints <number>',
-      'how many of the newest checkpoints stay; that of the best weights stays too (default: 3)',
-    )
-    .addOption(
-      new Option(
-        '--journal <mode>',
-        'step journal: off, on (a coordinator that dies loses no step) or sync (nor does a machine that crashes); default: on, off for networks above 64 MiB',
-      ).choices(JOURNAL_MODES),
-    )
-    .addOption(
-      new Option(
-        '--on-disk-fault <policy>',
-        'what a run does while checkpoints or journal cannot be written: continue without them, or pause until they can',
-      )
-        .choices(DISK_FAULT_POLICIES)
-        .default('continue'),
-    )
-    .option('--grace <seconds>', 'how long a run may take to end after SIGTERM or Ctrl-C (default: 25)')
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
     .option('--runs-dir <directory>', 'directory of the run directories', 'runs')
     .option(
