@@ -59,10 +59,12 @@ function replaySegment(
   options: ReplayOptions,
   events: RunEvent[],
 ): number | undefined {
-  const { description, warn } = options
+  const { description, sliceThreads, warn } = options
   let reader: SegmentReader | undefined
   try {
-    reader = new SegmentReader(file, gradientLength(description.model.layout))
+    reader = new SegmentReader(file, gradientLength(description.model.layout), (length) =>
+      sliceThreads.allocate(length),
+    )
     const { weightsCrc, baseStep, configSha256: config } = reader.header
     const isNext = baseStep === state.step && weightsCrc === crcOf(bytesOf(state.weights))
     if (!isNext || config !== configSha256(description.config)) {

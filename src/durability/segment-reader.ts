@@ -38,9 +38,10 @@ export class SegmentReader {
 
   /**
    * @param vectorLength floats of a step's vector in this run
+   * @param allocate zeros for it
    * @throws ConvoyError('data') when it cannot be read, or is a segment of another model
    */
-  constructor(file: string, vectorLength: number) {
+  constructor(file: string, vectorLength: number, allocate = ordinary) {
     this.#file = file
     try {
       this.#descriptor = fs.openSync(file, 'r')
@@ -58,7 +59,7 @@ export class SegmentReader {
       this.close()
       throw error
     }
-    this.#vector = new Float32Array(vectorLength)
+    this.#vector = allocate(vectorLength)
   }
 
   /** Where the whole frames end that were read so far. */
@@ -127,6 +128,10 @@ export class SegmentReader {
     }
     return done
   }
+}
+
+function ordinary(length: number): Float32Array {
+  return new Float32Array(length)
 }
 
 function validationFrame(step: number, json: Buffer): JournalFrame | undefined {

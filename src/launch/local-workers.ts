@@ -27,6 +27,10 @@ export interface LocalWorkersOptions {
   readonly log: Logger
   /** Of the coordinator; undefined: this process. */
   readonly coordinatorPid?: (() => number | undefined) | undefined
+  /** How often a worker process is restarted at most. @default 3 */
+  readonly maxRestarts?: number
+  /** @default 1000 */
+  readonly restartAfterMs?: number
 }
 
 /**
@@ -48,7 +52,6 @@ const KEEP_FREED_MEMORY = {
   MALLOC_ARENA_MAX: '1',
 }
 
-/** A worker process is restarted at most this often. */
 const MAX_RESTARTS = 3
 const RESTART_AFTER_MS = 1_000
 const CLOSE_AFTER_MS = 5_000
@@ -91,7 +94,7 @@ export class LocalWorkers {
     for (let index = 0; index < count; index++) this.#start(index, 0)
   }
 
-  /** Process ids of the workers that run now. */
+  /** Process ids of the workers that run now, in the order of their starts. */
   get pids(): number[] {
     return [...this.#children.values()].flatMap((child) => child.pid ?? [])
   }
@@ -154,12 +157,12 @@ export class LocalWorkers {
 
   /** Logs how a worker ended, and restarts it unless it ended too often. */
   #ended(index: number, restarts: number, end: ProcessEnd): void {
-    const { log, onNoneLeft } = this.#options
+    const { log, onNoneLeft, maxRestarts = MAX_RESTARTS } = this.#options
     const { status, signal, output } = end
     const how = signal === null ? `with status ${status}` : `by ${signal}`
     const memory = this.#memory.explain(end)
     const words = memory?.cause ?? lastLineOf(output, signal)
-    const again = restarts < MAX_RESTARTS
+    const again = restarts < maxRestarts
     const next = again ? 'restarting it' : `exited ${counted(restarts + 1, 'time')}; not restarted`
     const isNew = memory !== undefined && !this.#loggedCauses.has(memory.cause)
     if (isNew) this.#loggedCauses.add(memory.cause)
@@ -176,7 +179,7 @@ export class LocalWorkers {
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       this.#start(index, restarts)
-    }, RESTART_AFTER_MS)
+    }, this.#options.restartAfterMs ?? RESTART_AFTER_MS)
     this.#timers.add(timer)
   }
 }

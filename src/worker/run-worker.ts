@@ -31,6 +31,9 @@ export interface WorkerOptions {
 
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 2_000
+/** A coordinator that was restarted is back after two to five seconds: until then, retries are closer together. */
+const SOON_MS = 10_000
+const MAX_RETRY_SOON_MS = 400
 
 /**
  * Works for a coordinator until the coordinator sends `finish`; joins again whenever the connection breaks.
@@ -85,7 +88,8 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
         if (retryMs === FIRST_RETRY_MS) warn(`${error.message} Trying again for ${Math.round(patienceMs / 1000)} s.`)
       }
       await delay(retryMs, undefined, { signal: leaveSignal }).catch(() => undefined)
-      retryMs = Math.min(MAX_RETRY_MS, retryMs * 2)
+      const isSoon = performance.now() - silentSinceMs < SOON_MS
+      retryMs = Math.min(isSoon ? MAX_RETRY_SOON_MS : MAX_RETRY_MS, retryMs * 2)
     }
     return 'left'
   } finally {

@@ -24,6 +24,7 @@ import { standardError, standardOutput } from '../../shared/terminal.js'
 import { counted } from '../../shared/units.js'
 import { deviceOption } from '../flags/device-option.js'
 import { checkWritable, integer, listOption } from '../flags/flag-values.js'
+import { faultsCommand } from './bench-faults.js'
 
 const MAKERS = ['pytorch', 'tensorflow', 'none'] as const
 const MAKER_NAMES = { pytorch: 'PyTorch', tensorflow: 'TensorFlow' } as const
@@ -53,6 +54,7 @@ interface ReportingFlags {
 
 interface DurabilityFlags extends ReportingFlags {
   readonly network: readonly NetworkName[]
+  readonly restarts: number
 }
 
 export function benchCommand(): Command {
@@ -62,6 +64,7 @@ export function benchCommand(): Command {
     .addCommand(predictionCommand())
     .addCommand(reportingCommand())
     .addCommand(durabilityCommand())
+    .addCommand(faultsCommand())
 }
 
 function engineCommand(): Command {
@@ -138,15 +141,19 @@ function reportingCommand(): Command {
 
 function durabilityCommand(): Command {
   return new Command('durability')
-    .description('measure the cost of checkpoints and step journal: off, on, and synced to the disk after each step')
+    .description(
+      'measure checkpoints and step journal: their cost (off, on, synced to the disk after each step), and the time to restart a killed coordinator',
+    )
     .addOption(listOption('--network <names>', NETWORK_NAMES.join(', '), NETWORK_NAMES, ['resnet20']))
     .option('--workers <number>', 'workers of each contestant', integer(1, 256), 2)
     .option('--rounds <number>', 'turns of each', integer(1, 1000), 9)
     .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 60)
+    .option('--restarts <number>', 'how often a coordinator is killed and restarted', integer(0, 100), 5)
     .option('--json', 'for machines')
-    .action(async ({ network, workers, rounds, steps, json }: DurabilityFlags) => {
+    .action(async ({ network, workers, rounds, steps, restarts, json }: DurabilityFlags) => {
       const results: DurabilityResult[] = []
-      for (const name of network) results.push(await benchmarkDurability(name, workers, rounds, steps, log))
+      for (const name of network)
+        results.push(await benchmarkDurability(name, { workers, rounds, steps, restarts, log }))
       const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
       const text = `${conditions}; ${counted(rounds, 'round')} of ${counted(steps, 'step')}.\n\n${durabilityReport(results)}`
       standardOutput.print(json ? `${JSON.stringify({ conditions, results })}\n` : text)

@@ -1,5 +1,6 @@
 import os from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
+import { processorSeconds } from '../../../src/bench/processor-seconds.js'
 import type { DeviceDescription } from '../../../src/tensorflow/engine/engine.js'
 import { SeededDraws } from '../../../src/simulation/seeded-draws.js'
 import { Fleet } from '../chaos/fleet.js'
@@ -9,7 +10,7 @@ import { Launch } from '../../support/launch.js'
 import type { AttackKind, Target } from './attacks.js'
 import { ATTACKS } from './attacks.js'
 import type { Usage } from './process-usage.js'
-import { cpuSeconds, mebibytes, usageOf } from './process-usage.js'
+import { mebibytes, usageOf } from './process-usage.js'
 import { RawPeers } from './raw-peer.js'
 
 export interface HostileOptions {
@@ -95,10 +96,10 @@ export async function hostileRun(options: HostileOptions): Promise<HostileOutcom
     const cpu = { attacker: 0, coordinator: 0 }
     await window(async () => delay(1000 * calmSeconds))
     for (let round = 0; round < rounds; round++) {
-      const [own, its] = [cpuSeconds(process.pid), cpuSeconds(pid)]
+      const [own, its] = [processorSeconds(process.pid), processorSeconds(pid)]
       await window(async () => attacker.attack(Math.ceil(joins / rounds)))
-      cpu.attacker += cpuSeconds(process.pid) - own
-      cpu.coordinator += cpuSeconds(pid) - its
+      cpu.attacker += processorSeconds(process.pid) - own
+      cpu.coordinator += processorSeconds(pid) - its
       await window(async () => delay(1000 * calmSeconds))
       log(`${attacker.joins} joins; ${mebibytes(usageOf(pid).bytes)}, at most ${mebibytes(peak.bytes)}`)
     }
