@@ -161,9 +161,11 @@ function durableRun(
     run: { directory: 'bench', name: 'bench', recipe: description.config.network.name },
     deviceFingerprint: () => coordinator.deviceFingerprint ?? null,
     now: () => performance.now(),
+    onRecorded: async () => Promise.resolve(),
     observer: {
       onCheckpoint: () => undefined,
       onCheckpointFailed: (_step, error) => fail('checkpoint', error),
+      onPruneFailed: (error) => fail('directory of checkpoints', error),
       onJournal: () => undefined,
       onJournalFailed: (error) => fail('journal', error),
     },

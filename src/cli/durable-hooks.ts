@@ -22,6 +22,8 @@ interface DurabilityReports {
   readonly log: Logger
   /** Called when a checkpoint or the journal cannot be written. */
   readonly onFault: () => void
+  /** See DurableRunOptions.onRecorded. */
+  readonly onRecorded: () => Promise<void>
 }
 
 /** Opens what keeps a run on disk, and reports what becomes of it. */
@@ -42,10 +44,16 @@ export function openDurableRun(
   }
   return new DurableRun({
     ...{ every, journal, keep, runDirectory, ancestor, version: version(), description: planned.description },
-    run: { directory: identity.run, name: identity.name, recipe: identity.recipe },
+    // A run keeps the name that it began with, wherever its directory is now.
+    run: {
+      directory: restored?.checkpoint.manifest.run.directory ?? identity.run,
+      name: identity.name,
+      recipe: identity.recipe,
+    },
     trainSamples: planned.split.train.length,
     deviceFingerprint: () => deviceFingerprint() ?? null,
     now: () => performance.now(),
+    onRecorded: reports.onRecorded,
     observer: durabilityObserver(reports),
   })
 }
@@ -62,7 +70,7 @@ function defaultJournal({ description }: PlannedRun, log: Logger): JournalMode {
 
 /** A fault is logged once, until it is over. */
 function durabilityObserver({ progress, metrics, log, onFault }: DurabilityReports): DurabilityObserver {
-  const failing = { checkpoint: false, journal: false }
+  const failing = { checkpoint: false, journal: false, prune: false }
   return {
     onCheckpoint: (step, bytes, seconds) => {
       if (failing.checkpoint) log.info(`Checkpoints can be written again: step ${step} has one.`)
@@ -77,6 +85,13 @@ function durabilityObserver({ progress, metrics, log, onFault }: DurabilityRepor
       failing.checkpoint = true
       log.warn(
         `The checkpoint of step ${step} cannot be written (${message}). The run goes on; the last good one stays.`,
+      )
+    },
+    onPruneFailed: ({ message }) => {
+      if (failing.prune) return
+      failing.prune = true
+      log.warn(
+        `What is no longer needed of checkpoints and journal cannot be removed (${message}). The run goes on; remove it with \`convoy checkpoint prune\` when the run is over.`,
       )
     },
     onJournal: (bytes) => {

@@ -1,11 +1,18 @@
 import type { PlannedRun } from '../coordinator/plan-run.js'
 import { planRun } from '../coordinator/plan-run.js'
 import type { Ancestor } from '../durability/checkpoint-manifest.js'
+import { listCheckpoints, removeLater, removeUnfinished } from '../durability/checkpoints.js'
 import type { Checkpoint } from '../durability/read-checkpoint.js'
 import type { RestoredState } from '../durability/restore-state.js'
-import { restoreState } from '../durability/restore-state.js'
+import { newestCheckpoint, restoreState } from '../durability/restore-state.js'
 import { gradientLength } from '../model/parameter-layout.js'
-import { createRunDirectory, putEndAside, writeConfig, writeProvenance } from '../reporting/run-directory.js'
+import {
+  createRunDirectory,
+  putEndAside,
+  removeTemporaries,
+  writeConfig,
+  writeProvenance,
+} from '../reporting/run-directory.js'
 import type { RunIdentity } from '../reporting/run-identity.js'
 import { runNameOf } from '../reporting/run-identity.js'
 import { takeRun } from '../reporting/run-lock.js'
@@ -19,6 +26,7 @@ import { initialState, takeOver } from '../training/training-state.js'
 import { fromTensors } from '../training/training-state-tensors.js'
 import { allowedChanges, describe } from './resumed-config.js'
 import type { RunRequest } from './flags/run-flags.js'
+import type { RunPlace } from './interrupted-run.js'
 import { checkpointOf } from './interrupted-run.js'
 
 /** A run with a directory that belongs to this process. Nothing listens yet. */
@@ -70,15 +78,16 @@ async function openNewRun(
 
 /** @throws ConvoyError('usage') when another process has it, or it cannot go on with this configuration or data set */
 async function openInterruptedRun(
-  { place: { runDirectory }, checkpoint }: NonNullable<RunRequest['interrupted']>,
+  { place, checkpoint }: NonNullable<RunRequest['interrupted']>,
   { config, options: { data }, early: { log } }: RunRequest,
   onThreadFailure: (error: ConvoyError) => void,
 ): Promise<OpenedRun> {
-  const { manifest } = checkpoint
-  const { run, description, ancestor } = manifest
+  const { runDirectory } = place
+  const { run, description, ancestor } = checkpoint.manifest
   const changes = allowedChanges(description.config, config)
   const lock = await takeRun(runDirectory)
   try {
+    checkStillNewest(place, checkpoint)
     const planned = await planRun(config, data ?? description.dataset.fingerprint, log.info)
     checkSameRun(planned, checkpoint)
     const { layout } = planned.description.model
@@ -86,6 +95,9 @@ async function openInterruptedRun(
     const trainSamples = planned.split.train.length
     const options = { description, trainSamples, sliceThreads, now: () => performance.now(), warn: log.warn }
     const restored = restoreState(runDirectory, checkpoint, options)
+    removeUnfinished(runDirectory)
+    removeLater(runDirectory, checkpoint.manifest.position.step, log.warn)
+    await removeTemporaries(runDirectory)
     await putEndAside(runDirectory)
     for (const change of changes) log.info(`The run goes on with another setting: ${describe(change)}.`)
     if (changes.length > 0) await writeConfig(runDirectory, config)
@@ -98,6 +110,22 @@ async function openInterruptedRun(
     lock.release()
     throw error
   }
+}
+
+/**
+ * The checkpoint was read before the run belonged to this process.
+ * @throws ConvoyError('usage') when another coordinator went on with the run meanwhile
+ */
+function checkStillNewest({ runDirectory, checkpoint }: RunPlace, { manifest: { position } }: Checkpoint): void {
+  const isNewest = listCheckpoints(runDirectory).every(({ step }) => step <= position.step)
+  if (checkpoint !== undefined || isNewest) return
+  // Later ones may be damaged.
+  const { step } = newestCheckpoint(runDirectory, () => undefined).manifest.position
+  if (step === position.step) return
+  throw new ConvoyError(
+    'usage',
+    `${runDirectory}: another coordinator went on with this run while this one started, and made a checkpoint of step ${step}. Resume it again.`,
+  )
 }
 
 /** @throws ConvoyError when the data set or the model is another one */

@@ -241,7 +241,7 @@ class RunProcess {
     const { metrics } = this.#reports
     const pause = new DiskFaultPause(coordinator.steering, this.#log, this.#endings.signal)
     const durable = openDurableRun(this.#opened, this.#options, () => coordinator.deviceFingerprint, {
-      ...{ progress: this.#progress, metrics, log: this.#log },
+      ...{ progress: this.#progress, metrics, log: this.#log, onRecorded: this.#reports.sync },
       onFault: this.#options.onDiskFault === 'pause' ? pause.onFault : () => undefined,
     })
     this.#closing.push(async () => durable.close())

@@ -24,28 +24,55 @@ export function checkpointAt(runDirectory: string, step: number): string {
   return path.join(checkpointsIn(runDirectory), `step-${String(step).padStart(8, '0')}`)
 }
 
-/** The checkpoints of a run, the newest first. Unfinished ones are left out. @throws the system's error when they cannot be listed */
+/**
+ * The checkpoints of a run, the newest first. Unfinished ones are left out. One that was about to be replaced is there under its other name:
+ * it may be the only one.
+ * @throws the system's error when they cannot be listed
+ */
 export function listCheckpoints(runDirectory: string): ListedCheckpoint[] {
   const root = checkpointsIn(runDirectory)
-  return namesIn(root)
+  const names = namesIn(root)
+  return names
     .flatMap((name) => {
-      const step = NAME.exec(name)?.[1]
-      return step === undefined ? [] : [{ directory: path.join(root, name), step: Number(step) }]
+      const target = replacedBy(name) ?? name
+      const step = NAME.exec(target)?.[1]
+      if (step === undefined || (target !== name && names.includes(target))) return []
+      return [{ directory: path.join(root, name), step: Number(step) }]
     })
     .sort((a, b) => b.step - a.step)
+}
+
+export interface PrunedCheckpoints {
+  /** Steps of those that stay. */
+  readonly kept: readonly number[]
+  /** Why one of the others is still there; undefined: none is. */
+  readonly failure: unknown
 }
 
 /**
  * Removes all checkpoints but the newest ones and that of the best validation.
  * @param keep how many of the newest stay; at least 1
  * @param bestStep of the best validation so far
- * @returns the steps of those that stay
+ * @param newest step of the newest; later ones are none of this run's: they stay, and take no place
  */
-export function pruneCheckpoints(runDirectory: string, keep: number, bestStep: number | undefined): number[] {
-  const all = listCheckpoints(runDirectory)
+export function pruneCheckpoints(
+  runDirectory: string,
+  keep: number,
+  bestStep: number | undefined,
+  newest = Infinity,
+): PrunedCheckpoints {
+  const all = listCheckpoints(runDirectory).filter(({ step }) => step <= newest)
   const kept = all.filter(({ step }, index) => index < keep || step === bestStep)
-  for (const checkpoint of all) if (!kept.includes(checkpoint)) removeCheckpoint(checkpoint.directory)
-  return kept.map(({ step }) => step)
+  let failure: unknown
+  for (const checkpoint of all) {
+    if (kept.includes(checkpoint)) continue
+    try {
+      removeCheckpoint(checkpoint.directory)
+    } catch (error) {
+      failure ??= error
+    }
+  }
+  return { kept: kept.map(({ step }) => step), failure }
 }
 
 /** Removes a checkpoint. One that is half removed has no name of a checkpoint any more. */
@@ -57,6 +84,21 @@ export function removeCheckpoint(directory: string): void {
 }
 
 /**
+ * Removes the checkpoints after the one that a run goes on from: they are damaged, another run's, or of a course that it left. Otherwise they would
+ * take the places of whole ones, and the next coordinator could go on from one of them, where the reports have a gap. Only the owner of the
+ * run directory may call this.
+ * @param step of the checkpoint that it goes on from
+ * @param warn logs a line for each
+ */
+export function removeLater(runDirectory: string, step: number, warn: (line: string) => void): void {
+  for (const later of listCheckpoints(runDirectory)) {
+    if (later.step <= step) continue
+    warn(`${later.directory} is removed: the run goes on from the checkpoint of step ${step}.`)
+    removeCheckpoint(later.directory)
+  }
+}
+
+/**
  * Removes what a killed coordinator left unfinished, and gives a checkpoint its name back that it was about to replace. Only the owner of
  * the run directory may call this.
  */
@@ -64,11 +106,16 @@ export function removeUnfinished(runDirectory: string): void {
   const root = checkpointsIn(runDirectory)
   for (const name of namesIn(root)) {
     const found = path.join(root, name)
-    const replaced = name.startsWith(REPLACED_PREFIX) ? path.join(root, name.slice(REPLACED_PREFIX.length)) : undefined
-    if (replaced !== undefined && !fs.existsSync(replaced)) fs.renameSync(found, replaced)
+    const target = replacedBy(name)
+    if (target !== undefined && !fs.existsSync(path.join(root, target))) fs.renameSync(found, path.join(root, target))
     else if ([UNFINISHED_PREFIX, REPLACED_PREFIX, REMOVED_PREFIX].some((prefix) => name.startsWith(prefix)))
       fs.rmSync(found, { recursive: true, force: true })
   }
+}
+
+/** The name of the checkpoint that replaces one with this name; undefined: none does. */
+function replacedBy(name: string): string | undefined {
+  return name.startsWith(REPLACED_PREFIX) ? name.slice(REPLACED_PREFIX.length) : undefined
 }
 
 function namesIn(root: string): string[] {

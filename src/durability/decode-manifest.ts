@@ -41,7 +41,10 @@ const manifestSchema = z.strictObject({
   ancestor: z.strictObject({ run: z.string(), step: count, weightsSha256: sha256 }).nullable(),
 })
 
-/** @param file for error texts @throws ConvoyError('data') for another format, or when a field is missing or wrong */
+/**
+ * @param file for error texts
+ * @throws ConvoyError('data') for another format, which is in its details, or when a field is missing or wrong
+ */
 export function decodeManifest(text: string, file: string): CheckpointManifest {
   const damaged = (why: string, cause: unknown): ConvoyError =>
     new ConvoyError('data', `${file} is damaged: ${why}.`, { cause })
@@ -56,6 +59,7 @@ export function decodeManifest(text: string, file: string): CheckpointManifest {
     throw new ConvoyError(
       'data',
       `${file} has format ${String(format)}; this version of Convoy reads format ${CHECKPOINT_FORMAT}. Resume with the version that wrote it.`,
+      { details: { format } },
     )
   const { data, error } = manifestSchema.safeParse(parsed)
   if (error) throw damaged(`${error.issues[0]!.path.join('.')}: ${error.issues[0]!.message}`, error)

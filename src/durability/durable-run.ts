@@ -12,7 +12,7 @@ import type { CheckpointEvery } from './checkpoint-policy.js'
 import { isCheckpointDue } from './checkpoint-policy.js'
 import type { CheckpointOrder } from './checkpoint-thread.js'
 import { CheckpointThread } from './checkpoint-thread.js'
-import { checkpointAt, pruneCheckpoints, removeUnfinished } from './checkpoints.js'
+import { checkpointAt, pruneCheckpoints } from './checkpoints.js'
 import type { JournalMode } from './journal.js'
 import { Journal } from './journal.js'
 import type { RestoredState } from './restore-state.js'
@@ -37,6 +37,8 @@ export interface DurableRunOptions extends DurabilityOptions {
   readonly deviceFingerprint: () => string | null
   /** Monotonic milliseconds. */
   readonly now: () => number
+  /** Settles when the reports of the run have, on the disk, every event so far: no coordinator after this one could add them. */
+  readonly onRecorded: () => Promise<void>
   readonly observer: DurabilityObserver
 }
 
@@ -53,6 +55,8 @@ export interface CheckpointOutcome {
 export interface DurabilityObserver {
   readonly onCheckpoint: (step: number, bytes: number, seconds: number) => void
   readonly onCheckpointFailed: (step: number, error: Error) => void
+  /** Old checkpoints or segments of the journal cannot be removed. They take room, and are tried again with the next checkpoint. */
+  readonly onPruneFailed: (error: Error) => void
   /** A step is in the journal. @param bytes of the journal since the last checkpoint */
   readonly onJournal: (bytes: number) => void
   readonly onJournalFailed: (error: Error) => void
@@ -96,9 +100,11 @@ export class DurableRun {
       })
   }
 
-  /** Begins with the state of a run that has no checkpoint yet. */
+  /** Begins with the state of a run that has no checkpoint yet. It has one before its first step, or the journal would be of no use. */
   readonly begin = async (state: TrainingState): Promise<void> => {
-    if (this.isOn) await this.#checkpoint(state)
+    if (!this.isOn) return
+    await this.#checkpoint(state)
+    await this.#writing
   }
 
   /**
@@ -106,9 +112,8 @@ export class DurableRun {
    * @param hasChanged the configuration is not that of the checkpoint: a new one is on disk before the first step
    */
   async goOn({ state, checkpoint, end }: RestoredState, hasChanged: boolean): Promise<void> {
-    removeUnfinished(this.#options.runDirectory)
     const { step } = checkpoint.manifest.position
-    this.#outcome = Promise.resolve({ step, directory: checkpoint.directory })
+    this.#outcome = Promise.resolve({ step, directory: checkpointAt(this.#options.runDirectory, step) })
     this.#last = { step, ms: this.#options.now() }
     if (!this.isOn) return
     if (hasChanged) {
@@ -166,7 +171,10 @@ export class DurableRun {
   async finish(state: TrainingState): Promise<void> {
     await this.checkpointNow(state)
     await this.#journal?.close()
-    if (this.isOn && this.#failedMs === undefined) removeJournal(this.#options.runDirectory)
+    if (!this.isOn || this.#failedMs !== undefined) return
+    this.#prune(() => {
+      removeJournal(this.#options.runDirectory)
+    })
   }
 
   /** Settles when no checkpoint is being written. */
@@ -208,8 +216,13 @@ export class DurableRun {
   /** Room on a disk that was full belongs to the models and the result first; they are smaller than this. */
   #hasRoom(): boolean {
     const { runDirectory, description } = this.#options
-    const { bavail, bsize } = statfsSync(runDirectory)
-    return bavail * bsize >= ROOM_VECTORS * 4 * gradientLength(description.model.layout)
+    try {
+      const { bavail, bsize } = statfsSync(runDirectory)
+      return bavail * bsize >= ROOM_VECTORS * 4 * gradientLength(description.model.layout)
+    } catch {
+      // Not known; the attempt to write says what is wrong.
+      return true
+    }
   }
 
   /** Copies the state, begins a new segment of the journal, and lets the thread write. Settles before that is done. */
@@ -245,21 +258,34 @@ export class DurableRun {
   }
 
   async #write(order: CheckpointOrder, bestStep: number | undefined): Promise<CheckpointOutcome> {
-    const { runDirectory, keep, observer, now } = this.#options
+    const { runDirectory, keep, observer, now, onRecorded } = this.#options
     const { directory, dynamic } = order
     const { step } = dynamic.position
     const startedMs = now()
     try {
+      await onRecorded()
       const bytes = await this.#thread.write(order)
       this.#earlierBytes = 0
       observer.onCheckpoint(step, bytes, (now() - startedMs) / 1000)
-      const kept = pruneCheckpoints(runDirectory, keep, bestStep)
-      pruneSegments(runDirectory, Math.min(...kept))
-      return { step, directory }
     } catch (error) {
       this.#failedMs = now()
       observer.onCheckpointFailed(step, error as Error)
       return { step, directory, failure: ConvoyError.from(error).message }
+    }
+    this.#prune(() => {
+      const { kept, failure } = pruneCheckpoints(runDirectory, keep, bestStep, step)
+      pruneSegments(runDirectory, Math.min(...kept))
+      if (failure !== undefined) throw failure as Error
+    })
+    return { step, directory }
+  }
+
+  /** What cannot be removed ends no run, and makes no checkpoint a failed one. */
+  #prune(remove: () => void): void {
+    try {
+      remove()
+    } catch (error) {
+      this.#options.observer.onPruneFailed(error as Error)
     }
   }
 }

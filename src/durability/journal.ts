@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import type { RunConfig } from '../model/config/run-config.js'
 import { bytesOf } from '../shared/bytes-of.js'
 import type { EvaluationResult } from '../training/run-events.js'
@@ -8,6 +7,7 @@ import { crcOf } from './journal-format.js'
 import type { StepDetails } from './segment-reader.js'
 import { SegmentWriter } from './segment-writer.js'
 import { journalIn, segmentAt } from './segments.js'
+import { makeSynced } from './write-checkpoint.js'
 
 /** off: no journal. on: written as steps are applied, survives the death of the coordinator. sync: also a crash of the machine. */
 export const JOURNAL_MODES = ['off', 'on', 'sync'] as const
@@ -79,7 +79,7 @@ export class Journal {
     }
     await this.close()
     await this.#attempt(async () => {
-      await mkdir(journalIn(runDirectory), { recursive: true })
+      makeSynced(journalIn(runDirectory))
       this.#writer = await SegmentWriter.create(segmentAt(runDirectory, step), header, mode === 'sync')
     })
   }
@@ -94,10 +94,11 @@ export class Journal {
     await this.#attempt(async () => this.#writer?.appendValidation(result))
   }
 
+  /** What a file server could not take before may be reported now. */
   async close(): Promise<void> {
     const writer = this.#writer
     this.#writer = undefined
-    await writer?.close()
+    await this.#attempt(async () => writer?.close())
   }
 
   /** After a gap nothing more can be replayed, so nothing more is appended. */
@@ -105,7 +106,9 @@ export class Journal {
     try {
       await write()
     } catch (error) {
-      await this.close().catch(() => undefined)
+      const writer = this.#writer
+      this.#writer = undefined
+      await writer?.close().catch(() => undefined)
       this.#options.onFailure(error as Error)
     }
   }

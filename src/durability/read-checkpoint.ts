@@ -27,29 +27,29 @@ export function readCheckpoint(directory: string): Checkpoint {
   const { manifest, text, sums } = readParts(directory)
   const file = path.join(directory, STATE_FILE)
   const bytes = readRegularFile(file, MAX_STATE_BYTES, 'data')
-  if (sums !== sumsOf(sha256Of(text), sha256Of(bytes))) throw notItsSums(directory)
+  if (sums !== sumsOf(sha256Of(text), sha256Of(bytes))) throw notItsSum(directory, STATE_FILE)
   const vectors = vectorsOf(decodeSafetensors(bytes, file), manifest.vectors, manifest.description.model.layout, file)
   return { directory, manifest, stored: { tensors: vectors, values: manifest.values } }
 }
 
 /** Reads what a checkpoint says of itself. Its state file is not verified. @throws as {@link readCheckpoint} */
 export function readManifest(directory: string): CheckpointManifest {
-  const { manifest, text, sums } = readParts(directory)
-  if (!sums.startsWith(sumsOf(sha256Of(text), '').slice(0, 64))) throw notItsSums(directory)
-  return manifest
+  return readParts(directory).manifest
 }
 
 function readParts(directory: string): { manifest: CheckpointManifest; text: Buffer; sums: string } {
   const file = path.join(directory, MANIFEST_FILE)
   const text = readRegularFile(file, MAX_JSON_BYTES, 'data')
   const sums = readRegularFile(path.join(directory, SUMS_FILE), MAX_CONFIG_BYTES, 'data').toString('latin1')
+  // First, so that a changed manifest is not taken for one of another format.
+  if (!sums.startsWith(sha256Of(text))) throw notItsSum(directory, MANIFEST_FILE)
   return { manifest: decodeManifest(text.toString(), file), text, sums }
 }
 
-function notItsSums(directory: string): ConvoyError {
+function notItsSum(directory: string, file: string): ConvoyError {
   return new ConvoyError(
     'data',
-    `${directory} is damaged: its files are not those of ${SUMS_FILE}. Use an earlier checkpoint; \`convoy checkpoint verify\` lists them.`,
+    `${directory} is damaged: the sha256 of ${file} is not that in ${SUMS_FILE}. Use an earlier checkpoint; \`convoy checkpoint verify\` lists them.`,
   )
 }
 

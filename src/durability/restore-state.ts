@@ -4,8 +4,8 @@ import type { TrainingState } from '../training/training-state.js'
 import { fromTensors } from '../training/training-state-tensors.js'
 import type { ListedCheckpoint } from './checkpoints.js'
 import { checkpointsIn, listCheckpoints } from './checkpoints.js'
+import { readOwnCheckpoint, runOf } from './own-checkpoint.js'
 import type { Checkpoint } from './read-checkpoint.js'
-import { readCheckpoint } from './read-checkpoint.js'
 import type { Replayed, ReplayOptions } from './replay-journal.js'
 import { replayJournal } from './replay-journal.js'
 import { listSegments } from './segments.js'
@@ -19,12 +19,13 @@ export interface RestoredState extends Replayed {
 /**
  * The newest checkpoint of a run that is whole.
  * @param warn logs a line for each one that is not
- * @throws ConvoyError('data') when there is none
+ * @throws ConvoyError('data') when there is none, or when a later version of Convoy wrote it: to go on from an earlier one would lose it
  */
 export function newestCheckpoint(runDirectory: string, warn: (line: string) => void): Checkpoint {
   const checkpoints = listCheckpoints(runDirectory)
-  for (const { directory } of checkpoints) {
-    const checkpoint = wholeCheckpoint(directory, warn)
+  const run = runOf(runDirectory, checkpoints)
+  for (const listed of checkpoints) {
+    const checkpoint = wholeCheckpoint(listed, run, warn)
     if (checkpoint !== undefined) return checkpoint
   }
   throw noneIsWhole(runDirectory, checkpoints)
@@ -41,12 +42,16 @@ export function restoreState(runDirectory: string, checkpoint: Checkpoint, optio
   return { state, checkpoint, ...replayJournal(state, listSegments(runDirectory), options) }
 }
 
-function wholeCheckpoint(directory: string, warn: (line: string) => void): Checkpoint | undefined {
+function wholeCheckpoint(
+  listed: ListedCheckpoint,
+  run: string | undefined,
+  warn: (line: string) => void,
+): Checkpoint | undefined {
   try {
-    return readCheckpoint(directory)
+    return readOwnCheckpoint(listed, run)
   } catch (error) {
-    const { code, message } = ConvoyError.from(error)
-    if (code !== 'data') throw error
+    const { code, message, details } = ConvoyError.from(error)
+    if (code !== 'data' || 'format' in details) throw error
     warn(`${message} The checkpoint before it is used.`)
     return undefined
   }

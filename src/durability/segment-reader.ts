@@ -73,12 +73,16 @@ export class SegmentReader {
   }
 
   close(): void {
-    fs.closeSync(this.#descriptor)
+    try {
+      fs.closeSync(this.#descriptor)
+    } catch {
+      // Nothing was written.
+    }
   }
 
   /** The frames in order, up to the first that is not whole. @throws ConvoyError('data') when the file cannot be read */
   *frames(): Generator<JournalFrame> {
-    const { size } = fs.fstatSync(this.#descriptor)
+    const size = this.#size()
     while (this.#end < size) {
       const frame = this.#frame(size)
       if (frame === undefined) {
@@ -111,6 +115,14 @@ export class SegmentReader {
   #stepFrame(step: number, json: Buffer): JournalFrame | undefined {
     const details = detailsSchema.safeParse(parsed(json)).data
     return details && { kind: 'step', step, details, vector: this.#vector }
+  }
+
+  #size(): number {
+    try {
+      return fs.fstatSync(this.#descriptor).size
+    } catch (error) {
+      throw cannotBeRead(this.#file, error, 'data')
+    }
   }
 
   #read(length: number, position: number): Buffer {

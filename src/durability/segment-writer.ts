@@ -41,7 +41,12 @@ export class SegmentWriter {
   /** Goes on with a segment after its last whole frame. @param bytes where that ends @throws the system's error */
   static async reopen(file: string, bytes: number, syncs: boolean): Promise<SegmentWriter> {
     const handle = await open(file, 'r+')
-    await handle.truncate(bytes)
+    try {
+      await handle.truncate(bytes)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
     return new SegmentWriter(handle, syncs, bytes)
   }
 

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import type { NamedTensor } from '../exports/encode-safetensors.js'
@@ -19,12 +19,14 @@ const MAX_BYTES_AT_ONCE = 2 ** 30
  * @param target its path; a directory of that name is replaced
  * @param manifest text of the manifest
  * @returns bytes written
- * @throws Error of the file system; nothing is left then
+ * @throws Error of the file system; the checkpoint is there then, or is not, but never in part
  */
 export function writeCheckpoint(target: string, manifest: string, tensors: readonly NamedTensor[]): number {
   const root = path.dirname(target)
-  fs.mkdirSync(root, { recursive: true })
-  const staging = path.join(root, `${UNFINISHED_PREFIX}${path.basename(target)}-${randomBytes(4).toString('hex')}`)
+  makeSynced(root)
+  const staging = path.join(root, UNFINISHED_PREFIX + path.basename(target))
+  // An attempt that failed may not even have been able to remove its files.
+  fs.rmSync(staging, { recursive: true, force: true })
   try {
     fs.mkdirSync(staging)
     const state = writeSynced(path.join(staging, STATE_FILE), safetensorsParts(tensors, { format: 'pt' }))
@@ -72,6 +74,11 @@ function replaceDirectory(staging: string, target: string): void {
   fs.renameSync(staging, target)
   syncDirectory(root)
   fs.rmSync(aside, { recursive: true, force: true })
+}
+
+/** Makes a directory, if there is none, and writes its name to the disk. The one that it is in exists, or is gone with all of the run. */
+export function makeSynced(directory: string): void {
+  if (fs.mkdirSync(directory, { recursive: true }) !== undefined) syncDirectory(path.dirname(directory))
 }
 
 /** Writes the names in a directory to the disk. Blocks. */

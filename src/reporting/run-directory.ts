@@ -1,4 +1,4 @@
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
@@ -71,6 +71,15 @@ export async function writeProvenance(directory: string, config: RunConfig, vers
       cause: error,
     })
   }
+}
+
+/** Names of files that are written under another name first, here and by DiskReserve and replaceFile. */
+const TEMPORARY = /^[\w-]+\.(?:jsonl?|yaml)\.\d+$|^\.[\w.]+-(?:[0-9a-f]{12}|[0-9a-f]{16})$/
+
+/** Removes what a killed coordinator was writing. Only the owner of the run may call this. */
+export async function removeTemporaries(directory: string): Promise<void> {
+  for (const name of await readdir(directory))
+    if (TEMPORARY.test(name)) await rm(path.join(directory, name), { force: true })
 }
 
 /** Makes room for the end of a run that goes on: a result stays as `result-<steps>-steps.json`. */

@@ -14,11 +14,13 @@ export function lockRun(runDirectory: string): OwnershipLock | undefined {
 
 /**
  * Makes the directory of a run that ended this process's own, until the lock is released.
- * @throws ConvoyError('usage') when a process has it; ConvoyError('environment') where files cannot be locked: two coordinators of one
+ * @throws ConvoyError('usage') when a process has it, or it cannot be written; ConvoyError('environment') where files cannot be locked: two coordinators of one
  *   run would destroy it
  */
 export async function takeRun(runDirectory: string): Promise<OwnershipLock> {
-  const lock = await OwnershipLock.acquire(path.join(runDirectory, FILE))
+  const lock = await OwnershipLock.acquire(path.join(runDirectory, FILE)).catch((error: unknown) => {
+    throw cannotBeWritten(runDirectory, error)
+  })
   if (lock === 'held')
     throw new ConvoyError(
       'usage',
@@ -30,6 +32,17 @@ export async function takeRun(runDirectory: string): Promise<OwnershipLock> {
       `${runDirectory}: files cannot be locked here, so another coordinator of this run would not be noticed. Install flock (package util-linux), or begin a new run with \`convoy train --fork\`.`,
     )
   return lock
+}
+
+/** @returns other errors than the system's as they are */
+function cannotBeWritten(runDirectory: string, error: unknown): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (syscall === undefined) return error
+  return new ConvoyError(
+    'usage',
+    `${runDirectory} cannot be written (${code}), so its run cannot go on there: mount it writable and check its permissions, or begin a new run with --fork.`,
+    { cause: error },
+  )
 }
 
 /** Whether the process of that run is alive, on any machine; true if that cannot be found out and it may be alive. */

@@ -109,6 +109,11 @@ export class RunReports {
     for (const sink of this.#sinks) sink.onEpoch?.(snapshot)
   }
 
+  /** Settles when the sinks have every event so far on the disk, or count it as lost. */
+  readonly sync = async (): Promise<void> => {
+    await Promise.all(this.#sinks.map(async (sink) => sink.sync?.()))
+  }
+
   /** Records that the run did not finish, or that its result could not be saved. @param kind stopped, interrupted: on request */
   recordBreak(kind: 'stopped' | 'interrupted' | 'failed', reason: string): void {
     this.page.recordBreak(kind, reason)

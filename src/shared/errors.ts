@@ -7,6 +7,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EDQUOT: 'free some space within your quota',
   EROFS: 'choose a writable place',
   EACCES: 'check the permissions there',
+  EIO: 'check the disk, or the mount of its server',
   EMFILE: 'allow more open files (ulimit -n)',
   ENFILE: 'allow more open files on this machine',
   ENOMEM: 'free some memory',

@@ -196,6 +196,20 @@ describe('convoy checkpoint verify', () => {
     }
   })
 
+  it('finds the checkpoint of another run, and one of another step', async () => {
+    const { runDirectory } = await brokenOff()
+    const other = new DurableTraining(runs, { name: 'other' })
+    await other.train(15)
+    cpSync(checkpointAt(other.runDirectory, 10), checkpointAt(runDirectory, 30), { recursive: true })
+    cpSync(checkpointAt(runDirectory, 10), checkpointAt(runDirectory, 15), { recursive: true })
+    const { status, stderr } = checkpoint('verify', runDirectory)
+    assert.equal(status, 1)
+    assert.match(
+      stderr,
+      /step-00000030 belongs to another run, other; this one began as tiny.*\n.*step-00000015 has the checkpoint of step 10/,
+    )
+  })
+
   it('finds a segment that does not continue its checkpoint', async () => {
     const { runDirectory } = await brokenOff()
     cpSync(segmentAt(runDirectory, 10), segmentAt(runDirectory, 20))

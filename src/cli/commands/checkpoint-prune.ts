@@ -1,8 +1,9 @@
 import { Command } from 'commander'
 import path from 'node:path'
 import { checkpointsIn, listCheckpoints, pruneCheckpoints, removeUnfinished } from '../../durability/checkpoints.js'
+import type { ListedCheckpoint } from '../../durability/checkpoints.js'
+import { readOwnCheckpoint, runOf } from '../../durability/own-checkpoint.js'
 import type { Checkpoint } from '../../durability/read-checkpoint.js'
-import { readCheckpoint } from '../../durability/read-checkpoint.js'
 import { journalIn, listSegments, pruneSegments } from '../../durability/segments.js'
 import { takeRun } from '../../reporting/run-lock.js'
 import { bytesUnder } from '../../shared/bytes-under.js'
@@ -54,7 +55,8 @@ async function prune(runDirectory: string, keep: number): Promise<Pruned> {
   const { places, newest } = placesToKeep(runDirectory, keep)
   const before = await contentOf(runDirectory)
   removeUnfinished(runDirectory)
-  const kept = pruneCheckpoints(runDirectory, places, newest.manifest.values.best?.step)
+  const { kept, failure } = pruneCheckpoints(runDirectory, places, newest.manifest.values.best?.step)
+  if (failure !== undefined) throw failure as Error
   pruneSegments(runDirectory, Math.min(...kept))
   const after = await contentOf(runDirectory)
   return {
@@ -71,13 +73,14 @@ async function prune(runDirectory: string, keep: number): Promise<Pruned> {
  */
 function placesToKeep(runDirectory: string, keep: number): { readonly places: number; readonly newest: Checkpoint } {
   const all = listCheckpoints(runDirectory)
+  const run = runOf(runDirectory, all)
   let newest: Checkpoint | undefined
   let whole = 0
   let places = 0
-  for (const { directory } of all) {
+  for (const listed of all) {
     if (whole === keep) break
     places++
-    const checkpoint = wholeOne(directory)
+    const checkpoint = wholeOne(listed, run)
     if (checkpoint === undefined) continue
     whole++
     newest ??= checkpoint
@@ -89,10 +92,10 @@ function placesToKeep(runDirectory: string, keep: number): { readonly places: nu
   )
 }
 
-/** @returns undefined when it is damaged, which is reported */
-function wholeOne(directory: string): Checkpoint | undefined {
+/** @returns undefined when it is damaged or another run's, which is reported */
+function wholeOne(checkpoint: ListedCheckpoint, run: string | undefined): Checkpoint | undefined {
   try {
-    return readCheckpoint(directory)
+    return readOwnCheckpoint(checkpoint, run)
   } catch (error) {
     const { code, message } = ConvoyError.from(error)
     if (code !== 'data') throw error

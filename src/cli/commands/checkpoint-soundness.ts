@@ -2,6 +2,7 @@ import { listCheckpoints } from '../../durability/checkpoints.js'
 import { configSha256 } from '../../durability/journal.js'
 import type { SegmentHeader } from '../../durability/journal-format.js'
 import { crcOf } from '../../durability/journal-format.js'
+import { readOwnCheckpoint, runOf } from '../../durability/own-checkpoint.js'
 import { readCheckpoint } from '../../durability/read-checkpoint.js'
 import { listSegments } from '../../durability/segments.js'
 import { gradientLength } from '../../model/parameter-layout.js'
@@ -36,8 +37,11 @@ export interface Soundness {
 export async function checkRun(runDirectory: string): Promise<Soundness> {
   const bases = new Map<number, SegmentHeader>()
   const checkpoints: CheckpointSoundness[] = []
-  for (const { directory, step } of listCheckpoints(runDirectory)) {
-    const { base, ...soundness } = await checkCheckpoint(directory)
+  const listed = listCheckpoints(runDirectory)
+  const run = runOf(runDirectory, listed)
+  for (const checkpoint of listed) {
+    const { directory, step } = checkpoint
+    const { base, ...soundness } = await checkCheckpoint(directory, () => readOwnCheckpoint(checkpoint, run))
     if (base !== undefined) bases.set(step, base)
     if (soundness.state === 'whole' || isThere(directory)) checkpoints.push(soundness)
   }
@@ -56,15 +60,17 @@ export async function checkRun(runDirectory: string): Promise<Soundness> {
 
 /**
  * Reads every byte of a checkpoint.
+ * @param read the checkpoint, as it is read in its place in a run
  * @returns also the header of the journal segment that continues it, if it is whole
  * @throws as {@link checkRun}
  */
 export async function checkCheckpoint(
   directory: string,
+  read = () => readCheckpoint(directory),
 ): Promise<CheckpointSoundness & { readonly base?: SegmentHeader }> {
   const bytes = await bytesUnder(directory)
   try {
-    const { manifest, stored } = readCheckpoint(directory)
+    const { manifest, stored } = read()
     const { config, model } = manifest.description
     const base = {
       vectorLength: gradientLength(model.layout),

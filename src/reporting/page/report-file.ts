@@ -2,6 +2,8 @@ import fs from 'node:fs'
 import { promisify } from 'node:util'
 
 const write = promisify(fs.write)
+const datasync = promisify(fs.fdatasync)
+const truncate = promisify(fs.ftruncate)
 
 /** Records waiting for a slow disk; beyond this they are lost. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024
@@ -52,6 +54,17 @@ export class ReportFile {
     }, this.#options.flushMs)
   }
 
+  /** Settles when every record so far is on the disk or counted as lost. */
+  async sync(): Promise<void> {
+    this.#flushed = this.#flushed.then(() => this.#flush())
+    await this.#flushed
+    try {
+      await datasync(this.#descriptor)
+    } catch (error) {
+      this.#lose(0, error as Error)
+    }
+  }
+
   /** Settles when every record is written or counted as lost. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
@@ -77,6 +90,8 @@ export class ReportFile {
       this.#end += bytes.length
     } catch (error) {
       this.#lose(records.length, error as Error)
+      // A shorter record in its place would leave the end of it behind.
+      await truncate(this.#descriptor, this.#end).catch(() => undefined)
     } finally {
       this.#waitingBytes -= bytes.length
     }

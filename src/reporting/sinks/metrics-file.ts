@@ -4,6 +4,7 @@ import { readTextIfThere } from '../../shared/read-file.js'
 import type { RunEvent, RunObserver } from '../../training/run-events.js'
 import type { MetricsLine } from './metrics-line.js'
 import { metricsLineSchema } from './metrics-line.js'
+import type { LossObserver } from '../page/report-file.js'
 import { ReportFile } from '../page/report-file.js'
 import type { Resumption, RunSink, SinkContext, SinkDefinition } from './run-sink.js'
 
@@ -19,6 +20,7 @@ export const MAX_METRICS_BYTES = 500e6
 export class MetricsFile implements RunSink {
   readonly #file: ReportFile
   readonly #wallSeconds: () => number
+  readonly #onLost: LossObserver
   /** The last steps that an earlier coordinator wrote lines of. Undefined: there was none. */
   readonly #written: WrittenSteps | undefined
 
@@ -27,12 +29,19 @@ export class MetricsFile implements RunSink {
     this.#written = resumption && cutLines(file, resumption)
     this.#file = new ReportFile(file, { flushMs: 0, append: resumption !== undefined, onLost })
     this.#wallSeconds = wallSeconds
+    this.#onLost = onLost
   }
 
   readonly observe: RunObserver = (event) => {
+    if (event.kind === 'started' && this.#written && this.#written.damaged > 0)
+      this.#onLost(this.#written.damaged, new Error('some of its lines were damaged'))
     if (event.kind === 'evaluating' || this.#isWritten(event)) return
     const line: MetricsLine = { time: this.#wallSeconds(), ...compact(event) }
     this.#file.append(Buffer.from(`${JSON.stringify(line)}\n`))
+  }
+
+  async sync(): Promise<void> {
+    return this.#file.sync()
   }
 
   /** Everything is in the file when this settles. */
@@ -69,18 +78,24 @@ interface WrittenSteps {
   totalSteps: number | undefined
   step: number
   validatedStep: number
+  /** Lines that were removed because they were damaged. */
+  damaged: number
 }
 
-/** Removes the lines of what is computed again, and a last one that was cut off. @returns the steps of the last lines that stay */
+/**
+ * Removes the lines of what is computed again, a last one that was cut off, and damaged ones, which must not end the run.
+ * @returns the steps of the last lines that stay
+ */
 function cutLines(file: string, { step, validatedStep = 0 }: Resumption): WrittenSteps {
-  const written: WrittenSteps = { totalSteps: undefined, step: 0, validatedStep: 0 }
+  const written: WrittenSteps = { totalSteps: undefined, step: 0, validatedStep: 0, damaged: 0 }
   const text = readTextIfThere(file, MAX_METRICS_BYTES) ?? ''
   const kept = text
     .split('\n')
     .slice(0, -1)
     .filter((line) => {
-      const event = JSON.parse(line) as MetricsLine
-      if (event.kind === 'finished') return false
+      const event = parsed(line)
+      if (event === undefined) written.damaged++
+      if (event === undefined || event.kind === 'finished') return false
       if (event.kind === 'started') written.totalSteps = event.totalSteps
       if (event.kind === 'step') {
         if (event.step > step) return false
@@ -95,6 +110,16 @@ function cutLines(file: string, { step, validatedStep = 0 }: Resumption): Writte
     })
   writeFileAtomic.sync(file, kept.map((line) => `${line}\n`).join(''))
   return written
+}
+
+/** @returns undefined when it is damaged: no JSON, or the end of a line that was */
+function parsed(line: string): MetricsLine | undefined {
+  try {
+    const event = JSON.parse(line) as MetricsLine | null
+    return typeof event?.kind === 'string' ? event : undefined
+  } catch {
+    return undefined
+  }
 }
 
 type Untimed<Line> = Line extends MetricsLine ? Omit<Line, 'time'> : never

@@ -31,6 +31,8 @@ export interface RunSink {
   readonly onEpoch?: (snapshot: EpochSnapshot) => void
   /** Called with each new inspection. */
   readonly onInspection?: (inspection: Inspection) => void
+  /** Settles when every event so far is on the disk, or counted as lost. Awaited before a checkpoint after which no one repeats them. */
+  sync?(): Promise<void>
   /** Settles when everything is written. */
   close(): Promise<void>
 }

@@ -3,7 +3,8 @@ import type { Json } from '../../support/launch.js'
 import { Launch } from '../../support/launch.js'
 import type { Detection, InjectedFault } from './detection.js'
 import { detectionOf } from './detection.js'
-import { faultSchedule } from './fault-schedule.js'
+import type { FaultKind } from './fault-schedule.js'
+import { ALL_KINDS, faultSchedule } from './fault-schedule.js'
 import { Fleet } from './fleet.js'
 import type { FootprintGrowth } from './footprint.js'
 import { FootprintWatch, growthViolations } from './footprint.js'
@@ -15,6 +16,10 @@ export interface ChaosOptions {
   readonly minutes: number
   readonly workers: number
   readonly intervalSeconds: number
+  /** Faults of these kinds alone. @default all */
+  readonly kinds?: readonly FaultKind[]
+  /** Ends the run after so many. @default no limit */
+  readonly maxFaults?: number
   /** Flags that determine the weights, except the number of steps. */
   readonly run: readonly string[]
   readonly environment?: NodeJS.ProcessEnv
@@ -26,10 +31,10 @@ export interface ChaosOutcome {
   readonly faults: readonly (InjectedFault & { readonly detection: Detection | undefined })[]
   readonly steps: number
   readonly seconds: number
-  /** Training samples per second, relative to the fault-free run. */
-  readonly goodput: number
+  /** Training samples per second, relative to the fault-free run. Undefined after a kill of the coordinator, which does not count what was before. */
+  readonly goodput: number | undefined
   readonly counts: Readonly<Record<'reissued' | 'rescued' | 'refused' | 'quarantined' | 'worker-left', number>>
-  /** Growth of the coordinator's process, which runs throughout. */
+  /** Growth of the first coordinator's process, until it is killed or the run ends. */
   readonly growth: FootprintGrowth | undefined
   /** Violations of the contract of a run; empty without one. */
   readonly violations: readonly string[]
@@ -58,10 +63,12 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
     for (const [index, name] of names.entries()) await fleet.add(name, ...(index % 2 ? ['--no-shared-memory'] : []))
     await Promise.all(names.map(async (name) => fleet.joined(name)))
     const footprint = new FootprintWatch(fleet.coordinator.child.pid!)
-    const faults = await disturb(fleet, options)
+    const { faults, violations } = await disturb(fleet, options)
     const growth = footprint.end()
     const { adminAddress } = await fleet.coordinator.announcement()
-    await new Launch(['stop', '--admin', adminAddress]).status()
+    const stopped = new Launch(['stop', '--admin', adminAddress])
+    if ((await stopped.status()) !== 0) throw new Error(`convoy stop failed: ${stopped.stderr}`)
+    await fleet.ended()
     const status = await fleet.coordinator.status()
     const seconds = (performance.now() - startedMs) / 1000
     clearTimeout(timer)
@@ -76,7 +83,9 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
       faults: seen,
       steps,
       seconds,
-      goodput: Number(result['samplesPerSecond'] ?? 0) / Number(reference['samplesPerSecond']),
+      goodput: faults.some(({ planned }) => planned.kind === 'kill-coordinator')
+        ? undefined
+        : Number(result['samplesPerSecond'] ?? 0) / Number(reference['samplesPerSecond']),
       counts: {
         reissued: count('reissued'),
         rescued: count('rescued'),
@@ -92,6 +101,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
           ? []
           : [`other weights: ${String(result['weightsSha256'])}`]),
         ...[stepsViolation(lines, steps) ?? []].flat(),
+        ...violations,
         ...seen.flatMap(({ detection }) => detection?.violation ?? []),
         ...(growth ? growthViolations(growth) : []),
       ],
@@ -110,30 +120,37 @@ async function undisturbed({ run, environment, workers }: ChaosOptions, steps: n
 /** Injects faults as planned until the time is up or the run ends, which it should not. */
 async function disturb(
   fleet: Fleet,
-  { seed, minutes, workers, intervalSeconds, log }: ChaosOptions,
-): Promise<InjectedFault[]> {
+  { seed, minutes, workers, intervalSeconds, kinds = ALL_KINDS, maxFaults = Infinity, log }: ChaosOptions,
+): Promise<{ readonly faults: readonly InjectedFault[]; readonly violations: readonly string[] }> {
   const over = new AbortController()
-  void fleet.coordinator.status().then(() => {
+  void fleet.ended().then(() => {
     over.abort()
   })
   const beganMs = Date.now()
   const injected: InjectedFault[] = []
+  const violations: string[] = []
   const under: Promise<void>[] = []
+  let resuming = Promise.resolve()
   const names = [...fleet.workers.keys()]
-  for (const planned of faultSchedule(seed, workers, intervalSeconds)) {
-    if (planned.atSeconds >= minutes * 60) break
+  for (const planned of faultSchedule(seed, workers, intervalSeconds, kinds)) {
+    if (planned.atSeconds >= minutes * 60 || injected.length >= maxFaults) break
     const waitMs = Math.max(0, beganMs + planned.atSeconds * 1000 - Date.now())
     await delay(waitMs, undefined, { signal: over.signal }).catch(() => undefined)
+    await resuming
     if (over.signal.aborted) break
-    const name = planned.kind === 'freeze-coordinator' ? 'coordinator' : names[planned.worker]!
+    const name = planned.kind.endsWith('coordinator') ? 'coordinator' : names[planned.worker]!
     const worker = fleet.workers.get(names[planned.worker]!)!
     // A worker that exited by itself, as after a rejected join, is restarted as by a supervisor.
     if (worker.hasEnded) worker.restart()
     const lasting = planned.seconds > 0 ? ` for ${planned.seconds.toFixed(1)} s` : ''
     log(`${planned.atSeconds.toFixed(0).padStart(5)} s  ${planned.kind} ${name}${lasting}`)
     injected.push({ planned, name, atMs: Date.now() })
-    under.push(injectFault(planned, fleet, worker, over.signal))
+    const fault = injectFault(planned, fleet, worker, over.signal).catch((error: unknown) => {
+      violations.push((error as Error).message)
+    })
+    under.push(fault)
+    if (planned.kind === 'kill-coordinator') resuming = fault
   }
   await Promise.all(under)
-  return injected
+  return { faults: injected, violations }
 }

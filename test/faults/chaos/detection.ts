@@ -39,7 +39,9 @@ export function detectionOf({ planned, name, atMs }: InjectedFault, lines: reado
   const limit = LIMITS[planned.kind]
   const news = lines.filter(
     ({ kind, worker }) =>
-      (kind === 'worker-joined' || kind === 'worker-left') && (worker as { name: string }).name === name,
+      // A coordinator that resumes the run begins without workers.
+      kind === 'resumed' ||
+      ((kind === 'worker-joined' || kind === 'worker-left') && (worker as { name: string }).name === name),
   )
   const before = news.filter((line) => sinceMs(line, atMs) < 0).at(-1)
   if (before?.['kind'] !== 'worker-joined') return undefined

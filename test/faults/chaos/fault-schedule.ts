@@ -15,8 +15,10 @@ export const FAULT_KINDS = {
   flip: 'flipped bits, either way',
   drain: 'SIGTERM of a worker, started again',
   'freeze-coordinator': 'SIGSTOP of the coordinator',
+  'kill-coordinator': 'SIGKILL of the coordinator, resumed',
 } as const
 export type FaultKind = keyof typeof FAULT_KINDS
+export const ALL_KINDS = Object.keys(FAULT_KINDS) as FaultKind[]
 
 export interface PlannedFault {
   /** Time since the start of the injection. */
@@ -34,28 +36,35 @@ const MIN_SECONDS = 2
 const MAX_SECONDS = 10
 /** From the end of a fault until its worker takes part again: TensorFlow loads, or the join is repeated. */
 const RECOVERY_SECONDS = 5
+/** A coordinator starts, perhaps twice, and its workers join again. */
+const RESUMPTION_SECONDS = 12
 /** Instantaneous faults. */
-const SUDDEN: readonly FaultKind[] = ['kill', 'reset', 'half-open', 'drain', 'flip']
+const SUDDEN: readonly FaultKind[] = ['kill', 'reset', 'half-open', 'drain', 'flip', 'kill-coordinator']
+const OF_COORDINATOR: readonly FaultKind[] = ['freeze-coordinator', 'kill-coordinator']
 
 /**
  * An endless sequence of faults, determined by the seed. A worker has one fault at a time, and no worker has one while the
- * coordinator is stopped; otherwise a detection could not be attributed to its fault.
+ * coordinator is stopped or starts; otherwise a detection could not be attributed to its fault.
  */
-export function* faultSchedule(seed: number, workers: number, intervalSeconds: number): Generator<PlannedFault> {
+export function* faultSchedule(
+  seed: number,
+  workers: number,
+  intervalSeconds: number,
+  kinds: readonly FaultKind[],
+): Generator<PlannedFault> {
   const draws = new SeededDraws(seed, 0xfa)
   const freeAtSeconds = Array.from({ length: workers }, () => 0)
-  const kinds = Object.keys(FAULT_KINDS) as FaultKind[]
   for (let atSeconds = intervalSeconds; ; atSeconds += intervalSeconds) {
     const kind = draws.pick(kinds)
     const drawnSeconds = draws.between(MIN_SECONDS, MAX_SECONDS)
     const draw = draws.unit()
-    const forAll = kind === 'freeze-coordinator'
+    const forAll = OF_COORDINATOR.includes(kind)
     // The fault waits for its turn. If it were skipped, faults that need all workers would rarely occur.
     atSeconds = Math.max(atSeconds, (forAll ? Math.max : Math.min)(...freeAtSeconds))
     const free = freeAtSeconds.flatMap((at, worker) => (at <= atSeconds ? [worker] : []))
     const worker = draws.pick(free)
     const seconds = SUDDEN.includes(kind) ? 0 : drawnSeconds
-    const untilSeconds = atSeconds + seconds + RECOVERY_SECONDS
+    const untilSeconds = atSeconds + seconds + (kind === 'kill-coordinator' ? RESUMPTION_SECONDS : RECOVERY_SECONDS)
     if (forAll) freeAtSeconds.fill(untilSeconds)
     else freeAtSeconds[worker] = untilSeconds
     yield { atSeconds, kind, worker, seconds, draw }

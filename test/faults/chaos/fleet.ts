@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Json } from '../../support/launch.js'
 import { Launch } from '../../support/launch.js'
 import { FaultProxy } from './fault-proxy.js'
@@ -79,18 +80,54 @@ export class FleetWorker {
   }
 }
 
-/** A real coordinator and real workers, each behind a bad network of its own. */
+/** What a coordinator that was killed left to the next one. */
+export interface Resumed {
+  /** Steps of metrics.jsonl. */
+  readonly done: number
+  /** The step that the next coordinator goes on from. */
+  readonly step: number
+}
+
+/** A real coordinator and real workers, each behind a bad network of its own. The coordinator can be killed, and resumed by another one. */
 export class Fleet {
-  readonly coordinator: Launch
   readonly workers = new Map<string, FleetWorker>()
   readonly #options: FleetOptions
+  #coordinator: Launch
+  /** Settles when a coordinator that was killed has a successor. */
+  #succession: Promise<unknown> | undefined
 
   constructor(options: FleetOptions) {
     this.#options = options
-    const listen =
-      options.host === undefined ? ['--listen', '127.0.0.1:0'] : ['--listen', `${options.host}:0`, '--insecure']
-    const flags = [...options.run, ...listen, ...LOOPBACK, '--json']
-    this.coordinator = new Launch(['coordinator', ...flags], options.environment, true, options.node)
+    this.#coordinator = this.#start(options.run, `${options.host ?? '127.0.0.1'}:0`)
+  }
+
+  /** The one that lives, or the last one. */
+  get coordinator(): Launch {
+    return this.#coordinator
+  }
+
+  /**
+   * Kills the coordinator and resumes its run at the same address, where the workers look for it.
+   * @param againAfterMs kills the next coordinator too, this long after its start, and resumes once more
+   * @returns when the last one goes on
+   */
+  async killCoordinator(againAfterMs?: number): Promise<Resumed> {
+    const succession = this.#succeed(againAfterMs)
+    this.#succession = succession.catch(() => undefined)
+    const { done, killedMs } = await succession
+    const line = await this.coordinator.untilMetrics(
+      ({ kind, time }) => kind === 'resumed' && Number(time) * 1000 >= killedMs,
+    )
+    return { done, step: Number(line['step']) }
+  }
+
+  /** Settles when the coordinator has ended, and was not killed by {@link killCoordinator}. */
+  async ended(): Promise<void> {
+    for (let last: Launch | undefined; last !== this.#coordinator;) {
+      last = this.#coordinator
+      await last.status()
+      await this.#succession
+    }
   }
 
   /** Starts a worker once the coordinator listens. @param flags of `convoy worker` */
@@ -149,6 +186,28 @@ export class Fleet {
       ({ kind, worker, time }) =>
         kind === wanted && (worker as { name: string }).name === name && Number(time) * 1000 >= afterMs,
     )
+  }
+
+  #start(flags: readonly string[], listen: string, runsDirectory?: string): Launch {
+    const { host, environment, node } = this.#options
+    const where = ['--listen', listen, ...(host === undefined ? [] : ['--insecure']), ...LOOPBACK]
+    return new Launch(['coordinator', ...flags, ...where, '--json'], environment, true, node, runsDirectory)
+  }
+
+  /** @returns steps that were done at the last kill, and when that was, since 1970 */
+  async #succeed(againAfterMs: number | undefined): Promise<{ readonly done: number; readonly killedMs: number }> {
+    const { runsDirectory } = this.#coordinator
+    const { address, runDirectory } = await this.#coordinator.announcement()
+    let [done, killedMs] = [0, 0]
+    for (const afterMs of [0, ...(againAfterMs === undefined ? [] : [againAfterMs])]) {
+      await delay(afterMs)
+      this.#coordinator.kill()
+      await this.#coordinator.status()
+      killedMs = Date.now()
+      done = await this.#stepsDone()
+      this.#coordinator = this.#start(['--resume', runDirectory], address, runsDirectory)
+    }
+    return { done, killedMs }
   }
 
   async #stepsDone(): Promise<number> {

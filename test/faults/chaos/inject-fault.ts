@@ -14,9 +14,16 @@ const LOSS_RATE = 0.2
 const SLOWEST_BYTES_PER_SECOND = 125_000
 const FASTEST_BYTES_PER_SECOND = 1_250_000
 
+/** A coordinator is killed within this time, so that it may be anywhere in a step, an evaluation or a checkpoint. */
+const KILLED_WITHIN_MS = 1_000
+/** Of the coordinators that resume a run, how many are killed while they start, and within which time. */
+const KILLED_AGAIN = 0.3
+const STARTED_WITHIN_MS = 3_000
+
 /**
  * Injects one fault and heals it.
  * @param signal the end of the run; heals at once
+ * @throws Error when the fault did what it must not do
  */
 export async function injectFault(
   { kind, seconds, draw }: PlannedFault,
@@ -47,6 +54,15 @@ export async function injectFault(
       await lasts(seconds * 1000)
       fleet.coordinator.child.kill('SIGCONT')
       return
+    case 'kill-coordinator': {
+      await lasts(draw * KILLED_WITHIN_MS)
+      if (signal.aborted) return
+      const again = draw < KILLED_AGAIN ? (draw / KILLED_AGAIN) * STARTED_WITHIN_MS : undefined
+      const { done, step } = await fleet.killCoordinator(again)
+      if (step < done)
+        throw new Error(`${done - step} of ${done} steps were computed again after a kill of the coordinator`)
+      return
+    }
     case 'slow-cpu':
       for (const endMs = Date.now() + seconds * 1000; Date.now() < endMs && !signal.aborted;) {
         worker.freeze()

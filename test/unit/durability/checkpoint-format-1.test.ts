@@ -11,7 +11,7 @@ const FIXTURE = path.join(packageRoot, 'test', 'fixtures', 'checkpoint-format-1'
 const TRAIN_SAMPLES = 60
 
 describe('a run of checkpoint format 1', () => {
-  it('is read, and its journal replayed, to the same bits as when it was written', () => {
+  it('fault 54: is read, and its journal replayed, to the same bits as when it was written', () => {
     const warnings: string[] = []
     const warn = (line: string): void => void warnings.push(line)
     const checkpoint = newestCheckpoint(FIXTURE, warn)

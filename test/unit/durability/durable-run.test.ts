@@ -6,14 +6,16 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { createHash } from 'node:crypto'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
-import { checkpointsIn, listCheckpoints } from '../../../src/durability/checkpoints.js'
+import { checkpointsIn, listCheckpoints, pruneCheckpoints } from '../../../src/durability/checkpoints.js'
 import { defaultJournalMode } from '../../../src/durability/journal.js'
 import { decodeHeader, encodeHeader, HEADER_BYTES } from '../../../src/durability/journal-format.js'
 import { listSegments } from '../../../src/durability/segments.js'
@@ -153,15 +155,50 @@ describe('checkpoints and journal on disk', () => {
     }
   })
 
-  it('of an unknown format are rejected, with the version that wrote them', async () => {
+  it('fault 54: of a later format are rejected: a run does not go back to the checkpoint before them', async () => {
     const training = new DurableTraining(scratch)
-    await training.train(5)
-    const [newest] = listCheckpoints(training.runDirectory)
-    const manifest = path.join(newest!.directory, 'manifest.json')
-    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"format": 1', '"format": 2'))
+    await training.train(15)
+    const { directory } = listCheckpoints(training.runDirectory)[0]!
+    const [manifest, sums] = ['manifest.json', 'SHA256SUMS'].map((name) => path.join(directory, name)) as [
+      string,
+      string,
+    ]
+    const later = readFileSync(manifest, 'utf8').replace('"format": 1', '"format": 2')
+    writeFileSync(manifest, later)
+    const [, state] = readFileSync(sums, 'utf8').split('\n')
+    writeFileSync(sums, `${createHash('sha256').update(later).digest('hex')}  manifest.json\n${state}\n`)
     training.warnings.length = 0
     assert.equal(training.restore(), undefined)
     assert.match(training.warnings.join('\n'), /has format 2; this version of Convoy reads format 1/)
+  })
+
+  it('are found when the only one was about to be replaced', async () => {
+    const training = new DurableTraining(scratch, { keep: 1 })
+    await training.train(25)
+    const [only] = listCheckpoints(training.runDirectory)
+    renameSync(only!.directory, path.join(path.dirname(only!.directory), `.old-${path.basename(only!.directory)}`))
+    assert.equal(training.restore()!.state.step, 25)
+    assert.deepEqual(training.warnings, [])
+    assert.equal((await training.train()).outcome!.result.weightsSha256, hash)
+  })
+
+  it('take no place of a whole one when they are later than the newest, or damaged', async () => {
+    const training = new DurableTraining(scratch, { keep: 1 })
+    await training.train(25)
+    const root = checkpointsIn(training.runDirectory)
+    cpSync(path.join(root, 'step-00000020'), path.join(root, 'step-00000030'), { recursive: true })
+    assert.deepEqual(pruneCheckpoints(training.runDirectory, 1, undefined, 20).kept, [20])
+    assert.equal(listCheckpoints(training.runDirectory).length, 2)
+    rmSync(path.join(root, 'step-00000030', 'manifest.json'))
+    await training.train(28)
+    assert.deepEqual(
+      listCheckpoints(training.runDirectory).map(({ step }) => step),
+      [20],
+    )
+    assert.match(
+      training.warnings.join('\n'),
+      /step-00000030 is removed: the run goes on from the checkpoint of step 20/,
+    )
   })
 
   it('left unfinished by a killed coordinator are removed, and a replaced one gets its name back', async () => {

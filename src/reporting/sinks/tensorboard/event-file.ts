@@ -97,6 +97,11 @@ export class EventFile {
     this.#append({ step, summary: { value: values.map((value) => this.#withMetadata(value)) } })
   }
 
+  /** Everything so far is on the disk when this settles. */
+  async sync(): Promise<void> {
+    return this.#file.sync()
+  }
+
   /** Everything is in the file when this settles. */
   async close(): Promise<void> {
     return this.#file.close()

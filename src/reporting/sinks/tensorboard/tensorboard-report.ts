@@ -131,6 +131,12 @@ export class TensorboardReport implements RunSink {
     )
   }
 
+  /** Everything so far is on the disk when this settles. */
+  async sync(): Promise<void> {
+    await this.#images
+    for (const file of this.#files.values()) await file.sync()
+  }
+
   /** Everything is in the files when this settles. */
   async close(): Promise<void> {
     await this.#images

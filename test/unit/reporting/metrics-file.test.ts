@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { ReportFile } from '../../../src/reporting/page/report-file.js'
+import { metricsFile, readMetrics } from '../../../src/reporting/sinks/metrics-file.js'
+import { DurableTraining, STEPS } from '../../support/durable-training.js'
+import { removeDisks, smallDisk } from '../../support/small-disk.js'
+
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-metrics-file-'))
+const disk = smallDisk(scratch, 64)
+after(() => {
+  removeDisks()
+  rmSync(scratch, { recursive: true, force: true })
+})
+
+describe('a report on a disk that is full for a while', () => {
+  it(
+    'has no part of a record that did not fit',
+    { skip: disk === undefined && 'nothing can be mounted here' },
+    async () => {
+      const file = path.join(disk!, 'report')
+      const losses: number[] = []
+      const report = new ReportFile(file, { flushMs: 0, onLost: (records) => void losses.push(records) })
+      report.append(Buffer.from('first\n'))
+      await report.sync()
+      const { bavail, bsize } = statfsSync(disk!)
+      const filler = path.join(disk!, 'filler')
+      writeFileSync(filler, Buffer.alloc((bavail - 1) * bsize))
+      report.append(Buffer.from(`${'does not fit '.repeat(2 * bsize)}\n`))
+      await report.sync()
+      report.append(Buffer.from('second\n'))
+      await report.sync()
+      assert.equal(readFileSync(file, 'utf8'), 'first\nsecond\n')
+      assert.deepEqual(losses, [1])
+      await report.close()
+    },
+  )
+})
+
+describe('the metrics.jsonl of a resumed run', () => {
+  it('loses its damaged lines, which end no run and are reported', async () => {
+    const training = new DurableTraining(scratch)
+    await training.train(15)
+    const file = path.join(training.runDirectory, 'metrics.jsonl')
+    const lines = readFileSync(file, 'utf8').split('\n')
+    const damaged = [...lines.slice(0, 4), '{"time":17', '3', '', lines[4]!.replace('kind', 'kine'), ...lines.slice(5)]
+    writeFileSync(file, damaged.join('\n'))
+    const { outcome } = await training.train()
+    assert.equal(outcome!.result.steps, STEPS)
+    assert.match(training.warnings.join('\n'), /some of its lines were damaged/)
+    const steps = training.metrics().flatMap((line) => (line.kind === 'step' ? [line.step] : []))
+    assert.equal(steps.length, STEPS - 1)
+    assert.deepEqual(
+      steps,
+      steps.toSorted((a, b) => a - b),
+    )
+  })
+
+  it('is on the disk when a checkpoint may be: every event so far, and not only those of a moment ago', async () => {
+    const losses: string[] = []
+    const sink = metricsFile.open({
+      ...{ runDirectory: scratch, identity: { run: 'r', name: 'r', recipe: 'quick', version: '0' } },
+      ...{ wallSeconds: () => 1, onLost: (_records: number, { message }: Error) => void losses.push(message) },
+    })
+    sink.observe({ kind: 'waiting' })
+    await delay(10)
+    sink.observe({ kind: 'waiting' })
+    await sink.sync!()
+    assert.equal(readMetrics(scratch).length, 2)
+    await sink.close()
+    assert.deepEqual(losses, [])
+  })
+})
