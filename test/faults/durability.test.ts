@@ -260,7 +260,7 @@ const noMount = smallDisk(scratch, 1_000) === undefined && 'nothing can be mount
 
 describe('a disk that is full in the middle of a run', { skip: noMount }, () => {
   it('fault 43: pauses it with --on-disk-fault pause, until there is room', async () => {
-    const disk = smallDisk(64)!
+    const disk = smallDisk(scratch, 64_000)!
     const launch = start(['train', ...RUN, ...ANY, '--standalone', '--on-disk-fault', 'pause'], disk)
     await launch.untilMetrics((line) => isStep(line) && line['step'] === 5)
     const { runDirectory } = await launch.announcement()
