@@ -33,7 +33,7 @@ export function readOwnCheckpoint({ directory, step }: ListedCheckpoint, run: st
   if (run !== undefined && writer.directory !== run)
     throw new ConvoyError(
       'data',
-      `${directory} belongs to another run, ${writer.directory}; this one began as ${run}. Remove it; to use its weights, name it with --fork.`,
+      `${directory} belongs to another run, ${writer.directory}; this one began as ${run}. Remove it; \`convoy train --fork\` can begin with its weights.`,
     )
   if (position.step !== step)
     throw new ConvoyError('data', `${directory} has the checkpoint of step ${position.step}. Rename or remove it.`)

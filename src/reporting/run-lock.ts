@@ -40,7 +40,7 @@ function cannotBeWritten(runDirectory: string, error: unknown): unknown {
   if (syscall === undefined) return error
   return new ConvoyError(
     'usage',
-    `${runDirectory} cannot be written (${code}), so its run cannot go on there: mount it writable and check its permissions, or begin a new run with --fork.`,
+    `${runDirectory} cannot be written (${code}), so its run cannot go on there: mount it writable and check its permissions, or begin a new run with \`convoy train --fork\`.`,
     { cause: error },
   )
 }
