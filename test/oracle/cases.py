@@ -121,6 +121,8 @@ def check_case(room, case, path, verbose):
     run, parts, training = opened(path, room.datasets)
     expected = complete(case["recipe"], {"maxSteps": case["steps"]} | case.get("settings", {}))
     report.exact("config.yaml", run.config, expected)
+    if case.get("sure"):
+        report.exact("steps after a doubtful rounding", report.unsure, 0)
     if case["data"] in READERS:
         images = room.directory / "data" / case["data"]
         report.exact("fingerprint of the files", run.result["datasetFingerprint"], fingerprint(*READERS[case["data"]](images)))

@@ -54,22 +54,22 @@ def relu(x, threshold, inputs):
     return passed + lax.stop_gradient(jnp.maximum(x, 0) - passed)
 
 
-def forward(network, tensors, x, precision, training=False, masks=None, threshold=0.0):
+def forward(network, tensors, x, precision, training=False, masks=None, threshold=0.0, nudge=0.0):
     """Logits [m, classes], the statistics of the shard, and the inputs of all ReLUs.
 
-    `tensors`: name to array; `masks`: factors of each dropout layer.
+    `tensors`: name to array; `masks`: factors of each dropout layer; `nudge`: of the values that are rounded to bfloat16 (bfloat16.py).
     """
-    low = rounding(precision)
+    low = rounding(precision, nudge)
     statistics, inputs = {}, []
 
     def rectify(x):
-        return low(relu(x, threshold, inputs))
+        return low(relu(x, threshold, inputs), "relu")
 
     def convolve(x, name, stride=1):
-        return low(convolution(low(x), low(tensors[f"{name}/kernel"]), stride))
+        return low(convolution(low(x, "input"), low(tensors[f"{name}/kernel"], "kernel"), stride), "convolution")
 
     def normalise(x, name):
-        return low(batch_norm(x, name, tensors, training, statistics))
+        return low(batch_norm(x, name, tensors, training, statistics), "batch norm")
 
     x = rectify(normalise(convolve(x, "stem_conv"), "stem_bn"))
     for number, block in enumerate(blocks(network)):
@@ -83,9 +83,11 @@ def forward(network, tensors, x, precision, training=False, masks=None, threshol
         else:
             missing = block.outputs - block.inputs
             before = 0 if planted("shortcut-after") else missing // 2
-            skip = low(jnp.pad(x[:, ::stride, ::stride], ((0, 0), (0, 0), (0, 0), (before, missing - before))))
-        x = low(rectify(y) + skip) if planted("relu-before-add") else rectify(low(y + skip))
-    logits = jnp.mean(x, axis=(1, 2)) @ tensors["logits/kernel"] + tensors["logits/bias"]
+            skip = low(jnp.pad(x[:, ::stride, ::stride], ((0, 0), (0, 0), (0, 0), (before, missing - before))), "skip")
+        x = low(rectify(y) + skip, "addition") if planted("relu-before-add") else rectify(low(y + skip, "addition"))
+    x = low(x, "last")
+    mean = low(jnp.mean(x, axis=(1, 2)), "mean") if planted("bfloat16-mean") else jnp.mean(x, axis=(1, 2))
+    logits = mean @ tensors["logits/kernel"] + tensors["logits/bias"]
     return logits, statistics, jnp.concatenate(inputs)
 
 

@@ -51,7 +51,19 @@ PLANTS = {
     },
     "fill-reflect": {"fold-reflect": "reflect leaves out the edge's second copy (d c b | a b c d | c b a)"},
     "stratified": {"stratified-off": "stratified is ignored"},
-    "bfloat16": {"bfloat16-off": "bfloat16 is ignored"},
+    "bfloat16": {
+        "bfloat16-off": "bfloat16 is ignored",
+        "bfloat16-truncated": "bfloat16 rounds towards 0",
+        "bfloat16-kernel": "convolutions take float32 kernels",
+        "bfloat16-convolution": "results of convolutions stay float32",
+        "bfloat16-batch-norm": "results of batch norm stay float32 until the ReLU or the sum has been computed",
+        "bfloat16-addition": "the sum with the skip path stays float32 until the next convolution",
+        "bfloat16-mean": "the mean over height and width is a bfloat16 value",
+        "bfloat16-gradients": "gradients stay float32",
+        "bfloat16-kernel-gradient": "gradients of kernels stay float32",
+        "bfloat16-input-gradient": "gradients of a convolution's input stay float32 until they are added",
+        "bfloat16-batch-norm-gradient": "gradients of batch norm's input stay float32",
+    },
 }
 DEVIATIONS = {name: (case, what) for case, plants in PLANTS.items() for name, what in plants.items()}
 

@@ -19,6 +19,7 @@ class Report:
     def __init__(self, quiet=False, until_far=False):
         self.until_far = until_far
         self.compared, self.wrong, self.quiet, self.measured = 0, 0, quiet, {}
+        self.unsure = 0  # steps that a doubtful rounding to bfloat16 makes incomparable but for their size
         self.other_side = 0  # doubtful ReLUs that the oracle let go the program's way
         self.line("what", "program", "oracle", "difference", "tolerance", "")
 
@@ -58,4 +59,5 @@ class Report:
     def summary(self):
         largest = ", ".join(f"{kind} {value:.1e}" for kind, value in self.measured.items())
         counts = f"{self.compared} numbers compared, {self.wrong} wrong; {self.other_side} doubtful ReLUs went the other way"
+        counts += f"; {self.unsure} steps after a doubtful rounding" if self.unsure else ""
         return f"{counts}; largest differences: {largest}"

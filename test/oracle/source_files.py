@@ -40,4 +40,4 @@ def read_idx(path):
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 
 
-READERS = {"folder": from_folder, "grey": from_idx}
+READERS = {"folder": from_folder, "grey": from_idx, "tiny": from_folder}

@@ -6,6 +6,7 @@ import numpy as np
 
 from . import architecture
 from .augmentation import transforms
+from .bfloat16 import NUDGE, STEADY
 from .doubtful_relus import AGREES, LARGEST, resolve, side_changes
 from .dropout import masks
 from .initial_weights import initial_weights
@@ -19,7 +20,8 @@ from .schedule import learning_rate
 from .shard_gradient import make_shard_gradient
 from .stream import batch, scheduled_steps
 
-Step = namedtuple("Step", "step loss correct margins norm other_side weights")
+# sure: no rounding to bfloat16 was doubtful, in this step or before.
+Step = namedtuple("Step", "step loss correct margins norm other_side sure weights")
 
 
 class Training:
@@ -58,6 +60,15 @@ class Training:
         gradient = mean_gradient(total[: self.trainable], size, self.factors, weights[: self.trainable])
         return total, gradient, norm(gradient)
 
+    def steady(self, shard):
+        """Whether no value of the shard goes to the other side of a rounding to bfloat16 when all are nudged up, or down."""
+        vector = shard.vector_above(0.0)
+        for nudge in (NUDGE, -NUDGE):
+            pairs = zip(cut(vector, self.tensors).values(), cut(shard.vector_above(0.0, nudge), self.tensors).values())
+            if any(np.linalg.norm(other - one) > STEADY * np.linalg.norm(one) for one, other in pairs):
+                return False
+        return True
+
     def shards(self, step, weights, shard_gradient):
         """What shard_gradient says of each shard of step 0, 1, …"""
         config, data = self.config, self.dataset
@@ -83,6 +94,7 @@ class Training:
         optimizer = make_optimizer(config["optimizer"], self.trainable, self.is_kernel)
         shard_gradient = make_shard_gradient(self.network, self.tensors, config["precision"], config["network"]["dropoutRate"] > 0)
         peak = max(config["schedule"].get("peak", 0), config["schedule"].get("initial", 0))
+        sure = True
         for step in range(count):
             shards = list(self.shards(step, weights, shard_gradient))
             vectors, other_side = [vector_above(0.0) for vector_above, _, _ in shards], 0
@@ -90,6 +102,7 @@ class Training:
             if AGREES < off < LARGEST and config["precision"] == "float32":
                 doubts = list(side_changes(shards))
                 vectors, other_side = resolve(vectors, doubts, lambda changed: self.mean(changed, weights)[2], norms[step])
+            sure = sure and (config["precision"] == "float32" or all(self.steady(shard) for shard in shards))
             total, gradient, length = self.mean(vectors, weights)
             trained, moving = weights[: self.trainable], weights[self.trainable :]
             used = norm(mean_gradient(total[: self.trainable], size, 0, trained)) if planted("clip-before-l2") else length
@@ -97,5 +110,5 @@ class Training:
             trained = optimizer.apply(trained, gradient, factor, self.rate(step), peak)
             moving = moving_statistics(moving, total[self.trainable : -2], len(shards))
             weights = np.concatenate([trained, moving])
-            sure = margins(np.concatenate([logits for _, logits, _ in shards]))
-            yield Step(step + 1, float(total[-2]) / size, int(total[-1]), sure, length, other_side, weights)
+            margin = margins(np.concatenate([logits for _, logits, _ in shards]))
+            yield Step(step + 1, float(total[-2]) / size, int(total[-1]), margin, length, other_side, sure, weights)
