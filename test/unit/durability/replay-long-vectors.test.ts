@@ -46,7 +46,13 @@ it('a journal of long vectors gives the same weights with slice threads and with
     const state = newState(sliceThreads)
     const before = state.weights.slice()
     replayJournal(state, listSegments(runDirectory), {
-      ...{ description, trainSamples: split.train.length, sliceThreads, now: () => 0, warn: assert.fail },
+      ...{
+        description,
+        trainSamples: split.train.length,
+        sliceThreads,
+        now: () => 0,
+        warn: (line) => assert.fail(line),
+      },
     })
     assert.equal(state.step, 1)
     assert.notDeepEqual(state.weights.subarray(-8), before.subarray(-8))
