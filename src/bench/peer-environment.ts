@@ -23,7 +23,7 @@ export async function peerPython(log: (text: string) => void): Promise<string> {
   } catch (error) {
     throw new ConvoyError(
       'environment',
-      `The peers cannot be installed (${(error as Error).message}); \`--peers none\` benchmarks Convoy alone.`,
+      `The peers cannot be installed (${(error as Error).message}); \`convoy bench engine --peers none\` benchmarks Convoy alone.`,
       { cause: error },
     )
   }
