@@ -217,7 +217,7 @@ export const OVERVIEW: Dashboard = {
           {
             title: 'Coordinator restarts',
             description:
-              'Coordinators of this run that died and were restarted by `convoy train`; no data without a supervisor.',
+              'Coordinators of this run that died and were restarted by `convoy train`; 0 for `convoy coordinator`.',
             unit: 'none',
           },
           value('coordinator_restarts'),

@@ -107,7 +107,7 @@ class RunProcess {
         this.#log.info(`The run is over; waiting up to ${seconds.toFixed(0)} s ${remedy}.`)
       },
     })
-    if (supervised) this.#reports.metrics.restarted(supervised.restarts)
+    this.#reports.metrics.restarted(supervised?.restarts ?? 0)
     this.#runLog = new RunLog(runDirectory, options.logLevel, this.#display, this.#reports.page.addLine, earlier)
     this.#log = this.#runLog.log.module('run')
     this.#closing = [
