@@ -54,7 +54,6 @@ export const DURABILITY: readonly NumberMutation[] = [
   {
     ...DURABLE,
     file: 'training/trainer.js',
-    tests: ['unit/durability/resume'],
     name: 'a checkpoint is there before metrics.jsonl has its last step',
     find: 'this.#emitPending();\n                    await between',
     replace: 'await between',

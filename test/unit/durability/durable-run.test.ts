@@ -19,6 +19,7 @@ import { checkpointsIn, listCheckpoints, pruneCheckpoints } from '../../../src/d
 import { defaultJournalMode } from '../../../src/durability/journal.js'
 import { decodeHeader, encodeHeader, HEADER_BYTES } from '../../../src/durability/journal-format.js'
 import { listSegments } from '../../../src/durability/segments.js'
+import type { MetricsLine } from '../../../src/reporting/sinks/metrics-line.js'
 import type { RunEvent } from '../../../src/training/run-events.js'
 import { DurableTraining, STEPS } from '../../support/durable-training.js'
 
@@ -30,7 +31,7 @@ after(() => {
 const expected = await new DurableTraining(scratch).train()
 const hash = expected.outcome!.result.weightsSha256
 
-function stepsOf(events: readonly RunEvent[]): number[] {
+function stepsOf(events: readonly (RunEvent | MetricsLine)[]): number[] {
   return events.flatMap((event) => (event.kind === 'step' ? [event.step] : []))
 }
 
@@ -45,6 +46,7 @@ describe('a run that is broken off after any step and resumed', () => {
       assert.deepEqual(outcome!.result.weights, expected.outcome!.result.weights)
       const all = Array.from({ length: STEPS }, (_, index) => index + 1)
       assert.deepEqual([...stepsOf(before.events), ...stepsOf(events)], all)
+      assert.deepEqual(stepsOf(training.metrics()), all, `metrics.jsonl, broken off after step ${step}`)
       assert.deepEqual(training.warnings, [])
     }
   })
