@@ -4,6 +4,9 @@
 
 When a replica dies, the others go on without its samples; torchrun restarts it, and it takes the state of another one. The timeouts are
 those of torchft's own example. LIGHTHOUSE is the file with the lighthouse's address.
+
+torchft's DistributedDataParallel cannot be used over gloo: its hook fails with `assert fut._fut` in the replicas that live on, because
+waiting for gloo throws when a peer has died. Manager.allreduce, which it calls, handles that.
 """
 
 import os
@@ -11,16 +14,18 @@ import sys
 import time
 from datetime import timedelta
 
-from killable_training import Training, rank, steps
+from killable_training import Training, directory, rank, steps, world
 
-from torchft import DistributedDataParallel, Manager, ProcessGroupGloo
+import torch
+from torchft import Manager, ProcessGroupGloo
 
-while not os.path.exists(sys.argv[6]):
+training = Training()
+# All begin together. After a restart, the files are there.
+open(f"{directory}/ready-{rank}", "w").close()
+while not all(map(os.path.exists, [sys.argv[6], *(f"{directory}/ready-{other}" for other in range(world))])):
     time.sleep(0.1)
 with open(sys.argv[6]) as file:
     lighthouse = file.read()
-
-training = Training()
 manager = Manager(
     pg=ProcessGroupGloo(timeout=timedelta(seconds=5)),
     min_replica_size=1,
@@ -29,16 +34,28 @@ manager = Manager(
     replica_id=f"replica_{rank}",
     lighthouse_addr=lighthouse,
     timeout=timedelta(seconds=30),
+    # All begin with the same weights.
+    init_sync=False,
 )
 # Counts only when no replica is left: otherwise the state of another one is newer.
 restored = training.restore()
 manager.load_state_dict({"step": restored, "batches_committed": restored})
-model = DistributedDataParallel(manager, training.network)
+parameters = list(training.network.parameters())
+
+
+def average_gradients():
+    flat = torch.cat([p.grad.flatten() for p in parameters])
+    manager.allreduce(flat).wait()
+    for p, mean in zip(parameters, flat.split([p.numel() for p in parameters])):
+        p.grad.copy_(mean.view_as(p))
+
+
 while manager.current_step() < steps:
     step = manager.current_step()
     manager.start_quorum()
     training.optimizer.zero_grad()
-    training.loss(model, step).backward()
+    training.loss(training.network, step).backward()
+    average_gradients()
     if manager.should_commit():
         training.optimizer.step()
         training.applied(manager.current_step(), training.share if manager.is_participating() else 0)

@@ -148,6 +148,7 @@ describe('a comparison of failures', () => {
         ended: delay(endMs),
         killWorker: () => true,
         killCoordinator: () => true,
+        lastWords: () => 'no quorum',
         record: () => records.shift()!,
         close: async () => undefined,
       }),
@@ -178,6 +179,6 @@ describe('a comparison of failures', () => {
     const report = faultReport([taken, failed])
     assert.match(report, /\| Convoy \| 100\.0 \| 120\.0 \| 1\.20 \| 1\.16 \| 1 \+ 0 \| 3 \| 0 \| yes \|/)
     assert.match(report, /first new step 2\.0 s/)
-    assert.match(report, /torchft has no figures: not at step 1 after 0 s/)
+    assert.match(report, /torchft has no figures: not at step 1 after 0 s\. no quorum/)
   })
 })

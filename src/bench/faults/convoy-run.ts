@@ -40,6 +40,7 @@ export class ConvoyRun implements KillableRun {
   #place: { readonly address: string; readonly runDirectory: string } | undefined
   #workers: LocalWorkers | undefined
   #startSeconds = 0
+  #lastWords = ''
   #onEnd: () => void = () => undefined
 
   constructor(task: KillableTask, directory: string) {
@@ -70,9 +71,14 @@ export class ConvoyRun implements KillableRun {
     return this.#coordinator.kill('SIGKILL')
   }
 
+  lastWords(): string {
+    return this.#lastWords.trim()
+  }
+
   record(): RunRecord {
     const lines = readMetrics(this.#place!.runDirectory)
     const steps = lines.filter((line) => line.kind === 'step')
+    const done = steps.map(({ step }) => step)
     const validations = lines.flatMap((line) =>
       line.kind === 'evaluated' && line.result.split === 'validation' && line.result.step < this.#task.steps
         ? [line.result.durationMs / 1000]
@@ -84,12 +90,7 @@ export class ConvoyRun implements KillableRun {
       validationSeconds: validations.reduce((sum, one) => sum + one, 0),
       startSeconds: this.#startSeconds,
       stepsTwice: stepsTwice(this.#restarts, lines),
-      samplesOff:
-        BATCH_SIZE *
-        deviations(
-          steps.map(({ step }) => step),
-          this.#task.steps,
-        ),
+      samplesOff: BATCH_SIZE * deviations(done, this.#task.steps),
       weightsSha256: lines.find((line) => line.kind === 'finished')!.weightsSha256,
       restartSeconds: this.restartSeconds(),
     }
@@ -131,16 +132,15 @@ export class ConvoyRun implements KillableRun {
     const program = [...process.execArgv, path.join(packageRoot, 'bin', 'convoy.mjs'), 'coordinator']
     const places = ['--admin-listen', ANY_PORT, '--metrics-listen', ANY_PORT, '--log-level', 'warn', '--json']
     const child = spawn(process.execPath, [...program, ...places, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] })
-    let lastWords = ''
     child.stderr.on('data', (text: Buffer) => {
-      lastWords = (lastWords + text.toString()).slice(-MAX_LAST_WORDS)
+      this.#lastWords = (this.#lastWords + text.toString()).slice(-MAX_LAST_WORDS)
     })
     child.once('close', (status, signal) => {
       if (status === 0) this.#onEnd()
       else if (this.#killedMs !== undefined && !this.#failure.signal.aborted) this.#resume(this.#killedMs)
       else
         this.#failure.abort(
-          new ConvoyError('environment', `convoy coordinator ended with ${status ?? signal}: ${lastWords.trim()}`),
+          new ConvoyError('environment', `convoy coordinator ended with ${status ?? signal}: ${this.lastWords()}`),
         )
     })
     return child

@@ -5,10 +5,13 @@ import { ConvoyError } from '../../shared/errors.js'
 import { median } from '../engine-benchmark.js'
 import type { KillIntervals, Kills } from './kill-on-schedule.js'
 import { killOnSchedule } from './kill-on-schedule.js'
-import type { KillableContestant, KillableTask, RunRecord } from './killable-run.js'
+import type { KillableContestant, KillableRun, KillableTask, RunRecord } from './killable-run.js'
 
+/** A run is given up when its first step takes longer. Nothing else ends a script that fails and is restarted again and again. */
+const MAX_START_MS = 600_000
 /** A disturbed run is given up after this many times the undisturbed time. */
 const PATIENCE = 20
+const NO_KILLS: Kills = { workers: [], coordinators: [] }
 
 /** A run without failures, and one with them. */
 export interface FaultRound {
@@ -102,23 +105,35 @@ async function takeRun(
 ): Promise<{ record: RunRecord; kills: Kills }> {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-killed-'))
   const run = await contestant.start(task, directory)
-  let timer: NodeJS.Timeout | undefined
   try {
-    await run.firstStep
-    const overdue = new Promise<never>((_, reject) => {
-      if (limitMs === undefined) return
-      timer = setTimeout(() => {
-        reject(new ConvoyError('environment', `not at step ${task.steps} after ${(limitMs / 1000).toFixed(0)} s`))
-      }, limitMs)
-    })
-    const ended = intervals === undefined ? run.ended : killOnSchedule(run, intervals)
-    const kills = await Promise.race([ended, overdue])
-    return { record: run.record(), kills: kills ?? { workers: [], coordinators: [] } }
+    await within(MAX_START_MS, run.firstStep, 'the first step', run)
+    const ended = intervals === undefined ? run.ended.then(() => NO_KILLS) : killOnSchedule(run, intervals)
+    const kills = await within(limitMs, ended, `step ${task.steps}`, run)
+    return { record: run.record(), kills }
   } finally {
-    clearTimeout(timer)
     await run.close()
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
   }
+}
+
+/** @throws ConvoyError('environment') when it takes longer */
+async function within<Value>(
+  limitMs: number | undefined,
+  goal: Promise<Value>,
+  what: string,
+  run: KillableRun,
+): Promise<Value> {
+  if (limitMs === undefined) return goal
+  let timer: NodeJS.Timeout | undefined
+  const overdue = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const message = `not at ${what} after ${(limitMs / 1000).toFixed(0)} s. ${run.lastWords()}`
+      reject(new ConvoyError('environment', message.trim()))
+    }, limitMs)
+  })
+  return Promise.race([goal, overdue]).finally(() => {
+    clearTimeout(timer)
+  })
 }
 
 /** Validations take as long as in the undisturbed run: what failures add to them is a cost of failures. */

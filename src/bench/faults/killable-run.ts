@@ -8,6 +8,8 @@ export interface KillableRun {
   killWorker(): boolean
   /** SIGKILL to the coordinator; without one, to rank 0. @returns false when it does not live */
   killCoordinator(): boolean
+  /** The end of what its processes printed, to explain why it hangs. */
+  lastWords(): string
   /** Of a run that ended. */
   record(): RunRecord
   /** Ends all processes. */

@@ -47,6 +47,7 @@ class PeerRun implements KillableRun {
   readonly #failure = new AbortController()
   #isEnded = false
   #workerTurns = 0
+  #lastWords = ''
 
   constructor(task: KillableTask, directory: string, python: string, programs: readonly Program[]) {
     this.#task = task
@@ -69,6 +70,10 @@ class PeerRun implements KillableRun {
 
   killCoordinator(): boolean {
     return this.#kill(0)
+  }
+
+  lastWords(): string {
+    return this.#lastWords.trim()
   }
 
   record(): RunRecord {
@@ -113,14 +118,13 @@ class PeerRun implements KillableRun {
       stdio: ['pipe', 'ignore', 'pipe'],
       env: { ...process.env, OMP_NUM_THREADS: '1', ...environment },
     })
-    let lastWords = ''
     child.stderr.on('data', (text: Buffer) => {
-      lastWords = (lastWords + text.toString()).slice(-MAX_LAST_WORDS)
+      this.#lastWords = (this.#lastWords + text.toString()).slice(-MAX_LAST_WORDS)
     })
     child.once('close', (status, signal) => {
       if (status !== 0 && !this.#isEnded)
         this.#failure.abort(
-          new ConvoyError('environment', `${args.join(' ')} ended with ${status ?? signal}:\n${lastWords.trim()}`),
+          new ConvoyError('environment', `${args.join(' ')} ended with ${status ?? signal}:\n${this.lastWords()}`),
         )
     })
     return child
