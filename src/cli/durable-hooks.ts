@@ -1,6 +1,6 @@
 import type { PlannedRun } from '../coordinator/plan-run.js'
 import type { SavingHooks } from '../coordinator/steering.js'
-import type { DurabilityObserver } from '../durability/durable-run.js'
+import type { DurabilityObserver } from '../durability/durable-run-options.js'
 import { DurableRun } from '../durability/durable-run.js'
 import type { JournalMode } from '../durability/journal.js'
 import { defaultJournalMode } from '../durability/journal.js'

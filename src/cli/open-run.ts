@@ -1,10 +1,10 @@
 import type { PlannedRun } from '../coordinator/plan-run.js'
 import { planRun } from '../coordinator/plan-run.js'
 import type { Ancestor } from '../durability/checkpoint-manifest.js'
-import { listCheckpoints, removeLater, removeUnfinished } from '../durability/checkpoints.js'
+import { listCheckpoints } from '../durability/checkpoints.js'
 import type { Checkpoint } from '../durability/read-checkpoint.js'
 import type { RestoredState } from '../durability/restore-state.js'
-import { newestCheckpoint, restoreState } from '../durability/restore-state.js'
+import { newestCheckpoint, takeOverRun } from '../durability/restore-state.js'
 import { gradientLength } from '../model/parameter-layout.js'
 import {
   createRunDirectory,
@@ -94,9 +94,7 @@ async function openInterruptedRun(
     const sliceThreads = SliceThreads.forLength(gradientLength(layout), onThreadFailure)
     const trainSamples = planned.split.train.length
     const options = { description, trainSamples, sliceThreads, now: () => performance.now(), warn: log.warn }
-    const restored = restoreState(runDirectory, checkpoint, options)
-    removeUnfinished(runDirectory)
-    removeLater(runDirectory, checkpoint.manifest.position.step, log.warn)
+    const restored = takeOverRun(runDirectory, checkpoint, options)
     await removeTemporaries(runDirectory)
     await putEndAside(runDirectory)
     for (const change of changes) log.info(`The run goes on with another setting: ${describe(change)}.`)

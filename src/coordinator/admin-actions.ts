@@ -1,5 +1,5 @@
 import path from 'node:path'
-import type { CheckpointOutcome } from '../durability/durable-run.js'
+import type { CheckpointOutcome } from '../durability/durable-run-options.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Logger } from '../shared/log/log.js'
 import type { CheckpointReply, DrainReply, PauseReply, StatusReply } from '../shared/protocol/messages.js'

@@ -1,4 +1,4 @@
-import type { CheckpointOutcome } from '../durability/durable-run.js'
+import type { CheckpointOutcome } from '../durability/durable-run-options.js'
 import { Deferred } from '../shared/deferred.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { RunObserver } from '../training/run-events.js'

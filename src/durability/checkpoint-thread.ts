@@ -14,6 +14,17 @@ export interface CheckpointOrder {
   readonly dynamic: Pick<CheckpointManifest, 'position' | 'values' | 'deviceFingerprint'>
 }
 
+/** Writes checkpoints off the hot path. */
+export interface CheckpointWriter {
+  /**
+   * Writes a checkpoint. Call it again when the promise has settled.
+   * @returns bytes written
+   * @throws the system's error, with its code
+   */
+  readonly write: (order: CheckpointOrder) => Promise<number>
+  readonly close: () => Promise<void>
+}
+
 export type CheckpointReply =
   | { readonly bytes: number; readonly failure?: undefined }
   | { readonly bytes?: undefined; readonly failure: { readonly message: string; readonly code: string | undefined } }
@@ -22,7 +33,7 @@ export type CheckpointReply =
 const LIMITS = { codeRangeSizeMb: 16 }
 
 /** A thread that hashes, writes and syncs checkpoints, one at a time: a step never waits for a disk. */
-export class CheckpointThread {
+export class CheckpointThread implements CheckpointWriter {
   readonly #facts: RunFacts
   #thread: Thread | undefined
   /** Settle the write that goes on. */
@@ -33,11 +44,7 @@ export class CheckpointThread {
     this.#facts = facts
   }
 
-  /**
-   * Writes a checkpoint. Call it again when the promise has settled.
-   * @returns bytes written
-   * @throws the system's error, with its code; the error of a thread that ended
-   */
+  /** @throws also the error of a thread that ended */
   async write(order: CheckpointOrder): Promise<number> {
     this.#thread ??= this.#start()
     const buffers = Object.values(order.vectors).map(({ buffer }) => buffer as ArrayBuffer)

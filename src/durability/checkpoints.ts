@@ -1,6 +1,7 @@
-import fs from 'node:fs'
 import path from 'node:path'
 import { isMissing } from '../shared/path-access.js'
+import type { Disk } from './disk.js'
+import { realDisk } from './disk.js'
 import { REPLACED_PREFIX, UNFINISHED_PREFIX } from './write-checkpoint.js'
 
 /** A checkpoint that is being removed. */
@@ -29,9 +30,9 @@ export function checkpointAt(runDirectory: string, step: number): string {
  * it may be the only one.
  * @throws the system's error when they cannot be listed
  */
-export function listCheckpoints(runDirectory: string): ListedCheckpoint[] {
+export function listCheckpoints(runDirectory: string, disk: Disk = realDisk): ListedCheckpoint[] {
   const root = checkpointsIn(runDirectory)
-  const names = namesIn(root)
+  const names = namesIn(root, disk)
   return names
     .flatMap((name) => {
       const target = replacedBy(name) ?? name
@@ -60,14 +61,15 @@ export function pruneCheckpoints(
   keep: number,
   bestStep: number | undefined,
   newest = Infinity,
+  disk: Disk = realDisk,
 ): PrunedCheckpoints {
-  const all = listCheckpoints(runDirectory).filter(({ step }) => step <= newest)
+  const all = listCheckpoints(runDirectory, disk).filter(({ step }) => step <= newest)
   const kept = all.filter(({ step }, index) => index < keep || step === bestStep)
   let failure: unknown
   for (const checkpoint of all) {
     if (kept.includes(checkpoint)) continue
     try {
-      removeCheckpoint(checkpoint.directory)
+      removeCheckpoint(checkpoint.directory, disk)
     } catch (error) {
       failure ??= error
     }
@@ -76,11 +78,11 @@ export function pruneCheckpoints(
 }
 
 /** Removes a checkpoint. One that is half removed has no name of a checkpoint any more. */
-export function removeCheckpoint(directory: string): void {
+export function removeCheckpoint(directory: string, disk: Disk = realDisk): void {
   const aside = path.join(path.dirname(directory), `${REMOVED_PREFIX}${path.basename(directory)}`)
-  fs.rmSync(aside, { recursive: true, force: true })
-  fs.renameSync(directory, aside)
-  fs.rmSync(aside, { recursive: true, force: true })
+  disk.rmSync(aside, { recursive: true, force: true })
+  disk.renameSync(directory, aside)
+  disk.rmSync(aside, { recursive: true, force: true })
 }
 
 /**
@@ -90,11 +92,16 @@ export function removeCheckpoint(directory: string): void {
  * @param step of the checkpoint that it goes on from
  * @param warn logs a line for each
  */
-export function removeLater(runDirectory: string, step: number, warn: (line: string) => void): void {
-  for (const later of listCheckpoints(runDirectory)) {
+export function removeLater(
+  runDirectory: string,
+  step: number,
+  warn: (line: string) => void,
+  disk: Disk = realDisk,
+): void {
+  for (const later of listCheckpoints(runDirectory, disk)) {
     if (later.step <= step) continue
     warn(`${later.directory} is removed: the run goes on from the checkpoint of step ${step}.`)
-    removeCheckpoint(later.directory)
+    removeCheckpoint(later.directory, disk)
   }
 }
 
@@ -102,14 +109,15 @@ export function removeLater(runDirectory: string, step: number, warn: (line: str
  * Removes what a killed coordinator left unfinished, and gives a checkpoint its name back that it was about to replace. Only the owner of
  * the run directory may call this.
  */
-export function removeUnfinished(runDirectory: string): void {
+export function removeUnfinished(runDirectory: string, disk: Disk = realDisk): void {
   const root = checkpointsIn(runDirectory)
-  for (const name of namesIn(root)) {
+  for (const name of namesIn(root, disk)) {
     const found = path.join(root, name)
     const target = replacedBy(name)
-    if (target !== undefined && !fs.existsSync(path.join(root, target))) fs.renameSync(found, path.join(root, target))
+    if (target !== undefined && !disk.existsSync(path.join(root, target)))
+      disk.renameSync(found, path.join(root, target))
     else if ([UNFINISHED_PREFIX, REPLACED_PREFIX, REMOVED_PREFIX].some((prefix) => name.startsWith(prefix)))
-      fs.rmSync(found, { recursive: true, force: true })
+      disk.rmSync(found, { recursive: true, force: true })
   }
 }
 
@@ -118,9 +126,9 @@ function replacedBy(name: string): string | undefined {
   return name.startsWith(REPLACED_PREFIX) ? name.slice(REPLACED_PREFIX.length) : undefined
 }
 
-function namesIn(root: string): string[] {
+function namesIn(root: string, disk: Disk): string[] {
   try {
-    return fs.readdirSync(root)
+    return disk.readdirSync(root)
   } catch (error) {
     if (isMissing(error)) return []
     throw error

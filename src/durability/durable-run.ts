@@ -1,5 +1,3 @@
-import { statfsSync } from 'node:fs'
-import type { RunDescription } from '../model/run-description.js'
 import { gradientLength } from '../model/parameter-layout.js'
 import { ConvoyError } from '../shared/errors.js'
 import { formatBytes } from '../shared/units.js'
@@ -7,60 +5,16 @@ import type { ReducedDetails } from '../training/trainer-options.js'
 import { epochsAfter } from '../training/trainer.js'
 import type { Snapshot, TrainingState } from '../training/training-state.js'
 import { toTensors } from '../training/training-state-tensors.js'
-import type { Ancestor, CheckpointManifest } from './checkpoint-manifest.js'
-import type { CheckpointEvery } from './checkpoint-policy.js'
 import { isCheckpointDue } from './checkpoint-policy.js'
-import type { CheckpointOrder } from './checkpoint-thread.js'
+import type { CheckpointOrder, CheckpointWriter } from './checkpoint-thread.js'
 import { CheckpointThread } from './checkpoint-thread.js'
 import { checkpointAt, pruneCheckpoints } from './checkpoints.js'
-import type { JournalMode } from './journal.js'
+import type { Disk } from './disk.js'
+import { realDisk } from './disk.js'
+import type { CheckpointOutcome, DurableRunOptions } from './durable-run-options.js'
 import { Journal } from './journal.js'
 import type { RestoredState } from './restore-state.js'
 import { pruneSegments, removeJournal } from './segments.js'
-
-export interface DurabilityOptions {
-  readonly every: CheckpointEvery
-  readonly journal: JournalMode
-  /** How many of the newest checkpoints stay. */
-  readonly keep: number
-}
-
-export interface DurableRunOptions extends DurabilityOptions {
-  readonly runDirectory: string
-  readonly run: CheckpointManifest['run']
-  /** Convoy's. */
-  readonly version: string
-  readonly description: RunDescription
-  readonly trainSamples: number
-  readonly ancestor: Ancestor | null
-  /** Of the device whose results count; null: none yet. */
-  readonly deviceFingerprint: () => string | null
-  /** Monotonic milliseconds. */
-  readonly now: () => number
-  /** Settles when the reports of the run have, on the disk, every event so far: no coordinator after this one could add them. */
-  readonly onRecorded: () => Promise<void>
-  readonly observer: DurabilityObserver
-}
-
-/** What became of a checkpoint. */
-export interface CheckpointOutcome {
-  readonly step: number
-  /** Its path. */
-  readonly directory: string
-  /** Why it is not on disk; undefined: it is. */
-  readonly failure?: string
-}
-
-/** Hears what became of checkpoints and journal. */
-export interface DurabilityObserver {
-  readonly onCheckpoint: (step: number, bytes: number, seconds: number) => void
-  readonly onCheckpointFailed: (step: number, error: Error) => void
-  /** Old checkpoints or segments of the journal cannot be removed. They take room, and are tried again with the next checkpoint. */
-  readonly onPruneFailed: (error: Error) => void
-  /** A step is in the journal. @param bytes of the journal since the last checkpoint */
-  readonly onJournal: (bytes: number) => void
-  readonly onJournalFailed: (error: Error) => void
-}
 
 /** A journal of this size is cut by a checkpoint, unless it has fewer than {@link MIN_JOURNAL_STEPS}: a restart replays it in about a second. */
 const MAX_JOURNAL_BYTES = 512 * 2 ** 20
@@ -78,33 +32,42 @@ const RETRY_MS = 10_000
  */
 export class DurableRun {
   readonly #options: DurableRunOptions
-  readonly #thread: CheckpointThread
+  readonly #disk: Disk
+  readonly #writer: CheckpointWriter
   readonly #journal: Journal | undefined
   #last = { step: 0, ms: 0 }
   #failedMs: number | undefined
   /** Of the segments since the last checkpoint that was written, without the one that grows. */
   #earlierBytes = 0
+  /** How often the journal was not continued so far: its steps from there on can only be replayed on a checkpoint after it. */
+  #gaps = 0
+  /** How many of these a checkpoint on disk has made good. */
+  #closedGaps = 0
   /** The checkpoint that is being written. */
   #writing: Promise<void> | undefined
   /** Of the newest checkpoint. Undefined: it is from before this process. */
   #outcome: Promise<CheckpointOutcome> | undefined
 
   constructor(options: DurableRunOptions) {
-    const { runDirectory, run, version, description, ancestor, journal, observer } = options
+    const { runDirectory, run, version, description, ancestor, journal, observer, disk = realDisk } = options
+    const facts = { convoy: version, run, description, ancestor }
     this.#options = options
-    this.#thread = new CheckpointThread({ convoy: version, run, description, ancestor })
+    this.#disk = disk
+    this.#writer = options.writerFor?.(facts) ?? new CheckpointThread(facts)
     if (journal !== 'off' && options.every.kind !== 'off')
       this.#journal = new Journal({
-        ...{ runDirectory, mode: journal, config: description.config, onFailure: observer.onJournalFailed },
+        ...{ runDirectory, mode: journal, config: description.config, disk },
+        onFailure: (error) => {
+          this.#gaps++
+          observer.onJournalFailed(error)
+        },
         vectorLength: gradientLength(description.model.layout),
       })
   }
 
   /** Begins with the state of a run that has no checkpoint yet. It has one before its first step, or the journal would be of no use. */
   readonly begin = async (state: TrainingState): Promise<void> => {
-    if (!this.isOn) return
-    await this.#checkpoint(state)
-    await this.#writing
+    if (this.isOn) await this.#beginWith(state)
   }
 
   /**
@@ -116,14 +79,17 @@ export class DurableRun {
     this.#outcome = Promise.resolve({ step, directory: checkpointAt(this.#options.runDirectory, step) })
     this.#last = { step, ms: this.#options.now() }
     if (!this.isOn) return
-    if (hasChanged) {
-      await this.#checkpoint(state)
-      await this.#writing
+    // The system may have in memory what it could not write: with `sync`, what was replayed need not be on the disk.
+    if (hasChanged || this.#options.journal === 'sync') {
+      await this.#beginWith(state)
       return
     }
     if (end !== undefined) await this.#journal?.reopen(end.file, end.bytes)
     // Steps that were computed without a journal, or after a gap in it.
-    if (this.#journal !== undefined && !this.#journal.isOn) await this.#checkpoint(state)
+    if (this.#journal !== undefined && !this.#journal.isOn) {
+      this.#gaps++
+      await this.#checkpoint(state)
+    }
   }
 
   /** See TrainerHooks. */
@@ -133,7 +99,7 @@ export class DurableRun {
     await journal.appendStep(step, details, sum)
     if (!journal.isOn) return
     const bytes = this.#earlierBytes + journal.bytes
-    this.#options.observer.onJournal(bytes)
+    if (this.#gaps === this.#closedGaps) this.#options.observer.onJournal(bytes)
     // Checkpoints fail, so nothing is removed.
     if (bytes > MAX_SEGMENTS * Math.max(MAX_JOURNAL_BYTES, MIN_JOURNAL_STEPS * sum.byteLength))
       await journal.giveUp(`it has ${formatBytes(bytes)}, and no checkpoint can be written`)
@@ -173,7 +139,7 @@ export class DurableRun {
     await this.#journal?.close()
     if (!this.isOn || this.#failedMs !== undefined) return
     this.#prune(() => {
-      removeJournal(this.#options.runDirectory)
+      removeJournal(this.#options.runDirectory, this.#disk)
     })
   }
 
@@ -186,7 +152,7 @@ export class DurableRun {
   async close(): Promise<void> {
     await this.settled()
     await this.#journal?.close()
-    await this.#thread.close()
+    await this.#writer.close()
   }
 
   /** Whether steps are to be journaled, whether or not the disk takes them. */
@@ -217,12 +183,19 @@ export class DurableRun {
   #hasRoom(): boolean {
     const { runDirectory, description } = this.#options
     try {
-      const { bavail, bsize } = statfsSync(runDirectory)
+      const { bavail, bsize } = this.#disk.statfsSync(runDirectory)
       return bavail * bsize >= ROOM_VECTORS * 4 * gradientLength(description.model.layout)
     } catch {
       // Not known; the attempt to write says what is wrong.
       return true
     }
+  }
+
+  /** Waits for the checkpoint that the journal begins with. */
+  async #beginWith(state: TrainingState): Promise<void> {
+    this.#gaps++
+    await this.#checkpoint(state)
+    await this.#writing
   }
 
   /** Copies the state, begins a new segment of the journal, and lets the thread write. Settles before that is done. */
@@ -232,8 +205,9 @@ export class DurableRun {
     this.#last = { step: state.step, ms: now() }
     this.#failedMs = undefined
     this.#earlierBytes += this.#journal?.bytes ?? 0
+    const gaps = this.#gaps
     await this.#journal?.cut(state)
-    this.#outcome = this.#write(order, state.best?.step)
+    this.#outcome = this.#write(order, state.best?.step, gaps)
     this.#writing = this.#outcome.then(() => {
       this.#writing = undefined
     })
@@ -257,15 +231,17 @@ export class DurableRun {
     }
   }
 
-  async #write(order: CheckpointOrder, bestStep: number | undefined): Promise<CheckpointOutcome> {
+  /** @param gaps of the journal before this checkpoint */
+  async #write(order: CheckpointOrder, bestStep: number | undefined, gaps: number): Promise<CheckpointOutcome> {
     const { runDirectory, keep, observer, now, onRecorded } = this.#options
     const { directory, dynamic } = order
     const { step } = dynamic.position
     const startedMs = now()
     try {
       await onRecorded()
-      const bytes = await this.#thread.write(order)
+      const bytes = await this.#writer.write(order)
       this.#earlierBytes = 0
+      this.#closedGaps = gaps
       observer.onCheckpoint(step, bytes, (now() - startedMs) / 1000)
     } catch (error) {
       this.#failedMs = now()
@@ -273,8 +249,8 @@ export class DurableRun {
       return { step, directory, failure: ConvoyError.from(error).message }
     }
     this.#prune(() => {
-      const { kept, failure } = pruneCheckpoints(runDirectory, keep, bestStep, step)
-      pruneSegments(runDirectory, Math.min(...kept))
+      const { kept, failure } = pruneCheckpoints(runDirectory, keep, bestStep, step, this.#disk)
+      pruneSegments(runDirectory, Math.min(...kept), this.#disk)
       if (failure !== undefined) throw failure as Error
     })
     return { step, directory }

@@ -3,6 +3,7 @@ import type { RunConfig } from '../model/config/run-config.js'
 import { bytesOf } from '../shared/bytes-of.js'
 import type { EvaluationResult } from '../training/run-events.js'
 import type { TrainingState } from '../training/training-state.js'
+import type { Disk } from './disk.js'
 import { crcOf } from './journal-format.js'
 import type { StepDetails } from './segment-reader.js'
 import { SegmentWriter } from './segment-writer.js'
@@ -32,6 +33,7 @@ export interface JournalOptions {
   readonly vectorLength: number
   /** Called when the journal cannot be written; it is off then until {@link Journal.cut} succeeds. */
   readonly onFailure: (error: Error) => void
+  readonly disk: Disk
 }
 
 /**
@@ -63,24 +65,27 @@ export class Journal {
     await this.#attempt(() => Promise.reject(new Error(reason)))
   }
 
-  /** Goes on with a segment that was replayed. @param bytes where its whole frames end */
+  /**
+   * Goes on with a segment that was replayed. Not with `sync`: a kill, or a fault of the disk, may have kept frames of it from the disk.
+   * @param bytes where its whole frames end
+   */
   async reopen(file: string, bytes: number): Promise<void> {
     await this.#attempt(async () => {
-      this.#writer = await SegmentWriter.reopen(file, bytes, this.#options.mode === 'sync')
+      this.#writer = await SegmentWriter.reopen(file, bytes, this.#options.disk)
     })
   }
 
   /** Begins a new segment: a checkpoint of this state is being written. */
   async cut({ step, weights }: Pick<TrainingState, 'step' | 'weights'>): Promise<void> {
-    const { runDirectory, mode, vectorLength } = this.#options
+    const { runDirectory, mode, vectorLength, disk } = this.#options
     const header = {
       ...{ vectorLength, baseStep: step, configSha256: this.#configSha256 },
       weightsCrc: crcOf(bytesOf(weights)),
     }
     await this.close()
     await this.#attempt(async () => {
-      makeSynced(journalIn(runDirectory))
-      this.#writer = await SegmentWriter.create(segmentAt(runDirectory, step), header, mode === 'sync')
+      makeSynced(journalIn(runDirectory), disk)
+      this.#writer = await SegmentWriter.create(segmentAt(runDirectory, step), header, mode === 'sync', disk)
     })
   }
 

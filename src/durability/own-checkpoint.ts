@@ -1,6 +1,8 @@
 import path from 'node:path'
 import { ConvoyError } from '../shared/errors.js'
 import type { ListedCheckpoint } from './checkpoints.js'
+import type { Disk } from './disk.js'
+import { realDisk } from './disk.js'
 import type { Checkpoint } from './read-checkpoint.js'
 import { readCheckpoint, readManifest } from './read-checkpoint.js'
 
@@ -10,10 +12,14 @@ import { readCheckpoint, readManifest } from './read-checkpoint.js'
  * @param checkpoints of the run, the newest first
  * @returns undefined when no manifest can be read
  */
-export function runOf(runDirectory: string, checkpoints: readonly ListedCheckpoint[]): string | undefined {
+export function runOf(
+  runDirectory: string,
+  checkpoints: readonly ListedCheckpoint[],
+  disk: Disk = realDisk,
+): string | undefined {
   const counts = new Map<string, number>()
   for (const { directory } of checkpoints.toReversed()) {
-    const name = runNamedIn(directory)
+    const name = runNamedIn(directory, disk)
     if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + 1)
   }
   const own = path.basename(path.resolve(runDirectory))
@@ -27,8 +33,12 @@ export function runOf(runDirectory: string, checkpoints: readonly ListedCheckpoi
  * @param run see {@link runOf}
  * @throws ConvoyError('data') also when it is that of another run or of another step
  */
-export function readOwnCheckpoint({ directory, step }: ListedCheckpoint, run: string | undefined): Checkpoint {
-  const checkpoint = readCheckpoint(directory)
+export function readOwnCheckpoint(
+  { directory, step }: ListedCheckpoint,
+  run: string | undefined,
+  disk: Disk = realDisk,
+): Checkpoint {
+  const checkpoint = readCheckpoint(directory, disk)
   const { position, run: writer } = checkpoint.manifest
   if (run !== undefined && writer.directory !== run)
     throw new ConvoyError(
@@ -40,9 +50,9 @@ export function readOwnCheckpoint({ directory, step }: ListedCheckpoint, run: st
   return checkpoint
 }
 
-function runNamedIn(directory: string): string | undefined {
+function runNamedIn(directory: string, disk: Disk): string | undefined {
   try {
-    return readManifest(directory).run.directory
+    return readManifest(directory, disk).run.directory
   } catch (error) {
     if (ConvoyError.from(error).code !== 'data') throw error
     return undefined

@@ -8,6 +8,7 @@ import type { SliceThreads } from '../training/slices/slice-threads.js'
 import type { TrainingState } from '../training/training-state.js'
 import { keepValidated } from '../training/training-state.js'
 import { epochsAfter, plannedSteps } from '../training/trainer.js'
+import type { Disk } from './disk.js'
 import { configSha256 } from './journal.js'
 import { crcOf } from './journal-format.js'
 import type { JournalFrame } from './segment-reader.js'
@@ -23,12 +24,14 @@ export interface ReplayOptions {
   readonly now: () => number
   /** Logs a line. */
   readonly warn: (line: string) => void
+  /** @default the machine's */
+  readonly disk?: Disk
 }
 
 export interface Replayed {
   /** Events of the steps and validations, for reports that lack them. */
   readonly events: RunEvent[]
-  /** The last segment, and where its whole frames end: steps may be appended there. Undefined: no segment fits. */
+  /** The segment of the last step, and where its whole frames end: steps may be appended there. Undefined: there is none. */
   readonly end: { readonly file: string; readonly bytes: number } | undefined
 }
 
@@ -46,13 +49,16 @@ export function replayJournal(
   let end: Replayed['end']
   for (const segment of segments) {
     if (segment.baseStep !== state.step) continue
+    const earlier = events.length
     const bytes = replaySegment(segment, state, options, events)
     if (bytes !== undefined) end = { file: segment.file, bytes }
+    // What follows its frames cannot stand in the segment before it.
+    else if (events.length > earlier) end = undefined
   }
   return { events, end }
 }
 
-/** @returns where the whole frames end; undefined: the segment does not continue this state */
+/** @returns where the whole frames end; undefined: the segment does not continue this state, or not all of it can be read */
 function replaySegment(
   { file }: ListedSegment,
   state: TrainingState,
@@ -62,9 +68,8 @@ function replaySegment(
   const { description, sliceThreads, warn } = options
   let reader: SegmentReader | undefined
   try {
-    reader = new SegmentReader(file, gradientLength(description.model.layout), (length) =>
-      sliceThreads.allocate(length),
-    )
+    const allocate = (length: number): Float32Array => sliceThreads.allocate(length)
+    reader = new SegmentReader(file, gradientLength(description.model.layout), allocate, options.disk)
     const { weightsCrc, baseStep, configSha256: config } = reader.header
     const isNext = baseStep === state.step && weightsCrc === crcOf(bytesOf(state.weights))
     if (!isNext || config !== configSha256(description.config)) {

@@ -3,12 +3,15 @@ import { ConvoyError } from '../shared/errors.js'
 import type { TrainingState } from '../training/training-state.js'
 import { fromTensors } from '../training/training-state-tensors.js'
 import type { ListedCheckpoint } from './checkpoints.js'
-import { checkpointsIn, listCheckpoints } from './checkpoints.js'
+import { checkpointsIn, listCheckpoints, removeLater, removeUnfinished } from './checkpoints.js'
+import type { Disk } from './disk.js'
+import { realDisk } from './disk.js'
 import { readOwnCheckpoint, runOf } from './own-checkpoint.js'
 import type { Checkpoint } from './read-checkpoint.js'
 import type { Replayed, ReplayOptions } from './replay-journal.js'
 import { replayJournal } from './replay-journal.js'
 import { listSegments } from './segments.js'
+import { syncDirectory } from './write-checkpoint.js'
 
 export interface RestoredState extends Replayed {
   readonly state: TrainingState
@@ -21,11 +24,15 @@ export interface RestoredState extends Replayed {
  * @param warn logs a line for each one that is not
  * @throws ConvoyError('data') when there is none, or when a later version of Convoy wrote it: to go on from an earlier one would lose it
  */
-export function newestCheckpoint(runDirectory: string, warn: (line: string) => void): Checkpoint {
-  const checkpoints = listCheckpoints(runDirectory)
-  const run = runOf(runDirectory, checkpoints)
+export function newestCheckpoint(
+  runDirectory: string,
+  warn: (line: string) => void,
+  disk: Disk = realDisk,
+): Checkpoint {
+  const checkpoints = listCheckpoints(runDirectory, disk)
+  const run = runOf(runDirectory, checkpoints, disk)
   for (const listed of checkpoints) {
-    const checkpoint = wholeCheckpoint(listed, run, warn)
+    const checkpoint = wholeCheckpoint(listed, run, warn, disk)
     if (checkpoint !== undefined) return checkpoint
   }
   throw noneIsWhole(runDirectory, checkpoints)
@@ -39,16 +46,31 @@ export function restoreState(runDirectory: string, checkpoint: Checkpoint, optio
   const { stored, manifest } = checkpoint
   const { sliceThreads } = options
   const state = fromTensors(stored, manifest.description as RunDescription, (length) => sliceThreads.allocate(length))
-  return { state, checkpoint, ...replayJournal(state, listSegments(runDirectory), options) }
+  return { state, checkpoint, ...replayJournal(state, listSegments(runDirectory, options.disk), options) }
+}
+
+/**
+ * Restores the state of a run, and makes its directory ready to go on from there. Only the owner of the run directory may call this.
+ * @throws ConvoyError('data') as {@link restoreState}; the system's error when the directory cannot be written
+ */
+export function takeOverRun(runDirectory: string, checkpoint: Checkpoint, options: ReplayOptions): RestoredState {
+  const { warn, disk = realDisk } = options
+  const restored = restoreState(runDirectory, checkpoint, options)
+  removeUnfinished(runDirectory, disk)
+  removeLater(runDirectory, checkpoint.manifest.position.step, warn, disk)
+  // A coordinator that was killed before it could do so may have published the checkpoint. What the run does now rests on it.
+  syncDirectory(checkpointsIn(runDirectory), disk)
+  return restored
 }
 
 function wholeCheckpoint(
   listed: ListedCheckpoint,
   run: string | undefined,
   warn: (line: string) => void,
+  disk: Disk,
 ): Checkpoint | undefined {
   try {
-    return readOwnCheckpoint(listed, run)
+    return readOwnCheckpoint(listed, run, disk)
   } catch (error) {
     const { code, message, details } = ConvoyError.from(error)
     if (code !== 'data' || 'format' in details) throw error

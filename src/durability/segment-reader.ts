@@ -1,9 +1,10 @@
-import fs from 'node:fs'
 import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
 import { cannotBeRead } from '../shared/path-access.js'
 import { bytesOf } from '../shared/bytes-of.js'
 import type { EvaluationResult } from '../training/run-events.js'
+import type { Disk } from './disk.js'
+import { realDisk } from './disk.js'
 import type { SegmentHeader } from './journal-format.js'
 import { CRC_BYTES, crcOf, decodeFrameHead, decodeHeader, FRAME_HEAD_BYTES, HEADER_BYTES } from './journal-format.js'
 import { evaluationSchema } from './stored-evaluation.js'
@@ -30,6 +31,7 @@ const MAX_JSON_BYTES = 256 * 2 ** 20
 export class SegmentReader {
   readonly header: SegmentHeader
   readonly #file: string
+  readonly #disk: Disk
   readonly #descriptor: number
   readonly #vector: Float32Array
   /** End of the whole frames so far. */
@@ -41,10 +43,11 @@ export class SegmentReader {
    * @param allocate zeros for it
    * @throws ConvoyError('data') when it cannot be read, or is a segment of another model
    */
-  constructor(file: string, vectorLength: number, allocate = ordinary) {
+  constructor(file: string, vectorLength: number, allocate = ordinary, disk: Disk = realDisk) {
     this.#file = file
+    this.#disk = disk
     try {
-      this.#descriptor = fs.openSync(file, 'r')
+      this.#descriptor = disk.openSync(file, 'r')
     } catch (error) {
       throw cannotBeRead(file, error, 'data')
     }
@@ -74,7 +77,7 @@ export class SegmentReader {
 
   close(): void {
     try {
-      fs.closeSync(this.#descriptor)
+      this.#disk.closeSync(this.#descriptor)
     } catch {
       // Nothing was written.
     }
@@ -119,7 +122,7 @@ export class SegmentReader {
 
   #size(): number {
     try {
-      return fs.fstatSync(this.#descriptor).size
+      return this.#disk.fstatSync(this.#descriptor).size
     } catch (error) {
       throw cannotBeRead(this.#file, error, 'data')
     }
@@ -134,7 +137,13 @@ export class SegmentReader {
     let done = 0
     try {
       for (let got = -1; got !== 0 && done < bytes.length; done += got)
-        got = fs.readSync(this.#descriptor, bytes, done, Math.min(bytes.length - done, 2 ** 30), position + done)
+        got = this.#disk.readSync(
+          this.#descriptor,
+          bytes,
+          done,
+          Math.min(bytes.length - done, 2 ** 30),
+          position + done,
+        )
     } catch (error) {
       throw cannotBeRead(this.#file, error, 'data')
     }

@@ -1,8 +1,7 @@
-import type { FileHandle } from 'node:fs/promises'
-import { open } from 'node:fs/promises'
 import path from 'node:path'
 import { bytesOf } from '../shared/bytes-of.js'
 import type { EvaluationResult } from '../training/run-events.js'
+import type { Disk, OpenFile } from './disk.js'
 import type { FrameKind, SegmentHeader } from './journal-format.js'
 import { CRC_BYTES, crcOf, encodeFrameHead, encodeHeader } from './journal-format.js'
 import type { StepDetails } from './segment-reader.js'
@@ -11,25 +10,25 @@ import { syncDirectory } from './write-checkpoint.js'
 
 /** Appends frames to one segment of the journal. One append at a time. */
 export class SegmentWriter {
-  readonly #handle: FileHandle
+  readonly #handle: OpenFile
   /** Sync every frame to the disk. */
   readonly #syncs: boolean
   #bytes: number
 
-  private constructor(handle: FileHandle, syncs: boolean, bytes: number) {
+  private constructor(handle: OpenFile, syncs: boolean, bytes: number) {
     this.#handle = handle
     this.#syncs = syncs
     this.#bytes = bytes
   }
 
   /** Makes a segment; one of that name is replaced. @throws the system's error */
-  static async create(file: string, header: SegmentHeader, syncs: boolean): Promise<SegmentWriter> {
-    const writer = new SegmentWriter(await open(file, 'w'), syncs, 0)
+  static async create(file: string, header: SegmentHeader, syncs: boolean, disk: Disk): Promise<SegmentWriter> {
+    const writer = new SegmentWriter(await disk.open(file, 'w'), syncs, 0)
     try {
       await writer.#write([encodeHeader(header)])
       if (syncs) {
-        await writer.#handle.sync()
-        syncDirectory(path.dirname(file))
+        await writer.#handle.datasync()
+        syncDirectory(path.dirname(file), disk)
       }
       return writer
     } catch (error) {
@@ -38,16 +37,16 @@ export class SegmentWriter {
     }
   }
 
-  /** Goes on with a segment after its last whole frame. @param bytes where that ends @throws the system's error */
-  static async reopen(file: string, bytes: number, syncs: boolean): Promise<SegmentWriter> {
-    const handle = await open(file, 'r+')
+  /** Goes on with a segment after its last whole frame, without syncs. @param bytes where that ends @throws the system's error */
+  static async reopen(file: string, bytes: number, disk: Disk): Promise<SegmentWriter> {
+    const handle = await disk.open(file, 'r+')
     try {
       await handle.truncate(bytes)
     } catch (error) {
       await handle.close()
       throw error
     }
-    return new SegmentWriter(handle, syncs, bytes)
+    return new SegmentWriter(handle, false, bytes)
   }
 
   get bytes(): number {
@@ -106,7 +105,7 @@ export class SegmentWriter {
     // A full disk or a quota takes a part; the rest says why. System calls also write less than 2 GiB at once.
     const rest = Buffer.concat(pieces).subarray(bytesWritten)
     for (let done = 0; done < rest.length;) {
-      const { bytesWritten: more } = await this.#handle.write(rest, done, rest.length - done, this.#bytes)
+      const { bytesWritten: more } = await this.#handle.writev([rest.subarray(done)], this.#bytes)
       done += more
       this.#bytes += more
     }

@@ -1,6 +1,7 @@
-import fs from 'node:fs'
 import path from 'node:path'
 import { isMissing } from '../shared/path-access.js'
+import type { Disk } from './disk.js'
+import { realDisk } from './disk.js'
 
 const NAME = /^(\d{8,})\.journal$/
 
@@ -22,11 +23,11 @@ export function segmentAt(runDirectory: string, baseStep: number): string {
 }
 
 /** The segments of a run, the earliest first. @throws the system's error when they cannot be listed */
-export function listSegments(runDirectory: string): ListedSegment[] {
+export function listSegments(runDirectory: string, disk: Disk = realDisk): ListedSegment[] {
   const root = journalIn(runDirectory)
   let names: string[]
   try {
-    names = fs.readdirSync(root)
+    names = disk.readdirSync(root)
   } catch (error) {
     if (isMissing(error)) return []
     throw error
@@ -36,19 +37,19 @@ export function listSegments(runDirectory: string): ListedSegment[] {
       const step = NAME.exec(name)?.[1]
       const file = path.join(root, name)
       // A running coordinator may have removed it meanwhile.
-      const bytes = fs.statSync(file, { throwIfNoEntry: false })?.size
+      const bytes = disk.statSync(file, { throwIfNoEntry: false })?.size
       return step === undefined || bytes === undefined ? [] : [{ file, baseStep: Number(step), bytes }]
     })
     .sort((a, b) => a.baseStep - b.baseStep)
 }
 
 /** Removes the segments that no checkpoint from this step on needs. */
-export function pruneSegments(runDirectory: string, oldestStep: number): void {
-  for (const { file, baseStep } of listSegments(runDirectory))
-    if (baseStep < oldestStep) fs.rmSync(file, { force: true })
+export function pruneSegments(runDirectory: string, oldestStep: number, disk: Disk = realDisk): void {
+  for (const { file, baseStep } of listSegments(runDirectory, disk))
+    if (baseStep < oldestStep) disk.rmSync(file, { force: true })
 }
 
 /** Removes all segments: a checkpoint has everything that is in them. */
-export function removeJournal(runDirectory: string): void {
-  fs.rmSync(journalIn(runDirectory), { recursive: true, force: true })
+export function removeJournal(runDirectory: string, disk: Disk): void {
+  disk.rmSync(journalIn(runDirectory), { recursive: true, force: true })
 }

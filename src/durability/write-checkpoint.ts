@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import fs from 'node:fs'
 import path from 'node:path'
 import type { NamedTensor } from '../exports/encode-safetensors.js'
 import { safetensorsParts } from '../exports/encode-safetensors.js'
 import { MANIFEST_FILE, STATE_FILE, SUMS_FILE } from './checkpoint-manifest.js'
+import type { Disk } from './disk.js'
 
 /** A checkpoint in the making. Others never see it. */
 export const UNFINISHED_PREFIX = '.new-'
@@ -21,22 +21,22 @@ const MAX_BYTES_AT_ONCE = 2 ** 30
  * @returns bytes written
  * @throws Error of the file system; the checkpoint is there then, or is not, but never in part
  */
-export function writeCheckpoint(target: string, manifest: string, tensors: readonly NamedTensor[]): number {
+export function writeCheckpoint(target: string, manifest: string, tensors: readonly NamedTensor[], disk: Disk): number {
   const root = path.dirname(target)
-  makeSynced(root)
+  makeSynced(root, disk)
   const staging = path.join(root, UNFINISHED_PREFIX + path.basename(target))
   // An attempt that failed may not even have been able to remove its files.
-  fs.rmSync(staging, { recursive: true, force: true })
+  disk.rmSync(staging, { recursive: true, force: true })
   try {
-    fs.mkdirSync(staging)
-    const state = writeSynced(path.join(staging, STATE_FILE), safetensorsParts(tensors, { format: 'pt' }))
-    const text = writeSynced(path.join(staging, MANIFEST_FILE), [Buffer.from(manifest)])
-    const sums = writeSynced(path.join(staging, SUMS_FILE), [Buffer.from(sumsOf(text.sha256, state.sha256))])
-    syncDirectory(staging)
-    replaceDirectory(staging, target)
+    disk.mkdirSync(staging, { recursive: false })
+    const state = writeSynced(path.join(staging, STATE_FILE), safetensorsParts(tensors, { format: 'pt' }), disk)
+    const text = writeSynced(path.join(staging, MANIFEST_FILE), [Buffer.from(manifest)], disk)
+    const sums = writeSynced(path.join(staging, SUMS_FILE), [Buffer.from(sumsOf(text.sha256, state.sha256))], disk)
+    syncDirectory(staging, disk)
+    replaceDirectory(staging, target, disk)
     return state.bytes + text.bytes + sums.bytes
   } finally {
-    fs.rmSync(staging, { recursive: true, force: true })
+    disk.rmSync(staging, { recursive: true, force: true })
   }
 }
 
@@ -45,48 +45,56 @@ export function sumsOf(manifestSha256: string, stateSha256: string): string {
   return `${manifestSha256}  ${MANIFEST_FILE}\n${stateSha256}  ${STATE_FILE}\n`
 }
 
-function writeSynced(file: string, parts: Iterable<Buffer>): { readonly bytes: number; readonly sha256: string } {
+function writeSynced(
+  file: string,
+  parts: Iterable<Buffer>,
+  disk: Disk,
+): { readonly bytes: number; readonly sha256: string } {
   const hash = createHash('sha256')
   let bytes = 0
-  const descriptor = fs.openSync(file, 'wx')
+  const descriptor = disk.openSync(file, 'wx')
   try {
     for (const part of parts) {
       hash.update(part)
       for (let done = 0; done < part.length;)
-        done += fs.writeSync(descriptor, part, done, Math.min(part.length - done, MAX_BYTES_AT_ONCE))
+        done += disk.writeSync(descriptor, part, done, Math.min(part.length - done, MAX_BYTES_AT_ONCE))
       bytes += part.length
     }
-    fs.fsyncSync(descriptor)
+    disk.fsyncSync(descriptor)
   } finally {
-    fs.closeSync(descriptor)
+    disk.closeSync(descriptor)
   }
   return { bytes, sha256: hash.digest('hex') }
 }
 
 /** What is replaced lies aside for the moment between two renames: a directory with content cannot be replaced by one. */
-function replaceDirectory(staging: string, target: string): void {
+function replaceDirectory(staging: string, target: string, disk: Disk): void {
   const root = path.dirname(target)
   const aside = path.join(root, REPLACED_PREFIX + path.basename(target))
-  if (fs.existsSync(target)) {
-    fs.rmSync(aside, { recursive: true, force: true })
-    fs.renameSync(target, aside)
+  if (disk.existsSync(target)) {
+    disk.rmSync(aside, { recursive: true, force: true })
+    disk.renameSync(target, aside)
   }
-  fs.renameSync(staging, target)
-  syncDirectory(root)
-  fs.rmSync(aside, { recursive: true, force: true })
+  disk.renameSync(staging, target)
+  syncDirectory(root, disk)
+  disk.rmSync(aside, { recursive: true, force: true })
 }
 
-/** Makes a directory, if there is none, and writes its name to the disk. The one that it is in exists, or is gone with all of the run. */
-export function makeSynced(directory: string): void {
-  if (fs.mkdirSync(directory, { recursive: true }) !== undefined) syncDirectory(path.dirname(directory))
+/**
+ * Makes a directory, if there is none, and writes its name to the disk: a coordinator that made it may have been killed before it could do
+ * so. The one that it is in exists, or is gone with all of the run.
+ */
+export function makeSynced(directory: string, disk: Disk): void {
+  disk.mkdirSync(directory, { recursive: true })
+  syncDirectory(path.dirname(directory), disk)
 }
 
 /** Writes the names in a directory to the disk. Blocks. */
-export function syncDirectory(directory: string): void {
-  const descriptor = fs.openSync(directory, 'r')
+export function syncDirectory(directory: string, disk: Disk): void {
+  const descriptor = disk.openSync(directory, 'r')
   try {
-    fs.fsyncSync(descriptor)
+    disk.fsyncSync(descriptor)
   } finally {
-    fs.closeSync(descriptor)
+    disk.closeSync(descriptor)
   }
 }

@@ -8,6 +8,7 @@ import { makeDirectory } from '../shared/make-directory.js'
 import { isThere, statIfThere } from '../shared/path-access.js'
 import { MAX_JSON_BYTES, readRegularFile } from '../shared/read-file.js'
 import { makeUniqueDirectory } from '../shared/staging.js'
+import { syncDirectory } from '../shared/sync-directory.js'
 import { EXPORTERS } from './exporters.js'
 import type { WeightsOrigin } from './model-metadata.js'
 import { modelMetadata } from './model-metadata.js'
@@ -169,15 +170,6 @@ async function writeSynced(file: string, content: Buffer | string): Promise<void
   const handle = await open(file, 'w')
   try {
     await handle.writeFile(content)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r')
-  try {
     await handle.sync()
   } finally {
     await handle.close()

@@ -6,7 +6,7 @@ import { stringify } from 'yaml'
 import type { RunEnvironment, RunStatus } from './page/page-state.js'
 import type { RunConfig } from '../model/config/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
-import { makeDirectory } from '../shared/make-directory.js'
+import { makeDirectory, syncName } from '../shared/make-directory.js'
 import { MAX_JSON_BYTES, readTextIfThere } from '../shared/read-file.js'
 import type { OwnershipLock } from '../shared/ownership-lock.js'
 import type { RunResult } from '../training/run-events.js'
@@ -33,6 +33,7 @@ export async function createRunDirectory(root: string, name: string, now: number
       const runDirectory = path.join(root, `${stamp}_${name}${attempt === 1 ? '' : `-${attempt}`}`)
       try {
         await mkdir(runDirectory)
+        await syncName(runDirectory)
         return { runDirectory, lock: lockRun(runDirectory) }
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error

@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process'
 import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from './errors.js'
+import { syncDirectory } from './sync-directory.js'
 
 /** A disk that has to spin up needs a few seconds; a file server that is gone never answers. */
 const LIMIT_MS = 10_000
 
 /**
- * Makes a directory and its parents, with modes from the umask. Another process tries it first, for at most ten seconds: a call on a
+ * Makes a directory and its parents, with modes from the umask, and writes their names to the disk. Another process tries it first, for at most ten seconds: a call on a
  * mount whose server is gone never returns, and would keep this process from exiting.
  * @throws ConvoyError('environment') when the call does not return; otherwise the system's error
  */
@@ -52,9 +53,15 @@ async function makeEach(directory: string): Promise<void> {
   }
 }
 
+/** Writes the name of a new directory to the disk. Where that cannot be done, the first checkpoint says so. */
+export async function syncName(directory: string): Promise<void> {
+  await syncDirectory(path.dirname(directory)).catch(() => undefined)
+}
+
 async function makeOne(directory: string): Promise<void> {
   try {
     await mkdir(directory)
+    await syncName(directory)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw error
     // File systems give different errors for an existing directory (EEXIST, EROFS, EISDIR).

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import fs, { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { open } from 'node:fs/promises'
 import type { ErrorCode } from './error-codes.js'
@@ -12,6 +12,20 @@ const READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
 /** A system call reads less than 2 GiB. */
 const MAX_BYTES_AT_ONCE = 2 ** 30
 
+/** The calls of node:fs that read a file. */
+export interface ReadingCalls {
+  readonly openSync: (file: string, flags: number) => number
+  readonly closeSync: (descriptor: number) => void
+  readonly fstatSync: (descriptor: number) => Pick<Stats, 'size' | 'isFile' | 'isDirectory' | 'isFIFO'>
+  readonly readSync: (
+    descriptor: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | null,
+  ) => number
+}
+
 /** Size limit of JSON files that Convoy writes: enough for 4,096 workers, or as many classes with long names. */
 export const MAX_JSON_BYTES = 64e6
 /** Size limit of a configuration file. */
@@ -23,15 +37,21 @@ export const MAX_CONFIG_BYTES = 1e6
  * @returns as many bytes as it had when it was opened
  * @throws ConvoyError(code) when it cannot be read, is no regular file or has more bytes
  */
-export function readRegularFile(file: string, maxBytes: number, code: ErrorCode = 'usage'): Buffer {
+export function readRegularFile(
+  file: string,
+  maxBytes: number,
+  code: ErrorCode = 'usage',
+  calls: ReadingCalls = fs,
+): Buffer {
   try {
-    const descriptor = openSync(file, READ)
+    const descriptor = calls.openSync(file, READ)
     try {
-      const stats = checked(file, fstatSync(descriptor), code)
+      const stats = calls.fstatSync(descriptor)
+      check(file, stats, code)
       if (stats.isFile() && stats.size > maxBytes) throw tooLarge(file, maxBytes, code)
-      return readAll(descriptor, stats.size)
+      return readAll(descriptor, stats.size, calls)
     } finally {
-      closeSync(descriptor)
+      calls.closeSync(descriptor)
     }
   } catch (error) {
     throw unreadable(file, error, code)
@@ -57,7 +77,7 @@ export async function openRegularFile(file: string, code: ErrorCode = 'usage'): 
   let handle: FileHandle | undefined
   try {
     handle = await open(file, READ)
-    checked(file, await handle.stat(), code)
+    check(file, await handle.stat(), code)
     return handle
   } catch (error) {
     await handle?.close()
@@ -73,7 +93,7 @@ export function tooLarge(file: string, maxBytes: number, code: ErrorCode): Convo
   )
 }
 
-function readAll(descriptor: number, size: number): Buffer {
+function readAll(descriptor: number, size: number, { readSync }: ReadingCalls): Buffer {
   // Read at least one byte: only that fails for a directory.
   const bytes = Buffer.allocUnsafeSlow(Math.max(size, 1))
   let length = 0
@@ -85,8 +105,8 @@ function readAll(descriptor: number, size: number): Buffer {
 }
 
 /** A directory passes, so that reading it fails with the system's error. */
-function checked(file: string, stats: Stats, code: ErrorCode): Stats {
-  if (stats.isFile() || stats.isDirectory()) return stats
+function check(file: string, stats: ReturnType<ReadingCalls['fstatSync']>, code: ErrorCode): void {
+  if (stats.isFile() || stats.isDirectory()) return
   throw notRegular(file, stats.isFIFO() ? 'a pipe' : 'a device', code)
 }
 

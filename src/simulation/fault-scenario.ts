@@ -1,6 +1,8 @@
 import { SeededDraws } from './seeded-draws.js'
 import type { LinkTraits } from './simulated-link.js'
 import type { WorkerTraits } from './simulated-compute-thread.js'
+import type { StorageFault, StorageScenario } from './storage-scenario.js'
+import { storageScenario } from './storage-scenario.js'
 
 /** Something that goes wrong, or just happens, at a moment. Durations in milliseconds. */
 export type Fault =
@@ -10,8 +12,8 @@ export type Fault =
   | { readonly kind: 'cut'; readonly worker: number }
   | { readonly kind: 'dark'; readonly worker: number; readonly way: 'up' | 'down' | 'both'; readonly forMs: number }
   | { readonly kind: 'coordinator-pause'; readonly forMs: number }
-  | { readonly kind: 'coordinator-kill'; readonly backAfterMs: number }
   | { readonly kind: 'join'; readonly worker: number }
+  | StorageFault
 
 export interface FaultScenario {
   readonly seed: number
@@ -22,6 +24,7 @@ export interface FaultScenario {
   readonly workers: readonly WorkerTraits[]
   /** Number of workers that the first step waits for: with one that lies, an audit needs two honest ones. */
   readonly quorum: number
+  readonly storage: Omit<StorageScenario, 'faults'>
   readonly faults: readonly (Fault & { readonly atMs: number })[]
   /** From here on nothing goes wrong any more. */
   readonly quietAtMs: number
@@ -66,9 +69,10 @@ export function faultScenario(seed: number): FaultScenario {
   if (!lies && count <= 3 && draws.chance(0.3)) {
     for (let worker = 0; worker < count; worker++) faults.push(...killsInARow(draws, worker))
   }
-  faults.sort((a, b) => a.atMs - b.atMs)
+  const { faults: storageFaults, ...storage } = storageScenario(seed, HORIZON_MS, !lies)
   return {
-    ...{ seed, auditEvery, workers, faults, shards: draws.pick(SHARDS), steps: draws.pick(STEPS) },
+    faults: [...faults, ...storageFaults].sort((a, b) => a.atMs - b.atMs),
+    ...{ seed, auditEvery, workers, storage, shards: draws.pick(SHARDS), steps: draws.pick(STEPS) },
     link: {
       latencyMs: draws.between(0.1, 60),
       jitterMs: draws.between(0, 40),

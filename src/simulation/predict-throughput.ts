@@ -99,16 +99,18 @@ async function meanStepMs(scenario: ClusterScenario): Promise<number> {
       if (event.kind === 'step') durationsMs.push(event.durationMs + scenario.betweenStepsMs)
     },
     resultMs: scenario.resultMs,
-    beforeStep: async () => {
-      coordinator.work(scenario.betweenStepsMs)
-      await new Promise<void>((resolve) => {
-        time.after(scenario.betweenStepsMs, resolve)
-      })
-      while (coordinator.pool.workerCount < count && durationsMs.length === 0) {
+    hooks: {
+      beforeStep: async () => {
+        coordinator.work(scenario.betweenStepsMs)
         await new Promise<void>((resolve) => {
-          time.after(100, resolve)
+          time.after(scenario.betweenStepsMs, resolve)
         })
-      }
+        while (coordinator.pool.workerCount < count && durationsMs.length === 0) {
+          await new Promise<void>((resolve) => {
+            time.after(100, resolve)
+          })
+        }
+      },
     },
   })
   startWorkers(scenario, time, problem, coordinator)

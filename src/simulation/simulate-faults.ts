@@ -2,18 +2,21 @@ import { setImmediate as settlePromises } from 'node:timers/promises'
 import type { SchedulerLimits } from '../scheduler/limits.js'
 import { DEFAULT_LIMITS } from '../scheduler/limits.js'
 import { describeEvent } from '../reporting/sinks/describe-event.js'
-import type { EvaluationResult, RunEvent } from '../training/run-events.js'
+import type { RunEvent } from '../training/run-events.js'
 import type { TrainingOutcome } from '../training/trainer.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Fault, FaultScenario } from './fault-scenario.js'
 import { leaseViolation, silenceViolation } from './pool-invariants.js'
 import { LeaseLedger } from './lease-ledger.js'
-import { referenceEvaluation, referenceHashes } from './reference-run.js'
+import { CoordinatorMachine } from './coordinator-machine.js'
+import { ReferenceChecks } from './reference-checks.js'
+import type { OpenedRunOnDisk } from './run-on-disk.js'
+import { RunOnDisk } from './run-on-disk.js'
 import { SeededDraws } from './seeded-draws.js'
 import { SimulatedCoordinator } from './simulated-coordinator.js'
-import { SimulatedLink } from './simulated-link.js'
+import { SimulatedLink, traitsUntil } from './simulated-link.js'
 import { SimulatedWorker } from './simulated-worker.js'
-import { hashOfWeights, TinyProblem } from './tiny-problem.js'
+import { TinyProblem } from './tiny-problem.js'
 import { VirtualTime } from './virtual-time.js'
 
 export interface SimulatedOutcome {
@@ -49,13 +52,16 @@ class FaultSimulation {
   readonly #limits: SchedulerLimits
   readonly #time = new VirtualTime()
   readonly #problem: TinyProblem
-  #expected: readonly string[] = []
+  #reference!: ReferenceChecks
+  readonly #machine: CoordinatorMachine
+  readonly #run: RunOnDisk
   readonly #workers: SimulatedWorker[]
   /** The newest lines. */
   readonly #history: string[] = []
-  #coordinator: SimulatedCoordinator | undefined
   #step = 0
   #wasObserved = false
+  /** A call to the disk that took time is over: whoever waited for it goes on. */
+  #wasAnswered = false
   #violation: string | undefined
   #outcome: TrainingOutcome | undefined
   readonly #evaluationChecks: Promise<void>[] = []
@@ -64,14 +70,37 @@ class FaultSimulation {
   constructor(scenario: FaultScenario, limits: SchedulerLimits) {
     this.#scenario = scenario
     this.#limits = limits
-    const { seed, shards, steps, link, workers } = scenario
+    const { seed, shards, steps, link, workers, quietAtMs } = scenario
     this.#problem = new TinyProblem(shards, steps)
-    this.#workers = workers.map((traits, index) => {
+    const record = (line: string): void => {
+      this.#record(line)
+    }
+    this.#run = new RunOnDisk({
+      ...{ seed, storage: scenario.storage, problem: this.#problem, time: this.#time, record },
+      onAnswer: () => {
+        this.#wasAnswered = true
+      },
+    })
+    this.#machine = new CoordinatorMachine({
+      ...{ time: this.#time, run: this.#run, record },
+      newCoordinator: (opened) => this.#newCoordinator(opened),
+      train: (coordinator, opened) => {
+        this.#train(coordinator, opened)
+      },
+      onDeath: () => {
+        for (const worker of this.#workers) worker.cut()
+      },
+      onLost: ({ message }) => {
+        this.#violate(message)
+      },
+    })
+    const traits = traitsUntil(quietAtMs, link, this.#time)
+    this.#workers = workers.map((worker, index) => {
       const draws = new SeededDraws(seed, index + 1)
-      return new SimulatedWorker(traits, {
-        ...{ time: this.#time, draws, link: new SimulatedLink(this.#time, draws, this.#linkTraits(link)) },
+      return new SimulatedWorker(worker, {
+        ...{ time: this.#time, draws, link: new SimulatedLink(this.#time, draws, traits) },
         ...{ problem: this.#problem, vectorBytes: 4_000, heartbeatMs: limits.heartbeatMs },
-        coordinator: () => this.#coordinator,
+        coordinator: () => this.#machine.coordinator,
         crowding: () => 1,
       })
     })
@@ -79,8 +108,8 @@ class FaultSimulation {
 
   async run(): Promise<SimulatedOutcome> {
     const { quietAtMs, faults, shards, steps } = this.#scenario
-    this.#expected = await referenceHashes(shards, steps)
-    this.#startCoordinator()
+    this.#reference = await ReferenceChecks.of(this.#problem, shards, steps)
+    this.#machine.start()
     for (const worker of this.#workers) worker.start()
     for (const fault of faults) {
       this.#time.at(fault.atMs, () => {
@@ -89,6 +118,8 @@ class FaultSimulation {
     }
     this.#time.at(quietAtMs, () => {
       this.#record('no more faults')
+      this.#run.trouble = {}
+      this.#machine.spare()
       for (const worker of this.#workers) {
         worker.link.heal()
         worker.slowDown(1)
@@ -104,75 +135,73 @@ class FaultSimulation {
         if (this.#time.nowMs > quietAtMs + PATIENCE_MS)
           this.#violate(`not over ${PATIENCE_MS / 1000} s after the last fault`)
         // Between tasks, and after each event of the run, the training loop has work to do.
-        const isIdle = (this.#coordinator?.pool.leases.length ?? 0) === 0
-        if (isIdle && (this.#wasObserved || !wasIdle)) await settlePromises()
+        const isIdle = (this.#machine.coordinator?.pool.leases.length ?? 0) === 0
+        if (this.#wasAnswered || (isIdle && (this.#wasObserved || !wasIdle))) await settlePromises()
         this.#wasObserved = false
+        this.#wasAnswered = false
         wasIdle = isIdle
         this.#checkPool(events % SILENCE_EVERY === 0)
       }
       await Promise.all(this.#evaluationChecks)
-      if (this.#outcome !== undefined) this.#checkOutcome(this.#outcome)
+      if (this.#outcome !== undefined) this.#checkEnd(this.#outcome)
     } catch (thrown) {
       const error = ConvoyError.from(thrown)
       this.#violate(`${error.message}\n${error.stack ?? ''}`)
     }
-    this.#coordinator?.kill()
+    this.#machine.coordinator?.kill()
     return { violation: this.#violation, history: this.#history, virtualMs: this.#time.nowMs, events }
   }
 
-  /** Loss, duplication and reordering of single messages end with the faults. */
-  #linkTraits(traits: FaultScenario['link']): FaultScenario['link'] {
-    const { quietAtMs } = this.#scenario
-    const time = this.#time
-    const whileLoud = (probability: number) => (time.nowMs < quietAtMs ? probability : 0)
-    return {
-      ...traits,
-      get loss() {
-        return whileLoud(traits.loss)
-      },
-      get duplication() {
-        return whileLoud(traits.duplication)
-      },
-      get reorder() {
-        return whileLoud(traits.reorder)
-      },
-    }
-  }
-
-  #startCoordinator(): void {
-    this.#step = 0
+  #newCoordinator({ restored, hooks }: OpenedRunOnDisk): SimulatedCoordinator {
+    this.#step = restored?.state.step ?? 0
     this.#wasObserved = true
+    if (restored) {
+      this.#record(`going on after step ${this.#step}`)
+      this.#check(this.#reference.state(restored.state))
+    }
     const ledger = new LeaseLedger(
       (worker) => coordinator.pool.workers().find(({ id }) => id === worker)!.name,
       () => this.#time.nowMs,
     )
-    const coordinator = new SimulatedCoordinator({
+    const coordinator: SimulatedCoordinator = new SimulatedCoordinator({
       ...{ time: this.#time, description: this.#problem.description, split: this.#problem.split },
       ...{ limits: this.#limits, auditEvery: this.#scenario.auditEvery, resultMs: 0 },
+      state: restored?.state,
       observer: (event) => {
-        if (coordinator === this.#coordinator) this.#observe(event)
+        if (this.#isUp(coordinator)) this.#observe(event)
       },
       onEffect: (effect) => {
         // Effects while a run is broken off do not matter.
-        if (this.#violation === undefined && coordinator === this.#coordinator) ledger.note(effect)
+        if (this.#violation === undefined && this.#isUp(coordinator)) ledger.note(effect)
       },
-      beforeStep: async () => {
-        while (coordinator.pool.workerCount < this.#scenario.quorum && this.#step === 0) {
-          await new Promise<void>((resolve) => {
-            this.#wakeStep = resolve
-          })
-        }
+      hooks: {
+        ...hooks,
+        beforeStep: async () => {
+          while (coordinator.pool.workerCount < this.#scenario.quorum && this.#step === 0) {
+            await new Promise<void>((resolve) => {
+              this.#wakeStep = resolve
+            })
+          }
+        },
       },
     })
-    this.#coordinator = coordinator
-    coordinator.train().then(
-      (outcome) => {
-        if (coordinator === this.#coordinator) this.#outcome = outcome
-      },
-      (error: unknown) => {
-        if (coordinator === this.#coordinator) this.#violate(`the run failed: ${ConvoyError.from(error).message}`)
-      },
-    )
+    return coordinator
+  }
+
+  #train(coordinator: SimulatedCoordinator, { durable }: OpenedRunOnDisk): void {
+    const train = async (): Promise<void> => {
+      const outcome = await coordinator.train()
+      await durable.finish(outcome.state)
+      await durable.close()
+      if (this.#isUp(coordinator)) this.#outcome = outcome
+    }
+    train().catch((error: unknown) => {
+      if (this.#isUp(coordinator)) this.#violate(`the run failed: ${ConvoyError.from(error).message}`)
+    })
+  }
+
+  #isUp(coordinator: SimulatedCoordinator): boolean {
+    return this.#machine.coordinator === coordinator
   }
 
   #observe(event: RunEvent): void {
@@ -180,24 +209,13 @@ class FaultSimulation {
     if (event.kind === 'worker-joined') this.#wakeStep()
     const line = event.kind === 'step' ? `step ${event.step}` : describeEvent(event)
     if (line !== undefined) this.#record(line)
-    if (event.kind === 'evaluated') this.#evaluationChecks.push(this.#checkEvaluation(event.result))
+    const weights = this.#machine.coordinator!.publishedWeights.values
+    if (event.kind === 'evaluated')
+      this.#evaluationChecks.push(this.#reference.evaluation(event.result, weights).then((wrong) => this.#check(wrong)))
     if (event.kind !== 'step') return
     if (event.step !== this.#step + 1) this.#violate(`step ${event.step} came after step ${this.#step}`)
     this.#step = event.step
-    this.#checkWeights(event.step)
-  }
-
-  /** The weights that workers get now. */
-  #checkWeights(step: number): void {
-    if (hashOfWeights(this.#coordinator!.publishedWeights.values) !== this.#expected[step])
-      this.#violate(`the weights after step ${step} are not those of the run without faults`)
-  }
-
-  async #checkEvaluation({ split, step, confusion, loss, samples }: EvaluationResult): Promise<void> {
-    this.#checkWeights(step)
-    const expected = await referenceEvaluation(this.#problem, split, this.#coordinator!.publishedWeights.values)
-    if ([...confusion.flat(), loss * samples].some((value, index) => Math.fround(value) !== expected[index]))
-      this.#violate(`the evaluation of the ${split} split after step ${step} is not that of the run without faults`)
+    this.#check(this.#reference.weights(event.step, weights) ?? this.#run.reported(event.step))
   }
 
   #apply(fault: Fault): void {
@@ -228,38 +246,33 @@ class FaultSimulation {
       case 'join':
         return worker!.start()
       case 'coordinator-pause':
-        return this.#coordinator?.pause(fault.forMs)
+        return this.#machine.coordinator?.pause(fault.forMs)
       case 'coordinator-kill':
-        return this.#killCoordinator(fault.backAfterMs)
+      case 'power-cut':
+        return this.#machine.kill(fault)
+      case 'disk-trouble':
+        this.#run.trouble = fault.trouble
+        return this.#time.after(fault.forMs, () => {
+          this.#run.trouble = {}
+        })
     }
   }
 
-  /** Without checkpoints the run begins anew; its steps must come out the same. */
-  #killCoordinator(backAfterMs: number): void {
-    const killed = this.#coordinator
-    if (killed === undefined) return
-    for (const worker of this.#workers) worker.cut()
-    this.#coordinator = undefined
-    killed.kill()
-    this.#time.after(backAfterMs, () => {
-      this.#record('the coordinator is back')
-      this.#startCoordinator()
-    })
-  }
-
   #checkPool(withSilence: boolean): void {
-    const pool = this.#coordinator?.pool
+    const pool = this.#machine.coordinator?.pool
     if (pool === undefined) return
-    const violation =
-      leaseViolation(pool, this.#limits) ?? (withSilence ? silenceViolation(pool, this.#limits) : undefined)
-    if (violation !== undefined) this.#violate(violation)
+    this.#check(leaseViolation(pool, this.#limits) ?? (withSilence ? silenceViolation(pool, this.#limits) : undefined))
   }
 
-  #checkOutcome({ result }: TrainingOutcome): void {
+  #checkEnd(outcome: TrainingOutcome): void {
     const { steps } = this.#scenario
-    if (result.steps !== steps) this.#violate(`the result has ${result.steps} of ${steps}`)
-    if (this.#step !== steps) this.#violate(`step ${this.#step} was the last one reported, and the result has ${steps}`)
-    if (!result.weightsSha256.startsWith(this.#expected[steps]!)) this.#violate('the result names other weights')
+    this.#check(this.#reference.outcome(outcome, steps, this.#step))
+    const found = this.#run.end(steps)
+    if (found !== undefined) this.#check(this.#reference.state(found.state))
+  }
+
+  #check(violation: string | undefined): void {
+    if (violation !== undefined) this.#violate(violation)
   }
 
   #record(line: string): void {

@@ -2,6 +2,8 @@ import type { SchedulerLimits } from '../scheduler/limits.js'
 import type { Effect } from '../scheduler/scheduler-events.js'
 import { PoolGradientSource } from '../coordinator/pool-gradient-source.js'
 import type { RunObserver } from '../training/run-events.js'
+import type { TrainerHooks } from '../training/trainer-options.js'
+import type { TrainingState } from '../training/training-state.js'
 import type { TrainingOutcome } from '../training/trainer.js'
 import { Trainer } from '../training/trainer.js'
 import { WeightsStore } from '../coordinator/weights-store.js'
@@ -22,7 +24,9 @@ export interface SimulatedCoordinatorOptions {
   readonly onEffect?: (effect: Effect) => void
   /** Time that the coordinator itself needs for a result. */
   readonly resultMs: number
-  readonly beforeStep?: () => Promise<void>
+  /** Where the run goes on; undefined: it begins. */
+  readonly state?: TrainingState | undefined
+  readonly hooks?: TrainerHooks
 }
 
 const TICK_MS = 250
@@ -67,7 +71,7 @@ export class SimulatedCoordinator {
   }
 
   async train(): Promise<TrainingOutcome> {
-    const { time, description, split, observer, beforeStep } = this.#options
+    const { time, description, split, observer, state, hooks } = this.#options
     const published = this.#published
     class Store extends WeightsStore {
       override publish(weights: Float32Array): number {
@@ -76,12 +80,11 @@ export class SimulatedCoordinator {
       }
     }
     const trainer = new Trainer({
-      ...{ description, observer, sliceThreads: this.pool.sliceThreads, signal: this.#abort.signal },
+      ...{ description, observer, state, hooks, sliceThreads: this.pool.sliceThreads, signal: this.#abort.signal },
       gradients: new PoolGradientSource(this.pool, new Store(), description, split),
       splitSizes: { train: split.train.length, validation: split.validation.length, test: split.test.length },
       stopSignal: new AbortController().signal,
       now: () => time.nowMs,
-      hooks: { beforeStep },
     })
     return trainer.train()
   }

@@ -12,6 +12,23 @@ export interface LinkTraits {
   readonly reorder: number
 }
 
+/** Traits of a link that from a moment on neither loses, doubles nor reorders messages. */
+export function traitsUntil(endMs: number, traits: LinkTraits, time: VirtualTime): LinkTraits {
+  const untilThen = (probability: number): number => (time.nowMs < endMs ? probability : 0)
+  return {
+    ...traits,
+    get loss() {
+      return untilThen(traits.loss)
+    },
+    get duplication() {
+      return untilThen(traits.duplication)
+    },
+    get reorder() {
+      return untilThen(traits.reorder)
+    },
+  }
+}
+
 export type Direction = 'up' | 'down'
 /** Connections of their own: what one carries does not wait for the other. */
 export type Channel = 'control' | 'data'

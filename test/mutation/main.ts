@@ -5,9 +5,10 @@ import { findInSimulation } from './in-simulation.js'
 import { findInTests } from './in-tests.js'
 import { NUMBER_MUTATIONS } from './numbers.js'
 import { SCHEDULER_MUTATIONS } from './scheduler.js'
+import { STORAGE_MUTATIONS } from './storage.js'
 import type { Verdict } from './verdict.js'
 
-const USAGE = `npm run mutation-test                          plants faults in the scheduler, which the simulation has to find
+const USAGE = `npm run mutation-test                          plants faults in scheduler and storage, which the simulation has to find
 npm run mutation-test -- --numbers             plants faults in the numbers, which the tests have to find
 npm run mutation-test -- quarantine silent     only those with one of these words in their names
 npm run mutation-test -- --numbers --sample 10 --seed 1     ten of them, drawn with this seed`
@@ -32,7 +33,7 @@ const record = (verdict: Verdict): void => {
 }
 try {
   if (values.numbers) await findInTests(chosen(NUMBER_MUTATIONS), record, over.signal)
-  else await findInSimulation(chosen(SCHEDULER_MUTATIONS), record, over.signal)
+  else await findInSimulation(chosen([...SCHEDULER_MUTATIONS, ...STORAGE_MUTATIONS]), record, over.signal)
 } catch (error) {
   process.stderr.write(`✖ ${(error as Error).message}\n`)
   process.exit(1)

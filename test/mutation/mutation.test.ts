@@ -7,6 +7,7 @@ import { packageRoot } from '../../src/shared/package-root.js'
 import { withMutation } from './mutation.js'
 import { NUMBER_MUTATIONS } from './numbers.js'
 import { SCHEDULER_MUTATIONS } from './scheduler.js'
+import { STORAGE_MUTATIONS } from './storage.js'
 
 /** A seed whose ten faults take seconds, because none of their test files builds TensorFlow graphs for minutes. */
 const [SAMPLE, SEED] = [10, 1735]
@@ -14,7 +15,7 @@ const MAIN = path.join(packageRoot, 'dist', 'test', 'mutation', 'main.js')
 
 describe('npm run mutation-test', () => {
   it('has faults with unique names that fit the present code', () => {
-    const mutations = [...SCHEDULER_MUTATIONS, ...NUMBER_MUTATIONS]
+    const mutations = [...SCHEDULER_MUTATIONS, ...STORAGE_MUTATIONS, ...NUMBER_MUTATIONS]
     for (const mutation of mutations)
       withMutation(readFileSync(path.join(packageRoot, 'dist', 'src', mutation.file), 'utf8'), mutation)
     assert.equal(new Set(mutations.map(({ name }) => name)).size, mutations.length)

@@ -1,11 +1,11 @@
 import { mkdtempSync } from 'node:fs'
 import path from 'node:path'
 import type { Steering } from '../../src/coordinator/steering.js'
-import { listCheckpoints, removeLater, removeUnfinished } from '../../src/durability/checkpoints.js'
+import { listCheckpoints } from '../../src/durability/checkpoints.js'
 import { DurableRun } from '../../src/durability/durable-run.js'
-import type { DurabilityOptions } from '../../src/durability/durable-run.js'
+import type { DurabilityOptions } from '../../src/durability/durable-run-options.js'
 import type { RestoredState } from '../../src/durability/restore-state.js'
-import { newestCheckpoint, restoreState } from '../../src/durability/restore-state.js'
+import { newestCheckpoint, restoreState, takeOverRun } from '../../src/durability/restore-state.js'
 import type { RunDescription } from '../../src/model/run-description.js'
 import { metricsFile, readMetrics } from '../../src/reporting/sinks/metrics-file.js'
 import type { MetricsLine } from '../../src/reporting/sinks/metrics-line.js'
@@ -112,7 +112,7 @@ export class DurableTraining {
   }
 
   /** What a new coordinator finds; undefined: nothing. */
-  restore(): RestoredState | undefined {
+  restore(take = restoreState): RestoredState | undefined {
     let checkpoint
     try {
       checkpoint = newestCheckpoint(this.runDirectory, this.#warn)
@@ -120,7 +120,7 @@ export class DurableTraining {
       if (listCheckpoints(this.runDirectory).length > 0) this.#warn((error as Error).message)
       return undefined
     }
-    return restoreState(this.runDirectory, checkpoint, {
+    return take(this.runDirectory, checkpoint, {
       ...{ description: checkpoint.manifest.description, trainSamples: this.#problem.split.train.length },
       ...{ sliceThreads: new SliceThreads({ threads: 0 }), now: this.#now, warn: this.#warn },
     })
@@ -137,11 +137,9 @@ export class DurableTraining {
 
   /** As a new coordinator does before it goes on. @throws Error when there is a run, and none of its checkpoints is whole */
   #takeOver(): RestoredState | undefined {
-    const restored = this.restore()
-    if (restored) {
-      removeUnfinished(this.runDirectory)
-      removeLater(this.runDirectory, restored.checkpoint.manifest.position.step, this.#warn)
-    } else if (listCheckpoints(this.runDirectory).length > 0) throw new Error(this.warnings.join('\n'))
+    const restored = this.restore(takeOverRun)
+    if (restored === undefined && listCheckpoints(this.runDirectory).length > 0)
+      throw new Error(this.warnings.join('\n'))
     return restored
   }
 

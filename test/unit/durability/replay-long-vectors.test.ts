@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, it } from 'node:test'
+import { realDisk } from '../../../src/durability/disk.js'
 import { Journal } from '../../../src/durability/journal.js'
 import { replayJournal } from '../../../src/durability/replay-journal.js'
 import { listSegments } from '../../../src/durability/segments.js'
@@ -34,7 +35,7 @@ it('a journal of long vectors gives the same weights with slice threads and with
   const newState = (threads: SliceThreads) => initialState(description, (length) => threads.allocate(length))
   const journal = new Journal({
     ...{ runDirectory, mode: 'on', config: description.config, vectorLength: gradientLength(layout) },
-    onFailure: assert.ifError,
+    ...{ onFailure: assert.ifError, disk: realDisk },
   })
   await journal.cut(newState(none))
   const draws = new SeededDraws(1)
