@@ -246,7 +246,7 @@ class RunProcess {
     })
     this.#closing.push(async () => durable.close())
     const hooks = durableHooks(durable, models, this.#opened)
-    const { result, state } = await coordinator.train({
+    const trained = await coordinator.train({
       ...hooks,
       onBegin: async (state) => {
         this.#reports.observeReplayed(this.#opened.restored?.events ?? [])
@@ -262,12 +262,13 @@ class RunProcess {
     })
     this.#display.close()
     const runDirectory = this.#runDirectory
+    const result = { ...trained.result, ancestor: this.#opened.ancestor }
     // Printed before anything is saved: a full disk must not cost the result.
     standardOutput.print(
       this.#options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
     )
     await models.finish({}, async (directory) => writeResult(directory, result))
-    await durable.finish(state)
+    await durable.finish(trained.state)
     await this.#reports.page.inspectTest(result, this.#log.info)
   }
 

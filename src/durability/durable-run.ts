@@ -138,7 +138,9 @@ export class DurableRun {
     await this.checkpointNow(state)
     await this.#journal?.close()
     if (!this.isOn || this.#failedMs !== undefined) return
-    this.#prune(() => {
+    // A coordinator that was killed may have left some behind its checkpoint of this step.
+    this.#prune(state.step, state.best?.step)
+    this.#remove(() => {
       removeJournal(this.#options.runDirectory, this.#disk)
     })
   }
@@ -233,7 +235,7 @@ export class DurableRun {
 
   /** @param gaps of the journal before this checkpoint */
   async #write(order: CheckpointOrder, bestStep: number | undefined, gaps: number): Promise<CheckpointOutcome> {
-    const { runDirectory, keep, observer, now, onRecorded } = this.#options
+    const { observer, now, onRecorded } = this.#options
     const { directory, dynamic } = order
     const { step } = dynamic.position
     const startedMs = now()
@@ -248,16 +250,22 @@ export class DurableRun {
       observer.onCheckpointFailed(step, error as Error)
       return { step, directory, failure: ConvoyError.from(error).message }
     }
-    this.#prune(() => {
+    this.#prune(step, bestStep)
+    return { step, directory }
+  }
+
+  /** Removes the checkpoints that are not to stay, and their journal. */
+  #prune(step: number, bestStep: number | undefined): void {
+    const { runDirectory, keep } = this.#options
+    this.#remove(() => {
       const { kept, failure } = pruneCheckpoints(runDirectory, keep, bestStep, step, this.#disk)
       pruneSegments(runDirectory, Math.min(...kept), this.#disk)
       if (failure !== undefined) throw failure as Error
     })
-    return { step, directory }
   }
 
   /** What cannot be removed ends no run, and makes no checkpoint a failed one. */
-  #prune(remove: () => void): void {
+  #remove(remove: () => void): void {
     try {
       remove()
     } catch (error) {

@@ -1,3 +1,4 @@
+import type { Ancestor } from '../durability/checkpoint-manifest.js'
 import { printable } from '../shared/log/printable.js'
 import { Table } from '../shared/table.js'
 import { counted, formatDuration, formatShare } from '../shared/units.js'
@@ -10,7 +11,8 @@ const MAX_COLUMN_CHARACTERS = 5
 const LETTERS = 'abcdefghijklmnopqrst'
 
 /** The table at the end of a run. Every number of a model names its weights. */
-export function finalTable(result: RunResult, runDirectory: string): string {
+export function finalTable(result: RunResult & { readonly ancestor?: Ancestor | null }, runDirectory: string): string {
+  const { ancestor } = result
   const { best, last } = result.weights
   const isSame = best.step === last.step
   const ofBest = `(${isSame ? 'best and last' : 'best'}, step ${best.step})`
@@ -26,6 +28,7 @@ export function finalTable(result: RunResult, runDirectory: string): string {
     { steps: `${result.steps} (${counted(result.samplesSeen, 'sample')})` },
     { speed: `${result.samplesPerSecond.toFixed(0)} images/s with ${counted(result.workers, 'worker')}` },
     { time: formatDuration(result.seconds) },
+    ...(ancestor ? [{ 'began with': `${ancestor.run}, step ${ancestor.step}` }] : []),
     { 'weights sha256': `${best.sha256} ${ofBest}` },
     ...(isSame ? [] : [{ 'weights sha256': `${last.sha256} ${ofLast}` }]),
     { 'run directory': runDirectory },

@@ -4,6 +4,7 @@ import path from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import { stringify } from 'yaml'
 import type { RunEnvironment, RunStatus } from './page/page-state.js'
+import type { Ancestor } from '../durability/checkpoint-manifest.js'
 import type { RunConfig } from '../model/config/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 import { makeDirectory, syncName } from '../shared/make-directory.js'
@@ -99,8 +100,11 @@ export async function writeConfig(directory: string, config: RunConfig): Promise
   await writeFileAtomic(path.join(directory, 'config.yaml'), stringify(config))
 }
 
-/** Writes `result.json` atomically. */
-export async function writeResult(directory: string, result: RunResult): Promise<void> {
+/** Writes `result.json` atomically. @param result with the checkpoint that the run began with; null: with weights of its own */
+export async function writeResult(
+  directory: string,
+  result: RunResult & { readonly ancestor?: Ancestor | null },
+): Promise<void> {
   await writeFileAtomic(path.join(directory, 'result.json'), `${JSON.stringify(result, null, 2)}\n`)
 }
 

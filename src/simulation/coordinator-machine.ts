@@ -41,8 +41,9 @@ export class CoordinatorMachine {
   start(): void {
     const { run, newCoordinator, train, onLost, record } = this.#options
     const process = run.newProcess()
-    if (this.#planned !== undefined) this.#plan(this.#planned)
+    const planned = this.#planned
     this.#planned = undefined
+    if (planned !== undefined) this.#plan(planned)
     try {
       const opened = run.open(process)
       this.#coordinator = newCoordinator(opened)
@@ -71,16 +72,17 @@ export class CoordinatorMachine {
   }
 
   #plan(death: CoordinatorDeath): void {
-    this.#options.run.process!.killInCall(death.calls!, () => {
+    this.#options.run.process!.killInCall(death.calls ?? 1, () => {
       this.#die(death)
     })
   }
 
-  #die({ kind, backAfterMs }: CoordinatorDeath): void {
+  #die({ kind, backAfterMs, next }: CoordinatorDeath): void {
     const { run, onDeath, record } = this.#options
     const dead = this.#coordinator
     record(kind === 'power-cut' ? 'the power is cut' : 'the coordinator dies')
     this.#coordinator = undefined
+    this.#planned = next ?? this.#planned
     if (kind === 'power-cut') run.cutPower()
     else run.process!.kill()
     onDeath()

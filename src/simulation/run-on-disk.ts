@@ -118,7 +118,10 @@ export class RunOnDisk {
    */
   end(steps: number): RestoredState | undefined {
     this.trouble = {}
-    if (this.#isTidy && this.#options.storage.durability.every.kind !== 'off') this.#checkTidy(steps)
+    if (this.#isTidy && this.#options.storage.durability.every.kind !== 'off') {
+      this.#checkTidy(steps)
+      this.#ledger.checkpointed(steps)
+    }
     this.cutPower()
     const process = this.newProcess()
     const restored = this.#restore(process, restoreState)

@@ -9,23 +9,29 @@ export interface CoordinatorDeath {
   /** In which of its next calls to the disk it dies; undefined: at once. */
   readonly calls?: number
   readonly backAfterMs: number
+  /** What the next process dies of. */
+  readonly next?: CoordinatorDeath
 }
 
 /** Something that goes wrong with the coordinator's process, machine or disk. Durations in milliseconds. */
 export type StorageFault =
   CoordinatorDeath | { readonly kind: 'disk-trouble'; readonly trouble: DiskTrouble; readonly forMs: number }
 
+type TimedFault = StorageFault & { readonly atMs: number }
+
 export interface StorageScenario {
   readonly durability: DurabilityOptions
   /** Time of the thread that writes a checkpoint. */
   readonly checkpointMs: number
-  readonly faults: readonly (StorageFault & { readonly atMs: number })[]
+  readonly faults: readonly TimedFault[]
 }
 
 /** Draws of this stream leave the others of a scenario as they are. */
 const STREAM = 1_000
 const MAX_FAULTS = 7
 const MAX_CALLS = 40
+/** Coordinators that die one after the other. */
+const MAX_DEATHS = 4
 const DISK_CALLS: readonly DiskCall[] = ['read', 'write', 'sync', 'name', 'remove']
 
 /** @param withKills whether the coordinator dies too */
@@ -37,10 +43,8 @@ export function storageScenario(seed: number, horizonMs: number, withKills: bool
     keep: 1 + draws.below(3),
   }
   const checkpointMs = draws.chance(0.5) ? draws.between(1, 50) : draws.between(50, 3_000)
-  const faults = Array.from({ length: draws.chance(0.3) ? 0 : draws.below(MAX_FAULTS) }, () => ({
-    ...drawFault(draws, withKills),
-    atMs: draws.between(0, horizonMs),
-  }))
+  const count = draws.chance(0.3) ? 0 : draws.below(MAX_FAULTS)
+  const faults = Array.from({ length: count }, () => drawFault(draws, draws.between(0, horizonMs), withKills)).flat()
   return { durability, checkpointMs, faults }
 }
 
@@ -54,15 +58,22 @@ function drawInterval(draws: SeededDraws): CheckpointEvery {
   ])()
 }
 
-function drawFault(draws: SeededDraws, withKills: boolean): StorageFault {
-  const kinds = [
-    'disk-trouble',
-    ...(withKills ? (['coordinator-kill', 'power-cut', 'power-cut'] as const) : []),
-  ] as const
-  const kind = draws.pick(kinds)
-  if (kind === 'disk-trouble') return { kind, trouble: drawTrouble(draws), forMs: draws.between(500, 15_000) }
-  const calls = draws.chance(0.7) ? { calls: 1 + draws.below(MAX_CALLS) } : {}
-  return { kind, ...calls, backAfterMs: draws.between(100, 4_000) }
+/** A disk in trouble is often that of a coordinator that dies soon. */
+function drawFault(draws: SeededDraws, atMs: number, withKills: boolean): TimedFault[] {
+  if (withKills && draws.chance(0.5)) return [{ ...drawDeath(draws), atMs }]
+  const forMs = draws.between(500, 15_000)
+  const trouble = { kind: 'disk-trouble', trouble: drawTrouble(draws), forMs, atMs } as const
+  if (!withKills || draws.chance(0.5)) return [trouble]
+  return [trouble, { ...drawDeath(draws), atMs: atMs + draws.between(0, 1.5 * forMs) }]
+}
+
+function drawDeath(draws: SeededDraws, deaths = 1): CoordinatorDeath {
+  return {
+    kind: draws.pick(['coordinator-kill', 'power-cut'] as const),
+    ...(draws.chance(0.7) && { calls: 1 + draws.below(MAX_CALLS) }),
+    backAfterMs: draws.between(100, 4_000),
+    ...(deaths < MAX_DEATHS && draws.chance(0.4) && { next: drawDeath(draws, deaths + 1) }),
+  }
 }
 
 function drawTrouble(draws: SeededDraws): DiskTrouble {

@@ -247,11 +247,12 @@ describe('a run whose coordinator is killed', () => {
   it('is the ancestor of a fork, which begins with its weights', async () => {
     const runs = newRuns()
     const first = start(['train', ...RUN, ...ANY, '--standalone', '--max-steps', '10'], runs)
-    await first.result()
+    const { weightsSha256 } = await first.result()
     const [run] = readdirSync(runs)
     const fork = ['train', '--fork', run!, ...RUN, '--max-steps', '2', '--learning-rate', '0.001', '--standalone']
     const forked = start([...fork, ...ANY], runs)
-    assert.equal((await forked.result())['steps'], 2)
+    const { steps, ancestor } = await forked.result()
+    assert.deepEqual({ steps, ancestor }, { steps: 2, ancestor: { run, step: 10, weightsSha256 } })
     assert.match(forked.stderr, new RegExp(`Beginning with the weights of ${run} after step 10`))
   })
 })

@@ -105,6 +105,22 @@ describe('a process that cannot open more files', () => {
   })
 })
 
+describe('a run with few descriptors on one CPU', () => {
+  it('fault 50: has the weights of one without limits', async () => {
+    const node = path.join(scratch, 'limited-node')
+    const limit = `ulimit -n ${FEW_DESCRIPTORS} && exec taskset -c 0 "$@"`
+    writeFileSync(node, `#!/bin/sh\nexec sh -c '${limit}' sh ${process.execPath} "$@"\n`, { mode: 0o755 })
+    const run = ['train', '--recipe', 'quick', '--data', tiny.directory, '--max-steps', '4', '--json']
+    const [limited, unlimited] = [
+      new Launch([...run, '--workers', '2', '--checkpoint-every', '1 step'], tiny.environment, false, node),
+      new Launch([...run, '--standalone'], tiny.environment),
+    ]
+    const { weightsSha256, workers } = await limited.result()
+    assert.equal(workers, 2)
+    assert.equal(weightsSha256, (await unlimited.result())['weightsSha256'])
+  })
+})
+
 /** A mount of its own at /dev/shm needs root. */
 const FULL = 'mount -t tmpfs -o size=64k tmpfs /dev/shm'
 const noMount =

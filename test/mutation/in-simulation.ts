@@ -4,7 +4,7 @@ import type { Mutation } from './mutation.js'
 import type { Verdict } from './verdict.js'
 import { runProgram } from './run-program.js'
 
-const RUNS = 1_000
+const RUNS = 3_000
 const LIMIT_MS = 600_000
 /** Output of a simulation that has found a violation. */
 const FINDING = /^(Seed |\w*Error).*$/m
@@ -24,11 +24,13 @@ export async function findInSimulation(
     const main = path.join(copy.directory, 'dist', 'test', 'simulation', 'main.js')
     for (const mutation of mutations) {
       const takeOut = copy.plant(mutation)
-      const { output, isOverLimit } = await runProgram([main, '--runs', `${RUNS}`], {
+      const { output, isOverLimit } = await runProgram([main, '--runs', `${RUNS}`, '--until-violation'], {
         ...{ scratch: copy.scratch, limitMs: LIMIT_MS, signal, enough: FINDING },
       })
       if (signal.aborted) return
       takeOut()
+      const syntax = /^SyntaxError.*$/m.exec(output)?.[0]
+      if (syntax !== undefined) throw new Error(`${mutation.name}: its replacement is no JavaScript: ${syntax}`)
       // A simulation that was only slow has not caught the fault.
       const finding = FINDING.exec(output)?.[0]
       const nothing = isOverLimit ? `found nothing in ${LIMIT_MS / 1000} s` : `${RUNS} runs found nothing`

@@ -10,7 +10,7 @@ import { SCHEDULER_MUTATIONS } from './scheduler.js'
 import { STORAGE_MUTATIONS } from './storage.js'
 
 /** A seed whose ten faults take seconds, because none of their test files builds TensorFlow graphs for minutes. */
-const [SAMPLE, SEED] = [10, 1735]
+const [SAMPLE, SEED] = [10, 718]
 const MAIN = path.join(packageRoot, 'dist', 'test', 'mutation', 'main.js')
 
 describe('npm run mutation-test', () => {

@@ -33,12 +33,6 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     replace: '',
   },
   {
-    name: 'the name of a directory is only synced by the coordinator that made it',
-    file: WRITE,
-    find: 'disk.mkdirSync(directory, { recursive: true });',
-    replace: 'if (disk.existsSync(directory)) return;\n    disk.mkdirSync(directory, { recursive: true });',
-  },
-  {
     name: 'a checkpoint is removed before another one replaces it',
     file: WRITE,
     find: 'disk.renameSync(target, aside);',
@@ -63,22 +57,10 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     replace: 'true',
   },
   {
-    name: 'a checkpoint makes good a gap in the journal that is after it',
-    file: RUN,
-    find: 'this.#closedGaps = gaps;',
-    replace: 'this.#closedGaps = this.#gaps;',
-  },
-  {
     name: 'the newest checkpoint is not kept',
     file: CHECKPOINTS,
     find: 'index < keep ||',
     replace: 'index < keep - 1 ||',
-  },
-  {
-    name: 'old checkpoints are removed when a new one has failed',
-    file: RUN,
-    find: 'return { step, directory, failure: ConvoyError.from(error).message };',
-    replace: '',
   },
   {
     name: 'a run ends without its last checkpoint',
@@ -102,7 +84,7 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     name: 'frames of the journal are not synced',
     file: SEGMENT,
     find: 'await this.#handle.datasync();',
-    replace: '',
+    replace: ';',
   },
   {
     name: 'the name of a segment of the journal is not synced',
@@ -117,22 +99,10 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     replace: 'hasChanged',
   },
   {
-    name: 'steps are appended to the segment before one that can be read only in part',
-    file: 'durability/replay-journal.js',
-    find: 'events.length > earlier',
-    replace: 'false',
-  },
-  {
     name: 'a run goes on from a checkpoint whose name may not be on the disk',
     file: RESTORE,
     find: 'syncDirectory(checkpointsIn(runDirectory), disk);',
     replace: '',
-  },
-  {
-    name: 'a replaced checkpoint is removed instead of given its name back',
-    file: CHECKPOINTS,
-    find: 'if (target !== undefined && !disk.existsSync(path.join(root, target)))',
-    replace: 'if (target === "")',
   },
   {
     name: 'what a killed coordinator left unfinished stays',

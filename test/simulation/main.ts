@@ -6,9 +6,11 @@ import { simulateFaults } from '../../src/simulation/simulate-faults.js'
 import { numberFlag, readFlags } from '../support/developer-flags.js'
 
 const USAGE = `npm run simulation-test -- --seed 1 --runs 20000      seeds 1 to 20,000, on all cores
-npm run simulation-test -- --seed 4711 --history      one history, printed`
+npm run simulation-test -- --seed 4711 --history      one history, printed
+                            -- --until-violation      the runs after the first violation are left out`
 /** Philox takes 32 bits, and up to 10,000,000 runs follow the first seed. */
 const MAX_SEED = 4_000_000_000
+const MAIN = fileURLToPath(import.meta.url)
 const LINES = 40
 const MAX_SEEDS = 10
 
@@ -24,6 +26,7 @@ const values = readFlags(USAGE, {
   seed: { type: 'string', default: '1' },
   runs: { type: 'string', default: '500' },
   history: { type: 'boolean', default: false },
+  'until-violation': { type: 'boolean', default: false },
   part: { type: 'string' },
 })
 const first = numberFlag('--seed', values.seed, 0, MAX_SEED, true)
@@ -37,7 +40,7 @@ else await runAll()
 async function runPart(part: number): Promise<void> {
   // The parent has ended.
   process.once('disconnect', () => process.exit())
-  const tally: Tally = { runs: 0, events: 0, virtualMs: 0, violations: 0, failed: [] }
+  const tally = newTally()
   for (let seed = first + part; seed < first + runs; seed += os.availableParallelism()) {
     const { violation, history, events, virtualMs } = await simulateFaults(faultScenario(seed))
     tally.runs++
@@ -47,30 +50,41 @@ async function runPart(part: number): Promise<void> {
     tally.violations++
     // Limits the message, because a history is long.
     if (tally.failed.length <= MAX_SEEDS) tally.failed.push({ seed, violation, history: history.slice(-LINES) })
+    if (values['until-violation']) break
   }
   process.send!(tally)
   process.disconnect()
 }
 
+function newTally(): Tally {
+  return { runs: 0, events: 0, virtualMs: 0, violations: 0, failed: [] }
+}
+
+function partArguments(part: number): string[] {
+  const until = values['until-violation'] ? ['--until-violation'] : []
+  return ['--seed', `${first}`, '--runs', `${runs}`, '--part', `${part}`, ...until]
+}
+
 async function runAll(): Promise<void> {
   const startedMs = performance.now()
+  const children = Array.from({ length: os.availableParallelism() }, (_, part) => fork(MAIN, partArguments(part)))
+  let isOver = false
   const tallies = await Promise.all(
-    Array.from({ length: os.availableParallelism() }, async (_, part) => {
-      const child = fork(fileURLToPath(import.meta.url), [
-        '--seed',
-        `${first}`,
-        '--runs',
-        `${runs}`,
-        '--part',
-        `${part}`,
-      ])
-      return new Promise<Tally>((resolve, reject) => {
-        child.once('message', resolve)
-        child.once('exit', (status) => {
-          reject(new Error(`A part of the simulation ended with status ${status}.`))
-        })
-      })
-    }),
+    children.map(
+      async (child) =>
+        new Promise<Tally>((resolve, reject) => {
+          child.once('message', (tally: Tally) => {
+            resolve(tally)
+            if (tally.violations === 0 || !values['until-violation']) return
+            isOver = true
+            for (const other of children) other.kill()
+          })
+          child.once('exit', (status) => {
+            if (isOver) resolve(newTally())
+            else reject(new Error(`A part of the simulation ended with status ${status}.`))
+          })
+        }),
+    ),
   )
   const sum = (of: (tally: Tally) => number): number => tallies.reduce((total, tally) => total + of(tally), 0)
   const failed = tallies.flatMap((tally) => tally.failed).sort((a, b) => a.seed - b.seed)

@@ -3,7 +3,10 @@ import path from 'node:path'
 import type { Steering } from '../../src/coordinator/steering.js'
 import { listCheckpoints } from '../../src/durability/checkpoints.js'
 import { DurableRun } from '../../src/durability/durable-run.js'
+import type { CheckpointWriter, RunFacts } from '../../src/durability/checkpoint-thread.js'
 import type { DurabilityOptions } from '../../src/durability/durable-run-options.js'
+import type { Disk } from '../../src/durability/disk.js'
+import { realDisk } from '../../src/durability/disk.js'
 import type { RestoredState } from '../../src/durability/restore-state.js'
 import { newestCheckpoint, restoreState, takeOverRun } from '../../src/durability/restore-state.js'
 import type { RunDescription } from '../../src/model/run-description.js'
@@ -22,6 +25,8 @@ const SHARDS = 4
 export const STEPS = 40
 
 export interface DurableTrainingOptions extends DurabilityOptions {
+  readonly disk: Disk
+  readonly writerFor?: (facts: RunFacts) => CheckpointWriter
   /** The run, as its checkpoints name it. */
   readonly name: string
   /** How many times as fast as the clock time passes: a checkpoint that failed is tried again after 10 s. */
@@ -53,16 +58,19 @@ interface Steered {
 export class DurableTraining {
   readonly runDirectory: string
   readonly warnings: string[] = []
+  /** Steps that were announced as journaled. */
+  readonly journaled: number[] = []
   /** Whether the last {@link train} has read what was on disk. */
   hasBegun = false
   readonly #options: DurableTrainingOptions
   readonly #problem = new TinyProblem(SHARDS, STEPS)
+  #reduced = 0
 
   /** @param runDirectory of a run that goes on; by default a new one under `root` */
   constructor(root: string, options: Partial<DurableTrainingOptions> = {}, runDirectory?: string) {
     this.runDirectory = runDirectory ?? mkdtempSync(path.join(root, 'run-'))
     const every = { kind: 'steps', steps: 10 } as const
-    this.#options = { every, journal: 'on', keep: 3, name: 'tiny', haste: 1, lag: 0, ...options }
+    this.#options = { every, journal: 'on', keep: 3, name: 'tiny', haste: 1, lag: 0, disk: realDisk, ...options }
   }
 
   /**
@@ -122,7 +130,7 @@ export class DurableTraining {
     }
     return take(this.runDirectory, checkpoint, {
       ...{ description: checkpoint.manifest.description, trainSamples: this.#problem.split.train.length },
-      ...{ sliceThreads: new SliceThreads({ threads: 0 }), now: this.#now, warn: this.#warn },
+      ...{ sliceThreads: new SliceThreads({ threads: 0 }), now: this.#now, warn: this.#warn, disk: this.#options.disk },
     })
   }
 
@@ -159,7 +167,10 @@ export class DurableTraining {
     }
     return {
       onBegin: async (state) => (restored ? durable.goOn(restored, hasChanged) : durable.begin(state)),
-      onReduced: durable.onReduced,
+      onReduced: async (step, details, sum) => {
+        this.#reduced = step + 1
+        await durable.onReduced(step, details, sum)
+      },
       onValidated: async (snapshot, _isBest, isInState) => {
         if (isInState) await durable.keepValidation(snapshot)
       },
@@ -206,7 +217,7 @@ export class DurableTraining {
           failed(error)
         },
         onPruneFailed: failed,
-        onJournal: () => undefined,
+        onJournal: () => void this.journaled.push(this.#reduced),
         onJournalFailed: failed,
       },
     })

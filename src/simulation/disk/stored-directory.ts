@@ -4,12 +4,17 @@ import { StoredFile } from './stored-file.js'
 export type Stored = StoredFile | StoredDirectory
 type Entries = Map<string, Stored>
 
-/** A directory as processes see it, and as it is on the disk. As in file systems with a log, its changes reach the disk in their order. */
+interface Change {
+  readonly names: readonly string[]
+  readonly apply: (entries: Entries) => void
+}
+
+/** A directory as processes see it, and as it is on the disk. Only changes of the same name reach the disk in their order. */
 export class StoredDirectory {
   #entries: Entries = new Map()
   readonly #onDisk: Entries = new Map()
   /** Changes that need not be on the disk yet. */
-  #pending: ((entries: Entries) => void)[] = []
+  #pending: Change[] = []
 
   get(name: string): Stored | undefined {
     return this.#entries.get(name)
@@ -21,16 +26,16 @@ export class StoredDirectory {
   }
 
   set(name: string, entry: Stored): void {
-    this.#change((entries) => entries.set(name, entry))
+    this.#change([name], (entries) => entries.set(name, entry))
   }
 
   remove(name: string): void {
-    this.#change((entries) => entries.delete(name))
+    this.#change([name], (entries) => entries.delete(name))
   }
 
   /** Both names change, or none. */
   rename(from: string, to: string): void {
-    this.#change((entries) => {
+    this.#change([from, to], (entries) => {
       const entry = entries.get(from)
       if (entry === undefined) return
       entries.delete(from)
@@ -39,12 +44,17 @@ export class StoredDirectory {
   }
 
   sync(): void {
-    for (const change of this.#pending) change(this.#onDisk)
+    for (const { apply } of this.#pending) apply(this.#onDisk)
     this.#pending = []
   }
 
   cutPower(draws: SeededDraws): void {
-    this.#pending.length = draws.below(this.#pending.length + 1)
+    const lost = new Set<string>()
+    this.#pending = this.#pending.filter(({ names }) => {
+      const isOnDisk = draws.chance(0.5) && !names.some((name) => lost.has(name))
+      if (!isOnDisk) for (const name of names) lost.add(name)
+      return isOnDisk
+    })
     this.sync()
     this.#entries = new Map(this.#onDisk)
     for (const entry of this.#entries.values()) entry.cutPower(draws)
@@ -57,8 +67,8 @@ export class StoredDirectory {
     return sum
   }
 
-  #change(change: (entries: Entries) => void): void {
-    change(this.#entries)
-    this.#pending.push(change)
+  #change(names: readonly string[], apply: Change['apply']): void {
+    apply(this.#entries)
+    this.#pending.push({ names, apply })
   }
 }

@@ -74,6 +74,31 @@ export const DURABILITY: readonly NumberMutation[] = [
   },
   {
     ...DURABLE,
+    name: 'a checkpoint makes good a gap in the journal that is after it',
+    find: 'this.#closedGaps = gaps;',
+    replace: 'this.#closedGaps = this.#gaps;',
+  },
+  {
+    ...DURABLE,
+    name: 'old checkpoints are removed when a new one has failed',
+    find: 'return { step, directory, failure: ConvoyError.from(error).message };',
+    replace: '',
+  },
+  {
+    ...REPLAY,
+    name: 'steps are appended to the segment before one that can be read only in part',
+    find: 'events.length > earlier',
+    replace: 'false',
+  },
+  {
+    ...DURABLE,
+    file: 'durability/checkpoints.js',
+    name: 'a replaced checkpoint is removed instead of given its name back',
+    find: 'if (target !== undefined && !disk.existsSync(path.join(root, target)))',
+    replace: 'if (target === "")',
+  },
+  {
+    ...DURABLE,
     file: 'durability/own-checkpoint.js',
     tests: ['unit/durability/corruption'],
     name: 'the checkpoint of another run is loaded',

@@ -16,8 +16,13 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { checkpointsIn, listCheckpoints, pruneCheckpoints } from '../../../src/durability/checkpoints.js'
+import { carryOutOrder } from '../../../src/durability/carry-out-order.js'
+import type { CheckpointWriter, RunFacts } from '../../../src/durability/checkpoint-thread.js'
+import type { Disk, OpenFile } from '../../../src/durability/disk.js'
+import { realDisk } from '../../../src/durability/disk.js'
 import { defaultJournalMode } from '../../../src/durability/journal.js'
 import { decodeHeader, encodeHeader, HEADER_BYTES } from '../../../src/durability/journal-format.js'
+import type { RestoredState } from '../../../src/durability/restore-state.js'
 import { listSegments } from '../../../src/durability/segments.js'
 import type { MetricsLine } from '../../../src/reporting/sinks/metrics-line.js'
 import type { RunEvent } from '../../../src/training/run-events.js'
@@ -62,9 +67,14 @@ describe('a run that is broken off after any step and resumed', () => {
 
   it('may be broken off again and again', async () => {
     const training = new DurableTraining(scratch)
-    for (let step = 1; step < STEPS; step += 3) await training.train(step)
-    const { outcome } = await training.train()
+    const steps: number[] = []
+    for (let step = 1; step < STEPS; step += 3) steps.push(...stepsOf((await training.train(step)).events))
+    const { outcome, events } = await training.train()
     assert.equal(outcome!.result.weightsSha256, hash)
+    assert.deepEqual(
+      [...steps, ...stepsOf(events)],
+      Array.from({ length: STEPS }, (_, index) => index + 1),
+    )
   })
 })
 
@@ -72,6 +82,30 @@ describe('the journal of a run that names no mode', () => {
   it('is on up to 64 MiB a step, and off above', () => {
     assert.equal(defaultJournalMode(64 * 2 ** 20), 'on')
     assert.equal(defaultJournalMode(64 * 2 ** 20 + 4), 'off')
+  })
+})
+
+describe('the journal of a disk that fails once', () => {
+  it('is announced again when a checkpoint after the gap is on disk, not before', async () => {
+    let failsAt = 12
+    const disk: Disk = {
+      ...realDisk,
+      open: async (...place) => {
+        const file = await realDisk.open(...place)
+        const fail = async (): Promise<never> => Promise.reject(new Error('EIO'))
+        const writev: OpenFile['writev'] = async (pieces, position) =>
+          training.journaled.at(-1) === failsAt - 1 ? ((failsAt = -1), fail()) : file.writev(pieces, position)
+        return { ...bound(file), writev }
+      },
+    }
+    // The checkpoint of step 10 is on disk after step 13, that of step 20 after step 23.
+    const training = new DurableTraining(scratch, { disk, lag: 3 })
+    await training.train(30)
+    assert.deepEqual(training.warnings, ['EIO'])
+    const announced = (first: number, last: number) =>
+      training.journaled.filter((step) => step >= first && step <= last)
+    assert.deepEqual(announced(1, 23), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    assert.deepEqual(announced(24, 30), [24, 25, 26, 27, 28, 29, 30])
   })
 })
 
@@ -87,6 +121,31 @@ describe('checkpoints and journal on disk', () => {
       steps.toReversed(),
     )
     assert.ok(readdirSync(checkpointsIn(training.runDirectory)).every((name) => /^step-\d{8}$/.test(name)))
+  })
+
+  it('stay when the name of a newer checkpoint cannot be written to the disk', async () => {
+    const roots = new Set<number>()
+    const disk: Disk = {
+      ...realDisk,
+      openSync: (file, flags) => {
+        const descriptor = realDisk.openSync(file, flags)
+        if (path.basename(file) === 'checkpoints') roots.add(descriptor)
+        return descriptor
+      },
+      fsyncSync: (descriptor) => {
+        if (roots.delete(descriptor) && training.journaled.length > 0) throw new Error('EIO')
+        realDisk.fsyncSync(descriptor)
+      },
+    }
+    const writerFor = (facts: RunFacts): CheckpointWriter => ({
+      write: async (order) => Promise.resolve(carryOutOrder(order, facts, new Date().toISOString(), disk)),
+      close: async () => Promise.resolve(),
+    })
+    const training = new DurableTraining(scratch, { disk, writerFor, keep: 1, haste: 1_000_000 })
+    await training.train(25)
+    const steps = listCheckpoints(training.runDirectory).map(({ step }) => step)
+    assert.equal(steps.at(-1), 0)
+    assert.ok(steps.length > 1, steps.join())
   })
 
   it('are used up to the damage: a checkpoint with any part changed, cut or missing gives way to the one before', async () => {
@@ -142,6 +201,28 @@ describe('checkpoints and journal on disk', () => {
     assert.equal((await training.train()).outcome!.result.weightsSha256, hash)
   })
 
+  it('are used as far as they can be read: no step is appended before what was replayed and cannot be read any more', async () => {
+    const failing = { ...realDisk, reads: -1 }
+    failing.readSync = (...[descriptor, ...rest]) => {
+      if (--failing.reads === 0) throw Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'read' })
+      return realDisk.readSync(descriptor, ...rest)
+    }
+    const training = new DurableTraining(scratch, { disk: failing })
+    await training.train(25)
+    // Its segment and the one before continue the checkpoint of step 10.
+    rmSync(path.join(checkpointsIn(training.runDirectory), 'step-00000020'), { recursive: true })
+    const isPart = ({ state }: RestoredState): boolean => state.step > 20 && state.step < 25
+    let reads = 1
+    do failing.reads = reads++
+    while (!isPart(training.restore()!))
+    failing.reads = reads - 1
+    const every = { kind: 'steps', steps: 1_000 } as const
+    const next = new DurableTraining(scratch, { disk: failing, every }, training.runDirectory)
+    assert.ok(stepsOf((await next.train(28)).events)[0]! > 20)
+    assert.equal(next.restore()!.state.step, 28)
+    assert.equal((await next.train()).outcome!.result.weightsSha256, hash)
+  })
+
   it('are not mixed with those of another run: a segment that continues other weights or settings is left out', async () => {
     const training = new DurableTraining(scratch)
     await training.train(5)
@@ -181,6 +262,8 @@ describe('checkpoints and journal on disk', () => {
     renameSync(only!.directory, path.join(path.dirname(only!.directory), `.old-${path.basename(only!.directory)}`))
     assert.equal(training.restore()!.state.step, 25)
     assert.deepEqual(training.warnings, [])
+    await training.train(26)
+    assert.deepEqual(readdirSync(checkpointsIn(training.runDirectory)), [path.basename(only!.directory)])
     assert.equal((await training.train()).outcome!.result.weightsSha256, hash)
   })
 
@@ -217,6 +300,16 @@ describe('checkpoints and journal on disk', () => {
     )
   })
 })
+
+/** Its methods, without the object that they belong to. */
+function bound(file: OpenFile): OpenFile {
+  return {
+    writev: async (...args) => file.writev(...args),
+    truncate: async (length) => file.truncate(length),
+    datasync: async () => file.datasync(),
+    close: async () => file.close(),
+  }
+}
 
 function flipped(bytes: Buffer, index: number): Buffer {
   const changed = Buffer.from(bytes)
