@@ -60,13 +60,15 @@ export async function openRun(request: RunRequest, onThreadFailure: (error: Conv
 }
 
 async function openNewRun(
-  { config, options: { data, runsDir }, name, recipe, fork, early: { log } }: RunRequest,
+  { config, options: { data, runsDir }, name, recipe, fork, model, early: { log } }: RunRequest,
   onThreadFailure: (error: ConvoyError) => void,
 ): Promise<OpenedRun> {
   const checkpoint = fork && checkpointOf(fork, log)
-  const planned = await planRun(config, data, log.info)
+  const planned = await planRun(config, data, log.info, model && { source: model })
   const sliceThreads = SliceThreads.forLength(gradientLength(planned.description.model.layout), onThreadFailure)
-  const state = checkpoint && forkedState(checkpoint, planned, sliceThreads, log)
+  const state = checkpoint
+    ? forkedState(checkpoint, planned, sliceThreads, log)
+    : givenState(planned, sliceThreads, log)
   const { runDirectory, lock } = await createRunDirectory(runsDir, name, Date.now())
   await writeProvenance(runDirectory, config, version())
   return {
@@ -88,7 +90,8 @@ async function openInterruptedRun(
   const lock = await takeRun(runDirectory)
   try {
     checkStillNewest(place, checkpoint)
-    const planned = await planRun(config, data ?? description.dataset.fingerprint, log.info)
+    const own = config.model && { description: description.model }
+    const planned = await planRun(config, data ?? description.dataset.fingerprint, log.info, own)
     checkSameRun(planned, checkpoint)
     const { layout } = planned.description.model
     const sliceThreads = SliceThreads.forLength(gradientLength(layout), onThreadFailure)
@@ -160,6 +163,22 @@ function forkedState(
   log.info(
     `Beginning with the weights of ${run.directory} after step ${position.step}${isComplete ? ' and its optimizer state' : '; the optimizer is another one and begins anew'}.`,
   )
+  return state
+}
+
+/** Of a saved model; undefined: the weights are drawn. */
+function givenState(
+  { description, initialWeights }: PlannedRun,
+  sliceThreads: SliceThreads,
+  log: Logger,
+): TrainingState | undefined {
+  const { model, seed } = description.config
+  if (model && initialWeights === undefined)
+    log.info(`The first weights of ${model.name} are drawn with the seed, ${seed}, as its initializers say.`)
+  if (initialWeights === undefined) return undefined
+  const state = initialState(description, (length) => sliceThreads.allocate(length))
+  state.weights.set(initialWeights)
+  log.info(`Beginning with the weights of ${model!.name}.`)
   return state
 }
 

@@ -10,7 +10,19 @@ import { STOP_SIGNALS } from './stop-signals.js'
 /** Flags that a restarted coordinator takes from the run directory instead, or that are not for it. */
 const NOT_PASSED_ON = new Set(
   [
-    ...['recipe', 'config', 'set', 'resume', 'auto-resume', 'fork', 'name', 'restart', 'supervised', 'detached'],
+    ...[
+      'recipe',
+      'config',
+      'set',
+      'resume',
+      'auto-resume',
+      'fork',
+      'name',
+      'model',
+      'restart',
+      'supervised',
+      'detached',
+    ],
     ...['listen', 'admin-listen', 'metrics-listen'],
     ...[...FLAGS, ...SWITCHES].map(({ flag }) => flag),
   ].map((flag) => `--${flag}`),

@@ -1,9 +1,13 @@
-import type { Split } from '../data/dataset.js'
+import type { LayersModel } from '@tensorflow/tfjs'
+import type { Dataset, Split } from '../data/dataset.js'
 import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/sampling/split.js'
 import { describeModel } from '../model/describe-model.js'
+import { leafLayers } from '../model/layer-support.js'
 import { leastWorkerBytes } from '../model/memory-need.js'
 import { buildNetwork } from '../model/networks/networks.js'
+import type { ModelSource } from '../model/own/model-source.js'
+import type { ModelDescription, ParameterLayout } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/config/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
 import { runWarnings } from '../model/config/run-warnings.js'
@@ -18,37 +22,74 @@ export interface PlannedRun {
   readonly warnings: readonly string[]
   /** See {@link leastWorkerBytes}. */
   readonly workerBytes: number
+  /** Of a saved model, float32, `[layout.weightCount]`; undefined: they are drawn. */
+  readonly initialWeights: Float32Array | undefined
 }
+
+/** A model of the user's: as `--model` names it, or as a run has it that goes on. */
+export type OwnModelOrigin =
+  | { readonly source: ModelSource; readonly description?: undefined }
+  | { readonly description: ModelDescription; readonly source?: undefined }
 
 /**
  * Opens the data set and describes the model.
  * @param data a data set's name, fingerprint or path; undefined: the embedded CIFAR-10
  * @param report logs a line
- * @throws errors of the data set
+ * @param own undefined: the network of the configuration
+ * @throws errors of the data set and of the user's model
  */
 export async function planRun(
   config: RunConfig,
   data: string | undefined,
   report: (line: string) => void,
+  own?: OwnModelOrigin,
 ): Promise<PlannedRun> {
   const { dataset, from } = await openFoundDataset(data, (lines) => {
     lines.split('\n').forEach(report)
   })
   const { pixels, labels: _labels, ...header } = dataset
   const split = splitDataset(dataset, config.seed, config.stratified)
-  const network = await buildNetwork(
-    config.network,
-    [dataset.height, dataset.width, dataset.channels],
-    dataset.classNames.length,
-  )
-  const model = describeModel(network)
+  const { network, hasWeights } = await buildModel(config, dataset, own)
+  const model = own?.description ?? describeModel(network)
+  if (own?.source) await (await loadOwnModels()).checkTopology(network, model.topology, own.source)
   const workerBytes = leastWorkerBytes(network, pixels.length, config.shardSize)
+  const initialWeights = hasWeights ? weightsOf(network, model.layout) : undefined
   network.dispose()
   return {
     description: { config, model, dataset: header },
     split,
     datasetFrom: from,
     warnings: runWarnings(dataset, split, config),
-    workerBytes,
+    ...{ workerBytes, initialWeights },
   }
+}
+
+/** Loaded when it is needed: TensorFlow.js takes a second. */
+async function loadOwnModels(): Promise<typeof import('../model/own/build-own-model.js')> {
+  return import('../model/own/build-own-model.js')
+}
+
+async function buildModel(
+  config: RunConfig,
+  { height, width, channels, classNames }: Dataset,
+  own: OwnModelOrigin | undefined,
+): Promise<{ readonly network: LayersModel; readonly hasWeights: boolean }> {
+  const shape = [height, width, channels] as [number, number, number]
+  if (own === undefined)
+    return { network: await buildNetwork(config.network, shape, classNames.length), hasWeights: false }
+  const { buildOwnModel, modelFromTopology } = await loadOwnModels()
+  if (own.description !== undefined)
+    return { network: await modelFromTopology(own.description.topology), hasWeights: false }
+  const { model, hasWeights } = await buildOwnModel(own.source, shape, classNames.length)
+  return { network: model, hasWeights }
+}
+
+/** The values that a model has, as the flat vector. */
+function weightsOf(network: LayersModel, { tensors, weightCount }: ParameterLayout): Float32Array {
+  const variables = new Map(
+    leafLayers(network.layers).flatMap(({ layer }) => layer.weights.map((weight) => [weight.originalName, weight])),
+  )
+  const flat = new Float32Array(weightCount)
+  for (const { name, offset } of tensors) flat.set(variables.get(name)!.read().dataSync<'float32'>(), offset)
+  return flat
 }

@@ -1,37 +1,28 @@
 import type * as tf from '@tensorflow/tfjs'
 import { ConvoyError } from '../shared/errors.js'
+import type { Serialised } from './initializers.js'
+import { initializerOf } from './initializers.js'
+import type { LeafLayer } from './layer-support.js'
+import { leafLayers, unsupported } from './layer-support.js'
 import type { Initializer, ModelDescription, ParameterTensor } from './parameter-layout.js'
 
-/** Describes the flat vectors of a model and how a worker builds it. The model itself is not needed afterwards. */
-export function describeModel(model: tf.LayersModel): ModelDescription {
-  const tensors: Omit<ParameterTensor, 'offset'>[] = []
-  const momenta = new Set<number>()
-  for (const layer of model.layers) {
-    const config = layer.getConfig()
-    if (layer.getClassName() === 'BatchNormalization') momenta.add(config['momentum'] as number)
-    const trainable = new Set(layer.trainableWeights)
-    for (const weight of layer.weights) {
-      const shape = weight.shape.map(Number)
-      const role = weight.originalName.split('/').at(-1)!
-      tensors.push({
-        name: weight.originalName,
-        shape,
-        size: shape.reduce((product, size) => product * size, 1),
-        trainable: trainable.has(weight),
-        l2: l2Of(config, layer.name, role),
-        initializer: initializerOf(config, layer.name, role, shape),
-      })
-    }
-  }
-  if (momenta.size > 1) {
-    throw new ConvoyError(
-      'usage',
-      `Batch norm layers with different momenta (${[...momenta].join(', ')}) are not supported; use one for all.`,
-    )
-  }
+type UnplacedTensor = Omit<ParameterTensor, 'offset'>
 
+/**
+ * Describes the flat vectors of a model and how a worker builds it. The model itself is not needed afterwards.
+ * @throws ConvoyError('usage') naming a layer that cannot be trained
+ */
+export function describeModel(model: tf.LayersModel): ModelDescription {
+  const leaves = leafLayers(model.layers)
+  for (const leaf of leaves) {
+    const reason = unsupported(leaf)
+    if (reason !== undefined)
+      throw new ConvoyError('usage', `Layer ${leaf.layer.name} (${leaf.className}) cannot be trained: ${reason}.`)
+  }
+  const tensors = leaves.flatMap(tensorsOf)
+  checkNames(tensors)
   let offset = 0
-  const place = (tensor: Omit<ParameterTensor, 'offset'>): ParameterTensor => {
+  const place = (tensor: UnplacedTensor): ParameterTensor => {
     const placed = { ...tensor, offset }
     offset += tensor.size
     return placed
@@ -46,27 +37,80 @@ export function describeModel(model: tf.LayersModel): ModelDescription {
       tensors: [...trainable, ...statistics],
       trainableCount,
       weightCount: offset,
-      statisticsMomentum: [...momenta][0] ?? 0,
+      statisticsMomentum: momentumOf(leaves),
     },
     inputShape: [height, width, channel],
     classCount: model.outputs[0]!.shape.at(-1)!,
   }
 }
 
-interface Serialised {
-  readonly className: string
-  readonly config: Record<string, unknown>
+/** The momentum of all batch norm layers; 0 without any. */
+function momentumOf(leaves: readonly LeafLayer[]): number {
+  const layers = leaves.filter(({ className }) => className === 'BatchNormalization')
+  const momenta = new Set(layers.map(({ config }) => config['momentum'] as number))
+  if (momenta.size > 1)
+    throw new ConvoyError(
+      'usage',
+      `Batch norm layers with different momenta (${[...momenta].join(', ')}) are not supported; use one for all.`,
+    )
+  return [...momenta][0] ?? 0
 }
 
-type LayerConfig = ReturnType<tf.layers.Layer['getConfig']>
+function tensorsOf({ layer, className, config }: LeafLayer): UnplacedTensor[] {
+  const trainable = new Set(layer.trainableWeights)
+  return layer.weights.map((weight) => {
+    const shape = weight.shape.map(Number)
+    const role = weight.originalName.split('/').at(-1)!
+    const isStatistic = role === 'moving_mean' || role === 'moving_variance'
+    if (!trainable.has(weight) && !isStatistic)
+      throw new ConvoyError(
+        'usage',
+        `Layer ${layer.name} is frozen (trainable: false), which is not supported yet; leave it trainable.`,
+      )
+    return {
+      name: weight.originalName,
+      shape,
+      size: shape.reduce((product, size) => product * size, 1),
+      trainable: trainable.has(weight),
+      l2: l2Of(config, layer.name, role),
+      initializer: firstValues(className, config, shape, role, `Layer ${layer.name}, ${role}`),
+    }
+  })
+}
 
-/** `kernel` is described by `kernelInitializer`, `moving_mean` by `movingMeanInitializer`. */
-function settingOf(config: LayerConfig, role: string, setting: string): Serialised | null {
-  const camel = role.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+/** Two layers of one name, in models inside the model, would share their weights by accident. */
+function checkNames(tensors: readonly UnplacedTensor[]): void {
+  const names = tensors.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined)
+    throw new ConvoyError('usage', `Two weights have the name ${twice}; give the layers names of their own.`)
+}
+
+function firstValues(
+  className: string,
+  config: LeafLayer['config'],
+  shape: readonly number[],
+  role: string,
+  where: string,
+): Initializer {
+  const initializer = initializerOf(settingOf(config, role, 'Initializer'), shape, where)
+  const hasForgetBias = className === 'LSTM' && role === 'bias' && config['unitForgetBias'] === true
+  if (!hasForgetBias) return initializer
+  if (initializer.kind === 'constant')
+    return { kind: 'forget-bias', value: initializer.value, units: config['units'] as number }
+  throw new ConvoyError('usage', `${where}: with unitForgetBias, its initializer must be a constant.`)
+}
+
+/**
+ * `kernel` is described by `kernelInitializer`, `moving_mean` by `movingMeanInitializer`, and `recurrent_kernel` by
+ * `recurrentInitializer`.
+ */
+function settingOf(config: LeafLayer['config'], role: string, setting: string): Serialised | null {
+  const camel = role.replace(/_kernel$/, '').replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
   return (config[`${camel}${setting}`] ?? null) as Serialised | null
 }
 
-function l2Of(config: LayerConfig, layer: string, role: string): number {
+function l2Of(config: LeafLayer['config'], layer: string, role: string): number {
   const regularizer = settingOf(config, role, 'Regularizer')
   if (regularizer === null) return 0
   const { l1 = 0, l2 = 0 } = regularizer.config as { l1?: number; l2?: number }
@@ -77,35 +121,4 @@ function l2Of(config: LayerConfig, layer: string, role: string): number {
     )
   }
   return l2
-}
-
-function initializerOf(config: LayerConfig, layer: string, role: string, shape: number[]): Initializer {
-  const initializer = settingOf(config, role, 'Initializer')
-  const settings = initializer?.config ?? {}
-  switch (initializer?.className) {
-    case 'Zeros':
-      return { kind: 'constant', value: 0 }
-    case 'Ones':
-      return { kind: 'constant', value: 1 }
-    case 'Constant':
-      return { kind: 'constant', value: Number(settings['value']) }
-    case 'VarianceScaling':
-      if (settings['distribution'] === 'uniform') {
-        return { kind: 'uniform', limit: uniformLimit(Number(settings['scale']), String(settings['mode']), shape) }
-      }
-  }
-  throw new ConvoyError(
-    'usage',
-    `Layer ${layer}: the initializer ${initializer?.className ?? 'none'} of its ${role} is not supported; ` +
-      'use zeros, ones, constant, heUniform, glorotUniform or leCunUniform.',
-  )
-}
-
-/** sqrt(3 · scale / n), where n is the fan named by the mode: He et al. 2015, Glorot and Bengio 2010. */
-function uniformLimit(scale: number, mode: string, shape: number[]): number {
-  const receptiveField = shape.slice(0, -2).reduce((product, size) => product * size, 1)
-  const fanIn = shape.at(-2)! * receptiveField
-  const fanOut = shape.at(-1)! * receptiveField
-  const n = mode === 'fanIn' ? fanIn : mode === 'fanOut' ? fanOut : (fanIn + fanOut) / 2
-  return Math.sqrt((3 * scale) / Math.max(1, n))
 }

@@ -3,6 +3,16 @@ export type Initializer =
   | { readonly kind: 'constant'; readonly value: number }
   /** Uniform in [-limit, limit). */
   | { readonly kind: 'uniform'; readonly limit: number }
+  /** Uniform in [low, high). */
+  | { readonly kind: 'range'; readonly low: number; readonly high: number }
+  /** Truncated: within two deviations of the mean. */
+  | { readonly kind: 'normal' | 'truncated-normal'; readonly mean: number; readonly deviation: number }
+  /** The last dimension has the columns of a matrix whose rows or columns are orthonormal, times the gain. */
+  | { readonly kind: 'orthogonal'; readonly gain: number }
+  /** A square matrix: the gain on its diagonal, 0 elsewhere. */
+  | { readonly kind: 'identity'; readonly gain: number }
+  /** Of an LSTM, four times its units: 1 for the forget gate, which is the second, and `value` elsewhere. */
+  | { readonly kind: 'forget-bias'; readonly value: number; readonly units: number }
 
 /** One tensor inside the flat float32 vector that holds a model's weights. */
 export interface ParameterTensor {

@@ -12,6 +12,7 @@ import { counted, formatBytes } from '../../shared/units.js'
 import { describeAccuracy, describeTime, validationOf } from './checkpoint-facts.js'
 import type { CheckpointFlags } from './checkpoint-places.js'
 import { checkpointIn, findPlace } from './checkpoint-places.js'
+import { networkName } from '../../model/config/run-config.js'
 
 export function showCommand(): Command {
   return new Command('show')
@@ -61,7 +62,7 @@ function factsOf(manifest: CheckpointManifest, bytes: number): Table {
     { made: `${describeTime(createdAt)}, by Convoy ${convoy}, format ${format}` },
     { size: formatBytes(bytes) },
     { 'data set': `${dataset.name} (${dataset.fingerprint.slice(0, 16)})` },
-    { network: `${config.network.name}, ${config.precision}` },
+    { network: `${networkName(config)}, ${config.precision}` },
     { optimizer: `${config.optimizer.kind}, schedule ${config.schedule.kind}` },
     { 'last validation': describeAccuracy(validationOf(manifest, 'last')) },
     { 'best validation': describeAccuracy(validationOf(manifest, 'best')) },

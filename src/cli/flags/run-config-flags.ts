@@ -2,6 +2,8 @@ import type { Command } from 'commander'
 import { parse as parseYaml } from 'yaml'
 import { currentName } from '../../model/config/former-names.js'
 import type { RunConfig } from '../../model/config/run-config.js'
+import { OWN_NETWORK } from '../../model/networks/networks.js'
+import type { ModelSource } from '../../model/own/model-source.js'
 import type { Assignment, Resolved } from '../../model/config/resolve-run-config.js'
 import { resolveRunConfig } from '../../model/config/resolve-run-config.js'
 import { DEFAULT_RECIPE, RECIPES } from '../../model/config/recipes.js'
@@ -61,6 +63,7 @@ export function addRunConfigFlags(command: Command): Command {
 
 /**
  * Defaults < recipe < file < environment < flags < --set. Never throws for a user's mistake: see `problems`.
+ * @param model of `--model`: takes the place of the recipe's network
  * @param stored the configuration of a run that is resumed: without a recipe, what is given changes that
  * @returns also the name of the recipe
  */
@@ -68,12 +71,14 @@ export async function runConfigFrom(
   flags: RunConfigFlags,
   environment: NodeJS.ProcessEnv = process.env,
   stored?: RunConfig,
+  model?: Pick<ModelSource, 'name' | 'sha256'>,
 ): Promise<Resolved & { readonly recipe: string }> {
   const problems: string[] = []
   const file = await readConfigFile(flags.config, problems)
   const { recipe: fileRecipe, ...settings } = file
   const assignments = [
     ...leaves(settings, `${flags.config}`),
+    ...(model ? ownModel(model, `--model ${String(flags['model'])}`) : []),
     ...FLAGS.flatMap(({ flag, path }) => {
       const origin = variableOf(flag)
       return environment[origin] ? [fromText(path, environment[origin], origin)] : []
@@ -106,6 +111,14 @@ export async function runConfigFrom(
 }
 
 const DEFAULT = { name: DEFAULT_RECIPE, origin: '--recipe' } as const
+
+/** What is given after it, such as --reg, is for the networks that Convoy builds. */
+function ownModel({ name, sha256 }: Pick<ModelSource, 'name' | 'sha256'>, origin: string): Assignment[] {
+  return [
+    { path: ['network'], value: { name: OWN_NETWORK }, origin },
+    { path: ['model'], value: { name, sha256 }, origin },
+  ]
+}
 
 /** The first given name, and the flag, variable or file that gave it. */
 function chooseRecipe(...given: readonly (readonly [unknown, string])[]): { name: string; origin: string } {

@@ -6,6 +6,8 @@ import { findSource } from '../../data/open-dataset.js'
 import { DEVICE_CHOICES } from '../../tensorflow/runtime/device-choice.js'
 import type { LauncherName } from '../../launch/launchers.js'
 import type { RunConfig } from '../../model/config/run-config.js'
+import type { ModelSource } from '../../model/own/model-source.js'
+import { findModel } from '../../model/own/model-source.js'
 import { LOG_LEVELS } from '../../shared/log/log-levels.js'
 import { standardError } from '../../shared/terminal.js'
 import type { EarlyLog } from '../early-log.js'
@@ -23,6 +25,7 @@ import { unreadVariables } from './unread-variables.js'
 
 /** How a run is carried out. None of these options changes its weights, but `fork`. */
 const runOptionsSchema = z.object({
+  model: z.string().min(1).optional(),
   data: z.string().min(1).optional(),
   name: z
     .string()
@@ -61,6 +64,10 @@ export function addRunFlags(
 ): Command {
   return addDurabilityFlags(reportsFlagProblems(addRunConfigFlags(command)))
     .option('--data <name or path>', 'data set: a name, a fingerprint or a path (default: the embedded cifar10)')
+    .option(
+      '--model <path>',
+      'your own model: a module that builds it, or the directory of a saved LayersModel, whose weights are trained on',
+    )
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
     .option('--runs-dir <directory>', 'directory of the run directories', 'runs')
     .option(
@@ -107,6 +114,8 @@ export interface RunRequest {
   readonly interrupted?: InterruptedRun
   /** Of `--fork`. */
   readonly fork?: RunPlace
+  /** Of `--model`. */
+  readonly model?: ModelSource
 }
 
 /**
@@ -128,12 +137,23 @@ export async function readRunFlags(flags: RunConfigFlags, command: Command): Pro
       : await foundPlace(placeProblems, async () => placeToResume(runsDir, resume, early))
   const forked =
     fork === undefined ? undefined : await foundPlace(placeProblems, async () => findRunPlace(runsDir, fork))
+  let model: ModelSource | undefined
+  const { model: modelPath } = flags
+  if (typeof modelPath === 'string')
+    placeProblems.push(
+      ...(await problemsOf(() => {
+        model = findModel(modelPath)
+      })),
+    )
   const stored = interrupted?.checkpoint.manifest.description.config
-  const { config, problems, recipe } = await runConfigFrom(flags, process.env, stored)
+  const { config, problems, recipe } = await runConfigFrom(flags, process.env, stored, model)
   throwProblems([
     ...flagProblems(command),
     ...problems,
     ...placeProblems,
+    ...(config?.model && model === undefined && interrupted === undefined
+      ? [`config model: ${config.model.name} is a model of your own; give it with --model <module or directory>.`]
+      : []),
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `--${kebab(String(path[0]))}: ${message}`),
     ...(await optionProblems(validOptions(flags))),
   ])
@@ -143,6 +163,7 @@ export async function readRunFlags(flags: RunConfigFlags, command: Command): Pro
     ...{ config: config!, options: parsed.data!, name, recipe, early },
     ...(goingOn && { interrupted: goingOn }),
     ...(forked && { fork: forked }),
+    ...(model && { model }),
   }
 }
 
@@ -185,6 +206,9 @@ async function optionProblems(options: Partial<RunOptions>): Promise<string[]> {
       : []),
     ...(options.autoResume && (resume !== undefined || options.fork !== undefined)
       ? ['--auto-resume chooses the run itself; leave --resume and --fork out.']
+      : []),
+    ...(resume !== undefined && options.model !== undefined
+      ? ['--resume and --model exclude each other: the run has a model.']
       : []),
     ...(resume !== undefined && options.name !== undefined
       ? ['--resume and --name exclude each other: the run has a name.']

@@ -3,7 +3,7 @@ import { augmentationSchema } from '../../data/sampling/augmentation.js'
 import { optimizerSchema } from '../../training/optimizers/optimizers.js'
 import { scheduleSchema } from '../../training/schedules/schedules.js'
 import type { NetworkName } from '../networks/networks.js'
-import { NETWORK_NAMES } from '../networks/networks.js'
+import { NETWORK_NAMES, OWN_NETWORK } from '../networks/networks.js'
 import { currentName, FORMER_NETWORK_NAMES } from './former-names.js'
 
 /** The largest value of counters that travel as unsigned 32-bit integers. */
@@ -14,8 +14,8 @@ export type Precision = (typeof PRECISIONS)[number]
 
 const networkSchema = z.strictObject({
   name: z
-    .enum([...NETWORK_NAMES, ...FORMER_NETWORK_NAMES])
-    .transform((name) => currentName(name) as NetworkName)
+    .enum([...NETWORK_NAMES, OWN_NETWORK, ...FORMER_NETWORK_NAMES])
+    .transform((name) => currentName(name) as NetworkName | typeof OWN_NETWORK)
     .describe('network to train'),
   reg: z.number().min(0).max(1).default(0).describe('L2 factor of the kernels: adds reg · sum(w²) to the loss'),
   dropoutRate: z
@@ -34,6 +34,18 @@ export const runConfigSchema = z
   .strictObject({
     seed: z.int().min(0).max(UINT32_MAX).default(1).describe('seed of every random choice'),
     network: networkSchema,
+    model: z
+      .strictObject({
+        name: z
+          .string()
+          .regex(/^[\w.-]{1,64}$/)
+          .describe('name of the model of `--model`'),
+        sha256: z
+          .string()
+          .regex(/^[0-9a-f]{64}$/)
+          .describe('sha256 of its files'),
+      })
+      .optional(),
     batchSize: z
       .int()
       .min(1)
@@ -77,6 +89,24 @@ export const runConfigSchema = z
     evaluationShardSize: z.int().min(1).max(65_536).default(100).describe('samples per shard of an evaluation'),
   })
   .check((context) => {
+    const { network, model } = context.value
+    const hasModel = (model as unknown) !== undefined
+    if (context.issues.length === 0 && (network.name === OWN_NETWORK) !== hasModel)
+      context.issues.push({
+        code: 'custom',
+        input: network.name,
+        path: ['network', 'name'],
+        message: hasModel
+          ? '--model is the network; leave this out'
+          : 'a model of your own is given with --model <module or directory>',
+      })
+    if (context.issues.length === 0 && hasModel && network.reg + network.dropoutRate > 0)
+      context.issues.push({
+        code: 'custom',
+        input: network,
+        path: ['network', network.reg > 0 ? 'reg' : 'dropoutRate'],
+        message: 'a model of your own has its regularisation and dropout in its layers; leave this out',
+      })
     const { batchSize, shardSize } = context.value
     const isSound = !context.issues.some(({ path }) => path?.[0] === 'batchSize' || path?.[0] === 'shardSize')
     if (isSound && batchSize % shardSize !== 0) {
@@ -90,4 +120,10 @@ export const runConfigSchema = z
   })
 
 export type RunConfig = z.output<typeof runConfigSchema>
+
+/** What the run trains, for people. */
+export function networkName({ network, model }: Pick<RunConfig, 'network' | 'model'>): string {
+  return model?.name ?? network.name
+}
+
 export type RunConfigInput = z.input<typeof runConfigSchema>

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { JsonSchema } from '../../shared/json-schema.js'
 import { scheduleOf } from '../../training/schedules/schedules.js'
 import { isFormerName } from './former-names.js'
+import { OWN_NETWORK } from '../networks/networks.js'
 import { runConfigSchema } from './run-config.js'
 
 /** One value of the run configuration. */
@@ -42,8 +43,13 @@ export function settings(): readonly Setting[] {
 function settingsIn(schema: JsonSchema, path: readonly string[], kind: string | undefined): Setting[] {
   if (schema.oneOf !== undefined) return settingsOfKinds(schema, schema.oneOf, path)
   if (schema.properties === undefined)
-    return [{ path: path.join('.'), kind, choices: schema.enum?.filter((name) => !isFormerName(name)), schema }]
+    return [{ path: path.join('.'), kind, choices: schema.enum?.filter(isForUsers), schema }]
   return Object.entries(schema.properties).flatMap(([name, child]) => settingsIn(child, [...path, name], kind))
+}
+
+/** Former names, and the one that stands for a model of one's own, are not chosen. */
+function isForUsers(name: string): boolean {
+  return !isFormerName(name) && name !== OWN_NETWORK
 }
 
 /** The kind first, then the settings of each. */

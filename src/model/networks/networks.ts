@@ -1,4 +1,5 @@
 import type { LayersModel } from '@tensorflow/tfjs'
+import { ConvoyError } from '../../shared/errors.js'
 import type { Network, NetworkOptions } from './network.js'
 
 /**
@@ -17,6 +18,8 @@ const NETWORKS = {
 } satisfies Readonly<Record<string, () => Promise<Network>>>
 
 export type NetworkName = keyof typeof NETWORKS
+/** Stands for the network of `--model`. */
+export const OWN_NETWORK = 'own'
 export const NETWORK_NAMES = Object.keys(NETWORKS) as NetworkName[]
 
 /**
@@ -24,10 +27,11 @@ export const NETWORK_NAMES = Object.keys(NETWORKS) as NetworkName[]
  * @param inputShape `[height, width, channel]`
  */
 export async function buildNetwork(
-  { name, ...options }: NetworkOptions & { readonly name: NetworkName },
+  { name, ...options }: NetworkOptions & { readonly name: NetworkName | typeof OWN_NETWORK },
   inputShape: [number, number, number],
   classCount: number,
 ): Promise<LayersModel> {
+  if (name === OWN_NETWORK) throw new ConvoyError('internal', 'a model of --model is not built by name')
   const network = await NETWORKS[name]()
   const { tf } = await import('./tfjs.js')
   // Only shapes are computed here: no advice to install a faster backend.

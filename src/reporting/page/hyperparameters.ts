@@ -1,5 +1,6 @@
 import type { AugmentationConfig } from '../../data/sampling/augmentation.js'
 import type { RunConfig } from '../../model/config/run-config.js'
+import { networkName } from '../../model/config/run-config.js'
 import type { RunHeader } from './page-state.js'
 import { counted, formatNumber, formatPercent } from '../../shared/units.js'
 import { optimizerOf } from '../../training/optimizers/optimizers.js'
@@ -23,7 +24,7 @@ export function hyperparameters(
   const batch = `${counted(batchSize, 'image')} in ${counted(batchSize / shardSize, 'shard')}`
   const { optimizer, schedule } = config
   return [
-    ['Network', network.name],
+    ['Network', networkName(config)],
     ['Parameters', count(parameterCount)],
     ['Optimizer', optimizerOf(optimizer).describe(optimizer)],
     ['Learning rate', scheduleOf(schedule.kind).describe(schedule)],

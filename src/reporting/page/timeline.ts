@@ -16,6 +16,7 @@ import { describeEvent } from '../sinks/describe-event.js'
 import { levelOf } from '../sinks/event-log.js'
 import type { KeptResult } from '../run-outcome.js'
 import { outcomeOf, weightsOf } from '../run-outcome.js'
+import { networkName } from '../../model/config/run-config.js'
 
 /** Limit on points, more than a screen has columns. Beyond it, two become one. */
 const MAX_POINTS = 4_096
@@ -63,7 +64,7 @@ export class Timeline {
         const { height, width, channels } = dataset
         const startedSeconds = (this.#startedSeconds ??= timeSeconds)
         this.#header = {
-          ...{ runDirectory: this.#runDirectory, startedSeconds, network: config.network.name, config },
+          ...{ runDirectory: this.#runDirectory, startedSeconds, network: networkName(config), config },
           ...{ dataset: printable(dataset.name), datasetFingerprint: dataset.fingerprint },
           ...{ imageShape: [height, width, channels], classNames: dataset.classNames.map(printable) },
           ...{ splitSizes, totalSteps, stepsPerEpoch, parameterCount },

@@ -2,6 +2,7 @@ import { isExpectedRejection } from '../../shared/rejection.js'
 import { counted, formatDuration, formatShare } from '../../shared/units.js'
 import type { RunEvent } from '../../training/run-events.js'
 import { LEFT_ON_REQUEST } from '../../training/run-events.js'
+import { networkName } from '../../model/config/run-config.js'
 
 const AUDIT_OUTCOMES = {
   mismatch: 'An audit found a worker that computed wrongly; its result was not used.',
@@ -19,7 +20,7 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'started': {
       const { config, dataset, splitSizes, totalSteps, parameterCount } = event
       return (
-        `${config.network.name} (${parameterCount.toLocaleString('en')} parameters) on ${dataset.name}: ` +
+        `${networkName(config)} (${parameterCount.toLocaleString('en')} parameters) on ${dataset.name}: ` +
         `${splitSizes.train} train, ${splitSizes.validation} validation, ${splitSizes.test} test images; ` +
         `${counted(totalSteps, 'step')} of ${config.batchSize} in shards of ${config.shardSize}, seed ${config.seed}`
       )

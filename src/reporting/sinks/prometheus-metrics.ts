@@ -11,6 +11,7 @@ import type { Coordinator } from '../../coordinator/coordinator.js'
 import type { WorkerSnapshot } from '../../coordinator/worker-snapshot.js'
 import type { RunIdentity } from '../run-identity.js'
 import type { RunSummary } from '../run-progress.js'
+import { networkName } from '../../model/config/run-config.js'
 
 /** Workers with series of their own; of more than that the first are shown. */
 const MAX_WORKERS = 256
@@ -172,9 +173,16 @@ export class PrometheusMetrics {
     const metrics = this.#metrics
     switch (event.kind) {
       case 'started': {
-        const { network, seed, precision, batchSize } = event.config
+        const { seed, precision, batchSize } = event.config
         const { name, recipe, version } = this.#identity
-        const labels = { name, version, recipe, network: network.name, dataset: event.dataset.name, precision }
+        const labels = {
+          name,
+          version,
+          recipe,
+          network: networkName(event.config),
+          dataset: event.dataset.name,
+          precision,
+        }
         metrics.set('run_info', { ...labels, seed: `${seed}` }, 1)
         metrics.set('planned_steps', {}, event.totalSteps)
         // An alert must be raised for a run that never gets beyond its first step too.

@@ -97,19 +97,32 @@ export class FusedOps {
 
   /**
    * Inverted dropout (Srivastava et al. 2014): zero with probability `rate`, else times 1 / (1 - rate).
-   * @param key int32, `[2]`: the mask is a pure function of it (StatelessRandomUniform)
+   * @param key int32, `[2]`: the mask is a pure function of it
+   * @param shape of the mask; where it has 1, whole rows are dropped
    */
-  dropout<T extends Tensor>(x: T, rate: number, key: Tensor1D): T {
+  dropout<T extends Tensor>(x: T, rate: number, key: Tensor1D, shape: readonly number[] = x.shape): T {
+    const kept = this.#tf.greaterEqual(this.uniform(shape, key), this.#tf.scalar(rate)).cast('float32')
+    return this.#tf.mul(x, this.#tf.mul(kept, this.#tf.scalar(1 / (1 - rate))))
+  }
+
+  /** StatelessRandomUniform: [0, 1), a pure function of the key. @param key int32, `[2]` */
+  uniform(shape: readonly number[], key: Tensor1D): Tensor {
+    return this.#stateless('StatelessRandomUniform', shape, key)
+  }
+
+  /** StatelessRandomNormal: mean 0, deviation 1, a pure function of the key. @param key int32, `[2]` */
+  normal(shape: readonly number[], key: Tensor1D): Tensor {
+    return this.#stateless('StatelessRandomNormal', shape, key)
+  }
+
+  #stateless(name: string, shape: readonly number[], key: Tensor1D): Tensor {
     const { binding } = this.#backend
     const attributes: OpAttribute[] = [
       this.#floatType('dtype'),
       { name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 },
       { name: 'Tseed', type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 },
     ]
-    const shape = this.#tf.tensor1d(x.shape, 'int32')
-    const uniform = this.#backend.executeSingleOutput('StatelessRandomUniform', attributes, [shape, key])
-    const kept = this.#tf.greaterEqual(uniform, this.#tf.scalar(rate)).cast('float32')
-    return this.#tf.mul(x, this.#tf.mul(kept, this.#tf.scalar(1 / (1 - rate))))
+    return this.#backend.executeSingleOutput(name, attributes, [this.#tf.tensor1d([...shape], 'int32'), key])
   }
 
   /**

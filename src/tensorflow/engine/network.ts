@@ -1,17 +1,11 @@
 import type { LayersModel, SymbolicTensor, Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs'
+import { leafLayers, outputLayer } from '../../model/layer-support.js'
 import { ConvoyError } from '../../shared/errors.js'
 import type { ModelDescription } from '../../model/parameter-layout.js'
 import type { FusedOps } from './fused-ops.js'
+import type { LayerPass, OpenLayer } from './own-layers.js'
+import { replaceCall, withoutSoftmax } from './own-layers.js'
 import type { TensorFlow } from '../runtime/load-tensorflow.js'
-
-/** Private members of a LayersModel that Convoy replaces (tfjs-layers 4.22.0, pinned). */
-interface OpenLayer {
-  readonly name: string
-  call(inputs: Tensor | Tensor[], kwargs: { training?: boolean }): Tensor | Tensor[]
-  getClassName(): string
-  getConfig(): Record<string, unknown>
-  readonly weights: { readonly originalName: string; val: Tensor }[]
-}
 
 /** The batch statistics of a training pass, by the name of the moving statistic that they update. Kept: the caller disposes. */
 export type BatchStatistics = Map<string, Tensor1D>
@@ -23,6 +17,7 @@ export type BatchStatistics = Map<string, Tensor1D>
 export class Network {
   readonly #tf: TensorFlow
   readonly #model: LayersModel
+  readonly #layers: readonly OpenLayer[]
   readonly #description: ModelDescription
   /** State of the current pass. */
   #statistics: BatchStatistics | undefined
@@ -33,19 +28,23 @@ export class Network {
     this.#tf = tf
     this.#model = model
     this.#description = description
-    const layers = model.layers as unknown as OpenLayer[]
-    for (const layer of layers) this.#replaceCall(layer, ops, layer === layers.at(-1))
+    this.#layers = leafLayers(model.layers).map(({ layer }) => layer as unknown as OpenLayer)
+    const pass: LayerPass = {
+      takeStatistics: (name, values) => this.#statistics!.set(name, values),
+      // Each layer has its own mask: the second word of the key depends on the layer.
+      nextKey: () => tf.add(this.#dropoutKey!, tf.tensor1d([0, this.#dropoutLayers++], 'int32')) as Tensor1D,
+    }
+    for (const layer of this.#layers) replaceCall(layer, tf, ops, pass)
+    withoutSoftmax(tf, outputLayer(model) as unknown as OpenLayer)
     // Every pass gets its weights from the coordinator; the initial ones of the layers are not needed.
-    for (const layer of layers) for (const weight of layer.weights) weight.val.dispose()
+    for (const layer of this.#layers) for (const weight of layer.weights) weight.val.dispose()
   }
 
   /** Builds the model from its topology. @throws ConvoyError('incompatible') when topology and layout disagree */
   static async build(tf: TensorFlow, description: ModelDescription, ops: FusedOps): Promise<Network> {
     const topology = description.topology as Parameters<typeof tf.models.modelFromJSON>[0]
     const model = await tf.models.modelFromJSON(topology)
-    const names = (model.layers as unknown as OpenLayer[]).flatMap(({ weights }) =>
-      weights.map((weight) => weight.originalName),
-    )
+    const names = leafLayers(model.layers).flatMap(({ layer }) => layer.weights.map((weight) => weight.originalName))
     const expected = description.layout.tensors.map(({ name }) => name)
     if (names.toSorted().join() !== expected.toSorted().join()) {
       throw new ConvoyError('incompatible', "The model's topology and its parameter layout name different weights.")
@@ -92,14 +91,15 @@ export class Network {
 
   /**
    * Outputs of layers in the inference pass.
-   * @param layers names of the model, at least two
+   * @param layers names of the model, at least one
    * @returns the output of each, float32
    * @throws ConvoyError('usage') for a layer that does not exist
    */
   activations(weights: Tensor[], images: Tensor, layers: readonly string[]): Tensor[] {
     this.#takeWeights(weights)
     const outputs = layers.map((name) => this.#outputOf(name))
-    return this.#tf.model({ inputs: this.#model.inputs, outputs }).apply(images, { training: false }) as Tensor[]
+    const found = this.#tf.model({ inputs: this.#model.inputs, outputs }).apply(images, { training: false })
+    return [found].flat() as Tensor[]
   }
 
   /** Shape of a layer's output for one image, such as `[height, width, channel]`. @throws ConvoyError('usage') for a layer that does not exist */
@@ -120,51 +120,6 @@ export class Network {
 
   #takeWeights(weights: Tensor[]): void {
     const byName = new Map(this.#description.layout.tensors.map(({ name }, index) => [name, weights[index]!]))
-    for (const layer of this.#model.layers as unknown as OpenLayer[]) {
-      for (const weight of layer.weights) weight.val = byName.get(weight.originalName)!
-    }
+    for (const layer of this.#layers) for (const weight of layer.weights) weight.val = byName.get(weight.originalName)!
   }
-
-  #replaceCall(layer: OpenLayer, ops: FusedOps, last: boolean): void {
-    const config = layer.getConfig()
-    const activation = config['activation']
-    switch (layer.getClassName()) {
-      case 'BatchNormalization': {
-        const epsilon = config['epsilon'] as number
-        const weight = (role: string): Tensor1D =>
-          layer.weights.find(({ originalName }) => originalName.endsWith(`/${role}`))!.val as Tensor1D
-        layer.call = (inputs, { training }) => {
-          const x = only(inputs) as Tensor4D
-          const [scale, offset] = [weight('gamma'), weight('beta')]
-          if (!training)
-            return ops.batchNormInference(x, scale, offset, weight('moving_mean'), weight('moving_variance'), epsilon)
-          const { normalised, mean, variance } = ops.batchNorm(x, scale, offset, epsilon)
-          this.#statistics!.set(`${layer.name}/moving_mean`, mean)
-          this.#statistics!.set(`${layer.name}/moving_variance`, variance)
-          return normalised
-        }
-        return
-      }
-      case 'Activation':
-        if (activation === 'relu') layer.call = (inputs) => ops.relu(only(inputs))
-        else if (last && activation === 'softmax') layer.call = (inputs) => only(inputs)
-        return
-      case 'Dropout':
-        layer.call = (inputs, { training }) => {
-          const x = only(inputs)
-          if (!training) return x
-          // Each layer has its own mask: the second word of the key depends on the layer.
-          const layerKey = this.#tf.add(
-            this.#dropoutKey!,
-            this.#tf.tensor1d([0, this.#dropoutLayers++], 'int32'),
-          ) as Tensor1D
-          return ops.dropout(x, config['rate'] as number, layerKey)
-        }
-        return
-    }
-  }
-}
-
-function only(inputs: Tensor | Tensor[]): Tensor {
-  return Array.isArray(inputs) ? inputs[0]! : inputs
 }

@@ -1,0 +1,142 @@
+import { pathToFileURL } from 'node:url'
+import type * as tfjs from '@tensorflow/tfjs'
+import { ConvoyError } from '../../shared/errors.js'
+import { readRegularFile } from '../../shared/read-file.js'
+import { leafLayers, outputLayer } from '../layer-support.js'
+import { tf } from '../networks/tfjs.js'
+import type { ModelSource } from './model-source.js'
+import { readSaved, weightFiles } from './model-source.js'
+
+/** What the function that a module exports gets. */
+export interface ModelRequest {
+  /** TensorFlow.js, to build the model with. */
+  readonly tf: typeof tf
+  /** `[height, width, channel]` of the images. */
+  readonly inputShape: readonly [number, number, number]
+  /** Number of outputs. */
+  readonly classCount: number
+}
+
+/** A model of the user's, which fits the data set. */
+export interface OwnModel {
+  readonly model: tfjs.LayersModel
+  /** Whether the model has its first weights: those of a saved model. Otherwise its initializers say how they are drawn. */
+  readonly hasWeights: boolean
+}
+
+const MAX_WEIGHT_BYTES = 4 * 2 ** 30 - 1
+
+/**
+ * Builds the model of `--model`.
+ * @throws ConvoyError('usage') when it cannot be built, or does not fit the images or the classes
+ */
+export async function buildOwnModel(
+  source: ModelSource,
+  inputShape: readonly [number, number, number],
+  classCount: number,
+): Promise<OwnModel> {
+  tf.enableProdMode()
+  const model = source.kind === 'module' ? await runModule(source, inputShape, classCount) : await loadSaved(source)
+  checkFit(model, source, inputShape, classCount)
+  // A sequence of layers is described like any other model.
+  const described = tf.model({ inputs: model.inputs, outputs: model.outputs, name: source.name })
+  return { model: described, hasWeights: source.kind === 'saved' }
+}
+
+/** The model of a description, with any weights. */
+export async function modelFromTopology(topology: object): Promise<tfjs.LayersModel> {
+  return tf.models.modelFromJSON(topology as Parameters<typeof tf.models.modelFromJSON>[0])
+}
+
+async function runModule(
+  { file }: ModelSource,
+  inputShape: readonly [number, number, number],
+  classCount: number,
+): Promise<tfjs.LayersModel> {
+  let built: unknown
+  try {
+    const { default: build } = (await import(pathToFileURL(file).href)) as {
+      default?: (request: ModelRequest) => unknown
+    }
+    if (typeof build !== 'function')
+      throw new Error(
+        'it has no default export that is a function: export default ({ tf, inputShape, classCount }) => …',
+      )
+    built = await build({ tf, inputShape, classCount })
+  } catch (error) {
+    throw new ConvoyError('usage', `--model ${file}: ${(error as Error).message.replace(/\.$/, '')}.`, { cause: error })
+  }
+  if (!isModel(built)) throw new ConvoyError('usage', `--model ${file}: its function returns no tf.LayersModel.`)
+  return built
+}
+
+async function loadSaved({ file: directory }: ModelSource): Promise<tfjs.LayersModel> {
+  const { manifest } = readSaved(directory)
+  const files = weightFiles(directory, manifest).map((file) => readRegularFile(file, MAX_WEIGHT_BYTES))
+  const bytes = Buffer.concat(files)
+  const artifacts = {
+    modelTopology: manifest.modelTopology,
+    weightSpecs: manifest.weightsManifest.flatMap(({ weights }) => weights),
+    weightData: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength),
+  }
+  try {
+    return await tf.loadLayersModel(tf.io.fromMemory(artifacts as Parameters<typeof tf.io.fromMemory>[0]))
+  } catch (error) {
+    const { message } = error as Error
+    throw new ConvoyError('usage', `--model ${directory}: it cannot be loaded: ${message.replace(/\.$/, '')}.`, {
+      cause: error,
+    })
+  }
+}
+
+function checkFit(
+  model: tfjs.LayersModel,
+  { file }: ModelSource,
+  inputShape: readonly [number, number, number],
+  classCount: number,
+): void {
+  const wrong = (problem: string): ConvoyError => new ConvoyError('usage', `--model ${file}: ${problem}.`)
+  if (model.inputs.length !== 1 || model.outputs.length !== 1)
+    throw wrong(
+      `it has ${model.inputs.length} inputs and ${model.outputs.length} outputs; images and their classes are one of each`,
+    )
+  const input = model.inputs[0]!.shape.slice(1)
+  if (input.join() !== inputShape.join())
+    throw wrong(
+      `its input is ${input.join(' x ')}, and the images of the data set are ${inputShape.join(' x ')}; import them with \`convoy data import <path> --size ${input[0]}x${input[1]}\`, or build a model for inputShape`,
+    )
+  const output = model.outputs[0]!.shape.slice(1)
+  if (output.join() !== `${classCount}`)
+    throw wrong(
+      `its output is ${output.join(' x ')}, and the data set has ${classCount} classes; give the last layer classCount units`,
+    )
+  const { activation } = outputLayer(model).getConfig()
+  if (activation !== undefined && activation !== 'softmax' && activation !== 'linear')
+    throw wrong(`its last activation is ${JSON.stringify(activation)}; end it with softmax, or with none`)
+}
+
+/**
+ * Workers build the model from its topology, in which TensorFlow.js leaves some settings out, such as depthMultiplier.
+ * @throws ConvoyError('usage') when they would build another one
+ */
+export async function checkTopology(model: tfjs.LayersModel, topology: object, { file }: ModelSource): Promise<void> {
+  const rebuilt = await modelFromTopology(topology)
+  const weightsOf = ({ layers }: tfjs.LayersModel): string[] =>
+    leafLayers(layers).flatMap(({ layer }) =>
+      layer.weights.map(({ originalName, shape }) => `${layer.name}: ${originalName} ${shape.join(' x ')}`),
+    )
+  const [before, after] = [weightsOf(model), weightsOf(rebuilt)]
+  rebuilt.dispose()
+  const changed = before.find((weight, index) => weight !== after[index])
+  if (changed !== undefined)
+    throw new ConvoyError(
+      'usage',
+      `--model ${file}: the layer ${changed} has a setting that TensorFlow.js does not store, so no worker could build it; leave that setting out.`,
+    )
+}
+
+/** Whether it is used like one: a module may have its own copy of TensorFlow.js. */
+function isModel(value: unknown): value is tfjs.LayersModel {
+  const { inputs, outputs, layers, toJSON } = (value ?? {}) as Partial<tfjs.LayersModel>
+  return Array.isArray(inputs) && Array.isArray(outputs) && Array.isArray(layers) && typeof toJSON === 'function'
+}

@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto'
+import { statSync } from 'node:fs'
+import path from 'node:path'
+import { z } from 'zod'
+import { ConvoyError } from '../../shared/errors.js'
+import { cannotBeRead, isThere } from '../../shared/path-access.js'
+import { MAX_JSON_BYTES, readRegularFile } from '../../shared/read-file.js'
+
+/** What `--model` names. */
+export interface ModelSource {
+  /** A module that builds a model, or the directory of a saved one. */
+  readonly kind: 'module' | 'saved'
+  /** Absolute. */
+  readonly file: string
+  /** Of the file or directory, without its ending. */
+  readonly name: string
+  /** Of the module; of a saved model, of all of its files. */
+  readonly sha256: string
+}
+
+const MODULE = /\.(mjs|js|cjs)$/
+const MODEL_FILE = 'model.json'
+/** A buffer of Node holds no more than 4 GiB in every version. */
+const MAX_WEIGHT_BYTES = 4 * 2 ** 30 - 1
+
+/** As tf.LayersModel.save writes it. */
+const savedSchema = z.looseObject({
+  format: z.string().optional(),
+  modelTopology: z.looseObject({}),
+  weightsManifest: z.array(
+    z.looseObject({
+      paths: z.array(z.string()),
+      weights: z.array(z.looseObject({ name: z.string(), shape: z.array(z.int().min(0)), dtype: z.string() })),
+    }),
+  ),
+})
+export type SavedModel = z.output<typeof savedSchema>
+
+/**
+ * Finds and hashes what `--model` names. Nothing of it is run.
+ * @throws ConvoyError('usage') when it is neither a module nor a saved LayersModel
+ */
+export function findModel(given: string): ModelSource {
+  const found = path.resolve(given)
+  let isDirectory: boolean
+  try {
+    isDirectory = statSync(found).isDirectory()
+  } catch (error) {
+    throw cannotBeRead(`--model ${given}`, error)
+  }
+  const name = nameOf(found)
+  if (!isDirectory && MODULE.test(found))
+    return { kind: 'module', file: found, name, sha256: sha256Of([readRegularFile(found, MAX_JSON_BYTES)]) }
+  const directory = isDirectory ? savedIn(found) : path.dirname(found)
+  if (!isDirectory && path.basename(found) !== MODEL_FILE)
+    throw new ConvoyError(
+      'usage',
+      `--model ${given}: give a module that builds a model (.mjs, .js) or the directory of a saved LayersModel.`,
+    )
+  const { text, manifest } = readSaved(directory)
+  const weights = weightFiles(directory, manifest).map((file) => readRegularFile(file, MAX_WEIGHT_BYTES))
+  return { kind: 'saved', file: directory, name, sha256: sha256Of([text, ...weights]) }
+}
+
+/** A model that a run has saved lies in a directory of its own. */
+function savedIn(directory: string): string {
+  const inner = path.join(directory, 'layers-model')
+  return !isThere(path.join(directory, MODEL_FILE)) && isThere(path.join(inner, MODEL_FILE)) ? inner : directory
+}
+
+/** @throws ConvoyError('usage') when it is not a saved LayersModel */
+export function readSaved(directory: string): { readonly text: Buffer; readonly manifest: SavedModel } {
+  const file = path.join(directory, MODEL_FILE)
+  const text = readRegularFile(file, MAX_JSON_BYTES)
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text.toString())
+  } catch (error) {
+    throw new ConvoyError('usage', `--model: ${file} is no JSON; save the model anew.`, { cause: error })
+  }
+  const { data, error } = savedSchema.safeParse(parsed)
+  if (data?.format === 'graph-model')
+    throw new ConvoyError(
+      'usage',
+      `--model: ${file} is a graph model, which cannot be trained; convert the original with \`--output_format=tfjs_layers_model\`.`,
+    )
+  if (error)
+    throw new ConvoyError('usage', `--model: ${file} is no saved LayersModel (${error.issues[0]!.path.join('.')}).`)
+  return { text, manifest: data }
+}
+
+/** The weights' files in the manifest's order. @throws ConvoyError('usage') for a path that leads out of the directory */
+export function weightFiles(directory: string, { weightsManifest }: SavedModel): string[] {
+  return weightsManifest
+    .flatMap(({ paths }) => paths)
+    .map((name) => {
+      const file = path.resolve(directory, name)
+      if (!file.startsWith(directory + path.sep))
+        throw new ConvoyError('usage', `--model: ${directory} names a file outside of it, ${name}.`)
+      return file
+    })
+}
+
+function nameOf(file: string): string {
+  const name = path
+    .basename(file)
+    .replace(MODULE, '')
+    .replace(/[^\w.-]/g, '-')
+  return name.slice(0, 64) || 'model'
+}
+
+function sha256Of(parts: readonly Buffer[]): string {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest('hex')
+}

@@ -1,0 +1,104 @@
+import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs'
+import type { TensorFlow } from '../runtime/load-tensorflow.js'
+import type { FusedOps } from './fused-ops.js'
+
+/** Private members of a layer that Convoy replaces (tfjs-layers 4.22.0, pinned). */
+export interface OpenLayer {
+  readonly name: string
+  activation?: unknown
+  call(inputs: Tensor | Tensor[], kwargs: { training?: boolean }): Tensor | Tensor[]
+  getClassName(): string
+  getConfig(): Record<string, unknown>
+  readonly weights: { readonly originalName: string; val: Tensor }[]
+}
+
+/** What layers need of the pass that they are in. */
+export interface LayerPass {
+  /** Keeps a batch statistic under the name of the moving one that it updates. */
+  readonly takeStatistics: (name: string, values: Tensor1D) => void
+  /** int32, `[2]`: the key of the next layer that draws. */
+  readonly nextKey: () => Tensor1D
+}
+
+/** The scaled exponential unit's constants: Klambauer et al. 2017, as TensorFlow.js has them. */
+const SELU = { alpha: 1.6732632423543772, scale: 1.0507009873554805 }
+
+/**
+ * Gives a layer Convoy's computation in place of its own, with the same meaning: ghost batch statistics, masks and noise that are a function
+ * of the shard's key, ReLU on TensorFlow's fused gradient. Other layers keep theirs.
+ */
+export function replaceCall(layer: OpenLayer, tf: TensorFlow, ops: FusedOps, pass: LayerPass): void {
+  const config = layer.getConfig()
+  const rate = Number(config['rate'])
+  const whileTraining = (change: (x: Tensor, key: Tensor1D) => Tensor): void => {
+    layer.call = (inputs, { training }) => (training ? change(only(inputs), pass.nextKey()) : only(inputs))
+  }
+  switch (layer.getClassName()) {
+    case 'BatchNormalization':
+      return replaceBatchNorm(layer, tf, ops, pass)
+    case 'Activation':
+      if (config['activation'] === 'relu') layer.call = (inputs) => ops.relu(only(inputs))
+      return
+    case 'ReLU':
+      if ((config['maxValue'] ?? null) === null) layer.call = (inputs) => ops.relu(only(inputs))
+      return
+    case 'Dropout':
+      return whileTraining((x, key) => ops.dropout(x, rate, key))
+    case 'SpatialDropout1D':
+      return whileTraining((x, key) => ops.dropout(x, rate, key, [x.shape[0]!, 1, x.shape[2]!]))
+    case 'GaussianNoise':
+      return whileTraining((x, key) => tf.add(x, tf.mul(ops.normal(x.shape, key), Number(config['stddev']))))
+    case 'GaussianDropout':
+      return whileTraining((x, key) =>
+        tf.mul(x, tf.add(1, tf.mul(ops.normal(x.shape, key), Math.sqrt(rate / (1 - rate))))),
+      )
+    case 'AlphaDropout':
+      return whileTraining((x, key) => {
+        const dropped = -SELU.alpha * SELU.scale
+        const scale = 1 / Math.sqrt((1 - rate) * (1 + rate * dropped ** 2))
+        const kept = tf.greaterEqual(ops.uniform(x.shape, key), rate).cast('float32')
+        const mixed = tf.add(tf.mul(x, kept), tf.mul(tf.sub(1, kept), dropped))
+        return tf.add(tf.mul(mixed, scale), -scale * dropped * rate)
+      })
+  }
+}
+
+/** Any rank: the last dimension has the channels. Without scale or centre, gamma is 1 or beta 0. */
+function replaceBatchNorm(layer: OpenLayer, tf: TensorFlow, ops: FusedOps, pass: LayerPass): void {
+  const epsilon = layer.getConfig()['epsilon'] as number
+  const weight = (role: string): Tensor1D | undefined =>
+    layer.weights.find(({ originalName }) => originalName.endsWith(`/${role}`))?.val as Tensor1D | undefined
+  layer.call = (inputs, { training }) => {
+    const given = only(inputs)
+    const channels = given.shape.at(-1)!
+    const x = (given.rank === 4 ? given : given.reshape([-1, 1, 1, channels])) as Tensor4D
+    const scale = weight('gamma') ?? tf.ones([channels])
+    const offset = weight('beta') ?? tf.zeros([channels])
+    if (!training) {
+      const value = ops.batchNormInference(
+        x,
+        scale,
+        offset,
+        weight('moving_mean')!,
+        weight('moving_variance')!,
+        epsilon,
+      )
+      return given.rank === 4 ? value : value.reshape(given.shape)
+    }
+    const { normalised, mean, variance } = ops.batchNorm(x, scale, offset, epsilon)
+    pass.takeStatistics(`${layer.name}/moving_mean`, mean)
+    pass.takeStatistics(`${layer.name}/moving_variance`, variance)
+    return given.rank === 4 ? normalised : normalised.reshape(given.shape)
+  }
+}
+
+/** The loss contains the softmax: the layer that makes the output gives logits. */
+export function withoutSoftmax(tf: TensorFlow, layer: OpenLayer): void {
+  if (layer.getClassName() === 'Softmax') layer.call = (inputs) => only(inputs)
+  else if (layer.getConfig()['activation'] === 'softmax')
+    layer.activation = (tf.layers.activation({ activation: 'linear' }) as unknown as OpenLayer).activation
+}
+
+function only(inputs: Tensor | Tensor[]): Tensor {
+  return Array.isArray(inputs) ? inputs[0]! : inputs
+}
