@@ -3,6 +3,7 @@ import { configurationPage } from './configuration-page.js'
 import { DASHBOARDS } from './dashboards.js'
 import { errorsPage } from './errors-page.js'
 import { grafanaDashboard } from './grafana-dashboard.js'
+import { layersPage } from './layers-page.js'
 import { metricsFilePage } from './metrics-file-page.js'
 import { metricsPage } from './metrics-page.js'
 
@@ -11,6 +12,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/reference/configuration.md', configurationPage()],
     ['docs/reference/errors.md', errorsPage()],
+    ['docs/reference/layers.md', layersPage()],
     ['docs/reference/metrics.md', metricsPage()],
     ['docs/reference/metrics-jsonl.md', metricsFilePage()],
     ['docs/reference/alerts.md', alertsPage()],

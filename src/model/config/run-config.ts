@@ -39,7 +39,7 @@ export const runConfigSchema = z
         name: z
           .string()
           .regex(/^[\w.-]{1,64}$/)
-          .describe('name of the model of `--model`'),
+          .describe('name of the model that `--model` names, which gives both values'),
         sha256: z
           .string()
           .regex(/^[0-9a-f]{64}$/)

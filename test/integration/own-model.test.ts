@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { packageRoot } from '../../src/shared/package-root.js'
+import type { Json } from '../support/launch.js'
+import { killLaunches, Launch } from '../support/launch.js'
+import { tinyDataset } from '../support/tiny-dataset.js'
+
+const tiny = tinyDataset()
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-own-model-'))
+after(() => {
+  killLaunches()
+  tiny.remove()
+  rmSync(scratch, { recursive: true, force: true })
+})
+
+const STEPS = 12
+const RUN = ['train', '--recipe', 'quick', '--data', tiny.directory, '--seed', '5', '--json']
+/** The module of the guide. */
+const module = write('my-model.mjs', example())
+const runs = path.join(scratch, 'runs')
+
+function example(): string {
+  const page = readFileSync(path.join(packageRoot, 'docs', 'guides', 'your-own-model.md'), 'utf8')
+  return /```js\n([^]*?)```/.exec(page)![1]!
+}
+
+function write(name: string, content: string): string {
+  const file = path.join(scratch, name)
+  writeFileSync(file, content)
+  return file
+}
+
+function start(args: readonly string[]): Launch {
+  return new Launch(args, tiny.environment, true, process.execPath, runs)
+}
+
+async function problemOf(...args: string[]): Promise<string> {
+  const launch = start([...RUN, '--max-steps', '1', '--standalone', ...args])
+  assert.equal(await launch.status(), 2, launch.stderr)
+  return launch.stderr
+}
+
+describe('a model of a module', () => {
+  let one: Json = {}
+  before(async () => {
+    one = await start([...RUN, '--model', module, '--max-steps', `${STEPS}`, '--workers', '1']).result()
+  })
+
+  it('has the same weights on any number of workers', async () => {
+    for (const workers of [['--workers', '2'], ['--workers', '3'], ['--standalone']]) {
+      const { weightsSha256 } = await start([...RUN, '--model', module, '--max-steps', `${STEPS}`, ...workers]).result()
+      assert.equal(weightsSha256, one['weightsSha256'], workers.join(' '))
+    }
+  })
+
+  it('is that of its run: resumed without the module, it ends with the same weights', async () => {
+    const first = await start([...RUN, '--model', module, '--max-steps', '5', '--standalone']).result()
+    const resume = ['train', '--resume', String(first['runDirectory']), '--max-steps', `${STEPS}`]
+    const { weightsSha256 } = await start([...resume, '--workers', '2', '--json']).result()
+    assert.equal(weightsSha256, one['weightsSha256'])
+  })
+
+  it('is named in the result, and evaluated, shown and saved like any other', async () => {
+    const run = String(one['runDirectory'])
+    assert.equal((one['config'] as { model: { name: string } }).model.name, 'my-model')
+    const evaluation = await start(['eval', run, '--json']).result()
+    assert.equal(evaluation['accuracy'], (one['test'] as Json)['accuracy'])
+    const report = start(['report', run])
+    assert.equal(await report.status(), 0, report.stderr)
+    assert.ok(readdirSync(path.join(run, 'model', 'best', 'layers-model')).includes('model.json'))
+  })
+
+  it('begins a saved model with its weights: with a learning rate of almost 0, its accuracy stays', async () => {
+    const saved = path.join(String(one['runDirectory']), 'model', 'last')
+    const flags = ['--max-steps', '1', '--learning-rate', '1e-12', '--standalone']
+    const launch = start([...RUN, '--model', saved, ...flags])
+    const { weights } = (await launch.result()) as { weights: { last: { validation: Json } } }
+    const before = one['weights'] as { last: { validation: { accuracy: number } } }
+    const { accuracy } = weights.last.validation as { accuracy: number }
+    // The step moves the moving statistics a little.
+    assert.ok(Math.abs(accuracy - before.last.validation.accuracy) < 0.1, `${accuracy}`)
+    assert.match(launch.stderr, /Beginning with the weights of last/)
+  })
+})
+
+describe('a model that cannot be trained', () => {
+  const built = (name: string, layers: string): string =>
+    write(name, `export default ({ tf, inputShape, classCount }) => tf.sequential({ layers: [${layers}] })\n`)
+  const flat = 'tf.layers.flatten({ inputShape })'
+
+  it('is reported with the reason and the remedy, before anything starts', async () => {
+    const custom = `import { createRequire } from 'node:module'
+      const tf = createRequire(${JSON.stringify(path.join(packageRoot, 'package.json'))})('@tensorflow/tfjs')
+      class Mine extends tf.layers.Layer { call(x) { return x } static get className() { return 'Mine' } }
+      export default ({ inputShape, classCount }) => tf.sequential({ layers: [
+        tf.layers.flatten({ inputShape }), new Mine({}), tf.layers.dense({ units: classCount })] })\n`
+    const cases: readonly (readonly [string, RegExp])[] = [
+      [path.join(scratch, 'absent.mjs'), /absent\.mjs cannot be read \(ENOENT\)/],
+      [
+        write('model.txt', ''),
+        /give a module that builds a model \(\.mjs, \.js\) or the directory of a saved LayersModel/,
+      ],
+      [write('nothing.mjs', 'export const x = 1\n'), /it has no default export that is a function/],
+      [write('throws.mjs', 'export default () => { throw new Error("no idea") }\n'), /throws\.mjs: no idea\./],
+      [write('number.mjs', 'export default () => 5\n'), /its function returns no tf\.LayersModel/],
+      [
+        built('outputs.mjs', `${flat}, tf.layers.dense({ units: 7 })`),
+        /its output is 7, and the data set has 4 classes/,
+      ],
+      [
+        built('inputs.mjs', 'tf.layers.dense({ units: classCount, inputShape: [9] })'),
+        /its input is 9, and the images of the data set are 16 x 16 x 1/,
+      ],
+      [
+        built('sigmoid.mjs', `${flat}, tf.layers.dense({ units: classCount, activation: 'sigmoid' })`),
+        /its last activation is "sigmoid"; end it with softmax/,
+      ],
+      [
+        built(
+          'frozen.mjs',
+          `${flat}, tf.layers.dense({ units: 5, trainable: false, name: 'base' }), tf.layers.dense({ units: classCount })`,
+        ),
+        /Layer base is frozen/,
+      ],
+      [
+        built(
+          'separable.mjs',
+          `tf.layers.separableConv2d({ inputShape, filters: 2, kernelSize: 3, depthMultiplier: 2, name: 'sep' }), tf.layers.flatten(), tf.layers.dense({ units: classCount })`,
+        ),
+        /the layer sep: .* has a setting that TensorFlow\.js does not store/,
+      ],
+      [write('custom.mjs', custom), /\(Mine\) cannot be trained: it is no layer of TensorFlow\.js/],
+    ]
+    for (const [model, problem] of cases) assert.match(await problemOf('--model', model), problem)
+    assert.match(
+      await problemOf('--model', module, '--reg', '0.1'),
+      /--reg 0\.1: a model of your own has its regularisation/,
+    )
+    assert.match(
+      await problemOf('--model', module, '--network', 'resnet8'),
+      /--network resnet8: --model is the network/,
+    )
+    const graph = path.join(scratch, 'graph')
+    mkdirSync(graph)
+    const manifest = { format: 'graph-model', modelTopology: {}, weightsManifest: [] }
+    writeFileSync(path.join(graph, 'model.json'), JSON.stringify(manifest))
+    assert.match(await problemOf('--model', graph), /is a graph model, which cannot be trained/)
+    writeFileSync(
+      path.join(graph, 'model.json'),
+      JSON.stringify({ ...manifest, format: 'layers-model', weightsManifest: [{ paths: ['../x'], weights: [] }] }),
+    )
+    assert.match(await problemOf('--model', graph), /names a file outside of it/)
+    assert.deepEqual(
+      readdirSync(runs).filter((name) => name.endsWith('absent')),
+      [],
+    )
+  })
+})
