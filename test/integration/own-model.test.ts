@@ -141,7 +141,7 @@ describe('a model that cannot be trained', () => {
     )
     assert.match(
       await problemOf('--model', module, '--network', 'resnet8'),
-      /--network resnet8: --model is the network/,
+      /--network resnet8: the model of `convoy train --model` is the network/,
     )
     const graph = path.join(scratch, 'graph')
     mkdirSync(graph)

@@ -78,7 +78,7 @@ export async function runConfigFrom(
   const { recipe: fileRecipe, ...settings } = file
   const assignments = [
     ...leaves(settings, `${flags.config}`),
-    ...(model ? ownModel(model, `--model ${String(flags['model'])}`) : []),
+    ...(model ? ownModel(model, `convoy train --model ${String(flags['model'])}`) : []),
     ...FLAGS.flatMap(({ flag, path }) => {
       const origin = variableOf(flag)
       return environment[origin] ? [fromText(path, environment[origin], origin)] : []

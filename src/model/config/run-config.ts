@@ -39,7 +39,7 @@ export const runConfigSchema = z
         name: z
           .string()
           .regex(/^[\w.-]{1,64}$/)
-          .describe('name of the model that `--model` names, which gives both values'),
+          .describe('name of the model of `convoy train --model`, which gives both values'),
         sha256: z
           .string()
           .regex(/^[0-9a-f]{64}$/)
@@ -97,8 +97,8 @@ export const runConfigSchema = z
         input: network.name,
         path: ['network', 'name'],
         message: hasModel
-          ? '--model is the network; leave this out'
-          : 'a model of your own is given with --model <module or directory>',
+          ? 'the model of `convoy train --model` is the network; leave this out'
+          : 'give a model of your own with `convoy train --model <module or directory>`',
       })
     if (context.issues.length === 0 && hasModel && network.reg + network.dropoutRate > 0)
       context.issues.push({

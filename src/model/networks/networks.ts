@@ -31,7 +31,7 @@ export async function buildNetwork(
   inputShape: [number, number, number],
   classCount: number,
 ): Promise<LayersModel> {
-  if (name === OWN_NETWORK) throw new ConvoyError('internal', 'a model of --model is not built by name')
+  if (name === OWN_NETWORK) throw new ConvoyError('internal', 'a model of the user is not built by name')
   const network = await NETWORKS[name]()
   const { tf } = await import('./tfjs.js')
   // Only shapes are computed here: no advice to install a faster backend.

@@ -82,7 +82,7 @@ export function readSaved(directory: string): { readonly text: Buffer; readonly 
   if (data?.format === 'graph-model')
     throw new ConvoyError(
       'usage',
-      `--model: ${file} is a graph model, which cannot be trained; convert the original with \`--output_format=tfjs_layers_model\`.`,
+      `--model: ${file} is a graph model, which cannot be trained; convert the original to a LayersModel.`,
     )
   if (error)
     throw new ConvoyError('usage', `--model: ${file} is no saved LayersModel (${error.issues[0]!.path.join('.')}).`)

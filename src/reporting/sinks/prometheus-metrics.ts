@@ -175,14 +175,8 @@ export class PrometheusMetrics {
       case 'started': {
         const { seed, precision, batchSize } = event.config
         const { name, recipe, version } = this.#identity
-        const labels = {
-          name,
-          version,
-          recipe,
-          network: networkName(event.config),
-          dataset: event.dataset.name,
-          precision,
-        }
+        const network = networkName(event.config)
+        const labels = { name, version, recipe, network, dataset: event.dataset.name, precision }
         metrics.set('run_info', { ...labels, seed: `${seed}` }, 1)
         metrics.set('planned_steps', {}, event.totalSteps)
         // An alert must be raised for a run that never gets beyond its first step too.
