@@ -44,10 +44,10 @@ function titleOf({ path, kind }: Setting): string {
   return [path.split('.')[0], ...(kind === undefined ? [] : [kind])].join(': ')
 }
 
-function rowOf({ path, kind, choices, schema }: Setting): string {
+function rowOf({ path, kind, choices, schema, isOptional }: Setting): string {
   const flag = flagOf(path, kind)
   const type = choices === undefined ? typeOf(schema) : choices.join(', ')
-  const byDefault = 'default' in schema ? valueOf(schema.default) : 'required'
+  const byDefault = 'default' in schema ? valueOf(schema.default) : isOptional ? 'absent' : 'required'
   return `| \`${path}\` | ${flag === undefined ? '' : `\`--${flag}\``} | ${type} | ${byDefault} | ${schema.description} |`
 }
 

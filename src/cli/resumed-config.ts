@@ -10,7 +10,7 @@ export interface ChangedSetting {
 }
 
 /** A resumed run may train for longer. Every other setting decides weights that it has already. */
-const MAY_CHANGE = ['epochs', 'maxSteps']
+const MAY_CHANGE = ['epochs', 'maxSteps', 'earlyStopping']
 
 /** @returns the settings that differ, in the order of the configuration */
 export function changedSettings(before: unknown, after: unknown, path = ''): ChangedSetting[] {

@@ -25,7 +25,9 @@ export function finalTable(result: RunResult & { readonly ancestor?: Ancestor | 
     { 'test loss': `${result.test.loss.toFixed(4)} ${ofBest}` },
     { 'validation accuracy': `${validation(best)} ${ofBest}` },
     ...(isSame ? [] : [{ 'validation accuracy': `${validation(last)} ${ofLast}` }]),
-    { steps: `${result.steps} (${counted(result.samplesSeen, 'sample')})` },
+    {
+      steps: `${result.steps} (${counted(result.samplesSeen, 'sample')})${result.stoppedEarly ? ', stopped early' : ''}`,
+    },
     { speed: `${result.samplesPerSecond.toFixed(0)} images/s with ${counted(result.workers, 'worker')}` },
     { time: formatDuration(result.seconds) },
     ...(ancestor ? [{ 'began with': `${ancestor.run}, step ${ancestor.step}` }] : []),

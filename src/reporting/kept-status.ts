@@ -57,6 +57,7 @@ export const resultSchema = z.object({
   weightsSha256: z.string(),
   weights: z.object({ best: keptWeights, last: keptWeights }).exactOptional(),
   steps: number.exactOptional(),
+  stoppedEarly: z.literal(true).exactOptional(),
   bestStep: number.exactOptional(),
   seconds: number,
   samplesPerSecond: number,

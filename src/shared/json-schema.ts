@@ -7,6 +7,7 @@ export interface JsonSchema {
   readonly oneOf?: readonly JsonSchema[]
   readonly items?: JsonSchema
   readonly properties?: Readonly<Record<string, JsonSchema>>
+  readonly required?: readonly string[]
   readonly description?: string
   readonly default?: unknown
   readonly minimum?: number

@@ -54,6 +54,8 @@ export interface RunResult {
   /** The best by validation, and those after the last step: `model/best` and `model/last` in the run directory. */
   readonly weights: { readonly best: WeightsSummary; readonly last: WeightsSummary }
   readonly steps: number
+  /** `earlyStopping` ended the run before its last step. Absent: it did not. */
+  readonly stoppedEarly?: true
   readonly samplesSeen: number
   /** Training samples per second of training time (evaluation excluded), over the whole run. */
   readonly samplesPerSecond: number

@@ -13,12 +13,13 @@ export interface FinishedRun {
   readonly last: Snapshot
   /** Of the best weights. */
   readonly test: EvaluationResult
+  readonly stoppedEarly: boolean
   readonly stats: Pick<GradientSourceStats, 'shardMs' | 'resultMs'>
 }
 
 /** What goes into `result.json`. */
 export function resultOf(run: FinishedRun): RunResult {
-  const { description, datasetFrom, state, best, last, test, stats } = run
+  const { description, datasetFrom, state, best, last, test, stoppedEarly, stats } = run
   const { config, dataset, model } = description
   const { step, history } = state
   const { steadyMs, steadySteps, betweenStepsMs, measuredSteps } = history
@@ -27,6 +28,7 @@ export function resultOf(run: FinishedRun): RunResult {
     weightsSha256: weights.last.sha256,
     weights,
     steps: step,
+    ...(stoppedEarly && { stoppedEarly }),
     samplesSeen: step * config.batchSize,
     samplesPerSecond: steadyMs > 0 ? (steadySteps * config.batchSize) / (steadyMs / 1000) : 0,
     workers: history.peakWorkers,

@@ -71,7 +71,7 @@ export class Trainer {
     try {
       await this.#hooks.onBegin?.(state)
       if (this.#isValidationDue()) await this.#validate()
-      while (state.step < this.#totalSteps && !this.#options.stopSignal.aborted) {
+      while (state.step < this.#totalSteps && !this.#options.stopSignal.aborted && !this.#isStoppedEarly()) {
         if (this.#hooks.beforeStep) {
           this.#emitPending()
           await this.#hooks.beforeStep()
@@ -158,6 +158,14 @@ export class Trainer {
     return endsEpoch && last?.step !== step
   }
 
+  /** Whether enough epochs ended without a better validation. It follows from the state alone, so a resumed run stops at the same step. */
+  #isStoppedEarly(): boolean {
+    const { earlyStopping } = this.#options.description.config
+    const { best, last } = this.state
+    if (earlyStopping === undefined || best === undefined || last === undefined) return false
+    return Math.floor(this.#epochsAfter(last.step)) - Math.floor(this.#epochsAfter(best.step)) >= earlyStopping
+  }
+
   #begin(): void {
     const { description, splitSizes, observer } = this.#options
     const { config, dataset, model } = description
@@ -230,7 +238,8 @@ export class Trainer {
     const test = await this.#evaluate('test', best.step)
     this.#emitEvaluated(test, true)
     this.#updateHistory()
-    const result = resultOf({ ...this.#options, state, best, last, test, stats: this.#gradients.stats })
+    const stoppedEarly = state.step < this.#totalSteps && this.#isStoppedEarly()
+    const result = resultOf({ ...this.#options, state, best, last, test, stoppedEarly, stats: this.#gradients.stats })
     observer({ kind: 'finished', result })
     return { state: this.state, result, best, last }
   }

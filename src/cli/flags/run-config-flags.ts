@@ -20,6 +20,7 @@ export const FLAGS: readonly { readonly flag: string; readonly path: string }[] 
   { flag: 'dropout-rate', path: 'network.dropoutRate' },
   { flag: 'epochs', path: 'epochs' },
   { flag: 'max-steps', path: 'maxSteps' },
+  { flag: 'early-stopping', path: 'earlyStopping' },
   { flag: 'batch-size', path: 'batchSize' },
   { flag: 'shard-size', path: 'shardSize' },
   { flag: 'optimizer', path: 'optimizer.kind' },

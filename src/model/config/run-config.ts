@@ -66,6 +66,12 @@ export const runConfigSchema = z
       .nullable()
       .default(null)
       .describe('stop after this many steps; the schedule keeps its length. null: train all epochs'),
+    earlyStopping: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .optional()
+      .describe('stop after this many epochs without a better validation. Absent: train all steps'),
     optimizer: optimizerSchema.describe('optimizer; another one than that of the recipe begins with its own defaults'),
     schedule: scheduleSchema.describe(
       'learning rate schedule; another one than that of the recipe keeps only the highest learning rate',

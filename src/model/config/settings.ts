@@ -14,6 +14,8 @@ export interface Setting {
   /** The values to choose from, without former names; undefined: see the schema. */
   readonly choices: readonly string[] | undefined
   readonly schema: JsonSchema
+  /** It may be absent, and has no default. */
+  readonly isOptional: boolean
 }
 
 /** Stands for the highest learning rate of whichever schedule there is: {@link highestRateOf}. */
@@ -40,11 +42,19 @@ export function settings(): readonly Setting[] {
   return settingsIn(z.toJSONSchema(runConfigSchema, { io: 'input' }) as JsonSchema, [], undefined)
 }
 
-function settingsIn(schema: JsonSchema, path: readonly string[], kind: string | undefined): Setting[] {
+function settingsIn(
+  schema: JsonSchema,
+  path: readonly string[],
+  kind: string | undefined,
+  isOptional = false,
+): Setting[] {
   if (schema.oneOf !== undefined) return settingsOfKinds(schema, schema.oneOf, path)
   if (schema.properties === undefined)
-    return [{ path: path.join('.'), kind, choices: schema.enum?.filter(isForUsers), schema }]
-  return Object.entries(schema.properties).flatMap(([name, child]) => settingsIn(child, [...path, name], kind))
+    return [{ path: path.join('.'), kind, choices: schema.enum?.filter(isForUsers), schema, isOptional }]
+  return Object.entries(schema.properties).flatMap(([name, child]) => {
+    const mayBeAbsent = schema.required?.includes(name) !== true && !('default' in child)
+    return settingsIn(child, [...path, name], kind, isOptional || mayBeAbsent)
+  })
 }
 
 /** Former names, and the one that stands for a model of one's own, are not chosen. */
@@ -65,6 +75,7 @@ function settingsOfKinds(
       kind: undefined,
       choices: kinds.map((kind) => kind.const!),
       schema: { ...kinds[0]!, description },
+      isOptional: false,
     },
     ...schemas.flatMap((schema, index) =>
       settingsIn(schema, path, kinds[index]!.const).filter((setting) => !setting.path.endsWith('.kind')),

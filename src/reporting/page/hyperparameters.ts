@@ -22,7 +22,7 @@ export function hyperparameters(
   const { network, batchSize, shardSize, epochs, maxSteps, precision, labelSmoothing, clipNorm } = config
   const planned = Math.ceil((epochs * (splitSizes['train'] ?? 0)) / batchSize)
   const batch = `${counted(batchSize, 'image')} in ${counted(batchSize / shardSize, 'shard')}`
-  const { optimizer, schedule } = config
+  const { optimizer, schedule, earlyStopping } = config
   return [
     ['Network', networkName(config)],
     ['Parameters', count(parameterCount)],
@@ -30,6 +30,9 @@ export function hyperparameters(
     ['Learning rate', scheduleOf(schedule.kind).describe(schedule)],
     ['Epochs', `${count(epochs)} (${counted(planned, 'step')})`],
     ['Steps', maxSteps === null ? count(totalSteps) : `${count(totalSteps)} (limited by maxSteps)`],
+    ...(earlyStopping === undefined
+      ? []
+      : [['Early stopping', `after ${counted(earlyStopping, 'epoch')} without a better validation`] as const]),
     ['Batch', `${batch} of ${count(shardSize)}`],
     ['Precision', precision === 'float32' ? precision : `${precision}; weights, statistics and sums in float32`],
     [

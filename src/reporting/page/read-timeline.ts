@@ -120,7 +120,10 @@ function endKindOf(
   totalSteps: number,
   state: string | undefined,
 ): RunEnd['kind'] | undefined {
-  if (result) return (result.steps ?? totalSteps) < totalSteps ? 'stopped' : 'finished'
+  if (result) {
+    const { steps = totalSteps, stoppedEarly = false } = result
+    return steps < totalSteps && !stoppedEarly ? 'stopped' : 'finished'
+  }
   return state === 'failed' ? 'unknown' : undefined
 }
 

@@ -65,7 +65,10 @@ export class RunPage {
   readonly observe: RunObserver = (event) => {
     this.#timeline.observe(event, wallSeconds())
     if (event.kind === 'started') this.#totalSteps = event.totalSteps
-    if (event.kind === 'finished') this.#ended(event.result.steps < this.#totalSteps ? 'stopped' : 'finished')
+    if (event.kind === 'finished') {
+      const { steps, stoppedEarly = false } = event.result
+      this.#ended(steps < this.#totalSteps && !stoppedEarly ? 'stopped' : 'finished')
+    }
   }
 
   /** Shows an event of an earlier coordinator. @param timeSeconds since 1970 */

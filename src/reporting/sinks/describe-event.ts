@@ -65,7 +65,12 @@ export function describeEvent(event: RunEvent): string | undefined {
       return event.outcome === 'agreed' ? undefined : AUDIT_OUTCOMES[event.outcome]
     case 'step':
     case 'evaluating':
-    case 'finished':
       return undefined
+    case 'finished': {
+      const { stoppedEarly, config, bestStep } = event.result
+      return stoppedEarly
+        ? `Stopped early: ${counted(config.earlyStopping!, 'epoch')} without a better validation than that of step ${bestStep}.`
+        : undefined
+    }
   }
 }

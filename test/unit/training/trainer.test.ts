@@ -12,7 +12,8 @@ import { plannedSteps, Trainer } from '../../../src/training/trainer.js'
 import { WeightsStore } from '../../../src/coordinator/weights-store.js'
 import { WorkerPool } from '../../../src/coordinator/worker-pool.js'
 import { evaluationLength, gradientLength } from '../../../src/model/parameter-layout.js'
-import type { RunConfig } from '../../../src/model/config/run-config.js'
+import type { TrainingState } from '../../../src/training/training-state.js'
+import type { RunConfig, RunConfigInput } from '../../../src/model/config/run-config.js'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
 import { PROTOCOL_VERSION } from '../../../src/shared/protocol/messages.js'
 import { TinyProblem } from '../../../src/simulation/tiny-problem.js'
@@ -43,11 +44,16 @@ interface Measured {
  * Trains on 7 samples in batches of 3, with two workers whose gradients are all ones, on a fake clock that advances 1 ms per reading.
  * @param measured results of the evaluations in order; the last one repeats
  */
-async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
+async function run(
+  steps: number,
+  measured: readonly Measured[],
+  settings: Partial<RunConfigInput> = {},
+  state?: TrainingState,
+): Promise<Run> {
   const { description, split } = new TinyProblem(1, 1)
   const { layout, classCount } = description.model
-  const settings = { ...description.config, batchSize: 3, shardSize: 3, epochs: 30, maxSteps: steps }
-  const config = runConfigSchema.parse({ ...settings, evaluationShardSize: 8 })
+  const sizes = { batchSize: 3, shardSize: 3, evaluationShardSize: 8, epochs: 30, maxSteps: steps }
+  const config = runConfigSchema.parse({ ...description.config, ...sizes, ...settings })
   const events: RunEvent[] = []
   const observer = (event: RunEvent): void => {
     events.push(event)
@@ -93,7 +99,7 @@ async function run(steps: number, measured: readonly Measured[]): Promise<Run> {
   const { signal } = new AbortController()
   const ofRun = { ...description, config }
   const trainer = new Trainer({
-    ...{ description: ofRun, sliceThreads: pool.sliceThreads, observer, signal, now },
+    ...{ description: ofRun, sliceThreads: pool.sliceThreads, observer, signal, now, state },
     gradients: new PoolGradientSource(pool, weightsStore, ofRun, { ...split, validation: SAMPLES, test: SAMPLES }),
     splitSizes: { train: 7, validation: SAMPLES.length, test: SAMPLES.length },
     stopSignal: signal,
@@ -136,6 +142,21 @@ describe('a training run', () => {
       steps.map(({ epoch }) => epoch),
       Array.from({ length: 8 }, (_, step) => (3 * (step + 1)) / 7),
     )
+  })
+
+  it('stops early when so many epochs have no better validation than the best one', async () => {
+    const measured = [10, 12, 11, 11, 13].map((right) => ({ right, loss: 1 }))
+    const early = await run(70, measured, { earlyStopping: 2 })
+    assert.deepEqual(validations(early.events).all, [3, 5, 7, 10])
+    const { steps, bestStep, stoppedEarly } = early.outcome.result
+    assert.deepEqual({ steps, bestStep, stoppedEarly }, { steps: 10, bestStep: 5, stoppedEarly: true })
+    const line = describeEvent(early.events.at(-1)!)
+    assert.equal(line, 'Stopped early: 2 epochs without a better validation than that of step 5.')
+    const resumed = await run(70, measured.slice(3), { earlyStopping: 2 }, early.outcome.state)
+    assert.deepEqual([validations(resumed.events).all, resumed.outcome.result.steps], [[], 10])
+    const patient = await run(14, measured, { earlyStopping: 3 })
+    assert.deepEqual(validations(patient.events).all, [3, 5, 7, 10, 12, 14])
+    assert.equal('stoppedEarly' in patient.outcome.result, false)
   })
 
   it('measures its throughput over all workers, without the first step, and reports times in seconds', async () => {
