@@ -115,6 +115,13 @@ describe('a model that cannot be trained', () => {
         /its input is 9, and the images of the data set are 16 x 16 x 1/,
       ],
       [
+        built(
+          'open.mjs',
+          `tf.layers.globalAveragePooling2d({ inputShape: [null, null, 1] }), tf.layers.dense({ units: classCount })`,
+        ),
+        /its input, \? x \? x 1, has an open size; build it for inputShape/,
+      ],
+      [
         built('sigmoid.mjs', `${flat}, tf.layers.dense({ units: classCount, activation: 'sigmoid' })`),
         /its last activation is "sigmoid"; end it with softmax/,
       ],

@@ -1,11 +1,10 @@
 import { pathToFileURL } from 'node:url'
 import type * as tfjs from '@tensorflow/tfjs'
 import { ConvoyError } from '../../shared/errors.js'
-import { readRegularFile } from '../../shared/read-file.js'
 import { leafLayers, outputLayer } from '../layer-support.js'
 import { tf } from '../networks/tfjs.js'
 import type { ModelSource } from './model-source.js'
-import { readSaved, weightFiles } from './model-source.js'
+import { readSaved, readWeights } from './model-source.js'
 
 /** What the function that a module exports gets. */
 export interface ModelRequest {
@@ -24,8 +23,6 @@ export interface OwnModel {
   readonly hasWeights: boolean
 }
 
-const MAX_WEIGHT_BYTES = 4 * 2 ** 30 - 1
-
 /**
  * Builds the model of `--model`.
  * @throws ConvoyError('usage') when it cannot be built, or does not fit the images or the classes
@@ -38,9 +35,20 @@ export async function buildOwnModel(
   tf.enableProdMode()
   const model = source.kind === 'module' ? await runModule(source, inputShape, classCount) : await loadSaved(source)
   checkFit(model, source, inputShape, classCount)
-  // A sequence of layers is described like any other model.
-  const described = tf.model({ inputs: model.inputs, outputs: model.outputs, name: source.name })
-  return { model: described, hasWeights: source.kind === 'saved' }
+  return { model: asFunctional(model, source), hasWeights: source.kind === 'saved' }
+}
+
+/** A sequence of layers is described like any other model. */
+function asFunctional({ inputs, outputs }: tfjs.LayersModel, { file, name }: ModelSource): tfjs.LayersModel {
+  try {
+    return tf.model({ inputs, outputs, name })
+  } catch (error) {
+    throw new ConvoyError(
+      'usage',
+      `--model ${file}: its layers do not make a model; build them with the tf that the function gets.`,
+      { cause: error },
+    )
+  }
 }
 
 /** The model of a description, with any weights. */
@@ -72,8 +80,7 @@ async function runModule(
 
 async function loadSaved({ file: directory }: ModelSource): Promise<tfjs.LayersModel> {
   const { manifest } = readSaved(directory)
-  const files = weightFiles(directory, manifest).map((file) => readRegularFile(file, MAX_WEIGHT_BYTES))
-  const bytes = Buffer.concat(files)
+  const bytes = Buffer.concat(readWeights(directory, manifest))
   const artifacts = {
     modelTopology: manifest.modelTopology,
     weightSpecs: manifest.weightsManifest.flatMap(({ weights }) => weights),
@@ -101,6 +108,8 @@ function checkFit(
       `it has ${model.inputs.length} inputs and ${model.outputs.length} outputs; images and their classes are one of each`,
     )
   const input = model.inputs[0]!.shape.slice(1)
+  if (input.includes(null))
+    throw wrong(`its input, ${input.map((size) => size ?? '?').join(' x ')}, has an open size; build it for inputShape`)
   if (input.join() !== inputShape.join())
     throw wrong(
       `its input is ${input.join(' x ')}, and the images of the data set are ${inputShape.join(' x ')}; import them with \`convoy data import <path> --size ${input[0]}x${input[1]}\`, or build a model for inputShape`,

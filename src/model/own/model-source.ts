@@ -58,7 +58,7 @@ export function findModel(given: string): ModelSource {
       `--model ${given}: give a module that builds a model (.mjs, .js) or the directory of a saved LayersModel.`,
     )
   const { text, manifest } = readSaved(directory)
-  const weights = weightFiles(directory, manifest).map((file) => readRegularFile(file, MAX_WEIGHT_BYTES))
+  const weights = readWeights(directory, manifest)
   return { kind: 'saved', file: directory, name, sha256: sha256Of([text, ...weights]) }
 }
 
@@ -89,15 +89,15 @@ export function readSaved(directory: string): { readonly text: Buffer; readonly 
   return { text, manifest: data }
 }
 
-/** The weights' files in the manifest's order. @throws ConvoyError('usage') for a path that leads out of the directory */
-export function weightFiles(directory: string, { weightsManifest }: SavedModel): string[] {
+/** The weights' files in the manifest's order. @throws ConvoyError('usage') when one cannot be read or lies elsewhere */
+export function readWeights(directory: string, { weightsManifest }: SavedModel): Buffer[] {
   return weightsManifest
     .flatMap(({ paths }) => paths)
     .map((name) => {
       const file = path.resolve(directory, name)
       if (!file.startsWith(directory + path.sep))
         throw new ConvoyError('usage', `--model: ${directory} names a file outside of it, ${name}.`)
-      return file
+      return readRegularFile(file, MAX_WEIGHT_BYTES)
     })
 }
 

@@ -9,7 +9,7 @@ const EVALUATION = {
   tests: ['unit/tensorflow/engine-vector'],
 }
 const OPS = { file: 'tensorflow/engine/fused-ops.js', tests: ['unit/tensorflow/engine-fused-ops'] }
-const NETWORK = { file: 'tensorflow/engine/network.js', tests: ['unit/tensorflow/engine-vector'] }
+const LAYERS = { file: 'tensorflow/engine/own-layers.js', tests: ['unit/tensorflow/engine-vector'] }
 
 /** The contents of a shard's vector. */
 export const ENGINE: readonly NumberMutation[] = [
@@ -127,8 +127,8 @@ export const ENGINE: readonly NumberMutation[] = [
   {
     ...OPS,
     name: 'dropout keeps what it should drop',
-    find: 'this.#tf.greaterEqual(uniform',
-    replace: 'this.#tf.less(uniform',
+    find: 'this.#tf.greaterEqual(this.uniform(',
+    replace: 'this.#tf.less(this.uniform(',
   },
   {
     ...OPS,
@@ -137,29 +137,30 @@ export const ENGINE: readonly NumberMutation[] = [
     replace: 'backprop.clone()',
   },
   {
-    ...NETWORK,
+    ...LAYERS,
+    file: 'tensorflow/engine/network.js',
     tests: ['unit/worker/shard-computer'],
     name: 'all dropout layers have one mask',
     find: 'this.#dropoutLayers++',
     replace: '0',
   },
   {
-    ...NETWORK,
+    ...LAYERS,
     tests: ['unit/tensorflow/engine-vector'],
     name: 'moving mean and moving variance are swapped',
     find: 'moving_mean`, mean);',
     replace: 'moving_mean`, variance);',
   },
   {
-    ...NETWORK,
+    ...LAYERS,
     name: 'inference takes the moving mean for the variance too',
     find: "weight('moving_mean'), weight('moving_variance'), epsilon",
     replace: "weight('moving_mean'), weight('moving_mean'), epsilon",
   },
   {
-    ...NETWORK,
-    name: 'gamma and beta are swapped',
-    find: "[weight('gamma'), weight('beta')]",
-    replace: "[weight('beta'), weight('gamma')]",
+    ...LAYERS,
+    name: 'beta is taken for gamma',
+    find: "const scale = weight('gamma')",
+    replace: "const scale = weight('beta')",
   },
 ]

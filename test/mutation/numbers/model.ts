@@ -1,7 +1,7 @@
 import type { NumberMutation } from '../mutation.js'
 
 const INITIAL = {
-  file: 'model/initial-weights.js',
+  file: 'model/draw-weights.js',
   tests: ['unit/training/semantics-vectors', 'unit/model/model-networks'],
 }
 const NETWORK = {
@@ -13,6 +13,7 @@ const BLOCK = {
   file: 'model/networks/residual-block.js',
   tests: ['unit/model/model-networks', 'unit/model/network-structure'],
 }
+const INITIALIZER = { ...INITIAL, file: 'model/initializers.js' }
 const DESCRIBED = {
   file: 'model/describe-model.js',
   tests: ['unit/training/semantics-vectors', 'unit/model/model-networks'],
@@ -24,10 +25,15 @@ export const MODEL: readonly NumberMutation[] = [
   {
     ...INITIAL,
     name: 'all tensors have the same initial draws',
-    find: 'random.words(tensor, index / 4)',
-    replace: 'random.words(0, index / 4)',
+    find: 'drawn = random.words(index, element / 4)',
+    replace: 'drawn = random.words(0, element / 4)',
   },
-  { ...INITIAL, name: 'four initial weights share a draw', find: 'words[word]', replace: 'words[0]' },
+  {
+    ...INITIAL,
+    name: 'four initial weights share a draw',
+    find: '(2 * toUnit(words[word])',
+    replace: '(2 * toUnit(words[0])',
+  },
   {
     ...INITIAL,
     name: 'initial weights are not negative',
@@ -35,16 +41,30 @@ export const MODEL: readonly NumberMutation[] = [
     replace: 'toUnit(words[word])',
   },
   {
-    ...DESCRIBED,
+    ...INITIALIZER,
     name: 'the limit of He is by fan-out',
     find: "mode === 'fanIn' ? fanIn",
     replace: "mode === 'fanIn' ? fanOut",
   },
   {
-    ...DESCRIBED,
+    ...INITIALIZER,
     name: 'the limit of Glorot is by the sum of the fans',
     find: '(fanIn + fanOut) / 2',
     replace: 'fanIn + fanOut',
+  },
+  {
+    ...INITIAL,
+    tests: ['unit/model/initial-weights'],
+    name: 'truncated initial weights are not truncated',
+    find: 'Math.abs(value) > 2',
+    replace: 'Math.abs(value) > 9',
+  },
+  {
+    file: 'model/standard-normal.js',
+    tests: ['unit/model/initial-weights'],
+    name: 'normal initial weights have one tail',
+    find: 'return q < 0 ? -tail(r) : tail(r);',
+    replace: 'return tail(r);',
   },
   {
     ...DESCRIBED,

@@ -30,6 +30,12 @@ export const TRAINING: readonly NumberMutation[] = [
   },
   {
     ...RUN,
+    name: 'a run stops early one epoch late',
+    find: '>= earlyStopping',
+    replace: '> earlyStopping',
+  },
+  {
+    ...RUN,
     name: 'an epoch ends one step later',
     find: 'Math.floor(this.#epochsAfter(step)) > Math.floor(this.#epochsAfter(step - 1))',
     replace: 'Math.floor(this.#epochsAfter(step - 1)) > Math.floor(this.#epochsAfter(step - 2))',
