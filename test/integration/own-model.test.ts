@@ -73,6 +73,18 @@ describe('a model of a module', () => {
     assert.ok(readdirSync(path.join(run, 'model', 'best', 'layers-model')).includes('model.json'))
   })
 
+  it('without convolutions is reported too', async () => {
+    const dense = write(
+      'dense.mjs',
+      `export default ({ tf, inputShape, classCount }) => tf.sequential({ layers: [
+      tf.layers.flatten({ inputShape }), tf.layers.dense({ units: classCount })] })\n`,
+    )
+    const { runDirectory } = await start([...RUN, '--model', dense, '--max-steps', '1', '--standalone']).result()
+    const { blocks, samples } = await start(['inspect', String(runDirectory)]).result()
+    assert.deepEqual(blocks, [])
+    assert.ok((samples as Json[]).length > 0)
+  })
+
   it('begins a saved model with its weights: with a learning rate of almost 0, its accuracy stays', async () => {
     const saved = path.join(String(one['runDirectory']), 'model', 'last')
     const flags = ['--max-steps', '1', '--learning-rate', '1e-12', '--standalone']

@@ -86,7 +86,9 @@ function featureMaps(
 ): { blocks: InspectedBlock[]; maps: Uint8Array[] } {
   const layers = pickEvenly(blockOutputs(topology), MAX_BLOCKS)
   const maps = Array.from({ length: count }, (): Uint8Array[] => [])
-  const blocks = engine.activations(pixels, layers).map(({ shape, values }, block): InspectedBlock => {
+  // A model without convolutions shows none.
+  const activations = layers.length === 0 ? [] : engine.activations(pixels, layers)
+  const blocks = activations.map(({ shape, values }, block): InspectedBlock => {
     const [height, width, channelCount] = shape as [number, number, number]
     const stride = Math.ceil(Math.max(height, width) / MAX_SIDE_PIXELS)
     const [rows, columns] = [Math.ceil(height / stride), Math.ceil(width / stride)]
