@@ -36,18 +36,26 @@ const DRILL_MS = 4_000
 const SHARDS = [1, 2, 3, 4, 5, 8, 13, 16]
 const STEPS = [3, 5, 8]
 
-/** A run in which all kinds of things happen; the seed decides which. In every other run it is the disk, and nothing else. */
+/** A run in which all kinds of things happen; the seed decides which. In every other run it is the coordinator and its disk. */
 export function faultScenario(seed: number): FaultScenario {
   return seed % 2 === 0 ? storageDrill(seed) : anyFaults(seed)
 }
 
 function storageDrill(seed: number): FaultScenario {
   const draws = new SeededDraws(seed)
-  const { faults, ...storage } = storageScenario(seed, DRILL_MS, true)
+  const { faults: storageFaults, ...storage } = storageScenario(seed, DRILL_MS, true)
+  const [shards, steps, shardMs] = [1 + draws.below(3), draws.pick(STEPS), draws.between(20, 400)]
+  // The only worker may be suspect for a moment.
+  const pause = {
+    kind: 'pause',
+    worker: 0,
+    forMs: draws.between(1_000, 3_500),
+    atMs: draws.between(0, DRILL_MS),
+  } as const
+  const faults = [...storageFaults, ...(draws.chance(0.3) ? [pause] : [])].sort((a, b) => a.atMs - b.atMs)
   return {
-    ...{ seed, storage, faults: [...faults].sort((a, b) => a.atMs - b.atMs), auditEvery: 0, quorum: 1 },
-    ...{ shards: 1 + draws.below(3), steps: draws.pick(STEPS) },
-    workers: [{ name: 'worker-0', bootMs: 100, syncMs: 50, shardMs: draws.between(20, 400), jitter: 0, flaw: 'none' }],
+    ...{ seed, storage, faults, shards, steps, auditEvery: 0, quorum: 1 },
+    workers: [{ name: 'worker-0', bootMs: 100, syncMs: 50, shardMs, jitter: 0, flaw: 'none' }],
     link: { latencyMs: 1, jitterMs: 0, bytesPerMs: 1_000_000, loss: 0, duplication: 0, reorder: 0 },
     quietAtMs: DRILL_MS + 30_000,
   }
