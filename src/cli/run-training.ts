@@ -261,12 +261,10 @@ class RunProcess {
       },
     })
     this.#display.close()
-    const runDirectory = this.#runDirectory
     const result = { ...trained.result, ancestor: this.#opened.ancestor }
+    const asJson = (): string => `${JSON.stringify({ ...result, runDirectory: this.#runDirectory })}\n`
     // Printed before anything is saved: a full disk must not cost the result.
-    standardOutput.print(
-      this.#options.json ? `${JSON.stringify({ ...result, runDirectory })}\n` : finalTable(result, runDirectory),
-    )
+    standardOutput.print(this.#options.json ? asJson() : finalTable(result, this.#runDirectory))
     await models.finish({}, async (directory) => writeResult(directory, result))
     await durable.finish(trained.state)
     await this.#reports.page.inspectTest(result, this.#log.info)

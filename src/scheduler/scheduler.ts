@@ -14,7 +14,6 @@ import { WorkerTable } from './worker-table.js'
 /**
  * Decides which worker computes which block, and which results count. A pure state machine: events with their time in, effects out; no
  * clock, socket, file or randomness. The sum is the same whichever worker gets which block.
- *
  *     open ──grant──> leased ──good result──> counted          of an audited block: ──> kept ──two agree──> counted
  *      ^                │
  *      └── failed, bad result, revoked, worker gone
