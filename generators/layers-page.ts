@@ -11,7 +11,7 @@ export function layersPage(): string {
 <!-- Generated from src/model/layer-support.ts by \`npm run generate\`: change it there. -->
 
 The layers of TensorFlow.js 4.22, and whether a model of your own may have them (\`--model\`). Those with "yes" train with the same bits for any
-number of workers: a test compares the gradient of each with that of TensorFlow.js. The others are rejected by name before anything
+number of workers: a test compares the gradient of each that draws nothing with that of TensorFlow.js. The others are rejected by name before anything
 starts. [Train your own model](../guides/your-own-model.md).
 
 | layer | trains |
