@@ -22,8 +22,9 @@ export function metricsFilePage(): string {
 <!-- Generated from src/reporting/sinks/metrics-line.ts by \`npm run generate\`: change it there. -->
 
 A run appends one JSON object a line to \`runs/<run>/metrics.jsonl\` as things happen. Every line has \`time\` (seconds since 1970, UTC) and
-\`kind\`, which decides what else it has; there are no other fields. A process that is killed may leave a last line without its end. A disk
-that is full loses lines, never parts of them; the run logs that once, continues, and counts them (\`convoy_report_records_lost_total\`).
+\`kind\`, which decides what else it has; there are no other fields. A process that is killed may leave a last line without its end. While a
+disk is full, lines wait in memory: the run logs that once, continues, and writes them when there is room. Beyond 64 MiB, and at the end of
+the run, they are lost and counted (\`convoy_report_records_lost_total\`). The file never has a part of a line before another one.
 
     jq -r 'select(.kind == "step") | [.step, .loss, .accuracy] | @tsv' runs/<run>/metrics.jsonl
 

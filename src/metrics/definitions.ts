@@ -151,10 +151,8 @@ export const METRICS = {
   journal_bytes: gauge('Size of the step journal since the newest checkpoint. Absent without a journal.'),
   journal_failures: counter('Times that the step journal could not be written.'),
   report_records_lost: counter(
-    'Records that could not be written to a report such as metrics.jsonl, for example on a full disk.',
-    {
-      report: 'open',
-    },
+    'Records that a report such as metrics.jsonl lacks. While a disk is full they wait in memory, 64 MiB of them at most.',
+    { report: 'open' },
   ),
 } as const satisfies Record<string, MetricDefinition>
 

@@ -109,7 +109,7 @@ export class RunReports {
     for (const sink of this.#sinks) sink.onEpoch?.(snapshot)
   }
 
-  /** Settles when the sinks have every event so far on the disk, or count it as lost. */
+  /** Settles when the sinks have every event so far on the disk, unless a write failed. */
   readonly sync = async (): Promise<void> => {
     await Promise.all(this.#sinks.map(async (sink) => sink.sync?.()))
   }

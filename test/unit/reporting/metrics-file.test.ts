@@ -10,7 +10,8 @@ import { DurableTraining, STEPS } from '../../support/durable-training.js'
 import { removeDisks, smallDisk } from '../../support/small-disk.js'
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'convoy-metrics-file-'))
-const disk = smallDisk(scratch, 64)
+const disk = smallDisk(scratch, 256)
+const noDisk = disk === undefined && 'nothing can be mounted here'
 after(() => {
   removeDisks()
   rmSync(scratch, { recursive: true, force: true })
@@ -18,8 +19,8 @@ after(() => {
 
 describe('a report on a disk that is full for a while', () => {
   it(
-    'has no part of a record that did not fit',
-    { skip: disk === undefined && 'nothing can be mounted here' },
+    'keeps the records that do not fit in memory, no part of them in the file, and writes them when there is room',
+    { skip: noDisk },
     async () => {
       const file = path.join(disk!, 'report')
       const losses: number[] = []
@@ -29,15 +30,32 @@ describe('a report on a disk that is full for a while', () => {
       const { bavail, bsize } = statfsSync(disk!)
       const filler = path.join(disk!, 'filler')
       writeFileSync(filler, Buffer.alloc((bavail - 1) * bsize))
-      report.append(Buffer.from(`${'does not fit '.repeat(2 * bsize)}\n`))
+      const tooLong = `${'does not fit '.repeat(bsize)}\n`
+      report.append(Buffer.from(tooLong))
       await report.sync()
       report.append(Buffer.from('second\n'))
       await report.sync()
-      assert.equal(readFileSync(file, 'utf8'), 'first\nsecond\n')
-      assert.deepEqual(losses, [1])
+      assert.equal(readFileSync(file, 'utf8'), 'first\n')
+      rmSync(filler)
+      await report.sync()
+      assert.equal(readFileSync(file, 'utf8'), `first\n${tooLong}second\n`)
+      assert.deepEqual(new Set(losses), new Set([0]))
       await report.close()
     },
   )
+
+  it('writes the records that fit, and counts those as lost that still wait at the end', { skip: noDisk }, async () => {
+    const file = path.join(disk!, 'full')
+    const losses: number[] = []
+    const report = new ReportFile(file, { flushMs: 0, onLost: (records) => void losses.push(records) })
+    const { bavail, bsize } = statfsSync(disk!)
+    writeFileSync(path.join(disk!, 'filler'), Buffer.alloc((bavail - 1) * bsize))
+    const record = `${'x'.repeat(bsize / 2 - 2)}\n`
+    for (let records = 0; records < 5; records++) report.append(Buffer.from(record))
+    await report.close()
+    assert.equal(readFileSync(file, 'utf8'), record.repeat(2))
+    assert.equal(losses.at(-1), 3)
+  })
 })
 
 describe('the metrics.jsonl of a resumed run', () => {
