@@ -1,5 +1,5 @@
 import type { AttributeValue, Graph, GraphNode, OutputReference } from './graph.js'
-import { constantOf, INT32, shapeOf } from './graph.js'
+import { constantOf, INT32, listOf, shapeOf } from './graph.js'
 import { BFLOAT16 } from './mixed-precision.js'
 
 /** Where products win, measured with shards of 64 on AMD EPYC (docs/experiments/engine.md): many channels, */
@@ -109,8 +109,4 @@ function padding(size: number, outSize: number, kernel: number, stride: number):
 
 function textOf(attribute: AttributeValue | undefined): string {
   return String(attribute?.['s'] as Buffer | undefined)
-}
-
-function listOf(attribute: AttributeValue | undefined): readonly number[] {
-  return (attribute?.['list'] as { i: number[] } | undefined)?.i ?? []
 }

@@ -63,6 +63,11 @@ export function shapeOf({ node, index }: OutputReference): readonly number[] {
   return node.outputShapes[index]!
 }
 
+/** Numbers of an attribute that is a list of them, such as `strides`. */
+export function listOf(attribute: AttributeValue | undefined): readonly number[] {
+  return (attribute?.['list'] as { i: number[] } | undefined)?.i ?? []
+}
+
 /** @throws Error naming the attribute, for an unsupported kind */
 export function attributesOf(
   binding: NativeBinding,

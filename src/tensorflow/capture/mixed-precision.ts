@@ -1,5 +1,5 @@
 import type { Graph, GraphNode, OutputReference } from './graph.js'
-import { shapeOf, typeOf } from './graph.js'
+import { listOf, shapeOf, typeOf } from './graph.js'
 
 /** TensorFlow's numbers of the two types. */
 const FLOAT32 = 1
@@ -44,7 +44,8 @@ const RULES: Readonly<Record<string, Rule>> = {
 
 /**
  * Mixed precision: the same graph with convolutions and what lies between them in bfloat16 (Kalamkar et al. 2019, "A Study of
- * BFLOAT16 for Deep Learning Training"). Inputs and outputs keep their types. No value is cast there and back.
+ * BFLOAT16 for Deep Learning Training"). Inputs and outputs keep their types. No value is cast there and back,
+ * but in convolutions that oneDNN would compute wrongly.
  */
 export function toBfloat16(graph: Graph): Graph {
   const nodes: GraphNode[] = []
@@ -77,16 +78,30 @@ export function toBfloat16(graph: Graph): Graph {
     const low = rule?.inputs === 'all' ? inputs.map((_, index) => index) : (rule?.inputs ?? [])
     const isFloat = low.length > 0 && low.every((index) => [FLOAT32, BFLOAT16].includes(typeOf(inputs[index]!)))
     const lowers = isFloat && (rule!.when === 'always' || low.some((index) => typeOf(inputs[index]!) === BFLOAT16))
-    const newNode: GraphNode = lowers
-      ? {
-          ...node,
-          inputs: inputs.map((input, index) => cast(input, low.includes(index) ? BFLOAT16 : FLOAT32)),
-          attributes: { ...node.attributes, T: { type: BFLOAT16 } },
-          outputTypes: [BFLOAT16, ...node.outputTypes.slice(1)],
-        }
-      : { ...node, inputs: inputs.map((input) => cast(input, FLOAT32)) }
-    moved.set(node, add(newNode))
+    const rounded = lowers
+      ? inputs.map((input, index) => cast(input, low.includes(index) ? BFLOAT16 : FLOAT32))
+      : inputs
+    if (!lowers || isMiscomputed(node)) {
+      // The same values, added in float32 and rounded once, as in the bfloat16 kernel.
+      const exact = add({ ...node, inputs: rounded.map((input) => cast(input, FLOAT32)) })
+      moved.set(node, lowers ? cast({ node: exact, index: 0 }, BFLOAT16).node : exact)
+    } else {
+      const attributes = { ...node.attributes, T: { type: BFLOAT16 } }
+      const outputTypes = [BFLOAT16, ...node.outputTypes.slice(1)]
+      moved.set(node, add({ ...node, inputs: rounded, attributes, outputTypes }))
+    }
   }
   const outputs = graph.outputs.map((output) => cast(current(output), FLOAT32))
   return { inputs: graph.inputs.map((node) => moved.get(node)!), nodes, outputs }
+}
+
+/**
+ * Whether oneDNN's kernels for Intel's matrix instructions (AMX) read memory that nothing wrote. They do where a kernel that is wider than
+ * one pixel moves in wider steps and has one place in a row (docs/experiments/engine.md, bfloat16 on narrow images).
+ */
+function isMiscomputed({ op, inputs, attributes, outputShapes }: GraphNode): boolean {
+  if (!op.startsWith('Conv2D')) return false
+  const kernel = op === 'Conv2DBackpropFilter' ? outputShapes[0]! : shapeOf(inputs[1]!)
+  const output = op === 'Conv2D' ? outputShapes[0]! : shapeOf(inputs[2]!)
+  return kernel[1]! > 1 && output[2] === 1 && listOf(attributes['strides'])[2]! > 1
 }
