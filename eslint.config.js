@@ -29,7 +29,7 @@ const otherWaysOut = [
 
 /** `${n} workers` says "1 workers". */
 const bareCount = {
-  selector: 'TemplateElement[value.raw=/^ (workers|shards|steps|samples|epochs|rounds|lines|threads)\\b/]',
+  selector: 'TemplateElement[value.raw=/^ (workers|shards|steps|samples(?!.s)|epochs|rounds|lines|threads)\\b/]',
   message: "A count may be one: counted(n, 'worker') of src/shared/units.ts.",
 }
 

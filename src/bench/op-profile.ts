@@ -3,6 +3,7 @@ import type { EngineOptions } from '../tensorflow/engine/engine.js'
 import { nativeBackend } from '../tensorflow/engine/native-backend.js'
 import { loadTensorflow } from '../tensorflow/runtime/load-tensorflow.js'
 import { initialWeights } from '../model/initial-weights.js'
+import { imageShapeOf } from '../model/parameter-layout.js'
 
 export interface OpTime {
   readonly op: string
@@ -23,11 +24,11 @@ export async function profileOps(options: EngineOptions, repeats: number): Promi
   const backend = nativeBackend(loadTensorflow().tf)
   const native = backend.binding
   const times = new Map<string, { calls: number; milliseconds: number }>()
-  const [height, width, channel] = options.model.inputShape
+  const { height, width, channels } = imageShapeOf(options.model)
   const { shardSize } = options
   const input = {
-    pixels: Uint8Array.from({ length: shardSize * height * width * channel }, (_, index) => (index * 31) % 256),
-    labels: Int32Array.from({ length: shardSize }, (_, index) => index % options.model.classCount),
+    inputs: [Uint8Array.from({ length: shardSize * height * width * channels }, (_, index) => (index * 31) % 256)],
+    targets: Int32Array.from({ length: shardSize }, (_, index) => index % options.model.classCount),
     // The identity: every output pixel is the input pixel.
     transforms: Float32Array.from({ length: shardSize * 8 }, (_, index) => Number([0, 4].includes(index % 8))),
     dropoutKey: [1, 2] as const,

@@ -1,6 +1,8 @@
 import { chooseSamples } from '../data/sampling/choose-samples.js'
 import type { SplitChoice } from '../data/sampling/choose-samples.js'
-import type { Dataset, DatasetInfo } from '../data/dataset.js'
+import type { Dataset, DatasetInfo, ImagesInfo } from '../data/dataset.js'
+import { isImages } from '../data/dataset.js'
+import { describeSamples } from '../data/describe-dataset.js'
 import type { ImageOverlap } from '../data/image-overlap.js'
 import { findOverlap } from '../data/image-overlap.js'
 import { mapClasses } from '../data/map-classes.js'
@@ -44,7 +46,7 @@ export async function samplesForModel(
     )
   }
   const isTrainedOn = dataset.fingerprint === trainedOn.fingerprint
-  checkImages(dataset, trainedOn, `--data ${data}`)
+  checkSamples(dataset, trainedOn, `--data ${data}`)
   const choice = split ?? (isTrainedOn ? 'test' : 'all')
   return {
     dataset: isTrainedOn ? dataset : mapClasses(dataset, trainedOn.classNames, `--data ${data}`),
@@ -69,9 +71,21 @@ export async function overlapWithRun(
   return findOverlap(dataset, samples, { dataset: own, split: splitDataset(own, config.seed, config.stratified) })
 }
 
-type ImageShape = Pick<DatasetInfo, 'height' | 'width' | 'channels'>
+function checkSamples(dataset: DatasetInfo, model: DatasetInfo, source: string): void {
+  if (isImages(dataset) && isImages(model)) checkImages(dataset, model, source)
+  else if (columnsOf(dataset) !== columnsOf(model))
+    throw new ConvoyError(
+      'usage',
+      `${source}: it has ${describeSamples(dataset)}, and the model was trained on ${describeSamples(model)}. Give a data set with the same columns.`,
+    )
+}
 
-function checkImages(dataset: ImageShape, model: ImageShape, source: string): void {
+/** What two data sets of arrays must have in common. Names count: a table may have its columns in another order. */
+function columnsOf(info: DatasetInfo): string {
+  return isImages(info) ? 'images' : JSON.stringify([info.inputs, info.targets])
+}
+
+function checkImages(dataset: ImagesInfo, model: ImagesInfo, source: string): void {
   if (shapeOf(dataset) === shapeOf(model)) return
   throw new ConvoyError(
     'usage',
@@ -82,7 +96,7 @@ function checkImages(dataset: ImageShape, model: ImageShape, source: string): vo
   )
 }
 
-function shapeOf({ height, width, channels }: ImageShape): string {
+function shapeOf({ height, width, channels }: ImagesInfo): string {
   return `${height} high and ${width} wide, ${channels === 1 ? 'grey' : 'RGB'}`
 }
 

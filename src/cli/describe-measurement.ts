@@ -1,10 +1,12 @@
 import type { SplitChoice } from '../data/sampling/choose-samples.js'
+import { isImages } from '../data/dataset.js'
 import type { ImageOverlap } from '../data/image-overlap.js'
 import { smallSampleWarning } from '../model/config/run-warnings.js'
 import type { RunDescription } from '../model/run-description.js'
 import { listed } from '../shared/log/listed.js'
-import { counted, formatShare } from '../shared/units.js'
-import type { Evaluation } from '../model/decode-evaluation.js'
+import { counted } from '../shared/units.js'
+import { describeQuality } from '../training/describe-quality.js'
+import type { Evaluation } from '../model/evaluation.js'
 
 /** What `convoy eval` measured, and on what. */
 export interface Measurement extends Evaluation {
@@ -30,13 +32,14 @@ const SHOWN_DIGITS = 16
  * The result for people: what was measured, how, and warnings about the reliability of the number.
  */
 export function describeMeasurement(
-  { split, accuracy, loss, samples, classNames, dataset, classesWithoutSamples, overlap }: Measurement,
+  measurement: Measurement,
   { dataset: trainedOn, config }: RunDescription,
 ): { readonly headline: string; readonly notes: string[]; readonly warnings: string[] } {
+  const { split, samples, classNames, dataset, classesWithoutSamples, overlap } = measurement
   const { name, fingerprint, from, isTrainedOn } = dataset
-  const images = counted(samples, 'image')
+  const images = counted(samples, isImages(trainedOn) ? 'image' : 'sample')
   const headline =
-    `${split}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} on ${images} of ${name} ` +
+    `${split}: ${describeQuality(measurement)} on ${images} of ${name} ` +
     `(fingerprint ${fingerprint.slice(0, SHOWN_DIGITS)}${isTrainedOn ? '' : ', not the data set of the run'}${from === undefined ? '' : `; ${from}`})`
   const notes = [
     ...(isTrainedOn || split === 'all'
@@ -48,10 +51,10 @@ export function describeMeasurement(
       ? [`The measured images have none of these classes of the model: ${listed(classesWithoutSamples)}.`]
       : []),
   ]
-  const small = smallSampleWarning(samples)
+  const small = smallSampleWarning(samples, trainedOn)
   const warnings = [
     ...(small === undefined ? [] : [`Measured on ${images}: ${small}`]),
-    ...(!isTrainedOn && classNames.every((className, label) => className === String(label))
+    ...(!isTrainedOn && classNames.length > 0 && classNames.every((className, label) => className === String(label))
       ? ['The class names are numbers: Convoy cannot check that a number means the same class in both data sets.']
       : []),
     ...overlapWarnings(),

@@ -1,7 +1,8 @@
 import type { SplitName } from '../data/dataset.js'
 import type { Split } from '../data/dataset.js'
 import { SampleStream } from '../data/sampling/sample-stream.js'
-import type { ParameterLayout } from '../model/parameter-layout.js'
+import type { ModelDescription, ParameterLayout } from '../model/parameter-layout.js'
+import { evaluationLength } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/config/run-config.js'
 
 /** Samples that an error names; the rest is counted. */
@@ -15,8 +16,9 @@ export function gradientPart({ tensors, weightCount }: ParameterLayout, index: n
 }
 
 /** The part of an evaluation vector that this index belongs to, for messages. */
-export function evaluationPart(classCount: number, index: number): string {
-  return index < classCount * classCount ? 'the confusion matrix' : 'the loss'
+export function evaluationPart(model: ModelDescription, index: number): string {
+  if (index === evaluationLength(model) - 1) return 'the loss'
+  return model.objective ? 'the errors' : 'the confusion matrix'
 }
 
 /** The samples of shards, for messages: `step 12, shards 2 to 3, samples 17, 4 …`. */

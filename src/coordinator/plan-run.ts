@@ -1,15 +1,21 @@
 import type { LayersModel } from '@tensorflow/tfjs'
-import type { Dataset, Split } from '../data/dataset.js'
+import { packedBytes } from '../data/cache/packed-layout.js'
+import type { Dataset, DatasetInfo, Split } from '../data/dataset.js'
+import { headerOnly, isImages, sizeOf } from '../data/dataset.js'
+import { describeSamples } from '../data/describe-dataset.js'
 import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/sampling/split.js'
+import type { ArraysTask } from '../model/describe-model.js'
 import { describeModel } from '../model/describe-model.js'
 import { leafLayers } from '../model/layer-support.js'
 import { leastWorkerBytes } from '../model/memory-need.js'
 import { buildNetwork } from '../model/networks/networks.js'
+import type { ModelNeeds } from '../model/own/build-own-model.js'
 import type { ModelSource } from '../model/own/model-source.js'
 import type { ModelDescription, ParameterLayout } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/config/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
+import { ConvoyError } from '../shared/errors.js'
 import { runWarnings } from '../model/config/run-warnings.js'
 
 /** A run whose data set is open and fits its model. Nothing is on disk yet, and nothing listens. */
@@ -47,12 +53,12 @@ export async function planRun(
   const { dataset, from } = await openFoundDataset(data, (lines) => {
     lines.split('\n').forEach(report)
   })
-  const { pixels, labels: _labels, ...header } = dataset
+  const header = headerOnly(dataset)
   const split = splitDataset(dataset, config.seed, config.stratified)
   const { network, hasWeights } = await buildModel(config, dataset, own)
-  const model = own?.description ?? describeModel(network)
+  const model = own?.description ?? describeModel(network, arraysTask(config, dataset, split))
   if (own?.source) await (await loadOwnModels()).checkTopology(network, model.topology, own.source)
-  const workerBytes = leastWorkerBytes(network, pixels.length, config.shardSize)
+  const workerBytes = leastWorkerBytes(network, packedBytes(dataset), config.shardSize)
   const initialWeights = hasWeights ? weightsOf(network, model.layout) : undefined
   network.dispose()
   return {
@@ -71,17 +77,61 @@ async function loadOwnModels(): Promise<typeof import('../model/own/build-own-mo
 
 async function buildModel(
   config: RunConfig,
-  { height, width, channels, classNames }: Dataset,
+  dataset: Dataset,
   own: OwnModelOrigin | undefined,
 ): Promise<{ readonly network: LayersModel; readonly hasWeights: boolean }> {
-  const shape = [height, width, channels] as [number, number, number]
-  if (own === undefined)
-    return { network: await buildNetwork(config.network, shape, classNames.length), hasWeights: false }
+  if (own === undefined) {
+    if (!isImages(dataset))
+      throw new ConvoyError(
+        'usage',
+        `--data: ${dataset.name} has ${describeSamples(dataset)}, and ${config.network.name} takes images. Give a model of your own with \`convoy train --model <module or directory>\`.`,
+      )
+    const { height, width, channels, classNames } = dataset
+    return {
+      network: await buildNetwork(config.network, [height, width, channels], classNames.length),
+      hasWeights: false,
+    }
+  }
   const { buildOwnModel, modelFromTopology } = await loadOwnModels()
   if (own.description !== undefined)
     return { network: await modelFromTopology(own.description.topology), hasWeights: false }
-  const { model, hasWeights } = await buildOwnModel(own.source, shape, classNames.length)
+  const { model, hasWeights } = await buildOwnModel(own.source, needsOf(dataset))
   return { network: model, hasWeights }
+}
+
+function needsOf(dataset: DatasetInfo): ModelNeeds {
+  const { classNames } = dataset
+  const hasClasses = classNames.length > 0
+  if (isImages(dataset)) {
+    const image = { name: 'image', shape: [dataset.height, dataset.width, dataset.channels] }
+    return { inputs: [image], outputCount: classNames.length, hasClasses, hasImages: true }
+  }
+  const outputCount = hasClasses ? classNames.length : sizeOf(dataset.targets[0]!.shape)
+  return { inputs: dataset.inputs, outputCount, hasClasses, hasImages: false }
+}
+
+/** @returns undefined for images @throws ConvoyError('usage') for a loss that does not fit the targets */
+function arraysTask({ loss }: RunConfig, dataset: Dataset, { train }: Split): ArraysTask | undefined {
+  if (dataset.classNames.length > 0 && loss !== undefined)
+    throw new ConvoyError(
+      'usage',
+      `--loss ${loss}: ${dataset.name} has classes, which are learnt with cross-entropy; leave --loss out.`,
+    )
+  if (isImages(dataset)) return undefined
+  const { inputs, targets, targetValues } = dataset
+  if (targets.length === 0) return { inputs }
+  const size = sizeOf(targets[0]!.shape)
+  const targetMeans = meansOf(targetValues[0]!, size, train)
+  return { inputs, objective: { loss: loss ?? 'meanSquaredError', targetMeans } }
+}
+
+/** Mean of each number over samples, added in float64 in their order and rounded to float32. */
+function meansOf(values: ArrayLike<number>, size: number, samples: Uint32Array): number[] {
+  return Array.from({ length: size }, (_, output) => {
+    let sum = 0
+    for (const sample of samples) sum += values[sample * size + output]!
+    return Math.fround(sum / samples.length)
+  })
 }
 
 /** The values that a model has, as the flat vector. */

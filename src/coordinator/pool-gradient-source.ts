@@ -57,7 +57,7 @@ export class PoolGradientSource implements GradientSource {
     onProgress: (samples: number) => void,
   ): Promise<Float32Array> {
     const { evaluationShardSize } = this.#description.config
-    const { classCount } = this.#description.model
+    const { model } = this.#description
     const samples = this.#split[split].length
     return this.#pool.compute(
       {
@@ -65,9 +65,9 @@ export class PoolGradientSource implements GradientSource {
         step,
         split,
         shards: Math.ceil(samples / evaluationShardSize),
-        vectorLength: evaluationLength(classCount),
+        vectorLength: evaluationLength(model),
         weightsVersion: this.#weightsVersion,
-        describeIndex: (index) => evaluationPart(classCount, index),
+        describeIndex: (index) => evaluationPart(model, index),
         describeShards: (first, count) => this.#describer.evaluation(split, first, count),
         onProgress: (shards) => {
           onProgress(Math.min(shards * evaluationShardSize, samples))

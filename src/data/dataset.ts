@@ -1,25 +1,83 @@
 /** Limit on classes. The result of an evaluation shard has a value for each pair of classes: 67 MB with this many. */
 export const MAX_CLASSES = 4_096
 
-/** A decoded data set: all images in one block of memory, in one fixed order. */
-export interface Dataset {
+/** One array of a data set, as far as a sample has it. */
+export interface Column {
+  readonly name: string
+  readonly type: 'float32' | 'int32'
+  /** Of one sample; `[]` is one number. */
+  readonly shape: readonly number[]
+}
+
+interface DatasetHeader {
   /** For people: `cifar10`, or the base name of the imported path. */
   readonly name: string
-  /** sha256 (hex) over shape, class names, labels and pixels: names the content from import on. */
+  /** sha256 (hex) over shape, class names and all values: names the content from import on. */
   readonly fingerprint: string
   readonly count: number
+  /** Of the labels. Empty: the targets are numbers. */
+  readonly classNames: readonly string[]
+}
+
+export interface ImagesInfo extends DatasetHeader {
   readonly height: number
   readonly width: number
   readonly channels: number
-  readonly classNames: readonly string[]
-  /** uint8, `[count, height, width, channels]`, 0 to 255. */
-  readonly pixels: Uint8Array
-  /** uint16, `[count]`, each below `classNames.length`. */
+}
+
+/** Samples that are no images, such as the rows of a table. */
+export interface ArraysInfo extends DatasetHeader {
+  readonly inputs: readonly Column[]
+  /** What a model learns where there are no classes; empty where there are. */
+  readonly targets: readonly Column[]
+}
+
+/** The header of a data set, without its values. */
+export type DatasetInfo = ImagesInfo | ArraysInfo
+
+/** Values of one column, `[count, …shape]`. */
+export type ColumnValues = Float32Array | Int32Array
+
+interface Labels {
+  /** uint16, `[count]`, each below `classNames.length`; empty without classes. */
   readonly labels: Uint16Array
 }
 
-/** The header of a data set, without labels and pixels. */
-export type DatasetInfo = Omit<Dataset, 'pixels' | 'labels'>
+/** Decoded images: all in one block of memory, in one fixed order. */
+export interface Images extends ImagesInfo, Labels {
+  /** uint8, `[count, height, width, channels]`, 0 to 255. */
+  readonly pixels: Uint8Array
+}
+
+export interface Arrays extends ArraysInfo, Labels {
+  /** In the order of `inputs`. */
+  readonly inputValues: readonly ColumnValues[]
+  /** In the order of `targets`. */
+  readonly targetValues: readonly ColumnValues[]
+}
+
+export type Dataset = Images | Arrays
+
+export function isImages(dataset: Dataset): dataset is Images
+export function isImages(dataset: DatasetInfo): dataset is ImagesInfo
+export function isImages(dataset: DatasetInfo): boolean {
+  return 'height' in dataset
+}
+
+/** Without its values. */
+export type HeaderOf<Data> = Data extends unknown
+  ? Omit<Data, 'pixels' | 'labels' | 'inputValues' | 'targetValues'>
+  : never
+
+export function headerOnly<Data extends object>(dataset: Data): HeaderOf<Data> {
+  const values = ['pixels', 'labels', 'inputValues', 'targetValues']
+  return Object.fromEntries(Object.entries(dataset).filter(([name]) => !values.includes(name))) as HeaderOf<Data>
+}
+
+/** Numbers of one sample. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1)
+}
 
 export const SPLIT_NAMES = ['train', 'validation', 'test'] as const
 export type SplitName = (typeof SPLIT_NAMES)[number]

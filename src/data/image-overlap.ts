@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Dataset, Split } from './dataset.js'
+import { isImages } from './dataset.js'
+import { gatherSamples } from './sampling/gather-samples.js'
 
 /** How many measured images a run has used already. An image in both splits counts for the training split. */
 export interface ImageOverlap {
@@ -34,7 +36,13 @@ function hashesOf(dataset: Dataset, samples: Uint32Array): Set<string> {
   return new Set(Array.from(samples, (sample) => hashOf(dataset, sample)))
 }
 
-function hashOf({ pixels, height, width, channels }: Dataset, sample: number): string {
+function hashOf(dataset: Dataset, sample: number): string {
+  if (!isImages(dataset)) {
+    const hash = createHash('sha256')
+    for (const values of gatherSamples(dataset, [sample]).inputs) hash.update(values)
+    return hash.digest('base64')
+  }
+  const { pixels, height, width, channels } = dataset
   const bytes = height * width * channels
   return createHash('sha256')
     .update(`${height} ${width} ${channels}\n`)

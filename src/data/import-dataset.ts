@@ -3,6 +3,7 @@ import { ConvoyError } from '../shared/errors.js'
 import { statIfThere } from '../shared/path-access.js'
 import type { ClassLayout } from './formats/class-level.js'
 import type { DatasetInfo } from './dataset.js'
+import { describeSamples } from './describe-dataset.js'
 import { checkDatasetName, deriveDatasetName } from './dataset-names.js'
 import { countClasses, describeSummary, describeWays } from './import-summary.js'
 import type { ImportSummary } from './import-summary.js'
@@ -21,6 +22,10 @@ export interface ImportOptions {
   readonly classLevel?: number | undefined
   /** Images: leave out images that cannot be read or decoded. @default false: they are an error */
   readonly skipBroken?: boolean | undefined
+  /** Tables: the column to learn. @default the last one */
+  readonly target?: string | undefined
+  /** Tables: its values are classes, although they are numbers. */
+  readonly classTarget?: boolean | undefined
   /** Asks the user for the level of the classes. Without it, an ambiguous tree is rejected. */
   readonly chooseLevel?: (layout: ClassLayout) => Promise<number>
   /** Receives a summary of the import, for machines. */
@@ -30,8 +35,8 @@ export interface ImportOptions {
 }
 
 /**
- * Decodes a data set into the cache: CIFAR-10's binary files (directory, tar or tar.gz), IDX files, or images in one directory per
- * class (directory, tar or tar.gz).
+ * Decodes a data set into the cache: CIFAR-10's binary files (directory, tar or tar.gz), IDX files, tables, or images in one directory
+ * per class (directory, tar or tar.gz).
  * @throws ConvoyError('usage') when the path holds no such data set, the name cannot be used or the level of the classes is
  * ambiguous, ConvoyError('data') for broken files
  */
@@ -41,7 +46,7 @@ export async function importDataset(source: string, options: ImportOptions): Pro
 
 /** @param reasons for importing it again, for people */
 async function importAgain(source: string, options: ImportOptions, reasons: readonly string[]): Promise<DatasetInfo> {
-  const { name, size, classLevel, skipBroken, report } = options
+  const { name, size, classLevel, skipBroken, target, classTarget, report } = options
   if ((await statIfThere(source)) === undefined)
     throw new ConvoyError('usage', `${source}: there is no such file or directory.`)
   const label = name === undefined ? deriveDatasetName(source) : checkDatasetName(name)
@@ -57,8 +62,11 @@ async function importAgain(source: string, options: ImportOptions, reasons: read
     ...(size && { size }),
     ...((content.classLevel ?? classLevel) !== undefined && { classLevel: content.classLevel ?? classLevel }),
     ...(skipBroken && { skipBroken }),
+    ...(target !== undefined && { target }),
+    ...(classTarget && { classTarget }),
   })
   const summary = {
+    samples: describeSamples(stored),
     classes: countClasses(content.decoded),
     leftOut: content.leftOut,
     notes: [...reasons, ...content.notes],

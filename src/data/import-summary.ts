@@ -7,6 +7,8 @@ import { describeLeftOut } from './formats/left-out.js'
 
 /** What an import made of a folder or an archive. */
 export interface ImportSummary {
+  /** Number and shape, for people. */
+  readonly samples: string
   readonly classes: readonly { readonly name: string; readonly samples: number }[]
   readonly leftOut: readonly LeftOut[]
   /** Decisions made during the import, for people. */
@@ -21,10 +23,10 @@ export function countClasses({ classNames, labels }: Pick<Dataset, 'classNames' 
 }
 
 /** The classes with their counts, the decisions and the left out files: a line each. */
-export function describeSummary(source: string, { classes, leftOut, notes }: ImportSummary): string {
+export function describeSummary(source: string, { samples, classes, leftOut, notes }: ImportSummary): string {
   const counts = classes.map(({ name, samples }) => `${name} (${samples})`)
-  const count = classes.reduce((sum, { samples }) => sum + samples, 0)
-  const first = `${source}: ${counted(count, 'image')} of ${counted(classes.length, 'class', 'classes')}: ${listed(counts)}`
+  const ofClasses = counts.length === 0 ? '' : `, ${counted(counts.length, 'class', 'classes')}: ${listed(counts)}`
+  const first = `${source}: ${samples}${ofClasses}`
   return [first, ...notes, ...describeLeftOut(leftOut)].map((line) => printable(line)).join('\n')
 }
 
@@ -33,11 +35,15 @@ export function describeWays(ways: {
   readonly size?: { readonly height: number; readonly width: number } | undefined
   readonly classLevel?: number | undefined
   readonly skipBroken?: boolean | undefined
+  readonly target?: string | undefined
+  readonly classTarget?: boolean | undefined
 }): string {
   const words = [
     ways.size === undefined ? '' : `in size ${ways.size.height}x${ways.size.width}`,
     ways.classLevel === undefined ? '' : `with class level ${ways.classLevel}`,
     ways.skipBroken ? 'without broken images' : '',
+    ways.target === undefined ? '' : `with target ${ways.target}`,
+    ways.classTarget ? 'as classes' : '',
   ].filter(Boolean)
   return words.length === 0 ? '' : ` (${words.join(', ')})`
 }

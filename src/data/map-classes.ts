@@ -9,7 +9,7 @@ import type { Dataset } from './dataset.js'
  * @returns the data set with the model's class names, and labels that index them
  * @throws ConvoyError('usage') for classes unknown to the model and for names of two classes
  */
-export function mapClasses(dataset: Dataset, modelClasses: readonly string[], source: string): Dataset {
+export function mapClasses<Data extends Dataset>(dataset: Data, modelClasses: readonly string[], source: string): Data {
   const labelOf = indexOf(modelClasses, `${source}: the model`)
   indexOf(dataset.classNames, `${source}: the data set`)
   const labels = dataset.classNames.map((name) => labelOf.get(sameName(name)))

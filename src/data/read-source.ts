@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Walk } from '../shared/walk-directory.js'
 import { ConvoyError } from '../shared/errors.js'
 import { progressEverySecond } from '../shared/progress.js'
-import type { DatasetFormat, DecodedDataset } from './formats/dataset-format.js'
+import type { DatasetFormat, DecodedDataset, DecodedWithNotes, TableOptions } from './formats/dataset-format.js'
 import { DATASET_FORMATS, describeFormats } from './formats/dataset-formats.js'
 import { decodeCollection } from './formats/decode-collection.js'
 import type { CollectionOptions } from './formats/decode-collection.js'
@@ -14,9 +14,10 @@ import type { LeftOut } from './formats/left-out.js'
 import { describeLeftOut } from './formats/left-out.js'
 import { readSourceState } from './cache/source-state.js'
 
-export type ReadOptions = Pick<CollectionOptions, 'size' | 'classLevel' | 'skipBroken' | 'chooseLevel'> & {
-  readonly report: (lines: string) => void
-}
+export type ReadOptions = Pick<CollectionOptions, 'size' | 'classLevel' | 'skipBroken' | 'chooseLevel'> &
+  TableOptions & {
+    readonly report: (lines: string) => void
+  }
 
 export interface SourceContent {
   readonly decoded: DecodedDataset
@@ -46,17 +47,17 @@ export async function readSource(
 
   async function readDirectory(walk: Walk): Promise<SourceContent> {
     const read = readerOf('readDirectory', await readdir(source))
-    if (read !== undefined) return whole(await read(source, name))
+    if (read !== undefined) return whole(await read(source, name, options))
     return decode(await readImageFolder(source, walk, report))
   }
 
   async function readFile(): Promise<SourceContent> {
     const read = readerOf('readFile', [path.basename(source)])
-    if (read !== undefined) return whole(await read(source, name))
+    if (read !== undefined) return whole(await read(source, name, options))
     const collection = await readImageArchive(source, report)
     // By what it holds: names of archives change.
     const readArchive = collection.images.length === 0 && readerOf('readArchive', await listArchive(source))
-    return readArchive ? whole(await readArchive(source, name)) : decode(collection)
+    return readArchive ? whole(await readArchive(source, name, options)) : decode(collection)
   }
 
   async function decode(collection: ImageCollection): Promise<SourceContent> {
@@ -86,8 +87,8 @@ function readerOf(
   return DATASET_FORMATS.find((format) => format[way] !== undefined && format.recognizes(names))?.[way]
 }
 
-function whole(decoded: DecodedDataset): SourceContent {
-  return { decoded, leftOut: [], notes: [] }
+function whole(read: DecodedDataset | DecodedWithNotes): SourceContent {
+  return { notes: [], ...('decoded' in read ? read : { decoded: read }), leftOut: [] }
 }
 
 function nothingKnown(source: string): ConvoyError {

@@ -2,7 +2,7 @@ import type { RunDescription } from '../model/run-description.js'
 import { gradientLength } from '../model/parameter-layout.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf } from '../shared/bytes-of.js'
-import { applyGradient } from '../training/apply-gradient.js'
+import { applyGradient, measuresOfStep } from '../training/apply-gradient.js'
 import type { RunEvent } from '../training/run-events.js'
 import type { SliceThreads } from '../training/slices/slice-threads.js'
 import type { TrainingState } from '../training/training-state.js'
@@ -118,7 +118,8 @@ function replayFrame(frame: JournalFrame, state: TrainingState, options: ReplayO
   state.step++
   const applyMs = now() - startedMs
   return {
-    ...{ kind: 'step', step: state.step, epoch: epochsAfter(state.step, config, trainSamples), ...metrics },
+    ...{ kind: 'step', step: state.step, epoch: epochsAfter(state.step, config, trainSamples) },
+    ...measuresOfStep(metrics, model),
     ...{ durationMs: waitMs + reduceMs + applyMs, workers, replayed: true },
     phaseSeconds: { wait: waitMs / 1000, reduce: reduceMs / 1000, apply: applyMs / 1000, publish: 0 },
   }

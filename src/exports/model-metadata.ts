@@ -1,5 +1,7 @@
-import type { DatasetInfo } from '../data/dataset.js'
+import type { Column, DatasetInfo } from '../data/dataset.js'
+import { isImages } from '../data/dataset.js'
 import type { ModelDescription } from '../model/parameter-layout.js'
+import { imageShapeOf } from '../model/parameter-layout.js'
 import type { RunDescription } from '../model/run-description.js'
 
 /** Origin of the weights; absent where it is unknown, such as of weights that are saved for an inspection only. */
@@ -16,23 +18,11 @@ export interface WeightsOrigin {
 export interface ModelMetadata {
   /** In the order of the output. */
   readonly classNames: readonly string[]
-  readonly input: {
-    readonly height: number
-    readonly width: number
-    /** 1 is grey, 3 is RGB. */
-    readonly channels: number
-    /** Of the tensor: `[batch, height, width, channel]`. */
-    readonly layout: 'NHWC'
-    readonly colours: 'RGB' | 'grey'
-    /** Of a pixel before it is scaled. */
-    readonly pixelRange: readonly [0, 255]
-    /** What each pixel is multiplied by; nothing is added. */
-    readonly scale: number
-    /** An image of another size is scaled until it covers the input, and cut at the centre. Transparent pixels lie on black. */
-    readonly resize: { readonly fit: 'cover'; readonly crop: 'centre'; readonly kernel: 'lanczos3' }
-  }
-  /** The output of the last layer: numbers that sum to 1, or numbers that need a softmax. */
-  readonly output: 'probabilities' | 'logits'
+  readonly input: ImageInput | readonly Column[]
+  /** Of the last layer: numbers that sum to 1, numbers that need a softmax, or the numbers that were learnt. */
+  readonly output: 'probabilities' | 'logits' | 'numbers'
+  /** Names of the numbers that were learnt; absent where there are classes. */
+  readonly targets?: readonly Column[]
   readonly weights?: 'best' | 'last'
   /** Steps that made the weights. */
   readonly step: number
@@ -43,26 +33,47 @@ export interface ModelMetadata {
   readonly convoy: string
 }
 
+interface ImageInput {
+  readonly height: number
+  readonly width: number
+  /** 1 is grey, 3 is RGB. */
+  readonly channels: number
+  /** Of the tensor: `[batch, height, width, channel]`. */
+  readonly layout: 'NHWC'
+  readonly colours: 'RGB' | 'grey'
+  /** Of a pixel before it is scaled. */
+  readonly pixelRange: readonly [0, 255]
+  /** What each pixel is multiplied by; nothing is added. */
+  readonly scale: number
+  /** An image of another size is scaled until it covers the input, and cut at the centre. Transparent pixels lie on black. */
+  readonly resize: { readonly fit: 'cover'; readonly crop: 'centre'; readonly kernel: 'lanczos3' }
+}
+
 export function modelMetadata(
   { model, dataset }: RunDescription,
   step: number,
   { run, which, validationAccuracy }: WeightsOrigin,
   version: string,
 ): ModelMetadata {
-  const [height, width, channels] = model.inputShape
   return {
     classNames: dataset.classNames,
-    input: {
-      ...{ height, width, channels, layout: 'NHWC', colours: channels === 1 ? 'grey' : 'RGB' },
-      ...{ pixelRange: [0, 255], scale: 1 / 255, resize: { fit: 'cover', crop: 'centre', kernel: 'lanczos3' } },
-    },
-    output: outputOf(model),
+    input: model.inputs ?? imageInput(model),
+    output: model.objective ? 'numbers' : outputOf(model),
+    ...(!isImages(dataset) && dataset.targets.length > 0 && { targets: dataset.targets }),
     ...(which !== undefined && { weights: which }),
     step,
     ...(run !== undefined && { run }),
     ...(validationAccuracy !== undefined && { validationAccuracy }),
     dataset: { name: dataset.name, fingerprint: dataset.fingerprint },
     convoy: version,
+  }
+}
+
+function imageInput(model: ModelDescription): ImageInput {
+  const { height, width, channels } = imageShapeOf(model)
+  return {
+    ...{ height, width, channels, layout: 'NHWC', colours: channels === 1 ? 'grey' : 'RGB' },
+    ...{ pixelRange: [0, 255], scale: 1 / 255, resize: { fit: 'cover', crop: 'centre', kernel: 'lanczos3' } },
   }
 }
 

@@ -18,7 +18,7 @@ export interface KeptWeights {
   readonly weights: Float32Array
   /** Steps that made them. */
   readonly step: number
-  readonly validation?: { readonly accuracy: number }
+  readonly validation?: { readonly accuracy?: number }
 }
 
 type Weights = Readonly<Partial<Record<WeightsName, KeptWeights>>>
@@ -200,7 +200,7 @@ export class RunModels {
         path.join(directory, 'model', which),
         { description, weights, step },
         version,
-        { run, which, ...(validation && { validationAccuracy: validation.accuracy }) },
+        { run, which, ...(validation?.accuracy !== undefined && { validationAccuracy: validation.accuracy }) },
       )
       onSaved(bytes, (performance.now() - startedMs) / 1000)
     } catch (error) {

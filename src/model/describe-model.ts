@@ -6,13 +6,17 @@ import type { LeafLayer } from './layer-support.js'
 import { leafLayers, unsupported } from './layer-support.js'
 import type { Initializer, ModelDescription, ParameterTensor } from './parameter-layout.js'
 
+/** What a model of samples that are no images takes and learns. */
+export type ArraysTask = Required<Pick<ModelDescription, 'inputs'>> & Pick<ModelDescription, 'objective'>
+
 type UnplacedTensor = Omit<ParameterTensor, 'offset'>
 
 /**
  * Describes the flat vectors of a model and how a worker builds it. The model itself is not needed afterwards.
+ * @param arrays what it takes and learns where that is no image
  * @throws ConvoyError('usage') naming a layer that cannot be trained
  */
-export function describeModel(model: tf.LayersModel): ModelDescription {
+export function describeModel(model: tf.LayersModel, arrays?: ArraysTask): ModelDescription {
   const leaves = leafLayers(model.layers)
   for (const leaf of leaves) {
     const reason = unsupported(leaf)
@@ -30,7 +34,6 @@ export function describeModel(model: tf.LayersModel): ModelDescription {
   const trainable = tensors.filter((tensor) => tensor.trainable).map(place)
   const trainableCount = offset
   const statistics = tensors.filter((tensor) => !tensor.trainable).map(place)
-  const [, height, width, channel] = model.inputs[0]!.shape as [null, number, number, number]
   return {
     topology: JSON.parse(model.toJSON() as string) as object,
     layout: {
@@ -39,8 +42,9 @@ export function describeModel(model: tf.LayersModel): ModelDescription {
       weightCount: offset,
       statisticsMomentum: momentumOf(leaves),
     },
-    inputShape: [height, width, channel],
-    classCount: model.outputs[0]!.shape.at(-1)!,
+    inputShape: model.inputs[0]!.shape.slice(1) as number[],
+    classCount: arrays?.objective ? 0 : model.outputs[0]!.shape.at(-1)!,
+    ...arrays,
   }
 }
 

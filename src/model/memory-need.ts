@@ -1,4 +1,5 @@
 import type { LayersModel } from '@tensorflow/tfjs'
+import { packedBytes } from '../data/cache/packed-layout.js'
 import type { DatasetInfo } from '../data/dataset.js'
 import { tightestLimit } from '../shared/memory-limits.js'
 import { counted, formatBytes } from '../shared/units.js'
@@ -45,12 +46,11 @@ export function memoryShortage(
 
 /**
  * Whether the memory that this process may use is clearly too small for one worker.
- * @param dataset decoded, without its labels
  * @returns sentences with the remedy; undefined when no shortage is found
  */
-export function workerShortage({ count, height, width, channels }: DatasetInfo): string | undefined {
+export function workerShortage(dataset: DatasetInfo): string | undefined {
   const { bytes, place } = tightestLimit()
-  const needBytes = BASE_WORKER_BYTES + count * height * width * channels
+  const needBytes = BASE_WORKER_BYTES + packedBytes(dataset)
   if (needBytes <= bytes) return undefined
   return `This worker needs at least ${formatBytes(needBytes)}, and ${place} allows ${formatBytes(bytes)}: it will be killed. Allow more memory.`
 }

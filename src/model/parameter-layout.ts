@@ -1,3 +1,8 @@
+import type { Column } from '../data/dataset.js'
+import type { NumbersObjective } from './objective.js'
+import { numberSumsLength } from './objective.js'
+import { ConvoyError } from '../shared/errors.js'
+
 /** How a parameter gets its first value. Every draw is keyed by (seed, tensor index, element). */
 export type Initializer =
   | { readonly kind: 'constant'; readonly value: number }
@@ -51,16 +56,39 @@ export function gradientLength(layout: ParameterLayout): number {
   return layout.weightCount + 2
 }
 
-/** Floats in the result of an evaluation: `[ confusion[true][predicted] … | loss sum ]`. */
-export function evaluationLength(classCount: number): number {
-  return classCount * classCount + 1
+/**
+ * Floats in the result of an evaluation: `[ confusion[true][predicted] … | loss sum ]`, or, without classes,
+ * `[ sums of each output … | loss sum ]`.
+ */
+export function evaluationLength({
+  classCount,
+  objective,
+}: Pick<ModelDescription, 'classCount' | 'objective'>): number {
+  return (objective ? numberSumsLength(objective) : classCount * classCount) + 1
 }
 
 /** What a worker needs to build the network: the LayersModel topology (Keras JSON) and where its weights lie. */
 export interface ModelDescription {
   readonly topology: object
   readonly layout: ParameterLayout
-  /** `[height, width, channel]` */
-  readonly inputShape: readonly [number, number, number]
+  /** Of one sample: `[height, width, channel]` of an image, otherwise the shape of the first input. */
+  readonly inputShape: readonly number[]
+  /** 0: the outputs are numbers. */
   readonly classCount: number
+  /** In the order of the model. Absent: the input is an image. */
+  readonly inputs?: readonly Column[]
+  /** What is learnt where there are no classes. */
+  readonly objective?: NumbersObjective
+}
+
+/** @throws ConvoyError('usage') for a model whose input is no image */
+export function imageShapeOf({ inputs, inputShape }: ModelDescription): {
+  readonly height: number
+  readonly width: number
+  readonly channels: number
+} {
+  if (inputs !== undefined)
+    throw new ConvoyError('usage', 'This model takes no images; use it from a program of your own (`convoy export`).')
+  const [height, width, channels] = inputShape as [number, number, number]
+  return { height, width, channels }
 }

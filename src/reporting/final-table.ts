@@ -2,7 +2,8 @@ import type { Ancestor } from '../durability/checkpoint-manifest.js'
 import { printable } from '../shared/log/printable.js'
 import { Table } from '../shared/table.js'
 import { counted, formatDuration, formatShare } from '../shared/units.js'
-import type { EvaluationResult, RunResult, WeightsSummary } from '../training/run-events.js'
+import { describeQuality } from '../training/describe-quality.js'
+import type { EvaluationResult, RunResult } from '../training/run-events.js'
 
 /** Largest number of classes whose confusion matrix fits a terminal. */
 const MAX_CLASSES_SHOWN = 20
@@ -17,25 +18,32 @@ export function finalTable(result: RunResult & { readonly ancestor?: Ancestor | 
   const isSame = best.step === last.step
   const ofBest = `(${isSame ? 'best and last' : 'best'}, step ${best.step})`
   const ofLast = `(last, step ${last.step})`
-  const validation = ({ validation: { accuracy, loss } }: WeightsSummary): string =>
-    `${formatShare(accuracy)}, loss ${loss.toFixed(4)}`
+  const hasClasses = result.classNames.length > 0
+  const quality = (measured: Pick<EvaluationResult, 'accuracy' | 'loss' | 'metrics'>): string =>
+    describeQuality(measured).replace(/^accuracy /, '')
+  const title = `validation${hasClasses ? ' accuracy' : ''}`
   const summary = new Table()
   summary.push(
-    { 'test accuracy': `${formatShare(result.test.accuracy)} ${ofBest}` },
-    { 'test loss': `${result.test.loss.toFixed(4)} ${ofBest}` },
-    { 'validation accuracy': `${validation(best)} ${ofBest}` },
-    ...(isSame ? [] : [{ 'validation accuracy': `${validation(last)} ${ofLast}` }]),
+    ...(result.test.accuracy === undefined
+      ? [{ test: `${quality(result.test)} ${ofBest}` }]
+      : [
+          { 'test accuracy': `${formatShare(result.test.accuracy)} ${ofBest}` },
+          { 'test loss': `${result.test.loss.toFixed(4)} ${ofBest}` },
+        ]),
+    { [title]: `${quality(best.validation)} ${ofBest}` },
+    ...(isSame ? [] : [{ [title]: `${quality(last.validation)} ${ofLast}` }]),
     {
       steps: `${result.steps} (${counted(result.samplesSeen, 'sample')})${result.stoppedEarly ? ', stopped early' : ''}`,
     },
-    { speed: `${result.samplesPerSecond.toFixed(0)} images/s with ${counted(result.workers, 'worker')}` },
+    { speed: `${result.samplesPerSecond.toFixed(0)} samples/s with ${counted(result.workers, 'worker')}` },
     { time: formatDuration(result.seconds) },
     ...(ancestor ? [{ 'began with': `${ancestor.run}, step ${ancestor.step}` }] : []),
     { 'weights sha256': `${best.sha256} ${ofBest}` },
     ...(isSame ? [] : [{ 'weights sha256': `${last.sha256} ${ofLast}` }]),
     { 'run directory': runDirectory },
   )
-  return `${classTable(result.test, result.classNames)}\n${summary.toString()}\n`
+  const classes = hasClasses ? `${classTable(result.test, result.classNames)}\n` : ''
+  return `${classes}${summary.toString()}\n`
 }
 
 /** Per-class accuracy and confusion matrix: a row is a label, a column a prediction. */

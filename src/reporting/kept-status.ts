@@ -49,7 +49,7 @@ export const statusSchema = z.object({
 })
 
 const weightsName = z.enum(['best', 'last'])
-const validation = z.object({ accuracy: number, loss: number })
+const validation = z.object({ accuracy: number.exactOptional(), loss: number })
 const keptWeights = z.object({ step: number, sha256: z.string(), validation })
 
 /** The part of `result.json` that the page shows. Fields that older versions did not write are optional. */
@@ -64,7 +64,7 @@ export const resultSchema = z.object({
   workers: number.exactOptional(),
   validation: validation.exactOptional(),
   test: z.object({
-    accuracy: number,
+    accuracy: number.exactOptional(),
     loss: number,
     samples: number.exactOptional(),
     weights: weightsName.exactOptional(),

@@ -11,7 +11,8 @@ export function outcomeOf(result: KeptResult): RunOutcome {
     ...(steps !== undefined && { steps }),
     ...{ seconds, samplesPerSecond },
     ...(workers !== undefined && { workers }),
-    ...{ testAccuracy: test.accuracy, testLoss: test.loss },
+    ...(test.accuracy !== undefined && { testAccuracy: test.accuracy }),
+    testLoss: test.loss,
     ...(test.samples !== undefined && { testSamples: test.samples }),
     // Every version tested the best weights.
     testWeights: test.weights ?? 'best',
@@ -45,6 +46,6 @@ function keptOf({ step, sha256, validation }: NonNullable<KeptResult['weights']>
   return { step, sha256, validation: measuredOf(validation) }
 }
 
-function measuredOf({ accuracy, loss }: { accuracy: number; loss: number }): KeptWeights['validation'] & object {
-  return { accuracy, loss }
+function measuredOf({ accuracy, loss }: { accuracy?: number; loss: number }): KeptWeights['validation'] & object {
+  return { ...(accuracy !== undefined && { accuracy }), loss }
 }

@@ -26,7 +26,7 @@ export class RunProgress {
   #step = 0
   #epoch = 0
   #loss = 0
-  #accuracy = 0
+  #accuracy: number | undefined
   #checkpoint: { readonly step: number; readonly writtenSeconds: number } | undefined
 
   /** @param wallSeconds since 1970 */
@@ -96,7 +96,7 @@ export class RunProgress {
       epoch: this.#epoch,
       loss: this.#loss,
       samplesPerSecond: this.#throughput.samplesPerSecond,
-      accuracy: this.#accuracy,
+      ...(this.#accuracy !== undefined && { accuracy: this.#accuracy }),
       secondsLeft: this.#throughput.secondsLeft,
       ...(this.#checkpoint && { checkpoint: this.#statusOf(this.#checkpoint) }),
       journal: this.journal,

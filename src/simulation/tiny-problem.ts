@@ -100,7 +100,7 @@ export class TinyProblem {
   /** @returns float32, `[evaluationLength(2)]` */
   evaluate(split: SplitName, shard: number, weights: Float32Array): Float32Array<ArrayBuffer> {
     const size = this.description.config.evaluationShardSize
-    const vector = new Float32Array(evaluationLength(CLASSES))
+    const vector = new Float32Array(evaluationLength({ classCount: CLASSES }))
     for (const sample of this.split[split].subarray(shard * size, (shard + 1) * size)) {
       const isRight = (sample + (weights[0]! > 0 ? 1 : 0)) % 3 > 0
       const index = (sample % CLASSES) * CLASSES + (isRight ? sample % CLASSES : 1 - (sample % CLASSES))

@@ -1,4 +1,4 @@
-import type { ParameterLayout } from '../model/parameter-layout.js'
+import type { ModelDescription, ParameterLayout } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/config/run-config.js'
 import { learningRate } from './schedules/schedules.js'
 import type { SliceThreads } from './slices/slice-threads.js'
@@ -12,6 +12,14 @@ export interface StepOutcome {
   readonly learningRate: number
   /** L2 norm of the averaged gradient, with L2 and before clipping. */
   readonly gradientNorm: number
+}
+
+/** What a step event says of it: without classes there is no accuracy. */
+export function measuresOfStep(
+  { accuracy, ...others }: StepOutcome,
+  { classCount }: Pick<ModelDescription, 'classCount'>,
+): Omit<StepOutcome, 'accuracy'> & { readonly accuracy?: number } {
+  return { ...others, ...(classCount > 0 && { accuracy }) }
 }
 
 /**

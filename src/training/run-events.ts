@@ -3,7 +3,7 @@ import type { DatasetInfo, SplitName } from '../data/dataset.js'
 import type { Phase } from '../metrics/phases.js'
 import type { RejectionCode } from '../shared/rejection.js'
 import type { RetryCause } from '../scheduler/scheduler-events.js'
-import type { Evaluation } from '../model/decode-evaluation.js'
+import type { Evaluation } from '../model/evaluation.js'
 import type { RunConfig } from '../model/config/run-config.js'
 
 /** Properties of a worker that never change while it takes part. */
@@ -71,8 +71,8 @@ export interface RunResult {
   /** Origin of the data set, for people, such as the path that it was imported from. */
   readonly datasetFrom?: string | undefined
   readonly classNames: readonly string[]
-  /** `[height, width, channel]` of an image. */
-  readonly inputShape: readonly [number, number, number]
+  /** Of one sample: `[height, width, channel]` of an image. */
+  readonly inputShape: readonly number[]
   readonly config: RunConfig
   /** Leases given again because a worker died, left or failed. */
   readonly reissued: number
@@ -142,7 +142,8 @@ export type RunEvent =
       readonly epoch: number
       /** Mean over the batch, label smoothing included, L2 excluded. */
       readonly loss: number
-      readonly accuracy: number
+      /** Absent without classes. */
+      readonly accuracy?: number
       readonly learningRate: number
       /** L2 norm of the averaged gradient before clipping. */
       readonly gradientNorm: number

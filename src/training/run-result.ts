@@ -53,5 +53,5 @@ export function resultOf(run: FinishedRun): RunResult {
 }
 
 function summaryOf({ step, weights, validation: { accuracy, loss } }: Snapshot): WeightsSummary {
-  return { step, sha256: weightsSha256(weights), validation: { accuracy, loss } }
+  return { step, sha256: weightsSha256(weights), validation: { ...(accuracy !== undefined && { accuracy }), loss } }
 }

@@ -1,8 +1,9 @@
 import type { SplitName } from '../data/dataset.js'
-import { decodeEvaluation } from '../model/decode-evaluation.js'
+import { decodeEvaluation } from '../model/evaluation.js'
 import type { RunConfig } from '../model/config/run-config.js'
+import { evaluationLength } from '../model/parameter-layout.js'
 import { ConvoyError } from '../shared/errors.js'
-import { applyGradient } from './apply-gradient.js'
+import { applyGradient, measuresOfStep } from './apply-gradient.js'
 import type { GradientSource } from './gradient-source.js'
 import type { EvaluationResult, RunEvent, RunResult } from './run-events.js'
 import { resultOf } from './run-result.js'
@@ -132,7 +133,7 @@ export class Trainer {
       kind: 'step',
       step: state.step,
       epoch: this.#epochsAfter(state.step),
-      ...metrics,
+      ...measuresOfStep(metrics, model),
       durationMs,
       phaseSeconds: {
         wait: waitMs / 1000,
@@ -246,7 +247,7 @@ export class Trainer {
 
   async #evaluate(split: SplitName, step: number): Promise<EvaluationResult> {
     const { observer, splitSizes, description, signal, now } = this.#options
-    const { classCount } = description.model
+    const { model } = description
     const startedMs = now()
     const total = splitSizes[split]
     const onProgress = (done: number): void => {
@@ -254,9 +255,9 @@ export class Trainer {
     }
     onProgress(0)
     const sum = await this.#gradients.evaluationSum(split, step, signal, onProgress)
-    const evaluation = decodeEvaluation(sum, sum[classCount * classCount]!, classCount, total)
+    const evaluation = decodeEvaluation(sum, sum[evaluationLength(model) - 1]!, model, total)
     const counted = evaluation.confusion.flat().reduce((count, cell) => count + cell, 0)
-    if (counted !== total)
+    if (model.classCount > 0 && counted !== total)
       throw new ConvoyError('internal', `${counted} of ${total} in the ${split} split were evaluated`)
     return { split, step, ...evaluation, durationMs: now() - startedMs }
   }

@@ -1,5 +1,7 @@
 import { augmentationRandom, drawTransform, TRANSFORM_LENGTH } from '../data/sampling/augmentation.js'
 import type { Dataset, Split, SplitName } from '../data/dataset.js'
+import { isImages } from '../data/dataset.js'
+import { gatherSamples } from '../data/sampling/gather-samples.js'
 import { SampleStream } from '../data/sampling/sample-stream.js'
 import { splitDataset } from '../data/sampling/split.js'
 import type { Engine } from '../tensorflow/engine/engine.js'
@@ -44,21 +46,14 @@ export class ShardComputer {
     const { batchSize, shardSize, augmentation } = this.#config
     const startedMs = performance.now()
     const { samples, epochs } = this.#stream.shard(step, shard, batchSize, shardSize)
-    const gathered = this.#gather(samples)
+    const gathered = gatherSamples(this.#dataset, samples)
     const sampledMs = this.#record('sample', startedMs)
     const transforms = new Float32Array(shardSize * TRANSFORM_LENGTH)
-    if (augmentation.enabled) {
+    const dataset = this.#dataset
+    if (augmentation.enabled && isImages(dataset)) {
       for (let index = 0; index < shardSize; index++) {
         const offset = index * TRANSFORM_LENGTH
-        drawTransform(
-          transforms,
-          offset,
-          augmentation,
-          this.#dataset,
-          this.#augmentation,
-          epochs[index]!,
-          samples[index]!,
-        )
+        drawTransform(transforms, offset, augmentation, dataset, this.#augmentation, epochs[index]!, samples[index]!)
       }
     }
     const [key0, key1] = this.#dropout.words(step, shard)
@@ -70,13 +65,14 @@ export class ShardComputer {
   }
 
   /**
-   * Confusion counts and loss of one evaluation shard; the last shard of a split may be smaller.
-   * @returns float32, `[evaluationLength(classCount)]`
+   * The sums of one evaluation shard; the last shard of a split may be smaller.
+   * @returns float32, `[evaluationLength(model)]`
    */
   evaluate(split: SplitName, shard: number): Float32Array<ArrayBuffer> {
     const size = this.#config.evaluationShardSize
     const startedMs = performance.now()
-    const vector = this.#engine.evaluate(this.#gather(this.#split[split].subarray(shard * size, (shard + 1) * size)))
+    const samples = this.#split[split].subarray(shard * size, (shard + 1) * size)
+    const vector = this.#engine.evaluate(gatherSamples(this.#dataset, samples))
     this.#record(this.#builtEvaluation ? 'evaluate' : 'build', startedMs)
     this.#builtEvaluation = true
     return vector
@@ -87,16 +83,5 @@ export class ShardComputer {
     const nowMs = performance.now()
     this.#times.record(phase, (nowMs - sinceMs) / 1000)
     return nowMs
-  }
-
-  /** Pixels and labels of samples, in their order. */
-  #gather(samples: Uint32Array): { pixels: Uint8Array; labels: Int32Array } {
-    const { pixels, labels, height, width, channels } = this.#dataset
-    const size = height * width * channels
-    const gathered = new Uint8Array(samples.length * size)
-    samples.forEach((sample, index) => {
-      gathered.set(pixels.subarray(sample * size, (sample + 1) * size), index * size)
-    })
-    return { pixels: gathered, labels: Int32Array.from(samples, (sample) => labels[sample]!) }
   }
 }

@@ -142,7 +142,7 @@ print(json.dumps({name: [list(t.shape), str(t.dtype), hashlib.sha256(t.tobytes()
       expected.push(
         frame.kind === 'step'
           ? [frame.step, frame.details.workers, frame.vector.at(-2)!]
-          : [frame.step, frame.result.accuracy],
+          : [frame.step, frame.result.accuracy!],
       )
     reader.close()
     assert.ok(expected.length >= 5)

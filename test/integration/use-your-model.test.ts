@@ -24,6 +24,7 @@ import { CHROMIUM, openBrowser, watchedPage } from '../support/browser.js'
 import { tinyDataset } from '../support/tiny-dataset.js'
 import type { Json } from '../support/launch.js'
 import { killLaunches, Launch } from '../support/launch.js'
+import { imagesOf } from '../support/images-of.js'
 
 /** Class names of any Unicode, sorted by code units, which is no alphabetical order of a language. */
 const CLASSES = ['"<b>\\\'', 'a\u001b[2J\nb', 'z\u202egnp', 'кот', '計算機 👩‍🚀']
@@ -65,7 +66,7 @@ async function predicted(files: readonly string[]): Promise<Map<string, Answer>>
 }
 
 before(async () => {
-  const cifar10 = await openDataset('cifar10', () => undefined)
+  const cifar10 = imagesOf(await openDataset('cifar10', () => undefined))
   const imageBytes = SIDE * SIDE * 3
   const write = async (file: string, index: number): Promise<unknown> =>
     sharp(cifar10.pixels.subarray(index * imageBytes, (index + 1) * imageBytes), {

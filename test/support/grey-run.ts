@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
-import type { Dataset } from '../../src/data/dataset.js'
+import type { Images } from '../../src/data/dataset.js'
 import { openDataset } from '../../src/data/open-dataset.js'
 import { createEngine } from '../../src/tensorflow/engine/create-engine.js'
 import { engineOptions } from '../../src/tensorflow/engine/engine.js'
@@ -12,6 +12,7 @@ import { weightsSha256 } from '../../src/model/weights-sha256.js'
 import { ImageScratch } from './image-folder.js'
 import { PlainRun } from './plain-run.js'
 import { writeIdx } from './write-idx.js'
+import { imagesOf } from './images-of.js'
 
 const IMAGES = 1_000
 const SIDE = 32
@@ -42,8 +43,8 @@ export class GreyRun {
 }
 
 /** The green channel of every 60th image of CIFAR-10, which is ordered by class. Evaluations of all would take longer than the steps. */
-async function greyImages(): Promise<Dataset> {
-  const { pixels, labels } = await openDataset('cifar10')
+async function greyImages(): Promise<Images> {
+  const { pixels, labels } = imagesOf(await openDataset('cifar10'))
   const size = SIDE * SIDE
   const green = (index: number): number => pixels[3 * (60 * size * Math.floor(index / size) + (index % size)) + 1]!
   return {
@@ -54,7 +55,7 @@ async function greyImages(): Promise<Dataset> {
   }
 }
 
-async function plainWeights(dataset: Dataset, steps: readonly number[]): Promise<Float32Array[]> {
+async function plainWeights(dataset: Images, steps: readonly number[]): Promise<Float32Array[]> {
   const config = runConfigSchema.parse({ ...RECIPES['quick']!.config, seed: 7 })
   const network = await buildNetwork(config.network, [SIDE, SIDE, 1], dataset.classNames.length)
   const model = describeModel(network)

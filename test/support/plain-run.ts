@@ -1,4 +1,4 @@
-import type { Dataset } from '../../src/data/dataset.js'
+import type { Images } from '../../src/data/dataset.js'
 import type { GradientInput } from '../../src/tensorflow/engine/engine.js'
 import type { ParameterLayout, ParameterTensor } from '../../src/model/parameter-layout.js'
 import type { RunConfig } from '../../src/model/config/run-config.js'
@@ -19,11 +19,11 @@ export class PlainRun {
   readonly validation: number[]
   readonly test: number[]
   readonly #config: RunConfig
-  readonly #dataset: Dataset
+  readonly #dataset: Images
   readonly #orders = new Map<number, number[]>()
   readonly #words = new Uint32Array(4)
 
-  constructor(config: RunConfig, dataset: Dataset) {
+  constructor(config: RunConfig, dataset: Images) {
     this.#config = config
     this.#dataset = dataset
     const { count } = dataset
@@ -81,12 +81,12 @@ export class PlainRun {
     return [a0, a1, cx - a0 * cx - a1 * cy, b0, b1, cy - b0 * cx - b1 * cy, 0, 0]
   }
 
-  gather(samples: readonly number[]): { pixels: Uint8Array; labels: Int32Array } {
+  gather(samples: readonly number[]): { inputs: Uint8Array[]; targets: Int32Array } {
     const { pixels, labels, height, width, channels } = this.#dataset
     const size = height * width * channels
     return {
-      pixels: Uint8Array.from(samples.flatMap((sample) => [...pixels.subarray(sample * size, (sample + 1) * size)])),
-      labels: Int32Array.from(samples, (sample) => labels[sample]!),
+      inputs: [Uint8Array.from(samples.flatMap((sample) => [...pixels.subarray(sample * size, (sample + 1) * size)]))],
+      targets: Int32Array.from(samples, (sample) => labels[sample]!),
     }
   }
 

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import type { Dataset } from '../../src/data/dataset.js'
+import type { Images } from '../../src/data/dataset.js'
 
 /** Writes grey images as MNIST's two files of training data: magic number and dimensions, big-endian, then bytes. */
 export function writeIdx(
@@ -11,7 +11,7 @@ export function writeIdx(
     width,
     pixels,
     labels,
-  }: Pick<Dataset, 'count' | 'height' | 'width' | 'pixels'> & { labels: Iterable<number> },
+  }: Pick<Images, 'count' | 'height' | 'width' | 'pixels'> & { labels: Iterable<number> },
 ): void {
   const write = (name: string, header: readonly number[], bytes: Uint8Array): void => {
     const words = Buffer.alloc(4 * header.length)

@@ -5,7 +5,8 @@ import { formatShare } from '../../shared/units.js'
 export interface ValidationFacts {
   readonly step: number
   readonly loss: number
-  readonly accuracy: number
+  /** Absent without classes. */
+  readonly accuracy?: number
 }
 
 /** @returns null: there was no validation yet */
@@ -13,12 +14,14 @@ export function validationOf({ values }: CheckpointManifest, weights: 'best' | '
   const snapshot = values[weights]
   if (snapshot === null) return null
   const { loss, accuracy } = snapshot.validation
-  return { step: snapshot.step, loss, accuracy }
+  return { step: snapshot.step, loss, ...(accuracy !== undefined && { accuracy }) }
 }
 
 /** Such as `77.3 % (step 20)`. */
 export function describeAccuracy(validation: ValidationFacts | null): string {
-  return validation === null ? 'none' : `${formatShare(validation.accuracy)} (step ${validation.step})`
+  if (validation === null) return 'none'
+  const { accuracy, loss, step } = validation
+  return `${accuracy === undefined ? `loss ${loss.toFixed(4)}` : formatShare(accuracy)} (step ${step})`
 }
 
 /** `2026-01-31 12:05:54 UTC`. @param iso ISO 8601, UTC */

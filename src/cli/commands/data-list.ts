@@ -1,10 +1,9 @@
 import { Command } from 'commander'
-import { importedFrom } from '../../data/describe-dataset.js'
+import { importedFrom, shapeOf } from '../../data/describe-dataset.js'
 import { EMBEDDED_FINGERPRINT } from '../../data/embedded.js'
 import { listStoredDatasets } from '../../data/cache/stored-datasets.js'
 import { Table } from '../../shared/table.js'
 import { standardOutput } from '../../shared/terminal.js'
-import { shapeOf } from '../flags/shape-of.js'
 
 export function listCommand(): Command {
   return new Command('list')
@@ -24,11 +23,11 @@ export function listCommand(): Command {
         standardOutput.print(`${JSON.stringify([...known, ...broken])}\n`)
         return
       }
-      const table = new Table({ head: ['name', 'images', 'shape', 'classes', 'fingerprint', 'source'] })
+      const table = new Table({ head: ['name', 'samples', 'shape', 'classes', 'fingerprint', 'source'] })
       for (const dataset of datasets) {
-        const { name, count, classNames, fingerprint, ...shape } = dataset.info
+        const { name, count, classNames, fingerprint } = dataset.info
         const from = importedFrom(dataset)
-        table.push([name, count, shapeOf(shape), classNames.length, fingerprint.slice(0, 16), from])
+        table.push([name, count, shapeOf(dataset.info), classNames.length || '–', fingerprint.slice(0, 16), from])
       }
       standardOutput.print(`${table.toString()}\n`)
       for (const { reason } of damaged) standardOutput.printLine(reason)

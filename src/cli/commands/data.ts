@@ -2,11 +2,14 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { ClassLayout } from '../../data/formats/class-level.js'
 import { describeReadings } from '../../data/formats/class-level.js'
 import type { Dataset, DatasetInfo } from '../../data/dataset.js'
+import { headerOnly, isImages } from '../../data/dataset.js'
+import { shapeOf } from '../../data/describe-dataset.js'
 import { EMBEDDED_NAME } from '../../data/dataset-names.js'
 import { MIN_SIZE } from '../../data/formats/decode-images.js'
 import { fetchCifar10 } from '../../data/formats/fetch-cifar10.js'
 import { importDataset } from '../../data/import-dataset.js'
 import type { ImportSummary } from '../../data/import-summary.js'
+import { countClasses } from '../../data/import-summary.js'
 import { findDataset, openFoundDataset } from '../../data/open-dataset.js'
 import { verifyPackedDataset } from '../../data/cache/packed-cache.js'
 import { splitSizes } from '../../data/sampling/split.js'
@@ -15,10 +18,10 @@ import { printable } from '../../shared/log/printable.js'
 import { shellWord } from '../../shared/shell-word.js'
 import { Table } from '../../shared/table.js'
 import { standardError, standardOutput } from '../../shared/terminal.js'
+import { counted } from '../../shared/units.js'
 import { listCommand } from './data-list.js'
 import { removeCommand } from './data-remove.js'
 import { integer } from '../flags/flag-values.js'
-import { shapeOf } from '../flags/shape-of.js'
 
 const SOURCE = `name, fingerprint or path (default: the embedded ${EMBEDDED_NAME})`
 
@@ -31,6 +34,8 @@ interface ImportFlags {
   size?: { height: number; width: number }
   classLevel?: number
   skipBroken?: true
+  target?: string
+  classes?: true
   json?: true
 }
 
@@ -73,7 +78,7 @@ function importCommand(): Command {
     .description('decode a data set into the cache')
     .argument(
       '<path>',
-      "CIFAR-10's binary files, IDX files, or a directory or tar of images in one directory per class",
+      "CIFAR-10's binary files, IDX files, a table (.csv), or a directory or tar of images in one directory per class",
     )
     .option('--name <name>', 'name of the data set (default: the base name of the path)')
     .option('--size <height x width>', 'scale every image to this size', size)
@@ -83,11 +88,14 @@ function importCommand(): Command {
       integer(1, 64),
     )
     .option('--skip-broken', 'leave out images that cannot be read or decoded, and count them')
+    .option('--target <column>', 'table: the column to learn (default: the last one)')
+    .option('--classes', 'table: the target has classes, although they are numbers')
     .option('--json', 'for machines')
-    .action(async (source: string, { json, ...options }: ImportFlags) => {
+    .action(async (source: string, { json, classes, ...options }: ImportFlags) => {
       let summary: ImportSummary | undefined
       const info = await importDataset(source, {
         ...options,
+        classTarget: classes,
         report,
         onSummary: (made) => (summary = made),
         ...(standardError.canAsk && { chooseLevel: (layout) => askLevel(source, layout) }),
@@ -105,7 +113,7 @@ function verifyCommand(): Command {
       const { fingerprint } = await findDataset(source, report, '')
       try {
         const { name, count } = await verifyPackedDataset(fingerprint)
-        standardOutput.print(`${printable(name)}: ${count} images, ${fingerprint}: sound.\n`)
+        standardOutput.print(`${printable(name)}: ${counted(count, 'sample')}, ${fingerprint}: sound.\n`)
       } catch (error) {
         if (!(error instanceof ConvoyError)) throw error
         standardError.printLine(`✖ ${error.message}`)
@@ -124,22 +132,22 @@ async function askLevel(source: string, layout: ClassLayout): Promise<number> {
   }
 }
 
-function done({ name, count, fingerprint }: DatasetInfo): void {
+function done(info: DatasetInfo): void {
+  const { name, count, fingerprint } = info
   const shown = printable(name)
+  const model = isImages(info) ? '' : ' --model <module or directory>'
   standardOutput.print(
-    `${shown}: ${count} images, ${fingerprint}. Train on it: npx convoy train --data ${shellWord(shown)}\n`,
+    `${shown}: ${count} ${unitOf(info)}, ${fingerprint}. Train on it: npx convoy train --data ${shellWord(shown)}${model}\n`,
   )
 }
 
+function unitOf(info: DatasetInfo): string {
+  return isImages(info) ? 'images' : 'samples'
+}
+
 function describe(dataset: Dataset) {
-  const { pixels: _pixels, labels, classNames, ...header } = dataset
-  const counts = new Array<number>(classNames.length).fill(0)
-  for (const label of labels) counts[label]!++
-  return {
-    ...header,
-    classes: classNames.map((name, label) => ({ name, samples: counts[label]! })),
-    split: splitSizes(dataset.count),
-  }
+  const { classNames: _classNames, ...header } = headerOnly(dataset)
+  return { ...header, classes: countClasses(dataset), split: splitSizes(dataset.count) }
 }
 
 function asTable(description: ReturnType<typeof describe> & { from: string }): string {
@@ -149,7 +157,10 @@ function asTable(description: ReturnType<typeof describe> & { from: string }): s
     { name },
     { fingerprint },
     { source: from },
-    { images: `${count}, ${shapeOf(description)}` },
+    { ['height' in description ? 'images' : 'samples']: `${count}, ${shapeOf(description)}` },
+    ...('targets' in description && description.targets.length > 0
+      ? [{ 'to learn': description.targets.map(({ name }) => name).join(', ') }]
+      : []),
     { split: `${split.train} train, ${split.validation} validation, ${split.test} test` },
     ...classes.map((entry) => ({ [entry.name]: entry.samples })),
   )

@@ -36,7 +36,7 @@ export function evalCommand(): Command {
       const { dataset, samples, from, isTrainedOn } = measured
       const { name, fingerprint, classNames } = dataset
       const engine = await loadEngine(trained, device)
-      const evaluation = evaluateModel(engine, description.config, dataset, samples, () => undefined)
+      const evaluation = evaluateModel(engine, description.config, description.model, dataset, samples, () => undefined)
       engine.close()
       const result = {
         split: measured.split,
@@ -53,7 +53,8 @@ export function evalCommand(): Command {
         standardOutput.print(`${JSON.stringify(result)}\n`)
         return
       }
-      const lines = [classTable(result, classNames), headline, describeWeights(used, run), ...notes]
+      const classes = classNames.length > 0 ? [classTable(result, classNames)] : []
+      const lines = [...classes, headline, describeWeights(used, run), ...notes]
       standardOutput.print(`${lines.join('\n')}\n`)
     })
 }

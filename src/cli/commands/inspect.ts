@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import writeFileAtomic from 'write-file-atomic'
 import type { Inspection } from '../../reporting/page/inspection.js'
+import { isImages } from '../../data/dataset.js'
 import type { SplitChoice } from '../../data/sampling/choose-samples.js'
 import type { DeviceChoice } from '../../tensorflow/runtime/device-choice.js'
 import type { WeightsName } from '../../exports/trained-model.js'
@@ -42,7 +43,9 @@ export async function inspectRun(run: string, { split, weights, data, device }: 
     used,
   } = await loadChosenModel(run, weights)
   const measured = await samplesForModel(description, { data, split })
-  const { name, fingerprint, classNames } = measured.dataset
+  const { dataset } = measured
+  if (!isImages(dataset)) throw new ConvoyError('usage', `${run}: only models of images can be inspected.`)
+  const { name, fingerprint, classNames } = dataset
   // float32 runs on any CPU, and the difference to bfloat16 is invisible in a picture.
   const trained = {
     ...rest,
@@ -51,7 +54,12 @@ export async function inspectRun(run: string, { split, weights, data, device }: 
   const engine = await loadEngine(trained, device)
   try {
     const { weightsSha256 } = used
-    return { ...inspectModel(engine, trained, measured), weightsSha256, dataset: { name, fingerprint }, classNames }
+    return {
+      ...inspectModel(engine, trained, { ...measured, dataset }),
+      weightsSha256,
+      dataset: { name, fingerprint },
+      classNames,
+    }
   } finally {
     engine.close()
   }

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import writeFileAtomic from 'write-file-atomic'
 import { readTimeline } from '../../reporting/page/read-timeline.js'
 import { findRunningRun } from '../../coordinator/run-announcement.js'
+import { isImages } from '../../data/dataset.js'
 import type { Inspection, Kernels } from '../../reporting/page/inspection.js'
 import { kernelsOf, MAX_INSPECTION_BYTES } from '../../reporting/page/inspection.js'
 import { reportPage } from '../../reporting/page/page-files.js'
@@ -101,6 +102,7 @@ async function inspectWeights(run: string): Promise<Inside> {
   try {
     const { description, weights } = await loadTrainedModel(run, which)
     kernels = kernelsOf(description.model.layout, weights)
+    if (!isImages(description.dataset)) return { kernels, looking: { state: 'never' } }
     const made = { weightsSha256: sha256Of(weights), fingerprint: description.dataset.fingerprint }
     return { kernels, inspection: await inspectionOf(run, which, made), looking: { state: 'done' } }
   } catch (error) {

@@ -96,7 +96,7 @@ export function describeStatus(status: StatusReply): string {
   return (
     `${printable(runDirectory)}: ${state}\n` +
     `step ${step} of ${totalSteps} (epoch ${epoch.toFixed(2)}), ` +
-    `loss ${loss.toFixed(4)}, accuracy ${formatShare(accuracy)}, ${samplesPerSecond.toFixed(0)} images/s, ` +
+    `loss ${loss.toFixed(4)}${accuracy === undefined ? '' : `, accuracy ${formatShare(accuracy)}`}, ${samplesPerSecond.toFixed(0)} samples/s, ` +
     `${counted(workers.length, 'worker')}${left}\n${durabilityLine(status)}${table.toString()}\n`
   )
 }

@@ -11,32 +11,20 @@ import { MAX_JSON_BYTES, openRegularFile, readTextIfThere } from '../../shared/r
 import { cacheNotWritten, createStaging, publish } from '../../shared/staging.js'
 import { formatBytes } from '../../shared/units.js'
 import type { Dataset, DatasetInfo } from '../dataset.js'
-import { MAX_CLASSES } from '../dataset.js'
+import type { PackedShape } from './packed-layout.js'
+import { checkPackedSize, headerOf, infoSchema, packedBytes, unpack } from './packed-layout.js'
 
 /**
  * Decoded data sets under `<cache>/datasets/<fingerprint>/`, published by one rename:
  *
  *     info.json     DatasetInfo
  *     origin.json   origin of the name and of the files, see dataset-origin.ts
- *     packed.bin    [ labels: uint16 little-endian, count | pixels: uint8, count · height · width · channels ]
+ *     packed.bin    all values, see packed-layout.ts
  *
  * The fingerprint is the sha256 of {@link headerOf} and of packed.bin.
  */
 const READ_BYTES = 1 << 20
 const MAX_READ_BYTES = 2 ** 30
-/** Size limit of a data set. It is one array, and arrays of Node 20 have at most 4 GiB. */
-const MAX_BYTES = 2 ** 32 - 1
-
-/** info.json comes from disk or from a coordinator, so it is checked before use. */
-const infoSchema = z.strictObject({
-  name: z.string().min(1).max(255),
-  fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
-  count: z.int().min(1),
-  height: z.int().min(1).max(65_535),
-  width: z.int().min(1).max(65_535),
-  channels: z.union([z.literal(1), z.literal(3)]),
-  classNames: z.array(z.string()).min(2).max(MAX_CLASSES),
-})
 
 export function datasetsDirectory(): string {
   return path.join(cacheDirectory(), 'datasets')
@@ -51,7 +39,7 @@ export function directoryOf(fingerprint: string): string {
 }
 
 /** @param blocks of packed.bin, in order @returns sha256 (hex) */
-export function fingerprintOf(info: Omit<DatasetInfo, 'fingerprint'>, blocks: Iterable<Uint8Array>): string {
+export function fingerprintOf(info: PackedShape, blocks: Iterable<Uint8Array>): string {
   const hash = createHash('sha256').update(headerOf(info))
   for (const block of blocks) hash.update(block)
   return hash.digest('hex')
@@ -62,34 +50,6 @@ export function* blocksOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let offset = 0; offset < bytes.length; offset += MAX_READ_BYTES) {
     yield bytes.subarray(offset, offset + MAX_READ_BYTES)
   }
-}
-
-/** The part of the header that the fingerprint covers: shape and classes, not the name. */
-function headerOf({ count, height, width, channels, classNames }: Omit<DatasetInfo, 'fingerprint' | 'name'>): string {
-  return JSON.stringify({ count, height, width, channels, classNames }) + '\n'
-}
-
-export function packedBytes({
-  count,
-  height,
-  width,
-  channels,
-}: Pick<DatasetInfo, 'count' | 'height' | 'width' | 'channels'>): number {
-  return count * (2 + height * width * channels)
-}
-
-/** Call it before allocating memory. @throws ConvoyError('data') for a data set beyond {@link MAX_BYTES} */
-export function checkPackedSize(
-  name: string,
-  shape: Pick<DatasetInfo, 'count' | 'height' | 'width' | 'channels'>,
-): void {
-  const bytes = packedBytes(shape)
-  if (bytes <= MAX_BYTES) return
-  throw new ConvoyError(
-    'data',
-    `${name}: ${shape.count} images of ${shape.height}x${shape.width}x${shape.channels} take ${bytes} bytes, more than the ` +
-      `${MAX_BYTES} that fit. Use fewer images, or smaller ones with \`convoy data import --size\`.`,
-  )
 }
 
 /**
@@ -175,14 +135,13 @@ export async function loadPackedDataset(fingerprint: string): Promise<Dataset | 
   const info = readInfo(fingerprint)
   if (info === undefined) return undefined
   const bytes = await readWhole(await packedFile(info), packedBytes(info))
-  // The labels lie at the start of the file, so that they are aligned.
-  const labels = new Uint16Array(bytes.buffer, 0, info.count)
   if (fingerprintOf(info, blocksOf(bytes)) !== fingerprint) throw damaged(fingerprint, OTHER_BYTES)
-  const wrong = labels.findIndex((label) => label >= info.classNames.length)
+  const dataset = unpack(info, bytes)
+  const wrong = dataset.labels.findIndex((label) => label >= info.classNames.length)
   if (wrong !== -1) {
-    throw damaged(fingerprint, `sample ${wrong} has the label ${labels[wrong]} of ${info.classNames.length}`)
+    throw damaged(fingerprint, `sample ${wrong} has the label ${dataset.labels[wrong]} of ${info.classNames.length}`)
   }
-  return { ...info, labels, pixels: bytes.subarray(info.count * 2) }
+  return dataset
 }
 
 /** readFile takes at most 2 GiB. @returns uint8, `[length]` */

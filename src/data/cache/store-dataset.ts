@@ -1,8 +1,11 @@
 import { ConvoyError } from '../../shared/errors.js'
+import { counted } from '../../shared/units.js'
 import type { Dataset, DatasetInfo } from '../dataset.js'
+import { headerOnly } from '../dataset.js'
 import type { DecodedDataset } from '../formats/dataset-format.js'
 import type { DatasetOrigin } from './dataset-origin.js'
 import { blocksOf, fingerprintOf, writePackedDataset } from './packed-cache.js'
+import { packedBytes, partsOf } from './packed-layout.js'
 import { checkNameIsFree, recordOrigin } from './stored-datasets.js'
 
 /**
@@ -13,21 +16,22 @@ import { checkNameIsFree, recordOrigin } from './stored-datasets.js'
  */
 export async function storeDataset(decoded: DecodedDataset, origin: DatasetOrigin): Promise<DatasetInfo> {
   checkSizes(decoded)
-  checkClasses(decoded)
-  const { pixels, labels, ...header } = decoded
-  const labelBytes = new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength)
-  const blocks = [labelBytes, ...blocksOf(pixels)]
+  if (decoded.classNames.length > 0 || 'pixels' in decoded) checkClasses(decoded)
+  const header = headerOnly(decoded)
+  const blocks = partsOf(decoded).flatMap((part) => [...blocksOf(part)])
   const fingerprint = fingerprintOf(header, blocks)
   if (origin.nameIsChosen) await checkNameIsFree(header.name, fingerprint, origin)
   await writePackedDataset({ ...header, fingerprint }, blocks)
   return recordOrigin(fingerprint, header.name, origin)
 }
 
-function checkSizes({ name, count, height, width, channels, classNames, pixels, labels }: DecodedDataset): void {
+function checkSizes(decoded: DecodedDataset): void {
+  const { name, count, classNames, labels } = decoded
   const wrong = (what: string): ConvoyError => new ConvoyError('internal', `${name} was read wrongly: ${what}.`)
-  const size = count * height * width * channels
-  if (pixels.length !== size) throw wrong(`${pixels.length} bytes of pixels for a size of ${size}`)
-  if (labels.length !== count) throw wrong(`${labels.length} labels for ${count} images`)
+  const bytes = partsOf(decoded).reduce((sum, part) => sum + part.byteLength, 0)
+  if (bytes !== packedBytes(decoded)) throw wrong(`${bytes} bytes of values for a size of ${packedBytes(decoded)}`)
+  if (labels.length !== (classNames.length > 0 ? count : 0))
+    throw wrong(`${labels.length} labels for ${counted(count, 'sample')}`)
   const label = labels.find((value) => value >= classNames.length)
   if (label !== undefined) throw wrong(`the label ${label} with ${classNames.length} classes`)
 }

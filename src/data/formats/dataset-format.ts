@@ -1,7 +1,23 @@
-import type { Dataset } from '../dataset.js'
+import type { Arrays, Images } from '../dataset.js'
 
 /** A data set before it is stored. */
-export type DecodedDataset = Omit<Dataset, 'fingerprint'>
+export type DecodedDataset = DecodedImages | DecodedArrays
+export type DecodedImages = Omit<Images, 'fingerprint'>
+export type DecodedArrays = Omit<Arrays, 'fingerprint'>
+
+export interface DecodedWithNotes {
+  readonly decoded: DecodedDataset
+  /** Decisions that were made, for people. */
+  readonly notes: readonly string[]
+}
+
+/** What to learn from a table. */
+export interface TableOptions {
+  /** Name of a column. @default the last one */
+  readonly target?: string | undefined
+  /** Take the values of the target for classes although they are numbers. */
+  readonly classTarget?: boolean | undefined
+}
 
 /**
  * A file format of data sets. Which one a path has is decided by names of files: the entries of a directory, all files of an archive
@@ -18,5 +34,9 @@ export interface DatasetFormat {
   /** Of a tar or tar.gz. */
   readonly readArchive?: (archive: string, name: string) => DecodedDataset | Promise<DecodedDataset>
   /** Of one file that is no archive. */
-  readonly readFile?: (file: string, name: string) => DecodedDataset | Promise<DecodedDataset>
+  readonly readFile?: (
+    file: string,
+    name: string,
+    options: TableOptions,
+  ) => DecodedDataset | DecodedWithNotes | Promise<DecodedDataset>
 }

@@ -3,7 +3,7 @@ import { listed } from '../../shared/log/listed.js'
 import { shellWord } from '../../shared/shell-word.js'
 import type { ClassLayout } from './class-level.js'
 import { assignClasses, readLayout, rejectAmbiguity } from './class-level.js'
-import type { Dataset } from '../dataset.js'
+import type { DecodedImages } from './dataset-format.js'
 import { decodeImages } from './decode-images.js'
 import type { ImageCollection } from './image-collection.js'
 import { leaveOutOrThrow } from './image-collection.js'
@@ -24,7 +24,7 @@ export interface CollectionOptions {
 }
 
 export interface DecodedCollection {
-  readonly decoded: Omit<Dataset, 'fingerprint'>
+  readonly decoded: DecodedImages
   /** What was decided on the way, for people. */
   readonly notes: readonly string[]
   /** The level that was given or chosen; undefined where the tree is unambiguous. */

@@ -2,12 +2,12 @@ import os from 'node:os'
 import { ConvoyError } from '../../shared/errors.js'
 import { readRegularFile } from '../../shared/read-file.js'
 import { shellWord } from '../../shared/shell-word.js'
-import type { Dataset } from '../dataset.js'
+import type { DecodedImages as ImageArrays } from './dataset-format.js'
 import { MAX_CLASSES } from '../dataset.js'
 import { decodePixels, sizeOfImage } from './decode-pixels.js'
 import type { ImageFile } from './image-collection.js'
 import { describeOthers, MAX_IMAGE_BYTES } from './image-collection.js'
-import { checkPackedSize } from '../cache/packed-cache.js'
+import { checkPackedSize } from '../cache/packed-layout.js'
 
 /** The least that `--size` takes, of height and of width. */
 export const MIN_SIZE = 8
@@ -33,7 +33,7 @@ export interface DecodeOptions {
 }
 
 export interface DecodedImages {
-  readonly decoded: Omit<Dataset, 'fingerprint'>
+  readonly decoded: ImageArrays
   /** Of how many images other frames or pages were left out. */
   readonly firstOfSeveral: number
 }

@@ -5,7 +5,7 @@ import { isThere } from '../../shared/path-access.js'
 import { readRegularFile } from '../../shared/read-file.js'
 import type { DatasetFormat, DecodedDataset } from './dataset-format.js'
 import { isGzip } from './open-archive.js'
-import { checkPackedSize } from '../cache/packed-cache.js'
+import { checkPackedSize } from '../cache/packed-layout.js'
 
 /** IDX, the format of MNIST and Fashion-MNIST (yann.lecun.com/exdb/mnist): big-endian header, then bytes. */
 const IMAGES_MAGIC = 0x00000803

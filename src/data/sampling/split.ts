@@ -33,6 +33,8 @@ export function splitDataset(
       `${counted(count, 'sample')} cannot be split 70/15/15; give at least ${MIN_SPLIT_SAMPLES}.`,
     )
   }
+  if (stratified && labels.length === 0)
+    throw new ConvoyError('usage', 'stratified: the data set has no classes to spread evenly; leave --stratified out.')
   const { train: trainCount, validation: validationCount, test: testCount } = splitSizes(count)
   const split = {
     train: new Uint32Array(trainCount),

@@ -4,6 +4,7 @@ import { optimizerSchema } from '../../training/optimizers/optimizers.js'
 import { scheduleSchema } from '../../training/schedules/schedules.js'
 import type { NetworkName } from '../networks/networks.js'
 import { NETWORK_NAMES, OWN_NETWORK } from '../networks/networks.js'
+import { NUMBER_LOSSES } from '../objective.js'
 import { currentName, FORMER_NETWORK_NAMES } from './former-names.js'
 
 /** The largest value of counters that travel as unsigned 32-bit integers. */
@@ -82,6 +83,10 @@ export const runConfigSchema = z
       .describe(
         'number format of convolutions and the ops between them; weights, statistics, loss and sums are float32',
       ),
+    loss: z
+      .enum(NUMBER_LOSSES)
+      .optional()
+      .describe('loss of numbers to learn (default: meanSquaredError). Classes are learnt with cross-entropy'),
     labelSmoothing: z.number().min(0).lt(1).default(0).describe('share of each target that is spread over all classes'),
     clipNorm: z
       .number()

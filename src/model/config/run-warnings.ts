@@ -1,5 +1,5 @@
-import type { Dataset, Split } from '../../data/dataset.js'
-import { SPLIT_NAMES } from '../../data/dataset.js'
+import type { Dataset, DatasetInfo, Split } from '../../data/dataset.js'
+import { isImages, SPLIT_NAMES } from '../../data/dataset.js'
 import { classesWithout } from '../../data/map-classes.js'
 import { splitDataset } from '../../data/sampling/split.js'
 import { listed } from '../../shared/log/listed.js'
@@ -26,38 +26,46 @@ type WarningConfig = Pick<RunConfig, 'batchSize' | 'shardSize' | 'seed' | 'strat
  */
 export function runWarnings(dataset: Dataset, split: Split, config: WarningConfig): string[] {
   return [
-    ...batchWarnings(split.train.length, config),
-    ...smallSplits(split),
+    ...batchWarnings(split.train.length, config, dataset),
+    ...smallSplits(split, dataset),
     ...missingClasses(dataset, split, config),
   ]
 }
 
 /** @returns undefined when they are enough */
-export function smallSampleWarning(count: number): string | undefined {
+export function smallSampleWarning(count: number, dataset: DatasetInfo): string | undefined {
   if (count >= MIN_MEASURED_SAMPLES) return undefined
-  return `one image moves the accuracy by ${formatShare(1 / count)}; ${MIN_MEASURED_SAMPLES} or more make a steady number.`
+  if (dataset.classNames.length === 0)
+    return `each sample weighs much; ${MIN_MEASURED_SAMPLES} or more make steady numbers.`
+  return `one ${unitOf(dataset)} moves the accuracy by ${formatShare(1 / count)}; ${MIN_MEASURED_SAMPLES} or more make a steady number.`
 }
 
-function batchWarnings(trainCount: number, { batchSize, shardSize }: WarningConfig): string[] {
+function batchWarnings(trainCount: number, { batchSize, shardSize }: WarningConfig, dataset: DatasetInfo): string[] {
   if (batchSize <= trainCount) return []
   const epochs = Number((batchSize / trainCount).toFixed(1))
   const shard = Math.min(shardSize, trainCount)
   const batch = Math.floor(trainCount / shard) * shard
   const flags = [`--batch-size ${batch}`, ...(shard < shardSize ? [`--shard-size ${shard}`] : [])].join(' ')
   return [
-    `A batch of ${batchSize} is more than the ${counted(trainCount, 'image')} of the training split: every step is ${counted(epochs, 'epoch')}` +
-      (shardSize > trainCount ? `, and a shard of ${shardSize} holds images more than once` : '') +
+    `A batch of ${batchSize} is more than the ${counted(trainCount, unitOf(dataset))} of the training split: every step is ${counted(epochs, 'epoch')}` +
+      (shardSize > trainCount ? `, and a shard of ${shardSize} holds ${unitOf(dataset)}s more than once` : '') +
       `. Use ${flags} or less.`,
   ]
 }
 
-function smallSplits(split: Split): string[] {
+function unitOf(dataset: DatasetInfo): 'image' | 'sample' {
+  return isImages(dataset) ? 'image' : 'sample'
+}
+
+function smallSplits(split: Split, dataset: DatasetInfo): string[] {
   const small = (['validation', 'test'] as const).filter((name) => split[name].length < MIN_MEASURED_SAMPLES)
   if (small.length === 0) return []
   const purpose = { validation: 'which chooses the best weights', test: 'which measures them' }
-  const parts = small.map((name) => `${counted(split[name].length, 'image')} in the ${name} split, ${purpose[name]}`)
+  const parts = small.map(
+    (name) => `${counted(split[name].length, unitOf(dataset))} in the ${name} split, ${purpose[name]}`,
+  )
   const fewest = Math.min(...small.map((name) => split[name].length))
-  return [`Only ${parts.join(', and ')}: ${smallSampleWarning(fewest)!}`]
+  return [`Only ${parts.join(', and ')}: ${smallSampleWarning(fewest, dataset)!}`]
 }
 
 function missingClasses(dataset: Dataset, split: Split, { seed, stratified }: WarningConfig): string[] {
@@ -71,8 +79,8 @@ function missingClasses(dataset: Dataset, split: Split, { seed, stratified }: Wa
       stillMissing.length === 0
         ? 'Spread the classes evenly with --stratified.'
         : stillMissing.length < classes.length
-          ? `--stratified spreads the classes evenly; ${listed(stillMissing)} would still need more images.`
-          : 'Give more images of them.'
-    return [`The ${TITLES[name]} split has no image of ${listed(classes)}${CONSEQUENCES[name]}. ${remedy}`]
+          ? `--stratified spreads the classes evenly; ${listed(stillMissing)} would still need more ${unitOf(dataset)}s.`
+          : `Give more ${unitOf(dataset)}s of them.`
+    return [`The ${TITLES[name]} split has no ${unitOf(dataset)} of ${listed(classes)}${CONSEQUENCES[name]}. ${remedy}`]
   })
 }

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import type * as tfjs from '@tensorflow/tfjs'
+import type { Column } from '../../data/dataset.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { leafLayers, outputLayer } from '../layer-support.js'
 import { tf } from '../networks/tfjs.js'
@@ -10,10 +11,23 @@ import { readSaved, readWeights } from './model-source.js'
 export interface ModelRequest {
   /** TensorFlow.js, to build the model with. */
   readonly tf: typeof tf
-  /** `[height, width, channel]` of the images. */
-  readonly inputShape: readonly [number, number, number]
-  /** Number of outputs. */
+  /** Of one sample: `[height, width, channel]` of an image, otherwise the shape of the first input. */
+  readonly inputShape: readonly number[]
+  /** Of all inputs, in the order of the data set. */
+  readonly inputShapes: readonly (readonly number[])[]
+  /** Number of outputs: of classes, or of numbers to learn. */
+  readonly outputCount: number
+  /** 0: the outputs are numbers. */
   readonly classCount: number
+}
+
+/** What a model has to take and give to fit a data set. */
+export interface ModelNeeds {
+  readonly inputs: readonly Pick<Column, 'name' | 'shape'>[]
+  readonly outputCount: number
+  readonly hasClasses: boolean
+  /** Otherwise the samples are arrays. */
+  readonly hasImages: boolean
 }
 
 /** A model of the user's, which fits the data set. */
@@ -27,14 +41,10 @@ export interface OwnModel {
  * Builds the model of `--model`.
  * @throws ConvoyError('usage') when it cannot be built, or does not fit the images or the classes
  */
-export async function buildOwnModel(
-  source: ModelSource,
-  inputShape: readonly [number, number, number],
-  classCount: number,
-): Promise<OwnModel> {
+export async function buildOwnModel(source: ModelSource, needs: ModelNeeds): Promise<OwnModel> {
   tf.enableProdMode()
-  const model = source.kind === 'module' ? await runModule(source, inputShape, classCount) : await loadSaved(source)
-  checkFit(model, source, inputShape, classCount)
+  const model = source.kind === 'module' ? await runModule(source, needs) : await loadSaved(source)
+  checkFit(model, source, needs)
   return { model: asFunctional(model, source), hasWeights: source.kind === 'saved' }
 }
 
@@ -56,11 +66,7 @@ export async function modelFromTopology(topology: object): Promise<tfjs.LayersMo
   return tf.models.modelFromJSON(topology as Parameters<typeof tf.models.modelFromJSON>[0])
 }
 
-async function runModule(
-  { file }: ModelSource,
-  inputShape: readonly [number, number, number],
-  classCount: number,
-): Promise<tfjs.LayersModel> {
+async function runModule({ file }: ModelSource, needs: ModelNeeds): Promise<tfjs.LayersModel> {
   let built: unknown
   try {
     const { default: build } = (await import(pathToFileURL(file).href)) as {
@@ -68,9 +74,12 @@ async function runModule(
     }
     if (typeof build !== 'function')
       throw new Error(
-        'it has no default export that is a function: export default ({ tf, inputShape, classCount }) => …',
+        'it has no default export that is a function: export default ({ tf, inputShape, outputCount }) => …',
       )
-    built = await build({ tf, inputShape, classCount })
+    const { inputs, outputCount, hasClasses } = needs
+    const inputShapes = inputs.map(({ shape }) => shape)
+    const classCount = hasClasses ? outputCount : 0
+    built = await build({ tf, inputShape: inputShapes[0]!, inputShapes, outputCount, classCount })
   } catch (error) {
     throw new ConvoyError('usage', `--model ${file}: ${(error as Error).message.replace(/\.$/, '')}.`, { cause: error })
   }
@@ -96,32 +105,39 @@ async function loadSaved({ file: directory }: ModelSource): Promise<tfjs.LayersM
   }
 }
 
-function checkFit(
-  model: tfjs.LayersModel,
-  { file }: ModelSource,
-  inputShape: readonly [number, number, number],
-  classCount: number,
-): void {
+function checkFit(model: tfjs.LayersModel, { file }: ModelSource, needs: ModelNeeds): void {
+  const { inputs, outputCount, hasClasses } = needs
   const wrong = (problem: string): ConvoyError => new ConvoyError('usage', `--model ${file}: ${problem}.`)
-  if (model.inputs.length !== 1 || model.outputs.length !== 1)
+  if (model.inputs.length !== inputs.length || model.outputs.length !== 1)
     throw wrong(
-      `it has ${model.inputs.length} inputs and ${model.outputs.length} outputs; images and their classes are one of each`,
+      `it has ${model.inputs.length} inputs and ${model.outputs.length} outputs; the data set needs ${inputs.length} and one`,
     )
-  const input = model.inputs[0]!.shape.slice(1)
-  if (input.includes(null))
-    throw wrong(`its input, ${input.map((size) => size ?? '?').join(' x ')}, has an open size; build it for inputShape`)
-  if (input.join() !== inputShape.join())
-    throw wrong(
-      `its input is ${input.join(' x ')}, and the images of the data set are ${inputShape.join(' x ')}; import them with \`convoy data import <path> --size ${input[0]}x${input[1]}\`, or build a model for inputShape`,
-    )
+  for (const [index, { shape }] of inputs.entries()) {
+    const problem = inputProblem(model.inputs[index]!.shape.slice(1), shape, needs.hasImages)
+    if (problem !== undefined) throw wrong(problem)
+  }
   const output = model.outputs[0]!.shape.slice(1)
-  if (output.join() !== `${classCount}`)
+  if (output.join() !== `${outputCount}`)
     throw wrong(
-      `its output is ${output.join(' x ')}, and the data set has ${classCount} classes; give the last layer classCount units`,
+      `its output is ${output.join(' x ')}, and the data set has ${outputCount} ${hasClasses ? 'classes' : 'numbers to learn'}; give the last layer outputCount units, ${outputCount}`,
     )
   const { activation } = outputLayer(model).getConfig()
-  if (activation !== undefined && activation !== 'softmax' && activation !== 'linear')
+  if (hasClasses && activation !== undefined && activation !== 'softmax' && activation !== 'linear')
     throw wrong(`its last activation is ${JSON.stringify(activation)}; end it with softmax, or with none`)
+}
+
+/** @returns undefined when an input of the model takes samples of this shape */
+function inputProblem(
+  input: readonly (number | null)[],
+  shape: readonly number[],
+  hasImages: boolean,
+): string | undefined {
+  const [found, needed] = [input.map((size) => size ?? '?').join(' x '), shape.join(' x ')]
+  if (input.includes(null)) return `its input, ${found}, has an open size; build it for inputShape, ${needed}`
+  if (input.join() === shape.join()) return undefined
+  return hasImages
+    ? `its input is ${found}, and the images of the data set are ${needed}; import them with \`convoy data import <path> --size ${input[0]}x${input[1]}\`, or build a model for inputShape`
+    : `its input is ${found}, and that of the data set ${needed}; build the model for inputShape`
 }
 
 /**

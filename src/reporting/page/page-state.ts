@@ -17,7 +17,11 @@ export interface RunHeader {
   /** sha256 over shape, class names, labels and pixels. */
   readonly datasetFingerprint: string
   /** `[height, width, channels]` */
-  readonly imageShape: readonly [number, number, number]
+  /** Absent: the samples are no images. */
+  readonly imageShape?: readonly [number, number, number]
+  /** For people, such as `32x32x3`. */
+  readonly sampleShape: string
+  /** Empty: the run learns numbers. */
   readonly classNames: readonly string[]
   readonly splitSizes: Readonly<Record<string, number>>
   readonly totalSteps: number
@@ -49,7 +53,8 @@ export interface StepPoint {
   readonly timeSeconds: number
   readonly durationMs: number
   readonly loss: number
-  readonly accuracy: number
+  /** Absent without classes. */
+  readonly accuracy?: number
   readonly learningRate: number
   readonly gradientNorm: number
   readonly workers: number
@@ -60,7 +65,10 @@ export interface EvaluationPoint {
   readonly step: number
   readonly epoch: number
   readonly loss: number
-  readonly accuracy: number
+  /** Absent without classes. */
+  readonly accuracy?: number
+  /** Absent where there are classes. */
+  readonly metrics?: Readonly<Record<string, number>>
   /** `confusion[label][prediction]`: images. Only the newest evaluation of a split keeps it. */
   readonly confusion?: readonly (readonly number[])[]
   readonly best: boolean
@@ -163,7 +171,7 @@ export interface KeptWeights {
   readonly step: number
   /** Of the flat float32 vector, little-endian. */
   readonly sha256?: string
-  readonly validation?: { readonly accuracy: number; readonly loss: number }
+  readonly validation?: { readonly accuracy?: number; readonly loss: number }
 }
 
 export type WeightsByName = Readonly<Partial<Record<'best' | 'last', KeptWeights>>>
@@ -175,7 +183,8 @@ export interface RunOutcome {
   readonly samplesPerSecond: number
   /** Most workers that computed at the same time. */
   readonly workers?: number
-  readonly testAccuracy: number
+  /** Absent without classes. */
+  readonly testAccuracy?: number
   readonly testLoss: number
   readonly testSamples?: number
   /** The weights that were tested. */

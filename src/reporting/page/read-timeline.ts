@@ -1,3 +1,4 @@
+import type { DatasetInfo } from '../../data/dataset.js'
 import { statSync } from 'node:fs'
 import path from 'node:path'
 import { parse } from 'yaml'
@@ -48,7 +49,7 @@ export function readTimeline(directory: string): Snapshot & { readonly status: R
       // The line has only the hash. Configuration and result are in files of their own.
       const started = checked(runConfigSchema, directory, 'config.yaml', () => parse(config))
       throughput.started(totalSteps, started.batchSize)
-      timeline.observe({ ...event, config: started }, time)
+      timeline.observe({ ...event, dataset: event.dataset as DatasetInfo, config: started }, time)
     } else if (event.kind !== 'finished') timeline.observe(event, time)
   }
   if (result) timeline.finish(result)

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import { isImages } from '../../data/dataset.js'
 import type { Inspection } from './inspection.js'
 import type { RunEnd, RunEnvironment, RunStatus } from './page-state.js'
 import { LivePage } from './serve-page.js'
@@ -32,6 +33,8 @@ export class RunPage {
   readonly #runDirectory: string
   readonly #timeline: Timeline
   readonly #inspections: InspectionRunner
+  /** Nothing else can be inspected. */
+  #hasImages = false
   readonly #page: LivePage
   #watched: Watched | undefined
   #lastStatus: RunStatus | undefined
@@ -64,7 +67,10 @@ export class RunPage {
 
   readonly observe: RunObserver = (event) => {
     this.#timeline.observe(event, wallSeconds())
-    if (event.kind === 'started') this.#totalSteps = event.totalSteps
+    if (event.kind === 'started') {
+      this.#totalSteps = event.totalSteps
+      this.#hasImages = isImages(event.dataset)
+    }
     if (event.kind === 'finished') {
       const { steps, stoppedEarly = false } = event.result
       this.#ended(steps < this.#totalSteps && !stoppedEarly ? 'stopped' : 'finished')
@@ -97,6 +103,7 @@ export class RunPage {
    */
   async inspectTest({ seconds, workers, test }: RunResult, log: (text: string) => void): Promise<void> {
     this.#isOver = true
+    if (!this.#hasImages) return
     const inspectionSeconds = INSPECTION_START_SECONDS + (workers * test.durationMs) / 1000
     if (this.#page.viewers === 0 && inspectionSeconds > MAX_INSPECTION_SHARE * seconds) return
     log('Inspecting the network on test images.')
@@ -132,7 +139,7 @@ export class RunPage {
   async #inspectNow(): Promise<void> {
     const { coordinator, save } = this.#watched ?? {}
     if (coordinator === undefined || save === undefined || coordinator.weights().length === 0) return
-    if (this.#inspections.looking.state === 'running') return
+    if (!this.#hasImages || this.#inspections.looking.state === 'running') return
     const directory = path.join(this.#runDirectory, 'model', 'now')
     const model = async (): Promise<string> => {
       await save(directory, coordinator.weights().slice(), coordinator.progress().step)

@@ -1,3 +1,5 @@
+import { isImages } from '../../data/dataset.js'
+import { shapeOf } from '../../data/describe-dataset.js'
 import type {
   EvaluationPoint,
   Participation,
@@ -61,12 +63,12 @@ export class Timeline {
     switch (event.kind) {
       case 'started': {
         const { config, dataset, splitSizes, totalSteps, stepsPerEpoch, parameterCount } = event
-        const { height, width, channels } = dataset
         const startedSeconds = (this.#startedSeconds ??= timeSeconds)
         this.#header = {
           ...{ runDirectory: this.#runDirectory, startedSeconds, network: networkName(config), config },
           ...{ dataset: printable(dataset.name), datasetFingerprint: dataset.fingerprint },
-          ...{ imageShape: [height, width, channels], classNames: dataset.classNames.map(printable) },
+          ...(isImages(dataset) && { imageShape: [dataset.height, dataset.width, dataset.channels] as const }),
+          ...{ sampleShape: shapeOf(dataset), classNames: dataset.classNames.map(printable) },
           ...{ splitSizes, totalSteps, stepsPerEpoch, parameterCount },
           hyperparameters: hyperparameters(config, event),
         }
@@ -81,12 +83,13 @@ export class Timeline {
       }
       case 'step': {
         const { step, epoch, loss, accuracy, learningRate, gradientNorm, durationMs, workers } = event
-        this.#add({ step, epoch, timeSeconds, durationMs, loss, accuracy, learningRate, gradientNorm, workers })
+        const measured = { loss, ...(accuracy !== undefined && { accuracy }) }
+        this.#add({ step, epoch, timeSeconds, durationMs, ...measured, learningRate, gradientNorm, workers })
         break
       }
       case 'evaluated': {
-        const { split, step, loss, accuracy, confusion } = event.result
-        const point = { split, step, epoch: event.epoch, loss, accuracy, confusion, best: event.best }
+        const { split } = event.result
+        const point = pointOf(event)
         const before = this.#evaluations.map((earlier) =>
           earlier.split === split ? withoutConfusion(earlier) : earlier,
         )
@@ -239,15 +242,22 @@ function last<Item>(most: number, items: Item[]): Item[] {
   return items.length > most ? items.slice(-most) : items
 }
 
+function pointOf({ result, epoch, best }: Extract<RunEvent, { kind: 'evaluated' }>): EvaluationPoint {
+  const { split, step, loss, accuracy, confusion, metrics } = result
+  const measured = accuracy === undefined ? { ...(metrics && { metrics }) } : { accuracy, confusion }
+  return { split, step, epoch, loss, best, ...measured }
+}
+
 /** The mean of consecutive points. */
 function merged(points: readonly StepPoint[]): StepPoint {
   const mean = (of: (point: StepPoint) => number): number =>
     points.reduce((sum, point) => sum + of(point), 0) / points.length
+  const newest = points.at(-1)!
   return {
-    ...points.at(-1)!,
+    ...newest,
     durationMs: mean(({ durationMs }) => durationMs),
     loss: mean(({ loss }) => loss),
-    accuracy: mean(({ accuracy }) => accuracy),
+    ...(newest.accuracy !== undefined && { accuracy: mean(({ accuracy }) => accuracy ?? 0) }),
     gradientNorm: mean(({ gradientNorm }) => gradientNorm),
   }
 }

@@ -1,5 +1,6 @@
+import { describeQuality } from '../../training/describe-quality.js'
 import { isExpectedRejection } from '../../shared/rejection.js'
-import { counted, formatDuration, formatShare } from '../../shared/units.js'
+import { counted, formatDuration } from '../../shared/units.js'
 import type { RunEvent } from '../../training/run-events.js'
 import { LEFT_ON_REQUEST } from '../../training/run-events.js'
 import { networkName } from '../../model/config/run-config.js'
@@ -50,10 +51,10 @@ export function describeEvent(event: RunEvent): string | undefined {
         ? `Discarded a result of worker ${event.worker.id} (${event.reason}; expected).`
         : `A result of worker ${event.worker.id} was rejected: ${event.reason}.`
     case 'evaluated': {
-      const { split, loss, accuracy, durationMs, step } = event.result
+      const { split, durationMs, step } = event.result
       const best = event.best && split === 'validation' ? ', best so far' : ''
       const measured = split === 'test' ? `test of the best weights, step ${step}` : `${split} after step ${step}`
-      return `${measured} (epoch ${event.epoch.toFixed(2)}): accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(4)} (${formatDuration(durationMs / 1000)}${best})`
+      return `${measured} (epoch ${event.epoch.toFixed(2)}): ${describeQuality(event.result)} (${formatDuration(durationMs / 1000)}${best})`
     }
     case 'rescued':
       return `Worker ${event.workerId} recomputes ${counted(event.shards, 'late shard')} of worker ${event.lateId}.`

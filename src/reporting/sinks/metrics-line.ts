@@ -30,8 +30,20 @@ const split = z.enum(SPLIT_NAMES)
 const weights = z.strictObject({
   step: count.describe('steps that made them'),
   sha256: sha256.describe('of the flat float32 vector, little-endian'),
-  validation: z.strictObject({ accuracy: share, loss: number }).describe('measured on the validation split'),
+  validation: z
+    .strictObject({ accuracy: share.exactOptional(), loss: number })
+    .describe('measured on the validation split'),
 })
+
+const columns = z
+  .array(
+    z.strictObject({
+      name: z.string(),
+      type: z.enum(['float32', 'int32']),
+      shape: z.array(count).readonly().describe('of one sample'),
+    }),
+  )
+  .readonly()
 
 const replayed = z.literal(true).exactOptional()
 
@@ -53,10 +65,12 @@ export const METRICS_LINES = [
       .strictObject({
         name: z.string(),
         fingerprint: z.string().describe('sha256 over shape, class names, labels and pixels'),
-        count: count.describe('images'),
-        height: count.describe('pixels'),
-        width: count.describe('pixels'),
-        channels: count,
+        count: count.describe('samples'),
+        height: count.exactOptional().describe('pixels; only of images'),
+        width: count.exactOptional().describe('pixels; only of images'),
+        channels: count.exactOptional().describe('only of images'),
+        inputs: columns.exactOptional().describe('only of samples that are no images'),
+        targets: columns.exactOptional().describe('what is learnt where there are no classes'),
         classNames: z.array(z.string()).readonly(),
       })
       .describe('the data set'),
@@ -91,7 +105,9 @@ export const METRICS_LINES = [
     step: count.describe('steps applied so far: 1 after the first'),
     epoch: z.number().min(0).describe('epochs of samples used so far'),
     loss: number.describe('mean over the batch, label smoothing included, L2 excluded'),
-    accuracy: share.describe('of the batch, in the training pass: augmented, before the update'),
+    accuracy: share
+      .exactOptional()
+      .describe('of the batch, in the training pass: augmented, before the update; absent without classes'),
     learningRate: z.number().min(0),
     gradientNorm: z.number().min(0).describe('norm of the averaged gradient with that of L2, before clipping'),
     durationMs: milliseconds.describe('from the first lease to the published weights'),
@@ -109,9 +125,15 @@ export const METRICS_LINES = [
       split,
       step: count.describe('steps in the weights'),
       samples: count,
-      loss: number.describe('mean cross-entropy, natural logarithm, without label smoothing and L2'),
-      accuracy: share,
-      confusion: z.array(z.array(count).readonly()).readonly().describe('`[label][prediction]`: images'),
+      loss: number.describe(
+        'mean per sample, without label smoothing and L2; of classes the cross-entropy with the natural logarithm',
+      ),
+      accuracy: share.exactOptional().describe('absent without classes'),
+      confusion: z
+        .array(z.array(count).readonly())
+        .readonly()
+        .describe('`[label][prediction]`: samples; empty without classes'),
+      metrics: z.record(z.string(), number).exactOptional().describe('without classes: `mae`, `rmse`, `r2`'),
       durationMs: milliseconds,
     }),
     epoch: z.number().min(0).describe('of the weights'),

@@ -36,8 +36,8 @@ export class ProgressLine {
       this.#parts = [
         { text: `epoch ${epoch.toFixed(2)}`, rank: 7 },
         { text: `loss ${loss.toFixed(3)}`, rank: 2 },
-        { text: `accuracy ${formatShare(accuracy)}`, rank: 3 },
-        ...(isMeasured ? [{ text: `${samplesPerSecond.toFixed(0)} images/s`, rank: 4 }] : []),
+        ...(accuracy === undefined ? [] : [{ text: `accuracy ${formatShare(accuracy)}`, rank: 3 }]),
+        ...(isMeasured ? [{ text: `${samplesPerSecond.toFixed(0)} samples/s`, rank: 4 }] : []),
         { text: counted(event.workers, 'worker'), rank: 5 },
         ...(isMeasured ? [{ text: `${formatDuration(secondsLeft)} left`, rank: 1 }] : []),
       ]

@@ -215,7 +215,7 @@ export class PrometheusMetrics {
         const { split, loss, accuracy, durationMs } = event.result
         if (split === 'train') break
         metrics.set('evaluation_loss', { split }, loss)
-        metrics.set('evaluation_accuracy_ratio', { split }, accuracy)
+        if (accuracy !== undefined) metrics.set('evaluation_accuracy_ratio', { split }, accuracy)
         metrics.set('evaluation_duration_seconds', { split }, durationMs / 1000)
         this.#times.record('evaluate', durationMs / 1000)
         break
@@ -235,7 +235,7 @@ export class PrometheusMetrics {
     metrics.set('epoch', {}, event.epoch)
     metrics.increase('samples', {}, this.#batchSize)
     metrics.set('loss', {}, event.loss)
-    metrics.set('accuracy_ratio', {}, event.accuracy)
+    if (event.accuracy !== undefined) metrics.set('accuracy_ratio', {}, event.accuracy)
     metrics.set('learning_rate', {}, event.learningRate)
     metrics.set('gradient_norm', {}, event.gradientNorm)
     metrics.observe('step_duration_seconds', {}, event.durationMs / 1000)

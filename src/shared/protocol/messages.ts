@@ -149,7 +149,8 @@ export interface StatusReply {
   samplesPerSecond: number
   workers: WorkerStatus[]
   runDirectory: string
-  accuracy: number
+  /** Absent without classes. */
+  accuracy?: number
   secondsLeft: number
   checkpoint?: CheckpointStatus | null
   journal: string

@@ -2,11 +2,14 @@ import type { Tensor } from '@tensorflow/tfjs'
 import { ConvoyError } from '../../shared/errors.js'
 import type { Captured } from '../capture/capture.js'
 import { capture } from '../capture/capture.js'
-import type { Engine, EngineOptions, EvaluationInput, GradientInput } from './engine.js'
+import type { InputValues, Samples } from '../../data/sampling/gather-samples.js'
+import type { Engine, EngineOptions, GradientInput } from './engine.js'
 import { FusedOps } from './fused-ops.js'
 import { activationStep, evaluationStep, predictionStep } from '../inference/inference.js'
-import { uploadBytes, nativeBackend } from './native-backend.js'
+import { nativeBackend } from './native-backend.js'
 import { Network } from './network.js'
+import { uploadInputs } from './network-inputs.js'
+import { objectiveOps } from './objective-ops.js'
 import { describeDevice, hasBfloat16 } from '../runtime/describe-device.js'
 import { loadTensorflow } from '../runtime/load-tensorflow.js'
 import { trainingStep } from './training-step.js'
@@ -32,12 +35,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       `${describeDevice(loaded).name} has no instructions for bfloat16 and would be slower with it; use another machine, or train with \`convoy train --precision float32\`.`,
     )
   }
-  const [height, width, channel] = model.inputShape
   const ops = new FusedOps(tf)
   const network = await Network.build(tf, model, ops)
   const train = trainingStep(tf, ops, network, options)
-  const evaluate = evaluationStep(tf, ops, network, model)
-  const predict = predictionStep(tf, ops, network)
+  const parts = { tf, ops, network, model, objective: objectiveOps(tf, ops, model, options.labelSmoothing) }
+  const evaluate = evaluationStep(parts)
+  const predict = predictionStep(parts)
   const graphs = new Map<string, Captured<Step>>()
   let weights: Tensor | undefined
 
@@ -57,10 +60,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     return values as Float32Array<ArrayBuffer>
   }
 
-  const upload = (pixels: Uint8Array): Tensor => {
-    const count = pixels.length / (height * width * channel)
-    return uploadBytes(backend, pixels, [count, height, width, channel])
-  }
+  const upload = (inputs: readonly InputValues[]): Tensor[] => uploadInputs(tf, model, inputs)
+  const uploadTargets = (targets: Samples['targets']): Tensor =>
+    model.objective === undefined
+      ? tf.tensor1d(targets, 'int32')
+      : tf.tensor2d(targets, [targets.length / model.objective.targetMeans.length, model.objective.targetMeans.length])
 
   return {
     device: describeDevice(loaded),
@@ -70,23 +74,23 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       // TensorFlow.js uploads a tensor at its first use; the caller may overwrite the values before that.
       backend.getInputTensorIds([weights])
     },
-    gradient: ({ pixels, labels, transforms, dropoutKey }: GradientInput) =>
+    gradient: ({ inputs, targets, transforms, dropoutKey }: GradientInput) =>
       run('train', train, [
-        upload(pixels),
-        tf.tensor1d(labels, 'int32'),
-        tf.tensor2d(transforms, [labels.length, 8]),
+        uploadTargets(targets),
+        tf.tensor2d(transforms, [transforms.length / 8, 8]),
         tf.tensor1d(Int32Array.from(dropoutKey), 'int32'),
+        ...upload(inputs),
       ]),
-    evaluate: ({ pixels, labels }: EvaluationInput) =>
-      run(`evaluate ${labels.length}`, evaluate, [upload(pixels), tf.tensor1d(labels, 'int32')]),
-    predict: (pixels: Uint8Array) => {
-      const input = upload(pixels)
-      return run(`predict ${input.shape[0]}`, predict, [input])
+    evaluate: ({ inputs, targets }: Samples) =>
+      run(`evaluate ${targets.length}`, evaluate, [uploadTargets(targets), ...upload(inputs)]),
+    predict: (values: readonly InputValues[]) => {
+      const inputs = upload(values)
+      return run(`predict ${inputs[0]!.shape[0]}`, predict, inputs)
     },
-    activations: (pixels: Uint8Array, layers: readonly string[]) => {
-      const input = upload(pixels)
-      const count = pixels.length / (height * width * channel)
-      const all = run(`activations ${count} ${layers.join()}`, activationStep(tf, ops, network, layers), [input])
+    activations: (values: readonly InputValues[], layers: readonly string[]) => {
+      const inputs = upload(values)
+      const count = inputs[0]!.shape[0]!
+      const all = run(`activations ${count} ${layers.join()}`, activationStep(parts, layers), inputs)
       let offset = 0
       return layers.map((layer) => {
         const shape = network.outputShape(layer)

@@ -1,6 +1,7 @@
 import type { ModelDescription } from '../../model/parameter-layout.js'
 import type { Precision } from '../../model/config/run-config.js'
 import type { RunDescription } from '../../model/run-description.js'
+import type { Samples } from '../../data/sampling/gather-samples.js'
 import type { FillMode } from '../../data/sampling/augmentation.js'
 
 /** Settings of an engine. All come from the run's config, so every worker builds the same engine. */
@@ -21,26 +22,18 @@ export interface EngineOptions {
 
 export function engineOptions({ config, model }: Omit<RunDescription, 'dataset'>): EngineOptions {
   const { shardSize, evaluationShardSize, labelSmoothing, precision, augmentation } = config
-  const { enabled: augment, fillMode } = augmentation
+  const { enabled, fillMode } = augmentation
+  // Only images are augmented.
+  const augment = enabled && model.inputs === undefined
   return { model, shardSize, evaluationShardSize, labelSmoothing, precision, augment, fillMode }
 }
 
-export interface GradientInput {
-  /** uint8, `[shardSize, height, width, channel]` */
-  readonly pixels: Uint8Array
-  /** `[shardSize]` */
-  readonly labels: Int32Array
+/** `shardSize` samples. */
+export interface GradientInput extends Samples {
   /** float32, `[shardSize, 8]`: ImageProjectiveTransformV3's output-to-input map. Ignored without augmentation. */
   readonly transforms: Float32Array
   /** The key of this shard's dropout masks; each layer mixes in its own index. */
   readonly dropoutKey: readonly [number, number]
-}
-
-export interface EvaluationInput {
-  /** uint8, `[count, height, width, channel]`, count at most evaluationShardSize */
-  readonly pixels: Uint8Array
-  /** `[count]` */
-  readonly labels: Int32Array
 }
 
 /** A layer's output. */
@@ -57,28 +50,29 @@ export interface Engine {
   /** @param weights float32, `[layout.weightCount]`; copied */
   setWeights(weights: Float32Array): void
   /**
-   * The sum over the shard of the samples' gradients of the cross-entropy loss, without L2.
+   * The sum over the shard of the samples' gradients of the loss, without L2.
    * @returns float32, `[gradientLength(layout)]`, in the order of ParameterLayout; a fresh buffer
    */
   gradient(input: GradientInput): Float32Array<ArrayBuffer>
   /**
    * Inference with the moving statistics.
-   * @returns float32, `[evaluationLength(classCount)]`; a fresh buffer
+   * @param samples at most evaluationShardSize
+   * @returns float32, `[evaluationLength(model)]`; a fresh buffer
    */
-  evaluate(input: EvaluationInput): Float32Array<ArrayBuffer>
+  evaluate(samples: Samples): Float32Array<ArrayBuffer>
   /**
-   * Class probabilities.
-   * @param pixels uint8, `[count, height, width, channel]`, any count
-   * @returns float32, `[count, classCount]`
+   * Probabilities of classes, or numbers.
+   * @param inputs of any number of samples
+   * @returns float32, `[count, outputs]`
    */
-  predict(pixels: Uint8Array): Float32Array<ArrayBuffer>
+  predict(inputs: Samples['inputs']): Float32Array<ArrayBuffer>
   /**
    * Outputs of layers, for inspection.
-   * @param pixels as for {@link predict}; @param layers names of the model, at least two
+   * @param inputs as for {@link predict}; @param layers names of the model, at least two
    * @returns one for each layer
    * @throws ConvoyError('usage') for a layer that does not exist
    */
-  activations(pixels: Uint8Array, layers: readonly string[]): Activation[]
+  activations(inputs: Samples['inputs'], layers: readonly string[]): Activation[]
   /** Live tensors, for leak checks. */
   tensorCount(): number
   /** Bytes of these tensors. */

@@ -1,4 +1,4 @@
-import type { LayersModel, SymbolicTensor, Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs'
+import type { LayersModel, SymbolicTensor, Tensor, Tensor1D } from '@tensorflow/tfjs'
 import { leafLayers, outputLayer } from '../../model/layer-support.js'
 import { ConvoyError } from '../../shared/errors.js'
 import type { ModelDescription } from '../../model/parameter-layout.js'
@@ -35,7 +35,7 @@ export class Network {
       nextKey: () => tf.add(this.#dropoutKey!, tf.tensor1d([0, this.#dropoutLayers++], 'int32')) as Tensor1D,
     }
     for (const layer of this.#layers) replaceCall(layer, tf, ops, pass)
-    withoutSoftmax(tf, outputLayer(model) as unknown as OpenLayer)
+    if (description.classCount > 0) withoutSoftmax(tf, outputLayer(model) as unknown as OpenLayer)
     // Every pass gets its weights from the coordinator; the initial ones of the layers are not needed.
     for (const layer of this.#layers) for (const weight of layer.weights) weight.val.dispose()
   }
@@ -68,25 +68,25 @@ export class Network {
   /**
    * The training pass: batch norm by the batch's own statistics, dropout on.
    * @param weights the layout's tensors in its order; moving statistics are not read
-   * @param images float32, `[batch, height, width, channel]`, 0 to 1; @param dropoutKey int32, `[2]`
-   * @returns logits `[batch, class]` and the statistics, kept
+   * @param samples see networkInputs; @param dropoutKey int32, `[2]`
+   * @returns logits or numbers, `[batch, output]`, and the statistics, kept
    */
-  train(weights: Tensor[], images: Tensor4D, dropoutKey: Tensor1D): { logits: Tensor2D; statistics: BatchStatistics } {
+  train(weights: Tensor[], samples: Tensor[], dropoutKey: Tensor1D): { output: Tensor; statistics: BatchStatistics } {
     const statistics: BatchStatistics = new Map()
     this.#statistics = statistics
     this.#dropoutKey = dropoutKey
     this.#dropoutLayers = 0
     try {
-      return { logits: this.#apply(weights, images, true), statistics }
+      return { output: this.#apply(weights, samples, true), statistics }
     } finally {
       this.#statistics = undefined
       this.#dropoutKey = undefined
     }
   }
 
-  /** The inference pass, by the moving statistics. @returns logits, `[batch, class]` */
-  infer(weights: Tensor[], images: Tensor4D): Tensor2D {
-    return this.#apply(weights, images, false)
+  /** The inference pass, by the moving statistics. @returns logits or numbers, `[batch, output]` */
+  infer(weights: Tensor[], samples: Tensor[]): Tensor {
+    return this.#apply(weights, samples, false)
   }
 
   /**
@@ -95,10 +95,10 @@ export class Network {
    * @returns the output of each, float32
    * @throws ConvoyError('usage') for a layer that does not exist
    */
-  activations(weights: Tensor[], images: Tensor, layers: readonly string[]): Tensor[] {
+  activations(weights: Tensor[], samples: Tensor[], layers: readonly string[]): Tensor[] {
     this.#takeWeights(weights)
     const outputs = layers.map((name) => this.#outputOf(name))
-    const found = this.#tf.model({ inputs: this.#model.inputs, outputs }).apply(images, { training: false })
+    const found = this.#tf.model({ inputs: this.#model.inputs, outputs }).apply(asGiven(samples), { training: false })
     return [found].flat() as Tensor[]
   }
 
@@ -113,13 +113,18 @@ export class Network {
     return layer.output as SymbolicTensor
   }
 
-  #apply(weights: Tensor[], images: Tensor4D, training: boolean): Tensor2D {
+  #apply(weights: Tensor[], samples: Tensor[], training: boolean): Tensor {
     this.#takeWeights(weights)
-    return this.#model.apply(images, { training }) as Tensor2D
+    return this.#model.apply(asGiven(samples), { training }) as Tensor
   }
 
   #takeWeights(weights: Tensor[]): void {
     const byName = new Map(this.#description.layout.tensors.map(({ name }, index) => [name, weights[index]!]))
     for (const layer of this.#layers) for (const weight of layer.weights) weight.val = byName.get(weight.originalName)!
   }
+}
+
+/** A model of one input takes a tensor, one of several a list. */
+function asGiven(samples: Tensor[]): Tensor | Tensor[] {
+  return samples.length === 1 ? samples[0]! : samples
 }

@@ -1,21 +1,23 @@
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs'
+import type { Tensor, Tensor1D } from '@tensorflow/tfjs'
 import type { EngineOptions } from './engine.js'
 import type { FusedOps } from './fused-ops.js'
 import type { Network } from './network.js'
+import { networkInputs } from './network-inputs.js'
+import { objectiveOps } from './objective-ops.js'
 import type { TensorFlow } from '../runtime/load-tensorflow.js'
 
 /** Inputs of the training step, in order. */
 export type TrainingInputs = [
   /** float32, `[layout.weightCount]` */
   weights: Tensor,
-  /** native uint8, `[shard, height, width, channel]` */
-  pixels: Tensor,
-  /** int32, `[shard]` */
-  labels: Tensor,
-  /** float32, `[shard, 8]` */
+  /** Labels, int32 `[shard]`, or numbers, float32 `[shard, outputs]`. */
+  targets: Tensor,
+  /** float32, `[shard, 8]`; not read without augmentation */
   transforms: Tensor,
   /** int32, `[2]` */
   dropoutKey: Tensor,
+  /** In the order of the model: of an image, native uint8 `[shard, height, width, channel]`. */
+  ...samples: Tensor[],
 ]
 
 /**
@@ -28,14 +30,11 @@ export function trainingStep(
   network: Network,
   { model, labelSmoothing, fillMode, augment }: EngineOptions,
 ): (...inputs: Tensor[]) => Tensor[] {
-  const { classCount, layout } = model
+  const { layout } = model
+  const objective = objectiveOps(tf, ops, model, labelSmoothing)
   return (...inputs) => {
-    const [flatWeights, pixels, labels, transforms, dropoutKey] = inputs as TrainingInputs
-
-    const unit = scalePixels(tf, ops, pixels)
-    const images = augment ? ops.projectiveTransform(unit, transforms as Tensor2D, fillMode) : unit
-    const hard = tf.oneHot(labels, classCount).cast('float32') as Tensor2D
-    const targets = tf.add(hard.mul(1 - labelSmoothing), labelSmoothing / classCount) as Tensor2D
+    const [flatWeights, targets, transforms, dropoutKey, ...uploaded] = inputs as TrainingInputs
+    const samples = networkInputs(tf, ops, model, uploaded, augment ? { transforms, fillMode } : undefined)
 
     const weights = network.unflatten(flatWeights as Tensor1D)
     const parameters = weights.filter((_, index) => layout.tensors[index]!.trainable)
@@ -43,10 +42,10 @@ export function trainingStep(
     let correct: Tensor | undefined
     let statistics: Map<string, Tensor1D> | undefined
     const { value: loss, grads } = tf.valueAndGrads((...current: Tensor[]) => {
-      const pass = network.train([...current, ...movingStatistics], images, dropoutKey as Tensor1D)
+      const pass = network.train([...current, ...movingStatistics], samples, dropoutKey as Tensor1D)
       statistics = pass.statistics
-      correct = tf.keep(tf.equal(pass.logits.argMax(1), labels).cast('float32').sum())
-      return ops.crossEntropy(pass.logits, targets).sum() as never
+      correct = tf.keep(objective.correct(pass.output, targets))
+      return objective.trainingLoss(pass.output, targets) as never
     })(parameters)
 
     const statisticsInOrder = layout.tensors
@@ -57,9 +56,4 @@ export function trainingStep(
     tf.dispose([...statisticsInOrder, correct!])
     return [vector]
   }
-}
-
-/** Bytes to float32 in [0, 1]. */
-export function scalePixels(tf: TensorFlow, ops: FusedOps, pixels: Tensor): Tensor4D {
-  return tf.mul(ops.bytesToFloat(pixels), 1 / 255)
 }

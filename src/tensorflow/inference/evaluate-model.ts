@@ -1,8 +1,11 @@
 import type { Dataset } from '../../data/dataset.js'
+import { gatherSamples } from '../../data/sampling/gather-samples.js'
+import type { ModelDescription } from '../../model/parameter-layout.js'
+import { evaluationLength } from '../../model/parameter-layout.js'
 import type { Engine } from '../engine/engine.js'
 import type { RunConfig } from '../../model/config/run-config.js'
-import type { Evaluation } from '../../model/decode-evaluation.js'
-import { decodeEvaluation } from '../../model/decode-evaluation.js'
+import type { Evaluation } from '../../model/evaluation.js'
+import { decodeEvaluation } from '../../model/evaluation.js'
 import { ReductionTree } from '../../shared/reduction-tree.js'
 
 /**
@@ -14,27 +17,21 @@ import { ReductionTree } from '../../shared/reduction-tree.js'
 export function evaluateModel(
   engine: Engine,
   config: Pick<RunConfig, 'evaluationShardSize'>,
+  model: ModelDescription,
   dataset: Dataset,
   samples: Uint32Array,
   onProgress: (done: number, total: number) => void,
 ): Evaluation {
-  const { pixels, labels, height, width, channels, classNames } = dataset
-  const imageBytes = height * width * channels
-  const classes = classNames.length
-  const counts = new Float64Array(classes * classes)
+  const lossIndex = evaluationLength(model) - 1
+  const counts = new Float64Array(lossIndex)
   const tree = new ReductionTree(Math.ceil(samples.length / config.evaluationShardSize))
-  let lossSum = 0
+  let sums: Float32Array | undefined
   for (let first = 0; first < samples.length; first += config.evaluationShardSize) {
     const shard = samples.subarray(first, first + config.evaluationShardSize)
-    const gathered = new Uint8Array(shard.length * imageBytes)
-    shard.forEach((sample, index) => {
-      gathered.set(pixels.subarray(sample * imageBytes, (sample + 1) * imageBytes), index * imageBytes)
-    })
-    const vector = engine.evaluate({ pixels: gathered, labels: Int32Array.from(shard, (sample) => labels[sample]!) })
-    counts.forEach((_, cell) => (counts[cell]! += vector[cell]!))
-    const whole = tree.add(first / config.evaluationShardSize, 1, vector.slice(classes * classes))
-    if (whole) lossSum = whole[0]!
+    const vector = engine.evaluate(gatherSamples(dataset, shard))
+    counts.forEach((_, index) => (counts[index]! += vector[index]!))
+    sums = tree.add(first / config.evaluationShardSize, 1, vector)
     onProgress(first + shard.length, samples.length)
   }
-  return decodeEvaluation(counts, lossSum, classes, samples.length)
+  return decodeEvaluation(model.objective ? sums! : counts, sums![lossIndex]!, model, samples.length)
 }

@@ -1,6 +1,6 @@
 import type { InspectedBlock, InspectedImage, Inspection } from '../../reporting/page/inspection.js'
 import type { SplitChoice } from '../../data/sampling/choose-samples.js'
-import type { Dataset } from '../../data/dataset.js'
+import type { Images } from '../../data/dataset.js'
 import type { Engine } from '../engine/engine.js'
 import { blockOutputs } from '../../model/networks/block-outputs.js'
 import type { TrainedModel } from '../../exports/trained-model.js'
@@ -24,7 +24,7 @@ const BATCH = 250
 export function inspectModel(
   engine: Engine,
   { description, step }: Pick<TrainedModel, 'description' | 'step'>,
-  measured: { dataset: Dataset; split: SplitChoice; samples: Uint32Array },
+  measured: { dataset: Images; split: SplitChoice; samples: Uint32Array },
 ): Inspection {
   const { model } = description
   const { dataset, split, samples: all } = measured
@@ -42,7 +42,7 @@ export function inspectModel(
   const wrong: { sample: number; probability: number }[] = []
   for (let first = 0; first < examined.length; first += BATCH) {
     const batch = examined.slice(first, first + BATCH)
-    const probabilities = engine.predict(pixelsOf(batch))
+    const probabilities = engine.predict([pixelsOf(batch)])
     batch.forEach((sample, index) => {
       const row = probabilities.subarray(index * classes, (index + 1) * classes)
       const answer = mostProbable(row)
@@ -57,7 +57,7 @@ export function inspectModel(
 
   const shown = [...samples, ...mistakes]
   const { blocks, maps } = featureMaps(engine, description.model.topology, pixelsOf(shown), shown.length)
-  const probabilities = engine.predict(pixelsOf(shown))
+  const probabilities = engine.predict([pixelsOf(shown)])
   const images = shown.map((sample, index): InspectedImage => ({
     sample,
     label: dataset.labels[sample]!,
@@ -70,7 +70,7 @@ export function inspectModel(
   return {
     ...{ step, split, examined: examined.length, splitSize: all.length, mistakeCount: wrong.length },
     accuracy: (examined.length - wrong.length) / examined.length,
-    imageShape: model.inputShape,
+    imageShape: [dataset.height, dataset.width, dataset.channels],
     blocks,
     samples: images.slice(0, samples.length),
     mistakes: images.slice(samples.length),
@@ -87,7 +87,7 @@ function featureMaps(
   const layers = pickEvenly(blockOutputs(topology), MAX_BLOCKS)
   const maps = Array.from({ length: count }, (): Uint8Array[] => [])
   // A model without convolutions shows none.
-  const activations = layers.length === 0 ? [] : engine.activations(pixels, layers)
+  const activations = layers.length === 0 ? [] : engine.activations([pixels], layers)
   const blocks = activations.map(({ shape, values }, block): InspectedBlock => {
     const [height, width, channelCount] = shape as [number, number, number]
     const stride = Math.ceil(Math.max(height, width) / MAX_SIDE_PIXELS)

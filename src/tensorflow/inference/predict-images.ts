@@ -6,6 +6,7 @@ import { IMAGE_FORMATS } from '../../data/formats/image-names.js'
 import type { LeftOut } from '../../data/formats/left-out.js'
 import { describeLeftOut } from '../../data/formats/left-out.js'
 import type { Engine } from '../engine/engine.js'
+import { imageShapeOf } from '../../model/parameter-layout.js'
 import type { RunDescription } from '../../model/run-description.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { walkDirectory } from '../../shared/walk-directory.js'
@@ -67,6 +68,7 @@ export async function findImages(paths: readonly string[], report: (line: string
 /**
  * Classifies image files. Each is scaled to the model's input and cropped at the centre if its aspect ratio differs.
  * @param top number of classes to return for each image
+ * @throws ConvoyError('usage') for a model whose input is no image
  */
 export async function predictImages(
   engine: Engine,
@@ -74,7 +76,7 @@ export async function predictImages(
   files: readonly string[],
   top: number,
 ): Promise<Predictions> {
-  const [height, width, channels] = model.inputShape
+  const { height, width, channels } = imageShapeOf(model)
   const imageBytes = height * width * channels
   const predictions: Prediction[] = []
   const unreadable: { file: string; reason: string }[] = []
@@ -94,7 +96,7 @@ export async function predictImages(
     decoded.forEach((image, index) => {
       pixels.set(image.pixels, index * imageBytes)
     })
-    const probabilities = engine.predict(pixels)
+    const probabilities = engine.predict([pixels])
     decoded.forEach(({ file }, index) => {
       const row = probabilities.subarray(index * model.classCount, (index + 1) * model.classCount)
       const classes = Array.from(row, (probability, label) => ({ name: dataset.classNames[label]!, probability }))

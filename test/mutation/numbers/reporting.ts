@@ -73,8 +73,8 @@ export const REPORTING: readonly NumberMutation[] = [
   {
     ...BAR,
     name: 'the progress line shows the rate of each worker',
-    find: '`${samplesPerSecond.toFixed(0)} images/s`',
-    replace: '`${(samplesPerSecond / event.workers).toFixed(0)} images/s`',
+    find: '`${samplesPerSecond.toFixed(0)} samples/s`',
+    replace: '`${(samplesPerSecond / event.workers).toFixed(0)} samples/s`',
   },
   {
     ...LINES,

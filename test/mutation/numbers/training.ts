@@ -2,7 +2,7 @@ import type { NumberMutation } from '../mutation.js'
 
 const RUN = { file: 'training/trainer.js', tests: ['unit/training/trainer'] }
 const OUTCOME = { file: 'training/run-result.js', tests: ['unit/training/trainer'] }
-const EVALUATION = { file: 'model/decode-evaluation.js', tests: ['unit/training/trainer'] }
+const EVALUATION = { file: 'model/evaluation.js', tests: ['unit/training/trainer'] }
 const POOL = { file: 'coordinator/pool-gradient-source.js', tests: ['unit/training/trainer'] }
 const RESULT = { file: 'training/first-bad-value.js', tests: ['unit/training/first-bad-value'] }
 const BEST = { file: 'training/best-weights.js', tests: ['unit/training/best-weights'] }

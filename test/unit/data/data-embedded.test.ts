@@ -7,6 +7,7 @@ import { openDataset } from '../../../src/data/open-dataset.js'
 import { verifyPackedDataset } from '../../../src/data/cache/packed-cache.js'
 import { tinyDataset } from '../../support/tiny-dataset.js'
 import { killLaunches, Launch } from '../../support/launch.js'
+import { imagesOf } from '../../support/images-of.js'
 
 describe('the embedded CIFAR-10', () => {
   it('decodes to the published pixels, with a fixed fingerprint', async () => {
@@ -16,7 +17,7 @@ describe('the embedded CIFAR-10', () => {
   })
 
   it('has 6,000 samples of each of its ten classes', async () => {
-    const dataset = await openDataset('cifar10')
+    const dataset = imagesOf(await openDataset('cifar10'))
     assert.deepEqual([dataset.count, dataset.height, dataset.width, dataset.channels], [60_000, 32, 32, 3])
     const counts = new Array<number>(10).fill(0)
     for (const label of dataset.labels) counts[label]!++

@@ -35,6 +35,8 @@ import {
 } from '../../../src/data/cache/packed-cache.js'
 import { listStoredDatasets } from '../../../src/data/cache/stored-datasets.js'
 import type { ConvoyError } from '../../../src/shared/errors.js'
+import { isImages } from '../../../src/data/dataset.js'
+import { imagesOf } from '../../support/images-of.js'
 
 let scratch: string
 const cacheBefore = process.env['CONVOY_CACHE']
@@ -99,7 +101,7 @@ describe('import of image folders', () => {
       'test/dog/b.png': await image(25),
     })
     const { fingerprint } = await importDataset(source, { name: 'pets', report })
-    const dataset = (await openDatasetByFingerprint(fingerprint))!
+    const dataset = imagesOf(await openDatasetByFingerprint(fingerprint))
     assert.deepEqual([dataset.count, dataset.height, dataset.width, dataset.channels], [4, 8, 8, 3])
     assert.deepEqual(dataset.classNames, ['cat', 'dog'])
     assert.deepEqual([...dataset.labels], [0, 1, 0, 1])
@@ -123,6 +125,7 @@ describe('import of image folders', () => {
     const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(2, 16, 12) })
     await assert.rejects(importDataset(source, { report }), failsWith('data', /b\/1\.png/, /--size/))
     const info = await importDataset(source, { report, size: { height: 10, width: 12 } })
+    assert.ok(isImages(info))
     assert.deepEqual([info.height, info.width], [10, 12])
   })
 
@@ -134,7 +137,7 @@ describe('import of image folders', () => {
       .toBuffer()
     const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': three })
     const { fingerprint } = await importDataset(source, { report, size: { height: 8, width: 8 } })
-    const { pixels: cut } = (await openDatasetByFingerprint(fingerprint))!
+    const { pixels: cut } = imagesOf(await openDatasetByFingerprint(fingerprint))
     assert.deepEqual([...new Set(cut.subarray(192).filter((_, index) => index % 3 === 0))], [100])
   })
 
@@ -142,7 +145,7 @@ describe('import of image folders', () => {
     const broken = (await image(9)).subarray(0, 40)
     const files = { 'a/1.png': broken, 'a/2.png': await image(1), 'b/1.png': await image(2), 'b/2.png': await image(3) }
     const { fingerprint } = await importDataset(directoryOf(files), { report, skipBroken: true })
-    const { pixels, labels } = (await openDatasetByFingerprint(fingerprint))!
+    const { pixels, labels } = imagesOf(await openDatasetByFingerprint(fingerprint))
     assert.deepEqual([...labels], [0, 1, 1])
     assert.deepEqual([pixels[0], pixels[192], pixels[384]], [1, 2, 3])
   })
@@ -224,7 +227,7 @@ describe('import of image folders', () => {
     for (const [name, encoded] of Object.entries(variants)) {
       const source = directoryOf({ 'a/1.png': await image(1), [`b/${name}`]: await encoded.toBuffer() })
       const { fingerprint } = await importDataset(source, { report })
-      const trained = (await openDatasetByFingerprint(fingerprint))!.pixels.subarray(192)
+      const trained = imagesOf(await openDatasetByFingerprint(fingerprint)).pixels.subarray(192)
       const shape = { height: 8, width: 8, channels: 3 }
       const predicted = await decodeImageFile(path.join(source, 'b', name), shape)
       assert.deepEqual(Buffer.from(trained), Buffer.from(predicted), name)
@@ -240,7 +243,7 @@ describe('import of image folders', () => {
     const { fingerprint } = await importDataset(directoryOf({ 'a/1.png': await image(1), 'b/1.webp': lying }), {
       report,
     })
-    const upright = (await openDatasetByFingerprint(fingerprint))!.pixels.subarray(192)
+    const upright = imagesOf(await openDatasetByFingerprint(fingerprint)).pixels.subarray(192)
     // The rotation turns the upper row into the right column.
     assert.deepEqual([...upright.filter((_, index) => index % 24 < 21)], new Array(168).fill(10))
     assert.deepEqual([...upright.filter((_, index) => index % 24 >= 21)], new Array(24).fill(200))
@@ -285,7 +288,7 @@ describe('import of IDX files', () => {
       't10k-labels-idx1-ubyte.gz': gzipSync(idx(0x801, [4], [1, 0, 0, 0])),
     })
     const { fingerprint } = await importDataset(source, { report })
-    const dataset = (await openDatasetByFingerprint(fingerprint))!
+    const dataset = imagesOf(await openDatasetByFingerprint(fingerprint))
     assert.deepEqual([dataset.count, dataset.height, dataset.width, dataset.channels], [8, 2, 3, 1])
     assert.deepEqual([...dataset.labels], [0, 1, 1, 0, 1, 0, 0, 0])
     assert.deepEqual([...dataset.pixels.subarray(24, 30)], [0, 1, 2, 3, 4, 5])
@@ -359,7 +362,7 @@ describe("import of CIFAR-10's binary files", () => {
     const source = withFile('data_batch_2.bin', ships)
     writeFileSync(path.join(source, 'readme.html'), 'x')
     const { fingerprint } = await importDataset(source, { report })
-    const dataset = (await openDatasetByFingerprint(fingerprint))!
+    const dataset = imagesOf(await openDatasetByFingerprint(fingerprint))
     assert.deepEqual([dataset.count, dataset.classNames[3], dataset.labels[13]], [60_000, 'cat', 3])
     assert.deepEqual([...dataset.labels.subarray(9_999, 10_002), dataset.labels[20_000]], [9, 9, 8, 0])
     assert.deepEqual([...dataset.pixels.subarray(3072 * 13, 3072 * 13 + 4)], [11, 22, 33, 0])
@@ -495,7 +498,7 @@ describe('packed cache', () => {
   it('opens a path in the size of its import', async () => {
     const source = directoryOf({ 'a/1.png': await image(1), 'b/1.png': await image(2, 16, 12) })
     await importDataset(source, { report, size: { height: 9, width: 9 } })
-    assert.equal((await openDataset(source)).height, 9)
+    assert.equal(imagesOf(await openDataset(source)).height, 9)
   })
 
   it('rejects a path in place of a fingerprint', async () => {

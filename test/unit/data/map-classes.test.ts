@@ -2,15 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { findOverlap } from '../../../src/data/image-overlap.js'
 import { classesWithout, mapClasses } from '../../../src/data/map-classes.js'
-import type { Dataset } from '../../../src/data/dataset.js'
+import type { Images } from '../../../src/data/dataset.js'
 import type { ConvoyError } from '../../../src/shared/errors.js'
 
 /** One image of a single pixel per label; `pixels` are the values. */
-function dataset(
-  classNames: readonly string[],
-  labels: readonly number[],
-  pixels = labels.map((_, at) => at),
-): Dataset {
+function dataset(classNames: readonly string[], labels: readonly number[], pixels = labels.map((_, at) => at)): Images {
   return {
     ...{ name: 'x', fingerprint: 'f', count: labels.length, height: 1, width: 1, channels: 1, classNames },
     ...{ pixels: Uint8Array.from(pixels), labels: Uint16Array.from(labels) },

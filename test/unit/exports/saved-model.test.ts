@@ -205,7 +205,7 @@ describe('a saved model', () => {
     })
     engine.setWeights(weights)
     const pixels = Uint8Array.from({ length: 2 * 3072 }, (_, index) => (index * 31) % 256)
-    const expected = engine.predict(pixels)
+    const expected = engine.predict([pixels])
     engine.close()
     const model = await tf.loadLayersModel(`file://${path.join(best, 'layers-model', 'model.json')}`)
     const output = tf.tidy(() =>

@@ -49,7 +49,7 @@ describe('rate and remaining time', () => {
       [metric('convoy_samples_per_second'), metric('convoy_seconds_left')],
       [samplesPerSecond, secondsLeft],
     )
-    const shown = [`${samplesPerSecond.toFixed(0)} images/s`, `${formatDuration(secondsLeft)} left`]
+    const shown = [`${samplesPerSecond.toFixed(0)} samples/s`, `${formatDuration(secondsLeft)} left`]
     const status = describeStatus(statusReply(progress.summary, 'runs/x', []))
     for (const figure of shown) {
       assert.ok(line.plain().includes(figure), `${figure} in ${line.plain()}`)

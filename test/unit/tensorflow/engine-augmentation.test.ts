@@ -11,10 +11,11 @@ import {
 import { openDataset } from '../../../src/data/open-dataset.js'
 import { FusedOps } from '../../../src/tensorflow/engine/fused-ops.js'
 import { loadTensorflow } from '../../../src/tensorflow/runtime/load-tensorflow.js'
+import { imagesOf } from '../../support/images-of.js'
 
 const { tf } = loadTensorflow()
 const ops = new FusedOps(tf)
-const dataset = await openDataset('cifar10')
+const dataset = imagesOf(await openDataset('cifar10'))
 const SIZE = 32
 const IMAGES = 24
 

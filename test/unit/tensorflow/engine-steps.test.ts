@@ -17,11 +17,13 @@ import { initialWeights } from '../../../src/model/initial-weights.js'
 import { buildNetwork, NETWORK_NAMES } from '../../../src/model/networks/networks.js'
 import type { NetworkName } from '../../../src/model/networks/networks.js'
 import { bytesOf } from '../../../src/shared/bytes-of.js'
+import { objectiveOps } from '../../../src/tensorflow/engine/objective-ops.js'
+import { imagesOf } from '../../support/images-of.js'
 
 const loaded = loadTensorflow()
 const { tf } = loaded
 const ops = new FusedOps(tf)
-const dataset = await openDataset('cifar10')
+const dataset = imagesOf(await openDataset('cifar10'))
 const SHARD = 8
 
 async function optionsOf(name: NetworkName): Promise<EngineOptions> {
@@ -40,7 +42,7 @@ async function optionsOf(name: NetworkName): Promise<EngineOptions> {
 }
 
 /** Real images spread over the data set. */
-function shardOf(count: number): { pixels: Uint8Array; labels: Int32Array } {
+function shardOf(count: number): { inputs: [Uint8Array]; targets: Int32Array } {
   const size = 32 * 32 * 3
   const pixels = new Uint8Array(count * size)
   const labels = new Int32Array(count)
@@ -49,20 +51,20 @@ function shardOf(count: number): { pixels: Uint8Array; labels: Int32Array } {
     pixels.set(dataset.pixels.subarray(sample * size, (sample + 1) * size), index * size)
     labels[index] = dataset.labels[sample]!
   }
-  return { pixels, labels }
+  return { inputs: [pixels], targets: labels }
 }
 
 function trainingInputs(options: EngineOptions): Tensor[] {
-  const { pixels, labels } = shardOf(SHARD)
+  const { inputs, targets } = shardOf(SHARD)
   return [
     tf.tensor1d(initialWeights(options.model.layout, 5)),
-    uploadBytes(nativeBackend(tf), pixels, [SHARD, 32, 32, 3]),
-    tf.tensor1d(labels, 'int32'),
+    tf.tensor1d(targets, 'int32'),
     tf.tensor2d(
       Float32Array.from({ length: SHARD * 8 }, (_, index) => [0.95, 0.1, -1, -0.1, 0.95, 2, 0, 0][index % 8]!),
       [SHARD, 8],
     ),
     tf.tensor1d([3, 4], 'int32'),
+    uploadBytes(nativeBackend(tf), inputs[0], [SHARD, 32, 32, 3]),
   ]
 }
 
@@ -98,7 +100,10 @@ describe('a captured step gives the same bits as the eager step', () => {
       const training = bothWays(trainingStep(tf, ops, network, options), inputs)
       assert.deepEqual(bytesOf(training.captured), bytesOf(training.eager))
       // TensorFlow fuses an inference's batch norm into the convolution, which rounds differently on some processors.
-      const evaluation = bothWays(evaluationStep(tf, ops, network, options.model), inputs.slice(0, 3))
+      const { model } = options
+      const parts = { tf, ops, network, model, objective: objectiveOps(tf, ops, model, options.labelSmoothing) }
+      const [weights, targets] = inputs as [Tensor, Tensor]
+      const evaluation = bothWays(evaluationStep(parts), [weights, targets, inputs.at(-1)!])
       evaluation.captured.forEach((value, index) => {
         assert.ok(Math.abs(value - evaluation.eager[index]!) <= MAX_FUSING_ERROR * Math.abs(value))
       })
@@ -195,7 +200,7 @@ describe('evaluation', () => {
     const options = await optionsOf('resnet8')
     const engine = await createEngine(options)
     engine.setWeights(initialWeights(options.model.layout, 5))
-    const probabilities = engine.predict(shardOf(3).pixels)
+    const probabilities = engine.predict(shardOf(3).inputs)
     assert.equal(probabilities.length, 30)
     for (let image = 0; image < 3; image++) {
       const sum = probabilities.subarray(image * 10, image * 10 + 10).reduce((total, value) => total + value, 0)

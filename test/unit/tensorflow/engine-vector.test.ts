@@ -55,7 +55,7 @@ async function using<Result>(options: Partial<EngineOptions>, work: (engine: Eng
 
 /** Transforms that read every pixel far outside the image. */
 const AWAY = Float32Array.from({ length: COUNT * 8 }, (_, index) => [1, 0, 1000, 0, 1, 0, 0, 0][index % 8]!)
-const shard = { pixels, labels: LABELS, transforms: AWAY, dropoutKey: [0, 0] as const }
+const shard = { inputs: [pixels], targets: LABELS, transforms: AWAY, dropoutKey: [0, 0] as const }
 
 const total = LOGITS.reduce((sum, logit) => sum + Math.exp(logit), 0)
 const lossOf = (label: number, smoothing: number): number =>
@@ -100,7 +100,7 @@ describe('the vector of a shard', () => {
   })
 
   it('of a prediction has probabilities', async () => {
-    const probabilities = await using({}, (engine) => engine.predict(pixels))
+    const probabilities = await using({}, (engine) => engine.predict([pixels]))
     for (const [label, logit] of LOGITS.entries()) isClose(probabilities[label]!, Math.exp(logit) / total)
   })
 })
@@ -113,7 +113,7 @@ describe('inference', () => {
     for (const [role, value] of Object.entries(values)) changed[placeOf(`stem_bn/${role}`) + 5] = value
     const output = await using({}, (engine) => {
       engine.setWeights(changed)
-      return engine.activations(pixels, ['stem_relu', 'stage1_block1_out'])[0]!.values
+      return engine.activations([pixels], ['stem_relu', 'stage1_block1_out'])[0]!.values
     })
     for (const [pixel, red] of reds.entries()) {
       const expected = Math.max(0, (gamma * (red - mean)) / Math.sqrt(variance + 1.001e-5) + beta)

@@ -21,12 +21,13 @@ import { runConfigSchema } from '../../../src/model/config/run-config.js'
 import { evaluateModel } from '../../../src/tensorflow/inference/evaluate-model.js'
 import { inspectModel, pickEvenly } from '../../../src/tensorflow/inference/inspect-model.js'
 import { predictImages } from '../../../src/tensorflow/inference/predict-images.js'
+import { imagesOf } from '../../support/images-of.js'
 
 const { tf } = loadTensorflow('cpu')
 const COUNT = 2_000
 const TEST_COUNT = 300
 const IMAGE_BYTES = 3_072
-const whole = await openDataset('cifar10')
+const whole = imagesOf(await openDataset('cifar10'))
 /** A small part spread over the data set, because its images are ordered by class. */
 const chosen = Array.from({ length: COUNT }, (_, index) => 30 * index)
 const dataset = {
@@ -68,7 +69,7 @@ describe('an inspection of a model', () => {
     const layers = blockOutputs(model.topology)
     assert.equal(layers.length, 4)
     const pixels = dataset.pixels.subarray(0, 3 * IMAGE_BYTES)
-    const activations = engine.activations(pixels, layers)
+    const activations = engine.activations([pixels], layers)
     const images = tf.tensor4d(Float32Array.from(pixels), [3, 32, 32, 3]).div(255)
     for (const [index, { shape, values: actual }] of activations.entries()) {
       const part = tf.model({ inputs: stock.inputs, outputs: stock.getLayer(layers[index]!).output })
@@ -89,7 +90,10 @@ describe('an inspection of a model', () => {
   it('has the counts of the evaluation', () => {
     const samples = [...test]
     const pixels = Buffer.concat(samples.map((sample) => imageOf(sample)))
-    const counts = engine.evaluate({ pixels, labels: Int32Array.from(samples, (sample) => dataset.labels[sample]!) })
+    const counts = engine.evaluate({
+      inputs: [pixels],
+      targets: Int32Array.from(samples, (sample) => dataset.labels[sample]!),
+    })
     const right = Array.from({ length: 10 }, (_, label) => counts[11 * label]!).reduce((a, b) => a + b)
     const wrong = TEST_COUNT - right
     assert.deepEqual(
@@ -143,7 +147,7 @@ describe('an inspection of a model', () => {
 
   it('shows the channels with the largest outputs', () => {
     const shown = Buffer.concat([...samples, ...mistakes].map(({ pixels }) => bytes(pixels)))
-    for (const [block, { shape, values }] of engine.activations(shown, blockOutputs(model.topology)).entries()) {
+    for (const [block, { shape, values }] of engine.activations([shown], blockOutputs(model.topology)).entries()) {
       const sums = new Float64Array(shape[2]!)
       values.forEach((value, index) => (sums[index % sums.length]! += value))
       const { channels } = blocks[block]!
@@ -182,7 +186,7 @@ describe('an inspection of a model', () => {
 describe('a model of a run', () => {
   it('is evaluated on every sample once, for any size of the last shard', () => {
     const samples = Uint32Array.from({ length: 25 }, (_, index) => 80 * index)
-    const probabilities = Array.from(samples, (sample) => engine.predict(imageOf(sample)))
+    const probabilities = Array.from(samples, (sample) => engine.predict([imageOf(sample)]))
     const confusion = Array.from({ length: 10 }, () => new Array<number>(10).fill(0))
     let loss = 0
     for (const [index, sample] of samples.entries()) {
@@ -192,7 +196,9 @@ describe('a model of a run', () => {
       loss -= Math.log(row[label]!) / samples.length
     }
     const done: number[] = []
-    const measured = evaluateModel(engine, { evaluationShardSize: 10 }, dataset, samples, (count) => done.push(count))
+    const measured = evaluateModel(engine, { evaluationShardSize: 10 }, model, dataset, samples, (count) =>
+      done.push(count),
+    )
     assert.deepEqual(measured.confusion, confusion)
     assert.equal(measured.accuracy, confusion.reduce((sum, row, label) => sum + row[label]!, 0) / 25)
     assert.ok(Math.abs(measured.loss / loss - 1) < 1e-5, `${measured.loss} and ${loss}`)
@@ -212,7 +218,7 @@ describe('a model of a run', () => {
       predictions.map(({ file }) => file),
       files,
     )
-    const batch = engine.predict(Buffer.concat([0, 700, 1400].map(imageOf)))
+    const batch = engine.predict([Buffer.concat([0, 700, 1400].map(imageOf))])
     for (const [index, { classes }] of predictions.entries()) {
       const row = Array.from(batch.subarray(10 * index, 10 * index + 10))
       const expected = row.map((probability, label) => ({ name: dataset.classNames[label]!, probability }))

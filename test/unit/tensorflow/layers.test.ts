@@ -115,7 +115,7 @@ async function gradient(model: ModelDescription, weights: Float32Array, key: rea
   const sizes = { shardSize: COUNT, evaluationShardSize: COUNT, labelSmoothing: 0, precision: 'float32' } as const
   const engine = await createEngine({ model, ...sizes, augment: false, fillMode: 'constant' })
   engine.setWeights(weights)
-  const shard = { pixels, labels, transforms: new Float32Array(COUNT * 8), dropoutKey: key }
+  const shard = { inputs: [pixels], targets: labels, transforms: new Float32Array(COUNT * 8), dropoutKey: key }
   try {
     // The second run is that of the captured graph.
     engine.gradient(shard)

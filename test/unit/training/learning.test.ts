@@ -79,15 +79,18 @@ function gradientOf(
 ): Float32Array<ArrayBuffer> {
   by.setWeights(weights)
   const transforms = Float32Array.from(Array.from(images.labels, () => transform).flat())
-  return by.gradient({ ...images, transforms, dropoutKey: [0, 0] })
+  return by.gradient({ inputs: [images.pixels], targets: images.labels, transforms, dropoutKey: [0, 0] })
 }
 
 /** Confusion by row, then the loss sum. */
 function evaluationOf(images: Images, weights: Float32Array): number[] {
   engine.setWeights(weights)
   const total = new Array<number>(CLASSES * CLASSES + 1).fill(0)
-  for (let first = 0; first < images.labels.length; first += EVALUATED)
-    for (const [index, value] of engine.evaluate(part(images, first, EVALUATED)).entries()) total[index]! += value
+  for (let first = 0; first < images.labels.length; first += EVALUATED) {
+    const { pixels, labels } = part(images, first, EVALUATED)
+    const vector = engine.evaluate({ inputs: [pixels], targets: labels })
+    for (const [index, value] of vector.entries()) total[index]! += value
+  }
   return total
 }
 

@@ -79,7 +79,7 @@ async function run(
       send: ({ lease }) => {
         if (lease === undefined) return
         const isGradient = lease.work === 'WORK_GRADIENT'
-        const vector = new Float32Array(isGradient ? gradientLength(layout) : evaluationLength(classCount))
+        const vector = new Float32Array(isGradient ? gradientLength(layout) : evaluationLength({ classCount }))
         if (isGradient) vector.fill(1)
         // The last of three shards carries the result.
         else if (lease.firstShard + lease.shardCount === 3) {

@@ -10,11 +10,12 @@ import { gradientLength } from '../../../src/model/parameter-layout.js'
 import { RECIPES } from '../../../src/model/config/recipes.js'
 import type { RunDescription } from '../../../src/model/run-description.js'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
+import { headerOnly } from '../../../src/data/dataset.js'
 import { SharedFiles } from '../../../src/shared/shared-files.js'
 
 /** The description of a run with this network. */
 async function describeRun(name: 'resnet8' | 'resnet20'): Promise<RunDescription> {
-  const { pixels: _pixels, labels: _labels, ...dataset } = await openDataset('cifar10')
+  const dataset = headerOnly(await openDataset('cifar10'))
   const network = await buildNetwork({ name, reg: 0, dropoutRate: 0 }, [32, 32, 3], 10)
   const model = describeModel(network)
   network.dispose()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import type { Dataset } from '../../../src/data/dataset.js'
+import type { Images } from '../../../src/data/dataset.js'
 import { splitDataset } from '../../../src/data/sampling/split.js'
 import { createEngine } from '../../../src/tensorflow/engine/create-engine.js'
 import { engineOptions } from '../../../src/tensorflow/engine/engine.js'
@@ -40,7 +40,7 @@ for (const { name, offset, size } of layout.tensors)
   for (let index = 0; index < size; index++)
     if (!name.endsWith('/kernel')) weights[offset + index]! += 0.1 * Math.sin(1 + index + offset)
 
-function noiseImages(count: number): Dataset {
+function noiseImages(count: number): Images {
   const words = new Uint32Array(4)
   const pixels = Uint8Array.from({ length: count * SHAPE[0] * SHAPE[1] * SHAPE[2] }, (_, index) => {
     if (index % 4 === 0) philox(words, 5, 5, index / 4, 0, 0, 0)
@@ -96,17 +96,18 @@ describe('a shard computed by a worker', () => {
   it('has the loss, count, statistics and gradient of the plain network', () => {
     const [step, shard] = [2, 1]
     const vector = computer.gradient(step, shard)
-    const { pixels, labels, transforms } = plain.gradientInput(step, shard)
+    const { inputs, targets, transforms } = plain.gradientInput(step, shard)
     const [w0, w1] = plain.words('dropout', step, shard)
-    const images = augmented(imagesOf(pixels, SHAPE), transforms)
+    const images = augmented(imagesOf(inputs[0] as Uint8Array, SHAPE), transforms)
     const training = { dropoutRate: RATE, dropoutWords: [w0, w1] } as const
     const run = (at: ArrayLike<number>): ReturnType<typeof forward> => forward(layout, at, images, { training })
-    const targets = Array.from(labels, (label) =>
+    const labels = targets
+    const smoothed = Array.from(labels, (label) =>
       Array.from({ length: CLASSES }, (_, k) => (k === label ? 1 - SMOOTHING : 0) + SMOOTHING / CLASSES),
     )
     const lossOf = (logits: readonly number[][]): number =>
       logits.reduce(
-        (sum, row, n) => sum - logSoftmax(row).reduce((total, value, k) => total + targets[n]![k]! * value, 0),
+        (sum, row, n) => sum - logSoftmax(row).reduce((total, value, k) => total + smoothed[n]![k]! * value, 0),
         0,
       )
 
@@ -120,7 +121,7 @@ describe('a shard computed by a worker', () => {
         closeTo(vector[offset + c]!, value, 1e-4, `${name} ${c}`)
 
     // The gradient of the last layer by its formula, all others by slopes of the loss.
-    const errors = logits.map((row, n) => logSoftmax(row).map((value, k) => Math.exp(value) - targets[n]![k]!))
+    const errors = logits.map((row, n) => logSoftmax(row).map((value, k) => Math.exp(value) - smoothed[n]![k]!))
     const place = (name: string): number => layout.tensors.find((tensor) => tensor.name === name)!.offset
     for (let k = 0; k < CLASSES; k++) {
       const bias = errors.reduce((sum, row) => sum + row[k]!, 0)
@@ -152,8 +153,8 @@ describe('an evaluation computed by a worker', () => {
       for (let shard = 0; shard * 4 < samples.length; shard++) {
         const vector = computer.evaluate(split, shard)
         const chosen = samples.slice(shard * 4, shard * 4 + 4)
-        const { pixels, labels } = plain.gather(chosen)
-        const { logits } = forward(layout, weights, imagesOf(pixels, SHAPE), {})
+        const { inputs, targets: labels } = plain.gather(chosen)
+        const { logits } = forward(layout, weights, imagesOf(inputs[0] as Uint8Array, SHAPE), {})
         const confusion = new Array<number>(CLASSES ** 2).fill(0)
         logits.forEach((row, n) => confusion[labels[n]! * CLASSES + row.indexOf(Math.max(...row))]!++)
         assert.deepEqual([...vector.subarray(0, CLASSES ** 2)], confusion)
@@ -170,8 +171,8 @@ describe('an evaluation computed by a worker', () => {
     const stratified = new ShardComputer({ ...config, stratified: true }, changed, engine, new PhaseTimes())
     for (const split of ['validation', 'test'] as const) {
       const samples = splitDataset(changed, config.seed, true)[split].subarray(0, 4)
-      const { pixels } = plain.gather([...samples])
-      const expected = engine.evaluate({ pixels, labels: Int32Array.from(samples, (sample) => labels[sample]!) })
+      const { inputs } = plain.gather([...samples])
+      const expected = engine.evaluate({ inputs, targets: Int32Array.from(samples, (sample) => labels[sample]!) })
       assert.deepEqual(stratified.evaluate(split, 0), expected)
     }
   })
@@ -183,14 +184,14 @@ describe('an evaluation computed by a worker', () => {
     const tied = weights.slice().fill(0, kernel, kernel + size)
     tied.set([0, 2, 1, 2], bias)
     engine.setWeights(tied)
-    const { labels } = plain.gather(plain.validation.slice(0, 4))
+    const { targets: labels } = plain.gather(plain.validation.slice(0, 4))
     const vector = computer.evaluate('validation', 0)
     const counts = (k: number): number => labels.filter((label) => label === k).length
     const expected = [0, 1, 2, 3].flatMap((label) => [0, counts(label), 0, 0])
     assert.deepEqual([...vector.subarray(0, CLASSES ** 2)], expected)
     const shards = [0, 1, 2, 3].map((step) => [step, 0] as const)
     const labelled = (k: number): number[] =>
-      shards.map((at) => plain.gradientInput(...at).labels.filter((label) => label === k).length)
+      shards.map((at) => plain.gradientInput(...at).targets.filter((label) => label === k).length)
     assert.notDeepEqual(labelled(1), labelled(3))
     assert.deepEqual(
       shards.map((at) => computer.gradient(...at)[layout.weightCount + 1]),

@@ -16,13 +16,15 @@ interface ChartDefinition {
   readonly title: string
   /** What the vertical axis measures, with its unit. */
   readonly measures: string
+  /** @default always */
+  readonly isShown?: (run: Snapshot) => boolean
   readonly series: readonly Series[]
 }
 
 const CHARTS: readonly ChartDefinition[] = [
   {
     title: 'Loss',
-    measures: 'cross-entropy (nats)',
+    measures: 'mean per sample',
     series: [
       { label: 'batch', color: '--main', of: smoothed(({ loss }) => loss) },
       { label: 'validation', color: '--warn', of: evaluated(({ loss }) => loss) },
@@ -30,10 +32,11 @@ const CHARTS: readonly ChartDefinition[] = [
   },
   {
     title: 'Accuracy',
+    isShown: ({ header }) => header === undefined || header.classNames.length > 0,
     measures: 'accuracy (%)',
     series: [
-      { label: 'batch', color: '--main', of: smoothed(({ accuracy }) => 100 * accuracy) },
-      { label: 'validation', color: '--warn', of: evaluated(({ accuracy }) => 100 * accuracy) },
+      { label: 'batch', color: '--main', of: smoothed(({ accuracy = 0 }) => 100 * accuracy) },
+      { label: 'validation', color: '--warn', of: evaluated(({ accuracy = 0 }) => 100 * accuracy) },
     ],
   },
   {
@@ -43,10 +46,10 @@ const CHARTS: readonly ChartDefinition[] = [
   },
   {
     title: 'Speed',
-    measures: 'training images per second',
+    measures: 'training samples per second',
     series: [
       {
-        label: 'images/s',
+        label: 'samples/s',
         color: '--main',
         of: (run, smoothing) =>
           smoothed(({ durationMs }) => (1000 * (run.header?.config.batchSize ?? 0)) / durationMs)(run, smoothing),
@@ -119,7 +122,8 @@ export class Charts {
     const [first = 0, last = 1] = [steps[0], steps.at(-1)]
     const range = { min: last - part * (last - first), max: Math.max(last, first + 1) }
     for (const chart of this.#charts) {
-      const { definition, plot } = chart
+      const { definition, figure, plot } = chart
+      figure.hidden = definition.isShown?.(run) === false
       const values = definition.series.map(({ of }) => of(run, smoothing))
       const { min = 0, max = 0 } = plot.scales['x'] ?? {}
       const [before] = plot.data

@@ -18,7 +18,7 @@ export class EvaluationView {
     byId('evaluation').hidden = newest === undefined
     if (newest === undefined || header === undefined || newest === this.#shown) return
     this.#shown = newest
-    const { split, step, accuracy, loss, confusion = [] } = newest
+    const { split, step, accuracy = 0, loss, confusion = [] } = newest
     const name = (index: number): string => header.classNames[index] ?? `${index}`
     const images = counted(
       confusion.flat().reduce((sum, cell) => sum + cell, 0),

@@ -11,7 +11,8 @@ byId('look').addEventListener('click', () => {
 
 /** Shows the state of the inspection; if there is none, why, and how to get one. */
 export function showInspectionState(run: Snapshot, inspection: Inspection | undefined, isConnected: boolean): void {
-  const { looking, status } = run
+  const { looking, status, header } = run
+  byId('inspection-section').hidden = header !== undefined && header.imageShape === undefined
   const steps = ['training', 'evaluating', 'paused'].includes(status?.state ?? '') && !isOver(run)
   const button = byId('look') as HTMLButtonElement
   button.hidden = !isConnected || !steps

@@ -28,38 +28,29 @@ export function showResult(run: Snapshot): void {
 function tested(run: Snapshot, outcome: NonNullable<Snapshot['outcome']>): HTMLElement[] {
   const { testAccuracy, testLoss, testSamples, testWeights } = outcome
   const { best, last } = run.weights ?? {}
-  const measured = run.weights?.[testWeights]
-  const whose = `${testWeights} weights${measured ? `, after step ${count(measured.step)}` : ''}`
-  const right =
-    testSamples === undefined
-      ? 'number of images not recorded'
-      : `${count(testAccuracy * testSamples)} of ${counted(testSamples, 'test image')} correct`
+  const tested = run.weights?.[testWeights]
+  const whose = `${testWeights} weights${tested ? `, after step ${count(tested.step)}` : ''}`
   return [
-    number('Test accuracy', share(testAccuracy), `${right}; ${whose}`, 'main'),
-    ...(best?.validation ? [validationTile(run, best.validation.accuracy, best.step)] : []),
-    number('Test loss', testLoss.toFixed(4), `mean cross-entropy in nats; ${whose}`),
+    ...(testAccuracy === undefined ? [] : [accuracyTile(testAccuracy, testSamples, whose)]),
+    ...(best?.validation ? [validationTile(run, best.validation, best.step)] : []),
+    number('Test loss', testLoss.toFixed(4), `mean per sample; ${whose}`, testAccuracy === undefined ? 'main' : ''),
     ...(last?.validation && last.step !== best?.step
-      ? [
-          number(
-            'Last weights, validation',
-            share(last.validation.accuracy),
-            `after step ${count(last.step)}; not tested`,
-          ),
-        ]
+      ? [number('Last weights, validation', measured(last.validation), `after step ${count(last.step)}; not tested`)]
       : []),
   ]
 }
 
 function untested(run: Snapshot): HTMLElement[] {
   const best = run.evaluations.findLast(({ split, best: isBest }) => split === 'validation' && isBest)
+  const accuracy = run.header?.classNames.length === 0 ? '' : ' accuracy'
   const why = WHY_UNTESTED[run.status?.end?.kind ?? 'unknown']
   return [
-    number('Test accuracy', 'not measured', why, 'main missing'),
+    number(`Test${accuracy}`, 'not measured', why, 'main missing'),
     best
-      ? validationTile(run, best.accuracy, best.step)
-      : number('Best validation accuracy', 'not measured', 'the run ended before its first validation', 'missing'),
+      ? validationTile(run, best, best.step)
+      : number(`Best validation${accuracy}`, 'not measured', 'the run ended before its first validation', 'missing'),
     ...(best
-      ? [number('Validation loss', best.loss.toFixed(4), `mean cross-entropy in nats; after step ${count(best.step)}`)]
+      ? [number('Validation loss', best.loss.toFixed(4), `mean per sample; after step ${count(best.step)}`)]
       : []),
   ]
 }
@@ -72,7 +63,27 @@ const WHY_UNTESTED: Readonly<Record<RunEnd['kind'], string>> = {
   unknown: 'the run ended before its test',
 }
 
-function validationTile({ header }: Snapshot, accuracy: number, step: number): HTMLElement {
+interface Measured {
+  readonly accuracy?: number
+  readonly loss: number
+}
+
+function measured({ accuracy, loss }: Measured): string {
+  return accuracy === undefined ? `loss ${loss.toFixed(4)}` : share(accuracy)
+}
+
+function accuracyTile(accuracy: number, samples: number | undefined, whose: string): HTMLElement {
+  const right =
+    samples === undefined
+      ? 'number of images not recorded'
+      : `${count(accuracy * samples)} of ${counted(samples, 'test image')} correct`
+  return number('Test accuracy', share(accuracy), `${right}; ${whose}`, 'main')
+}
+
+function validationTile({ header }: Snapshot, validation: Measured, step: number): HTMLElement {
+  const { accuracy } = validation
+  if (accuracy === undefined)
+    return number('Best validation', measured(validation), `best weights, after step ${count(step)}`)
   const images = header?.splitSizes['validation']
   const of =
     images === undefined ? '' : `${count(accuracy * images)} of ${counted(images, 'validation image')} correct; `

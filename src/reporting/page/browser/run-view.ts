@@ -39,21 +39,26 @@ const STATE_STYLES: Readonly<Record<string, string>> = {
 function presentFacts(run: Snapshot, header: NonNullable<Snapshot['header']>, connected: boolean): Fact[] {
   const { points, evaluations, status } = run
   const last = points.at(-1)
-  const best = evaluations.filter(({ split }) => split === 'validation').map(({ accuracy }) => accuracy)
+  const validations = evaluations.filter(({ split }) => split === 'validation')
+  const best = validations.findLast(({ best: isBest }) => isBest)
   const { samplesPerSecond = 0, secondsLeft = 0 } = status ?? {}
   return [
     ['Started', moment(header.startedSeconds)],
     ['Time left', last && connected ? timeLeft(header.totalSteps - last.step, secondsLeft) : undefined],
     ['Step', last && `${count(last.step)} of ${count(header.totalSteps)}`],
     ['Epoch', last && `${last.epoch.toFixed(2)} of ${count(header.config.epochs)}`],
-    ['Images/s', samplesPerSecond > 0 ? count(samplesPerSecond) : undefined],
+    ['Samples/s', samplesPerSecond > 0 ? count(samplesPerSecond) : undefined],
     ['Efficiency', status && efficiency(status), EFFICIENCY],
     ['Loss of the batch', last?.loss.toFixed(4)],
-    ['Accuracy of the batch', last && share(last.accuracy)],
-    ['Best validation', best.length > 0 ? share(Math.max(...best)) : undefined, 'Accuracy of the best weights so far'],
+    ...(last?.accuracy === undefined ? [] : [['Accuracy of the batch', share(last.accuracy)] satisfies Fact]),
+    ['Best validation', best && measure(best), 'Of the best weights so far'],
     ['Newest checkpoint', status?.checkpoint && newest(status.checkpoint, connected), CHECKPOINT],
     ['Step journal', status?.journal, JOURNAL],
   ]
+}
+
+function measure({ accuracy, loss }: { readonly accuracy?: number; readonly loss: number }): string {
+  return accuracy === undefined ? `loss ${loss.toFixed(4)}` : share(accuracy)
 }
 
 const CHECKPOINT = 'With --resume, a run whose coordinator died goes on from here'
@@ -78,8 +83,8 @@ function pastFacts(run: Snapshot, header: NonNullable<Snapshot['header']>): Fact
     ['Epochs', `${(last?.epoch ?? 0).toFixed(2)} of ${count(header.config.epochs)}`],
     [
       'Speed',
-      rate === undefined || rate <= 0 ? undefined : `${count(rate)} images/s`,
-      'Training images; evaluation excluded',
+      rate === undefined || rate <= 0 ? undefined : `${count(rate)} samples/s`,
+      'Training samples; evaluation excluded',
     ],
     ['Workers', took(outcome?.workers, members.length)],
     ['Efficiency', status && efficiency(status), EFFICIENCY],
@@ -120,7 +125,11 @@ function sentence(state: string, { header, points, status, outcome }: Snapshot):
   const end = status?.end ?? (outcome && ({ kind: 'finished', at: '' } satisfies RunEnd))
   const steps = `${count(points.at(-1)?.step ?? 0)} of ${counted(header?.totalSteps ?? 0, 'step')}`
   if (end && outcome && end.kind !== 'failed')
-    return `${ENDINGS[end.kind]} after ${steps}: ${share(outcome.testAccuracy)} on the test images.`
+    return `${ENDINGS[end.kind]} after ${steps}: ${
+      outcome.testAccuracy === undefined
+        ? `loss ${outcome.testLoss.toFixed(4)} on the test samples`
+        : `${share(outcome.testAccuracy)} on the test images`
+    }.`
   if (end) return `${ENDINGS[end.kind]} after ${steps}.${because(end)}`
   if (state === 'waiting') return 'Waiting for a worker to join: a starting local worker, or npx convoy worker --join …'
   if (state === 'paused') return `Paused after ${steps}: npx convoy continue goes on.`

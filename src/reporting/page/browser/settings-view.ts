@@ -33,16 +33,20 @@ function group(title: string, facts: readonly Fact[]): HTMLElement {
 }
 
 function dataSet(header: NonNullable<Snapshot['header']>): Fact[] {
-  const { dataset, datasetFingerprint, imageShape, classNames, splitSizes, config } = header
-  const [height, width, channels] = imageShape
-  const images = Object.values(splitSizes).reduce((sum, size) => sum + size, 0)
+  const { dataset, datasetFingerprint, imageShape, sampleShape, classNames, splitSizes, config } = header
+  const samples = Object.values(splitSizes).reduce((sum, size) => sum + size, 0)
   const splits = Object.entries(splitSizes).map(([name, size]) => `${name} ${count(size)}`)
   return [
     ['Name', element('bdi', {}, dataset)],
     ['Fingerprint (sha256)', element('code', {}, datasetFingerprint)],
-    ['Images', `${count(images)}, ${width} wide × ${height} high, ${counted(channels, 'channel')}`],
+    imageShape === undefined
+      ? ['Samples', `${count(samples)}, each ${sampleShape}`]
+      : [
+          'Images',
+          `${count(samples)}, ${imageShape[1]} wide × ${imageShape[0]} high, ${counted(imageShape[2], 'channel')}`,
+        ],
     ['Split', `${splits.join(', ')}${config.stratified ? '; same shares of every class' : ''}`],
-    ['Classes', classList(classNames)],
+    ...(classNames.length === 0 ? [] : [['Classes', classList(classNames)] satisfies Fact]),
   ]
 }
 
@@ -79,7 +83,11 @@ function kept(weights: KeptWeights | undefined): Node | undefined {
   const { step, sha256, validation } = weights
   const about = [
     `after step ${count(step)}`,
-    ...(validation ? [`validation accuracy ${share(validation.accuracy)}, loss ${validation.loss.toFixed(4)}`] : []),
+    ...(validation
+      ? [
+          `validation ${validation.accuracy === undefined ? '' : `accuracy ${share(validation.accuracy)}, `}loss ${validation.loss.toFixed(4)}`,
+        ]
+      : []),
     `sha256 `,
   ]
   return element('div', {}, about.join('; '), element('code', {}, sha256 ?? NOT_RECORDED))

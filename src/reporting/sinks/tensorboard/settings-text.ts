@@ -1,4 +1,7 @@
 import type { RunEvent } from '../../../training/run-events.js'
+import type { DatasetInfo } from '../../../data/dataset.js'
+import { isImages } from '../../../data/dataset.js'
+import { describeSamples } from '../../../data/describe-dataset.js'
 import type { RunIdentity } from '../../run-identity.js'
 import { hyperparametersOf } from './hyperparameters.js'
 
@@ -8,15 +11,15 @@ export function settingsText(
   { config, dataset, splitSizes, totalSteps, parameterCount }: Extract<RunEvent, { kind: 'started' }>,
 ): string {
   const { train, validation, test } = splitSizes
-  const { count, height, width, channels, classNames, fingerprint } = dataset
-  const rows: [string, string | number | boolean][] = [
+  const { classNames, fingerprint } = dataset
+  const rows: (readonly [string, string | number | boolean])[] = [
     ['run', run],
     ['name', name],
     ['recipe', recipe],
     ['Convoy', version],
     ['data set', dataset.name],
-    ['images', `${count} of ${width} x ${height} pixels (width x height), ${channels} channels`],
-    ['classes', classNames.join(', ')],
+    samplesRow(dataset),
+    ...(classNames.length > 0 ? ([['classes', classNames.join(', ')]] as const) : []),
     ['split', `${train} train, ${validation} validation, ${test} test`],
     ['data set fingerprint', fingerprint],
     ['parameters', parameterCount],
@@ -24,6 +27,12 @@ export function settingsText(
     ...Object.entries(hyperparametersOf(config)),
   ]
   return table(['setting', 'value'], rows)
+}
+
+function samplesRow(dataset: DatasetInfo): [string, string] {
+  if (!isImages(dataset)) return ['samples', describeSamples(dataset)]
+  const { count, height, width, channels } = dataset
+  return ['images', `${count} of ${width} x ${height} pixels (width x height), ${channels} channels`]
 }
 
 /** A table in Markdown. Names are escaped, so that no part of a name is read as Markdown. */

@@ -87,9 +87,9 @@ export class TensorboardReport implements RunSink {
       if (event.step > (this.#earlier?.train ?? 0)) this.#step(event)
     } else if (event.kind === 'evaluated') {
       if (event.replayed && event.result.step <= (this.#earlier?.validation ?? 0)) return
-      const { split, step, loss, accuracy, confusion } = event.result
-      this.#scalars(split, step, { loss, accuracy })
-      this.#image(split, step, 'confusion', confusionImage(confusion))
+      const { split, step, loss, accuracy, confusion, metrics } = event.result
+      this.#scalars(split, step, { loss, ...(accuracy !== undefined && { accuracy }), ...metrics })
+      if (confusion.length > 0) this.#image(split, step, 'confusion', confusionImage(confusion))
     } else if (event.kind === 'finished') this.#state = 'finished'
   }
 
@@ -161,7 +161,7 @@ export class TensorboardReport implements RunSink {
     const { step, epoch, loss, accuracy, learningRate, gradientNorm, durationMs, workers } = event
     this.#scalars('train', step, {
       loss,
-      accuracy,
+      ...(accuracy !== undefined && { accuracy }),
       'run/epoch': epoch,
       'run/learning_rate': learningRate,
       'run/gradient_norm': gradientNorm,
