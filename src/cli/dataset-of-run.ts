@@ -68,7 +68,8 @@ export async function overlapWithRun(
 ): Promise<ImageOverlap | undefined> {
   const own = isTrainedOn ? dataset : await openDatasetByFingerprint(trainedOn.fingerprint)
   if (own === undefined) return undefined
-  return findOverlap(dataset, samples, { dataset: own, split: splitDataset(own, config.seed, config.stratified) })
+  const split = splitDataset(own, config.seed, config.stratified, config.validationSamples)
+  return findOverlap(dataset, samples, { dataset: own, split })
 }
 
 function checkSamples(dataset: DatasetInfo, model: DatasetInfo, source: string): void {

@@ -12,7 +12,7 @@ const MAX_NAMED = 16
 export function gradientPart({ tensors, weightCount }: ParameterLayout, index: number): string {
   const tensor = tensors.find(({ offset, size }) => index >= offset && index < offset + size)
   if (tensor !== undefined) return `the ${tensor.trainable ? 'gradient' : 'batch statistics'} of ${tensor.name}`
-  return index === weightCount ? 'the loss' : 'the number of correct predictions'
+  return index === weightCount ? 'the loss' : 'the number of correct predictions, or the absolute error'
 }
 
 /** The part of an evaluation vector that this index belongs to, for messages. */

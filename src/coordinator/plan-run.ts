@@ -54,7 +54,7 @@ export async function planRun(
     lines.split('\n').forEach(report)
   })
   const header = headerOnly(dataset)
-  const split = splitDataset(dataset, config.seed, config.stratified)
+  const split = splitDataset(dataset, config.seed, config.stratified, config.validationSamples)
   const { network, hasWeights } = await buildModel(config, dataset, own)
   const model = own?.description ?? describeModel(network, arraysTask(config, dataset, split))
   if (own?.source) await (await loadOwnModels()).checkTopology(network, model.topology, own.source)

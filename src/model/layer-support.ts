@@ -12,7 +12,18 @@ export interface LeafLayer {
 
 /** Stock layers that train with the same bits for any number of workers. */
 export const TRAINED_LAYERS: readonly string[] = [
-  ...['InputLayer', 'Dense', 'Activation', 'Dropout', 'Flatten', 'Reshape', 'Permute', 'RepeatVector', 'Masking'],
+  ...[
+    'InputLayer',
+    'Dense',
+    'Activation',
+    'Dropout',
+    'Flatten',
+    'Reshape',
+    'Permute',
+    'RepeatVector',
+    'Masking',
+    'Embedding',
+  ],
   ...['ReLU', 'LeakyReLU', 'PReLU', 'ELU', 'ThresholdedReLU', 'Softmax'],
   ...['Conv1D', 'Conv2D', 'Conv3D', 'Conv2DTranspose', 'SeparableConv2D', 'DepthwiseConv2D'],
   ...['Cropping2D', 'ZeroPadding2D', 'UpSampling2D', 'Rescaling'],
@@ -30,7 +41,6 @@ export const REJECTED_LAYERS: Readonly<Record<string, string>> = {
   RNN: 'use SimpleRNN, GRU or LSTM',
   StackedRNNCells: 'use SimpleRNN, GRU or LSTM',
   ConvLSTM2D: 'it is not supported yet',
-  Embedding: 'its input is token ids, and images are none',
   EinsumDense: 'it is not supported yet',
   MultiHeadAttention: 'it is not supported yet',
   CategoryEncoding: 'it is not supported yet',

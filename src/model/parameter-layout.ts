@@ -38,7 +38,9 @@ export interface ParameterTensor {
  * The one description of the flat vectors that coordinator and workers exchange.
  *
  *     weights  = [ trainable … | batch-norm moving statistics … ]                    weightCount floats
- *     gradient = [ gradient of each trainable | batch statistics | loss | correct ]  weightCount + 2 floats
+ *     gradient = [ gradient of each trainable | batch statistics | loss | quality ]  weightCount + 2 floats
+ *
+ * Quality is the number of correct predictions, or, without classes, the absolute error
  *
  * Statistics have the same positions in both.
  */

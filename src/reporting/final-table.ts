@@ -18,20 +18,15 @@ export function finalTable(result: RunResult & { readonly ancestor?: Ancestor | 
   const isSame = best.step === last.step
   const ofBest = `(${isSame ? 'best and last' : 'best'}, step ${best.step})`
   const ofLast = `(last, step ${last.step})`
-  const hasClasses = result.classNames.length > 0
+  const { test } = result
   const quality = (measured: Pick<EvaluationResult, 'accuracy' | 'loss' | 'metrics'>): string =>
     describeQuality(measured).replace(/^accuracy /, '')
-  const title = `validation${hasClasses ? ' accuracy' : ''}`
+  const title = `validation${best.validation?.accuracy === undefined ? '' : ' accuracy'}`
   const summary = new Table()
   summary.push(
-    ...(result.test.accuracy === undefined
-      ? [{ test: `${quality(result.test)} ${ofBest}` }]
-      : [
-          { 'test accuracy': `${formatShare(result.test.accuracy)} ${ofBest}` },
-          { 'test loss': `${result.test.loss.toFixed(4)} ${ofBest}` },
-        ]),
-    { [title]: `${quality(best.validation)} ${ofBest}` },
-    ...(isSame ? [] : [{ [title]: `${quality(last.validation)} ${ofLast}` }]),
+    ...testRows(test, ofBest),
+    ...(best.validation ? [{ [title]: `${quality(best.validation)} ${ofBest}` }] : []),
+    ...(isSame || !last.validation ? [] : [{ [title]: `${quality(last.validation)} ${ofLast}` }]),
     {
       steps: `${result.steps} (${counted(result.samplesSeen, 'sample')})${result.stoppedEarly ? ', stopped early' : ''}`,
     },
@@ -42,8 +37,17 @@ export function finalTable(result: RunResult & { readonly ancestor?: Ancestor | 
     ...(isSame ? [] : [{ 'weights sha256': `${last.sha256} ${ofLast}` }]),
     { 'run directory': runDirectory },
   )
-  const classes = hasClasses ? `${classTable(result.test, result.classNames)}\n` : ''
+  const classes = test?.accuracy === undefined ? '' : `${classTable(test, result.classNames)}\n`
   return `${classes}${summary.toString()}\n`
+}
+
+function testRows(test: EvaluationResult | undefined, ofBest: string): Record<string, string>[] {
+  if (test === undefined) return []
+  if (test.accuracy === undefined) return [{ test: `${describeQuality(test)} ${ofBest}` }]
+  return [
+    { 'test accuracy': `${formatShare(test.accuracy)} ${ofBest}` },
+    { 'test loss': `${test.loss.toFixed(4)} ${ofBest}` },
+  ]
 }
 
 /** Per-class accuracy and confusion matrix: a row is a label, a column a prediction. */

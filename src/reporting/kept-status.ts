@@ -50,7 +50,7 @@ export const statusSchema = z.object({
 
 const weightsName = z.enum(['best', 'last'])
 const validation = z.object({ accuracy: number.exactOptional(), loss: number })
-const keptWeights = z.object({ step: number, sha256: z.string(), validation })
+const keptWeights = z.object({ step: number, sha256: z.string(), validation: validation.exactOptional() })
 
 /** The part of `result.json` that the page shows. Fields that older versions did not write are optional. */
 export const resultSchema = z.object({
@@ -63,12 +63,14 @@ export const resultSchema = z.object({
   samplesPerSecond: number,
   workers: number.exactOptional(),
   validation: validation.exactOptional(),
-  test: z.object({
-    accuracy: number.exactOptional(),
-    loss: number,
-    samples: number.exactOptional(),
-    weights: weightsName.exactOptional(),
-  }),
+  test: z
+    .object({
+      accuracy: number.exactOptional(),
+      loss: number,
+      samples: number.exactOptional(),
+      weights: weightsName.exactOptional(),
+    })
+    .exactOptional(),
 })
 
 /** The part of `environment.json` that the page shows. */

@@ -11,11 +11,11 @@ export function outcomeOf(result: KeptResult): RunOutcome {
     ...(steps !== undefined && { steps }),
     ...{ seconds, samplesPerSecond },
     ...(workers !== undefined && { workers }),
-    ...(test.accuracy !== undefined && { testAccuracy: test.accuracy }),
-    testLoss: test.loss,
-    ...(test.samples !== undefined && { testSamples: test.samples }),
+    ...(test?.accuracy !== undefined && { testAccuracy: test.accuracy }),
+    ...(test && { testLoss: test.loss }),
+    ...(test?.samples !== undefined && { testSamples: test.samples }),
     // Every version tested the best weights.
-    testWeights: test.weights ?? 'best',
+    testWeights: test?.weights ?? 'best',
   }
 }
 
@@ -43,7 +43,7 @@ export function weightsOf(result: KeptResult, evaluations: readonly EvaluationPo
 
 /** Removes parts that are only in memory, such as a confusion matrix. */
 function keptOf({ step, sha256, validation }: NonNullable<KeptResult['weights']>['best']): KeptWeights {
-  return { step, sha256, validation: measuredOf(validation) }
+  return { step, sha256, ...(validation && { validation: measuredOf(validation) }) }
 }
 
 function measuredOf({ accuracy, loss }: { accuracy?: number; loss: number }): KeptWeights['validation'] & object {

@@ -71,6 +71,8 @@ export class RunProgress {
         this.#does('evaluating')
         break
       case 'finished':
+        // A run without a test was training until now.
+        this.#does('evaluating')
         this.#become(event.result.steps < this.#totalSteps ? 'stopped' : 'finished')
         break
       default:

@@ -8,18 +8,19 @@ import { trainableTensors } from './optimizers/optimizer.js'
 export interface StepOutcome {
   /** Mean over the batch. */
   readonly loss: number
-  readonly accuracy: number
+  /** Accuracy; without classes the mean absolute error. */
+  readonly quality: number
   readonly learningRate: number
   /** L2 norm of the averaged gradient, with L2 and before clipping. */
   readonly gradientNorm: number
 }
 
-/** What a step event says of it: without classes there is no accuracy. */
+/** What a step event says of it. */
 export function measuresOfStep(
-  { accuracy, ...others }: StepOutcome,
+  { quality, ...others }: StepOutcome,
   { classCount }: Pick<ModelDescription, 'classCount'>,
-): Omit<StepOutcome, 'accuracy'> & { readonly accuracy?: number } {
-  return { ...others, ...(classCount > 0 && { accuracy }) }
+): Omit<StepOutcome, 'quality'> & { readonly accuracy?: number; readonly mae?: number } {
+  return { ...others, ...(classCount > 0 ? { accuracy: quality } : { mae: quality }) }
 }
 
 /**
@@ -55,5 +56,5 @@ export function applyGradient(
   for (let index = trainableCount; index < weightCount; index++) {
     weights[index] = statisticsMomentum * weights[index]! + ((1 - statisticsMomentum) * sum[index]!) / shards
   }
-  return { loss, accuracy: sum[weightCount + 1]! / batchSize, learningRate: rate, gradientNorm }
+  return { loss, quality: sum[weightCount + 1]! / batchSize, learningRate: rate, gradientNorm }
 }

@@ -29,8 +29,8 @@ export interface WeightsSummary {
   readonly step: number
   /** sha256 (hex) of the flat float32 vector, little-endian. */
   readonly sha256: string
-  /** Measured on the validation split. */
-  readonly validation: Pick<EvaluationResult, 'accuracy' | 'loss'>
+  /** Measured on the validation split. Absent: that has no samples. */
+  readonly validation?: Pick<EvaluationResult, 'accuracy' | 'loss'>
 }
 
 /** An evaluation in a run's result, with the name of its weights. */
@@ -62,8 +62,10 @@ export interface RunResult {
   /** Most workers that computed at the same time. */
   readonly workers: number
   readonly seconds: number
-  readonly validation: BestEvaluation
-  readonly test: BestEvaluation
+  /** Absent: the split has no samples. */
+  readonly validation?: BestEvaluation
+  /** Likewise. */
+  readonly test?: BestEvaluation
   /** `weights.best.step` */
   readonly bestStep: number
   readonly dataset: string
@@ -144,6 +146,8 @@ export type RunEvent =
       readonly loss: number
       /** Absent without classes. */
       readonly accuracy?: number
+      /** Mean absolute error of the batch. Absent where there are classes. */
+      readonly mae?: number
       readonly learningRate: number
       /** L2 norm of the averaged gradient before clipping. */
       readonly gradientNorm: number

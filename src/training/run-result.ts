@@ -33,8 +33,8 @@ export function resultOf(run: FinishedRun): RunResult {
     samplesPerSecond: steadyMs > 0 ? (steadySteps * config.batchSize) / (steadyMs / 1000) : 0,
     workers: history.peakWorkers,
     seconds: history.elapsedMs / 1000,
-    validation: { ...best.validation, weights: 'best' },
-    test: { ...test, weights: 'best' },
+    ...(best.validation.samples > 0 && { validation: { ...best.validation, weights: 'best' as const } }),
+    ...(test.samples > 0 && { test: { ...test, weights: 'best' as const } }),
     bestStep: best.step,
     dataset: dataset.name,
     datasetFingerprint: dataset.fingerprint,
@@ -52,6 +52,7 @@ export function resultOf(run: FinishedRun): RunResult {
   }
 }
 
-function summaryOf({ step, weights, validation: { accuracy, loss } }: Snapshot): WeightsSummary {
-  return { step, sha256: weightsSha256(weights), validation: { ...(accuracy !== undefined && { accuracy }), loss } }
+function summaryOf({ step, weights, validation: { samples, accuracy, loss } }: Snapshot): WeightsSummary {
+  const validation = { ...(accuracy !== undefined && { accuracy }), loss }
+  return { step, sha256: weightsSha256(weights), ...(samples > 0 && { validation }) }
 }

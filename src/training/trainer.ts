@@ -250,6 +250,7 @@ export class Trainer {
     const { model } = description
     const startedMs = now()
     const total = splitSizes[split]
+    if (total === 0) return notMeasured(split, step)
     const onProgress = (done: number): void => {
       observer({ kind: 'evaluating', split, done, total })
     }
@@ -263,8 +264,14 @@ export class Trainer {
   }
 
   #emitEvaluated(result: EvaluationResult, best: boolean): void {
+    if (result.samples === 0) return
     this.#options.observer({ kind: 'evaluated', result, epoch: this.#epochsAfter(result.step), best })
   }
+}
+
+/** Of a split without samples: of two such validations, the later one is the better. */
+function notMeasured(split: SplitName, step: number): EvaluationResult {
+  return { split, step, samples: 0, loss: NaN, confusion: [], durationMs: 0 }
 }
 
 function diverged(step: number): ConvoyError {

@@ -31,7 +31,7 @@ export class ShardComputer {
     this.#config = config
     this.#dataset = dataset
     this.#engine = engine
-    this.#split = splitDataset(dataset, config.seed, config.stratified)
+    this.#split = splitDataset(dataset, config.seed, config.stratified, config.validationSamples)
     this.#stream = new SampleStream(this.#split.train, config.seed)
     this.#augmentation = augmentationRandom(config.seed)
     this.#dropout = new KeyedRandom(config.seed, PURPOSE.dropout)

@@ -20,13 +20,17 @@ export function splitSizes(count: number): Record<SplitName, number> {
  *
  * @param stratified share each split's size out over the classes (largest remainder, a tie to the lower label): sizes stay
  *   exact, and every class has its share of every split up to a sample or two
+ * @param validationSamples undefined: as above. Otherwise the last so many samples are the validation split, all before them the training
+ *   split, and the test split is empty
  * @throws ConvoyError('data') when a split would be empty
  */
 export function splitDataset(
   { count, labels }: Pick<Dataset, 'count' | 'labels'>,
   seed: number,
   stratified: boolean,
+  validationSamples?: number,
 ): Split {
+  if (validationSamples !== undefined) return lastSamples(count, validationSamples)
   if (count < MIN_SPLIT_SAMPLES) {
     throw new ConvoyError(
       'data',
@@ -62,6 +66,17 @@ export function splitDataset(
   })
   for (const samples of Object.values(split)) samples.sort()
   return split
+}
+
+/** @throws ConvoyError('data') when none is left to train on */
+function lastSamples(count: number, validation: number): Split {
+  if (validation >= count)
+    throw new ConvoyError(
+      'data',
+      `validationSamples: the data set has ${counted(count, 'sample')}, so that none of them is left to train on; keep fewer.`,
+    )
+  const all = Uint32Array.from({ length: count }, (_, sample) => sample)
+  return { train: all.slice(0, count - validation), validation: all.slice(count - validation), test: all.slice(count) }
 }
 
 /** Shares `total` out in proportion to `weights`, exactly: rounded down, the rest to the largest remainders. */

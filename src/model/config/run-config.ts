@@ -96,6 +96,14 @@ export const runConfigSchema = z
       .default(null)
       .describe('largest L2 norm of the averaged gradient. null: no clipping'),
     augmentation: augmentationSchema,
+    validationSamples: z
+      .int()
+      .min(0)
+      .max(UINT32_MAX)
+      .optional()
+      .describe(
+        'validate on the last so many samples, train on all before them, and test on none; 0: do not validate either. Absent: 70/15/15',
+      ),
     stratified: z.boolean().default(false).describe('give train, validation and test the same share of every class'),
     evaluationShardSize: z.int().min(1).max(65_536).default(100).describe('samples per shard of an evaluation'),
   })

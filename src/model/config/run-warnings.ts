@@ -17,7 +17,7 @@ const CONSEQUENCES = {
   test: ', which the test does not measure',
 }
 
-type WarningConfig = Pick<RunConfig, 'batchSize' | 'shardSize' | 'seed' | 'stratified'>
+type WarningConfig = Pick<RunConfig, 'batchSize' | 'shardSize' | 'seed' | 'stratified' | 'validationSamples'>
 
 /**
  * Warnings about the reliability of a run's numbers: small splits, classes missing from a split, a batch larger than the training split. The
@@ -58,7 +58,9 @@ function unitOf(dataset: DatasetInfo): 'image' | 'sample' {
 }
 
 function smallSplits(split: Split, dataset: DatasetInfo): string[] {
-  const small = (['validation', 'test'] as const).filter((name) => split[name].length < MIN_MEASURED_SAMPLES)
+  const small = (['validation', 'test'] as const).filter(
+    (name) => split[name].length > 0 && split[name].length < MIN_MEASURED_SAMPLES,
+  )
   if (small.length === 0) return []
   const purpose = { validation: 'which chooses the best weights', test: 'which measures them' }
   const parts = small.map(
@@ -68,10 +70,17 @@ function smallSplits(split: Split, dataset: DatasetInfo): string[] {
   return [`Only ${parts.join(', and ')}: ${smallSampleWarning(fewest, dataset)!}`]
 }
 
-function missingClasses(dataset: Dataset, split: Split, { seed, stratified }: WarningConfig): string[] {
-  const missing = SPLIT_NAMES.map((name) => ({ name, classes: classesWithout(dataset, split[name]) }))
+function missingClasses(
+  dataset: Dataset,
+  split: Split,
+  { seed, stratified, validationSamples }: WarningConfig,
+): string[] {
+  const missing = SPLIT_NAMES.filter((name) => split[name].length > 0).map((name) => ({
+    name,
+    classes: classesWithout(dataset, split[name]),
+  }))
   if (missing.every(({ classes }) => classes.length === 0)) return []
-  const spread = stratified ? split : splitDataset(dataset, seed, true)
+  const spread = stratified || validationSamples !== undefined ? split : splitDataset(dataset, seed, true)
   return missing.flatMap(({ name, classes }) => {
     if (classes.length === 0) return []
     const stillMissing = classesWithout(dataset, spread[name])

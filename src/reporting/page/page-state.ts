@@ -185,7 +185,8 @@ export interface RunOutcome {
   readonly workers?: number
   /** Absent without classes. */
   readonly testAccuracy?: number
-  readonly testLoss: number
+  /** Absent: there was no test. */
+  readonly testLoss?: number
   readonly testSamples?: number
   /** The weights that were tested. */
   readonly testWeights: 'best' | 'last'

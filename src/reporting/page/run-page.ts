@@ -103,7 +103,7 @@ export class RunPage {
    */
   async inspectTest({ seconds, workers, test }: RunResult, log: (text: string) => void): Promise<void> {
     this.#isOver = true
-    if (!this.#hasImages) return
+    if (!this.#hasImages || test === undefined) return
     const inspectionSeconds = INSPECTION_START_SECONDS + (workers * test.durationMs) / 1000
     if (this.#page.viewers === 0 && inspectionSeconds > MAX_INSPECTION_SHARE * seconds) return
     log('Inspecting the network on test images.')

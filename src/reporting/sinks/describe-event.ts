@@ -1,3 +1,4 @@
+import { isImages } from '../../data/dataset.js'
 import { describeQuality } from '../../training/describe-quality.js'
 import { isExpectedRejection } from '../../shared/rejection.js'
 import { counted, formatDuration } from '../../shared/units.js'
@@ -22,7 +23,7 @@ export function describeEvent(event: RunEvent): string | undefined {
       const { config, dataset, splitSizes, totalSteps, parameterCount } = event
       return (
         `${networkName(config)} (${parameterCount.toLocaleString('en')} parameters) on ${dataset.name}: ` +
-        `${splitSizes.train} train, ${splitSizes.validation} validation, ${splitSizes.test} test images; ` +
+        `${splitSizes.train} train, ${splitSizes.validation} validation, ${splitSizes.test} test ${isImages(dataset) ? 'images' : 'samples'}; ` +
         `${counted(totalSteps, 'step')} of ${config.batchSize} in shards of ${config.shardSize}, seed ${config.seed}`
       )
     }

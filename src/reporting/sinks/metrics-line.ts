@@ -32,7 +32,8 @@ const weights = z.strictObject({
   sha256: sha256.describe('of the flat float32 vector, little-endian'),
   validation: z
     .strictObject({ accuracy: share.exactOptional(), loss: number })
-    .describe('measured on the validation split'),
+    .exactOptional()
+    .describe('measured on the validation split; absent when that has no samples'),
 })
 
 const columns = z
@@ -108,6 +109,7 @@ export const METRICS_LINES = [
     accuracy: share
       .exactOptional()
       .describe('of the batch, in the training pass: augmented, before the update; absent without classes'),
+    mae: number.exactOptional().describe('mean absolute error of the batch; absent where there are classes'),
     learningRate: z.number().min(0),
     gradientNorm: z.number().min(0).describe('norm of the averaged gradient with that of L2, before clipping'),
     durationMs: milliseconds.describe('from the first lease to the published weights'),

@@ -105,6 +105,38 @@ export class FusedOps {
     return this.#tf.mul(x, this.#tf.mul(kept, this.#tf.scalar(1 / (1 - rate))))
   }
 
+  /**
+   * Rows of a table: GatherV2, and UnsortedSegmentSum for the gradient. TensorFlow.js's own op reads the indices, which a graph cannot.
+   * @param table `[rows, columns]`; @param indices int32, any shape
+   * @returns `[…indices, columns]`
+   * @throws TensorFlow's error for an index that is no row, on the CPU
+   */
+  gatherRows(table: Tensor2D, indices: Tensor): Tensor {
+    const { binding } = this.#backend
+    const int32 = (name: string): OpAttribute => ({ name, type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 })
+    const [rows, columns] = table.shape
+    const flat = indices.flatten()
+    const gathered = this.#tf.customGrad((tableIn, save) => {
+      ;(save as (tensors: Tensor[]) => void)([flat])
+      const value = this.#backend.executeSingleOutput(
+        'GatherV2',
+        [
+          { name: 'batch_dims', type: binding.TF_ATTR_INT, value: 0 },
+          ...[this.#floatType('Tparams'), int32('Tindices'), int32('Taxis')],
+        ],
+        [tableIn as Tensor, flat, this.#tf.scalar(0, 'int32')],
+      )
+      const gradFunc = (dy: Tensor, [at]: Tensor[]): Tensor =>
+        this.#backend.executeSingleOutput(
+          'UnsortedSegmentSum',
+          [this.#floatType('T'), int32('Tindices'), int32('Tnumsegments')],
+          [dy, at!, this.#tf.scalar(rows, 'int32')],
+        )
+      return { value, gradFunc }
+    })(table)
+    return gathered.reshape([...indices.shape, columns])
+  }
+
   /** StatelessRandomUniform: [0, 1), a pure function of the key. @param key int32, `[2]` */
   uniform(shape: readonly number[], key: Tensor1D): Tensor {
     return this.#stateless('StatelessRandomUniform', shape, key)

@@ -8,8 +8,8 @@ import type { FusedOps } from './fused-ops.js'
 export interface ObjectiveOps {
   /** @param output of the network, `[samples, outputs]`; @param targets as they are uploaded */
   trainingLoss(output: Tensor, targets: Tensor): Scalar
-  /** The number of correct predictions; 0 without classes. */
-  correct(output: Tensor, targets: Tensor): Scalar
+  /** The number of correct predictions; without classes the absolute error, a mean over the outputs. */
+  quality(output: Tensor, targets: Tensor): Scalar
   /** float32, `[evaluationLength(model)]` */
   evaluation(output: Tensor, targets: Tensor): Tensor1D
   /** Probabilities of classes, or the numbers: `[samples, outputs]`. */
@@ -33,7 +33,7 @@ function classesOps(tf: TensorFlow, ops: FusedOps, classCount: number, labelSmoo
       const smoothed = tf.add(oneHot(labels).mul(1 - labelSmoothing), labelSmoothing / classCount) as Tensor2D
       return ops.crossEntropy(logits as Tensor2D, smoothed).sum()
     },
-    correct: (logits, labels) => tf.equal(logits.argMax(1), labels).cast('float32').sum(),
+    quality: (logits, labels) => tf.equal(logits.argMax(1), labels).cast('float32').sum(),
     evaluation: (logits, labels) => {
       const targets = oneHot(labels)
       const predictions = tf.oneHot(logits.argMax(1), classCount).cast('float32')
@@ -51,7 +51,7 @@ function numbersOps(tf: TensorFlow, { loss, targetMeans }: NumbersObjective): Ob
     tf.mean(NUMBER_LOSS_OPS[loss](tf, tf.sub(output, targets)), -1).sum()
   return {
     trainingLoss: lossSum,
-    correct: () => tf.scalar(0),
+    quality: (output, targets) => tf.mean(tf.abs(tf.sub(output, targets)), -1).sum(),
     evaluation: (output, targets) => {
       const error = tf.sub(output, targets)
       const shift = tf.sub(targets, tf.tensor1d([...targetMeans]))

@@ -1,4 +1,4 @@
-import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs'
+import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs'
 import type { TensorFlow } from '../runtime/load-tensorflow.js'
 import type { FusedOps } from './fused-ops.js'
 
@@ -36,6 +36,9 @@ export function replaceCall(layer: OpenLayer, tf: TensorFlow, ops: FusedOps, pas
   switch (layer.getClassName()) {
     case 'BatchNormalization':
       return replaceBatchNorm(layer, tf, ops, pass)
+    case 'Embedding':
+      layer.call = (inputs) => ops.gatherRows(layer.weights[0]!.val as Tensor2D, only(inputs).cast('int32'))
+      return
     case 'Activation':
       if (config['activation'] === 'relu') layer.call = (inputs) => ops.relu(only(inputs))
       return

@@ -22,7 +22,7 @@ export type TrainingInputs = [
 
 /**
  * The training step of a worker, from bytes to the gradient vector, as one pure function that can be captured.
- * @returns a function to one float32 `[gradientLength(layout)]`: gradient sums, batch statistics, loss sum, correct count
+ * @returns a function to one float32 `[gradientLength(layout)]`: gradient sums, batch statistics, loss sum, quality (see ObjectiveOps)
  */
 export function trainingStep(
   tf: TensorFlow,
@@ -39,21 +39,21 @@ export function trainingStep(
     const weights = network.unflatten(flatWeights as Tensor1D)
     const parameters = weights.filter((_, index) => layout.tensors[index]!.trainable)
     const movingStatistics = weights.slice(parameters.length)
-    let correct: Tensor | undefined
+    let quality: Tensor | undefined
     let statistics: Map<string, Tensor1D> | undefined
     const { value: loss, grads } = tf.valueAndGrads((...current: Tensor[]) => {
       const pass = network.train([...current, ...movingStatistics], samples, dropoutKey as Tensor1D)
       statistics = pass.statistics
-      correct = tf.keep(objective.correct(pass.output, targets))
+      quality = tf.keep(objective.quality(pass.output, targets))
       return objective.trainingLoss(pass.output, targets) as never
     })(parameters)
 
     const statisticsInOrder = layout.tensors
       .filter(({ trainable }) => !trainable)
       .map(({ name }) => statistics!.get(name)!)
-    const flat = [...grads, ...statisticsInOrder, loss, correct!].map((tensor) => tensor.flatten())
+    const flat = [...grads, ...statisticsInOrder, loss, quality!].map((tensor) => tensor.flatten())
     const vector = tf.concat1d(flat)
-    tf.dispose([...statisticsInOrder, correct!])
+    tf.dispose([...statisticsInOrder, quality!])
     return [vector]
   }
 }

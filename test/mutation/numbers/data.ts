@@ -199,7 +199,7 @@ export const DATA: readonly NumberMutation[] = [
     file: 'data/sampling/choose-samples.js',
     tests: ['unit/data/data-split-and-stream'],
     name: 'the test split of a stratified run is evaluated without stratification',
-    find: 'splitDataset(dataset, seed, stratified)',
-    replace: 'splitDataset(dataset, seed, false)',
+    find: 'splitDataset(dataset, seed, stratified, validationSamples)',
+    replace: 'splitDataset(dataset, seed, false, validationSamples)',
   },
 ]

@@ -68,14 +68,14 @@ export const WORKER: readonly NumberMutation[] = [
   {
     ...SHARD,
     name: 'a worker splits with another seed',
-    find: 'splitDataset(dataset, config.seed, config.stratified)',
-    replace: 'splitDataset(dataset, 1, config.stratified)',
+    find: 'splitDataset(dataset, config.seed, config.stratified, config.validationSamples)',
+    replace: 'splitDataset(dataset, 1, config.stratified, config.validationSamples)',
   },
   {
     ...SHARD,
     name: 'a worker does not stratify',
-    find: 'splitDataset(dataset, config.seed, config.stratified)',
-    replace: 'splitDataset(dataset, config.seed, false)',
+    find: 'splitDataset(dataset, config.seed, config.stratified, config.validationSamples)',
+    replace: 'splitDataset(dataset, config.seed, false, config.validationSamples)',
   },
   {
     ...THREAD,

@@ -81,7 +81,7 @@ describe('run directory', () => {
     const read = JSON.parse(readFileSync(path.join(scratch, 'result.json'), 'utf8')) as RunResult
     assert.deepEqual(read, result)
     assert.deepEqual(
-      [read.validation.accuracy, read.test.accuracy, read.test.loss, read.weightsSha256.length],
+      [read.validation!.accuracy, read.test!.accuracy, read.test!.loss, read.weightsSha256.length],
       [0.75, 0.75, 1.25, 64],
     )
   })

@@ -34,6 +34,9 @@ const merged =
       x,
       layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same' }).apply(x) as SymbolicTensor,
     ]) as SymbolicTensor
+/** Of each pixel, 0 to 9. */
+const ids: Build = (x) =>
+  layers.rescaling({ scale: 10 }).apply(layers.flatten().apply(x) as SymbolicTensor) as SymbolicTensor
 const kernel = { kernelInitializer: 'heNormal', biasInitializer: 'randomNormal' } as const
 
 /** A use of each layer. */
@@ -47,6 +50,7 @@ const USES: Readonly<Record<string, Build>> = {
   Permute: of(layers.permute({ dims: [2, 1, 3] })),
   RepeatVector: of(layers.repeatVector({ n: 2 }), of(layers.flatten())),
   Masking: of(layers.masking({ maskValue: 0.5 }), rows),
+  Embedding: of(layers.embedding({ inputDim: 10, outputDim: 4, embeddingsInitializer: 'heNormal' }), ids),
   ReLU: of(layers.reLU()),
   LeakyReLU: of(layers.leakyReLU({ alpha: 0.1 }), of(layers.dense({ units: 5, ...kernel }))),
   PReLU: of(layers.prelu({ alphaInitializer: 'randomUniform' }), of(layers.dense({ units: 5, ...kernel }))),

@@ -75,7 +75,7 @@ test('one step agrees with a calculation by hand: batch mean, L2 on kernels only
   // g = mean + 2·l2·w = [1.2, 1.6, 4]; v = g; w -= 0.1·(g + 0.5·v) = 0.15·g
   closeTo(weights, [1 - 0.18, -2 - 0.24, 3 - 0.6, 0.9 * 10 + 0.1 * 6])
   assert.equal(outcome?.loss, 2)
-  assert.equal(outcome.accuracy, 0.75)
+  assert.equal(outcome.quality, 0.75)
   assert.ok(Math.abs(outcome.gradientNorm - Math.hypot(1.2, 1.6, 4)) < 1e-6)
 })
 

@@ -177,11 +177,11 @@ describe('a training run', () => {
 
   it('counts the images of an evaluation by label, then by prediction', async () => {
     const { outcome } = await run(1, [{ right: 15, loss: 1 }])
-    assert.deepEqual(outcome.result.test.confusion, [
+    assert.deepEqual(outcome.result.test!.confusion, [
       [14, 5],
       [0, 1],
     ])
-    assert.deepEqual([outcome.result.test.accuracy, outcome.result.test.loss], [0.75, 1])
+    assert.deepEqual([outcome.result.test!.accuracy, outcome.result.test!.loss], [0.75, 1])
   })
 
   // Validations follow the steps 3, 5, 7 and 8.
@@ -225,7 +225,7 @@ describe('a training run', () => {
     assert.equal(result.weightsSha256, result.weights.last.sha256)
     // One row per label: 19 of 20 samples have the first one.
     assert.deepEqual(
-      [result.validation.confusion, result.test.confusion],
+      [result.validation!.confusion, result.test!.confusion],
       [
         [
           [14, 5],
@@ -238,7 +238,7 @@ describe('a training run', () => {
       ],
     )
     assert.deepEqual(
-      [result.validation, result.test].map(({ weights, step }) => [weights, step]),
+      [result.validation, result.test].map((measured) => [measured?.weights, measured?.step]),
       [
         ['best', 5],
         ['best', 5],

@@ -33,7 +33,7 @@ function tested(run: Snapshot, outcome: NonNullable<Snapshot['outcome']>): HTMLE
   return [
     ...(testAccuracy === undefined ? [] : [accuracyTile(testAccuracy, testSamples, whose)]),
     ...(best?.validation ? [validationTile(run, best.validation, best.step)] : []),
-    number('Test loss', testLoss.toFixed(4), `mean per sample; ${whose}`, testAccuracy === undefined ? 'main' : ''),
+    ...(testLoss === undefined ? [] : [lossTile(testLoss, whose, testAccuracy === undefined ? 'main' : '')]),
     ...(last?.validation && last.step !== best?.step
       ? [number('Last weights, validation', measured(last.validation), `after step ${count(last.step)}; not tested`)]
       : []),
@@ -70,6 +70,10 @@ interface Measured {
 
 function measured({ accuracy, loss }: Measured): string {
   return accuracy === undefined ? `loss ${loss.toFixed(4)}` : share(accuracy)
+}
+
+function lossTile(loss: number, whose: string, kind: string): HTMLElement {
+  return number('Test loss', loss.toFixed(4), `mean per sample; ${whose}`, kind)
 }
 
 function accuracyTile(accuracy: number, samples: number | undefined, whose: string): HTMLElement {

@@ -124,12 +124,7 @@ function because({ kind, reason }: RunEnd): string {
 function sentence(state: string, { header, points, status, outcome }: Snapshot): string {
   const end = status?.end ?? (outcome && ({ kind: 'finished', at: '' } satisfies RunEnd))
   const steps = `${count(points.at(-1)?.step ?? 0)} of ${counted(header?.totalSteps ?? 0, 'step')}`
-  if (end && outcome && end.kind !== 'failed')
-    return `${ENDINGS[end.kind]} after ${steps}: ${
-      outcome.testAccuracy === undefined
-        ? `loss ${outcome.testLoss.toFixed(4)} on the test samples`
-        : `${share(outcome.testAccuracy)} on the test images`
-    }.`
+  if (end && outcome && end.kind !== 'failed') return `${ENDINGS[end.kind]} after ${steps}${testOf(outcome)}.`
   if (end) return `${ENDINGS[end.kind]} after ${steps}.${because(end)}`
   if (state === 'waiting') return 'Waiting for a worker to join: a starting local worker, or npx convoy worker --join …'
   if (state === 'paused') return `Paused after ${steps}: npx convoy continue goes on.`
@@ -137,6 +132,13 @@ function sentence(state: string, { header, points, status, outcome }: Snapshot):
   if (state === 'unfinished')
     return `No end was recorded after ${steps}: the coordinator was killed, or runs on another machine.`
   return `${state.charAt(0).toUpperCase()}${state.slice(1)}${status ? ` with ${counted(status.workers.length, 'worker')}` : ''}.`
+}
+
+function testOf({ testAccuracy, testLoss }: NonNullable<Snapshot['outcome']>): string {
+  if (testLoss === undefined) return ''
+  return testAccuracy === undefined
+    ? `: loss ${testLoss.toFixed(4)} on the test samples`
+    : `: ${share(testAccuracy)} on the test images`
 }
 
 /** Share of the workers' time spent on gradients. */

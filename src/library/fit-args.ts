@@ -1,0 +1,51 @@
+import type { LayersModel, Logs } from '@tensorflow/tfjs'
+import type { Values } from './values.js'
+
+/** Called as by `model.fit`, with what it logs. What they return is awaited; training goes on meanwhile. */
+export interface FitCallbacks {
+  onTrainBegin?(logs?: Logs): void | Promise<void>
+  onTrainEnd?(logs?: Logs): void | Promise<void>
+  onEpochBegin?(epoch: number, logs?: Logs): void | Promise<void>
+  onEpochEnd?(epoch: number, logs?: Logs): void | Promise<void>
+  onBatchBegin?(batch: number, logs?: Logs): void | Promise<void>
+  onBatchEnd?(batch: number, logs?: Logs): void | Promise<void>
+  /** Of a `tf.Callback`. */
+  setParams?(params: object): void
+  setModel?(model: LayersModel): void
+}
+
+/** Of {@link fit}. Those that `model.fit` has mean the same: docs/guides/fit.md has the differences. */
+export interface FitArgs {
+  /** @default 1 */
+  readonly epochs?: number
+  /** Index of the first epoch, for callbacks and the history. @default 0 */
+  readonly initialEpoch?: number
+  /** @default 32 */
+  readonly batchSize?: number
+  /** Samples whose gradients are computed together; has to divide the batch size. @default its largest divisor up to a quarter of it */
+  readonly shardSize?: number
+  /** Share of the samples, the last ones, that is validated on and not trained on. */
+  readonly validationSplit?: number
+  readonly validationData?: readonly [x: Values | readonly Values[], y: Values]
+  readonly callbacks?: FitCallbacks | readonly FitCallbacks[]
+  /** 0: no lines on standard error. @default 1 */
+  readonly verbose?: 0 | 1 | 2
+  /** Of every random choice. @default 1 */
+  readonly seed?: number
+  /** Worker processes; they do not change the result. @default one for each GPU or core */
+  readonly workers?: number
+  /** @default 'float32' */
+  readonly precision?: 'float32' | 'bfloat16'
+  /** Directory where the run directory stays. @default it is removed */
+  readonly runsDir?: string
+  /** Ends the training; `fit` rejects with its reason. */
+  readonly signal?: AbortSignal
+}
+
+/** What `model.fit` returns, as far as it is data. */
+export interface FitHistory {
+  /** Indices of the epochs. */
+  readonly epoch: number[]
+  /** A value for each epoch: `loss`, `acc` or `mae`, and with validation the same as `val_loss` and so on. */
+  readonly history: Record<string, number[]>
+}
