@@ -245,7 +245,7 @@ export class Coordinator {
     const { description } = this
     return new RunServer({
       ...{ addresses: this.#options, pool: this.#pool, exchange: this.#exchange, onCall, log: this.#log },
-      datasetFingerprint: description.dataset.fingerprint,
+      fingerprints: fingerprintsOf(description),
       run: { run: JSON.stringify(description), runName: runNameOf(runDirectory), logLevel: this.#workerLogs.level },
       admin: adminActions({
         ...{ pool: this.#pool, steering: this.steering, log: this.#log },
@@ -289,4 +289,9 @@ function now(): number {
 async function waitUntil(condition: () => boolean, atMostMs: number): Promise<void> {
   const deadline = performance.now() + atMostMs
   while (!condition() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+/** Of what workers fetch. */
+function fingerprintsOf({ dataset, model }: RunDescription): string[] {
+  return [dataset.fingerprint, ...(model.frozen ? [model.frozen.stored.fingerprint] : [])]
 }

@@ -1,12 +1,15 @@
 import type { LayersModel } from '@tensorflow/tfjs'
+import { hasPackedDataset } from '../data/cache/packed-cache.js'
 import { packedBytes } from '../data/cache/packed-layout.js'
-import type { Dataset, DatasetInfo, Split } from '../data/dataset.js'
+import { storeDataset } from '../data/cache/store-dataset.js'
+import type { ArraysInfo, Dataset, DatasetInfo, Split } from '../data/dataset.js'
 import { headerOnly, isImages, sizeOf } from '../data/dataset.js'
 import { describeSamples } from '../data/describe-dataset.js'
 import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/sampling/split.js'
 import type { ArraysTask } from '../model/describe-model.js'
 import { describeModel } from '../model/describe-model.js'
+import { asArrays, frozenTensors } from '../model/frozen-weights.js'
 import { leafLayers } from '../model/layer-support.js'
 import { leastWorkerBytes } from '../model/memory-need.js'
 import { buildNetwork } from '../model/networks/networks.js'
@@ -56,7 +59,8 @@ export async function planRun(
   const header = headerOnly(dataset)
   const split = splitDataset(dataset, config.seed, config.stratified, config.validationSamples)
   const { network, hasWeights } = await buildModel(config, dataset, own)
-  const model = own?.description ?? describeModel(network, arraysTask(config, dataset, split))
+  const model = own?.description ?? (await freeze(describeModel(network, arraysTask(config, dataset, split)), network))
+  checkFrozen(model)
   if (own?.source) await (await loadOwnModels()).checkTopology(network, model.topology, own.source)
   const workerBytes = leastWorkerBytes(network, packedBytes(dataset), config.shardSize)
   const initialWeights = hasWeights ? weightsOf(network, model.layout) : undefined
@@ -68,6 +72,23 @@ export async function planRun(
     warnings: runWarnings(dataset, split, config),
     ...{ workerBytes, initialWeights },
   }
+}
+
+/** Puts the values of frozen layers into the cache. */
+async function freeze(model: ModelDescription, network: LayersModel): Promise<ModelDescription> {
+  const frozen = frozenTensors(network)
+  if (frozen === undefined) return model
+  const stored = await storeDataset(asArrays(network.name, frozen.values), { nameIsChosen: false })
+  return { ...model, frozen: { stored: stored as ArraysInfo, tensors: frozen.tensors } }
+}
+
+/** @throws ConvoyError('data') when a run that goes on lacks its frozen weights */
+function checkFrozen({ frozen }: ModelDescription): void {
+  if (frozen === undefined || hasPackedDataset(frozen.stored.fingerprint)) return
+  throw new ConvoyError(
+    'data',
+    `The ${frozen.stored.name} (${frozen.stored.fingerprint.slice(0, 16)}) are not in the cache any more; start a run with that model anew (\`convoy train --model\`) to put them there, stop it, and resume this one.`,
+  )
 }
 
 /** Loaded when it is needed: TensorFlow.js takes a second. */
@@ -106,6 +127,11 @@ function needsOf(dataset: DatasetInfo): ModelNeeds {
     const image = { name: 'image', shape: [dataset.height, dataset.width, dataset.channels] }
     return { inputs: [image], outputCount: classNames.length, hasClasses, hasImages: true }
   }
+  if (!hasClasses && dataset.targets.length === 0)
+    throw new ConvoyError(
+      'usage',
+      `--data: ${dataset.name} has neither classes nor numbers to learn; choose another data set.`,
+    )
   const outputCount = hasClasses ? classNames.length : sizeOf(dataset.targets[0]!.shape)
   return { inputs: dataset.inputs, outputCount, hasClasses, hasImages: false }
 }

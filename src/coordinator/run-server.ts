@@ -23,7 +23,8 @@ export interface RunServerOptions {
   readonly pool: WorkerPool
   readonly exchange: VectorExchange
   /** Fingerprint of the data set that workers may fetch. */
-  readonly datasetFingerprint: string
+  /** Of the data set and the frozen weights, which workers may fetch. */
+  readonly fingerprints: readonly string[]
   /** Part of the answer to every join. */
   readonly run: Pick<JoinReply, 'run' | 'runName' | 'logLevel'>
   readonly admin: AdminActions
@@ -80,7 +81,7 @@ export class RunServer {
 
   /** Control and data. */
   #workerServer(connections: OpenConnections): grpc.Server {
-    const { pool, exchange, run, datasetFingerprint } = this.#options
+    const { pool, exchange, run, fingerprints } = this.#options
     const { traffic, weights, files, offer } = exchange
     const server = this.#newServer(connections)
     server.addService(
@@ -92,7 +93,7 @@ export class RunServer {
     )
     server.addService(
       traffic.counted(Data.service),
-      dataService(pool, weights, datasetFingerprint, files, (bytes) => {
+      dataService(pool, weights, fingerprints, files, (bytes) => {
         traffic.add('results', 'received', 'memory', bytes)
       }),
     )

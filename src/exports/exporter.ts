@@ -1,10 +1,11 @@
+import type { NamedTensor } from './encode-safetensors.js'
 import type { ModelDescription } from '../model/parameter-layout.js'
 import type { ModelMetadata } from './model-metadata.js'
 
 export interface ExportedModel {
   readonly model: ModelDescription
-  /** float32, `[layout.weightCount]` */
-  readonly weights: Float32Array
+  /** All weights by name, frozen ones among them. */
+  readonly tensors: readonly NamedTensor[]
   /** Everything that a program without Convoy needs. Each format stores it where its own readers look for metadata. */
   readonly metadata: ModelMetadata
 }

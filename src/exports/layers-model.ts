@@ -1,3 +1,4 @@
+import { bytesOf } from '../shared/bytes-of.js'
 import type { Exporter } from './exporter.js'
 
 /**
@@ -5,7 +6,7 @@ import type { Exporter } from './exporter.js'
  * `model.getUserDefinedMetadata()` gives there.
  */
 export const layersModel: Exporter = {
-  encode({ model: { topology, layout }, weights, metadata }) {
+  encode({ model: { topology }, tensors, metadata }) {
     const model = {
       format: 'layers-model',
       generatedBy: `convoy ${metadata.convoy}`,
@@ -15,13 +16,13 @@ export const layersModel: Exporter = {
       weightsManifest: [
         {
           paths: ['weights.bin'],
-          weights: layout.tensors.map(({ name, shape }) => ({ name, shape, dtype: 'float32' })),
+          weights: tensors.map(({ name, shape }) => ({ name, shape, dtype: 'float32' })),
         },
       ],
     }
     return {
       'layers-model/model.json': `${JSON.stringify(model)}\n`,
-      'layers-model/weights.bin': Buffer.from(weights.buffer, weights.byteOffset, weights.byteLength),
+      'layers-model/weights.bin': Buffer.concat(tensors.map(({ values }) => bytesOf(values))),
     }
   },
 }

@@ -6,12 +6,7 @@ export const SAFETENSORS_FILE = 'model.safetensors'
 
 /** The weights by name, for Python and others; Convoy itself loads these. */
 export const safetensorsModel: Exporter = {
-  encode({ model, weights, metadata }) {
-    const tensors = model.layout.tensors.map(({ name, shape, offset, size }) => ({
-      name,
-      shape,
-      values: weights.subarray(offset, offset + size),
-    }))
+  encode({ tensors, metadata }) {
     return { [SAFETENSORS_FILE]: encodeSafetensors(tensors, { format: 'convoy', ...asStrings(metadata) }) }
   },
 }

@@ -2,7 +2,11 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
+import { sizeOf } from '../data/dataset.js'
+import type { FrozenTensor } from '../model/frozen-weights.js'
+import { readFrozenWeights } from '../model/frozen-weights.js'
 import type { RunDescription } from '../model/run-description.js'
+import type { NamedTensor } from './encode-safetensors.js'
 import { ConvoyError } from '../shared/errors.js'
 import { makeDirectory } from '../shared/make-directory.js'
 import { isThere, statIfThere } from '../shared/path-access.js'
@@ -20,6 +24,8 @@ export interface TrainedModel {
   readonly description: RunDescription
   /** float32, `[layout.weightCount]` */
   readonly weights: Float32Array
+  /** The values of frozen weights. Absent: there are none, or they are in the cache. */
+  readonly frozen?: Float32Array
   /** Steps that made these weights. */
   readonly step: number
 }
@@ -63,9 +69,11 @@ export async function saveTrainedModel(
   version: string,
   origin: WeightsOrigin = {},
 ): Promise<number> {
-  const { description, weights, step } = trained
+  const { description, step } = trained
   const metadata = modelMetadata(description, step, origin, version)
-  const exported = EXPORTERS.map((exporter) => exporter.encode({ model: description.model, weights, metadata }))
+  const { model } = description
+  const tensors = tensorsOf(trained, trained.frozen ?? (await readFrozenWeights(model.frozen)))
+  const exported = EXPORTERS.map((exporter) => exporter.encode({ model, tensors, metadata }))
   const files = Object.assign({}, ...exported) as Record<string, Buffer | string>
   const sha256 = Object.fromEntries(Object.entries(files).map(([name, content]) => [name, hashOf(content)]))
   const manifest: Manifest = { convoy: version, step, description, sha256 }
@@ -90,7 +98,12 @@ export async function saveTrainedModel(
 
 /** About what {@link saveTrainedModel} writes: weights and description once in each format. */
 export function savedBytes({ model, dataset }: RunDescription): number {
-  return 4 * EXPORTERS.length * model.layout.weightCount + 4 * JSON.stringify({ model, dataset }).length + 64 * 1024
+  const frozen = model.frozen?.tensors.reduce((sum, { size }) => sum + size, 0) ?? 0
+  return (
+    4 * EXPORTERS.length * (model.layout.weightCount + frozen) +
+    4 * JSON.stringify({ model, dataset }).length +
+    64 * 1024
+  )
 }
 
 /** Where a run keeps those weights; undefined: it has none yet. */
@@ -152,14 +165,35 @@ export async function loadTrainedModel(place: string, which: WeightsName): Promi
   const end = layout.tensors.reduce((most, { offset, size }) => Math.max(most, offset + size), 0)
   if (end !== layout.weightCount || 4 * end > bytes.length)
     throw new ConvoyError('data', `${manifestFile} is damaged: its tensors do not make ${layout.weightCount} weights.`)
-  const weights = new Float32Array(layout.weightCount)
-  for (const { name, offset, size } of layout.tensors) {
-    const values = byName.get(name)
-    if (values?.length !== size)
-      throw new ConvoyError('data', `${file}: the tensor ${name} is missing or has another size than the model's.`)
-    weights.set(values, offset)
+  const vectorOf = (length: number, tensors: readonly Placed[]): Float32Array => {
+    const vector = new Float32Array(length)
+    for (const { name, offset, size } of tensors) {
+      const values = byName.get(name)
+      if (values?.length !== size)
+        throw new ConvoyError('data', `${file}: the tensor ${name} is missing or has another size than the model's.`)
+      vector.set(values, offset)
+    }
+    return vector
   }
-  return { description: manifest.description, weights, step: manifest.step }
+  const { description, step } = manifest
+  const { frozen } = description.model
+  return {
+    ...{ description, step, weights: vectorOf(layout.weightCount, layout.tensors) },
+    ...(frozen && { frozen: vectorOf(sizeOf(frozen.stored.inputs[0]!.shape), frozen.tensors) }),
+  }
+}
+
+type Placed = Pick<FrozenTensor, 'name' | 'offset' | 'size'>
+
+/** All weights by name. */
+function tensorsOf({ description, weights }: TrainedModel, frozenValues: Float32Array | undefined): NamedTensor[] {
+  const { layout, frozen } = description.model
+  const cut =
+    (vector: Float32Array) =>
+    ({ name, shape, offset, size }: FrozenTensor): NamedTensor => ({
+      ...{ name, shape, values: vector.subarray(offset, offset + size) },
+    })
+  return [...layout.tensors.map(cut(weights)), ...(frozen && frozenValues ? frozen.tensors.map(cut(frozenValues)) : [])]
 }
 
 function hashOf(content: Buffer | string): string {

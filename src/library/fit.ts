@@ -82,6 +82,10 @@ async function train(training: Training): Promise<FitHistory> {
     setWeights(model, report.stoppedAt === undefined ? await lastWeights(run) : weightsAt(run, report.stoppedAt))
     await report.end()
     return report.history
+  } catch (error) {
+    // Its reason is the cause of whatever the process ended with.
+    signal?.throwIfAborted()
+    throw error
   } finally {
     signal?.removeEventListener('abort', abort)
     await convoy.stop()

@@ -23,9 +23,12 @@ export async function saveLayersModel(model: LayersModel, directory: string): Pr
  */
 export function setWeights(model: LayersModel, weights: ReadonlyMap<string, Float32Array>): void {
   const tensors = model.weights.map((weight) => {
+    const values = weights.get(weight.originalName)
+    // Frozen: it stays as it is.
+    if (values === undefined) return weight.read().clone()
     const buffer = weight.read().bufferSync()
     // Not into its values: they may be those of a tensor that the caller holds.
-    buffer.values = weights.get(weight.originalName)!.slice()
+    buffer.values = values.slice()
     return buffer.toTensor()
   })
   model.setWeights(tensors)

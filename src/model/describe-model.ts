@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs'
 import { ConvoyError } from '../shared/errors.js'
 import type { Serialised } from './initializers.js'
+import { frozenWeightsOf } from './frozen-weights.js'
 import { initializerOf } from './initializers.js'
 import type { LeafLayer } from './layer-support.js'
 import { leafLayers, unsupported } from './layer-support.js'
@@ -32,6 +33,8 @@ export function describeModel(model: tf.LayersModel, arrays?: ArraysTask): Model
     return placed
   }
   const trainable = tensors.filter((tensor) => tensor.trainable).map(place)
+  if (trainable.length === 0)
+    throw new ConvoyError('usage', 'The model has no weights to train; leave some layers trainable.')
   const trainableCount = offset
   const statistics = tensors.filter((tensor) => !tensor.trainable).map(place)
   return {
@@ -60,17 +63,15 @@ function momentumOf(leaves: readonly LeafLayer[]): number {
   return [...momenta][0] ?? 0
 }
 
-function tensorsOf({ layer, className, config }: LeafLayer): UnplacedTensor[] {
+/** Without those that are frozen. */
+function tensorsOf(leaf: LeafLayer): UnplacedTensor[] {
+  const { layer, className, config } = leaf
   const trainable = new Set(layer.trainableWeights)
-  return layer.weights.map((weight) => {
+  const frozen = new Set(frozenWeightsOf(leaf))
+  const weights = layer.weights.filter((weight) => !frozen.has(weight))
+  return weights.map((weight) => {
     const shape = weight.shape.map(Number)
     const role = weight.originalName.split('/').at(-1)!
-    const isStatistic = role === 'moving_mean' || role === 'moving_variance'
-    if (!trainable.has(weight) && !isStatistic)
-      throw new ConvoyError(
-        'usage',
-        `Layer ${layer.name} is frozen (trainable: false), which is not supported yet; leave it trainable.`,
-      )
     return {
       name: weight.originalName,
       shape,

@@ -1,4 +1,5 @@
 import type { Column } from '../data/dataset.js'
+import type { FrozenWeights } from './frozen-weights.js'
 import type { NumbersObjective } from './objective.js'
 import { numberSumsLength } from './objective.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -79,6 +80,8 @@ export interface ModelDescription {
   readonly classCount: number
   /** In the order of the model. Absent: the input is an image. */
   readonly inputs?: readonly Column[]
+  /** Weights that are not trained. Absent: there are none. */
+  readonly frozen?: FrozenWeights
   /** What is learnt where there are no classes. */
   readonly objective?: NumbersObjective
 }
@@ -90,7 +93,10 @@ export function imageShapeOf({ inputs, inputShape }: ModelDescription): {
   readonly channels: number
 } {
   if (inputs !== undefined)
-    throw new ConvoyError('usage', 'This model takes no images; use it from a program of your own (`convoy export`).')
+    throw new ConvoyError(
+      'usage',
+      'This model takes no images; load it in a program of your own, as docs/guides/use-your-model.md says.',
+    )
   const [height, width, channels] = inputShape as [number, number, number]
   return { height, width, channels }
 }

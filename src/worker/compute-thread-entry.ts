@@ -1,6 +1,7 @@
 import { setImmediate as yieldToMessages } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { SplitName } from '../data/dataset.js'
+import { readFrozenWeights } from '../model/frozen-weights.js'
 import { openDatasetByFingerprint } from '../data/open-dataset.js'
 import { createEngine } from '../tensorflow/engine/create-engine.js'
 import type { Engine } from '../tensorflow/engine/engine.js'
@@ -44,7 +45,7 @@ async function prepare({ description, worker, sharedFiles }: Extract<ToCompute, 
   const dataset = await openDatasetByFingerprint(header.fingerprint)
   if (dataset === undefined)
     throw new ConvoyError('data', `The data set ${header.name} is not in the cache of this machine.`)
-  const built = await createEngine(engineOptions(description))
+  const built = await createEngine(engineOptions(description), await readFrozenWeights(model.frozen))
   engine = built
   times = new PhaseTimes()
   idleSinceMs = undefined

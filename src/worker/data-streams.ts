@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type * as grpc from '@grpc/grpc-js'
+import type { DatasetInfo } from '../data/dataset.js'
 import { hasPackedDataset, writePackedDataset } from '../data/cache/packed-cache.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -38,16 +39,21 @@ export class DataStreams {
     this.#options = options
   }
 
-  /** Fetches the data set into the cache of this machine, unless it is there. @throws ConvoyError when it cannot be fetched or written */
-  async fetchDataset(): Promise<void> {
+  /** Fetches data set and frozen weights into the cache of this machine, unless they are there. @throws ConvoyError when they cannot be fetched or written */
+  async fetchData(): Promise<void> {
+    const { dataset, model } = this.#options.description
+    await this.#fetch(dataset)
+    if (model.frozen) await this.#fetch(model.frozen.stored)
+  }
+
+  async #fetch(stored: DatasetInfo): Promise<void> {
     const { client, metadata, streams, log, onError } = this.#options
-    const { dataset } = this.#options.description
-    if (hasPackedDataset(dataset.fingerprint)) return
-    log.info(`Fetching the data set ${dataset.name} from the coordinator.`)
-    const samples = streams.add(client.samples({ fingerprint: dataset.fingerprint }, metadata))
+    if (hasPackedDataset(stored.fingerprint)) return
+    log.info(`Fetching ${stored.name} from the coordinator.`)
+    const samples = streams.add(client.samples({ fingerprint: stored.fingerprint }, metadata))
     // At once: the call may fail before anything is read from it.
     samples.on('error', onError)
-    await writePackedDataset(dataset, blocksOf(samples))
+    await writePackedDataset(stored, blocksOf(samples))
   }
 
   /** Opens the streams for vectors, and requests weights. @param shared whether weights travel through memory */

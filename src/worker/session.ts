@@ -176,7 +176,7 @@ class Membership {
   /** Data set, compute thread, streams for vectors; then leases may come. */
   async #prepare(): Promise<void> {
     const { thread, onReady } = this.#options
-    await this.#data.fetchDataset()
+    await this.#data.fetchData()
     this.#end.signal.throwIfAborted()
     this.#data.open(await this.#prepareThread())
     thread.listen({

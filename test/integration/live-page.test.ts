@@ -62,14 +62,14 @@ describe('the live page', { skip: CHROMIUM === undefined && 'chromium is not ins
     await page.waitForSelector('#confusion td.cell', PATIENCE)
     assert.match(await textOf(page, '#title'), /^resnet8 on /)
     assert.match(await page.title(), /% (training|evaluating) · Convoy$/)
-    assert.match(await textOf(page, '#facts'), /Time left\s+\d[\s\S]*Images\/s\s+\d[\s\S]*Efficiency\s+\d/)
+    assert.match(await textOf(page, '#facts'), /Time left\s+\d[\s\S]*Samples\/s\s+\d[\s\S]*Efficiency\s+\d/)
     assert.match(
       await textOf(page, '#facts'),
       /Newest checkpoint\s+step \d+, \d+ (s|min \d\d s) ago[\s\S]*Step journal\s+on/,
     )
     const figures = await labelsOf(page, '#charts .uplot')
     assert.equal(figures.length, 4)
-    for (const figure of figures) assert.match(figure, /(batch|rate|images\/s) \d/)
+    for (const figure of figures) assert.match(figure, /(batch|rate|samples\/s) \d/)
     assert.match(await textOf(page, '#phases'), /forward backward \d/)
     for (const part of [/Straggler ratio.*Memory/, /ada.*MB/, /bob.*MB/])
       assert.match(await textOf(page, '#workers'), part)

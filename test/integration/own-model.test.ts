@@ -178,3 +178,97 @@ describe('a model that cannot be trained', () => {
     )
   })
 })
+
+describe('a model with frozen layers', () => {
+  const pretrained = write(
+    'pretrained.mjs',
+    `export default ({ tf, inputShape, classCount }) => {
+      const kernelInitializer = tf.initializers.heNormal({ seed: 9 })
+      return tf.sequential({ layers: [
+        tf.layers.conv2d({ inputShape, filters: 6, kernelSize: 3, kernelInitializer, trainable: false, name: 'base' }),
+        tf.layers.batchNormalization({ trainable: false, name: 'norm' }),
+        tf.layers.globalAveragePooling2d({}),
+        tf.layers.dense({ units: classCount, activation: 'softmax', name: 'head' }),
+      ] })
+    }\n`,
+  )
+  const FROZEN = [...RUN, '--model', pretrained, '--max-steps', `${STEPS}`]
+  let one: Json = {}
+  before(async () => {
+    one = await start([...FROZEN, '--workers', '1']).result()
+  })
+  const saved = (which: string): Map<string, Buffer> =>
+    tensorsIn(path.join(String(one['runDirectory']), 'model', which))
+
+  it('leaves them as they are, and has the same weights on any number of workers', async () => {
+    for (const workers of [['--workers', '2'], ['--standalone']]) {
+      const { weightsSha256 } = await start([...FROZEN, ...workers]).result()
+      assert.equal(weightsSha256, one['weightsSha256'], workers.join(' '))
+    }
+    const first = await start([...RUN, '--model', pretrained, '--max-steps', '1', '--standalone']).result()
+    const [before, after] = [tensorsIn(path.join(String(first['runDirectory']), 'model', 'last')), saved('last')]
+    assert.equal(after.size, 8)
+    for (const [name, bytes] of before) assert.equal(bytes.equals(after.get(name)!), !name.startsWith('head'), name)
+  })
+
+  it('goes on with them when it is resumed, and is evaluated with them', async () => {
+    const first = await start([...RUN, '--model', pretrained, '--max-steps', '5', '--standalone']).result()
+    const resume = ['train', '--resume', String(first['runDirectory']), '--max-steps', `${STEPS}`]
+    const { weightsSha256 } = await start([...resume, '--workers', '2', '--json']).result()
+    assert.equal(weightsSha256, one['weightsSha256'])
+    const { loss } = await start(['eval', String(one['runDirectory']), '--json']).result()
+    assert.equal(loss, (one['test'] as Json)['loss'])
+  })
+
+  it('is trained by a worker of another machine, which fetches them once', async () => {
+    const other = tinyDataset()
+    const coordinator = start([
+      'coordinator',
+      ...FROZEN.slice(1),
+      '--listen',
+      '127.0.0.1:0',
+      '--admin-listen',
+      '127.0.0.1:0',
+      '--metrics-listen',
+      '127.0.0.1:0',
+    ])
+    const { address } = await coordinator.announcement()
+    const worker = new Launch(['worker', '--join', address], other.environment)
+    const { weightsSha256 } = await coordinator.result()
+    assert.equal(weightsSha256, one['weightsSha256'])
+    assert.equal(await worker.status(), 0, worker.stderr)
+    assert.match(worker.stderr, /Fetching frozen weights of/)
+    other.remove()
+  })
+
+  it('needs some that are trained', async () => {
+    const all = write(
+      'all-frozen.mjs',
+      `export default ({ tf, inputShape, classCount }) => tf.sequential({ layers: [
+      tf.layers.flatten({ inputShape }), tf.layers.dense({ units: classCount, trainable: false })] })\n`,
+    )
+    assert.match(await problemOf('--model', all), /no weights to train; leave some layers trainable/)
+  })
+})
+
+/** The tensors of a saved model, by name. */
+function tensorsIn(directory: string): Map<string, Buffer> {
+  const bytes = readFileSync(path.join(directory, 'model.safetensors'))
+  const length = Number(bytes.readBigUInt64LE())
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<
+    string,
+    { data_offsets: [number, number] }
+  >
+  return new Map(
+    Object.entries(header)
+      .filter(([name]) => name !== '__metadata__')
+      .map(
+        ([
+          name,
+          {
+            data_offsets: [begin, end],
+          },
+        ]) => [name, bytes.subarray(8 + length + begin, 8 + length + end)],
+      ),
+  )
+}

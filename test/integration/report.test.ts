@@ -95,7 +95,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
       /Started\s+\d{1,2} \w{3,4} \d{4}, \d\d:\d\d:\d\d [A-Z]{3}/,
       /Ended\s+\d{1,2} \w{3,4} \d{4}, \d\d:\d\d:\d\d [A-Z]{3}/,
       /Duration\s+\d+ (s|min)/,
-      /Speed\s+[\d,]+ images\/s/,
+      /Speed\s+[\d,]+ samples\/s/,
       /Software\s+Convoy \d\S*, Node \d\S+, TensorFlow \d/,
       /Coordinator's machine\s+.*\d cores?, .*memory/,
       /Best weights\s+after step \d+; validation accuracy [\d.]+ %, loss [\d.]+; sha256\s+[0-9a-f]{64}/,
@@ -132,7 +132,7 @@ describe('the report of a run', { skip: CHROMIUM === undefined && 'chromium is n
     const page = await opened(finished)
     const text = await wholeText(page)
     assert.doesNotMatch(text, /--(?![a-z])/)
-    for (const name of [/cross-entropy \(nats\)/, /accuracy \(%\)/, /↑ learning rate/, /images per second/])
+    for (const name of [/cross-entropy \(nats\)/, /accuracy \(%\)/, /↑ learning rate/, /samples per second/])
       assert.match(text, name)
     assert.equal(text.match(/step →/g)?.length, 4)
     const legends = await page.$$eval('.u-value', (all) => all.map(({ textContent }) => textContent))

@@ -147,6 +147,6 @@ describe('a model that learns classes from a table', () => {
     const { test, classNames } = await start([...run, ...sizes, '--learning-rate', '0.02', '--json']).result()
     assert.deepEqual(classNames, ['iris', 'lily', 'rose'])
     assert.ok(((test as Json)['accuracy'] as number) > 0.8)
-    assert.match(await problemOf(...run, '--loss', 'huberLoss'), /--loss huberLoss: flowers has classes/)
+    assert.match(await problemOf(...run, '--loss', 'huberLoss'), /--loss huberLoss: flowers\.csv has classes/)
   })
 })

@@ -43,7 +43,7 @@ describe('progress on a terminal', { skip: noTerminal }, () => {
     assert.equal(bars.length, 1, lines.join('\n'))
     assert.match(
       bars[0]!,
-      /^█{20} {2}27\/27 {2}(epoch \d+\.\d\d {2}loss \d+\.\d+ {2}accuracy \d+\.\d % {2}\d+ images\/s {2}2 workers {2}0 s left|test: 180 of 180 images)$/,
+      /^█{20} {2}27\/27 {2}(epoch \d+\.\d\d {2}loss \d+\.\d+ {2}accuracy \d+\.\d % {2}\d+ samples\/s {2}2 workers {2}0 s left|test: 180 of 180 images)$/,
     )
     // The bar was redrawn often, and left no trace.
     assert.ok(terminal.raw.split('\r').filter((part) => part.includes('░')).length > 3)
@@ -132,7 +132,7 @@ describe('convoy status --watch', () => {
     assert.equal(await json.status(), 0, json.stderr)
     launch.remove()
     assert.doesNotMatch(watch.stdout, CONTROL)
-    assert.match(watch.stdout, /accuracy \d+\.\d %, \d+ images\/s, 2 workers, .* left\n/)
+    assert.match(watch.stdout, /accuracy \d+\.\d %, \d+ samples\/s, 2 workers, .* left\n/)
     assert.match(watch.stdout, /^checkpoint of step \d+, .* ago; step journal on$/m)
     const states = json.stdout.trim().split('\n')
     assert.ok(states.length > 1)

@@ -135,14 +135,11 @@ async function askLevel(source: string, layout: ClassLayout): Promise<number> {
 function done(info: DatasetInfo): void {
   const { name, count, fingerprint } = info
   const shown = printable(name)
-  const model = isImages(info) ? '' : ' --model <module or directory>'
   standardOutput.print(
-    `${shown}: ${count} ${unitOf(info)}, ${fingerprint}. Train on it: npx convoy train --data ${shellWord(shown)}${model}\n`,
+    isImages(info)
+      ? `${shown}: ${count} images, ${fingerprint}. Train on it: npx convoy train --data ${shellWord(shown)}\n`
+      : `${shown}: ${counted(count, 'sample')}, ${fingerprint}. Train on it: npx convoy train --model <module or directory> --data ${shellWord(shown)}\n`,
   )
-}
-
-function unitOf(info: DatasetInfo): string {
-  return isImages(info) ? 'images' : 'samples'
 }
 
 function describe(dataset: Dataset) {

@@ -10,11 +10,14 @@ import type { WeightsStore } from '../weights-store.js'
 import type { WorkerPool } from '../worker-pool.js'
 import { callerOf, toStatus } from './caller.js'
 
-/** Data of proto/convoy.proto: weights down, results up, samples down. A handler that throws answers with a status. */
+/**
+ * Data of proto/convoy.proto: weights down, results up, samples down. A handler that throws answers with a status.
+ * @param fingerprints of what workers may fetch from the cache
+ */
 export function dataService(
   pool: WorkerPool,
   weightsStore: WeightsStore,
-  datasetFingerprint: string,
+  fingerprints: readonly string[],
   sharedFiles: SharedFiles | undefined,
   onShared: (bytes: number) => void,
 ): grpc.UntypedServiceImplementation {
@@ -44,10 +47,11 @@ export function dataService(
     samples(stream: grpc.ServerWritableStream<SamplesRequest, Chunk>): void {
       serve(stream, async (signal) => {
         const worker = callerOf(pool.connections, stream)
-        if (stream.request.fingerprint !== datasetFingerprint) {
-          throw new ConvoyError('protocol', 'Only the data set of this run is served.')
+        const { fingerprint } = stream.request
+        if (!fingerprints.includes(fingerprint)) {
+          throw new ConvoyError('protocol', 'Only the data set and the frozen weights of this run are served.')
         }
-        const { totalBytes, blocks } = await readPackedDataset(datasetFingerprint)
+        const { totalBytes, blocks } = await readPackedDataset(fingerprint)
         let offset = 0
         for await (const block of blocks) {
           const bytes = Buffer.from(block.buffer, block.byteOffset, block.length)

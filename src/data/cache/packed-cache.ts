@@ -12,7 +12,7 @@ import { cacheNotWritten, createStaging, publish } from '../../shared/staging.js
 import { formatBytes } from '../../shared/units.js'
 import type { Dataset, DatasetInfo } from '../dataset.js'
 import type { PackedShape } from './packed-layout.js'
-import { checkPackedSize, headerOf, infoSchema, packedBytes, unpack } from './packed-layout.js'
+import { checkPackedSize, headerOf, packedBytes, parseHeader, unpack } from './packed-layout.js'
 
 /**
  * Decoded data sets under `<cache>/datasets/<fingerprint>/`, published by one rename:
@@ -80,7 +80,7 @@ type Blocks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
  */
 export async function writePackedDataset(info: DatasetInfo, blocks: Blocks): Promise<void> {
   if (hasPackedDataset(info.fingerprint)) return
-  const checked = infoSchema.safeParse(info)
+  const checked = parseHeader(info)
   if (!checked.success) {
     throw new ConvoyError('data', `The header of a data set is wrong: ${z.prettifyError(checked.error)}`)
   }
@@ -240,7 +240,7 @@ export function readInfo(fingerprint: string): DatasetInfo | undefined {
 
 /** @returns undefined when it is no header of this data set */
 function parseInfo(fingerprint: string, text: string): DatasetInfo | undefined {
-  const parsed = infoSchema.safeParse(parseJson(text))
+  const parsed = parseHeader(parseJson(text))
   return parsed.success && parsed.data.fingerprint === fingerprint ? parsed.data : undefined
 }
 

@@ -38,24 +38,27 @@ const columnSchema: z.ZodType<Column> = z
   .refine(({ shape }) => sizeOf(shape) <= MAX_SAMPLE_NUMBERS, 'a sample is too large')
 const columns = z.array(columnSchema).max(MAX_COLUMNS)
 
-/** info.json comes from disk or from a coordinator, so it is checked before use. */
-export const infoSchema: z.ZodType<DatasetInfo> = z.union([
-  z.strictObject({
+const imagesSchema = z.strictObject({
+  ...header,
+  height: z.int().min(1).max(65_535),
+  width: z.int().min(1).max(65_535),
+  channels: z.union([z.literal(1), z.literal(3)]),
+  classNames: z.array(z.string()).min(2).max(MAX_CLASSES),
+})
+const arraysSchema = z
+  .strictObject({
     ...header,
-    height: z.int().min(1).max(65_535),
-    width: z.int().min(1).max(65_535),
-    channels: z.union([z.literal(1), z.literal(3)]),
-    classNames: z.array(z.string()).min(2).max(MAX_CLASSES),
-  }),
-  z
-    .strictObject({
-      ...header,
-      inputs: columns.min(1),
-      targets: columns,
-      classNames: z.array(z.string()).max(MAX_CLASSES),
-    })
-    .refine(({ targets, classNames }) => (targets.length === 0) !== (classNames.length === 0), 'targets or classes'),
-])
+    inputs: columns.min(1),
+    targets: columns,
+    classNames: z.array(z.string()).max(MAX_CLASSES),
+  })
+  .refine(({ targets, classNames }) => targets.length === 0 || classNames.length === 0, 'targets or classes')
+
+/** Checks a header, which comes from disk or from a coordinator. */
+export function parseHeader(value: unknown): z.ZodSafeParseResult<DatasetInfo> {
+  const isOfImages = typeof value === 'object' && value !== null && 'height' in value
+  return isOfImages ? imagesSchema.safeParse(value) : arraysSchema.safeParse(value)
+}
 
 /** The part of the header that the fingerprint covers: all but the name. */
 export function headerOf(info: PackedShape): string {

@@ -117,7 +117,10 @@ function findTarget(file: string, columns: readonly TextColumn[], target: string
   const found = columns.find(({ name }) => name === target)
   if (found !== undefined) return found
   const names = listed(columns.map(({ name }) => name))
-  throw new ConvoyError('usage', `--target ${target}: ${path.basename(file)} has no such column; it has ${names}.`)
+  throw new ConvoyError(
+    'usage',
+    `${path.basename(file)} has no column ${target}; it has ${names}. Name one of these with \`convoy data import --target <column>\`.`,
+  )
 }
 
 function featureOf(file: string, column: TextColumn): Feature {

@@ -38,7 +38,10 @@ export function splitDataset(
     )
   }
   if (stratified && labels.length === 0)
-    throw new ConvoyError('usage', 'stratified: the data set has no classes to spread evenly; leave --stratified out.')
+    throw new ConvoyError(
+      'usage',
+      'stratified: the data set has no classes to spread evenly; leave `convoy train --stratified` out.',
+    )
   const { train: trainCount, validation: validationCount, test: testCount } = splitSizes(count)
   const split = {
     train: new Uint32Array(trainCount),

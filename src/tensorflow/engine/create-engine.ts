@@ -21,10 +21,12 @@ type Step = (...inputs: Tensor[]) => Tensor[]
 const MAX_GRAPHS = 4
 
 /**
- * Builds the network and prepares its steps. Each step is captured as a graph when it first runs.
+ * Builds the network and prepares its steps.
+ * @param frozen values of the model's frozen weights, if it has any; copied
+ * Each step is captured as a graph when it first runs.
  * @throws ConvoyError('environment') without a native runtime, ConvoyError('incompatible') for a model that it cannot build
  */
-export async function createEngine(options: EngineOptions): Promise<Engine> {
+export async function createEngine(options: EngineOptions, frozen?: Float32Array): Promise<Engine> {
   const loaded = loadTensorflow()
   const { tf } = loaded
   const backend = nativeBackend(tf)
@@ -37,6 +39,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
   const ops = new FusedOps(tf)
   const network = await Network.build(tf, model, ops)
+  if (model.frozen) {
+    if (frozen === undefined) throw new ConvoyError('internal', 'the frozen weights of the model are missing')
+    tf.tidy(() => {
+      network.setFrozen(tf.tensor1d(frozen))
+    })
+  }
   const train = trainingStep(tf, ops, network, options)
   const parts = { tf, ops, network, model, objective: objectiveOps(tf, ops, model, options.labelSmoothing) }
   const evaluate = evaluationStep(parts)
@@ -104,6 +112,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     close: () => {
       for (const graph of graphs.values()) graph.dispose()
       graphs.clear()
+      network.dispose()
       weights?.dispose()
       weights = undefined
     },

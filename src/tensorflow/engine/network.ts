@@ -1,4 +1,4 @@
-import type { LayersModel, SymbolicTensor, Tensor, Tensor1D } from '@tensorflow/tfjs'
+import type { LayersModel, SymbolicTensor, Tensor, Tensor1D, Variable } from '@tensorflow/tfjs'
 import { leafLayers, outputLayer } from '../../model/layer-support.js'
 import { ConvoyError } from '../../shared/errors.js'
 import type { ModelDescription } from '../../model/parameter-layout.js'
@@ -19,6 +19,7 @@ export class Network {
   readonly #model: LayersModel
   readonly #layers: readonly OpenLayer[]
   readonly #description: ModelDescription
+  readonly #frozen = new Map<string, Variable>()
   /** State of the current pass. */
   #statistics: BatchStatistics | undefined
   #dropoutKey: Tensor1D | undefined
@@ -34,7 +35,8 @@ export class Network {
       // Each layer has its own mask: the second word of the key depends on the layer.
       nextKey: () => tf.add(this.#dropoutKey!, tf.tensor1d([0, this.#dropoutLayers++], 'int32')) as Tensor1D,
     }
-    for (const layer of this.#layers) replaceCall(layer, tf, ops, pass)
+    const frozen = new Set(description.frozen?.tensors.map(({ name }) => name))
+    for (const layer of this.#layers) replaceCall(layer, tf, ops, pass, frozen)
     if (description.classCount > 0) withoutSoftmax(tf, outputLayer(model) as unknown as OpenLayer)
     // Every pass gets its weights from the coordinator; the initial ones of the layers are not needed.
     for (const layer of this.#layers) for (const weight of layer.weights) weight.val.dispose()
@@ -45,7 +47,7 @@ export class Network {
     const topology = description.topology as Parameters<typeof tf.models.modelFromJSON>[0]
     const model = await tf.models.modelFromJSON(topology)
     const names = leafLayers(model.layers).flatMap(({ layer }) => layer.weights.map((weight) => weight.originalName))
-    const expected = description.layout.tensors.map(({ name }) => name)
+    const expected = [...description.layout.tensors, ...(description.frozen?.tensors ?? [])].map(({ name }) => name)
     if (names.toSorted().join() !== expected.toSorted().join()) {
       throw new ConvoyError('incompatible', "The model's topology and its parameter layout name different weights.")
     }
@@ -63,6 +65,21 @@ export class Network {
       tensors.map(({ size }) => size),
     )
     return tensors.map(({ shape }, index) => pieces[index]!.reshape([...shape]))
+  }
+
+  /**
+   * The weights that are not trained. Set before the first pass.
+   * @param flat float32, the vector of {@link ModelDescription.frozen}
+   */
+  setFrozen(flat: Tensor1D): void {
+    const { tensors } = this.#description.frozen!
+    for (const { name, shape, offset, size } of tensors)
+      this.#frozen.set(name, this.#tf.variable(flat.slice([offset], [size]).reshape([...shape]), false))
+  }
+
+  /** Frees the weights that are not trained. */
+  dispose(): void {
+    this.#tf.dispose([...this.#frozen.values()])
   }
 
   /**
@@ -119,7 +136,8 @@ export class Network {
   }
 
   #takeWeights(weights: Tensor[]): void {
-    const byName = new Map(this.#description.layout.tensors.map(({ name }, index) => [name, weights[index]!]))
+    const byName = new Map<string, Tensor>(this.#frozen)
+    for (const [index, { name }] of this.#description.layout.tensors.entries()) byName.set(name, weights[index]!)
     for (const layer of this.#layers) for (const weight of layer.weights) weight.val = byName.get(weight.originalName)!
   }
 }

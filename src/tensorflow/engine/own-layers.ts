@@ -26,8 +26,15 @@ const SELU = { alpha: 1.6732632423543772, scale: 1.0507009873554805 }
 /**
  * Gives a layer Convoy's computation in place of its own, with the same meaning: ghost batch statistics, masks and noise that are a function
  * of the shard's key, ReLU on TensorFlow's fused gradient. Other layers keep theirs.
+ * @param frozen names of weights that are not trained
  */
-export function replaceCall(layer: OpenLayer, tf: TensorFlow, ops: FusedOps, pass: LayerPass): void {
+export function replaceCall(
+  layer: OpenLayer,
+  tf: TensorFlow,
+  ops: FusedOps,
+  pass: LayerPass,
+  frozen: ReadonlySet<string>,
+): void {
   const config = layer.getConfig()
   const rate = Number(config['rate'])
   const whileTraining = (change: (x: Tensor, key: Tensor1D) => Tensor): void => {
@@ -35,7 +42,7 @@ export function replaceCall(layer: OpenLayer, tf: TensorFlow, ops: FusedOps, pas
   }
   switch (layer.getClassName()) {
     case 'BatchNormalization':
-      return replaceBatchNorm(layer, tf, ops, pass)
+      return replaceBatchNorm(layer, tf, ops, pass, frozen.has(`${layer.name}/moving_mean`))
     case 'Embedding':
       layer.call = (inputs) => ops.gatherRows(layer.weights[0]!.val as Tensor2D, only(inputs).cast('int32'))
       return
@@ -66,8 +73,11 @@ export function replaceCall(layer: OpenLayer, tf: TensorFlow, ops: FusedOps, pas
   }
 }
 
-/** Any rank: the last dimension has the channels. Without scale or centre, gamma is 1 or beta 0. */
-function replaceBatchNorm(layer: OpenLayer, tf: TensorFlow, ops: FusedOps, pass: LayerPass): void {
+/**
+ * Any rank: the last dimension has the channels. Without scale or centre, gamma is 1 or beta 0. A frozen layer uses its moving statistics in
+ * training too, as in Keras.
+ */
+function replaceBatchNorm(layer: OpenLayer, tf: TensorFlow, ops: FusedOps, pass: LayerPass, isFrozen: boolean): void {
   const epsilon = layer.getConfig()['epsilon'] as number
   const weight = (role: string): Tensor1D | undefined =>
     layer.weights.find(({ originalName }) => originalName.endsWith(`/${role}`))?.val as Tensor1D | undefined
@@ -77,7 +87,7 @@ function replaceBatchNorm(layer: OpenLayer, tf: TensorFlow, ops: FusedOps, pass:
     const x = (given.rank === 4 ? given : given.reshape([-1, 1, 1, channels])) as Tensor4D
     const scale = weight('gamma') ?? tf.ones([channels])
     const offset = weight('beta') ?? tf.zeros([channels])
-    if (!training) {
+    if (!training || isFrozen) {
       const value = ops.batchNormInference(
         x,
         scale,

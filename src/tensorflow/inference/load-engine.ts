@@ -6,9 +6,12 @@ import { loadTensorflow } from '../runtime/load-tensorflow.js'
 import type { TrainedModel } from '../../exports/trained-model.js'
 
 /** An engine in this process with a trained model's weights. The caller closes it. */
-export async function loadEngine({ description, weights }: TrainedModel, device: DeviceChoice): Promise<Engine> {
+export async function loadEngine(
+  { description, weights, frozen }: TrainedModel,
+  device: DeviceChoice,
+): Promise<Engine> {
   loadTensorflow(device)
-  const engine = await createEngine(engineOptions(description))
+  const engine = await createEngine(engineOptions(description), frozen)
   engine.setWeights(weights)
   return engine
 }

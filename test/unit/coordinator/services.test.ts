@@ -49,7 +49,7 @@ describe('the coordinator reports why a worker left', () => {
     )
     server.addService(
       Data.service,
-      dataService(pool, new WeightsStore(), 'a'.repeat(64), undefined, () => undefined),
+      dataService(pool, new WeightsStore(), ['a'.repeat(64)], undefined, () => undefined),
     )
     listener = await listen(server, '127.0.0.1:0', '--listen', connections)
     // A task, so that the pool grants leases.

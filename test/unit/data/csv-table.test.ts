@@ -95,6 +95,6 @@ describe('a table', () => {
     isRejected('a,b\n1,1\n1,-1e39\n', 'data', /sample 2: b is -1e39/)
     const words = Array.from({ length: 101 }, (_, index) => `w${index},1`).join('\n')
     isRejected(`a,b\n5,1\n${words}\n`, 'data', /sample 2: a is "w0".*102 different values/)
-    assert.throws(() => read('a,b\n1,2\n', { target: 'c' }), /--target c: table\.csv has no such column; it has a, b/)
+    assert.throws(() => read('a,b\n1,2\n', { target: 'c' }), /table\.csv has no column c; it has a, b/)
   })
 })

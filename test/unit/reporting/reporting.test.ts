@@ -151,7 +151,7 @@ describe('progress', () => {
     const { line, observe } = progressLine()
     for (const event of EVENTS.filter(({ kind }) => kind === 'started' || kind === 'step'))
       observe(event.kind === 'started' ? { ...event, totalSteps: 702 } : ({ ...event, workers: 2 } as RunEvent))
-    assert.match(line.plain(), /^step 2\/702 .* 1280 images\/s {2}2 workers {2}1 min 10 s left$/)
+    assert.match(line.plain(), /^step 2\/702 .* 1280 samples\/s {2}2 workers {2}1 min 10 s left$/)
   })
 
   it('ends in a table with accuracy by class and the confusion matrix', () => {

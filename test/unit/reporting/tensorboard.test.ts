@@ -203,7 +203,7 @@ describe('the event file of a run in TensorBoard', { skip }, () => {
         'unshare',
         [
           ...['--user', '--map-root-user', '--mount', 'sh', '-c'],
-          'mount -t tmpfs -o size=5350k none "$1" && shift && exec "$@"',
+          'mount -t tmpfs -o size=5600k none "$1" && head -c 256000 /dev/zero >"$1/filler" && shift && exec "$@"',
           ...['sh', disk, process.execPath, path.join(packageRoot, 'bin', 'convoy.mjs'), ...run],
         ],
         { env: { ...process.env, ...tiny.environment }, stdio: ['ignore', 'ignore', 'pipe'] },
@@ -239,7 +239,11 @@ describe('the event file of a run in TensorBoard', { skip }, () => {
 
         // The disk as seen by that process.
         const inside = `/proc/${child.pid}/root${disk}`
-        const runDirectory = path.join(inside, readdirSync(inside)[0]!)
+        const filler = path.join(inside, 'filler')
+        const runDirectory = path.join(
+          inside,
+          readdirSync(inside).find((name) => name !== 'filler')!,
+        )
         const lines = (): Json[] => {
           const text = readFileSync(path.join(runDirectory, 'metrics.jsonl'), 'utf8').split('\n').slice(0, -1)
           // Parsing fails on a partial line.
@@ -248,8 +252,7 @@ describe('the event file of a run in TensorBoard', { skip }, () => {
         const steps = (): number => lines().filter(({ kind }) => kind === 'step').length
         const before = steps()
         assert.ok(before < step + 20)
-        for (const name of ['config.yaml', 'environment.json', 'coordinator.json'])
-          rmSync(path.join(runDirectory, name))
+        rmSync(filler)
         await until('lines that waited in memory', () => steps() > before)
         assert.equal(stepsViolation(lines(), steps()), undefined)
         assert.equal(await value('convoy_report_records_lost_total{report="metrics.jsonl"'), 0)

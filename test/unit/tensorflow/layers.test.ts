@@ -214,7 +214,5 @@ describe('a stock layer', () => {
     rejected(of(layers.conv3dTranspose({ filters: 1, kernelSize: 1 }), volume), /\(Conv3DTranspose\).* has no gradient/)
     rejected(of(layers.dense({ units: 2, kernelConstraint: 'nonNeg' })), /kernelConstraint is not supported/)
     rejected(of(layers.dropout({ rate: 0.5, noiseShape: [1, 1, 1] })), /noiseShape is not supported/)
-    const frozen = layers.dense({ units: 2, name: 'base', trainable: false })
-    rejected(of(frozen), /Layer base is frozen/)
   })
 })

@@ -24,7 +24,7 @@ interface ChartDefinition {
 const CHARTS: readonly ChartDefinition[] = [
   {
     title: 'Loss',
-    measures: 'mean per sample',
+    measures: 'mean per sample; of classes the cross-entropy (nats)',
     series: [
       { label: 'batch', color: '--main', of: smoothed(({ loss }) => loss) },
       { label: 'validation', color: '--warn', of: evaluated(({ loss }) => loss) },
