@@ -72,7 +72,7 @@ describe('docs/guides/extend.md, followed word for word', () => {
       assert.ok(help.includes(name), `${name} in ${help}\n${stderr}`)
     const { stderr: unknown, status } = convoy('data', 'info', path.join(packageRoot, 'proto'))
     assert.equal(status, 2)
-    assert.match(unknown, /IDX files \(MNIST\), pixels in a \.csv file, or images/)
+    assert.match(unknown, /IDX files \(MNIST\), pixels in a \.csv file, tables \(\.csv, \.tsv\), or images/)
   })
 
   it('trains with all of them at once', () => {
