@@ -1,4 +1,5 @@
 import type { LayersModel, Logs } from '@tensorflow/tfjs'
+import { ConvoyError } from '../shared/errors.js'
 import type { Values } from './values.js'
 
 /** Called as by `model.fit`, with what it logs. What they return is awaited; training goes on meanwhile. */
@@ -40,6 +41,20 @@ export interface FitArgs {
   readonly runsDir?: string
   /** Ends the training; `fit` rejects with its reason. */
   readonly signal?: AbortSignal
+}
+
+/** `yieldEvery` of model.fit has no meaning here: nothing blocks the program. */
+const KNOWN: ReadonlySet<string> = new Set<keyof FitArgs | 'yieldEvery'>([
+  ...(['epochs', 'initialEpoch', 'batchSize', 'shardSize', 'validationSplit', 'validationData'] as const),
+  ...(['callbacks', 'verbose', 'seed', 'workers', 'precision', 'runsDir', 'signal', 'yieldEvery'] as const),
+])
+
+/** @throws ConvoyError('usage') for an argument that would be ignored, such as one of `model.fit` that is not supported yet */
+export function checkFitArgs(args: object): void {
+  const given = Object.entries(args).filter(([, value]) => value !== undefined)
+  const unknown = given.find(([name, value]) => !KNOWN.has(name) && !(name === 'shuffle' && value === true))
+  if (unknown !== undefined)
+    throw new ConvoyError('usage', `fit: the argument ${unknown[0]} is not supported yet; leave it out.`)
 }
 
 /** What `model.fit` returns, as far as it is data. */

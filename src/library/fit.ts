@@ -13,6 +13,7 @@ import { fromTensors } from '../training/training-state-tensors.js'
 import { ConvoyProcess } from './convoy-process.js'
 import { EpochMeter } from './epoch-logs.js'
 import type { FitArgs, FitHistory } from './fit-args.js'
+import { checkFitArgs } from './fit-args.js'
 import { storeTensors } from './fit-datasets.js'
 import { FitReport } from './fit-report.js'
 import { packTensors } from './pack-tensors.js'
@@ -47,6 +48,7 @@ export async function fit(
   y: Values,
   args: FitArgs = {},
 ): Promise<FitHistory> {
+  checkFitArgs(args)
   const compiled = readCompiled(model)
   const { dataset, validationSamples } = packTensors(model, x, y, compiled.targets, args)
   const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-fit-'))

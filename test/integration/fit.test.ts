@@ -289,6 +289,10 @@ describe('fit of what cannot be trained', () => {
       /sample 2 has the label 3; the model has the classes 0 to 2/,
     )
     await rejects(fit(classifier(), x, oneHot.slice([0], [9]) as Tensor2D), /other numbers of samples \(240, 9\)/)
+    await rejects(
+      fit(classifier(), x, oneHot, { classWeight: { 0: 2 } } as FitArgs),
+      /argument classWeight is not supported yet/,
+    )
     await rejects(fit(classifier(), x, oneHot, { validationSplit: 1 }), /validationSplit is 1; give a number between/)
     await rejects(fit(classifier(), x.cast('bool'), oneHot), /of type bool; give float32 or int32/)
   })
