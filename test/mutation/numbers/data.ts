@@ -160,6 +160,7 @@ export const DATA: readonly NumberMutation[] = [
   },
   {
     ...STORED,
+    file: 'data/cache/packed-layout.js',
     name: 'the fingerprint leaves out the names of the classes',
     find: 'JSON.stringify({ count, height, width, channels, classNames })',
     replace: 'JSON.stringify({ count, height, width, channels })',

@@ -91,8 +91,8 @@ export const REPORTING: readonly NumberMutation[] = [
   {
     ...TIMELINE,
     name: 'the page swaps loss and accuracy of an evaluation',
-    find: 'const point = { split, step, epoch: event.epoch, loss, accuracy,',
-    replace: 'const point = { split, step, epoch: event.epoch, loss: accuracy, accuracy: loss,',
+    find: 'return { split, step, epoch, loss, best, ...measured };',
+    replace: 'return { split, step, epoch, best, ...measured, loss: accuracy, accuracy: loss };',
   },
   {
     ...HISTOGRAM,

@@ -41,21 +41,23 @@ export const SAVED_MODELS: readonly NumberMutation[] = [
   {
     ...SAFETENSORS_MODEL,
     name: 'the tensors of safetensors are in another order than the weights',
-    find: 'const tensors = model.layout.tensors.map(',
-    replace: 'const tensors = model.layout.tensors.toReversed().map(',
+    find: 'encodeSafetensors(tensors, {',
+    replace:
+      'encodeSafetensors(tensors.map(({ name, shape }, at, all) => ({ name, shape, values: all.at(-1 - at).values })), {',
   },
   {
     ...SAFETENSORS_MODEL,
+    file: 'exports/trained-model.js',
     name: 'saved kernels are transposed',
-    find: 'values: weights.subarray(offset, offset + size),',
+    find: 'values: vector.subarray(offset, offset + size)',
     replace:
-      'values: shape.length === 2 ? Float32Array.from({ length: size }, (_, at) => weights[offset + (at % shape[0]) * shape[1] + Math.floor(at / shape[0])]) : weights.subarray(offset, offset + size),',
+      'values: shape.length === 2 ? Float32Array.from({ length: size }, (_, at) => vector[offset + (at % shape[0]) * shape[1] + Math.floor(at / shape[0])]) : vector.subarray(offset, offset + size)',
   },
   {
     ...LAYERS,
     name: 'the tensors of weights.bin are in another order than in the manifest',
-    find: 'weights: layout.tensors.map(',
-    replace: 'weights: layout.tensors.toReversed().map(',
+    find: 'weights: tensors.map(',
+    replace: 'weights: tensors.toReversed().map(',
   },
   {
     ...LAYERS,
@@ -72,8 +74,8 @@ export const SAVED_MODELS: readonly NumberMutation[] = [
   {
     ...METADATA,
     name: 'a saved model states the width as the height',
-    find: 'const [height, width, channels] = model.inputShape;',
-    replace: 'const [width, height, channels] = model.inputShape;',
+    find: 'const { height, width, channels } = imageShapeOf(model);',
+    replace: 'const { height: width, width: height, channels } = imageShapeOf(model);',
   },
   {
     ...METADATA,

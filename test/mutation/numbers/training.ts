@@ -80,14 +80,14 @@ export const TRAINING: readonly NumberMutation[] = [
   {
     ...EVALUATION,
     name: 'the loss of an evaluation is a mean over shards',
-    find: 'loss: lossSum / samples',
-    replace: 'loss: lossSum / Math.ceil(samples / 100)',
+    find: 'const loss = lossSum / samples;',
+    replace: 'const loss = lossSum / Math.ceil(samples / 100);',
   },
   {
     ...EVALUATION,
     name: 'the confusion matrix is transposed where the coordinator reads it',
-    find: '...counts.subarray(label * classCount, (label + 1) * classCount),',
-    replace: '...Array.from({ length: classCount }, (_, other) => counts[other * classCount + label]),',
+    find: '...sums.subarray(label * classCount, (label + 1) * classCount),',
+    replace: '...Array.from({ length: classCount }, (_, other) => sums[other * classCount + label]),',
   },
   {
     ...EVALUATION,
@@ -153,7 +153,7 @@ export const TRAINING: readonly NumberMutation[] = [
   {
     ...BEST,
     name: 'the best weights are those of the lowest loss',
-    find: 'if (validation.accuracy !== best.accuracy)',
+    find: 'if (accuracy !== bestAccuracy)',
     replace: 'if (false)',
   },
   {

@@ -61,9 +61,10 @@ export const WORKER: readonly NumberMutation[] = [
   },
   {
     ...SHARD,
+    file: 'data/sampling/gather-samples.js',
     name: 'labels are those of the places in the shard',
-    find: 'Int32Array.from(samples, (sample) => labels[sample])',
-    replace: 'Int32Array.from(samples, (_, place) => labels[place])',
+    find: '(sample) => dataset.labels[sample]',
+    replace: '(_, place) => dataset.labels[place]',
   },
   {
     ...SHARD,
@@ -86,14 +87,14 @@ export const WORKER: readonly NumberMutation[] = [
   {
     ...OFFLINE,
     name: 'convoy eval counts its last shard alone',
-    find: '(counts[cell] += vector[cell])',
-    replace: '(counts[cell] = vector[cell])',
+    find: '(counts[index] += vector[index])',
+    replace: '(counts[index] = vector[index])',
   },
   {
     ...OFFLINE,
     name: 'the loss of convoy eval is that of its last shard',
-    find: 'lossSum = whole[0]',
-    replace: 'lossSum = vector.at(-1)',
+    find: 'sums = tree.add(first / config.evaluationShardSize, 1, vector);',
+    replace: 'sums = vector;',
   },
   {
     file: 'tensorflow/inference/predict-images.js',
