@@ -98,13 +98,13 @@ describe('the journal of a disk that fails once', () => {
         return { ...bound(file), writev }
       },
     }
-    // The checkpoint of step 10 is on disk after step 13, that of step 20 after step 23.
+    // The checkpoint of step 10 is on disk after step 13, that of step 20 after step 23, perhaps before that step is announced.
     const training = new DurableTraining(scratch, { disk, lag: 3 })
     await training.train(30)
     assert.deepEqual(training.warnings, ['EIO'])
     const announced = (first: number, last: number) =>
       training.journaled.filter((step) => step >= first && step <= last)
-    assert.deepEqual(announced(1, 23), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    assert.deepEqual(announced(1, 22), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
     assert.deepEqual(announced(24, 30), [24, 25, 26, 27, 28, 29, 30])
   })
 })
