@@ -118,17 +118,15 @@ export class TensorboardReport implements RunSink {
     const text = table(['mistake', 'actual', 'predicted', 'probability', 'place in the data set'], rows)
     this.#text(writer, step, 'mistakes/classes', text)
     const images = mistakes.map(async ({ pixels }) => pixelsImage(Buffer.from(pixels, 'base64'), imageShape))
-    this.#later(
-      Promise.all(images).then((pngs) => {
-        const { width, height } = pngs[0]!
-        const tensor = imagesTensor(
-          width,
-          height,
-          pngs.map(({ bytes }) => bytes),
-        )
-        this.#add(writer, step, [{ tag: 'mistakes', tensor, plugin: { pluginName: 'images' } }])
-      }),
-    )
+    this.#later(Promise.all(images), (pngs) => {
+      const { width, height } = pngs[0]!
+      const tensor = imagesTensor(
+        width,
+        height,
+        pngs.map(({ bytes }) => bytes),
+      )
+      this.#add(writer, step, [{ tag: 'mistakes', tensor, plugin: { pluginName: 'images' } }])
+    })
   }
 
   /** Everything so far is on the disk when this settles. */
@@ -184,21 +182,23 @@ export class TensorboardReport implements RunSink {
   }
 
   #image(writer: Writer, step: number, tag: string, made: Promise<Png | undefined>): void {
-    this.#later(
-      made.then((png) => {
-        if (png === undefined) return
-        const { height, width, channels, bytes } = png
-        const image = { height, width, colorspace: channels, encodedImageString: bytes }
-        this.#add(writer, step, [{ tag, image }])
-      }),
-    )
+    this.#later(made, (png) => {
+      if (png === undefined) return
+      const { height, width, channels, bytes } = png
+      const image = { height, width, colorspace: channels, encodedImageString: bytes }
+      this.#add(writer, step, [{ tag, image }])
+    })
   }
 
-  #later(added: Promise<void>): void {
-    const caught = added.catch((error: unknown) => {
-      this.#onLost(1, error as Error)
-    })
-    this.#images = Promise.all([this.#images, caught]).then(() => undefined)
+  /** Adds what is encoded, in the order of the calls. */
+  #later<Encoded>(encoded: Promise<Encoded>, add: (value: Encoded) => void): void {
+    this.#images = Promise.all([encoded, this.#images])
+      .then(([value]) => {
+        add(value)
+      })
+      .catch((error: unknown) => {
+        this.#onLost(1, error as Error)
+      })
   }
 
   #add(writer: Writer, step: number, values: readonly SummaryValue[]): void {
