@@ -37,6 +37,7 @@ COPY --from=build /opt/convoy/dist/src/cli/main.js dist/src/cli/
 COPY --from=build /opt/convoy/dist/src/cli/commands/runtime.js dist/src/cli/commands/
 COPY --from=build /opt/convoy/dist/src/tensorflow/runtime dist/src/tensorflow/runtime
 COPY --from=build /opt/convoy/dist/src/shared dist/src/shared
+COPY native native
 ARG RUNTIME=cpu
 # Readable to the image's user: an installation is its owner's alone.
 RUN --mount=type=cache,target=/root/.cache/pip node bin/convoy.mjs runtime install --$RUNTIME \
@@ -71,6 +72,7 @@ COPY --from=modules /opt/convoy/node_modules node_modules
 COPY LICENSE package.json ./
 COPY bin bin
 COPY datasets datasets
+COPY native native
 COPY proto proto
 COPY scripts/setup.mjs scripts/
 COPY src/reporting/page/browser/page.html src/reporting/page/browser/page.css src/reporting/page/browser/

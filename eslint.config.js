@@ -51,6 +51,11 @@ export default tseslint.config(
     rules: { 'no-console': 'error', 'no-restricted-properties': ['error', ...streams] },
   },
   {
+    // Programs as a user writes them.
+    files: ['examples/**/*.mjs'],
+    rules: { 'no-console': 'off' },
+  },
+  {
     files: ['src/**/*.ts', 'generators/**/*.ts', 'test/**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -1,4 +1,5 @@
 import { alertRules, alertRulesTest, alertsPage } from './alert-rules.js'
+import { apiPage } from './api-page.js'
 import { configurationPage } from './configuration-page.js'
 import { DASHBOARDS } from './dashboards.js'
 import { errorsPage } from './errors-page.js'
@@ -10,6 +11,7 @@ import { metricsPage } from './metrics-page.js'
 /** Files of the repository that are generated from definitions in src and generators: content by path from the root. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
+    ['docs/reference/api.md', apiPage()],
     ['docs/reference/configuration.md', configurationPage()],
     ['docs/reference/errors.md', errorsPage()],
     ['docs/reference/layers.md', layersPage()],

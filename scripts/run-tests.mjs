@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Runs the compiled tests, three files at a time: many wait for processes and networks.
 //
-//     node scripts/run-tests.mjs                            all of them
+//     node scripts/run-tests.mjs                            all of them but those of test/long
+//     node scripts/run-tests.mjs --long                     those of test/long
 //     node scripts/run-tests.mjs runtime setup              the files with these words in their names
 //     node scripts/run-tests.mjs --coverage                 and reports which lines of src run: a fifth slower
 //     node scripts/run-tests.mjs --test-name-pattern dies   what begins with a dash goes to node --test
@@ -16,13 +17,15 @@ import { report } from './setup.mjs'
 const FILE_TIMEOUT_MS = 10 * 60 * 1000
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+const OWN_FLAGS = ['--coverage', '--long']
 const wanted = process.argv.slice(2)
-const hasCoverage = wanted.includes('--coverage')
-const { words, flags } = sortArguments(wanted.filter((argument) => argument !== '--coverage'))
+const [hasCoverage, areLong] = OWN_FLAGS.map((flag) => wanted.includes(flag))
+const { words, flags } = sortArguments(wanted.filter((argument) => !OWN_FLAGS.includes(argument)))
 
 // From the sources, not from dist: a test that was deleted must not go on passing.
 const files = readdirSync(path.join(root, 'test'), { recursive: true })
-  .filter((name) => name.endsWith('.test.ts') && (words.length === 0 || words.some((word) => name.includes(word))))
+  .filter((name) => name.endsWith('.test.ts') && name.startsWith('long') === areLong)
+  .filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
   .sort()
   .map((name) => path.join('dist', 'test', name.replace(/\.ts$/, '.js')))
 if (files.length === 0) {

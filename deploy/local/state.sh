@@ -37,13 +37,18 @@ held() {
 
 # Signals the process of that name. Its process id may belong to another process here: the open lock file identifies it.
 signal() {
-  local name=$1 signal=$2 pid
+  local name=$1 signal=$2 pid tenth
   pid=$(cat "$state/$name.pid")
   if [[ /proc/$pid/fd/9 -ef $state/$name.lock ]]; then
     kill "-$signal" "$pid" 2>/dev/null || true
-  elif held "$name"; then
-    fail "The $name runs, but not where this command can signal it: it belongs to another container, PID namespace or user. Run the command there."
+    return
   fi
+  # A process that is ending shows its files no more, and holds its lock for another moment.
+  for ((tenth = 0; tenth < 20; tenth++)); do
+    held "$name" || return 0
+    sleep 0.1
+  done
+  fail "The $name runs, but not where this command can signal it: it belongs to another container, PID namespace or user. Run the command there."
 }
 
 field() {

@@ -1,8 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { gradientLength } from '../model/parameter-layout.js'
-import { SliceThreads } from '../training/slices/slice-threads.js'
 import { LocalWorkers } from '../launch/local-workers.js'
 import type { PlannedRun } from '../coordinator/plan-run.js'
 import { planRun } from '../coordinator/plan-run.js'
@@ -24,6 +22,7 @@ import { standardError } from '../shared/terminal.js'
 import { counted } from '../shared/units.js'
 import type { Contestant, Task } from './contestant.js'
 import { BATCH_SIZE } from './contestant.js'
+import { StepGate } from './step-gate.js'
 
 /** Half the batch, as each of two DDP processes has: the same work for each, and the same batch norm. */
 const SHARD_SIZE = 64
@@ -78,9 +77,6 @@ export async function startConvoy(
     now: Date.now,
   })
   const run = await planRun(config, undefined, log.module('run').info)
-  const sliceThreads = SliceThreads.forLength(gradientLength(run.description.model.layout), (error) => {
-    abort.abort(error)
-  })
   const coordinator = await Coordinator.start({
     ...reports,
     run,
@@ -96,7 +92,6 @@ export async function startConvoy(
     signal: abort.signal,
     hooks: { ...reports?.hooks, beforeStep: async () => gate.open(abort.signal) },
     runDirectory: directory,
-    sliceThreads,
   })
   reports?.watch(coordinator)
   const gpus = chooseGpus(device)
@@ -134,7 +129,6 @@ export async function startConvoy(
       abort.abort(new ConvoyError('interrupted', 'the benchmark is over'))
       await ended
       await Promise.all([coordinator.close(), processes.close(), durable?.close()])
-      await sliceThreads.close()
       rmSync(directory, { recursive: true, force: true })
     },
   }
@@ -170,56 +164,4 @@ function durableRun(
       onJournalFailed: (error) => fail('journal', error),
     },
   })
-}
-
-/** Lets a run take a number of steps, then holds it. */
-class StepGate {
-  #allowed = 0
-  #seconds: number[] = []
-  #lastMs = 0
-  #wake: () => void = () => undefined
-  #resolve: (seconds: number[]) => void = () => undefined
-  #reject: (error: Error) => void = () => undefined
-  #failure: Error | undefined
-
-  async take(count: number): Promise<number[]> {
-    if (this.#failure !== undefined) throw this.#failure
-    return new Promise((resolve, reject) => {
-      this.#seconds = []
-      this.#lastMs = performance.now()
-      this.#allowed = count
-      this.#resolve = resolve
-      this.#reject = reject
-      this.#wake()
-    })
-  }
-
-  /** Called before each step. Settles at once, or when the next round begins. */
-  async open(signal: AbortSignal): Promise<void> {
-    while (this.#allowed === 0) {
-      signal.throwIfAborted()
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          signal.removeEventListener('abort', wake)
-          resolve()
-        }
-        this.#wake = wake
-        signal.addEventListener('abort', wake)
-      })
-    }
-    this.#allowed--
-  }
-
-  /** Called after each step. A step's time runs from the end of the step before it, so nothing between steps is left out. */
-  stepped(): void {
-    const nowMs = performance.now()
-    this.#seconds.push((nowMs - this.#lastMs) / 1000)
-    this.#lastMs = nowMs
-    if (this.#allowed === 0) this.#resolve(this.#seconds)
-  }
-
-  fail(error: Error): void {
-    this.#failure = error
-    this.#reject(error)
-  }
 }

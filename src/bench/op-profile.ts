@@ -28,7 +28,7 @@ export async function profileOps(options: EngineOptions, repeats: number): Promi
   const { shardSize } = options
   const input = {
     inputs: [Uint8Array.from({ length: shardSize * height * width * channels }, (_, index) => (index * 31) % 256)],
-    targets: Int32Array.from({ length: shardSize }, (_, index) => index % options.model.classCount),
+    targets: [Int32Array.from({ length: shardSize }, (_, index) => index % options.model.classCount)],
     // The identity: every output pixel is the input pixel.
     transforms: Float32Array.from({ length: shardSize * 8 }, (_, index) => Number([0, 4].includes(index % 8))),
     dropoutKey: [1, 2] as const,

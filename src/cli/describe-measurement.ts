@@ -1,29 +1,11 @@
 import type { SplitChoice } from '../data/sampling/choose-samples.js'
 import { isImages } from '../data/dataset.js'
-import type { ImageOverlap } from '../data/image-overlap.js'
 import { smallSampleWarning } from '../model/config/run-warnings.js'
 import type { RunDescription } from '../model/run-description.js'
 import { listed } from '../shared/log/listed.js'
 import { counted } from '../shared/units.js'
 import { describeQuality } from '../training/describe-quality.js'
-import type { Evaluation } from '../model/evaluation.js'
-
-/** What `convoy eval` measured, and on what. */
-export interface Measurement extends Evaluation {
-  readonly split: SplitChoice
-  readonly classNames: readonly string[]
-  readonly dataset: {
-    readonly name: string
-    readonly fingerprint: string
-    /** Source of a data set other than the run's. */
-    readonly from?: string | undefined
-    /** Whether the run trained on this data set. The content decides, not the name. */
-    readonly isTrainedOn: boolean
-  }
-  readonly classesWithoutSamples: readonly string[]
-  /** null: the run's data set is not in the cache. */
-  readonly overlap: ImageOverlap | null
-}
+import type { Measurement } from '../tensorflow/inference/measurement.js'
 
 /** Digits of a fingerprint in messages; `--data` accepts as many. */
 const SHOWN_DIGITS = 16

@@ -37,8 +37,9 @@ export async function detach(args: readonly string[], runsDirectory: string, jso
   const passOn = (signal: NodeJS.Signals): void => void child.kill(signal)
   process.on('SIGINT', passOn).on('SIGTERM', passOn)
   const outcome = await new Promise<{ runDirectory: string } | { status: number | null }>((resolve, reject) => {
-    child.once('message', (runDirectory) => {
-      resolve({ runDirectory: runDirectory as string })
+    child.on('message', (message) => {
+      // A failure is in the output.
+      if (typeof message === 'string') resolve({ runDirectory: message })
     })
     child.once('exit', (status) => {
       resolve({ status })

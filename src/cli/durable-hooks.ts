@@ -118,6 +118,7 @@ export function durableHooks(
   durable: DurableRun,
   models: RunModels,
   { restored, hasChanged }: OpenedRun,
+  { saveModels }: Pick<RunOptions, 'saveModels'>,
 ): SavingHooks & { readonly onBegin: (state: TrainingState) => Promise<void> } {
   return {
     ...(durable.isOn && { checkpoints: durable }),
@@ -129,7 +130,9 @@ export function durableHooks(
     },
     ...(durable.hasJournal && { onReduced: durable.onReduced }),
     onValidated: async (snapshot, isBest, isInState) => {
-      await models.keep({ last: snapshot, ...(isBest && { best: snapshot }) })
+      const weights = { last: snapshot, ...(isBest && { best: snapshot }) }
+      if (saveModels === 'end') models.add(weights)
+      else await models.keep(weights)
       if (isInState) await durable.keepValidation(snapshot)
     },
     onStepDone: durable.onStepDone,

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { ConvoyError } from '../shared/errors.js'
+import { sendFailure } from '../shared/failure-message.js'
 import { printable } from '../shared/log/printable.js'
 import { describeLoss, standardError, standardOutput } from '../shared/terminal.js'
 import { version } from '../shared/version.js'
@@ -53,7 +54,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./commands/eval.js')).evalCommand(),
   },
   predict: {
-    description: 'classify images with a trained model',
+    description: 'predict classes or numbers of images or of a table with a trained model',
     load: async () => (await import('./commands/predict.js')).predictCommand(),
   },
   inspect: {
@@ -126,6 +127,7 @@ function endUnread(loss: NodeJS.ErrnoException): never {
 function report(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
   const error = ConvoyError.from(thrown)
+  sendFailure(error)
   standardError.print(`✖ ${error.lines.map(printable).join('\n  ')}\n`)
   if (!error.isExpected) standardError.print(`${(error.cause as Error | undefined)?.stack ?? error.stack}\n`)
   return error.exitStatus

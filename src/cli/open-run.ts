@@ -5,7 +5,6 @@ import { listCheckpoints } from '../durability/checkpoints.js'
 import type { Checkpoint } from '../durability/read-checkpoint.js'
 import type { RestoredState } from '../durability/restore-state.js'
 import { newestCheckpoint, takeOverRun } from '../durability/restore-state.js'
-import { gradientLength } from '../model/parameter-layout.js'
 import {
   createRunDirectory,
   putEndAside,
@@ -20,10 +19,10 @@ import { ConvoyError } from '../shared/errors.js'
 import type { Logger } from '../shared/log/log.js'
 import type { OwnershipLock } from '../shared/ownership-lock.js'
 import { version } from '../shared/version.js'
-import { SliceThreads } from '../training/slices/slice-threads.js'
 import type { TrainingState } from '../training/training-state.js'
-import { initialState, takeOver } from '../training/training-state.js'
+import { stateOfZeros, takeOver } from '../training/training-state.js'
 import { fromTensors } from '../training/training-state-tensors.js'
+import { newState } from './new-state.js'
 import { allowedChanges, describe } from './resumed-config.js'
 import type { RunRequest } from './flags/run-flags.js'
 import type { RunPlace } from './interrupted-run.js'
@@ -36,9 +35,8 @@ export interface OpenedRun {
   readonly identity: RunIdentity
   /** Absent if files cannot be locked. */
   readonly lock: OwnershipLock | undefined
-  readonly sliceThreads: SliceThreads
-  /** Where the training begins; undefined: with new weights. */
-  readonly state: TrainingState | undefined
+  /** Where the training begins. */
+  readonly state: TrainingState
   /** Of a resumed run. */
   readonly restored: RestoredState | undefined
   /** Whether a resumed run goes on with other settings than its checkpoint. */
@@ -49,30 +47,30 @@ export interface OpenedRun {
 
 /**
  * Opens a new run, or goes on with one whose coordinator ended.
- * @param onThreadFailure called when a thread for long vectors fails
  * @throws errors of the data set, of the checkpoint, and of the run directory
  */
-export async function openRun(request: RunRequest, onThreadFailure: (error: ConvoyError) => void): Promise<OpenedRun> {
+export async function openRun(request: RunRequest): Promise<OpenedRun> {
   const { interrupted } = request
-  return interrupted === undefined
-    ? openNewRun(request, onThreadFailure)
-    : openInterruptedRun(interrupted, request, onThreadFailure)
+  return interrupted === undefined ? openNewRun(request) : openInterruptedRun(interrupted, request)
 }
 
-async function openNewRun(
-  { config, options: { data, runsDir }, name, recipe, fork, model, early: { log } }: RunRequest,
-  onThreadFailure: (error: ConvoyError) => void,
-): Promise<OpenedRun> {
+async function openNewRun({
+  config,
+  options: { data, runsDir },
+  name,
+  recipe,
+  fork,
+  model,
+  early: { log },
+}: RunRequest): Promise<OpenedRun> {
   const checkpoint = fork && checkpointOf(fork, log)
   const planned = await planRun(config, data, log.info, model && { source: model })
-  const sliceThreads = SliceThreads.forLength(gradientLength(planned.description.model.layout), onThreadFailure)
-  const state = checkpoint
-    ? forkedState(checkpoint, planned, sliceThreads, log)
-    : givenState(planned, sliceThreads, log)
+  const state = checkpoint ? forkedState(checkpoint, planned, log) : newState(planned, model?.optimizerFile, log)
+  if (planned.callbacks) state.callbacks.begin(planned.callbacks)
   const { runDirectory, lock } = await createRunDirectory(runsDir, name, Date.now())
   await writeProvenance(runDirectory, config, version())
   return {
-    ...{ planned, runDirectory, lock, sliceThreads, state, restored: undefined, hasChanged: false },
+    ...{ planned, runDirectory, lock, state, restored: undefined, hasChanged: false },
     identity: { run: runNameOf(runDirectory), name, recipe, version: version() },
     ancestor: checkpoint ? ancestorOf(checkpoint) : null,
   }
@@ -82,7 +80,6 @@ async function openNewRun(
 async function openInterruptedRun(
   { place, checkpoint }: NonNullable<RunRequest['interrupted']>,
   { config, options: { data }, early: { log } }: RunRequest,
-  onThreadFailure: (error: ConvoyError) => void,
 ): Promise<OpenedRun> {
   const { runDirectory } = place
   const { run, description, ancestor } = checkpoint.manifest
@@ -93,17 +90,17 @@ async function openInterruptedRun(
     const own = config.model && { description: description.model }
     const planned = await planRun(config, data ?? description.dataset.fingerprint, log.info, own)
     checkSameRun(planned, checkpoint)
-    const { layout } = planned.description.model
-    const sliceThreads = SliceThreads.forLength(gradientLength(layout), onThreadFailure)
     const trainSamples = planned.split.train.length
-    const options = { description, trainSamples, sliceThreads, now: () => performance.now(), warn: log.warn }
-    const restored = takeOverRun(runDirectory, checkpoint, options)
+    const restored = takeOverRun(runDirectory, checkpoint, {
+      ...{ description, trainSamples, callbacks: planned.callbacks },
+      ...{ now: () => performance.now(), warn: log.warn },
+    })
     await removeTemporaries(runDirectory)
     await putEndAside(runDirectory)
     for (const change of changes) log.info(`The run goes on with another setting: ${describe(change)}.`)
     if (changes.length > 0) await writeConfig(runDirectory, config)
     return {
-      ...{ planned, runDirectory, lock, sliceThreads, restored, state: restored.state, ancestor },
+      ...{ planned, runDirectory, lock, restored, state: restored.state, ancestor },
       identity: { run: runNameOf(runDirectory), name: run.name, recipe: run.recipe, version: version() },
       hasChanged: changes.length > 0,
     }
@@ -144,41 +141,20 @@ function checkSameRun({ description }: PlannedRun, { directory, manifest }: Chec
     )
 }
 
-function forkedState(
-  checkpoint: Checkpoint,
-  { description }: PlannedRun,
-  sliceThreads: SliceThreads,
-  log: Logger,
-): TrainingState {
+function forkedState(checkpoint: Checkpoint, { description }: PlannedRun, log: Logger): TrainingState {
   const { manifest, stored, directory } = checkpoint
   if (JSON.stringify(manifest.description.model.layout) !== JSON.stringify(description.model.layout))
     throw new ConvoyError(
       'usage',
       `--fork ${directory}: its network has other tensors than that of this run. Choose the same network, and a data set with the same shape of images and number of classes.`,
     )
-  const given = fromTensors(stored, manifest.description, (length) => new Float32Array(length))
-  const state = initialState(description, (length) => sliceThreads.allocate(length))
+  const given = fromTensors(stored, manifest.description)
+  const state = stateOfZeros(description)
   const isComplete = takeOver(state, given)
   const { run, position } = manifest
   log.info(
     `Beginning with the weights of ${run.directory} after step ${position.step}${isComplete ? ' and its optimizer state' : '; the optimizer is another one and begins anew'}.`,
   )
-  return state
-}
-
-/** Of a saved model; undefined: the weights are drawn. */
-function givenState(
-  { description, initialWeights }: PlannedRun,
-  sliceThreads: SliceThreads,
-  log: Logger,
-): TrainingState | undefined {
-  const { model, seed } = description.config
-  if (model && initialWeights === undefined)
-    log.info(`The first weights of ${model.name} are drawn with the seed, ${seed}, as its initializers say.`)
-  if (initialWeights === undefined) return undefined
-  const state = initialState(description, (length) => sliceThreads.allocate(length))
-  state.weights.set(initialWeights)
-  log.info(`Beginning with the weights of ${model!.name}.`)
   return state
 }
 

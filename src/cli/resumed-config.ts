@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { RunConfig } from '../model/config/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 
@@ -14,7 +15,7 @@ const MAY_CHANGE = ['epochs', 'maxSteps', 'earlyStopping']
 
 /** @returns the settings that differ, in the order of the configuration */
 export function changedSettings(before: unknown, after: unknown, path = ''): ChangedSetting[] {
-  if (!isTree(before) || !isTree(after)) return before === after ? [] : [{ path, before, after }]
+  if (!isTree(before) || !isTree(after)) return isDeepStrictEqual(before, after) ? [] : [{ path, before, after }]
   return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) =>
     changedSettings(before[key], after[key], path === '' ? key : `${path}.${key}`),
   )

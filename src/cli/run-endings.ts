@@ -7,6 +7,8 @@ import { onStopSignals } from './stop-signals.js'
 
 /** Time from an uncaught fault to the end of the process, even if parts of the run hang. */
 const MAX_END_MS = 60_000
+/** Of the time after a signal: the process needs it to end. */
+const LAST_CALL_MS = 2_000
 /** Ctrl-C and Ctrl-\, pressed at the terminal. Other signals come from a supervisor of the run, which gets status 0. */
 const INTERRUPTS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
 
@@ -17,6 +19,8 @@ export class RunEndings {
   readonly #supervised: Supervised | undefined
   readonly #end = new AbortController()
   #stoppedBy: NodeJS.Signals | undefined
+  /** When the process is given up, in monotonic milliseconds. */
+  #givenUpMs = Infinity
   #stopWatching: () => void = () => undefined
 
   /**
@@ -40,6 +44,16 @@ export class RunEndings {
     return INTERRUPTS.includes(this.#stoppedBy) ? 'interrupted' : 'stopped'
   }
 
+  /**
+   * For what is done when all of the run is saved: aborts when a signal ends a run that was over without one, otherwise shortly before the time
+   * after a signal is over.
+   */
+  lastCall(): AbortSignal {
+    if (!this.#end.signal.aborted) return this.#end.signal
+    const ms = this.#givenUpMs - performance.now() - LAST_CALL_MS
+    return ms === Infinity ? new AbortController().signal : AbortSignal.timeout(Math.max(0, Math.floor(ms)))
+  }
+
   /** Why it ended, for people. */
   reason(error: ConvoyError): string {
     return error.code === 'interrupted' ? (this.#stoppedBy ?? '') : error.message
@@ -55,6 +69,7 @@ export class RunEndings {
   watch({ error, warn, info }: Logger): void {
     const stop = (signal: NodeJS.Signals, cause: string = signal): void => {
       this.#stoppedBy = signal
+      this.#givenUpMs = performance.now() + this.#graceMs
       info(`Stopping after ${cause}; the weights so far are saved. Send the signal again to stop at once.`)
       const how = this.kind === 'interrupted' ? 'Interrupted' : `Stopped by ${cause}`
       this.fail(new ConvoyError('interrupted', `${how}. What was done is in ${this.#runDirectory}.`))

@@ -8,12 +8,13 @@ import { writeResult } from '../reporting/run-directory.js'
 import type { RunIdentity } from '../reporting/run-identity.js'
 import { RunProgress } from '../reporting/run-progress.js'
 import { RunReports } from '../reporting/run-reports.js'
+import type { RunEnd } from '../reporting/webhook.js'
+import { endOf, postRunEnd } from '../reporting/webhook.js'
 import type { ProgressDisplay } from '../reporting/sinks/terminal-progress.js'
 import { createProgressDisplay } from '../reporting/sinks/terminal-progress.js'
 import type { EarlierRun } from '../coordinator/coordinator.js'
 import { Coordinator } from '../coordinator/coordinator.js'
-import type { RunDescription } from '../model/run-description.js'
-import { RunModels } from '../exports/run-models.js'
+import type { RunModels } from '../exports/run-models.js'
 import { saveTrainedModel } from '../exports/trained-model.js'
 import { ConvoyError } from '../shared/errors.js'
 import { version } from '../shared/version.js'
@@ -23,6 +24,7 @@ import { DiskFaultPause } from './disk-fault-pause.js'
 import { durableHooks, openDurableRun } from './durable-hooks.js'
 import type { OpenedRun } from './open-run.js'
 import { openRun } from './open-run.js'
+import { prepareModels } from './prepare-models.js'
 import { RunEndings } from './run-endings.js'
 import type { LaunchOptions, OwnWorkers } from '../launch/launcher.js'
 import type { Supervised } from '../launch/supervision/supervised.js'
@@ -46,12 +48,9 @@ export async function runTraining(
   supervised?: Supervised,
 ): Promise<void> {
   const { options, early } = request
-  const failure = new AbortController()
-  const run = await openRun(request, (error) => {
-    failure.abort(error)
-  })
+  const run = await openRun(request)
   const records = [...(supervised?.records ?? []), ...early.records]
-  await new RunProcess(options, run, records, failure.signal, supervised).run(startWorkers)
+  await new RunProcess(options, run, records, supervised).run(startWorkers)
 }
 
 /** The process of a run: opens its parts, and closes them in reverse order when the run ends or fails. */
@@ -72,29 +71,24 @@ class RunProcess {
   #workers: OwnWorkers | undefined
   /** Whether workers may have joined. If so, the run directory stays. */
   #hasBegun = false
+  /** For --webhook. */
+  #end: RunEnd | undefined
   /** Error of saving the weights of an incomplete run. */
   #unsaved: unknown
 
-  /**
-   * @param earlier records of the log from before the run was opened
-   * @param failure ends the run
-   */
+  /** @param earlier records of the log from before the run was opened */
   constructor(
     options: RunOptions,
     opened: OpenedRun,
     earlier: readonly LogRecord[],
-    failure: AbortSignal,
     supervised: Supervised | undefined,
   ) {
-    const { runDirectory, identity, lock, sliceThreads, restored } = opened
+    const { runDirectory, identity, lock, restored } = opened
     this.#options = options
     this.#opened = opened
     this.#runDirectory = runDirectory
     this.#identity = identity
     this.#endings = new RunEndings(runDirectory, 1000 * options.grace, supervised)
-    failure.addEventListener('abort', () => {
-      this.#endings.fail(failure.reason as ConvoyError)
-    })
     this.#display = createProgressDisplay(standardError, this.#progress, now)
     this.#reports = new RunReports({
       ...{ runDirectory, identity, signal: this.#endings.signal, now },
@@ -116,8 +110,8 @@ class RunProcess {
       () => {
         this.#endings.close()
       },
+      async () => this.#postEnd(),
       async () => this.#reports.close(),
-      async () => sliceThreads.close(),
     ]
   }
 
@@ -126,7 +120,11 @@ class RunProcess {
     this.#endings.watch(this.#log)
     try {
       const coordinator = await this.#serve()
-      const models = await this.#prepareModels(coordinator.description)
+      const { metrics } = this.#reports
+      const models = await prepareModels(this.#opened, this.#options, {
+        ...{ metrics, log: this.#log, signal: this.#endings.signal },
+      })
+      this.#closing.push(async () => models.close())
       await this.#announce(coordinator)
       await this.#startWorkers(coordinator, startWorkers)
       this.#closing.push(() => this.#reports.page.keepStatus())
@@ -150,7 +148,7 @@ class RunProcess {
     const coordinator = await Coordinator.start({
       ...this.#options,
       auditEvery: audit === undefined ? 0 : Number(audit.slice('1/'.length)),
-      ...{ run: this.#opened.planned, sliceThreads: this.#opened.sliceThreads, earlier: this.#earlier() },
+      ...{ run: this.#opened.planned, earlier: this.#earlier() },
       progress: this.#progress,
       observer: (event) => {
         this.#reports.observe(event)
@@ -173,33 +171,13 @@ class RunProcess {
   }
 
   /** What the coordinator needs of those before it, or of the ancestor of a fork. */
-  #earlier(): EarlierRun | undefined {
+  #earlier(): EarlierRun {
     const { state, restored } = this.#opened
     const manifest = restored?.checkpoint.manifest
-    return (
-      state && {
-        ...{ state, checkpointStep: manifest?.position.step, lastWorkerId: this.#reports.lastWorkerId },
-        deviceFingerprint: manifest?.deviceFingerprint ?? undefined,
-      }
-    )
-  }
-
-  async #prepareModels(description: RunDescription): Promise<RunModels> {
-    const { metrics } = this.#reports
-    const models = await RunModels.prepare({
-      ...{ runDirectory: this.#runDirectory, run: this.#identity.run, description, version: version(), log: this.#log },
-      rescueDirectory: this.#options.rescueDir,
-      waitMs: this.#options.rescueWait * 1000,
-      signal: this.#endings.signal,
-      onSaved: (bytes, seconds) => {
-        metrics.saved(Date.now() / 1000, bytes, seconds)
-      },
-      onFailed: () => {
-        metrics.saveFailed()
-      },
-    })
-    this.#closing.push(async () => models.close())
-    return models
+    return {
+      ...{ state, checkpointStep: manifest?.position.step, lastWorkerId: this.#reports.lastWorkerId },
+      deviceFingerprint: manifest?.deviceFingerprint ?? undefined,
+    }
   }
 
   async #announce(coordinator: Coordinator): Promise<void> {
@@ -245,15 +223,15 @@ class RunProcess {
       onFault: this.#options.onDiskFault === 'pause' ? pause.onFault : () => undefined,
     })
     this.#closing.push(async () => durable.close())
-    const hooks = durableHooks(durable, models, this.#opened)
+    const hooks = durableHooks(durable, models, this.#opened, this.#options)
     const trained = await coordinator.train({
-      ...hooks,
+      ...{ ...hooks, compute: this.#workers?.compute },
       onBegin: async (state) => {
         this.#reports.observeReplayed(this.#opened.restored?.events ?? [])
         await hooks.onBegin(state)
       },
-      onBrokenOff: async (state) => {
-        await durable.checkpointNow(state)
+      onBrokenOff: async (state, isWhole) => {
+        if (isWhole) await durable.checkpointNow(state)
         const { weights, step } = state
         await models.finish({ last: { weights, step } }).catch((error: unknown) => {
           this.#unsaved = error
@@ -267,6 +245,7 @@ class RunProcess {
     standardOutput.print(this.#options.json ? asJson() : finalTable(result, this.#runDirectory))
     await models.finish({}, async (directory) => writeResult(directory, result))
     await durable.finish(trained.state)
+    this.#end = endOf(trained.result, this.#progress.summary)
     await this.#reports.page.inspectTest(result, this.#log.info)
   }
 
@@ -276,10 +255,20 @@ class RunProcess {
     if (this.#unsaved !== undefined && kind === 'failed') this.#log.error(thrown.message)
     const isStopped = error.code === 'interrupted'
     this.#reports.recordBreak(isStopped ? kind : 'failed', this.#endings.reason(error))
+    this.#end = isStopped ? { state: 'stopped' } : { state: 'failed', error: error.message }
     if (!isStopped) throw this.#runLog.failed(error)
     // A stop that a supervisor asked for is a clean end.
     if (kind === 'interrupted') throw error
     this.#log.info(error.message)
+  }
+
+  async #postEnd(): Promise<void> {
+    const { webhook } = this.#options
+    // Before it has begun, a run fails as any command does.
+    if (webhook === undefined || this.#end === undefined || !this.#hasBegun) return
+    const place = { run: this.#identity.run, runDirectory: path.resolve(this.#runDirectory) }
+    const message = { ...place, step: this.#progress.summary.step, ...this.#end }
+    await postRunEnd(webhook, message, this.#endings.lastCall(), this.#log.warn)
   }
 
   async #close(): Promise<void> {

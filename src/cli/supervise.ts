@@ -1,7 +1,11 @@
+import path from 'node:path'
 import type { Command } from 'commander'
 import { readAnnouncement } from '../coordinator/run-announcement.js'
-import type { CoordinatorProcess } from '../launch/supervision/supervisor.js'
+import type { CoordinatorProcess, GivenUpRun } from '../launch/supervision/supervisor.js'
 import { Supervisor } from '../launch/supervision/supervisor.js'
+import { listCheckpoints } from '../durability/checkpoints.js'
+import { runNameOf } from '../reporting/run-identity.js'
+import { postRunEnd } from '../reporting/webhook.js'
 import { parseAddress } from '../shared/protocol/addresses.js'
 import { FLAGS, SETTING_FLAGS, SWITCHES } from './flags/run-config-flags.js'
 import { variableOf } from './flags/unread-variables.js'
@@ -43,9 +47,29 @@ export async function supervise(
   const [name, ...flags] = args.filter((argument) => argument !== '--detached')
   // In front: the last flag may lack its value.
   const first = { args: [name!, '--supervised', ...flags], environment: process.env }
-  const supervisor = new Supervisor(first, (runDirectory) => resumedProcess(command, runDirectory), onAnnounced)
+  const supervisor = new Supervisor(
+    first,
+    (runDirectory) => resumedProcess(command, runDirectory),
+    onAnnounced,
+    async (given, warn) => postGivenUp(command.getOptionValue('webhook') as string | undefined, given, warn),
+  )
   for (const signal of STOP_SIGNALS) process.on(signal, (received) => supervisor.signal(received))
   return supervisor.run()
+}
+
+/** The step is that of the newest checkpoint. */
+async function postGivenUp(
+  webhook: string | undefined,
+  given: GivenUpRun,
+  warn: (line: string) => void,
+): Promise<void> {
+  if (webhook === undefined) return
+  const { runDirectory, ...how } = given
+  const message = {
+    ...{ run: runNameOf(runDirectory), ...how, step: listCheckpoints(runDirectory)[0]?.step ?? 0 },
+    runDirectory: path.resolve(runDirectory),
+  }
+  await postRunEnd(webhook, message, new AbortController().signal, warn)
 }
 
 /** Goes on with the run, at the same addresses and with the settings that the run has. @throws Error when it has no announcement */

@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ConvoyError } from '../shared/errors.js'
 import type { StatusReply } from '../shared/protocol/messages.js'
 import { standardError, standardOutput } from '../shared/terminal.js'
-import type { AdminTarget } from './admin-client.js'
-import { adminAddressOf, callAdmin } from './admin-client.js'
+import type { AdminTarget } from '../coordinator/admin-client.js'
+import { adminAddressOf, callAdmin } from '../coordinator/admin-client.js'
 import { onStopSignals } from './stop-signals.js'
 
 /**

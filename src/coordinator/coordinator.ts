@@ -9,10 +9,11 @@ import type { ListenAddresses } from './address-problems.js'
 import { addressProblems } from './address-problems.js'
 import { DEFAULT_LIMITS } from '../scheduler/limits.js'
 import { isOver } from '../scheduler/run-states.js'
-import type { SliceThreads } from '../training/slices/slice-threads.js'
+import type { OwnCompute } from '../training/own-compute.js'
 import type { TrainingState } from '../training/training-state.js'
 import type { EarlierWorkers } from './members.js'
-import { PoolGradientSource } from './pool-gradient-source.js'
+import type { Gradients } from './open-gradients.js'
+import { openGradients } from './open-gradients.js'
 import type { PlannedRun } from './plan-run.js'
 import type { RunObserver } from '../training/run-events.js'
 import type { RunSummary } from '../reporting/run-progress.js'
@@ -26,6 +27,7 @@ import { Trainer } from '../training/trainer.js'
 import { VectorExchange } from './vector-exchange.js'
 import { WakeTimer } from './wake-timer.js'
 import { RunServer } from './run-server.js'
+import { sayGoodbye } from './say-goodbye.js'
 import { statusReply } from './status-reply.js'
 import type { SavingHooks } from './steering.js'
 import { Steering } from './steering.js'
@@ -44,8 +46,6 @@ export interface CoordinatorOptions extends ListenAddresses {
   readonly run: PlannedRun
   /** The run goes on from here. @default it begins */
   readonly earlier?: EarlierRun | undefined
-  /** Closed by the caller, after the coordinator. */
-  readonly sliceThreads: SliceThreads
   readonly maxWorkers: number
   readonly allowMixedDevices: boolean
   /** One lease in this many is computed by two workers and compared; 0: none. */
@@ -66,8 +66,6 @@ export interface CoordinatorOptions extends ListenAddresses {
 }
 
 const TICK_MS = 250
-/** Time for `finish` to reach the workers before their connections are cut. */
-const GOODBYE_MS = 2_000
 
 /** The coordinator of one run. It listens from its start; nothing is computed before {@link Coordinator.train}. */
 export class Coordinator {
@@ -87,6 +85,7 @@ export class Coordinator {
   readonly #pool: WorkerPool
   readonly #server: RunServer
   #ticker: NodeJS.Timeout | undefined
+  #gradients: Gradients | undefined
 
   private constructor(options: CoordinatorOptions) {
     const { log, run, workerLogLevel } = options
@@ -104,7 +103,7 @@ export class Coordinator {
     this.steering = new Steering({
       ...{ observer: this.#observe, signal: options.signal, stopSignal: this.#stop.signal, now },
       onHold: (isHeld) => {
-        this.#pool.hold(isHeld)
+        this.#pool.hold(isHeld || this.#gradients?.computesHere() === true)
       },
     })
     this.#server = this.#createServer()
@@ -138,7 +137,7 @@ export class Coordinator {
 
   /** Workers that can compute or do so now. */
   get workerCount(): number {
-    return this.#pool.workerCount
+    return this.#pool.workerCount + (this.#gradients?.computesHere() ? 1 : 0)
   }
 
   /** State, step, rate and time left. */
@@ -162,7 +161,7 @@ export class Coordinator {
 
   /** Phases of all workers that ever took part, added up. */
   workerPhases(): PhaseReport[] {
-    return this.#pool.workerPhases()
+    return this.#pool.workerPhases().concat(this.#gradients?.phases() ?? [])
   }
 
   traffic(): TrafficCount[] {
@@ -177,17 +176,21 @@ export class Coordinator {
     return isEnding ? 'the run is ending: it was asked to stop' : undefined
   }
 
-  /** The whole run. Workers may join and leave meanwhile. @throws as {@link Trainer.train} */
-  async train(saving: SavingHooks = {}): Promise<TrainingOutcome> {
-    const { run, earlier, signal, hooks, sliceThreads } = this.#options
+  /** The whole run. Workers may join and leave meanwhile. @param options `compute`: in this process at first @throws as {@link Trainer.train} */
+  async train({
+    compute,
+    ...saving
+  }: SavingHooks & { readonly compute?: OwnCompute | undefined } = {}): Promise<TrainingOutcome> {
+    const { run, earlier, signal, hooks } = this.#options
     const { description, datasetFrom, split } = run
     this.#warnAtStart()
+    const parts = { pool: this.#pool, weights: this.#exchange.weights, log: this.#log }
+    this.#gradients = await openGradients(run, compute, parts)
     const trainer = new Trainer({
       description,
       datasetFrom,
       splitSizes: { train: split.train.length, validation: split.validation.length, test: split.test.length },
-      gradients: new PoolGradientSource(this.#pool, this.#exchange.weights, description, split),
-      sliceThreads,
+      gradients: this.#gradients.source,
       ...(earlier && { state: earlier.state, checkpointStep: earlier.checkpointStep }),
       observer: this.#observe,
       hooks: { ...hooks, ...this.steering.hooks(saving) },
@@ -196,6 +199,7 @@ export class Coordinator {
       soon: setImmediate,
       now,
     })
+    trainer.state.weights = this.#exchange.weights.place(trainer.state.weights)
     try {
       return await trainer.train()
     } catch (error) {
@@ -208,8 +212,7 @@ export class Coordinator {
 
   /** Sends `finish` to the workers, and closes every listener. */
   async close(): Promise<void> {
-    this.#pool.finish('the run is over')
-    await waitUntil(() => this.#pool.workers().length === 0, GOODBYE_MS)
+    await sayGoodbye(this.#pool, 'the run is over')
     this.#release()
   }
 
@@ -222,10 +225,10 @@ export class Coordinator {
   }
 
   #createPool(): WorkerPool {
-    const { auditEvery, maxWorkers, allowMixedDevices, earlier, startingWorkers, log, sliceThreads } = this.#options
+    const { auditEvery, maxWorkers, allowMixedDevices, earlier, startingWorkers, log } = this.#options
     const scheduler = log.module('scheduler')
     return new WorkerPool({
-      ...{ auditEvery, maxWorkers, allowMixedDevices, earlier, sliceThreads, now, limits: DEFAULT_LIMITS },
+      ...{ auditEvery, maxWorkers, allowMixedDevices, earlier, now, limits: DEFAULT_LIMITS },
       starting: startingWorkers ?? (() => 0),
       observer: this.#observe,
       onEffect: ({ kind, ...details }) => {
@@ -245,7 +248,7 @@ export class Coordinator {
     const { description } = this
     return new RunServer({
       ...{ addresses: this.#options, pool: this.#pool, exchange: this.#exchange, onCall, log: this.#log },
-      fingerprints: fingerprintsOf(description),
+      description,
       run: { run: JSON.stringify(description), runName: runNameOf(runDirectory), logLevel: this.#workerLogs.level },
       admin: adminActions({
         ...{ pool: this.#pool, steering: this.steering, log: this.#log },
@@ -284,14 +287,4 @@ export class Coordinator {
 
 function now(): number {
   return performance.now()
-}
-
-async function waitUntil(condition: () => boolean, atMostMs: number): Promise<void> {
-  const deadline = performance.now() + atMostMs
-  while (!condition() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
-}
-
-/** Of what workers fetch. */
-function fingerprintsOf({ dataset, model }: RunDescription): string[] {
-  return [dataset.fingerprint, ...(model.frozen ? [model.frozen.stored.fingerprint] : [])]
 }

@@ -1,24 +1,36 @@
 import type { SplitName } from '../data/dataset.js'
 import type { Split } from '../data/dataset.js'
 import { SampleStream } from '../data/sampling/sample-stream.js'
+import { evaluationLength } from '../model/objectives/evaluation.js'
 import type { ModelDescription, ParameterLayout } from '../model/parameter-layout.js'
-import { evaluationLength } from '../model/parameter-layout.js'
+import { gradientLength, measuresOf } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/config/run-config.js'
+import type { Work } from '../shared/protocol/messages.js'
+import type { PoolTask } from './pool-task.js'
 
 /** Samples that an error names; the rest is counted. */
 const MAX_NAMED = 16
 
+/** The vectors of a kind of work: their length and their parts. */
+export function vectorOf(work: Work, model: ModelDescription): Pick<PoolTask, 'vectorLength' | 'describeIndex'> {
+  const { layout } = model
+  return work === 'WORK_GRADIENT'
+    ? { vectorLength: gradientLength(layout), describeIndex: (index) => gradientPart(layout, index) }
+    : { vectorLength: evaluationLength(model), describeIndex: (index) => evaluationPart(model, index) }
+}
+
 /** The part of a gradient vector that this index belongs to, for messages. */
-export function gradientPart({ tensors, weightCount }: ParameterLayout, index: number): string {
+function gradientPart(layout: ParameterLayout, index: number): string {
+  const { tensors, weightCount } = layout
   const tensor = tensors.find(({ offset, size }) => index >= offset && index < offset + size)
   if (tensor !== undefined) return `the ${tensor.trainable ? 'gradient' : 'batch statistics'} of ${tensor.name}`
-  return index === weightCount ? 'the loss' : 'the number of correct predictions, or the absolute error'
+  return `the ${index === weightCount ? 'loss' : measuresOf(layout)[index - weightCount - 1]!}`
 }
 
 /** The part of an evaluation vector that this index belongs to, for messages. */
-export function evaluationPart(model: ModelDescription, index: number): string {
+function evaluationPart(model: ModelDescription, index: number): string {
   if (index === evaluationLength(model) - 1) return 'the loss'
-  return model.objective ? 'the errors' : 'the confusion matrix'
+  return model.objectives ? 'the measures' : 'the confusion matrix'
 }
 
 /** The samples of shards, for messages: `step 12, shards 2 to 3, samples 17, 4 …`. */
@@ -49,8 +61,12 @@ export class WorkDescriber {
   }
 }
 
+/** Shards, for messages: `shards 2 to 3`. */
+export function describeShards(first: number, count: number): string {
+  return count === 1 ? `shard ${first}` : `shards ${first} to ${first + count - 1}`
+}
+
 function describe(first: number, count: number, samples: readonly number[]): string {
-  const shards = count === 1 ? `shard ${first}` : `shards ${first} to ${first + count - 1}`
   const more = samples.length > MAX_NAMED ? ` and ${samples.length - MAX_NAMED} more` : ''
-  return `${shards} (samples ${samples.slice(0, MAX_NAMED).join(', ')}${more})`
+  return `${describeShards(first, count)} (samples ${samples.slice(0, MAX_NAMED).join(', ')}${more})`
 }

@@ -2,6 +2,7 @@ import type { WorkerStats } from '../metrics/worker-stats.js'
 import { NO_STATS } from '../metrics/worker-stats.js'
 import type { WorkerView } from '../scheduler/worker-table.js'
 import { Deferred } from '../shared/deferred.js'
+import type { ToLocalWorker } from '../shared/protocol/local-messages.js'
 import type { FromCoordinator } from '../shared/protocol/messages.js'
 import type { WorkerIdentity } from '../training/run-events.js'
 import type { Applicant } from './admission.js'
@@ -15,12 +16,20 @@ export interface ControlStream {
   drop(reason: string): void
 }
 
+/** The local connection to one worker, as the pool needs it. */
+export interface LocalStream {
+  send(message: ToLocalWorker): void
+  close(): void
+}
+
 /** A worker from join to departure, beside what the scheduler knows of it. */
 export class Member {
   readonly applicant: Applicant
   readonly identity: WorkerIdentity
   readonly secret = new SessionSecret()
   stream: ControlStream | undefined
+  /** Of a worker on this machine: where its leases go. */
+  local: LocalStream | undefined
   /** `address:port` of the connections that it called over, the oldest first. */
   readonly peers = new Set<string>()
   /** It was ready once: the `worker-joined` event was emitted. */

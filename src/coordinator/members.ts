@@ -3,6 +3,7 @@ import { PhaseTimes } from '../metrics/phases.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { JoinRequest } from '../shared/protocol/messages.js'
 import { counted } from '../shared/units.js'
+import type { DeviceDescription } from '../tensorflow/engine/engine.js'
 import type { Applicant } from './admission.js'
 import { Admission } from './admission.js'
 import type { ControlStream } from './member.js'
@@ -120,6 +121,13 @@ export class Members {
     return [...this.#members.values()].filter(({ applicant }) => !this.#admission.computesAlike(applicant.device))
   }
 
+  /** Nothing was computed by workers yet, or by those of an earlier coordinator. @returns false: it computes other bits */
+  computesHere(device: DeviceDescription): boolean {
+    if (!this.#admission.computesAlike(device)) return false
+    this.#admission.counted(device)
+    return true
+  }
+
   /** Counts only workers that have a place: a join alone does not block others. */
   #checkPlace({ name }: Applicant): void {
     const placed = [...this.#members.values()].filter(({ stream }) => stream !== undefined)
@@ -132,7 +140,7 @@ export class Members {
     if (placed.length >= this.#maxWorkers)
       throw new ConvoyError(
         'unavailable',
-        `The run has its ${counted(this.#maxWorkers, 'worker')}; \`convoy coordinator --max-workers\` allows more.`,
+        `There are ${counted(this.#maxWorkers, 'worker')} already; \`convoy coordinator --max-workers\`, or \`convoy relay --max-workers\`, allows more.`,
       )
   }
 

@@ -2,23 +2,25 @@ import type { LayersModel } from '@tensorflow/tfjs'
 import { hasPackedDataset } from '../data/cache/packed-cache.js'
 import { packedBytes } from '../data/cache/packed-layout.js'
 import { storeDataset } from '../data/cache/store-dataset.js'
-import type { ArraysInfo, Dataset, DatasetInfo, Split } from '../data/dataset.js'
-import { headerOnly, isImages, sizeOf } from '../data/dataset.js'
+import type { ArraysInfo, Dataset, Split } from '../data/dataset.js'
+import { headerOnly, isImages } from '../data/dataset.js'
 import { describeSamples } from '../data/describe-dataset.js'
 import { openFoundDataset } from '../data/open-dataset.js'
 import { splitDataset } from '../data/sampling/split.js'
-import type { ArraysTask } from '../model/describe-model.js'
+import type { ModelTask } from '../model/describe-model.js'
 import { describeModel } from '../model/describe-model.js'
 import { asArrays, frozenTensors } from '../model/frozen-weights.js'
 import { leafLayers } from '../model/layer-support.js'
 import { leastWorkerBytes } from '../model/memory-need.js'
 import { buildNetwork } from '../model/networks/networks.js'
-import type { ModelNeeds } from '../model/own/build-own-model.js'
+import type { CustomCode } from '../model/own/custom-code.js'
 import type { ModelSource } from '../model/own/model-source.js'
 import type { ModelDescription, ParameterLayout } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/config/run-config.js'
 import type { RunDescription } from '../model/run-description.js'
+import type { MakeCallbacks } from '../training/callbacks/own-callbacks.js'
 import { ConvoyError } from '../shared/errors.js'
+import { needsOf, planTask } from './plan-task.js'
 import { runWarnings } from '../model/config/run-warnings.js'
 
 /** A run whose data set is open and fits its model. Nothing is on disk yet, and nothing listens. */
@@ -33,6 +35,8 @@ export interface PlannedRun {
   readonly workerBytes: number
   /** Of a saved model, float32, `[layout.weightCount]`; undefined: they are drawn. */
   readonly initialWeights: Float32Array | undefined
+  /** The user's; undefined: there are none. */
+  readonly callbacks: MakeCallbacks | undefined
 }
 
 /** A model of the user's: as `--model` names it, or as a run has it that goes on. */
@@ -58,8 +62,11 @@ export async function planRun(
   })
   const header = headerOnly(dataset)
   const split = splitDataset(dataset, config.seed, config.stratified, config.validationSamples)
-  const { network, hasWeights } = await buildModel(config, dataset, own)
-  const model = own?.description ?? (await freeze(describeModel(network, arraysTask(config, dataset, split)), network))
+  const custom = config.custom && (await (await loadOwnModels()).loadCustomForModels(config.custom))
+  const task = own?.description ?? planTask(config, dataset, split, custom)
+  const { network, hasWeights } = await buildModel(config, dataset, task, own, custom)
+  const customLayers = Object.keys(custom?.layers ?? {})
+  const model = own?.description ?? (await freeze(describeModel(network, task, customLayers), network))
   checkFrozen(model)
   if (own?.source) await (await loadOwnModels()).checkTopology(network, model.topology, own.source)
   const workerBytes = leastWorkerBytes(network, packedBytes(dataset), config.shardSize)
@@ -70,7 +77,7 @@ export async function planRun(
     split,
     datasetFrom: from,
     warnings: runWarnings(dataset, split, config),
-    ...{ workerBytes, initialWeights },
+    ...{ workerBytes, initialWeights, callbacks: custom?.callbacks },
   }
 }
 
@@ -99,7 +106,9 @@ async function loadOwnModels(): Promise<typeof import('../model/own/build-own-mo
 async function buildModel(
   config: RunConfig,
   dataset: Dataset,
+  task: ModelTask,
   own: OwnModelOrigin | undefined,
+  custom: CustomCode | undefined,
 ): Promise<{ readonly network: LayersModel; readonly hasWeights: boolean }> {
   if (own === undefined) {
     if (!isImages(dataset))
@@ -116,48 +125,8 @@ async function buildModel(
   const { buildOwnModel, modelFromTopology } = await loadOwnModels()
   if (own.description !== undefined)
     return { network: await modelFromTopology(own.description.topology), hasWeights: false }
-  const { model, hasWeights } = await buildOwnModel(own.source, needsOf(dataset))
+  const { model, hasWeights } = await buildOwnModel(own.source, needsOf(dataset, task), custom)
   return { network: model, hasWeights }
-}
-
-function needsOf(dataset: DatasetInfo): ModelNeeds {
-  const { classNames } = dataset
-  const hasClasses = classNames.length > 0
-  if (isImages(dataset)) {
-    const image = { name: 'image', shape: [dataset.height, dataset.width, dataset.channels] }
-    return { inputs: [image], outputCount: classNames.length, hasClasses, hasImages: true }
-  }
-  if (!hasClasses && dataset.targets.length === 0)
-    throw new ConvoyError(
-      'usage',
-      `--data: ${dataset.name} has neither classes nor numbers to learn; choose another data set.`,
-    )
-  const outputCount = hasClasses ? classNames.length : sizeOf(dataset.targets[0]!.shape)
-  return { inputs: dataset.inputs, outputCount, hasClasses, hasImages: false }
-}
-
-/** @returns undefined for images @throws ConvoyError('usage') for a loss that does not fit the targets */
-function arraysTask({ loss }: RunConfig, dataset: Dataset, { train }: Split): ArraysTask | undefined {
-  if (dataset.classNames.length > 0 && loss !== undefined)
-    throw new ConvoyError(
-      'usage',
-      `--loss ${loss}: ${dataset.name} has classes, which are learnt with cross-entropy; leave --loss out.`,
-    )
-  if (isImages(dataset)) return undefined
-  const { inputs, targets, targetValues } = dataset
-  if (targets.length === 0) return { inputs }
-  const size = sizeOf(targets[0]!.shape)
-  const targetMeans = meansOf(targetValues[0]!, size, train)
-  return { inputs, objective: { loss: loss ?? 'meanSquaredError', targetMeans } }
-}
-
-/** Mean of each number over samples, added in float64 in their order and rounded to float32. */
-function meansOf(values: ArrayLike<number>, size: number, samples: Uint32Array): number[] {
-  return Array.from({ length: size }, (_, output) => {
-    let sum = 0
-    for (const sample of samples) sum += values[sample * size + output]!
-    return Math.fround(sum / samples.length)
-  })
 }
 
 /** The values that a model has, as the flat vector. */

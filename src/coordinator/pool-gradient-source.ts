@@ -1,8 +1,7 @@
 import type { Split, SplitName } from '../data/dataset.js'
-import { evaluationLength, gradientLength } from '../model/parameter-layout.js'
 import type { RunDescription } from '../model/run-description.js'
 import type { GradientSource, GradientSourceStats } from '../training/gradient-source.js'
-import { evaluationPart, gradientPart, WorkDescriber } from './describe-work.js'
+import { vectorOf, WorkDescriber } from './describe-work.js'
 import type { WeightsStore } from './weights-store.js'
 import type { WorkerPool } from './worker-pool.js'
 
@@ -33,17 +32,15 @@ export class PoolGradientSource implements GradientSource {
 
   async gradientSum(step: number, signal: AbortSignal): Promise<Float32Array> {
     const { batchSize, shardSize } = this.#description.config
-    const { layout } = this.#description.model
     return this.#pool.compute(
       {
         work: 'WORK_GRADIENT',
         step,
         split: 'train',
         shards: batchSize / shardSize,
-        vectorLength: gradientLength(layout),
+        ...vectorOf('WORK_GRADIENT', this.#description.model),
         weightsVersion: this.#weightsVersion,
         trainingSamples: shardSize,
-        describeIndex: (index) => gradientPart(layout, index),
         describeShards: (first, count) => this.#describer.step(step, first, count),
       },
       signal,
@@ -57,7 +54,6 @@ export class PoolGradientSource implements GradientSource {
     onProgress: (samples: number) => void,
   ): Promise<Float32Array> {
     const { evaluationShardSize } = this.#description.config
-    const { model } = this.#description
     const samples = this.#split[split].length
     return this.#pool.compute(
       {
@@ -65,9 +61,8 @@ export class PoolGradientSource implements GradientSource {
         step,
         split,
         shards: Math.ceil(samples / evaluationShardSize),
-        vectorLength: evaluationLength(model),
+        ...vectorOf('WORK_EVALUATE', this.#description.model),
         weightsVersion: this.#weightsVersion,
-        describeIndex: (index) => evaluationPart(model, index),
         describeShards: (first, count) => this.#describer.evaluation(split, first, count),
         onProgress: (shards) => {
           onProgress(Math.min(shards * evaluationShardSize, samples))

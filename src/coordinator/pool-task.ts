@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto'
 import type { SplitName } from '../data/dataset.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf } from '../shared/bytes-of.js'
+import { threadsFor } from '../shared/native-loops.js'
 import type { Work } from '../shared/protocol/messages.js'
 import type { Rejection } from '../shared/rejection.js'
 import { isBadValue } from '../shared/rejection.js'
-import { ReductionTree } from '../shared/reduction-tree.js'
+import { addInto, ReductionTree } from '../shared/reduction-tree.js'
 import type { VectorPool } from '../shared/vector-pool.js'
 import type { Effect, Lease } from '../scheduler/scheduler-events.js'
-import type { SliceThreads } from '../training/slices/slice-threads.js'
+import { firstBadValue } from '../training/first-bad-value.js'
 
 /** A sum that all workers compute together: of one vector per shard. */
 export interface PoolTask {
@@ -18,6 +19,8 @@ export interface PoolTask {
   /** WORK_EVALUATE: the split. */
   readonly split: SplitName
   readonly shards: number
+  /** Number of its first shard in the step or the evaluation: a relay has a block of them. @default 0 */
+  readonly firstShard?: number
   /** Floats in a shard's vector and in the sum. */
   readonly vectorLength: number
   readonly weightsVersion: number
@@ -25,7 +28,7 @@ export interface PoolTask {
   readonly trainingSamples?: number
   /** For messages: the part of the vector that this index belongs to, such as `the gradient of stage1/kernel`. */
   readonly describeIndex: (index: number) => string
-  /** For messages: these shards, such as `step 12, samples 5, 17 and 30`. */
+  /** For messages: these shards, such as `step 12, samples 5, 17 and 30`. @param first counted from this task's first shard */
   readonly describeShards: (first: number, count: number) => string
   /** Called with the number of counted shards whenever it grows. */
   readonly onProgress?: (shards: number) => void
@@ -38,16 +41,16 @@ export class CurrentTask {
   readonly reject: (error: Error) => void
   readonly #tree: ReductionTree<Float32Array>
   readonly #vectors: VectorPool
-  readonly #sliceThreads: SliceThreads
   /** Results that are neither counted nor discarded yet, by lease: the one that just came, and those that wait for their audit. */
   readonly #results = new Map<number, Float32Array>()
+  /** The last result of each worker in whose memory it lies. */
+  readonly #borrowed = new Map<number, Float32Array>()
   #counted = 0
   #sum: Float32Array | undefined
 
   constructor(
     task: PoolTask,
     vectors: VectorPool,
-    sliceThreads: SliceThreads,
     resolve: (sum: Float32Array) => void,
     reject: (error: Error) => void,
   ) {
@@ -55,14 +58,13 @@ export class CurrentTask {
     this.resolve = resolve
     this.reject = reject
     this.#vectors = vectors
-    this.#sliceThreads = sliceThreads
     this.#tree = new ReductionTree(
       task.shards,
       (vector: Float32Array) => {
         vectors.give(vector)
       },
       (left, right) => {
-        sliceThreads.run({ kind: 'add', left, right }, left.length)
+        addInto(left, right, threadsFor(left.length))
       },
     )
   }
@@ -74,7 +76,7 @@ export class CurrentTask {
 
   /** @returns why a result cannot be used: the first value that is not finite, or absurdly large; undefined: it can */
   check(vector: Float32Array): Rejection | undefined {
-    const bad = this.#sliceThreads.firstBadValue(vector)
+    const bad = firstBadValue(vector)
     if (bad < 0) return undefined
     const value = vector[bad]!
     const where = this.task.describeIndex(bad)
@@ -83,9 +85,23 @@ export class CurrentTask {
       : { code: 'not_finite', reason: `not finite in ${where}` }
   }
 
-  /** Holds the result of a lease until the scheduler decides to count or to discard it. */
-  arrived(lease: number, vector: Float32Array): void {
+  /**
+   * Holds the result of a lease until the scheduler decides to count or to discard it.
+   * @param lender the worker in whose memory the vector lies; undefined: it is the pool's
+   */
+  arrived(lease: number, vector: Float32Array, lender?: number): void {
     this.#results.set(lease, vector)
+    if (lender !== undefined) this.#borrowed.set(lender, vector)
+  }
+
+  /** The worker gets a lease, and will write over its memory: what is needed of its last result is copied. */
+  returnTo(lender: number): void {
+    const vector = this.#borrowed.get(lender)
+    if (vector === undefined) return
+    this.#borrowed.delete(lender)
+    for (const [lease, result] of this.#results)
+      if (result === vector) this.#results.set(lease, this.#vectors.copy(vector))
+    this.#tree.replace(vector, () => this.#vectors.copy(vector))
   }
 
   /** Adds the result of this lease to the sum. */

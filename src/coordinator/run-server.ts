@@ -1,32 +1,28 @@
-import * as grpc from '@grpc/grpc-js'
-import { DEFAULT_LIMITS } from '../scheduler/limits.js'
+import { longestResult } from '../model/longest-result.js'
+import type { RunDescription } from '../model/run-description.js'
 import type { Logger } from '../shared/log/log.js'
 import type { Listener } from '../shared/protocol/listen.js'
 import { listen } from '../shared/protocol/listen.js'
-import type { JoinReply } from '../shared/protocol/messages.js'
 import { OpenConnections } from '../shared/protocol/open-connections.js'
-import { Admin, Control, Data, SERVER_OPTIONS } from '../shared/protocol/services.js'
+import { Admin } from '../shared/protocol/services.js'
 import type { ListenAddresses } from './address-problems.js'
 import type { AdminActions } from './services/admin-service.js'
 import { adminService } from './services/admin-service.js'
-import { controlService } from './services/control-service.js'
-import { dataService } from './services/data-service.js'
 import type { Health } from './services/health-service.js'
 import { addHealthAndReflection } from './services/health-service.js'
 import type { CallObserver } from './services/time-calls.js'
-import { timeCalls } from './services/time-calls.js'
 import type { VectorExchange } from './vector-exchange.js'
 import type { WorkerPool } from './worker-pool.js'
+import type { RunOffer } from './worker-server.js'
+import { newServer, servedFingerprints, WorkerServer } from './worker-server.js'
 
 export interface RunServerOptions {
   readonly addresses: ListenAddresses
   readonly pool: WorkerPool
   readonly exchange: VectorExchange
-  /** Fingerprint of the data set that workers may fetch. */
-  /** Of the data set and the frozen weights, which workers may fetch. */
-  readonly fingerprints: readonly string[]
+  readonly description: Pick<RunDescription, 'dataset' | 'model'>
   /** Part of the answer to every join. */
-  readonly run: Pick<JoinReply, 'run' | 'runName' | 'logLevel'>
+  readonly run: RunOffer
   readonly admin: AdminActions
   readonly health: () => Health
   /** Called after each gRPC call. */
@@ -34,40 +30,44 @@ export interface RunServerOptions {
   readonly log: Logger
 }
 
-/** Most connections that have not joined yet: all workers of a run may join at the same time. */
-const MAX_JOINING = 64
 /** Most connections to the admin port without a call. */
 const MAX_ASKING = 16
 
 /** The gRPC listeners of a run: one for workers, one for `convoy status`, `convoy stop` and the like. */
 export class RunServer {
   readonly #options: RunServerOptions
-  readonly #listeners: Listener[] = []
+  readonly #workers: WorkerServer
+  #admin: Listener | undefined
   #updateHealth: () => void = () => undefined
 
   constructor(options: RunServerOptions) {
     this.#options = options
+    const { addresses, pool, exchange, description, run, onCall, log } = options
+    this.#workers = new WorkerServer({
+      ...{ listen: addresses.listen, pool, exchange, onCall, log, offer: () => run },
+      fingerprints: servedFingerprints(description),
+      longestResult: () => longestResult(description.model),
+    })
   }
 
   /** Where workers join. */
   get address(): string {
-    return this.#listeners[0]!.address
+    return this.#workers.address
   }
 
   get adminAddress(): string {
-    return this.#listeners[1]!.address
+    return this.#admin!.address
   }
 
   /** Begins to listen. @throws ConvoyError('usage') for addresses that cannot be bound */
   async listen(): Promise<void> {
-    const { addresses, pool, log } = this.#options
-    const isInUse = (peer: string): boolean => pool.connections.isCaller(peer)
-    const workers = new OpenConnections({ maxUnused: MAX_JOINING, isInUse, report: log.warn })
-    const admins = new OpenConnections({ maxUnused: MAX_ASKING, report: log.warn })
-    const server = this.#workerServer(workers)
-    const admin = this.#adminServer(admins)
-    this.#listeners.push(await listen(server, addresses.listen, '--listen', workers))
-    this.#listeners.push(await listen(admin, addresses.adminListen, '--admin-listen', admins))
+    const { addresses, admin, health, onCall, log } = this.#options
+    const connections = new OpenConnections({ maxUnused: MAX_ASKING, report: log.warn })
+    const server = newServer(connections, onCall)
+    server.addService(Admin.service, adminService(admin))
+    this.#updateHealth = addHealthAndReflection(server, health)
+    await this.#workers.listen()
+    this.#admin = await listen(server, addresses.adminListen, '--admin-listen', connections)
   }
 
   /** Sends changes to the health checks that wait for one. Call a few times per second. */
@@ -76,40 +76,7 @@ export class RunServer {
   }
 
   close(): void {
-    for (const listener of this.#listeners) listener.close()
-  }
-
-  /** Control and data. */
-  #workerServer(connections: OpenConnections): grpc.Server {
-    const { pool, exchange, run, fingerprints } = this.#options
-    const { traffic, weights, files, offer } = exchange
-    const server = this.#newServer(connections)
-    server.addService(
-      traffic.counted(Control.service),
-      controlService(pool.connections, {
-        ...{ ...run, heartbeatMs: DEFAULT_LIMITS.heartbeatMs },
-        ...(offer && { sharedFiles: offer }),
-      }),
-    )
-    server.addService(
-      traffic.counted(Data.service),
-      dataService(pool, weights, fingerprints, files, (bytes) => {
-        traffic.add('results', 'received', 'memory', bytes)
-      }),
-    )
-    return server
-  }
-
-  /** What operators ask for, health checks and reflection. */
-  #adminServer(connections: OpenConnections): grpc.Server {
-    const server = this.#newServer(connections)
-    server.addService(Admin.service, adminService(this.#options.admin))
-    this.#updateHealth = addHealthAndReflection(server, this.#options.health)
-    return server
-  }
-
-  #newServer({ interceptor }: OpenConnections): grpc.Server {
-    const { onCall } = this.#options
-    return new grpc.Server({ ...SERVER_OPTIONS, interceptors: [interceptor, ...(onCall ? [timeCalls(onCall)] : [])] })
+    this.#workers.close()
+    this.#admin?.close()
   }
 }

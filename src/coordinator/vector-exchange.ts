@@ -1,4 +1,5 @@
 import type { Logger } from '../shared/log/log.js'
+import { nativeLoopsProblem } from '../shared/native-loops.js'
 import type { SharedFilesOffer } from '../shared/shared-files.js'
 import { SharedFiles } from '../shared/shared-files.js'
 import { Traffic } from './traffic.js'
@@ -13,22 +14,27 @@ export class VectorExchange {
   readonly offer: SharedFilesOffer | undefined
 
   constructor({ info, warn }: Pick<Logger, 'info' | 'warn'>) {
+    const slow = nativeLoopsProblem()
+    if (slow !== undefined) info(`The arithmetic of vectors runs in JavaScript, several times slower: ${slow}.`)
     const shared = SharedFiles.create((why) => {
       info(`Vectors travel over the network, to workers of this machine too: ${why}.`)
     })
     this.files = shared?.files
     this.offer = shared?.offer
     let isReported = false
-    this.weights = new WeightsStore(
-      this.files,
-      (bytes) => {
+    this.weights = new WeightsStore({
+      files: this.files,
+      onShared: (bytes) => {
         this.traffic.add('weights', 'sent', 'memory', bytes)
       },
-      (why) => {
+      onNotShared: (why) => {
         if (!isReported) warn(`Weights travel over the network, to workers of this machine too: ${why}`)
         isReported = true
       },
-    )
+      onNotInPlace: (why) => {
+        info(`Weights are copied for workers of this machine: ${why}`)
+      },
+    })
   }
 
   close(): void {

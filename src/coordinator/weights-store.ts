@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { bytesOf } from '../shared/bytes-of.js'
 import type { SharedFiles } from '../shared/shared-files.js'
-import { weightsFile } from '../shared/shared-files.js'
+import { WEIGHTS_IN_PLACE, weightsFile } from '../shared/shared-files.js'
 
 export interface PublishedWeights {
   /** 1 for the first; grows with every publication. */
@@ -9,37 +9,54 @@ export interface PublishedWeights {
   readonly bytes: Buffer
 }
 
+export interface WeightsStoreOptions {
+  /** Where workers of this machine can read weights, if there is such a place. */
+  readonly files?: SharedFiles | undefined
+  /** Called with the bytes of weights that workers can read there. */
+  readonly onShared?: (bytes: number) => void
+  /** Called with the reason when workers cannot read weights there. */
+  readonly onNotShared?: (why: string) => void
+  /** Called with the reason when weights have to be copied there. */
+  readonly onNotInPlace?: (why: string) => void
+}
+
 /** Holds the newest weights, and wakes the calls that wait for them. */
 export class WeightsStore {
   readonly #published = new EventEmitter().setMaxListeners(0)
-  readonly #sharedFiles: SharedFiles | undefined
-  readonly #onShared: (bytes: number) => void
-  readonly #onNotShared: (why: string) => void
+  readonly #options: WeightsStoreOptions
   #current: PublishedWeights = { version: 0, bytes: Buffer.alloc(0) }
   #sharing = false
+  /** Weights in the file {@link WEIGHTS_IN_PLACE}, and their version there. */
+  #inPlace: { readonly weights: Float32Array; readonly version: Uint32Array } | undefined
 
-  /**
-   * @param sharedFiles where workers of this machine can read them, if there is such a place
-   * @param onShared called with the bytes that were written there
-   * @param onNotShared called with the reason when nothing was written there
-   */
-  constructor(
-    sharedFiles?: SharedFiles,
-    onShared: (bytes: number) => void = () => undefined,
-    onNotShared: (why: string) => void = () => undefined,
-  ) {
-    this.#sharedFiles = sharedFiles
-    this.#onShared = onShared
-    this.#onNotShared = onNotShared
+  constructor(options: WeightsStoreOptions = {}) {
+    this.#options = options
   }
 
   /**
-   * Does not copy: the optimizer goes on in place, perhaps while some worker is still being sent these bytes. It may then get a
-   * mixture; but every lease of this version was over before the optimizer went on, so nothing is computed with it that counts.
+   * Moves the weights of a run into a file that workers of this machine map, before they are first published. The optimizer updates them
+   * there, and to publish them writes nothing but their version.
+   * @returns the weights there, or the given ones: {@link publish} copies these into a file
+   */
+  place(weights: Float32Array): Float32Array {
+    const { files, onNotInPlace = () => undefined } = this.#options
+    const memory = files?.create(WEIGHTS_IN_PLACE, weights.length + 1, onNotInPlace)
+    if (memory === undefined) return weights
+    const placed = memory.subarray(0, weights.length)
+    placed.set(weights)
+    this.#inPlace = { weights: placed, version: new Uint32Array(memory.buffer, placed.byteLength, 1) }
+    return placed
+  }
+
+  /**
+   * Does not copy: the optimizer goes on in place, perhaps while some worker still reads these weights or is being sent them. It may then
+   * get a mixture; but every lease of this version was over before the optimizer went on, so nothing is computed with it that counts. And
+   * no lease of this version is given any more: the worker takes the next version whole.
    */
   publish(weights: Float32Array): number {
     this.#current = { version: this.#current.version + 1, bytes: bytesOf(weights) }
-    if (this.#sharing) this.#write()
+    if (weights === this.#inPlace?.weights) this.#inPlace.version[0] = this.#current.version
+    if (this.#sharing) this.#share()
     this.#published.emit('weights')
     return this.#current.version
   }
@@ -56,16 +73,18 @@ export class WeightsStore {
     return this.#current
   }
 
-  /** From now on the newest weights are in their shared file too, before a lease names them. */
+  /** From now on the newest weights are in a shared file too, before a lease names them. */
   share(): void {
     if (this.#sharing) return
     this.#sharing = true
-    this.#write()
+    this.#share()
   }
 
-  /** Where it cannot be written there is no file, and workers ask for the weights. */
-  #write(): void {
+  /** Where weights cannot be written there is no file, and workers ask for them. */
+  #share(): void {
     const { version, bytes } = this.#current
-    if (this.#sharedFiles?.write(weightsFile(version), bytes, this.#onNotShared)) this.#onShared(bytes.length)
+    const { files, onShared, onNotShared } = this.#options
+    const isThere = version === this.#inPlace?.version[0] || files?.write(weightsFile(version), bytes, onNotShared)
+    if (isThere) onShared?.(bytes.length)
   }
 }

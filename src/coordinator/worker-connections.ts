@@ -4,7 +4,7 @@ import type { FromCoordinator, FromWorker, JoinRequest, LogLines } from '../shar
 import { MAX_TEXT, shortened } from '../shared/protocol/text-bounds.js'
 import type { RunObserver, WorkerIdentity } from '../training/run-events.js'
 import { LEFT_ON_REQUEST } from '../training/run-events.js'
-import type { ControlStream, Member } from './member.js'
+import type { ControlStream, LocalStream, Member } from './member.js'
 import type { Members } from './members.js'
 import { readHeartbeat } from './read-heartbeat.js'
 import type { SchedulerDriver } from './scheduler-driver.js'
@@ -72,6 +72,14 @@ export class WorkerConnections {
     if (this.#finished !== undefined) stream.send({ finish: { reason: this.#finished } })
   }
 
+  /** The compute thread of the worker opened its local connection. @throws ConvoyError('protocol') when it has one already */
+  connectLocally(worker: number, stream: LocalStream): void {
+    const member = this.#members.get(worker)
+    if (member.local !== undefined)
+      throw new ConvoyError('protocol', `Worker ${worker} has a local connection already.`)
+    member.local = stream
+  }
+
   /** @throws ConvoyError('protocol') for a message that is malformed, or not allowed in the state of the worker */
   receive(worker: number, message: FromWorker): void {
     const member = this.#members.get(worker)
@@ -104,6 +112,7 @@ export class WorkerConnections {
     const { scheduler, observer, onLeft, workerCount } = this.#options
     const why = scheduler.stateOf(worker) === 'draining' ? LEFT_ON_REQUEST : reason
     this.#members.remove(member)
+    member.local?.close()
     this.#driver.handle({ kind: 'gone', worker, reason: why, isOwnFault }, () => {
       // After the run every worker leaves: no event.
       if (!member.wasReady || this.#finished !== undefined) return
@@ -123,7 +132,9 @@ export class WorkerConnections {
 
   /** Sends a message, unless the worker left or has not connected yet. */
   send(worker: number, message: FromCoordinator): void {
-    this.#members.find(worker)?.stream?.send(message)
+    const member = this.#members.find(worker)
+    if (member?.local && !message.finish) member.local.send(message)
+    else member?.stream?.send(message)
   }
 
   /** Counts bytes that were sent to a worker over the network. */

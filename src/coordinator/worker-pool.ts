@@ -6,14 +6,15 @@ import type { WorkerState } from '../scheduler/worker-states.js'
 import type { LogLines, Refusal } from '../shared/protocol/messages.js'
 import type { Rejection } from '../shared/rejection.js'
 import { VectorPool } from '../shared/vector-pool.js'
+import type { DeviceDescription } from '../tensorflow/engine/engine.js'
 import type { GradientSourceStats } from '../training/gradient-source.js'
 import type { RunObserver, WorkerIdentity } from '../training/run-events.js'
-import { SliceThreads } from '../training/slices/slice-threads.js'
 import type { EarlierWorkers } from './members.js'
 import { Members } from './members.js'
 import { PoolMetrics } from './pool-metrics.js'
 import type { PoolTask } from './pool-task.js'
 import { CurrentTask, hashOf } from './pool-task.js'
+import { markResult } from './result-marks.js'
 import { SchedulerDriver } from './scheduler-driver.js'
 import { WaitingWatch } from './waiting-watch.js'
 import { WorkerConnections } from './worker-connections.js'
@@ -35,8 +36,6 @@ export interface WorkerPoolOptions {
   readonly auditEvery: number
   /** Workers of this run's own that are starting. @default none */
   readonly starting?: () => number
-  /** @default on this thread alone */
-  readonly sliceThreads?: SliceThreads
   /** Monotonic milliseconds. */
   readonly now: () => number
   /** Requests a {@link WorkerPool.tick} at this time, instead of the one requested before. Infinity: none. */
@@ -53,10 +52,8 @@ const CAN_COMPUTE = ['ready', 'busy', 'suspect', 'draining'] as const
 export class WorkerPool {
   /** The control streams of the workers. */
   readonly connections: WorkerConnections
-  /** Threads that check and add vectors. */
-  readonly sliceThreads: SliceThreads
   /** Memory of results. The receiver of a sum may give it back. */
-  readonly vectors: VectorPool
+  readonly vectors = new VectorPool()
   readonly #options: WorkerPoolOptions
   readonly #members: Members
   readonly #scheduler: Scheduler
@@ -69,8 +66,6 @@ export class WorkerPool {
   constructor(options: WorkerPoolOptions) {
     this.#options = options
     const { observer, now, wakeAt, starting = () => 0, onLogs = () => undefined } = options
-    this.sliceThreads = options.sliceThreads ?? new SliceThreads({ threads: 0 })
-    this.vectors = new VectorPool((length) => this.sliceThreads.allocate(length))
     const members = new Members(options.maxWorkers, options.allowMixedDevices, options.earlier ?? { lastWorkerId: 0 })
     const scheduler = new Scheduler(options.limits, options.auditEvery)
     const carryOut = (effect: Effect): void => {
@@ -143,7 +138,7 @@ export class WorkerPool {
     let onAbort: (() => void) | undefined
     try {
       return await new Promise((resolve, reject) => {
-        this.#current = new CurrentTask(task, this.vectors, this.sliceThreads, resolve, reject)
+        this.#current = new CurrentTask(task, this.vectors, resolve, reject)
         onAbort = () => {
           this.#driver.handle({ kind: 'abandon' })
           reject(signal.reason as Error)
@@ -157,7 +152,12 @@ export class WorkerPool {
     }
   }
 
-  /** The run is paused, and needs no worker meanwhile; or it goes on. */
+  /** The process of the coordinator computes too, as its first worker. @returns false: other bits than those of the run so far */
+  computesHere(device: DeviceDescription): boolean {
+    return this.#members.computesHere(device)
+  }
+
+  /** The run is paused or computed here, and needs no worker meanwhile; or it goes on. */
   hold(isHeld: boolean): void {
     this.#waiting.hold(isHeld)
   }
@@ -176,13 +176,16 @@ export class WorkerPool {
   /**
    * Takes the whole result of a lease.
    * @param vector owned by the pool from here on
+   * @param isBorrowed the vector lies in memory that the worker writes over when it has computed its next lease
    * @returns why it is not used, if so
    * @throws ConvoyError('protocol') when there is no such worker (any more)
    */
-  result(worker: number, lease: number, vector: Float32Array): Refusal | undefined {
+  result(worker: number, lease: number, vector: Float32Array, isBorrowed = false): Refusal | undefined {
+    markResult('read', worker)
+    if (isBorrowed) this.vectors.borrow(vector)
     const startedMs = this.#options.now()
     this.#members.get(worker).counts.trafficBytes.results += vector.byteLength
-    const refusal = this.#takeResult(worker, lease, vector)
+    const refusal = this.#takeResult(worker, lease, vector, isBorrowed)
     this.#metrics.resultReduced(this.#options.now() - startedMs)
     return refusal
   }
@@ -200,7 +203,7 @@ export class WorkerPool {
     this.#waiting.tick(this.workerCount)
   }
 
-  #takeResult(worker: number, lease: number, vector: Float32Array): Refusal | undefined {
+  #takeResult(worker: number, lease: number, vector: Float32Array, isBorrowed: boolean): Refusal | undefined {
     if (this.#scheduler.lease(lease, worker) === undefined) {
       this.vectors.give(vector)
       return this.reject(worker, lease, { code: 'stale', reason: 'stale' })
@@ -213,7 +216,7 @@ export class WorkerPool {
       return refusal
     }
     const hash = this.#scheduler.needsHash(lease) ? { hash: hashOf(vector) } : {}
-    this.#current!.arrived(lease, vector)
+    this.#current!.arrived(lease, vector, isBorrowed ? worker : undefined)
     this.#driver.handle({ kind: 'good-result', worker, lease, ...hash })
     return undefined
   }
@@ -255,9 +258,11 @@ export class WorkerPool {
     }
   }
 
-  #grant({ id, worker, firstShard, shardCount }: Lease): void {
-    const { work, step, split, weightsVersion } = this.#current!.task
-    this.connections.send(worker, { lease: { lease: id, work, step, split, firstShard, shardCount, weightsVersion } })
+  #grant({ id, worker, firstShard: first, shardCount }: Lease): void {
+    this.#current!.returnTo(worker)
+    const { work, step, split, weightsVersion, firstShard = 0 } = this.#current!.task
+    const lease = { lease: id, work, step, split, firstShard: firstShard + first, shardCount, weightsVersion }
+    this.connections.send(worker, { lease })
   }
 
   #count(lease: Lease): void {

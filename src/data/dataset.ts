@@ -7,6 +7,14 @@ export interface Column {
   readonly type: 'float32' | 'int32'
   /** Of one sample; `[]` is one number. */
   readonly shape: readonly number[]
+  /** Of a target, int32: its numbers are indices of these. Absent: they are numbers to learn. */
+  readonly classNames?: readonly string[]
+}
+
+/** A column of a table as inputs of a model: a number or, with `words`, a number for each of them, which is 1 where the word is. */
+export interface TableFeature {
+  readonly name: string
+  readonly words?: readonly string[]
 }
 
 interface DatasetHeader {
@@ -15,7 +23,7 @@ interface DatasetHeader {
   /** sha256 (hex) over shape, class names and all values: names the content from import on. */
   readonly fingerprint: string
   readonly count: number
-  /** Of the labels. Empty: the targets are numbers. */
+  /** Of the labels. Empty: a model learns the targets. */
   readonly classNames: readonly string[]
 }
 
@@ -28,8 +36,12 @@ export interface ImagesInfo extends DatasetHeader {
 /** Samples that are no images, such as the rows of a table. */
 export interface ArraysInfo extends DatasetHeader {
   readonly inputs: readonly Column[]
-  /** What a model learns where there are no classes; empty where there are. */
+  /** What each output of a model learns; empty where that is the class alone. */
   readonly targets: readonly Column[]
+  /** Samples count with a weight each. Absent: they count alike. */
+  readonly hasWeights?: true
+  /** How the columns of a table became the only input. Not part of the fingerprint. Absent: unknown, or it was no table. */
+  readonly features?: readonly TableFeature[]
 }
 
 /** The header of a data set, without its values. */
@@ -54,6 +66,8 @@ export interface Arrays extends ArraysInfo, Labels {
   readonly inputValues: readonly ColumnValues[]
   /** In the order of `targets`. */
   readonly targetValues: readonly ColumnValues[]
+  /** float32, `[count]`, 0 or more: what the loss of each sample is multiplied by in training. Empty without weights. */
+  readonly sampleWeights: Float32Array
 }
 
 export type Dataset = Images | Arrays
@@ -66,11 +80,11 @@ export function isImages(dataset: DatasetInfo): boolean {
 
 /** Without its values. */
 export type HeaderOf<Data> = Data extends unknown
-  ? Omit<Data, 'pixels' | 'labels' | 'inputValues' | 'targetValues'>
+  ? Omit<Data, 'pixels' | 'labels' | 'inputValues' | 'targetValues' | 'sampleWeights'>
   : never
 
 export function headerOnly<Data extends object>(dataset: Data): HeaderOf<Data> {
-  const values = ['pixels', 'labels', 'inputValues', 'targetValues']
+  const values = ['pixels', 'labels', 'inputValues', 'targetValues', 'sampleWeights']
   return Object.fromEntries(Object.entries(dataset).filter(([name]) => !values.includes(name))) as HeaderOf<Data>
 }
 

@@ -39,7 +39,12 @@ interface ImageShape {
 }
 
 function describeColumns(columns: readonly Column[]): string {
-  return listed(columns.map(({ name, shape }) => (shape.length === 0 ? name : `${name} (${shape.join('x')})`)))
+  return listed(
+    columns.map(({ name, shape, classNames }) => {
+      if (classNames) return `${name} (${counted(classNames.length, 'class', 'classes')})`
+      return shape.length === 0 ? name : `${name} (${shape.join('x')})`
+    }),
+  )
 }
 
 /** The source of a stored data set, as far as it is known. */

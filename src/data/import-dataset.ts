@@ -22,10 +22,12 @@ export interface ImportOptions {
   readonly classLevel?: number | undefined
   /** Images: leave out images that cannot be read or decoded. @default false: they are an error */
   readonly skipBroken?: boolean | undefined
-  /** Tables: the column to learn. @default the last one */
-  readonly target?: string | undefined
-  /** Tables: its values are classes, although they are numbers. */
+  /** Tables: what each output learns, see TableOptions. @default the last column */
+  readonly targets?: readonly string[] | undefined
+  /** Tables: the values of the target are classes, although they are numbers. */
   readonly classTarget?: boolean | undefined
+  /** Tables: the column that has the weights of the samples. @default none */
+  readonly weights?: string | undefined
   /** Asks the user for the level of the classes. Without it, an ambiguous tree is rejected. */
   readonly chooseLevel?: (layout: ClassLayout) => Promise<number>
   /** Receives a summary of the import, for machines. */
@@ -46,7 +48,7 @@ export async function importDataset(source: string, options: ImportOptions): Pro
 
 /** @param reasons for importing it again, for people */
 async function importAgain(source: string, options: ImportOptions, reasons: readonly string[]): Promise<DatasetInfo> {
-  const { name, size, classLevel, skipBroken, target, classTarget, report } = options
+  const { name, size, classLevel, skipBroken, targets, classTarget, weights, report } = options
   if ((await statIfThere(source)) === undefined)
     throw new ConvoyError('usage', `${source}: there is no such file or directory.`)
   const label = name === undefined ? deriveDatasetName(source) : checkDatasetName(name)
@@ -62,8 +64,9 @@ async function importAgain(source: string, options: ImportOptions, reasons: read
     ...(size && { size }),
     ...((content.classLevel ?? classLevel) !== undefined && { classLevel: content.classLevel ?? classLevel }),
     ...(skipBroken && { skipBroken }),
-    ...(target !== undefined && { target }),
+    ...(targets && { targets: [...targets] }),
     ...(classTarget && { classTarget }),
+    ...(weights !== undefined && { weights }),
   })
   const summary = {
     samples: describeSamples(stored),

@@ -35,15 +35,17 @@ export function describeWays(ways: {
   readonly size?: { readonly height: number; readonly width: number } | undefined
   readonly classLevel?: number | undefined
   readonly skipBroken?: boolean | undefined
-  readonly target?: string | undefined
+  readonly targets?: readonly string[] | undefined
   readonly classTarget?: boolean | undefined
+  readonly weights?: string | undefined
 }): string {
   const words = [
     ways.size === undefined ? '' : `in size ${ways.size.height}x${ways.size.width}`,
     ways.classLevel === undefined ? '' : `with class level ${ways.classLevel}`,
     ways.skipBroken ? 'without broken images' : '',
-    ways.target === undefined ? '' : `with target ${ways.target}`,
+    ways.targets === undefined ? '' : `with target ${ways.targets.join(' and ')}`,
     ways.classTarget ? 'as classes' : '',
+    ways.weights === undefined ? '' : `with sample weights ${ways.weights}`,
   ].filter(Boolean)
   return words.length === 0 ? '' : ` (${words.join(', ')})`
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { ConvoyError } from '../shared/errors.js'
+import { MAX_SAVED_BYTES } from '../training/callbacks/callback-runner.js'
+import { MAX_RATE_FACTOR } from '../training/callbacks/own-callbacks.js'
 import type { StoredValues } from '../training/training-state-tensors.js'
 import type { CheckpointManifest } from './checkpoint-manifest.js'
 import { CHECKPOINT_FORMAT } from './checkpoint-manifest.js'
@@ -14,6 +16,12 @@ const tensor = z.looseObject({
   offset: count,
   size: count,
   trainable: z.boolean(),
+})
+const callbacks = z.strictObject({
+  plateau: z.strictObject({ reductions: count, step: count }),
+  rateFactor: z.number().positive().max(MAX_RATE_FACTOR),
+  isStopped: z.boolean(),
+  saved: z.string().max(MAX_SAVED_BYTES).nullable(),
 })
 const manifestSchema = z.strictObject({
   format: z.literal(CHECKPOINT_FORMAT),
@@ -33,6 +41,7 @@ const manifestSchema = z.strictObject({
     optimizer: z.record(z.string(), z.number()),
     best: snapshot.nullable(),
     last: snapshot.nullable(),
+    callbacks: callbacks.exactOptional(),
     history: z.record(z.string(), z.number()),
   }),
   vectors: z.record(z.string(), count),

@@ -45,6 +45,8 @@ export class DurableRun {
   #closedGaps = 0
   /** The checkpoint that is being written. */
   #writing: Promise<void> | undefined
+  /** The first one, if steps are computed while it is written. */
+  #beginning: Promise<void> | undefined
   /** Of the newest checkpoint. Undefined: it is from before this process. */
   #outcome: Promise<CheckpointOutcome> | undefined
 
@@ -65,9 +67,18 @@ export class DurableRun {
       })
   }
 
-  /** Begins with the state of a run that has no checkpoint yet. It has one before its first step, or the journal would be of no use. */
+  /**
+   * Begins with the state of a run that has no checkpoint yet. It has one before its first step, or the journal would be of no use. Without a
+   * journal, steps are computed while it is written.
+   */
   readonly begin = async (state: TrainingState): Promise<void> => {
-    if (this.isOn) await this.#beginWith(state)
+    if (!this.isOn) return
+    if (this.hasJournal) {
+      await this.#beginWith(state)
+      return
+    }
+    await this.#checkpoint(state)
+    this.#beginning = this.#writing
   }
 
   /**
@@ -110,9 +121,16 @@ export class DurableRun {
     await this.#journal?.appendValidation(validation)
   }
 
-  /** See TrainerHooks. Begins a checkpoint if one is due; the run does not wait for it. */
-  readonly onStepDone = (state: TrainingState): Promise<void> | undefined =>
-    this.#isDue(state) ? this.#checkpoint(state) : undefined
+  /**
+   * See TrainerHooks. Begins a checkpoint if one is due. The run does not wait until it is written, but for the one before it: that which the
+   * run began with, and that of the last epoch when each is to have one.
+   */
+  readonly onStepDone = (state: TrainingState): Promise<void> | undefined => {
+    if (!this.#isDue(state)) return undefined
+    return this.#writing === undefined
+      ? this.#checkpoint(state)
+      : this.#writing.then(async () => this.#checkpoint(state))
+  }
 
   /**
    * Begins a checkpoint, unless this step has one. One that is being written is written first.
@@ -169,15 +187,16 @@ export class DurableRun {
 
   #isDue(state: TrainingState): boolean {
     const { every, now, description, trainSamples } = this.#options
-    if (!this.isOn || this.#writing !== undefined) return false
+    if (!this.isOn) return false
+    const epochs = (step: number): number => Math.floor(epochsAfter(step, description.config, trainSamples))
+    const endsEpoch = epochs(state.step) > epochs(this.#last.step)
+    if (this.#writing !== undefined && this.#writing !== this.#beginning) return every.kind === 'epoch' && endsEpoch
     if (this.#failedMs !== undefined) return now() - this.#failedMs >= RETRY_MS && this.#hasRoom()
     // After a gap in the journal, a checkpoint begins a new segment.
     if (this.hasJournal && !this.#journal!.isOn && now() - this.#last.ms >= RETRY_MS) return this.#hasRoom()
     const steps = state.step - this.#last.step
     const isJournalFull =
       steps >= MIN_JOURNAL_STEPS && this.#journal !== undefined && this.#journal.bytes >= MAX_JOURNAL_BYTES
-    const epochs = (step: number): number => Math.floor(epochsAfter(step, description.config, trainSamples))
-    const endsEpoch = epochs(state.step) > epochs(this.#last.step)
     return isJournalFull || isCheckpointDue(every, { steps, ms: now() - this.#last.ms, endsEpoch })
   }
 

@@ -2,9 +2,8 @@ import type { RunDescription } from '../model/run-description.js'
 import { gradientLength } from '../model/parameter-layout.js'
 import { ConvoyError } from '../shared/errors.js'
 import { bytesOf } from '../shared/bytes-of.js'
-import { applyGradient, measuresOfStep } from '../training/apply-gradient.js'
+import { applyGradient } from '../training/apply-gradient.js'
 import type { RunEvent } from '../training/run-events.js'
-import type { SliceThreads } from '../training/slices/slice-threads.js'
 import type { TrainingState } from '../training/training-state.js'
 import { keepValidated } from '../training/training-state.js'
 import { epochsAfter, plannedSteps } from '../training/trainer.js'
@@ -19,7 +18,6 @@ export interface ReplayOptions {
   /** Of the checkpoint: with another configuration, steps would give other weights. */
   readonly description: RunDescription
   readonly trainSamples: number
-  readonly sliceThreads: SliceThreads
   /** Monotonic milliseconds. */
   readonly now: () => number
   /** Logs a line. */
@@ -37,6 +35,7 @@ export interface Replayed {
 
 /**
  * Applies the steps of a run's journal to a state, as the trainer applied them: the same arithmetic on the same vectors gives the same bits.
+ * The callbacks are called as the trainer called them.
  * @param state is changed in place
  * @param segments of the run, the earliest first; those that do not begin where the state is are left out
  */
@@ -65,11 +64,10 @@ function replaySegment(
   options: ReplayOptions,
   events: RunEvent[],
 ): number | undefined {
-  const { description, sliceThreads, warn } = options
+  const { description, warn } = options
   let reader: SegmentReader | undefined
   try {
-    const allocate = (length: number): Float32Array => sliceThreads.allocate(length)
-    reader = new SegmentReader(file, gradientLength(description.model.layout), allocate, options.disk)
+    reader = new SegmentReader(file, gradientLength(description.model.layout), options.disk)
     const { weightsCrc, baseStep, configSha256: config } = reader.header
     const isNext = baseStep === state.step && weightsCrc === crcOf(bytesOf(state.weights))
     if (!isNext || config !== configSha256(description.config)) {
@@ -98,28 +96,32 @@ function replaySegment(
 
 /** @returns its event; undefined when nothing was applied: loss or gradient are not finite */
 function replayFrame(frame: JournalFrame, state: TrainingState, options: ReplayOptions): RunEvent | undefined {
-  const { description, trainSamples, sliceThreads, now } = options
+  const { description, trainSamples, now } = options
   const { config, model } = description
   if (frame.kind === 'validation') {
     const { isBest } = keepValidated(state, frame.result)
+    const epochs = (steps: number): number => epochsAfter(steps, config, trainSamples)
+    const effects = state.callbacks.onEpoch(frame.result, state.best!.step, epochs)
     return {
       kind: 'evaluated',
       result: frame.result,
-      epoch: epochsAfter(state.step, config, trainSamples),
+      epoch: epochs(state.step),
       best: isBest,
+      ...effects,
       replayed: true,
     }
   }
   const { waitMs, reduceMs, workers } = frame.details
   const startedMs = now()
   const total = plannedSteps(config.epochs, trainSamples, config.batchSize)
-  const metrics = applyGradient(state, frame.vector, model.layout, config, total, sliceThreads)
-  if (metrics === undefined) return undefined
+  const outcome = applyGradient(state, frame.vector, model.layout, config, total)
+  if (outcome === undefined) return undefined
   state.step++
   const applyMs = now() - startedMs
+  const place = { step: state.step, epoch: epochsAfter(state.step, config, trainSamples) }
+  state.callbacks.onStep({ ...place, ...outcome })
   return {
-    ...{ kind: 'step', step: state.step, epoch: epochsAfter(state.step, config, trainSamples) },
-    ...measuresOfStep(metrics, model),
+    ...{ kind: 'step', ...place, ...outcome },
     ...{ durationMs: waitMs + reduceMs + applyMs, workers, replayed: true },
     phaseSeconds: { wait: waitMs / 1000, reduce: reduceMs / 1000, apply: applyMs / 1000, publish: 0 },
   }

@@ -1,5 +1,6 @@
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
+import type { MakeCallbacks } from '../training/callbacks/own-callbacks.js'
 import type { TrainingState } from '../training/training-state.js'
 import { fromTensors } from '../training/training-state-tensors.js'
 import type { ListedCheckpoint } from './checkpoints.js'
@@ -12,6 +13,11 @@ import type { Replayed, ReplayOptions } from './replay-journal.js'
 import { replayJournal } from './replay-journal.js'
 import { listSegments } from './segments.js'
 import { syncDirectory } from './write-checkpoint.js'
+
+export interface RestoreOptions extends ReplayOptions {
+  /** The user's. */
+  readonly callbacks?: MakeCallbacks | undefined
+}
 
 export interface RestoredState extends Replayed {
   readonly state: TrainingState
@@ -40,12 +46,13 @@ export function newestCheckpoint(
 
 /**
  * The state of a run after its last step that is on disk.
- * @throws ConvoyError('data') when the checkpoint does not fit its own description
+ * @throws ConvoyError('data') when the checkpoint does not fit its own description; ConvoyError('usage') when the user's callbacks fail
  */
-export function restoreState(runDirectory: string, checkpoint: Checkpoint, options: ReplayOptions): RestoredState {
+export function restoreState(runDirectory: string, checkpoint: Checkpoint, options: RestoreOptions): RestoredState {
   const { stored, manifest } = checkpoint
-  const { sliceThreads } = options
-  const state = fromTensors(stored, manifest.description as RunDescription, (length) => sliceThreads.allocate(length))
+  const { callbacks } = options
+  const state = fromTensors(stored, manifest.description as RunDescription)
+  if (callbacks) state.callbacks.begin(callbacks)
   return { state, checkpoint, ...replayJournal(state, listSegments(runDirectory, options.disk), options) }
 }
 
@@ -53,7 +60,7 @@ export function restoreState(runDirectory: string, checkpoint: Checkpoint, optio
  * Restores the state of a run, and makes its directory ready to go on from there. Only the owner of the run directory may call this.
  * @throws ConvoyError('data') as {@link restoreState}; the system's error when the directory cannot be written
  */
-export function takeOverRun(runDirectory: string, checkpoint: Checkpoint, options: ReplayOptions): RestoredState {
+export function takeOverRun(runDirectory: string, checkpoint: Checkpoint, options: RestoreOptions): RestoredState {
   const { warn, disk = realDisk } = options
   const restored = restoreState(runDirectory, checkpoint, options)
   removeUnfinished(runDirectory, disk)

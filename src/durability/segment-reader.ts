@@ -40,10 +40,9 @@ export class SegmentReader {
 
   /**
    * @param vectorLength floats of a step's vector in this run
-   * @param allocate zeros for it
    * @throws ConvoyError('data') when it cannot be read, or is a segment of another model
    */
-  constructor(file: string, vectorLength: number, allocate = ordinary, disk: Disk = realDisk) {
+  constructor(file: string, vectorLength: number, disk: Disk = realDisk) {
     this.#file = file
     this.#disk = disk
     try {
@@ -62,7 +61,7 @@ export class SegmentReader {
       this.close()
       throw error
     }
-    this.#vector = allocate(vectorLength)
+    this.#vector = new Float32Array(vectorLength)
   }
 
   /** Where the whole frames end that were read so far. */
@@ -149,10 +148,6 @@ export class SegmentReader {
     }
     return done
   }
-}
-
-function ordinary(length: number): Float32Array {
-  return new Float32Array(length)
 }
 
 function validationFrame(step: number, json: Buffer): JournalFrame | undefined {

@@ -3,6 +3,7 @@ import { ConvoyError } from '../shared/errors.js'
 import type { NamedTensor } from './encode-safetensors.js'
 
 const length = z.int().min(0)
+const metadataSchema = z.record(z.string(), z.string())
 const entrySchema = z.object({ dtype: z.string(), shape: z.array(length), data_offsets: z.tuple([length, length]) })
 
 /** The format allows 100 MB of header. */
@@ -14,20 +15,9 @@ const MAX_HEADER_BYTES = 100_000_000
  * @throws ConvoyError('data') naming the file and the tensor
  */
 export function decodeSafetensors(bytes: Buffer, file: string): NamedTensor[] {
-  const broken = (what: string): ConvoyError =>
-    new ConvoyError('data', `${file} is not a sound safetensors file: ${what}.`)
-  if (bytes.length < 8) throw broken('it has no header')
-  const headerLength = bytes.readBigUInt64LE(0)
-  if (headerLength > MAX_HEADER_BYTES || 8 + Number(headerLength) > bytes.length)
-    throw broken(`its header claims ${headerLength} bytes`)
-  const dataStart = 8 + Number(headerLength)
-  let header: unknown
-  try {
-    header = JSON.parse(bytes.toString('utf8', 8, dataStart))
-  } catch {
-    throw broken('its header is no JSON')
-  }
-  const entries = Object.entries(header ?? {})
+  const broken = brokenIn(file)
+  const { header, dataStart } = readHeader(bytes, file)
+  const entries = Object.entries(header)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, entry]) => {
       const { data, success } = entrySchema.safeParse(entry)
@@ -50,4 +40,33 @@ export function decodeSafetensors(bytes: Buffer, file: string): NamedTensor[] {
   })
   if (dataStart + end !== bytes.length) throw broken(`${bytes.length - dataStart - end} bytes follow the last tensor`)
   return tensors
+}
+
+/** What the writer of a file says of it: its `__metadata__`. @throws as {@link decodeSafetensors} */
+export function decodeSafetensorsMetadata(bytes: Buffer, file: string): Record<string, unknown> {
+  const { data } = metadataSchema.safeParse(readHeader(bytes, file).header['__metadata__'])
+  return data ?? {}
+}
+
+function readHeader(
+  bytes: Buffer,
+  file: string,
+): { readonly header: Readonly<Record<string, unknown>>; readonly dataStart: number } {
+  const broken = brokenIn(file)
+  if (bytes.length < 8) throw broken('it has no header')
+  const headerLength = bytes.readBigUInt64LE(0)
+  if (headerLength > MAX_HEADER_BYTES || 8 + Number(headerLength) > bytes.length)
+    throw broken(`its header claims ${headerLength} bytes`)
+  const dataStart = 8 + Number(headerLength)
+  let header: unknown
+  try {
+    header = JSON.parse(bytes.toString('utf8', 8, dataStart))
+  } catch {
+    throw broken('its header is no JSON')
+  }
+  return { header: (header ?? {}) as Record<string, unknown>, dataStart }
+}
+
+function brokenIn(file: string): (what: string) => ConvoyError {
+  return (what) => new ConvoyError('data', `${file} is not a sound safetensors file: ${what}.`)
 }

@@ -1,7 +1,9 @@
 import type { Column, DatasetInfo } from '../data/dataset.js'
 import { isImages } from '../data/dataset.js'
 import type { ModelDescription } from '../model/parameter-layout.js'
-import { imageShapeOf } from '../model/parameter-layout.js'
+import { imageShapeOf, objectivesOf } from '../model/parameter-layout.js'
+import type { Objective } from '../model/objectives/objective.js'
+import { containedActivation } from '../model/objectives/objective.js'
 import type { RunDescription } from '../model/run-description.js'
 
 /** Origin of the weights; absent where it is unknown, such as of weights that are saved for an inspection only. */
@@ -16,12 +18,12 @@ export interface WeightsOrigin {
 
 /** What a program that knows nothing of Convoy needs to use a model: how to make its input, and what its output means. */
 export interface ModelMetadata {
-  /** In the order of the output. */
+  /** In the order of the output. Empty where that has numbers, or where there are several. */
   readonly classNames: readonly string[]
   readonly input: ImageInput | readonly Column[]
-  /** Of the last layer: numbers that sum to 1, numbers that need a softmax, or the numbers that were learnt. */
-  readonly output: 'probabilities' | 'logits' | 'numbers'
-  /** Names of the numbers that were learnt; absent where there are classes. */
+  /** Of the only output, or of each. */
+  readonly output: OutputMeaning | readonly OutputMeaning[]
+  /** What each output learnt; absent where that is the class alone. */
   readonly targets?: readonly Column[]
   readonly weights?: 'best' | 'last'
   /** Steps that made the weights. */
@@ -32,6 +34,9 @@ export interface ModelMetadata {
   /** Version of Convoy. */
   readonly convoy: string
 }
+
+/** Numbers from 0 to 1 of classes or of yes; numbers that need a softmax or a sigmoid to be that; or numbers that were learnt. */
+type OutputMeaning = 'probabilities' | 'logits' | 'numbers'
 
 interface ImageInput {
   readonly height: number
@@ -55,10 +60,11 @@ export function modelMetadata(
   { run, which, validationAccuracy }: WeightsOrigin,
   version: string,
 ): ModelMetadata {
+  const outputs = objectivesOf(model).map((objective, index) => meaningOf(model, objective, index))
   return {
     classNames: dataset.classNames,
     input: model.inputs ?? imageInput(model),
-    output: model.objective ? 'numbers' : outputOf(model),
+    output: outputs.length === 1 ? outputs[0]! : outputs,
     ...(!isImages(dataset) && dataset.targets.length > 0 && { targets: dataset.targets }),
     ...(which !== undefined && { weights: which }),
     step,
@@ -84,7 +90,32 @@ export function asStrings(metadata: ModelMetadata): Record<string, string> {
   return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, text(value)]))
 }
 
-function outputOf({ topology }: ModelDescription): ModelMetadata['output'] {
-  const { config } = topology as { config: { layers: { config: { activation?: string } }[] } }
-  return config.layers.at(-1)?.config.activation === 'softmax' ? 'probabilities' : 'logits'
+function meaningOf({ topology }: ModelDescription, objective: Objective, index: number): OutputMeaning {
+  if (objective.kind === 'numbers') return 'numbers'
+  const contained = containedActivation(objective) ?? 'softmax'
+  const { className, activation } = outputConfig(topology as Topology, index)
+  return activation === contained || (className === 'Softmax' && contained === 'softmax') ? 'probabilities' : 'logits'
+}
+
+/** Keras JSON, as far as it is read. */
+interface Topology {
+  readonly config: {
+    readonly layers?: readonly (Topology & { readonly name?: string; readonly class_name: string })[]
+    readonly output_layers?: readonly (readonly [name: string, node: number, tensor: number])[]
+    readonly activation?: string
+    readonly name?: string
+  }
+}
+
+/** The layer that computes an output, inside the models that a model consists of. */
+function outputConfig(
+  { config }: Topology,
+  index: number,
+): { readonly className: string; readonly activation?: string } {
+  const { layers = [], output_layers: outputs } = config
+  const [name, , tensor] = outputs?.[index] ?? [layers.at(-1)!.config.name, 0, 0]
+  const layer = layers.find((one) => (one.name ?? one.config.name) === name)!
+  if (layer.config.layers) return outputConfig(layer, tensor)
+  const { activation } = layer.config
+  return { className: layer.class_name, ...(activation !== undefined && { activation }) }
 }

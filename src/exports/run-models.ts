@@ -85,9 +85,19 @@ export class RunModels {
     }
   }
 
+  /** Holds weights until the next {@link keep}, or the end of the run. */
+  add(weights: Weights): void {
+    for (const which of WEIGHTS_NAMES) {
+      const kept = weights[which]
+      if (kept === undefined) continue
+      this.#kept.set(which, kept)
+      this.#unsaved.add(which)
+    }
+  }
+
   /** Saves weights during the run. When the run directory cannot take them, they go elsewhere, and the end of the run tries again. */
   async keep(weights: Weights): Promise<void> {
-    this.#add(weights)
+    this.add(weights)
     let failure = await errorOf(this.#saveInRun)
     if (isFull(failure) && (await this.#reserve.release())) failure = await errorOf(this.#saveInRun)
     // Fails on a full disk; there may be room the next time.
@@ -107,7 +117,7 @@ export class RunModels {
    * @throws ConvoyError('environment') when the run directory cannot take them; the message names the directory that has them
    */
   async finish(weights: Weights, write?: (directory: string) => Promise<void>): Promise<void> {
-    this.#add(weights)
+    this.add(weights)
     const { runDirectory, log, waitMs, signal } = this.#options
     const save = async (): Promise<void> => {
       await this.#saveInRun()
@@ -153,15 +163,6 @@ export class RunModels {
 
   async #takeReserve(): Promise<void> {
     await this.#reserve.take(this.#reserveBytes)
-  }
-
-  #add(weights: Weights): void {
-    for (const which of WEIGHTS_NAMES) {
-      const kept = weights[which]
-      if (kept === undefined) continue
-      this.#kept.set(which, kept)
-      this.#unsaved.add(which)
-    }
   }
 
   readonly #saveInRun = async (): Promise<void> => {

@@ -1,4 +1,5 @@
 import type { Log } from '../shared/log/log.js'
+import type { OwnCompute } from '../training/own-compute.js'
 import type { DeviceChoice } from '../tensorflow/runtime/device-choice.js'
 
 export interface LaunchOptions {
@@ -23,6 +24,8 @@ export interface LaunchOptions {
 export interface OwnWorkers {
   /** How many of them start now: they may join soon. */
   starting(): number
+  /** Computes in the process of the coordinator, until workers are faster. Absent: only workers compute. */
+  readonly compute?: OwnCompute
   /** Settles when all have ended; the coordinator has sent them `finish`. */
   close(): Promise<void>
 }
@@ -34,5 +37,7 @@ export interface Launcher {
   readonly description: string
   /** Whether its workers live in the process of the coordinator, and die with it. */
   readonly inCoordinator?: boolean
+  /** Called before the run is opened, to begin what takes time. It reports no errors: launch does. */
+  prepare?(device: DeviceChoice): void
   launch(options: LaunchOptions): OwnWorkers
 }

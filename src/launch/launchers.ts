@@ -1,9 +1,10 @@
+import { adaptive } from './adaptive.js'
 import type { Launcher } from './launcher.js'
 import { processes } from './processes.js'
 import { standalone } from './standalone.js'
 
 /** All launchers, the default first. A new one is a file like standalone.ts and a place here: docs/guides/extend.md. */
-const LAUNCHERS = [processes, standalone] as const satisfies readonly Launcher[]
+const LAUNCHERS = [processes, standalone, adaptive] as const satisfies readonly Launcher[]
 
 export type LauncherName = (typeof LAUNCHERS)[number]['name']
 export const LAUNCHER_NAMES = LAUNCHERS.map(({ name }) => name)

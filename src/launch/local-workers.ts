@@ -38,14 +38,14 @@ export interface LocalWorkersOptions {
  * for 1 % of a core each, in turns with the computation; on one thread the same work costs a twentieth (docs/experiments/engine.md).
  * The flag cannot be set from inside: bin/convoy.mjs and the deploy scripts name it too.
  */
-const V8_FLAGS = ['--single-threaded-gc']
+export const V8_FLAGS = ['--single-threaded-gc']
 
 /**
  * By default, glibc returns freed blocks above 32 MB to the system, and a new block costs three times the copy into it: for the
  * 45 MB of resnet18's gradient, 13 ms of a step (docs/experiments/engine.md). These variables keep the blocks. Values that the
  * environment already has take precedence.
  */
-const KEEP_FREED_MEMORY = {
+export const KEEP_FREED_MEMORY = {
   MALLOC_MMAP_THRESHOLD_: String(2 ** 30),
   MALLOC_TRIM_THRESHOLD_: String(2 ** 32),
   MALLOC_TOP_PAD_: String(2 ** 26),

@@ -1,5 +1,6 @@
+import type { Evaluation } from '../model/objectives/evaluation.js'
 import type { RunEvent } from '../training/run-events.js'
-import type { MetricName } from './read-compiled.js'
+import type { LoggedMeasure } from './read-compiled.js'
 
 type Step = Extract<RunEvent, { kind: 'step' }>
 type Evaluated = Extract<RunEvent, { kind: 'evaluated' }>
@@ -16,7 +17,7 @@ export interface FinishedEpoch {
 
 /** Turns the events of a run into the logs of `model.fit`. */
 export class EpochMeter {
-  readonly #metrics: readonly MetricName[]
+  readonly #measures: readonly LoggedMeasure[]
   readonly #hasValidation: boolean
   #sums: EpochLogs = {}
   #steps = 0
@@ -24,8 +25,8 @@ export class EpochMeter {
   /** Its validation is still to come. */
   #ended: FinishedEpoch | undefined
 
-  constructor(metrics: readonly MetricName[], hasValidation: boolean) {
-    this.#metrics = metrics
+  constructor(measures: readonly LoggedMeasure[], hasValidation: boolean) {
+    this.#measures = measures
     this.#hasValidation = hasValidation
   }
 
@@ -36,7 +37,7 @@ export class EpochMeter {
 
   /** @param isLast whether the run has no further step @returns the epoch that this step ended, if no validation follows */
   step(event: Step, isLast: boolean): { readonly logs: EpochLogs; readonly ended: FinishedEpoch | undefined } {
-    const logs = this.#logsOf({ loss: event.loss, accuracy: event.accuracy, mae: event.mae })
+    const logs = this.#logsOf(event)
     for (const [name, value] of Object.entries(logs)) this.#sums[name] = (this.#sums[name] ?? 0) + value
     this.#steps++
     const isEnd = Math.floor(event.epoch) > this.#epoch || isLast
@@ -55,22 +56,17 @@ export class EpochMeter {
     const ended = this.#ended
     if (ended === undefined || result.split !== 'validation' || result.step !== ended.step) return undefined
     this.#ended = undefined
-    const { loss, accuracy, metrics } = result
-    const measured = this.#logsOf({ loss, accuracy, mae: metrics?.['mae'] })
-    const validation = Object.entries(measured).map(([name, value]) => [`val_${name}`, value])
+    const validation = Object.entries(this.#logsOf(result)).map(([name, value]) => [`val_${name}`, value])
     return { ...ended, logs: { ...ended.logs, ...(Object.fromEntries(validation) as EpochLogs) } }
   }
 
-  #logsOf({
-    loss,
-    accuracy,
-    mae,
-  }: {
-    loss: number
-    accuracy?: number | undefined
-    mae?: number | undefined
-  }): EpochLogs {
-    const values: Readonly<Record<MetricName, number | undefined>> = { acc: accuracy, mae, mse: loss }
-    return { loss, ...Object.fromEntries(this.#metrics.map((name) => [name, values[name]!])) }
+  #logsOf({ loss, accuracy, metrics = {} }: Pick<Evaluation, 'loss' | 'accuracy' | 'metrics'>): EpochLogs {
+    const values: Readonly<Record<string, number | undefined>> = { ...metrics, loss, accuracy }
+    // Custom metrics are measured in evaluations alone.
+    const measured = this.#measures.flatMap(({ log, measure }) => {
+      const value = values[measure]
+      return value === undefined ? [] : [[log, value] as const]
+    })
+    return { loss, ...Object.fromEntries(measured) }
   }
 }

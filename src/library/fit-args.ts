@@ -1,6 +1,6 @@
 import type { LayersModel, Logs } from '@tensorflow/tfjs'
 import { ConvoyError } from '../shared/errors.js'
-import type { Values } from './values.js'
+import type { Targets, Values } from './values.js'
 
 /** Called as by `model.fit`, with what it logs. What they return is awaited; training goes on meanwhile. */
 export interface FitCallbacks {
@@ -23,18 +23,28 @@ export interface FitArgs {
   readonly initialEpoch?: number
   /** @default 32 */
   readonly batchSize?: number
-  /** Samples whose gradients are computed together; has to divide the batch size. @default its largest divisor up to a quarter of it */
+  /** Samples whose gradients are computed together; has to divide the batch size. @default all of it for a small model, up to a quarter for a large one */
   readonly shardSize?: number
   /** Share of the samples, the last ones, that is validated on and not trained on. */
   readonly validationSplit?: number
-  readonly validationData?: readonly [x: Values | readonly Values[], y: Values]
+  readonly validationData?: readonly [x: Values | readonly Values[], y: Targets]
+  /** What the loss of a sample is multiplied by, by its class: of one output of classes, or of yes (1) and no (0). @default 1 */
+  readonly classWeight?: Readonly<Record<number, number>>
+  /** What the loss of each sample is multiplied by, `[samples]`, 0 or more. @default 1 */
+  readonly sampleWeight?: Values
   readonly callbacks?: FitCallbacks | readonly FitCallbacks[]
   /** 0: no lines on standard error. @default 1 */
   readonly verbose?: 0 | 1 | 2
   /** Of every random choice. @default 1 */
   readonly seed?: number
-  /** Worker processes; they do not change the result. @default one for each GPU or core */
+  /** Worker processes; they do not change the result. @default one for each GPU; one for each core where that is faster than one process */
   readonly workers?: number
+  /** `host:port` at which workers of other machines join (`convoy worker --join`). @default only this machine computes */
+  readonly listen?: string
+  /** Needed where `listen` is no address of this machine alone: connections are neither encrypted nor authenticated. */
+  readonly insecure?: boolean
+  /** Path of a module with the custom layers, losses and metrics of the model, which have the names that it is compiled with. */
+  readonly custom?: string
   /** @default 'float32' */
   readonly precision?: 'float32' | 'bfloat16'
   /** Directory where the run directory stays. @default it is removed */
@@ -46,6 +56,7 @@ export interface FitArgs {
 /** `yieldEvery` of model.fit has no meaning here: nothing blocks the program. */
 const KNOWN: ReadonlySet<string> = new Set<keyof FitArgs | 'yieldEvery'>([
   ...(['epochs', 'initialEpoch', 'batchSize', 'shardSize', 'validationSplit', 'validationData'] as const),
+  ...(['classWeight', 'sampleWeight', 'listen', 'insecure', 'custom'] as const),
   ...(['callbacks', 'verbose', 'seed', 'workers', 'precision', 'runsDir', 'signal', 'yieldEvery'] as const),
 ])
 
@@ -61,6 +72,7 @@ export function checkFitArgs(args: object): void {
 export interface FitHistory {
   /** Indices of the epochs. */
   readonly epoch: number[]
-  /** A value for each epoch: `loss`, `acc` or `mae`, and with validation the same as `val_loss` and so on. */
+  /** A value for each epoch: `loss`, `acc` or `mae`, and with validation the same as `val_loss` and so on;
+   * with several outputs those of each, such as `price_loss`. */
   readonly history: Record<string, number[]>
 }

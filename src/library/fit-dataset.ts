@@ -3,7 +3,7 @@ import { ConvoyError } from '../shared/errors.js'
 import { fit } from './fit.js'
 import type { FitArgs, FitHistory } from './fit-args.js'
 import type { Values } from './values.js'
-import { joinValues } from './values.js'
+import { isTensor, joinValues } from './values.js'
 
 /** Of {@link fitDataset}: those of {@link fit}, with validation data that may be a dataset. */
 export type FitDatasetArgs = Omit<FitArgs, 'validationSplit' | 'validationData'> & {
@@ -17,7 +17,7 @@ export interface BatchDataset {
 
 interface Batch {
   readonly xs: Values | Readonly<Record<string, Values>>
-  readonly ys: Values
+  readonly ys: Values | Readonly<Record<string, Values>>
 }
 
 /**
@@ -37,10 +37,10 @@ export async function fitDataset(
   return fit(model, x, y, {
     batchSize,
     ...others,
-    ...(validation && { validationData: validation as readonly [Values[], Values] }),
+    ...(validation && { validationData: validation as readonly [Values[], Values[]] }),
   })
 
-  async function ofDataset(): Promise<readonly [Values[], Values]> {
+  async function ofDataset(): Promise<readonly [Values[], Values[]]> {
     const collected = await collect(model, validationData as BatchDataset)
     return [collected.x, collected.y]
   }
@@ -48,31 +48,29 @@ export async function fitDataset(
 
 /** All batches of a dataset, one after the other. */
 async function collect(
-  { inputs }: LayersModel,
+  { inputs, outputNames }: LayersModel,
   dataset: BatchDataset,
-): Promise<{ readonly x: Values[]; readonly y: Values; readonly batchSize: number }> {
-  const parts: { x: Values[]; y: Values }[] = []
+): Promise<{ readonly x: Values[]; readonly y: Values[]; readonly batchSize: number }> {
+  const parts: { x: Values[]; y: Values[] }[] = []
+  const listed = (given: Batch['xs'], names: readonly string[], what: string): Values[] =>
+    (isTensor(given) ? [given] : names.map((name) => named(given, name, what))).map(valuesOf)
+  const inputNames = inputs.map(({ name }) => name)
   await dataset.forEachAsync(({ xs, ys }: Batch) => {
-    const x = isTensor(xs) ? [xs] : inputs.map(({ name }) => inputOf(xs, name))
-    parts.push({ x: x.map(valuesOf), y: valuesOf(ys) })
+    parts.push({ x: listed(xs, inputNames, 'xs'), y: listed(ys, outputNames, 'ys') })
   })
   const [first] = parts
   if (first === undefined) throw new ConvoyError('usage', 'fitDataset: the dataset has no batches.')
   return {
     x: first.x.map((_, index) => joined(parts.map(({ x }) => x[index]!))),
-    y: joined(parts.map(({ y }) => y)),
-    batchSize: first.y.shape[0]!,
+    y: first.y.map((_, index) => joined(parts.map(({ y }) => y[index]!))),
+    batchSize: first.y[0]!.shape[0]!,
   }
 }
 
-function isTensor(xs: Batch['xs']): xs is Values {
-  return typeof xs['dataSync'] === 'function'
-}
-
-function inputOf(xs: Readonly<Record<string, Values>>, name: string): Values {
-  const found = xs[name]
+function named(given: Readonly<Record<string, Values>>, name: string, what: string): Values {
+  const found = given[name]
   if (found !== undefined) return found
-  throw new ConvoyError('usage', `fitDataset: xs has no ${name}; it has ${Object.keys(xs).join(', ')}.`)
+  throw new ConvoyError('usage', `fitDataset: ${what} has no ${name}; it has ${Object.keys(given).join(', ')}.`)
 }
 
 /** A copy: `tf.data` disposes a batch after its turn. */

@@ -13,6 +13,7 @@ export class FitReport {
   readonly #initialEpoch: number
   readonly #batchSize: number
   #totalSteps = 0
+  #lastStep = 0
   #isEpochBegun = false
   #stoppedAt: number | undefined
 
@@ -35,6 +36,11 @@ export class FitReport {
   /** The step after which a callback stopped the training (`model.stopTraining`); undefined: none did. */
   get stoppedAt(): number | undefined {
     return this.#stoppedAt
+  }
+
+  /** The step whose weights the training leaves: that at which it stopped, or else the last one so far. */
+  get endStep(): number {
+    return this.#stoppedAt ?? this.#lastStep
   }
 
   async begin(): Promise<void> {
@@ -63,6 +69,7 @@ export class FitReport {
   }
 
   async #step(event: Extract<RunEvent, { kind: 'step' }>): Promise<void> {
+    this.#lastStep = event.step
     const { epoch, batch } = this.#meter.place
     if (!this.#isEpochBegun)
       for (const callback of this.#callbacks) await callback.onEpochBegin?.(this.#initialEpoch + epoch)

@@ -1,10 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type { LayersModel } from '@tensorflow/tfjs'
 import { listCheckpoints } from '../durability/checkpoints.js'
 import { readCheckpoint } from '../durability/read-checkpoint.js'
-import { loadTrainedModel } from '../exports/trained-model.js'
 import type { RunConfigInput } from '../model/config/run-config.js'
 import { OWN_NETWORK } from '../model/networks/networks.js'
 import type { ParameterLayout } from '../model/parameter-layout.js'
@@ -16,11 +15,13 @@ import type { FitArgs, FitHistory } from './fit-args.js'
 import { checkFitArgs } from './fit-args.js'
 import { storeTensors } from './fit-datasets.js'
 import { FitReport } from './fit-report.js'
+import { saveOptimizer, setOptimizer } from './optimizer-state.js'
 import { packTensors } from './pack-tensors.js'
 import type { CompiledModel } from './read-compiled.js'
 import { readCompiled } from './read-compiled.js'
 import { saveLayersModel, setWeights } from './save-layers-model.js'
-import type { Values } from './values.js'
+import { shardSizeFor } from './shard-size.js'
+import type { Targets, Values } from './values.js'
 
 /** What a training is made of. */
 interface Training {
@@ -37,24 +38,26 @@ interface Training {
  * `model.fit` on all cores or GPUs of this machine: trains the model with its own loss, optimizer and metrics, and leaves it with the weights
  * after the last epoch. The same arguments and seed give the same weights, bit for bit, for any number of workers.
  *
- * @param model compiled, with one output
- * @param x tensors, float32 or int32, for each input of the model, `[samples, …]`; @param y the targets, `[samples, …]`
+ * @param model compiled
+ * @param x tensors, float32 or int32, for each input of the model, `[samples, …]`
+ * @param y the targets, `[samples, …]`; of several outputs, a list or by their names
  * @returns the history of `model.fit`, as data
  * @throws ConvoyError('usage') for a model, tensors or arguments that cannot be trained; ConvoyError('training') when the training fails
  */
 export async function fit(
   model: LayersModel,
   x: Values | readonly Values[],
-  y: Values,
+  y: Targets,
   args: FitArgs = {},
 ): Promise<FitHistory> {
   checkFitArgs(args)
-  const compiled = readCompiled(model)
-  const { dataset, validationSamples } = packTensors(model, x, y, compiled.targets, args)
+  const compiled = readCompiled(model, args.custom !== undefined)
+  const { dataset, validationSamples } = packTensors(model, x, y, compiled, args)
   const directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-fit-'))
   try {
     const fingerprint = await storeTensors(dataset)
     await saveLayersModel(model, path.join(directory, 'model'))
+    await saveOptimizer(model, compiled, path.join(directory, 'model'))
     return await train({ model, fingerprint, compiled, validationSamples, args, directory })
   } finally {
     rmSync(directory, { recursive: true, force: true })
@@ -66,22 +69,22 @@ async function train(training: Training): Promise<FitHistory> {
   const runs = args.runsDir ?? path.join(directory, 'runs')
   mkdirSync(runs, { recursive: true })
   const place = mkdtempSync(path.join(runs, 'fit-'))
-  const report = new FitReport(model, args, new EpochMeter(compiled.metrics, validationSamples > 0))
-  const convoy = new ConvoyProcess(argsOf(training, place), place, args.verbose !== 0)
+  const report = new FitReport(model, args, new EpochMeter(compiled.measures, validationSamples > 0))
+  const convoy = new ConvoyProcess(argsOf(training, place), args.verbose !== 0)
+  const runDirectory = (): string | undefined => readdirSync(place).map((name) => path.join(place, name))[0]
   const { signal } = args
   const abort = (): void => void convoy.stop()
   signal?.addEventListener('abort', abort)
   try {
     await report.begin()
-    for await (const line of convoy.events()) {
+    for await (const line of convoy.events(runDirectory)) {
       signal?.throwIfAborted()
       await report.observe(line)
       if (report.stoppedAt !== undefined) break
     }
     signal?.throwIfAborted()
     if (report.stoppedAt !== undefined) await convoy.stop()
-    const run = convoy.runDirectory()!
-    setWeights(model, report.stoppedAt === undefined ? await lastWeights(run) : weightsAt(run, report.stoppedAt))
+    await takeOver(training, runDirectory()!, report.endStep)
     await report.end()
     return report.history
   } catch (error) {
@@ -94,51 +97,57 @@ async function train(training: Training): Promise<FitHistory> {
   }
 }
 
-function argsOf({ fingerprint, compiled, validationSamples, args, directory }: Training, runs: string): string[] {
+function argsOf(
+  { model, fingerprint, compiled, validationSamples, args, directory }: Training,
+  runs: string,
+): string[] {
   const { epochs = 1, initialEpoch = 0, batchSize = 32, seed = 1, precision = 'float32', workers } = args
-  const { shardSize = shardSizeFor(batchSize) } = args
+  const { shardSize = shardSizeFor(model, batchSize) } = args
   const config: Partial<RunConfigInput> = {
     ...{ seed, batchSize, shardSize, epochs: epochs - initialEpoch, precision, validationSamples },
     ...{ optimizer: compiled.optimizer, schedule: compiled.schedule, augmentation: { enabled: false } },
     network: { name: OWN_NETWORK, reg: 0, dropoutRate: 0 },
-    ...(compiled.targets !== 'one-hot' && compiled.targets !== 'labels' && { loss: compiled.targets }),
+    ...lossesOf(compiled),
   }
   const file = path.join(directory, 'config.json')
   writeFileSync(file, JSON.stringify(config))
-  const processes = workers === 1 ? ['--standalone'] : workers === undefined ? [] : ['--workers', `${workers}`]
-  // Callbacks may end the training at any epoch.
-  const durability = [
-    '--checkpoint-every',
-    args.callbacks ? 'epoch' : 'off',
-    '--keep-checkpoints',
-    '1000',
-    '--no-restart',
-  ]
+  const isChosen = (workers !== undefined && workers > 1) || args.listen !== undefined
+  const processes = isChosen ? [] : ['--launcher', 'adaptive']
+  if (workers !== undefined) processes.push('--workers', `${workers}`)
+  if (args.listen !== undefined) processes.push('--listen', args.listen, ...(args.insecure ? ['--insecure'] : []))
+  const custom = args.custom === undefined ? [] : ['--custom', args.custom]
+  // The last one has what the model gets. Callbacks may end the training at any epoch.
+  const every = args.callbacks ? 'epoch' : '168h'
+  const durability = ['--checkpoint-every', every, '--keep-checkpoints', '1000', '--save-models', 'end', '--no-restart']
   return [
     ...['train', '--data', fingerprint, '--model', path.join(directory, 'model'), '--config', file],
-    ...['--runs-dir', runs, '--journal', 'off', ...durability, ...processes],
+    ...['--runs-dir', runs, '--journal', 'off', ...custom, ...durability, ...processes],
   ]
 }
 
-/** The largest divisor of the batch size up to a quarter of it: four shards can be computed at once. */
-function shardSizeFor(batchSize: number): number {
-  for (let size = Math.max(1, Math.floor(batchSize / 4)); size > 1; size--) if (batchSize % size === 0) return size
-  return 1
+/** Classes are learnt with cross-entropy: their loss has no name. */
+function lossesOf({ outputs }: CompiledModel): Pick<RunConfigInput, 'loss' | 'outputs'> {
+  const ofNumbers = outputs.flatMap(({ name, loss }) => (loss === undefined ? [] : [{ name, loss }]))
+  if (outputs.length === 1) return ofNumbers[0] ? { loss: ofNumbers[0].loss } : {}
+  return { outputs: Object.fromEntries(ofNumbers.map(({ name, loss }) => [name, { loss }])) }
 }
 
-async function lastWeights(run: string): Promise<Map<string, Float32Array>> {
-  const { description, weights } = await loadTrainedModel(run, 'last')
-  return byName(description.model.layout, weights)
-}
-
-/** @throws ConvoyError('training') when the checkpoint of that step is gone */
-function weightsAt(run: string, step: number): Map<string, Float32Array> {
+/**
+ * Gives the model the weights, and its optimizer the state, that a run had after a step.
+ * @throws ConvoyError('training') when there is no checkpoint of that step
+ */
+async function takeOver({ model, compiled }: Training, run: string, step: number): Promise<void> {
   const place = listCheckpoints(run).find((checkpoint) => checkpoint.step === step)
   if (place === undefined)
-    throw new ConvoyError('training', `fit: the weights after step ${step}, at which a callback stopped, are gone.`)
+    throw new ConvoyError(
+      'training',
+      `fit: the training ended after step ${step}, of which there is no checkpoint; give runsDir and read convoy.log there for the reason.`,
+    )
   const { manifest, stored } = readCheckpoint(place.directory)
-  const state = fromTensors(stored, manifest.description, (length) => new Float32Array(length))
-  return byName(manifest.description.model.layout, state.weights)
+  const { weights, optimizer } = fromTensors(stored, manifest.description)
+  const { layout } = manifest.description.model
+  setWeights(model, byName(layout, weights))
+  await setOptimizer(model, compiled, optimizer.state, layout, step)
 }
 
 function byName({ tensors }: ParameterLayout, weights: Float32Array): Map<string, Float32Array> {

@@ -5,14 +5,22 @@ import { ConvoyError } from '../shared/errors.js'
 import { counted } from '../shared/units.js'
 import type { FitArgs } from './fit-args.js'
 import { FIT_DATASET } from './fit-datasets.js'
+import { packTargets } from './pack-targets.js'
+import { packWeights } from './pack-weights.js'
 import type { CompiledModel } from './read-compiled.js'
-import type { Values } from './values.js'
-import { joinValues } from './values.js'
+import type { Targets, Values } from './values.js'
+import { isTensor, joinValues } from './values.js'
 
 export interface PackedTensors {
   readonly dataset: DecodedArrays
   /** The last so many samples. */
   readonly validationSamples: number
+}
+
+/** Samples as they are given, in the order of the model's inputs and outputs. */
+interface Part {
+  readonly x: readonly Values[]
+  readonly y: readonly Values[]
 }
 
 /**
@@ -23,17 +31,18 @@ export interface PackedTensors {
 export function packTensors(
   model: LayersModel,
   x: Values | readonly Values[],
-  y: Values,
-  targets: CompiledModel['targets'],
-  { validationSplit, validationData }: FitArgs,
+  y: Targets,
+  { outputs }: CompiledModel,
+  args: Pick<FitArgs, 'validationSplit' | 'validationData' | 'classWeight' | 'sampleWeight'>,
 ): PackedTensors {
+  const { validationSplit, validationData } = args
   if (validationSplit !== undefined && validationData !== undefined)
     throw new ConvoyError('usage', 'fit: validationSplit and validationData exclude each other; give one.')
-  const parts = [
-    { x: [x].flat(), y },
-    ...(validationData ? [{ x: [validationData[0]].flat(), y: validationData[1] }] : []),
+  const parts: Part[] = [
+    { x: [x].flat(), y: listTargets(model, y) },
+    ...(validationData ? [{ x: [validationData[0]].flat(), y: listTargets(model, validationData[1]) }] : []),
   ]
-  const counts = parts.map((part) => countOf(model, part.x, part.y))
+  const counts = parts.map((part) => countOf(model, part))
   const [trained] = counts as [number]
   if (validationSplit !== undefined && !(validationSplit > 0 && validationSplit < 1))
     throw new ConvoyError('usage', `fit: validationSplit is ${validationSplit}; give a number between 0 and 1.`)
@@ -46,24 +55,47 @@ export function packTensors(
       parts.map((part) => part.x[index]!),
     ),
   )
-  const learnt = targetsOf(
-    model,
-    parts.map((part) => part.y),
-    targets,
+  const learnt = packTargets(
+    outputs.map(({ name, targets }, index) => ({
+      ...{ name, targets, size: sizeOfOutput(model, index) },
+      tensors: parts.map((part) => part.y[index]!),
+    })),
   )
+  const weights = packWeights(args, learnt, trained, count)
   return {
-    dataset: { name: FIT_DATASET, count, inputs, inputValues, ...learnt },
+    dataset: { name: FIT_DATASET, count, inputs, inputValues, ...learnt, ...weights },
     validationSamples: count - trained + ofSplit,
   }
 }
 
-function countOf({ inputs }: LayersModel, x: readonly Values[], y: Values): number {
+function sizeOfOutput({ outputs }: LayersModel, index: number): number {
+  return outputs[index]!.shape.slice(1).reduce((product: number, size) => product * (size ?? 0), 1)
+}
+
+/** @returns in the order of the model's outputs */
+function listTargets({ outputNames }: LayersModel, y: Targets): readonly Values[] {
+  const given = isTensor(y) ? [y] : Array.isArray(y) ? (y as readonly Values[]) : undefined
+  if (given !== undefined) {
+    if (given.length === outputNames.length) return given
+    throw new ConvoyError(
+      'usage',
+      `fit: ${counted(given.length, 'tensor')} of targets for a model with ${counted(outputNames.length, 'output')}.`,
+    )
+  }
+  return outputNames.map((name) => {
+    const found = (y as Readonly<Record<string, Values>>)[name]
+    if (found !== undefined) return found
+    throw new ConvoyError('usage', `fit: y has no ${name}; it has ${Object.keys(y).join(', ')}.`)
+  })
+}
+
+function countOf({ inputs }: LayersModel, { x, y }: Part): number {
   if (x.length !== inputs.length)
     throw new ConvoyError(
       'usage',
       `fit: ${counted(x.length, 'tensor')} of inputs for a model with ${counted(inputs.length, 'input')}.`,
     )
-  const counts = [...x, y].map(({ shape }) => shape[0] ?? 0)
+  const counts = [...x, ...y].map(({ shape }) => shape[0] ?? 0)
   if (new Set(counts).size > 1)
     throw new ConvoyError(
       'usage',
@@ -87,50 +119,4 @@ function joined({ name, type, shape }: Column, tensors: readonly Values[]): Colu
         `fit: the validation data of ${name} are of another type or shape than the data to train on.`,
       )
   return joinValues(type, tensors)
-}
-
-function targetsOf(
-  model: LayersModel,
-  tensors: readonly Values[],
-  kind: CompiledModel['targets'],
-): Pick<DecodedArrays, 'targets' | 'targetValues' | 'classNames' | 'labels'> {
-  const outputs = model.outputs[0]!.shape.at(-1)!
-  const values = tensors.flatMap((tensor) => [tensor.dataSync()])
-  if (kind === 'one-hot' || kind === 'labels') {
-    const labels = values.flatMap((part) => (kind === 'labels' ? Array.from(part) : labelsOf(part, outputs)))
-    const wrong = labels.findIndex((label) => !Number.isInteger(label) || label < 0 || label >= outputs)
-    if (wrong !== -1)
-      throw new ConvoyError(
-        'usage',
-        `fit: sample ${wrong} has the label ${labels[wrong]}; the model has the classes 0 to ${outputs - 1}.`,
-      )
-    const classNames = Array.from({ length: outputs }, (_, label) => `${label}`)
-    return { targets: [], targetValues: [], classNames, labels: Uint16Array.from(labels) }
-  }
-  const wrong = tensors.find(({ size, shape }) => size !== shape[0]! * outputs)
-  if (wrong !== undefined)
-    throw new ConvoyError(
-      'usage',
-      `fit: y is ${wrong.shape.join(' x ')}, and the model has ${counted(outputs, 'output')} for each sample.`,
-    )
-  const all = Float32Array.from(values.flatMap((part) => Array.from(part)))
-  const infinite = all.findIndex((value) => !Number.isFinite(value))
-  if (infinite !== -1)
-    throw new ConvoyError('usage', `fit: sample ${Math.floor(infinite / outputs)} of y is not finite.`)
-  const target: Column = { name: 'y', type: 'float32', shape: outputs === 1 ? [] : [outputs] }
-  return { targets: [target], targetValues: [all], classNames: [], labels: new Uint16Array(0) }
-}
-
-/** Of rows with a 1 and zeros. */
-function labelsOf(values: ArrayLike<number>, classes: number): number[] {
-  return Array.from({ length: values.length / classes }, (_, row) => {
-    const cells = Array.from({ length: classes }, (_, label) => values[row * classes + label]!)
-    const label = cells.indexOf(1)
-    if (label === -1 || cells.some((cell, index) => cell !== Number(index === label)))
-      throw new ConvoyError(
-        'usage',
-        `fit: row ${row} of y is not one-hot (${cells.slice(0, 8).join(', ')}); categoricalCrossentropy takes rows of a 1 and zeros.`,
-      )
-    return label
-  })
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { io, LayersModel } from '@tensorflow/tfjs'
+import { tensorLike } from './tensor-like.js'
 
 /** Writes a model as `model.save` would to a file URL, whatever backend it is on. */
 export async function saveLayersModel(model: LayersModel, directory: string): Promise<void> {
@@ -18,7 +19,7 @@ export async function saveLayersModel(model: LayersModel, directory: string): Pr
 }
 
 /**
- * Sets a model's weights, with tensors of the model's own TensorFlow.js: the caller's may be another copy than Convoy's.
+ * Sets a model's weights.
  * @param weights float32 values by the weights' names
  */
 export function setWeights(model: LayersModel, weights: ReadonlyMap<string, Float32Array>): void {
@@ -26,10 +27,7 @@ export function setWeights(model: LayersModel, weights: ReadonlyMap<string, Floa
     const values = weights.get(weight.originalName)
     // Frozen: it stays as it is.
     if (values === undefined) return weight.read().clone()
-    const buffer = weight.read().bufferSync()
-    // Not into its values: they may be those of a tensor that the caller holds.
-    buffer.values = values.slice()
-    return buffer.toTensor()
+    return tensorLike(weight.read(), values)
   })
   model.setWeights(tensors)
   for (const tensor of tensors) tensor.dispose()

@@ -6,6 +6,13 @@ export interface Values {
   dataSync(): ArrayLike<number>
 }
 
+/** Of each output: one tensor, a list in their order, or by their names. */
+export type Targets = Values | readonly Values[] | Readonly<Record<string, Values>>
+
+export function isTensor(given: object): given is Values {
+  return typeof (given as Partial<Values>).dataSync === 'function'
+}
+
 /** The values of several tensors, one after the other. */
 export function joinValues(type: string, parts: readonly Values[]): Float32Array | Int32Array {
   const size = parts.reduce((sum, part) => sum + part.size, 0)

@@ -70,6 +70,20 @@ export class PhaseTimes {
   }
 }
 
+/** The durations in `after` that are not in `before`, which is of the same phases earlier. */
+export function phasesSince(before: readonly PhaseReport[], after: readonly PhaseReport[]): PhaseReport[] {
+  return after.map(({ phase, counts, seconds }) => {
+    const earlier = before.find((report) => report.phase === phase)
+    if (earlier === undefined) return { phase, counts, seconds }
+    return {
+      phase,
+      counts: counts.map((count, bucket) => count - earlier.counts[bucket]!),
+      // Added in another order, equal sums may differ by a rounding.
+      seconds: Math.max(0, seconds - earlier.seconds),
+    }
+  })
+}
+
 /** How often a phase ran, and its mean duration in seconds. */
 export function phaseMean({ counts, seconds }: PhaseReport): { readonly times: number; readonly meanSeconds: number } {
   const times = counts.reduce((sum, count) => sum + count, 0)

@@ -3,24 +3,31 @@ import { ConvoyError } from '../shared/errors.js'
 import type { Serialised } from './initializers.js'
 import { frozenWeightsOf } from './frozen-weights.js'
 import { initializerOf } from './initializers.js'
+import type { AddedWeight } from './own/custom-initializers.js'
+import { addedWeight } from './own/custom-initializers.js'
 import type { LeafLayer } from './layer-support.js'
-import { leafLayers, unsupported } from './layer-support.js'
+import { leafLayers, TRAINED_LAYERS, unsupported } from './layer-support.js'
+import { stepMeasures } from './objectives/objective.js'
 import type { Initializer, ModelDescription, ParameterTensor } from './parameter-layout.js'
 
-/** What a model of samples that are no images takes and learns. */
-export type ArraysTask = Required<Pick<ModelDescription, 'inputs'>> & Pick<ModelDescription, 'objective'>
+/** What a model takes where that is no image, and learns where that is not the class of a sample. */
+export type ModelTask = Pick<ModelDescription, 'inputs' | 'objectives' | 'classWeights' | 'hasSampleWeights'>
 
 type UnplacedTensor = Omit<ParameterTensor, 'offset'>
 
 /**
  * Describes the flat vectors of a model and how a worker builds it. The model itself is not needed afterwards.
- * @param arrays what it takes and learns where that is no image
+ * @param task what it takes and learns; @param customLayers class names of layers that are not stock
  * @throws ConvoyError('usage') naming a layer that cannot be trained
  */
-export function describeModel(model: tf.LayersModel, arrays?: ArraysTask): ModelDescription {
+export function describeModel(
+  model: tf.LayersModel,
+  task: ModelTask = {},
+  customLayers: readonly string[] = [],
+): ModelDescription {
   const leaves = leafLayers(model.layers)
   for (const leaf of leaves) {
-    const reason = unsupported(leaf)
+    const reason = customLayers.includes(leaf.className) ? undefined : unsupported(leaf)
     if (reason !== undefined)
       throw new ConvoyError('usage', `Layer ${leaf.layer.name} (${leaf.className}) cannot be trained: ${reason}.`)
   }
@@ -44,10 +51,11 @@ export function describeModel(model: tf.LayersModel, arrays?: ArraysTask): Model
       trainableCount,
       weightCount: offset,
       statisticsMomentum: momentumOf(leaves),
+      ...(task.objectives && { measures: stepMeasures(task.objectives) }),
     },
     inputShape: model.inputs[0]!.shape.slice(1) as number[],
-    classCount: arrays?.objective ? 0 : model.outputs[0]!.shape.at(-1)!,
-    ...arrays,
+    classCount: task.objectives ? 0 : model.outputs[0]!.shape.at(-1)!,
+    ...task,
   }
 }
 
@@ -77,8 +85,12 @@ function tensorsOf(leaf: LeafLayer): UnplacedTensor[] {
       shape,
       size: shape.reduce((product, size) => product * size, 1),
       trainable: trainable.has(weight),
-      l2: l2Of(config, layer.name, role),
-      initializer: firstValues(className, config, shape, role, `Layer ${layer.name}, ${role}`),
+      ...(TRAINED_LAYERS.includes(className)
+        ? {
+            l2: l2Of(settingOf(config, role, 'Regularizer'), layer.name, role),
+            initializer: firstValues(className, config, shape, role, `Layer ${layer.name}, ${role}`),
+          }
+        : customWeight(weight, layer.name, role, shape)),
     }
   })
 }
@@ -115,8 +127,26 @@ function settingOf(config: LeafLayer['config'], role: string, setting: string): 
   return (config[`${camel}${setting}`] ?? null) as Serialised | null
 }
 
-function l2Of(config: LeafLayer['config'], layer: string, role: string): number {
-  const regularizer = settingOf(config, role, 'Regularizer')
+/** A custom layer says in `addWeight` what others have in their configuration. */
+function customWeight(
+  weight: tf.LayersModel['weights'][number],
+  layer: string,
+  role: string,
+  shape: readonly number[],
+): Pick<ParameterTensor, 'l2' | 'initializer'> {
+  const given = addedWeight(weight)
+  const where = `Layer ${layer}, ${role}`
+  if (given?.constraint !== undefined && given.constraint !== null)
+    throw new ConvoyError('usage', `${where}: its constraint is not supported; remove it.`)
+  const serialised = (one: AddedWeight['initializer'] | null | undefined): Serialised | null =>
+    one ? { className: one.getClassName(), config: one.getConfig() } : null
+  return {
+    l2: l2Of(serialised(given?.regularizer), layer, role),
+    initializer: initializerOf(serialised(given?.initializer), shape, where),
+  }
+}
+
+function l2Of(regularizer: Serialised | null, layer: string, role: string): number {
   if (regularizer === null) return 0
   const { l1 = 0, l2 = 0 } = regularizer.config as { l1?: number; l2?: number }
   if (regularizer.className !== 'L1L2' || l1 !== 0) {

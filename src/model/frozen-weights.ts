@@ -61,7 +61,14 @@ export function frozenTensors(
 export function asArrays(name: string, values: Float32Array): DecodedArrays {
   const header = { name: `frozen weights of ${name}`, count: 1, targets: [], classNames: [] }
   const inputs = [{ name: 'weights', type: 'float32', shape: [values.length] }] as const
-  return { ...header, inputs, inputValues: [values], targetValues: [], labels: new Uint16Array(0) }
+  return {
+    ...header,
+    inputs,
+    inputValues: [values],
+    targetValues: [],
+    sampleWeights: new Float32Array(0),
+    labels: new Uint16Array(0),
+  }
 }
 
 /**

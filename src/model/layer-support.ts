@@ -72,16 +72,19 @@ export function leafLayers(layers: readonly Layer[]): LeafLayer[] {
   })
 }
 
-/** The layer that computes the first output of a model, inside the models that it consists of. */
-export function outputLayer(model: Pick<LayersModel, 'outputs'>): Layer {
-  const layer = model.outputs[0]!.sourceLayer as Container
-  return layer.outputs === undefined ? layer : outputLayer({ outputs: layer.outputs })
+/** The layer that computes an output of a model, inside the models that it consists of. */
+export function outputLayer({ sourceLayer, outputTensorIndex }: LayersModel['outputs'][number]): Layer {
+  const layer = sourceLayer as Container
+  return layer.outputs === undefined ? layer : outputLayer(layer.outputs[outputTensorIndex ?? 0]!)
 }
 
 /** Why this layer cannot be trained with the same bits for any number of workers; undefined: it can. */
 export function unsupported({ className, config }: LeafLayer): string | undefined {
   if (!TRAINED_LAYERS.includes(className))
-    return REJECTED_LAYERS[className] ?? 'it is no layer of TensorFlow.js; custom layers are not supported yet'
+    return (
+      REJECTED_LAYERS[className] ??
+      'it is no layer of TensorFlow.js; a custom layer comes from a module (`convoy train --custom`)'
+    )
   const settings = Object.entries(config)
   const constraint = settings.find(([name, value]) => name.endsWith('Constraint') && isGiven(value))
   if (constraint !== undefined) return `its ${constraint[0]} is not supported`

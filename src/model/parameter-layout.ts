@@ -1,7 +1,6 @@
 import type { Column } from '../data/dataset.js'
 import type { FrozenWeights } from './frozen-weights.js'
-import type { NumbersObjective } from './objective.js'
-import { numberSumsLength } from './objective.js'
+import type { Objective } from './objectives/objective.js'
 import { ConvoyError } from '../shared/errors.js'
 
 /** How a parameter gets its first value. Every draw is keyed by (seed, tensor index, element). */
@@ -39,11 +38,9 @@ export interface ParameterTensor {
  * The one description of the flat vectors that coordinator and workers exchange.
  *
  *     weights  = [ trainable … | batch-norm moving statistics … ]                    weightCount floats
- *     gradient = [ gradient of each trainable | batch statistics | loss | quality ]  weightCount + 2 floats
+ *     gradient = [ gradient of each trainable | batch statistics | loss | measures … ]   weightCount + 1 + measures floats
  *
- * Quality is the number of correct predictions, or, without classes, the absolute error
- *
- * Statistics have the same positions in both.
+ * All of the gradient but the statistics are sums over samples. Statistics have the same positions in both.
  */
 export interface ParameterLayout {
   /** In vector order: all trainable tensors first. */
@@ -52,22 +49,19 @@ export interface ParameterLayout {
   readonly weightCount: number
   /** Batch-norm moving-average momentum: `moving = momentum · moving + (1 - momentum) · batch`. */
   readonly statisticsMomentum: number
+  /** Names of what a step measures besides the loss: see stepMeasures. Absent: {@link CLASS_MEASURES}. */
+  readonly measures?: readonly string[]
+}
+
+const CLASS_MEASURES: readonly string[] = ['accuracy']
+
+export function measuresOf({ measures = CLASS_MEASURES }: Pick<ParameterLayout, 'measures'>): readonly string[] {
+  return measures
 }
 
 /** Floats in a gradient vector: see {@link ParameterLayout}. */
 export function gradientLength(layout: ParameterLayout): number {
-  return layout.weightCount + 2
-}
-
-/**
- * Floats in the result of an evaluation: `[ confusion[true][predicted] … | loss sum ]`, or, without classes,
- * `[ sums of each output … | loss sum ]`.
- */
-export function evaluationLength({
-  classCount,
-  objective,
-}: Pick<ModelDescription, 'classCount' | 'objective'>): number {
-  return (objective ? numberSumsLength(objective) : classCount * classCount) + 1
+  return layout.weightCount + 1 + measuresOf(layout).length
 }
 
 /** What a worker needs to build the network: the LayersModel topology (Keras JSON) and where its weights lie. */
@@ -76,14 +70,31 @@ export interface ModelDescription {
   readonly layout: ParameterLayout
   /** Of one sample: `[height, width, channel]` of an image, otherwise the shape of the first input. */
   readonly inputShape: readonly number[]
-  /** 0: the outputs are numbers. */
+  /** Of the only output. 0: it has numbers, or there are several outputs. */
   readonly classCount: number
   /** In the order of the model. Absent: the input is an image. */
   readonly inputs?: readonly Column[]
   /** Weights that are not trained. Absent: there are none. */
   readonly frozen?: FrozenWeights
-  /** What is learnt where there are no classes. */
-  readonly objective?: NumbersObjective
+  /** In the order of the model's outputs. Absent: one output, which learns the classes of the data set. */
+  readonly objectives?: readonly Objective[]
+  /** What the loss of a sample is multiplied by in training, by its class. Absent: 1. */
+  readonly classWeights?: readonly number[]
+  /** The data set has a weight for each sample's loss. */
+  readonly hasSampleWeights?: true
+}
+
+/** Whether the losses of the samples of a batch have weights. */
+export function isWeighted({ classWeights, hasSampleWeights }: ModelDescription): boolean {
+  return classWeights !== undefined || hasSampleWeights === true
+}
+
+/** What the outputs of a model learn, in their order. */
+export function objectivesOf({
+  classCount,
+  objectives,
+}: Pick<ModelDescription, 'classCount' | 'objectives'>): readonly Objective[] {
+  return objectives ?? [{ name: 'class', kind: 'classes', loss: 'crossEntropy', size: classCount }]
 }
 
 /** @throws ConvoyError('usage') for a model whose input is no image */
@@ -95,7 +106,7 @@ export function imageShapeOf({ inputs, inputShape }: ModelDescription): {
   if (inputs !== undefined)
     throw new ConvoyError(
       'usage',
-      'This model takes no images; load it in a program of your own, as docs/guides/use-your-model.md says.',
+      'This model takes no images; give `convoy predict` a table (.csv), or predict in a program, as docs/guides/library.md says.',
     )
   const [height, width, channels] = inputShape as [number, number, number]
   return { height, width, channels }

@@ -12,6 +12,7 @@ import { MAX_JSON_BYTES, readTextIfThere } from '../shared/read-file.js'
 import type { OwnershipLock } from '../shared/ownership-lock.js'
 import type { RunResult } from '../training/run-events.js'
 import { lockRun } from './run-lock.js'
+import { withoutWebhookSecrets } from './webhook.js'
 
 /** A new run directory, with its lock. */
 interface OwnRunDirectory {
@@ -62,7 +63,9 @@ export async function writeProvenance(directory: string, config: RunConfig, vers
     cores: os.availableParallelism(),
     memoryBytes: os.totalmem(),
     // Without the flags for processes that Convoy starts itself.
-    command: process.argv.slice(2).filter((argument) => !['--supervised', '--detached'].includes(argument)),
+    command: withoutWebhookSecrets(
+      process.argv.slice(2).filter((argument) => !['--supervised', '--detached'].includes(argument)),
+    ),
     startedAt: new Date().toISOString(),
   }
   try {

@@ -56,17 +56,15 @@ export class ActiveTask {
 
   /**
    * The block that an idle worker gets. A worker for which waiting pays more is marked as passed over.
-   * @param share maximum number of shards
+   * @param share maximum number of shards; below 1: others compute all that is open sooner, unless they are busy
    * @returns undefined when there is none for it
    */
   choose(worker: WorkerRecord, share: number): Choice | undefined {
     const audit = this.audits.neededFrom(worker)
     if (audit !== undefined) return { kind: 'audit', block: audit, audit }
     const block = this.shards.block(share, this.#takeable(worker, this.#isOpen))
-    if (block !== undefined) {
-      if (this.stragglers.isWorth(worker, block)) return { kind: 'open', block }
-      worker.passedOver = true
-    }
+    if (block !== undefined && this.stragglers.isWorth(worker, block)) return { kind: 'open', block }
+    if (block !== undefined || share < 1) worker.passedOver = true
     return this.#chooseLate(worker, share)
   }
 

@@ -4,6 +4,9 @@ import type { LiveLease } from './live-leases.js'
 import type { WorkerRecord, WorkerTable } from './worker-table.js'
 import type { WorkKind } from './speeds.js'
 
+/** Less was not measured: it is an event that came late. */
+const MIN_SHARD_MS = 0.001
+
 /** Decides by measured speeds, for one task: the share of each worker, which leases are overdue, and when waiting pays more. */
 export class StragglerPolicy {
   readonly #limits: SchedulerLimits
@@ -18,20 +21,27 @@ export class StragglerPolicy {
     this.#kind = kind
   }
 
-  /** The share of each idle worker in the open shards, by speed. Busy workers have shares too: they will be idle soon. */
+  /**
+   * The share of each idle worker in the open shards, whole: what it computes in the shortest time in which all workers together compute
+   * all of them; none for one that is too slow. Busy workers have shares too: they will be idle soon. One on trial gets one shard,
+   * whatever its speed.
+   */
   shares(open: number): Map<WorkerRecord, number> {
     const kind = this.#kind
-    const known = this.#workers.eligible().flatMap(({ speed }) => speed.shardMs(kind) ?? [])
+    const eligible = this.#workers.eligible()
+    const known = eligible.flatMap(({ speed }) => speed.shardMs(kind) ?? [])
     // A worker that was not measured counts as fast as the fastest.
-    const fastestMs = known.length > 0 ? Math.min(...known) : 1
-    const rate = ({ speed }: WorkerRecord): number => 1 / (speed.shardMs(kind) ?? fastestMs)
-    const allRates = this.#workers.eligible().reduce((sum, worker) => sum + rate(worker), 0)
+    const fastestMs = known.length > 0 ? Math.min(...known) : MIN_SHARD_MS
+    const shardMsOf = ({ speed }: WorkerRecord): number => Math.max(MIN_SHARD_MS, speed.shardMs(kind) ?? fastestMs)
+    const regular = eligible.filter(({ speed }) => !speed.isOnTrial(kind))
+    const togetherMs = shortestMs(open - (eligible.length - regular.length), regular.map(shardMsOf))
     return new Map(
       this.#workers.idle(kind).map((worker) => {
         if (worker.speed.isOnTrial(kind)) return [worker, 1]
-        const atMost =
-          this.#limits.longestLeaseMs * (worker.speed.shardMs(kind) === undefined ? Infinity : rate(worker))
-        return [worker, Math.max(1, Math.min((open * rate(worker)) / allRates, atMost))]
+        const shardMs = shardMsOf(worker)
+        const isMeasured = worker.speed.shardMs(kind) !== undefined
+        const atMost = isMeasured ? this.#limits.longestLeaseMs / shardMs : Infinity
+        return [worker, Math.min(shardsIn(togetherMs, shardMs), Math.max(1, atMost))]
       }),
     )
   }
@@ -74,4 +84,18 @@ export class StragglerPolicy {
       : (worker.speed.shardMs(kind) ?? (known.length > 0 ? Math.max(...known) : Infinity))
     return lease.grantedMs + overdueFactor * lease.shardCount * shardMs + overdueSlackMs
   }
+}
+
+/** The shortest time in which workers compute so many shards, each of them whole. @param shardMs of each worker */
+function shortestMs(shards: number, shardMs: readonly number[]): number {
+  if (shards <= 0 || shardMs.length === 0) return Infinity
+  let ms = shards / shardMs.reduce((sum, one) => sum + 1 / one, 0)
+  while (shardMs.reduce((sum, one) => sum + shardsIn(ms, one), 0) < shards)
+    ms = Math.min(...shardMs.map((one) => (shardsIn(ms, one) + 1) * one))
+  return ms
+}
+
+/** Measured times are no whole multiples of each other: what lacks a hundredth counts as whole. */
+function shardsIn(ms: number, shardMs: number): number {
+  return Math.floor(ms / shardMs + 0.01)
 }

@@ -127,7 +127,7 @@ export class TaskShards {
   block(size: number, matches: (shard: number) => boolean): Block | undefined {
     const total = this.#records.length
     let span = 1
-    while (span * 2 <= size) span *= 2
+    while (span * 2 <= Math.min(size, total)) span *= 2
     for (; span >= 1; span /= 2) {
       for (let first = 0; first < total; first += span) {
         const count = Math.min(span, total - first)

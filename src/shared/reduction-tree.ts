@@ -1,4 +1,5 @@
 import { ConvoyError } from './errors.js'
+import { nativeLoops } from './native-loops.js'
 
 /**
  * The all-reduce order. Shard vectors are summed in one binary tree over the shard index, whichever workers computed them:
@@ -66,11 +67,18 @@ export class ReductionTree<Vector extends Float32Array = Float32Array<ArrayBuffe
     }
     return sum
   }
+
+  /** Puts another in the place of a vector, if it waits to be added. @param other makes it */
+  replace(vector: Vector, other: () => Vector): void {
+    for (const node of this.#waiting.values()) if (node.vector === vector) node.vector = other()
+  }
 }
 
-/** left += right, element by element in float32, from `begin` to `end`. */
-export function addInto(left: Float32Array, right: Float32Array, begin = 0, end = left.length): void {
-  for (let index = begin; index < end; index++) left[index] = left[index]! + right[index]!
+/** left += right, element by element in float32. @param threads of native loops: a worker shares the machine with others, and has one */
+export function addInto(left: Float32Array, right: Float32Array, threads = 1): void {
+  const native = nativeLoops()
+  if (native) return native.add(left, right, left.length, threads)
+  for (let index = 0; index < left.length; index++) left[index] = left[index]! + right[index]!
 }
 
 /** The power-of-two size of block [first, first + count): larger than `count` only where the tree is cut off. */

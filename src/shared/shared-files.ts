@@ -2,6 +2,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { ConvoyError } from './errors.js'
+import { nativeLoops } from './native-loops.js'
 import { shortageIn } from './own-shortage.js'
 import { OwnershipLock, ownerOf } from './ownership-lock.js'
 
@@ -12,11 +13,13 @@ const LOCK = '.lock'
 const PROOF_FILE = 'proof'
 
 /** The peer may have put a link or a pipe there: links are not followed, and pipes do not block. */
-const { O_RDONLY, O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constants
 const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 /** Error codes for a missing file, or for a link, pipe or socket in its place. */
 const MISSING = ['ENOENT', 'ELOOP', 'ENXIO']
 const WRITE = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK
+const READ_WRITE = O_RDWR | O_NOFOLLOW | O_NONBLOCK
+const CREATE = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW
 
 /** Error codes for full memory, or a full quota of this user. */
 const FULL = ['ENOSPC', 'EDQUOT']
@@ -111,25 +114,55 @@ export class SharedFiles {
       if (isNew) fs.renameSync(target, file)
       return true
     } catch (error) {
-      const isFull = FULL.includes((error as NodeJS.ErrnoException).code!)
-      onFailure(
-        isFull
-          ? `${this.directory} is full: make /dev/shm larger (containers: --shm-size).`
-          : ConvoyError.from(error).message,
-      )
+      onFailure(this.#describe(error))
       this.remove(path.basename(target))
       return false
     }
   }
 
   /**
-   * @param vector is filled; its length is the only accepted one
-   * @param fill reads all of the file into it; false: the file is too short
+   * A new file as a vector: what is written there, other processes see at once, see {@link map}. Nobody may {@link write} a file of this name.
+   * @param onFailure receives the reason when there is no room, or no memory
+   * @returns float32 zeros, `[length]`; undefined when it failed, or loops are not native here
+   */
+  create(name: string, length: number, onFailure: (why: string) => void): Float32Array | undefined {
+    const native = nativeLoops()
+    if (!native) return undefined
+    try {
+      return this.#mapped(name, CREATE, (descriptor) => native.mapFile(descriptor, 4 * length, 1))
+    } catch (error) {
+      onFailure(this.#describe(error))
+      this.remove(name)
+      return undefined
+    }
+  }
+
+  /**
+   * The vector in a file that another process made with {@link create}, without a copy.
+   * @param isWritable 1: it may be written as well
+   * @returns float32, `[length]`; undefined when there is no such file of this length, or it cannot be mapped here
+   */
+  map(name: string, length: number, isWritable: 0 | 1 = 0): Float32Array | undefined {
+    const native = nativeLoops()
+    if (!native) return undefined
+    try {
+      return this.#mapped(name, isWritable ? READ_WRITE : READ, (descriptor) =>
+        fs.fstatSync(descriptor).size === 4 * length ? native.mapFile(descriptor, 4 * length, isWritable) : undefined,
+      )
+    } catch {
+      return undefined
+    }
+  }
+
+  /**
+   * @param vector is filled
+   * @param threads that read, where loops are native
+   * @param fileLength floats of a file that has more than the vector. Only this length and that of the vector are accepted
    * @returns false when the file is gone, or is no file
    * @throws ConvoyError('protocol') when it has another length; ConvoyError('environment') when this process cannot open it, such as
    * for lack of descriptors
    */
-  read(name: string, vector: Float32Array, fill = fillAtOnce): boolean {
+  read(name: string, vector: Float32Array, threads = 1, fileLength = vector.length): boolean {
     let descriptor: number
     try {
       descriptor = fs.openSync(path.join(this.directory, name), READ)
@@ -140,13 +173,35 @@ export class SharedFiles {
     }
     try {
       const { size } = fs.fstatSync(descriptor)
-      if (size !== vector.byteLength || !fill(descriptor, vector)) {
+      if ((size !== vector.byteLength && size !== 4 * fileLength) || !fill(descriptor, vector, threads)) {
         throw new ConvoyError('protocol', `${name}: a vector of ${size} bytes where ${vector.byteLength} are expected`)
       }
       return true
     } finally {
       fs.closeSync(descriptor)
     }
+  }
+
+  /** Path of the socket beside the files, over which the processes tell each other about them. */
+  get socket(): string {
+    return path.join(this.directory, 'socket')
+  }
+
+  /** The file is closed again: the memory does not need it open. */
+  #mapped(name: string, flags: number, map: (descriptor: number) => ArrayBuffer | undefined): Float32Array | undefined {
+    const descriptor = fs.openSync(path.join(this.directory, name), flags, 0o600)
+    try {
+      const memory = map(descriptor)
+      return memory && new Float32Array(memory)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  }
+
+  #describe(error: unknown): string {
+    return FULL.includes((error as NodeJS.ErrnoException).code!)
+      ? `${this.directory} is full: make /dev/shm larger (containers: --shm-size).`
+      : ConvoyError.from(error).message
   }
 
   /** Removes a file, and an unfinished new one that a killed writer left. */
@@ -162,7 +217,10 @@ export class SharedFiles {
   }
 }
 
-function fillAtOnce(descriptor: number, vector: Float32Array): boolean {
+/** Reads all of a vector. @returns false when the file is too short */
+function fill(descriptor: number, vector: Float32Array, threads: number): boolean {
+  const native = nativeLoops()
+  if (native) return native.read(descriptor, vector, vector.length, threads)
   return fs.readSync(descriptor, vector, 0, vector.byteLength, 0) === vector.byteLength
 }
 
@@ -192,9 +250,21 @@ export function resultFile(worker: number): string {
 }
 
 /**
- * Name of the file with the weights of a version: two files in turn. A worker that reads a file while it is overwritten, two versions later,
- * gets a mixture. All leases of the version that it wanted are over by then, so the mixture is never used.
+ * Floats of the file of a worker that maps it. No result is as long: a file that is written for each result, and may become shorter, must not be
+ * mapped by others.
+ * @param longest floats of the longest result
+ */
+export function mappedResultLength(longest: number): number {
+  return longest + 1
+}
+
+/**
+ * Name of the file with the weights of a version that are not {@link WEIGHTS_IN_PLACE}: two files in turn. A worker that reads a file while it is
+ * overwritten, two versions later, gets a mixture. All leases of the version that it wanted are over by then, so the mixture is never used.
  */
 export function weightsFile(version: number): string {
   return `weights-${version % 2}`
 }
+
+/** Name of the file that the run's weights are trained in: float32, and their version as one more uint32. See WeightsStore. */
+export const WEIGHTS_IN_PLACE = 'weights'

@@ -1,7 +1,6 @@
 import type { SplitName } from '../data/dataset.js'
 import { ConvoyError } from '../shared/errors.js'
 import { PlainGradientSource } from '../training/plain-gradient-source.js'
-import { SliceThreads } from '../training/slices/slice-threads.js'
 import { Trainer } from '../training/trainer.js'
 import { hashOfWeights, TinyProblem } from './tiny-problem.js'
 
@@ -25,7 +24,7 @@ async function plainRun(shards: number, steps: number): Promise<readonly string[
   const gradients = sourceOf(problem)
   const trainer = new Trainer({
     ...{ description: problem.description, splitSizes: problem.splitSizes, gradients, signal, stopSignal: signal },
-    ...{ sliceThreads: new SliceThreads({ threads: 0 }), observer: () => undefined, now: () => 0 },
+    ...{ observer: () => undefined, now: () => 0 },
   })
   gradients.publish(trainer.state.weights)
   const hashes = [hashOfWeights(trainer.state.weights)]

@@ -5,7 +5,6 @@ import type { RestoredState } from '../durability/restore-state.js'
 import { newestCheckpoint, restoreState, takeOverRun } from '../durability/restore-state.js'
 import { listSegments } from '../durability/segments.js'
 import { ConvoyError } from '../shared/errors.js'
-import { SliceThreads } from '../training/slices/slice-threads.js'
 import type { TrainerHooks } from '../training/trainer-options.js'
 import { DiskProcess } from './disk/disk-process.js'
 import type { DiskTrouble } from './disk/simulated-disk.js'
@@ -156,7 +155,7 @@ export class RunOnDisk {
     const { problem, record, time } = this.#options
     return restore(this.#directory, newestCheckpoint(this.#directory, record, process), {
       ...{ description: problem.description, trainSamples: problem.split.train.length, disk: process },
-      ...{ sliceThreads: new SliceThreads({ threads: 0 }), now: () => time.nowMs, warn: record },
+      ...{ now: () => time.nowMs, warn: record },
     })
   }
 

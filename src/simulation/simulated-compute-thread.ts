@@ -41,7 +41,7 @@ export interface SimulatedComputeThreadOptions {
 }
 
 /**
- * The compute thread of a worker (compute-thread-entry.ts) in virtual time, with the real {@link WorkerLeases}. A shard that was begun
+ * The compute thread of a worker (serve-leases.ts) in virtual time, with the real {@link WorkerLeases}. A shard that was begun
  * is finished even when its lease is revoked.
  */
 export class SimulatedComputeThread {

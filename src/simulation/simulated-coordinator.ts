@@ -80,7 +80,7 @@ export class SimulatedCoordinator {
       }
     }
     const trainer = new Trainer({
-      ...{ description, observer, state, hooks, sliceThreads: this.pool.sliceThreads, signal: this.#abort.signal },
+      ...{ description, observer, state, hooks, signal: this.#abort.signal },
       gradients: new PoolGradientSource(this.pool, new Store(), description, split),
       splitSizes: { train: split.train.length, validation: split.validation.length, test: split.test.length },
       stopSignal: new AbortController().signal,

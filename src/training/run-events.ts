@@ -3,7 +3,7 @@ import type { DatasetInfo, SplitName } from '../data/dataset.js'
 import type { Phase } from '../metrics/phases.js'
 import type { RejectionCode } from '../shared/rejection.js'
 import type { RetryCause } from '../scheduler/scheduler-events.js'
-import type { Evaluation } from '../model/evaluation.js'
+import type { Evaluation } from '../model/objectives/evaluation.js'
 import type { RunConfig } from '../model/config/run-config.js'
 
 /** Properties of a worker that never change while it takes part. */
@@ -16,6 +16,7 @@ export interface WorkerIdentity {
   readonly device: DeviceDescription
 }
 
+/** An evaluation of a run. */
 export interface EvaluationResult extends Evaluation {
   readonly split: SplitName
   /** Steps applied before this evaluation. */
@@ -36,6 +37,7 @@ export interface WeightsSummary {
 /** An evaluation in a run's result, with the name of its weights. */
 export type BestEvaluation = EvaluationResult & { readonly weights: 'best' }
 
+/** Times of a run that predict those of others. */
 export interface RunTiming {
   /** Mean time of a training shard on a worker's compute thread; 0: never measured. */
   readonly shardMs: number
@@ -54,8 +56,10 @@ export interface RunResult {
   /** The best by validation, and those after the last step: `model/best` and `model/last` in the run directory. */
   readonly weights: { readonly best: WeightsSummary; readonly last: WeightsSummary }
   readonly steps: number
-  /** `earlyStopping` ended the run before its last step. Absent: it did not. */
+  /** `earlyStopping` or a callback ended the run before its last step. Absent: they did not. */
   readonly stoppedEarly?: true
+  /** A callback of the user's did it. Absent: `earlyStopping`, or nothing. */
+  readonly stoppedBy?: 'callback'
   readonly samplesSeen: number
   /** Training samples per second of training time (evaluation excluded), over the whole run. */
   readonly samplesPerSecond: number
@@ -144,10 +148,10 @@ export type RunEvent =
       readonly epoch: number
       /** Mean over the batch, label smoothing included, L2 excluded. */
       readonly loss: number
-      /** Absent without classes. */
+      /** Of the batch. Absent without classes, and with several outputs. */
       readonly accuracy?: number
-      /** Mean absolute error of the batch. Absent where there are classes. */
-      readonly mae?: number
+      /** Other means over the batch, by name: `mae`; with several outputs the measures of each. */
+      readonly metrics?: Readonly<Record<string, number>>
       readonly learningRate: number
       /** L2 norm of the averaged gradient before clipping. */
       readonly gradientNorm: number
@@ -168,6 +172,8 @@ export type RunEvent =
       readonly result: EvaluationResult
       readonly epoch: number
       readonly best: boolean
+      /** `plateau` reduces the learning rate of all further steps. Absent: it does not. */
+      readonly reducesRate?: true
       /** By an earlier coordinator, and read from the step journal. */
       readonly replayed?: true
     }

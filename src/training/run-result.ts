@@ -28,7 +28,7 @@ export function resultOf(run: FinishedRun): RunResult {
     weightsSha256: weights.last.sha256,
     weights,
     steps: step,
-    ...(stoppedEarly && { stoppedEarly }),
+    ...(stoppedEarly && { stoppedEarly, ...(state.callbacks.isStopped && { stoppedBy: 'callback' }) }),
     samplesSeen: step * config.batchSize,
     samplesPerSecond: steadyMs > 0 ? (steadySteps * config.batchSize) / (steadyMs / 1000) : 0,
     workers: history.peakWorkers,

@@ -3,7 +3,6 @@ import type { ParameterLayout } from '../model/parameter-layout.js'
 import type { RunDescription } from '../model/run-description.js'
 import type { GradientSource } from './gradient-source.js'
 import type { RunObserver } from './run-events.js'
-import type { SliceThreads } from './slices/slice-threads.js'
 import type { Snapshot, TrainingState } from './training-state.js'
 
 export interface TrainerOptions {
@@ -16,7 +15,6 @@ export interface TrainerOptions {
   readonly state?: TrainingState | undefined
   /** Steps in the checkpoint that this state is from; later steps came from the journal. */
   readonly checkpointStep?: number | undefined
-  readonly sliceThreads: SliceThreads
   readonly observer: RunObserver
   readonly hooks?: TrainerHooks | undefined
   /** Ends the run at once; nothing is evaluated any more. */
@@ -48,8 +46,11 @@ export interface TrainerHooks {
    * it settles; the signals that end the run have to settle it.
    */
   readonly onStepDone?: ((state: TrainingState) => Promise<void> | undefined) | undefined
-  /** Awaited when the run breaks off after at least one step. */
-  readonly onBrokenOff?: ((state: TrainingState) => Promise<void>) | undefined
+  /**
+   * Awaited when the run breaks off after at least one step.
+   * @param isWhole the rest of the run follows from the state. Otherwise a callback failed: it belongs into no checkpoint
+   */
+  readonly onBrokenOff?: ((state: TrainingState, isWhole: boolean) => Promise<void>) | undefined
 }
 
 /** How the sum of a step came about. */

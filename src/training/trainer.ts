@@ -1,9 +1,8 @@
 import type { SplitName } from '../data/dataset.js'
-import { decodeEvaluation } from '../model/evaluation.js'
+import { decodeEvaluation, evaluationLength } from '../model/objectives/evaluation.js'
 import type { RunConfig } from '../model/config/run-config.js'
-import { evaluationLength } from '../model/parameter-layout.js'
 import { ConvoyError } from '../shared/errors.js'
-import { applyGradient, measuresOfStep } from './apply-gradient.js'
+import { applyGradient } from './apply-gradient.js'
 import type { GradientSource } from './gradient-source.js'
 import type { EvaluationResult, RunEvent, RunResult } from './run-events.js'
 import { resultOf } from './run-result.js'
@@ -50,7 +49,7 @@ export class Trainer {
   #pending: RunEvent | undefined
 
   constructor(options: TrainerOptions) {
-    const { description, splitSizes, sliceThreads, now } = options
+    const { description, splitSizes, now } = options
     const { epochs, batchSize, maxSteps } = description.config
     this.#options = options
     this.#gradients = options.gradients
@@ -58,7 +57,7 @@ export class Trainer {
     this.#plannedSteps = plannedSteps(epochs, splitSizes.train, batchSize)
     this.#totalSteps = Math.min(this.#plannedSteps, maxSteps ?? Infinity)
     this.#startedMs = now()
-    this.state = options.state ?? initialState(description, (length) => sliceThreads.allocate(length))
+    this.state = options.state ?? initialState(description)
     this.#earlier = { ...this.state.history }
   }
 
@@ -78,7 +77,7 @@ export class Trainer {
           await this.#hooks.beforeStep()
         }
         const gradient = await this.step()
-        const isLast = state.step === this.#totalSteps || this.#options.stopSignal.aborted
+        const isLast = state.step === this.#totalSteps || this.#options.stopSignal.aborted || state.callbacks.isStopped
         if (state.step === 1 || isLast || this.#isValidationDue()) this.#showEpoch(gradient)
         this.#gradients.release(gradient)
         if (this.#isValidationDue()) await this.#validate()
@@ -92,7 +91,7 @@ export class Trainer {
       return await this.#finish()
     } catch (error) {
       this.#emitPending()
-      if (state.step > 0 && !this.#isApplying) await this.#hooks.onBrokenOff?.(state)
+      if (state.step > 0 && !this.#isApplying) await this.#hooks.onBrokenOff?.(state, !state.callbacks.hasFailed)
       throw error
     }
   }
@@ -102,7 +101,7 @@ export class Trainer {
    * @returns the averaged gradient, to be released; see {@link EpochSnapshot}
    */
   async step(): Promise<Float32Array> {
-    const { now, signal, soon, sliceThreads } = this.#options
+    const { now, signal, soon } = this.#options
     const { config, model } = this.#options.description
     const { state } = this
     const startedMs = now()
@@ -118,9 +117,9 @@ export class Trainer {
     await this.#hooks.onReduced?.(state.step, { waitMs, reduceMs, workers: stats.workers }, sum)
     const journaledMs = this.#hooks.onReduced ? now() : summedMs
     this.#isApplying = true
-    const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, sliceThreads)
+    const outcome = applyGradient(state, sum, model.layout, config, this.#plannedSteps)
     this.#isApplying = false
-    if (metrics === undefined) throw diverged(state.step)
+    if (outcome === undefined) throw diverged(state.step)
     const appliedMs = now()
     this.#gradients.publish(state.weights)
     state.step++
@@ -129,11 +128,10 @@ export class Trainer {
     const durationMs = publishedMs - startedMs
     this.#count(durationMs, publishedMs - summedMs)
     this.#emitPending()
+    const place = { step: state.step, epoch: this.#epochsAfter(state.step) }
     this.#pending = {
-      kind: 'step',
-      step: state.step,
-      epoch: this.#epochsAfter(state.step),
-      ...measuresOfStep(metrics, model),
+      ...{ kind: 'step', ...place },
+      ...outcome,
       durationMs,
       phaseSeconds: {
         wait: waitMs / 1000,
@@ -144,6 +142,7 @@ export class Trainer {
       },
       workers: stats.workers,
     }
+    state.callbacks.onStep({ ...place, ...outcome })
     return sum
   }
 
@@ -159,10 +158,14 @@ export class Trainer {
     return endsEpoch && last?.step !== step
   }
 
-  /** Whether enough epochs ended without a better validation. It follows from the state alone, so a resumed run stops at the same step. */
+  /**
+   * Whether a callback said so, or enough epochs ended without a better validation. It follows from the state alone, so a resumed run stops
+   * at the same step.
+   */
   #isStoppedEarly(): boolean {
     const { earlyStopping } = this.#options.description.config
-    const { best, last } = this.state
+    const { best, last, callbacks } = this.state
+    if (callbacks.isStopped) return true
     if (earlyStopping === undefined || best === undefined || last === undefined) return false
     return Math.floor(this.#epochsAfter(last.step)) - Math.floor(this.#epochsAfter(best.step)) >= earlyStopping
   }
@@ -220,8 +223,12 @@ export class Trainer {
   async #validate(state: TrainingState = this.state): Promise<void> {
     const validation = await this.#evaluate('validation', state.step)
     const { last, isBest } = keepValidated(state, validation)
-    await this.#hooks.onValidated?.(last, isBest, state === this.state)
-    this.#emitEvaluated(validation, isBest)
+    const isInState = state === this.state
+    const effects = isInState
+      ? state.callbacks.onEpoch(validation, state.best!.step, (steps) => this.#epochsAfter(steps))
+      : {}
+    await this.#hooks.onValidated?.(last, isBest, isInState)
+    this.#emitEvaluated(validation, isBest, effects)
   }
 
   async #finish(): Promise<TrainingOutcome> {
@@ -263,9 +270,9 @@ export class Trainer {
     return { split, step, ...evaluation, durationMs: now() - startedMs }
   }
 
-  #emitEvaluated(result: EvaluationResult, best: boolean): void {
+  #emitEvaluated(result: EvaluationResult, best: boolean, effects: { readonly reducesRate?: true } = {}): void {
     if (result.samples === 0) return
-    this.#options.observer({ kind: 'evaluated', result, epoch: this.#epochsAfter(result.step), best })
+    this.#options.observer({ kind: 'evaluated', result, epoch: this.#epochsAfter(result.step), best, ...effects })
   }
 }
 

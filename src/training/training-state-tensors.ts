@@ -1,8 +1,10 @@
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
+import type { StoredCallbacks } from './callbacks/callback-runner.js'
+import { CallbackRunner } from './callbacks/callback-runner.js'
 import type { EvaluationResult } from './run-events.js'
 import type { Snapshot, TrainingState, RunHistory } from './training-state.js'
-import { initialState } from './training-state.js'
+import { stateOfZeros } from './training-state.js'
 
 /** A training state as a file format takes it. */
 export interface StoredState {
@@ -17,6 +19,8 @@ export interface StoredValues {
   readonly optimizer: Readonly<Record<string, number>>
   readonly best: StoredSnapshot | null
   readonly last: StoredSnapshot | null
+  /** Absent: the run has no callbacks, or is of an older version. */
+  readonly callbacks?: StoredCallbacks
   readonly history: RunHistory
 }
 
@@ -27,8 +31,13 @@ interface StoredSnapshot {
 
 const OPTIMIZER = 'optimizer/'
 
-/** All of a training state. @returns vectors that are the state's own: the next step changes them */
-export function toTensors({ step, weights, optimizer, best, last, history }: TrainingState): StoredState {
+/**
+ * All of a training state.
+ * @returns vectors that are the state's own: the next step changes them
+ * @throws ConvoyError('usage') when the user's callbacks have a state that cannot be stored
+ */
+export function toTensors({ step, weights, optimizer, best, last, history, ...state }: TrainingState): StoredState {
+  const callbacks = state.callbacks.stored()
   const { vectors, numbers } = optimizer.state
   return {
     tensors: {
@@ -41,21 +50,17 @@ export function toTensors({ step, weights, optimizer, best, last, history }: Tra
       ...{ step, optimizer: { ...numbers }, history: { ...history } },
       best: best ? { step: best.step, validation: best.validation } : null,
       last: last ? { step: last.step, validation: last.validation } : null,
+      ...(callbacks && { callbacks }),
     },
   }
 }
 
 /**
  * The state that {@link toTensors} stored.
- * @param allocate makes a vector of zeros
  * @throws ConvoyError('data') naming a tensor that is missing, too much or of another length than the model's and optimizer's
  */
-export function fromTensors(
-  { tensors, values }: StoredState,
-  description: RunDescription,
-  allocate: (length: number) => Float32Array,
-): TrainingState {
-  const state = initialState(description, allocate)
+export function fromTensors({ tensors, values }: StoredState, description: RunDescription): TrainingState {
+  const state = stateOfZeros(description)
   const { vectors, numbers } = state.optimizer.state
   const snapshot = (name: 'best' | 'last'): Snapshot | undefined => {
     const stored = values[name]
@@ -76,5 +81,6 @@ export function fromTensors(
     )
   for (const [name, vector] of Object.entries(filled)) vector.set(tensors[name]!)
   Object.assign(numbers, values.optimizer)
-  return { ...state, step: values.step, best, last, history: { ...values.history } }
+  const callbacks = new CallbackRunner(description.config, values.callbacks)
+  return { ...state, step: values.step, best, last, callbacks, history: { ...values.history } }
 }

@@ -1,6 +1,7 @@
 import { initialWeights } from '../model/initial-weights.js'
 import type { RunDescription } from '../model/run-description.js'
 import { isBetter } from './best-weights.js'
+import { CallbackRunner } from './callbacks/callback-runner.js'
 import type { Optimizer } from './optimizers/optimizer.js'
 import { createOptimizer } from './optimizers/optimizer.js'
 import type { EvaluationResult } from './run-events.js'
@@ -17,12 +18,14 @@ export interface Snapshot {
 export interface TrainingState {
   /** Steps applied. */
   step: number
-  /** Float32, `[layout.weightCount]`; each step changes them in place. */
-  readonly weights: Float32Array
+  /** Float32, `[layout.weightCount]`; each step changes them in place. A coordinator moves them to other memory before the first step. */
+  weights: Float32Array
   readonly optimizer: Optimizer
   /** The best validation so far, see isBetter. */
   best: Snapshot | undefined
   last: Snapshot | undefined
+  /** They decide learning rates, and perhaps the end of the run. */
+  readonly callbacks: CallbackRunner
   readonly history: RunHistory
 }
 
@@ -68,19 +71,22 @@ export function takeOver(state: TrainingState, other: Pick<TrainingState, 'weigh
   return true
 }
 
-/** Before the first step. @param allocate makes a vector of zeros */
-export function initialState(
-  { config, model }: RunDescription,
-  allocate: (length: number) => Float32Array,
-): TrainingState {
-  const weights = allocate(model.layout.weightCount)
-  weights.set(initialWeights(model.layout, config.seed))
+/** Before the first step, with drawn weights. */
+export function initialState(description: RunDescription): TrainingState {
+  const state = stateOfZeros(description)
+  state.weights.set(initialWeights(description.model.layout, description.config.seed))
+  return state
+}
+
+/** Before the first step, with weights of 0: for those of a file. To draw a million weights takes a quarter of a second. */
+export function stateOfZeros({ config, model }: RunDescription): TrainingState {
   return {
     step: 0,
-    weights,
-    optimizer: createOptimizer(config.optimizer, model.layout, allocate),
+    weights: new Float32Array(model.layout.weightCount),
+    optimizer: createOptimizer(config.optimizer, model.layout),
     best: undefined,
     last: undefined,
+    callbacks: new CallbackRunner(config),
     history: {
       ...{ steadyMs: 0, steadySteps: 0, betweenStepsMs: 0, measuredSteps: 0 },
       ...{ elapsedMs: 0, reissued: 0, peakWorkers: 0 },

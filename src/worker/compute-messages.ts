@@ -1,7 +1,7 @@
 import type { DeviceDescription } from '../tensorflow/engine/engine.js'
 import type { PhaseReport } from '../metrics/phases.js'
 import type { RunDescription } from '../model/run-description.js'
-import type { LeaseMessage } from '../shared/protocol/messages.js'
+import type { LeaseMessage, Refusal } from '../shared/protocol/messages.js'
 import type { SharedFilesOffer } from '../shared/shared-files.js'
 
 /** Messages from the main thread to the compute thread. Vectors are transferred, not copied. */
@@ -11,6 +11,8 @@ export type ToCompute =
       readonly description: RunDescription
       /** Of this membership; names its result files. */
       readonly worker: number
+      /** The secret of this membership. */
+      readonly session: string
       /** Where the coordinator may share files. */
       readonly sharedFiles: SharedFilesOffer | undefined
     }
@@ -23,17 +25,28 @@ export type FromCompute =
   | { readonly kind: 'device'; readonly device: DeviceDescription }
   /** Data set and engine are there for the run that `prepare` described. `sharingProblem`: why the shared files could not be opened. */
   | { readonly kind: 'prepared'; readonly shared: boolean; readonly sharingProblem?: string }
-  /** Newer weights than these are wanted over the network. */
-  | { readonly kind: 'want-weights'; readonly haveVersion: number }
-  | { readonly kind: 'progress'; readonly shardsDone: number; readonly tensors: number; readonly tensorBytes: number }
-  /** Times of the phases since `prepare`; sent after each lease. */
-  | { readonly kind: 'phases'; readonly phases: readonly PhaseReport[] }
+  /** Newer weights than these are wanted over the network. `spare`: the vector in which the last ones came. */
+  | {
+      readonly kind: 'want-weights'
+      readonly haveVersion: number
+      readonly spare?: Float32Array<ArrayBuffer>
+    }
+  /** Soon after each shard. `phases`: their times since `prepare`. */
+  | {
+      readonly kind: 'progress'
+      readonly shardsDone: number
+      readonly tensors: number
+      readonly tensorBytes: number
+      readonly phases: readonly PhaseReport[]
+    }
   /** A result without `vector` lies in a shared file. `sharingProblem`: why it could not be written there. */
   | {
       readonly kind: 'result'
       readonly lease: number
       readonly bytes: number
-      readonly vector?: Float32Array<ArrayBuffer>
+      readonly vector?: Float32Array
       readonly sharingProblem?: string
     }
+  /** The coordinator does not use a result. */
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'failed'; readonly lease: number; readonly reason: string }

@@ -4,21 +4,18 @@ import type { DeviceChoice } from '../tensorflow/runtime/device-choice.js'
 import { ConvoyError } from '../shared/errors.js'
 import { MORE_HEAP } from '../shared/own-shortage.js'
 import type { FromCompute, ToCompute } from './compute-messages.js'
+import type { Computer } from './computer.js'
+import { DEAF } from './computer.js'
 
-/** Callbacks of the session that uses the thread. */
-export interface ComputeListener {
-  readonly onMessage: (message: FromCompute) => void
-  /** The thread ended before {@link ComputeThread.close}. */
-  readonly onBroken: (error: Error) => void
-}
-
-const DEAF: ComputeListener = { onMessage: () => undefined, onBroken: () => undefined }
+/** The program of the thread: TensorFlow computes. */
+const ENTRY = new URL('./compute-thread-entry.js', import.meta.url)
 
 /**
  * The compute thread, as the main thread sees it. TensorFlow never runs on the main thread, so heartbeats and
  * keepalive answer during a long step.
  */
-export class ComputeThread {
+export class ComputeThread implements Computer {
+  readonly isHere = true
   readonly #thread: Thread
   #listener = DEAF
   #isBroken = false
@@ -28,13 +25,9 @@ export class ComputeThread {
   /** Rejects when the thread ends. */
   readonly #ended: Promise<never>
 
-  private constructor(device: DeviceChoice) {
+  private constructor(device: DeviceChoice, entry: URL) {
     // SHARE_ENV: TensorFlow reads the real environment, which a thread's own copy would hide.
-    this.#thread = new Thread(new URL('./compute-thread-entry.js', import.meta.url), {
-      env: SHARE_ENV,
-      workerData: device,
-      name: 'compute',
-    })
+    this.#thread = new Thread(entry, { env: SHARE_ENV, workerData: device, name: 'compute' })
     this.#ended = new Promise((_resolve, reject) => {
       this.#reject = reject
       const broke = (error: Error): void => {
@@ -56,9 +49,16 @@ export class ComputeThread {
     })
   }
 
-  /** Starts the thread and loads TensorFlow. @throws ConvoyError when TensorFlow cannot be loaded */
-  static async start(choice: DeviceChoice): Promise<{ thread: ComputeThread; device: DeviceDescription }> {
-    const thread = new ComputeThread(choice)
+  /**
+   * Starts the thread and loads TensorFlow.
+   * @param entry the program of the thread, which calls serveLeases. @default TensorFlow computes
+   * @throws ConvoyError when TensorFlow cannot be loaded
+   */
+  static async start(
+    choice: DeviceChoice,
+    entry: URL = ENTRY,
+  ): Promise<{ thread: ComputeThread; device: DeviceDescription }> {
+    const thread = new ComputeThread(choice, entry)
     const { device } = await thread.#next('device')
     return { thread, device }
   }
@@ -69,13 +69,9 @@ export class ComputeThread {
   }
 
   /**
-   * Opens the data set and builds the engine. It starts after the preparation before it has ended, so that each gets its own answer.
-   * @returns whether shared files can be used
-   * @throws ConvoyError('data') when the data set is not in this machine's cache
+   * Opens the data set and builds the engine, see {@link Computer}. It starts after the preparation before it has ended, so that each gets its own answer.
    */
-  async prepare(
-    message: Omit<Extract<ToCompute, { kind: 'prepare' }>, 'kind'>,
-  ): Promise<{ shared: boolean; sharingProblem?: string }> {
+  async prepare(message: Parameters<Computer['prepare']>[0]): ReturnType<Computer['prepare']> {
     const prepared = this.#preparing.then(async () => {
       const answer = this.#next('prepared')
       this.send({ kind: 'prepare', ...message })

@@ -6,8 +6,10 @@ import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Logger } from '../shared/log/log.js'
 import { bytesOf } from '../shared/bytes-of.js'
+import { markGarbageInOneGo } from '../shared/collect-garbage.js'
 import { chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
-import type { Chunk, Refusal, WeightsRequest } from '../shared/protocol/messages.js'
+import { receiveInPieces } from '../shared/protocol/message-pieces.js'
+import type { Chunk, Refusal, UnsealedChunk, WeightsRequest } from '../shared/protocol/messages.js'
 import type { DataClient } from '../shared/protocol/services.js'
 import type { FromCompute } from './compute-messages.js'
 import type { OpenStreams } from './open-streams.js'
@@ -30,12 +32,14 @@ export interface DataStreamsOptions {
 export class DataStreams {
   readonly #options: DataStreamsOptions
   #weights: grpc.ClientDuplexStream<WeightsRequest, Chunk> | undefined
-  #results: grpc.ClientDuplexStream<Chunk, Refusal> | undefined
+  #results: grpc.ClientDuplexStream<UnsealedChunk, Refusal> | undefined
   #assembly: VectorAssembly<Float32Array<ArrayBuffer>> | undefined
+  #spare: Float32Array<ArrayBuffer> | undefined
   /** Results wait for each other: their chunks must not mix. */
   #sending = Promise.resolve()
 
   constructor(options: DataStreamsOptions) {
+    markGarbageInOneGo()
     this.#options = options
   }
 
@@ -58,12 +62,12 @@ export class DataStreams {
 
   /** Opens the streams for vectors, and requests weights. @param shared whether weights travel through memory */
   open(shared: boolean): void {
-    const { client, metadata, streams, log, onError } = this.#options
+    const { client, metadata, streams, onError } = this.#options
     const weights = streams.add(client.weights(metadata))
     const results = streams.add(client.results(metadata))
     results.on('error', onError)
-    results.on('data', ({ lease, code, reason }: Refusal) => {
-      if (code !== 'stale') log.warn(`Result of lease ${lease} rejected: ${reason}.`)
+    results.on('data', (refusal: Refusal) => {
+      this.refused(refusal)
     })
     weights.on('error', onError)
     weights.on('data', (chunk: Chunk) => {
@@ -74,8 +78,16 @@ export class DataStreams {
     this.#results = results
   }
 
-  /** Requests newer weights than these over the network. */
-  requestWeights(haveVersion: number): void {
+  /** Logs that a result is not used, unless another worker was faster. */
+  refused({ lease, code, reason }: Refusal): void {
+    if (code !== 'stale') this.#options.log.warn(`Result of lease ${lease} rejected: ${reason}.`)
+  }
+
+  /** Requests newer weights than these over the network. @param spare for them; a fresh vector costs more than the copy into it */
+  requestWeights(haveVersion: number, spare?: Float32Array<ArrayBuffer>): void {
+    this.#spare = spare
+    // No weights are on the way.
+    receiveInPieces(this.#weights!)
     this.#weights!.write({ haveVersion, shared: false })
   }
 
@@ -96,7 +108,8 @@ export class DataStreams {
     const { description, onWeights, onError } = this.#options
     try {
       const { weightCount } = description.model.layout
-      this.#assembly ??= new VectorAssembly(chunk, new Float32Array(weightCount), 'weights')
+      this.#assembly ??= new VectorAssembly(chunk, this.#spare ?? new Float32Array(weightCount), 'weights')
+      this.#spare = undefined
       const weights = this.#assembly.add(chunk)
       if (weights === undefined) return
       this.#assembly = undefined
@@ -112,7 +125,7 @@ async function* blocksOf(stream: AsyncIterable<Chunk>): AsyncGenerator<Uint8Arra
   for await (const chunk of stream) {
     if (chunk.offset !== offset) throw new ConvoyError('protocol', `samples: a gap at byte ${offset}`)
     verifyChunk(chunk, 'samples')
-    offset += chunk.data.length
-    yield chunk.data
+    offset += chunk.length
+    yield* chunk.pieces
   }
 }

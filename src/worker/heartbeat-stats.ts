@@ -1,8 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { PhaseTimes } from '../metrics/phases.js'
-import type { PhaseReport } from '../metrics/phases.js'
 import type { WorkerStats } from '../metrics/worker-stats.js'
-import type { DeviceDescription } from '../tensorflow/engine/engine.js'
 import { ConvoyError } from '../shared/errors.js'
 import { readGpu } from './gpu-readings.js'
 
@@ -10,22 +8,21 @@ const GPU_EVERY_MS = 5_000
 const RESOLUTION_MS = 10
 const NANOSECONDS_PER_MS = 1e6
 
+type ComputeProgress = Pick<WorkerStats, 'shardsDone' | 'tensors' | 'tensorBytes' | 'phases'>
+
 /** Measures a worker, for its heartbeats. One for each membership. */
 export class HeartbeatStats {
-  /** Phases of the main thread, which sends results. */
+  /** Phases of the main thread, which sends results. What computes may send some too. */
   readonly times = new PhaseTimes()
-  #shardsDone = 0
-  #tensors = 0
-  #tensorBytes = 0
-  #computePhases: readonly PhaseReport[] = []
+  #progress: ComputeProgress = { shardsDone: 0, tensors: 0, tensorBytes: 0, phases: [] }
   #gpu: WorkerStats['gpu']
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   readonly #gpuTimer: NodeJS.Timeout | undefined
 
-  /** @param warn called once when the GPU cannot be read; reading is tried again */
-  constructor(device: DeviceDescription, warn: (text: string) => void, gpuEveryMs = GPU_EVERY_MS) {
+  /** @param usesGpu reads the GPU that this process computes on @param warn called once when the GPU cannot be read; reading is tried again */
+  constructor(usesGpu: boolean, warn: (text: string) => void, gpuEveryMs = GPU_EVERY_MS) {
     this.#delay.enable()
-    if (device.kind !== 'gpu') return
+    if (!usesGpu) return
     let isReported = false
     const read = (): void => {
       const gpu = process.env['CUDA_VISIBLE_DEVICES']?.split(',')[0] ?? '0'
@@ -45,15 +42,9 @@ export class HeartbeatStats {
     this.#gpuTimer = setInterval(read, gpuEveryMs)
   }
 
-  progress(shardsDone: number, tensors: number, tensorBytes: number): void {
-    this.#shardsDone = shardsDone
-    this.#tensors = tensors
-    this.#tensorBytes = tensorBytes
-  }
-
-  /** Records the phases of the compute thread since it was prepared. */
-  phases(phases: readonly PhaseReport[]): void {
-    this.#computePhases = phases
+  /** Records how far the compute thread is. @param progress with the phases since it was prepared */
+  progress(progress: ComputeProgress): void {
+    this.#progress = progress
   }
 
   /** The measurements now. The delay of the event loop is measured anew from here on. */
@@ -62,13 +53,17 @@ export class HeartbeatStats {
     const longestMs = this.#delay.count > 0 ? this.#delay.max / NANOSECONDS_PER_MS - RESOLUTION_MS : 0
     const eventLoopDelaySeconds = Math.max(0, longestMs) / 1000
     this.#delay.reset()
+    const { shardsDone, tensors, tensorBytes, phases } = this.#progress
+    const times = new PhaseTimes()
+    times.add(phases)
+    times.add(this.times.report())
     return {
-      shardsDone: this.#shardsDone,
+      shardsDone,
       residentBytes: process.memoryUsage.rss(),
-      tensors: this.#tensors,
-      tensorBytes: this.#tensorBytes,
+      tensors,
+      tensorBytes,
       eventLoopDelaySeconds,
-      phases: [...this.#computePhases, ...this.times.report()],
+      phases: times.report(),
       ...(this.#gpu && { gpu: this.#gpu }),
     }
   }

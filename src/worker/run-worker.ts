@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import os from 'node:os'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { DeviceChoice } from '../tensorflow/runtime/device-choice.js'
 import { serveMetrics } from '../metrics/serve-metrics.js'
-import { ConvoyError } from '../shared/errors.js'
 import type { Log } from '../shared/log/log.js'
 import { ComputeThread } from './compute-thread.js'
+import { keepJoining } from './keep-joining.js'
 import type { LogRelay } from './log-relay.js'
 import { session } from './session.js'
 import { WorkerMetrics } from './worker-metrics.js'
@@ -27,13 +26,9 @@ export interface WorkerOptions {
   readonly leaveSignal: AbortSignal
   /** `host:port` of its own `/metrics`, `/livez` and `/readyz`; absent: only the coordinator serves the metrics of this worker. */
   readonly metricsListen?: string
+  /** The program of the compute thread, which calls serveLeases. @default TensorFlow computes */
+  readonly computeEntry?: URL
 }
-
-const FIRST_RETRY_MS = 100
-const MAX_RETRY_MS = 2_000
-/** A coordinator that was restarted is back after two to five seconds: until then, retries are closer together. */
-const SOON_MS = 10_000
-const MAX_RETRY_SOON_MS = 400
 
 /**
  * Works for a coordinator until the coordinator sends `finish`; joins again whenever the connection breaks.
@@ -53,45 +48,33 @@ export async function runWorker(options: WorkerOptions): Promise<string> {
       ? undefined
       : await serveMetrics(metrics.render, options.metricsListen, '--metrics-listen', notReady)
   if (metricsServer) info(`Metrics at ${metricsServer.url}`)
-  const { thread, device } = await ComputeThread.start(choice).catch((error: unknown) => {
+  const { thread, device } = await ComputeThread.start(choice, options.computeEntry).catch((error: unknown) => {
     // An open server would keep the process alive.
     metricsServer?.close()
     throw error
   })
   log.module('compute').info(`Computing on ${device.name} (${device.kind}, TensorFlow ${device.tensorflowVersion}).`)
   try {
-    let retryMs = FIRST_RETRY_MS
-    let silentSinceMs = performance.now()
-    while (!leaveSignal.aborted) {
-      const startedMs = performance.now()
-      try {
-        const { observe: onHeartbeat } = metrics
-        return await session({
-          ...{ address, name, incarnation, device, thread, sharedMemory, log, relay, leaveSignal, onHeartbeat },
-          onJoined: metrics.joined,
-          onReady: () => {
-            isReady = true
-          },
-        })
-      } catch (thrown) {
-        isReady = false
-        const error = ConvoyError.from(thrown)
-        if ((error.code !== 'unavailable' && error.code !== 'protocol') || thread.isBroken) throw error
-        if (leaveSignal.aborted) return 'left'
-        const now = performance.now()
-        // A session that lasted resets the patience; a join that fails does not.
-        if (now - startedMs > MAX_RETRY_MS * 3) {
-          silentSinceMs = now
-          retryMs = FIRST_RETRY_MS
+    return await keepJoining({
+      join: async () => {
+        try {
+          return await session({
+            ...{ address, name, incarnation, device, computer: thread, sharedMemory, log, relay, leaveSignal },
+            onJoined: ({ runName }) => {
+              metrics.joined(runName)
+            },
+            onHeartbeat: metrics.observe,
+            onReady: () => {
+              isReady = true
+            },
+          })
+        } finally {
+          isReady = false
         }
-        if (now - silentSinceMs > patienceMs) throw error
-        if (retryMs === FIRST_RETRY_MS) warn(`${error.message} Trying again for ${Math.round(patienceMs / 1000)} s.`)
-      }
-      await delay(retryMs, undefined, { signal: leaveSignal }).catch(() => undefined)
-      const isSoon = performance.now() - silentSinceMs < SOON_MS
-      retryMs = Math.min(isSoon ? MAX_RETRY_SOON_MS : MAX_RETRY_MS, retryMs * 2)
-    }
-    return 'left'
+      },
+      isBroken: () => thread.isBroken,
+      ...{ patienceMs, leaveSignal, warn },
+    })
   } finally {
     await thread.close()
     metricsServer?.close()

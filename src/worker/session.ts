@@ -17,7 +17,7 @@ import {
 import type { ControlClient, DataClient } from '../shared/protocol/services.js'
 import type { DeviceDescription } from '../tensorflow/engine/engine.js'
 import type { FromCompute } from './compute-messages.js'
-import type { ComputeThread } from './compute-thread.js'
+import type { Computer } from './computer.js'
 import { DataStreams } from './data-streams.js'
 import { HeartbeatStats } from './heartbeat-stats.js'
 import { connectionError, joinRun } from './join-run.js'
@@ -31,7 +31,7 @@ export interface SessionOptions {
   /** Of this process. */
   readonly incarnation: string
   readonly device: DeviceDescription
-  readonly thread: ComputeThread
+  readonly computer: Computer
   /** Exchange vectors through memory with a coordinator on this machine. */
   readonly sharedMemory: boolean
   readonly log: Log
@@ -39,8 +39,8 @@ export interface SessionOptions {
   readonly relay: LogRelay | undefined
   /** Fires when the worker must leave; it finishes its lease first. */
   readonly leaveSignal: AbortSignal
-  /** Called with the name of the run after the join, before the first heartbeat. */
-  readonly onJoined: (run: string) => void
+  /** Called with the answer to the join, before the first heartbeat. */
+  readonly onJoined: (reply: JoinReply) => void
   /** Called with the stats of each heartbeat that is sent. */
   readonly onHeartbeat: (stats: WorkerStats) => void
   /** The worker is ready: leases may come from now on. */
@@ -54,10 +54,10 @@ const LAST_LINES_MS = 1_000
  * One membership in a run, from join to the coordinator's `finish`.
  * @returns the coordinator's reason to finish
  * @throws ConvoyError('unavailable') when the connection cannot be made or breaks: joining again may help;
- * ConvoyError('incompatible') when the coordinator rejects this worker; the error of the compute thread when that fails
+ * ConvoyError('incompatible') when the coordinator rejects this worker; the error of the computer when that fails
  */
 export async function session(options: SessionOptions): Promise<string> {
-  const { address, thread, relay } = options
+  const { address, computer, relay } = options
   const credentials = grpc.credentials.createInsecure()
   const control = new Control(address, credentials, CONTROL_OPTIONS)
   // A connection of its own: heartbeats never queue behind bulk.
@@ -65,16 +65,16 @@ export async function session(options: SessionOptions): Promise<string> {
   try {
     const reply = await joinRun(control, address, options)
     relay?.setLevel(reply.logLevel)
-    options.onJoined(reply.runName)
+    options.onJoined(reply)
     return await new Membership(options, reply, control, data).untilFinished()
   } finally {
-    thread.listen()
+    computer.listen()
     control.close()
     data.close()
   }
 }
 
-/** A worker that joined: carries messages between the coordinator and the compute thread. */
+/** A worker that joined: carries messages between the coordinator and what computes. */
 class Membership {
   readonly #options: SessionOptions
   readonly #log: Logger
@@ -99,11 +99,14 @@ class Membership {
     metadata.set(WORKER_KEY, String(reply.worker))
     metadata.set(SESSION_KEY, reply.session)
     this.#work = this.#streams.add(control.work(metadata))
-    this.#stats = new HeartbeatStats(options.device, options.log.module('compute').warn)
+    this.#stats = new HeartbeatStats(
+      options.computer.isHere && options.device.kind === 'gpu',
+      options.log.module('compute').warn,
+    )
     this.#data = new DataStreams({
       ...{ client: data, metadata, description: this.#description, streams: this.#streams, log: this.#log },
       onWeights: (version, weights) => {
-        options.thread.send({ kind: 'weights', version, weights })
+        options.computer.send({ kind: 'weights', version, weights })
       },
       onSent: (seconds) => {
         this.#stats.times.record('send', seconds)
@@ -114,7 +117,7 @@ class Membership {
     })
   }
 
-  /** Settles when the coordinator sends `finish`. @throws the first error of a stream or of the compute thread */
+  /** Settles when the coordinator sends `finish`. @throws the first error of a stream or of the computer */
   async untilFinished(): Promise<string> {
     try {
       return await new Promise<string>((resolve, reject) => {
@@ -133,10 +136,10 @@ class Membership {
   }
 
   #begin(): void {
-    const { thread, leaveSignal } = this.#options
-    thread.listen({ onMessage: () => undefined, onBroken: this.#fail })
+    const { computer, leaveSignal } = this.#options
+    computer.listen({ onMessage: () => undefined, onBroken: this.#fail })
     // Sent with the first heartbeat: a worker that is killed cannot log any more.
-    const shortage = workerShortage(this.#description.dataset)
+    const shortage = computer.isHere && workerShortage(this.#description.dataset)
     if (shortage) this.#log.warn(shortage)
     this.#beat()
     this.#heartbeats = setInterval(() => {
@@ -155,9 +158,9 @@ class Membership {
   }
 
   #receive(message: FromCoordinator): void {
-    const { thread } = this.#options
-    if (message.lease) thread.send({ kind: 'lease', lease: message.lease })
-    else if (message.revoke) thread.send({ kind: 'revoke', lease: message.revoke.lease })
+    const { computer } = this.#options
+    if (message.lease) computer.send({ kind: 'lease', lease: message.lease })
+    else if (message.revoke) computer.send({ kind: 'revoke', lease: message.revoke.lease })
     else if (message.finish) this.#finish(message.finish.reason)
   }
 
@@ -173,15 +176,15 @@ class Membership {
     this.#work.write({ leaving: {} })
   }
 
-  /** Data set, compute thread, streams for vectors; then leases may come. */
+  /** Data set, computer, streams for vectors; then leases may come. */
   async #prepare(): Promise<void> {
-    const { thread, onReady } = this.#options
+    const { computer, onReady } = this.#options
     await this.#data.fetchData()
     this.#end.signal.throwIfAborted()
-    this.#data.open(await this.#prepareThread())
-    thread.listen({
+    this.#data.open(await this.#prepareComputer())
+    computer.listen({
       onMessage: (message) => {
-        this.#receiveFromThread(message)
+        this.#receiveFromComputer(message)
       },
       onBroken: this.#fail,
     })
@@ -190,16 +193,17 @@ class Membership {
   }
 
   /** @returns whether vectors travel through memory */
-  async #prepareThread(): Promise<boolean> {
-    const { thread, sharedMemory } = this.#options
-    const { worker, sharedFiles } = this.#reply
+  async #prepareComputer(): Promise<boolean> {
+    const { computer, sharedMemory } = this.#options
+    const { worker, session: secret, sharedFiles } = this.#reply
     const offer = sharedMemory && sharedFiles ? sharedFiles : undefined
-    const { shared, sharingProblem } = await thread.prepare({
+    const { shared, sharingProblem } = await computer.prepare({
       description: this.#description,
       worker,
+      session: secret,
       sharedFiles: offer,
     })
-    // The membership may be over, and the thread have another listener.
+    // The membership may be over, and the computer have another listener.
     this.#end.signal.throwIfAborted()
     if (sharingProblem !== undefined) this.#log.warn(`Vectors travel over the network: ${sharingProblem}`)
     else if (offer && !shared)
@@ -207,20 +211,20 @@ class Membership {
     return shared
   }
 
-  #receiveFromThread(message: FromCompute): void {
+  #receiveFromComputer(message: FromCompute): void {
     switch (message.kind) {
       case 'progress':
-        this.#stats.progress(message.shardsDone, message.tensors, message.tensorBytes)
-        break
-      case 'phases':
-        this.#stats.phases(message.phases)
+        this.#stats.progress(message)
         break
       case 'want-weights':
-        this.#data.requestWeights(message.haveVersion)
+        this.#data.requestWeights(message.haveVersion, message.spare)
         break
       case 'result':
         this.#reportNotShared(message.sharingProblem)
         this.#data.send(message)
+        break
+      case 'refused':
+        this.#data.refused(message.refusal)
         break
       case 'failed':
         this.#work.write({ failed: { lease: message.lease, reason: message.reason } })

@@ -1,11 +1,12 @@
 import { augmentationRandom, drawTransform, TRANSFORM_LENGTH } from '../data/sampling/augmentation.js'
 import type { Dataset, Split, SplitName } from '../data/dataset.js'
 import { isImages } from '../data/dataset.js'
-import { gatherSamples } from '../data/sampling/gather-samples.js'
+import { gatherSamples, gatherWeights } from '../data/sampling/gather-samples.js'
 import { SampleStream } from '../data/sampling/sample-stream.js'
 import { splitDataset } from '../data/sampling/split.js'
 import type { Engine } from '../tensorflow/engine/engine.js'
 import type { RunConfig } from '../model/config/run-config.js'
+import type { RunDescription } from '../model/run-description.js'
 import type { Phase, PhaseTimes } from '../metrics/phases.js'
 import { KeyedRandom, PURPOSE } from '../shared/philox.js'
 
@@ -15,6 +16,7 @@ import { KeyedRandom, PURPOSE } from '../shared/philox.js'
  */
 export class ShardComputer {
   readonly #config: RunConfig
+  readonly #classWeights: readonly number[] | undefined
   readonly #dataset: Dataset
   readonly #engine: Engine
   readonly #split: Split
@@ -26,9 +28,10 @@ export class ShardComputer {
   #builtEvaluation = false
 
   /** @param times what each phase takes is recorded there */
-  constructor(config: RunConfig, dataset: Dataset, engine: Engine, times: PhaseTimes) {
+  constructor({ config, model }: RunDescription, dataset: Dataset, engine: Engine, times: PhaseTimes) {
     this.#times = times
     this.#config = config
+    this.#classWeights = model.classWeights
     this.#dataset = dataset
     this.#engine = engine
     this.#split = splitDataset(dataset, config.seed, config.stratified, config.validationSamples)
@@ -47,6 +50,7 @@ export class ShardComputer {
     const startedMs = performance.now()
     const { samples, epochs } = this.#stream.shard(step, shard, batchSize, shardSize)
     const gathered = gatherSamples(this.#dataset, samples)
+    const weights = gatherWeights(this.#dataset, this.#classWeights, samples)
     const sampledMs = this.#record('sample', startedMs)
     const transforms = new Float32Array(shardSize * TRANSFORM_LENGTH)
     const dataset = this.#dataset
@@ -58,7 +62,12 @@ export class ShardComputer {
     }
     const [key0, key1] = this.#dropout.words(step, shard)
     const drawnMs = this.#record('augment', sampledMs)
-    const vector = this.#engine.gradient({ ...gathered, transforms, dropoutKey: [key0! | 0, key1! | 0] })
+    const vector = this.#engine.gradient({
+      ...gathered,
+      ...(weights && { weights }),
+      transforms,
+      dropoutKey: [key0! | 0, key1! | 0],
+    })
     this.#record(this.#builtGradient ? 'forward_backward' : 'build', drawnMs)
     this.#builtGradient = true
     return vector

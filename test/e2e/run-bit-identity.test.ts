@@ -50,6 +50,19 @@ describe('the same configuration gives the same weights, bit for bit', () => {
     agrees((await train([...SHORT, '--standalone']))['weightsSha256'])
   })
 
+  it("in the coordinator's process until a worker joins, which goes on", async () => {
+    const steps = ['--seed', '7', '--max-steps', String(LONG_STEPS)]
+    const launch = new Launch(['train', ...RUN, ...steps, '--launcher', 'adaptive', '--workers', '1'], environment)
+    const { address } = await launch.announcement()
+    await launch.untilMetrics((line) => line['kind'] === 'step')
+    const worker = new Launch(['worker', '--join', address], environment)
+    await launch.untilMetrics((line) => line['kind'] === 'worker-joined')
+    const joinedAt = Math.max(...(await launch.metrics()).map((line) => Number(line['step'] ?? 0)))
+    assert.ok(joinedAt < LONG_STEPS, 'the worker came too late to compute')
+    agrees((await launch.result())['weightsSha256'], long)
+    assert.equal(await worker.status(), 0)
+  })
+
   it('with TensorFlow settings in the environment', async () => {
     const settings = { ONEDNN_MAX_CPU_ISA: 'AVX2', TF_XLA_FLAGS: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit' }
     const result = await train([...SHORT, '--workers', '1'], { ...settings, TF_ONEDNN_ASSUME_FROZEN_WEIGHTS: '1' })

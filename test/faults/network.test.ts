@@ -56,7 +56,7 @@ describe('a bad network', () => {
   it('fault 23: RST in the middle of a chunk', async () => {
     await run.undergoes(async (fleet, [worker]) => {
       worker!.proxy.set(['up'], { bytesPerSecond: 1_000_000 })
-      // HTTP/2's window permits 64 KiB at once; no other message has half that size.
+      // HTTP/2's window permits more than that at once; no other message has this size.
       await until('a chunk on its way', () => worker!.proxy.heldBytes('up') > 32_000)
       const cutMs = Date.now()
       worker!.proxy.reset()

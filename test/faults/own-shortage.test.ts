@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { tinyDataset } from '../support/tiny-dataset.js'
+import type { Json } from '../support/launch.js'
 import { killLaunches, Launch } from '../support/launch.js'
 
 // A shortage of the process itself is reported as such, not as a fault of a file, peer, address or user.
@@ -67,7 +68,7 @@ describe('a process that cannot open more files', () => {
 
   it('fault 65: does not report an absent coordinator', () => {
     const outcome = exhausted(
-      "{ callAdmin } from 'cli/admin-client'",
+      "{ callAdmin } from 'coordinator/admin-client'",
       `callAdmin('status', { admin: '127.0.0.1:9', runsDir: '' })`,
     )
     assert.match(outcome, /^unavailable: No connection can be made to 127\.0\.0\.1:9: this process lacks open files;/)
@@ -122,23 +123,48 @@ describe('a run with few descriptors on one CPU', () => {
 })
 
 /** A mount of its own at /dev/shm needs root. */
-const FULL = 'mount -t tmpfs -o size=64k tmpfs /dev/shm'
+const mountOf = (size: string): string => `mount -t tmpfs -o size=${size} tmpfs /dev/shm`
 const noMount =
-  spawnSync('unshare', ['-m', 'sh', '-c', FULL]).status === 0 ? undefined : 'only root can mount a small /dev/shm'
+  spawnSync('unshare', ['-m', 'sh', '-c', mountOf('64k')]).status === 0
+    ? undefined
+    : 'only root can mount a small /dev/shm'
 if (noMount) process.stderr.write(`✖ Skipped, a full /dev/shm: ${noMount}\n`)
 
 describe('a full /dev/shm', { skip: noMount ?? false }, () => {
+  /** The best weights are not the last ones: they do not lie where the run's are trained. */
+  const run = ['train', '--recipe', 'quick', '--data', tiny.directory, '--learning-rate', '3', '--max-steps', '14']
+
+  async function trainedWith(size: string): Promise<{ result: Json; stderr: string }> {
+    const node = path.join(scratch, `node-${size}`)
+    const command = `#!/bin/sh\nexec unshare -m sh -c '${mountOf(size)} && exec "$@"' sh ${process.execPath} "$@"\n`
+    writeFileSync(node, command, { mode: 0o755 })
+    const launch = new Launch([...run, '--workers', '1', '--json'], tiny.environment, false, node)
+    return { result: await launch.result(), stderr: launch.stderr }
+  }
+
   it('is logged once by the coordinator and by the worker, with the remedy, and the run continues', async () => {
-    const node = path.join(scratch, 'node')
-    writeFileSync(node, `#!/bin/sh\nexec unshare -m sh -c '${FULL} && exec "$@"' sh ${process.execPath} "$@"\n`, {
-      mode: 0o755,
-    })
-    const run = ['--recipe', 'quick', '--data', tiny.directory, '--max-steps', '3', '--workers', '1', '--json']
-    const launch = new Launch(['train', ...run], tiny.environment, false, node)
-    const { steps } = await launch.result()
-    assert.equal(steps, 3)
-    const lines = [...launch.stderr.matchAll(/(Weights|Results) travel over the network.*/g)].map(([line]) => line)
-    assert.deepEqual(lines.map((line) => line.split(' ')[0]).sort(), ['Results', 'Weights'])
-    for (const line of lines) assert.match(line, /is full: make \/dev\/shm larger \(containers: --shm-size\)\.$/)
+    const expected = await new Launch([...run, '--standalone', '--json'], tiny.environment).result()
+    assert.equal(expected['bestStep'], 7)
+    // No room for the weights; for them but not for a result; for all.
+    for (const [size, areCopied, areSent] of [
+      ['64k', true, ['Results', 'Weights']],
+      ['700k', false, ['Results', 'Weights']],
+      ['64m', false, []],
+    ] as const) {
+      const { result, stderr } = await trainedWith(size)
+      for (const key of ['weightsSha256', 'bestStep']) assert.equal(result[key], expected[key], `${key} with ${size}`)
+      assert.equal(lossOf(result), lossOf(expected))
+      const lines = [...stderr.matchAll(/(Weights|Results) travel over the network.*/g)].map(([line]) => line)
+      assert.deepEqual(lines.map((line) => line.split(' ')[0]).sort(), areSent, size)
+      const copied = [...stderr.matchAll(/Weights are copied for workers of this machine: .*/g)].map(([line]) => line)
+      assert.equal(copied.length, Number(areCopied), size)
+      for (const line of [...lines, ...copied])
+        assert.match(line, /is full: make \/dev\/shm larger \(containers: --shm-size\)\.$/)
+    }
   })
 })
+
+/** Of the test of the best weights. */
+function lossOf(result: Json): unknown {
+  return (result['test'] as Json)['loss']
+}

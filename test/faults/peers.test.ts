@@ -32,12 +32,20 @@ describe('a peer that sends false results', () => {
       const misshapen = await LyingWorker.join(address, 'misshapen', device)
       try {
         const vector = (value: number): Float32Array => new Float32Array(liar.gradientLength).fill(value)
-        const first = await liar.lease()
         assert.equal(await liar.sends(NEVER_GRANTED, vector(0)), 'stale')
-        assert.match(await liar.sends(first, vector(NaN)), /^not finite in the gradient of /)
-        assert.equal(await liar.sends(first, vector(0)), 'stale')
-        assert.match(await liar.sends(await liar.lease(), vector(Infinity)), /^not finite in the gradient of /)
-        assert.match(await liar.sends(await liar.lease(), vector(1e30)), /^absurd \(1\.0\d*e\+30\) in the gradient of /)
+        // Others may take over its lease while its result is on the way: then its next one.
+        const rejected = async (value: number): Promise<{ lease: number; reason: string }> => {
+          for (;;) {
+            const lease = await liar.lease()
+            const reason = await liar.sends(lease, vector(value))
+            if (reason !== 'stale') return { lease, reason }
+          }
+        }
+        const first = await rejected(NaN)
+        assert.match(first.reason, /^not finite in the gradient of /)
+        assert.equal(await liar.sends(first.lease, vector(0)), 'stale')
+        assert.match((await rejected(Infinity)).reason, /^not finite in the gradient of /)
+        assert.match((await rejected(1e30)).reason, /^absurd \(1\.0\d*e\+30\) in the gradient of /)
         const [short] = chunksOf(await misshapen.lease(), bytesOf(vector(0).subarray(1)))
         assert.equal(await misshapen.sendsNonsense(short!), 'sent a malformed result')
       } finally {
@@ -50,7 +58,9 @@ describe('a peer that sends false results', () => {
         lines.flatMap(({ kind, reason, worker: sender }) =>
           kind === wanted && (sender as { name: string }).name === name ? [String(reason)] : [],
         )
-      assert.equal(of('refused', 'liar').length, 5)
+      const reasons = of('refused', 'liar')
+      assert.equal(reasons.filter((reason) => reason !== 'stale').length, 3)
+      assert.ok(reasons.filter((reason) => reason === 'stale').length >= 2)
       assert.deepEqual(of('worker-left', 'misshapen'), ['sent a malformed result'])
       assert.equal(lines.filter(({ kind, cause }) => kind === 'reissued' && cause === 'bad_result').length, 3)
       assert.deepEqual(

@@ -135,7 +135,7 @@ describe('a model that cannot be trained', () => {
       ],
       [
         built('sigmoid.mjs', `${flat}, tf.layers.dense({ units: classCount, activation: 'sigmoid' })`),
-        /its last activation is "sigmoid"; end it with softmax/,
+        /the last activation of its output is "sigmoid"; end it with softmax/,
       ],
       [
         built(

@@ -17,7 +17,7 @@ interface Text {
 }
 
 /** Flags of other programs that texts mention. */
-const FOREIGN = new Set(['--shm-size', '--hash', '--expose-gc'])
+const FOREIGN = new Set(['--shm-size', '--hash', '--expose-gc', '--no-incremental-marking'])
 /** Commands of which only the own folder can mention flags: their runs are fixed or simulated; doctor only lists the coordinator's. */
 const ALONE: Readonly<Record<string, string>> = {
   bench: 'src/bench/',
@@ -48,7 +48,12 @@ const SHOWN_BY: Readonly<Record<string, readonly string[]>> = {
   'src/cli/flags/run-flags.ts --workers': ['train'],
   // Of the subcommands of checkpoint, only one calls a coordinator.
   'src/coordinator/run-announcement.ts --admin': ['status', 'stop', 'pause', 'continue', 'drain'],
-  'src/cli/admin-client.ts --admin': ['status', 'stop', 'pause', 'continue', 'drain'],
+  'src/coordinator/admin-client.ts --admin': ['status', 'stop', 'pause', 'continue', 'drain'],
+  // A relay has one address. Why its workers cannot compute, the coordinator learns and shows.
+  'src/coordinator/address-problems.ts --admin-listen': ['train', 'coordinator'],
+  'src/coordinator/address-problems.ts --metrics-listen': ['train', 'coordinator'],
+  'src/coordinator/pool-task.ts --learning-rate': ['train', 'coordinator'],
+  'src/coordinator/pool-task.ts --set': ['train', 'coordinator'],
   'src/coordinator/run-announcement.ts --announce': ['train', 'coordinator'],
   'src/data/dataset-names.ts --name': ['data'],
   // A comparison of checkpoints rejects no setting.

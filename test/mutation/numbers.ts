@@ -8,6 +8,7 @@ import { DURABILITY } from './numbers/durability.js'
 import { ENGINE } from './numbers/engine.js'
 import { METRICS } from './numbers/metrics.js'
 import { MODEL } from './numbers/model.js'
+import { OBJECTIVES } from './numbers/objectives.js'
 import { OPTIMIZER_STEP } from './numbers/optimizer.js'
 import { PAGE } from './numbers/page.js'
 import { REPORTING } from './numbers/reporting.js'
@@ -22,6 +23,7 @@ export const NUMBER_MUTATIONS: readonly NumberMutation[] = [
   ...MODEL,
   ...ENGINE,
   ...CAPTURE,
+  ...OBJECTIVES,
   ...OPTIMIZER_STEP,
   ...TRAINING,
   ...WORKER,

@@ -87,7 +87,7 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a non-finite result is accepted',
     file: SUM,
-    find: 'const bad = this.#sliceThreads.firstBadValue(vector);',
+    find: 'const bad = firstBadValue(vector);',
     replace: 'const bad = -1;',
   },
   {
@@ -105,9 +105,9 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'every step is applied twice',
     file: 'training/trainer.js',
-    find: 'const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, sliceThreads);',
+    find: 'const outcome = applyGradient(state, sum, model.layout, config, this.#plannedSteps);',
     replace:
-      'applyGradient(state, sum, model.layout, config, this.#plannedSteps, sliceThreads);\n        const metrics = applyGradient(state, sum, model.layout, config, this.#plannedSteps, sliceThreads);',
+      'applyGradient(state, sum, model.layout, config, this.#plannedSteps);\n        const outcome = applyGradient(state, sum, model.layout, config, this.#plannedSteps);',
   },
   {
     name: 'the run gives up at the first failure',
@@ -124,8 +124,8 @@ export const SCHEDULER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'leases carry the weights version of the next step',
     file: POOL,
-    find: 'firstShard, shardCount, weightsVersion } });',
-    replace: 'firstShard, shardCount, weightsVersion: weightsVersion - (firstShard === 3 ? 1 : 0) } });',
+    find: 'firstShard: firstShard + first, shardCount, weightsVersion };',
+    replace: 'firstShard: firstShard + first, shardCount, weightsVersion: weightsVersion - (first === 3 ? 1 : 0) };',
   },
   {
     name: 'a worker computes a lease before its weights are there',

@@ -16,6 +16,10 @@ DEFAULTS = {
 OPTIMIZERS = {
     "sgd": {"kind": "sgd", "momentum": 0.9, "nesterov": True},
     "adamw": {"kind": "adamw", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weightDecay": 0.05},
+    "rmsprop": {"kind": "rmsprop", "decay": 0.9, "momentum": 0, "epsilon": 1e-7, "centered": False},
+    "adagrad": {"kind": "adagrad", "initialAccumulatorValue": 0.1, "epsilon": 1e-7},
+    "adadelta": {"kind": "adadelta", "rho": 0.95, "epsilon": 1e-7},
+    "adamax": {"kind": "adamax", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7, "decay": 0},
 }
 SCHEDULES = {
     "one-cycle": {"kind": "one-cycle", "warmup": 0.25, "initial": 0.1, "final": 0.001},

@@ -6,9 +6,9 @@ import numpy as np
 FIRST_STEP = 1e-6
 # Factor of each further step: training amplifies what differs. Measured: loss 2e-7 at step 1, 6e-7 at step 20, at rates up to 0.01.
 GROWTH = 1.15
-# Of the weights, root mean square relative to the change since the initial weights. adamw divides by the gradient's size, so the
+# Of the weights, root mean square relative to the change since the initial weights. All but sgd divide by the gradient's size, so the
 # float32 noise of an element with a gradient near 0 counts as much as that of a large one. sgd measured: 7e-6 (a beta whose sum cancels).
-WEIGHTS = {"sgd": 1e-5, "adamw": 1e-4}
+WEIGHTS = {"sgd": 1e-5, "adamw": 1e-4, "rmsprop": 1e-4, "adagrad": 1e-4, "adadelta": 1e-4, "adamax": 1e-4}
 # Relative; of a loss from the run's own weights: no training in between. The oracle computes long evaluations in float32 too.
 EVALUATION = 1e-6
 # Predictions whose two largest logits are closer than that may go either way: logits are of order 1 and 10, float32 has 7 digits.

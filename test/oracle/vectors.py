@@ -110,8 +110,10 @@ def compute(what, value):
         return two_steps(OPTIMIZERS["sgd"] | {"nesterov": False})
     if what == "the same with nesterov":
         return two_steps(OPTIMIZERS["sgd"])
-    if what == "the same with adamw, defaults (a kernel)":
-        return two_steps(OPTIMIZERS["adamw"])
+    if found := re.match(r"the same with (\w+), defaults", what):
+        return two_steps(OPTIMIZERS[found[1]])
+    if what == "the same with rmsprop, momentum 0.5, centered":
+        return two_steps(OPTIMIZERS["rmsprop"] | {"momentum": 0.5, "centered": True})
     if found := re.match(r"rates of (\w+), n_train 42000, by step s", what):
         return rates(found[1], value)
     raise KeyError(what)

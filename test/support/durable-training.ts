@@ -9,16 +9,19 @@ import type { Disk } from '../../src/durability/disk.js'
 import { realDisk } from '../../src/durability/disk.js'
 import type { RestoredState } from '../../src/durability/restore-state.js'
 import { newestCheckpoint, restoreState, takeOverRun } from '../../src/durability/restore-state.js'
+import type { RunConfig } from '../../src/model/config/run-config.js'
 import type { RunDescription } from '../../src/model/run-description.js'
 import { metricsFile, readMetrics } from '../../src/reporting/sinks/metrics-file.js'
 import type { MetricsLine } from '../../src/reporting/sinks/metrics-line.js'
 import type { RunSink } from '../../src/reporting/sinks/run-sink.js'
 import { TinyProblem } from '../../src/simulation/tiny-problem.js'
+import type { MakeCallbacks } from '../../src/training/callbacks/own-callbacks.js'
 import type { RunEvent } from '../../src/training/run-events.js'
-import { SliceThreads } from '../../src/training/slices/slice-threads.js'
 import type { TrainerHooks } from '../../src/training/trainer-options.js'
 import type { TrainingOutcome } from '../../src/training/trainer.js'
 import { Trainer } from '../../src/training/trainer.js'
+import type { TrainingState } from '../../src/training/training-state.js'
+import { initialState } from '../../src/training/training-state.js'
 import { ScatteredGradientSource } from './scattered-gradient-source.js'
 
 const SHARDS = 4
@@ -27,6 +30,10 @@ export const STEPS = 40
 export interface DurableTrainingOptions extends DurabilityOptions {
   readonly disk: Disk
   readonly writerFor?: (facts: RunFacts) => CheckpointWriter
+  /** Settings of its own. */
+  readonly settings: Partial<RunConfig>
+  /** The user's callbacks. */
+  readonly callbacks?: MakeCallbacks
   /** The run, as its checkpoints name it. */
   readonly name: string
   /** How many times as fast as the clock time passes: a checkpoint that failed is tried again after 10 s. */
@@ -70,7 +77,17 @@ export class DurableTraining {
   constructor(root: string, options: Partial<DurableTrainingOptions> = {}, runDirectory?: string) {
     this.runDirectory = runDirectory ?? mkdtempSync(path.join(root, 'run-'))
     const every = { kind: 'steps', steps: 10 } as const
-    this.#options = { every, journal: 'on', keep: 3, name: 'tiny', haste: 1, lag: 0, disk: realDisk, ...options }
+    const fixed = {
+      every,
+      journal: 'on',
+      keep: 3,
+      name: 'tiny',
+      haste: 1,
+      lag: 0,
+      disk: realDisk,
+      settings: {},
+    } as const
+    this.#options = { ...fixed, ...options }
   }
 
   /**
@@ -93,12 +110,12 @@ export class DurableTraining {
     const trainer: Trainer = new Trainer({
       ...{ description, signal: end.signal, now: this.#now },
       stopSignal: stopSignal ?? new AbortController().signal,
-      ...(restored && { state: restored.state, checkpointStep: restored.checkpoint.manifest.position.step }),
+      state: restored?.state ?? this.#newState(description),
+      ...(restored && { checkpointStep: restored.checkpoint.manifest.position.step }),
       splitSizes: this.#problem.splitSizes,
       gradients: this.#gradients(workers, () => {
         if (trainer.state.step >= breakInEvaluation) breakOff(end)
       }),
-      sliceThreads: new SliceThreads({ threads: 0 }),
       observer: (event) => {
         events.push(event)
         // A killed coordinator writes nothing any more.
@@ -109,14 +126,17 @@ export class DurableTraining {
     })
     for (const event of restored?.events ?? []) sink.observe(event)
     this.hasBegun = true
-    const outcome = await trainer.train().catch((error: unknown) => {
-      if (!end.signal.aborted) throw error
-      return undefined
-    })
-    if (outcome) await durable.finish(outcome.state)
-    await durable.close()
-    await sink.close()
-    return { outcome, events }
+    try {
+      const outcome = await trainer.train().catch((error: unknown) => {
+        if (!end.signal.aborted) throw error
+        return undefined
+      })
+      if (outcome) await durable.finish(outcome.state)
+      return { outcome, events }
+    } finally {
+      await durable.close()
+      await sink.close()
+    }
   }
 
   /** What a new coordinator finds; undefined: nothing. */
@@ -130,7 +150,8 @@ export class DurableTraining {
     }
     return take(this.runDirectory, checkpoint, {
       ...{ description: checkpoint.manifest.description, trainSamples: this.#problem.split.train.length },
-      ...{ sliceThreads: new SliceThreads({ threads: 0 }), now: this.#now, warn: this.#warn, disk: this.#options.disk },
+      ...{ now: this.#now, warn: this.#warn, disk: this.#options.disk },
+      callbacks: this.#options.callbacks,
     })
   }
 
@@ -186,7 +207,13 @@ export class DurableTraining {
 
   #description(maxSteps: number): RunDescription {
     const { description } = this.#problem
-    return { ...description, config: { ...description.config, maxSteps } }
+    return { ...description, config: { ...description.config, ...this.#options.settings, maxSteps } }
+  }
+
+  #newState(description: RunDescription): TrainingState {
+    const state = initialState(description)
+    if (this.#options.callbacks) state.callbacks.begin(this.#options.callbacks)
+    return state
   }
 
   #openMetrics(restored: RestoredState | undefined): RunSink {
@@ -202,7 +229,7 @@ export class DurableTraining {
   }
 
   #openRun(description: RunDescription, sink: RunSink): DurableRun {
-    const { name, haste: _haste, lag: _lag, ...options } = this.#options
+    const { name, haste: _haste, lag: _lag, settings: _settings, callbacks: _callbacks, ...options } = this.#options
     const failed = ({ message }: Error): void => {
       this.#warn(message)
     }

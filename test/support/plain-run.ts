@@ -81,17 +81,17 @@ export class PlainRun {
     return [a0, a1, cx - a0 * cx - a1 * cy, b0, b1, cy - b0 * cx - b1 * cy, 0, 0]
   }
 
-  gather(samples: readonly number[]): { inputs: Uint8Array[]; targets: Int32Array } {
+  gather(samples: readonly number[]): { inputs: Uint8Array[]; targets: [Int32Array] } {
     const { pixels, labels, height, width, channels } = this.#dataset
     const size = height * width * channels
     return {
       inputs: [Uint8Array.from(samples.flatMap((sample) => [...pixels.subarray(sample * size, (sample + 1) * size)]))],
-      targets: Int32Array.from(samples, (sample) => labels[sample]!),
+      targets: [Int32Array.from(samples, (sample) => labels[sample]!)],
     }
   }
 
   /** The engine's input for a shard. */
-  gradientInput(step: number, shard: number): GradientInput {
+  gradientInput(step: number, shard: number): GradientInput & { targets: [Int32Array] } {
     const drawn = this.samples(step, shard)
     const [w0, w1] = this.words('dropout', step, shard)
     return {

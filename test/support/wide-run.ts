@@ -10,7 +10,6 @@ import { weightsSha256 } from '../../src/model/weights-sha256.js'
 import { SeededDraws } from '../../src/simulation/seeded-draws.js'
 import { TinyProblem } from '../../src/simulation/tiny-problem.js'
 import { applyGradient } from '../../src/training/apply-gradient.js'
-import { SliceThreads } from '../../src/training/slices/slice-threads.js'
 import { plannedSteps } from '../../src/training/trainer.js'
 import { initialState, keepValidated } from '../../src/training/training-state.js'
 
@@ -37,7 +36,6 @@ const layout: ParameterLayout = {
   statisticsMomentum: 0.9,
 }
 
-const sliceThreads = new SliceThreads({ threads: 0 })
 const { description: tiny, splitSizes } = new TinyProblem(4, WIDE_STEPS)
 const { epochs, batchSize } = tiny.config
 const TOTAL = plannedSteps(epochs, splitSizes.train, batchSize)
@@ -56,7 +54,7 @@ export class WideRun {
 
   /** {@link WIDE_STEPS} steps, with a validation in the middle; the last ones are in the journal alone. */
   async train(): Promise<void> {
-    const state = initialState(description, (length) => new Float32Array(length))
+    const state = initialState(description)
     const durable = this.#openRun()
     const draws = new SeededDraws(1)
     this.hashes.push(weightsSha256(state.weights))
@@ -64,7 +62,7 @@ export class WideRun {
     while (state.step < WIDE_STEPS - 1) {
       const sum = Float32Array.from({ length: gradientLength(layout) }, () => draws.between(-1, 1))
       await durable.onReduced(state.step, { waitMs: 0, reduceMs: 0, workers: 1 }, sum)
-      applyGradient(state, sum, layout, description.config, TOTAL, sliceThreads)
+      applyGradient(state, sum, layout, description.config, TOTAL)
       state.step++
       this.hashes.push(weightsSha256(state.weights))
       if (state.step === WIDE_EVERY + 1) {
@@ -87,7 +85,7 @@ export class WideRun {
     const warn = (line: string): void => void this.warnings.push(line)
     const checkpoint = newestCheckpoint(this.runDirectory, warn)
     return restoreState(this.runDirectory, checkpoint, {
-      ...{ description, trainSamples: splitSizes.train, sliceThreads, now: () => 0, warn },
+      ...{ description, trainSamples: splitSizes.train, now: () => 0, warn },
     })
   }
 

@@ -60,6 +60,7 @@ function factsOf({ manifest }: Checkpoint): unknown {
   const { config, dataset, model } = description
   const facts = {
     ...{ position, config, dataset: dataset.fingerprint, optimizer: values.optimizer },
+    callbacks: values.callbacks,
     model: createHash('sha256').update(JSON.stringify(model)).digest('hex'),
     ...{ best: validationOf(manifest, 'best'), last: validationOf(manifest, 'last') },
   }

@@ -34,7 +34,8 @@ interface ImportFlags {
   size?: { height: number; width: number }
   classLevel?: number
   skipBroken?: true
-  target?: string
+  target?: string[]
+  sampleWeight?: string
   classes?: true
   json?: true
 }
@@ -88,14 +89,21 @@ function importCommand(): Command {
       integer(1, 64),
     )
     .option('--skip-broken', 'leave out images that cannot be read or decoded, and count them')
-    .option('--target <column>', 'table: the column to learn (default: the last one)')
+    .option(
+      '--target <column>',
+      'table: the column to learn, or several of numbers (a,b) for one output; can be repeated for several outputs (default: the last column)',
+      (column: string, before?: string[]) => [...(before ?? []), column],
+    )
     .option('--classes', 'table: the target has classes, although they are numbers')
+    .option('--sample-weight <column>', 'table: the column with the weight of each sample in the loss')
     .option('--json', 'for machines')
-    .action(async (source: string, { json, classes, ...options }: ImportFlags) => {
+    .action(async (source: string, { json, classes, target, sampleWeight, ...options }: ImportFlags) => {
       let summary: ImportSummary | undefined
       const info = await importDataset(source, {
         ...options,
+        targets: target,
         classTarget: classes,
+        weights: sampleWeight,
         report,
         onSummary: (made) => (summary = made),
         ...(standardError.canAsk && { chooseLevel: (layout) => askLevel(source, layout) }),

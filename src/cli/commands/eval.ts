@@ -4,11 +4,14 @@ import type { SplitChoice } from '../../data/sampling/choose-samples.js'
 import { classesWithout } from '../../data/map-classes.js'
 import type { DeviceChoice } from '../../tensorflow/runtime/device-choice.js'
 import type { WeightsName } from '../../exports/trained-model.js'
+import { registerCustomCode } from '../../model/own/custom-code.js'
 import { standardError, standardOutput } from '../../shared/terminal.js'
 import { evaluateModel } from '../../tensorflow/inference/evaluate-model.js'
 import { loadEngine } from '../../tensorflow/inference/load-engine.js'
+import type { Measurement, UsedWeights } from '../../tensorflow/inference/measurement.js'
 import { overlapWithRun, samplesForModel } from '../dataset-of-run.js'
 import { describeMeasurement } from '../describe-measurement.js'
+import { customOption } from '../flags/custom-option.js'
 import { deviceOption } from '../flags/device-option.js'
 import { dataOption, splitOption } from '../flags/measured-data-options.js'
 import { describeWeights, loadChosenModel, weightsOption } from '../flags/weights-option.js'
@@ -18,6 +21,7 @@ interface EvalFlags {
   weights?: WeightsName
   data?: string
   device: DeviceChoice
+  custom?: string
   json?: true
 }
 
@@ -28,8 +32,10 @@ export function evalCommand(): Command {
     .addOption(weightsOption())
     .addOption(dataOption())
     .addOption(deviceOption())
+    .addOption(customOption())
     .option('--json', 'for machines')
-    .action(async (run: string, { split, weights, data, device, json }: EvalFlags) => {
+    .action(async (run: string, { split, weights, data, device, custom, json }: EvalFlags) => {
+      if (custom !== undefined) await registerCustomCode(custom)
       const { trained, used } = await loadChosenModel(run, weights)
       const { description } = trained
       const measured = await samplesForModel(description, { data, split })
@@ -38,7 +44,7 @@ export function evalCommand(): Command {
       const engine = await loadEngine(trained, device)
       const evaluation = evaluateModel(engine, description.config, description.model, dataset, samples, () => undefined)
       engine.close()
-      const result = {
+      const result: Measurement & UsedWeights = {
         split: measured.split,
         ...evaluation,
         classNames,

@@ -6,10 +6,12 @@ import type { SplitChoice } from '../../data/sampling/choose-samples.js'
 import type { DeviceChoice } from '../../tensorflow/runtime/device-choice.js'
 import type { WeightsName } from '../../exports/trained-model.js'
 import { ConvoyError } from '../../shared/errors.js'
+import { registerCustomCode } from '../../model/own/custom-code.js'
 import { standardOutput } from '../../shared/terminal.js'
 import { inspectModel } from '../../tensorflow/inference/inspect-model.js'
 import { loadEngine } from '../../tensorflow/inference/load-engine.js'
 import { samplesForModel } from '../dataset-of-run.js'
+import { customOption } from '../flags/custom-option.js'
 import { deviceOption } from '../flags/device-option.js'
 import { dataOption, splitOption } from '../flags/measured-data-options.js'
 import { loadChosenModel, weightsOption } from '../flags/weights-option.js'
@@ -28,8 +30,10 @@ export function inspectCommand(): Command {
     .addOption(weightsOption())
     .addOption(dataOption())
     .addOption(deviceOption())
+    .addOption(customOption())
     .option('--out <file>', 'output file (default: standard output)')
-    .action(async (run: string, { out, ...flags }: InspectFlags & { out?: string }) => {
+    .action(async (run: string, { out, custom, ...flags }: InspectFlags & { out?: string; custom?: string }) => {
+      if (custom !== undefined) await registerCustomCode(custom)
       const text = `${JSON.stringify(await inspectRun(run, flags))}\n`
       if (out === undefined) standardOutput.print(text)
       else await writeInspection(out, text)

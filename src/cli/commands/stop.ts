@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { standardOutput } from '../../shared/terminal.js'
-import type { AdminTarget } from '../admin-client.js'
-import { callAdmin } from '../admin-client.js'
+import type { AdminTarget } from '../../coordinator/admin-client.js'
+import { callAdmin } from '../../coordinator/admin-client.js'
 import { addAdminOptions } from '../flags/admin-options.js'
 
 export function stopCommand(): Command {

@@ -48,6 +48,7 @@ export function trainCommand(): Command {
         : undefined
       const request = await readRunFlags(flags, command)
       const { workers: count, device, logLevel } = request.options
+      launcherOf(launcher).prepare?.(device)
       // Loaded here: a wrong flag is reported in half the time.
       const { runTraining } = await import('../run-training.js')
       const start = async (place: WorkerPlace): Promise<OwnWorkers> => {

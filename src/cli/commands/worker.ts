@@ -1,17 +1,18 @@
 import { Command } from 'commander'
 import type { DeviceChoice } from '../../tensorflow/runtime/device-choice.js'
-import { ConvoyError } from '../../shared/errors.js'
+import { registerCustomCode } from '../../model/own/custom-code.js'
 import { parseLogLevels } from '../../shared/log/log-levels.js'
 import type { LogSink } from '../../shared/log/log.js'
 import { Log } from '../../shared/log/log.js'
 import { readableLine } from '../../shared/log/readable-line.js'
 import { parseAddress, parsePeerAddress } from '../../shared/protocol/addresses.js'
 import { standardError } from '../../shared/terminal.js'
-import { nameFault } from '../../shared/worker-name.js'
+import { customOption } from '../flags/custom-option.js'
 import { deviceOption } from '../flags/device-option.js'
 import { flagProblems, problemsOf, reportsFlagProblems, throwProblems } from '../flags/flag-problems.js'
 import { seconds } from '../flags/flag-values.js'
 import { logLevelOption } from '../flags/log-level-option.js'
+import { workerName } from '../flags/worker-name-flag.js'
 import { onStopSignals } from '../stop-signals.js'
 
 interface WorkerFlags {
@@ -19,17 +20,11 @@ interface WorkerFlags {
   name?: string
   patience: number
   device: DeviceChoice
+  custom?: string
   sharedMemory: boolean
   metricsListen?: string
   logLevel: string
   supervised?: true
-}
-
-/** @throws ConvoyError('usage'); commander's own error would print unprintable characters of the name */
-function workerName(name: string): string {
-  const fault = nameFault(name)
-  if (fault !== undefined) throw new ConvoyError('usage', `--name: ${fault}`)
-  return name
 }
 
 export function workerCommand(): Command {
@@ -42,6 +37,7 @@ export function workerCommand(): Command {
     )
     .option('--patience <seconds>', 'how long to keep trying to reach the coordinator', seconds, 120)
     .addOption(deviceOption())
+    .addOption(customOption())
     .option('--no-shared-memory', 'exchange vectors over the network even with a coordinator on this machine')
     .option('--metrics-listen <host:port>', "serve this worker's own /metrics, /livez and /readyz")
     .addOption(logLevelOption())
@@ -53,6 +49,7 @@ export function workerCommand(): Command {
         ...(join === undefined ? [] : await problemsOf(() => parsePeerAddress(join, '--join'))),
         ...(metricsListen === undefined ? [] : await problemsOf(() => parseAddress(metricsListen, '--metrics-listen'))),
       ])
+      if (flags.custom !== undefined) await registerCustomCode(flags.custom)
       // Loaded here: a wrong flag is reported in half the time.
       const { LogRelay } = await import('../../worker/log-relay.js')
       const { runWorker } = await import('../../worker/run-worker.js')

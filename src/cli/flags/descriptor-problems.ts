@@ -4,9 +4,9 @@ import { counted } from '../../shared/units.js'
 /** Files of a run itself: reports, logs, listeners, Node's own (27 on Linux), and short-lived ones. */
 const OWN_FILES = 40
 /** Of a worker that joined: its connections. */
-const FILES_PER_WORKER = 2
+const FILES_PER_WORKER = 3
 /** Of a worker process that this one started: pipes and its log as well. */
-const FILES_PER_PROCESS = 6
+const FILES_PER_PROCESS = 7
 
 interface WorkerCounts {
   /** As `--workers` gives it. */

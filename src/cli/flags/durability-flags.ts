@@ -16,6 +16,7 @@ function everyFrom(text: string, context: z.core.$RefinementCtx): CheckpointEver
 }
 
 const DISK_FAULT_POLICIES = ['continue', 'pause'] as const
+const SAVE_MODELS = ['epoch', 'end'] as const
 
 /** Values of the flags that say how a run is kept on disk, and which one goes on. */
 export const durabilityShape = {
@@ -24,6 +25,7 @@ export const durabilityShape = {
   fork: z.string().min(1).optional(),
   checkpointEvery: z.string().default('5m').transform(everyFrom),
   keepCheckpoints: z.coerce.number().int().min(1).max(1_000).default(3),
+  saveModels: z.enum(SAVE_MODELS).default('epoch'),
   journal: z.enum(JOURNAL_MODES).optional(),
   onDiskFault: z.enum(DISK_FAULT_POLICIES).default('continue'),
   grace: z.coerce.number().min(1).max(86_400).default(25),
@@ -48,6 +50,14 @@ export function addDurabilityFlags(command: Command): Command {
     .option(
       '--keep-checkpoints <number>',
       'how many of the newest checkpoints stay; that of the best weights stays too (default: 3)',
+    )
+    .addOption(
+      new Option(
+        '--save-models <when>',
+        'model/best and model/last: after each epoch, or once at the end of the run, which short epochs gain from; checkpoints have the weights meanwhile',
+      )
+        .choices(SAVE_MODELS)
+        .default('epoch'),
     )
     .addOption(
       new Option(

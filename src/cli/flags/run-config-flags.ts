@@ -3,6 +3,7 @@ import { parse as parseYaml } from 'yaml'
 import { currentName } from '../../model/config/former-names.js'
 import type { RunConfig } from '../../model/config/run-config.js'
 import { OWN_NETWORK } from '../../model/networks/networks.js'
+import type { CustomSource } from '../../model/own/custom-code.js'
 import type { ModelSource } from '../../model/own/model-source.js'
 import type { Assignment, Resolved } from '../../model/config/resolve-run-config.js'
 import { resolveRunConfig } from '../../model/config/resolve-run-config.js'
@@ -63,9 +64,15 @@ export function addRunConfigFlags(command: Command): Command {
     .option('--set <path=value>', 'any setting, such as augmentation.zoom=0.2; can be repeated', collect)
 }
 
+/** What a run has of the user's own code. */
+export interface OwnCode {
+  readonly model?: Pick<ModelSource, 'name' | 'sha256'> | undefined
+  readonly custom?: CustomSource | undefined
+}
+
 /**
  * Defaults < recipe < file < environment < flags < --set. Never throws for a user's mistake: see `problems`.
- * @param model of `--model`: takes the place of the recipe's network
+ * @param own what the user wrote: the model takes the place of the recipe's network
  * @param stored the configuration of a run that is resumed: without a recipe, what is given changes that
  * @returns also the name of the recipe
  */
@@ -73,7 +80,7 @@ export async function runConfigFrom(
   flags: RunConfigFlags,
   environment: NodeJS.ProcessEnv = process.env,
   stored?: RunConfig,
-  model?: Pick<ModelSource, 'name' | 'sha256'>,
+  { model, custom }: OwnCode = {},
 ): Promise<Resolved & { readonly recipe: string }> {
   const problems: string[] = []
   const file = await readConfigFile(flags.config, problems)
@@ -81,6 +88,7 @@ export async function runConfigFrom(
   const assignments = [
     ...leaves(settings, `${flags.config}`),
     ...(model ? ownModel(model, `convoy train --model ${String(flags['model'])}`) : []),
+    ...(custom ? [{ path: ['custom'], value: { ...custom }, origin: 'convoy train --custom' }] : []),
     ...FLAGS.flatMap(({ flag, path }) => {
       const origin = variableOf(flag)
       return environment[origin] ? [fromText(path, environment[origin], origin)] : []
@@ -93,7 +101,7 @@ export async function runConfigFrom(
       flags[name] === value ? [{ path: path.split('.'), value, origin: `--${flag}` }] : [],
     ),
     ...(flags.set ?? []).flatMap((text) => {
-      const match = /^([\w.]+)=(.*)$/s.exec(text)
+      const match = /^([^=]+)=(.*)$/s.exec(text)
       if (match) return [fromText(match[1]!, match[2]!, `--set ${text}`)]
       problems.push(`--set ${text}: write path=value, such as --set augmentation.zoom=0.2.`)
       return []

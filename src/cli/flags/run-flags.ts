@@ -8,6 +8,10 @@ import type { LauncherName } from '../../launch/launchers.js'
 import type { RunConfig } from '../../model/config/run-config.js'
 import type { ModelSource } from '../../model/own/model-source.js'
 import { findModel } from '../../model/own/model-source.js'
+import type { CustomSource } from '../../model/own/custom-code.js'
+import { registerCustomCode } from '../../model/own/custom-code.js'
+import { customOption } from './custom-option.js'
+import { webhookProblem } from '../../reporting/webhook.js'
 import { LOG_LEVELS } from '../../shared/log/log-levels.js'
 import { standardError } from '../../shared/terminal.js'
 import type { EarlyLog } from '../early-log.js'
@@ -26,6 +30,7 @@ import { unreadVariables } from './unread-variables.js'
 /** How a run is carried out. None of these options changes its weights, but `fork`. */
 const runOptionsSchema = z.object({
   model: z.string().min(1).optional(),
+  custom: z.string().min(1).optional(),
   data: z.string().min(1).optional(),
   name: z
     .string()
@@ -45,6 +50,12 @@ const runOptionsSchema = z.object({
     .regex(/^1\/[1-9]\d{0,6}$/, 'write 1/100 to compute one lease in a hundred twice')
     .optional(),
   announce: z.string().min(1).optional(),
+  webhook: z
+    .string()
+    .refine((address) => webhookProblem(address) === undefined, {
+      error: ({ input }) => webhookProblem(String(input)),
+    })
+    .optional(),
   json: z.boolean().default(false),
   logLevel: z.string(),
   workerLogLevel: z.enum(LOG_LEVELS).default('warn'),
@@ -68,6 +79,7 @@ export function addRunFlags(
       '--model <path>',
       'your own model: a module that builds it, or the directory of a saved LayersModel, whose weights are trained on',
     )
+    .addOption(customOption())
     .option('--name <name>', "last part of the run directory's name (default: the recipe)")
     .option('--runs-dir <directory>', 'directory of the run directories', 'runs')
     .option(
@@ -90,6 +102,7 @@ export function addRunFlags(
     .option('--allow-mixed-devices', 'accept workers on different devices; weights may then differ in the last bits')
     .option('--audit <1/m>', 'have two workers compute one lease in m, to find machines that compute wrongly')
     .option('--announce <file>', 'write the addresses to this file as JSON once the coordinator listens')
+    .option('--webhook <url>', 'POST the end of the run to this address as JSON, also when it fails')
     .addOption(logLevelOption())
     .addOption(
       new Option('--worker-log-level <level>', "also write workers' lines at or above this level to convoy.log")
@@ -137,16 +150,9 @@ export async function readRunFlags(flags: RunConfigFlags, command: Command): Pro
       : await foundPlace(placeProblems, async () => placeToResume(runsDir, resume, early))
   const forked =
     fork === undefined ? undefined : await foundPlace(placeProblems, async () => findRunPlace(runsDir, fork))
-  let model: ModelSource | undefined
-  const { model: modelPath } = flags
-  if (typeof modelPath === 'string')
-    placeProblems.push(
-      ...(await problemsOf(() => {
-        model = findModel(modelPath)
-      })),
-    )
+  const { model, custom } = await foundCode(placeProblems, flags)
   const stored = interrupted?.checkpoint.manifest.description.config
-  const { config, problems, recipe } = await runConfigFrom(flags, process.env, stored, model)
+  const { config, problems, recipe } = await runConfigFrom(flags, process.env, stored, { model, custom })
   throwProblems([
     ...flagProblems(command),
     ...problems,
@@ -165,6 +171,23 @@ export async function readRunFlags(flags: RunConfigFlags, command: Command): Pro
     ...(forked && { fork: forked }),
     ...(model && { model }),
   }
+}
+
+/** What `--model` and `--custom` name. @param problems receives those of the user */
+async function foundCode(
+  problems: string[],
+  { model: modelPath, custom: customPath }: RunConfigFlags,
+): Promise<{ readonly model?: ModelSource; readonly custom?: CustomSource }> {
+  let model: ModelSource | undefined
+  let custom: CustomSource | undefined
+  problems.push(
+    ...(await problemsOf(async () => {
+      if (typeof modelPath === 'string') model = findModel(modelPath)
+      if (typeof customPath === 'string') custom = await registerCustomCode(customPath)
+      else if (model?.hasCustomCode) custom = await registerCustomCode(model.file)
+    })),
+  )
+  return { ...(model && { model }), ...(custom && { custom }) }
 }
 
 async function placeToResume(runsDir: string, name: string | true, { log }: EarlyLog): Promise<InterruptedRun> {
@@ -197,7 +220,9 @@ async function optionProblems(options: Partial<RunOptions>): Promise<string[]> {
     ...(options.standalone && options.launcher !== undefined
       ? ['--standalone and --launcher exclude each other: --standalone is short for --launcher standalone.']
       : []),
-    ...(standalone && audit !== undefined ? ['--audit compares workers; --standalone has only one.'] : []),
+    ...((standalone || options.launcher === 'adaptive') && audit !== undefined
+      ? ['--audit compares workers; leave --standalone and `convoy train --launcher adaptive` out.']
+      : []),
     ...(standalone && workers !== undefined
       ? ['--standalone and --workers cannot be combined: --standalone runs one process.']
       : []),

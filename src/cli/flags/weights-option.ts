@@ -4,15 +4,7 @@ import type { TrainedModel, WeightsName } from '../../exports/trained-model.js'
 import { isSavedModel, loadTrainedModel, modelIn, WEIGHTS_NAMES } from '../../exports/trained-model.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { standardError } from '../../shared/terminal.js'
-
-/** The weights that were measured or predicted with, for `--json`. */
-export interface UsedWeights {
-  /** `best` or `last` of a run; null for a saved model that was named by its own directory. */
-  readonly weights: WeightsName | null
-  /** Steps that made them. */
-  readonly step: number
-  readonly weightsSha256: string
-}
+import type { UsedWeights } from '../../tensorflow/inference/measurement.js'
 
 /** `--weights`; see {@link loadChosenModel}. */
 export function weightsOption(): Option {

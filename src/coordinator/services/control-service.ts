@@ -5,19 +5,23 @@ import { callerOf, toStatus } from './caller.js'
 
 /**
  * Control of proto/convoy.proto: membership, leases, heartbeats. A handler that throws answers with a status.
- * @param run what every worker learns when it joins
+ * @param join admits a worker and answers what it learns; its error is the answer too
  */
 export function controlService(
   connections: WorkerConnections,
-  run: Omit<JoinReply, 'worker' | 'session'>,
+  join: (request: JoinRequest) => JoinReply | Promise<JoinReply>,
 ): grpc.UntypedServiceImplementation {
   return {
     join(call: grpc.ServerUnaryCall<JoinRequest, JoinReply>, reply: grpc.sendUnaryData<JoinReply>): void {
-      try {
-        reply(null, { ...connections.join(call.request), ...run })
-      } catch (error) {
-        reply(toStatus(error))
-      }
+      const joined = async (): Promise<JoinReply> => join(call.request)
+      joined().then(
+        (answer) => {
+          reply(null, answer)
+        },
+        (error: unknown) => {
+          reply(toStatus(error))
+        },
+      )
     },
 
     work(stream: grpc.ServerDuplexStream<FromWorker, FromCoordinator>): void {

@@ -1,36 +1,42 @@
 import { once } from 'node:events'
 import type * as grpc from '@grpc/grpc-js'
 import { readPackedDataset } from '../../data/cache/packed-cache.js'
+import { markGarbageInOneGo } from '../../shared/collect-garbage.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { chunksOf, VectorAssembly, verifyChunk } from '../../shared/protocol/chunks.js'
-import type { Chunk, Refusal, SamplesRequest, WeightsRequest } from '../../shared/protocol/messages.js'
-import type { SharedFiles } from '../../shared/shared-files.js'
-import { resultFile } from '../../shared/shared-files.js'
+import type { Chunk, Refusal, SamplesRequest, UnsealedChunk, WeightsRequest } from '../../shared/protocol/messages.js'
+import { receiveInPieces } from '../../shared/protocol/message-pieces.js'
+import { markResult } from '../result-marks.js'
 import type { WeightsStore } from '../weights-store.js'
 import type { WorkerPool } from '../worker-pool.js'
 import { callerOf, toStatus } from './caller.js'
+import type { SharedResults } from './shared-results.js'
+import { whyDropped } from './why-dropped.js'
 
-/**
- * Data of proto/convoy.proto: weights down, results up, samples down. A handler that throws answers with a status.
- * @param fingerprints of what workers may fetch from the cache
- */
-export function dataService(
-  pool: WorkerPool,
-  weightsStore: WeightsStore,
-  fingerprints: readonly string[],
-  sharedFiles: SharedFiles | undefined,
-  onShared: (bytes: number) => void,
-): grpc.UntypedServiceImplementation {
+export interface DataServiceOptions {
+  readonly pool: WorkerPool
+  readonly weights: WeightsStore
+  /** Of what workers may fetch from the cache. */
+  readonly fingerprints: readonly string[]
+  readonly sharedResults: SharedResults
+  /** Called when a worker begins to send results, with the `address:port` of its connection. */
+  readonly onWorker: (peer: string) => void
+}
+
+/** Data of proto/convoy.proto: weights down, results up, samples down. A handler that throws answers with a status. */
+export function dataService(options: DataServiceOptions): grpc.UntypedServiceImplementation {
+  const { pool, fingerprints } = options
+  markGarbageInOneGo()
   return {
-    weights(stream: grpc.ServerDuplexStream<WeightsRequest, Chunk>): void {
+    weights(stream: grpc.ServerDuplexStream<WeightsRequest, UnsealedChunk>): void {
       serve(stream, async (signal) => {
         const worker = callerOf(pool.connections, stream)
         for await (const request of stream as AsyncIterable<WeightsRequest>) {
           if (request.shared) {
-            weightsStore.share()
+            options.weights.share()
             continue
           }
-          const { version, bytes } = await weightsStore.newerThan(request.haveVersion, signal)
+          const { version, bytes } = await options.weights.newerThan(request.haveVersion, signal)
           for (const chunk of chunksOf(version, bytes)) await write(stream, chunk, signal)
           pool.connections.sent(worker, 'weights', bytes.length)
         }
@@ -40,11 +46,13 @@ export function dataService(
     results(stream: grpc.ServerDuplexStream<Chunk, Refusal>): void {
       serve(stream, async (signal) => {
         const worker = callerOf(pool.connections, stream)
-        await takeResults(pool, worker, stream, signal, sharedFiles, onShared)
+        options.onWorker(stream.getPeer())
+        receiveInPieces(stream)
+        await takeResults(options, worker, stream, signal)
       })
     },
 
-    samples(stream: grpc.ServerWritableStream<SamplesRequest, Chunk>): void {
+    samples(stream: grpc.ServerWritableStream<SamplesRequest, UnsealedChunk>): void {
       serve(stream, async (signal) => {
         const worker = callerOf(pool.connections, stream)
         const { fingerprint } = stream.request
@@ -66,50 +74,26 @@ export function dataService(
 
 /** Hands a worker's results to the pool until its stream ends, and then drops the worker: without the stream it is of no use. */
 async function takeResults(
-  pool: WorkerPool,
+  options: DataServiceOptions,
   worker: number,
   stream: grpc.ServerDuplexStream<Chunk, Refusal>,
   signal: AbortSignal,
-  sharedFiles: SharedFiles | undefined,
-  onShared: (bytes: number) => void,
 ): Promise<void> {
-  const shared = (lease: number): Refusal | undefined => takeShared(pool, worker, lease, sharedFiles, onShared)
-  let reason = 'connection lost'
-  let isOwnFault = false
+  const { pool, sharedResults } = options
+  const shared = (lease: number): Refusal | undefined => sharedResults.take(worker, lease)
+  let why = { reason: 'connection lost', isOwnFault: false }
   try {
     for await (const refusal of receive(pool, worker, stream as AsyncIterable<Chunk>, shared)) {
       await write(stream, refusal, signal)
     }
   } catch (error) {
-    const { code, message } = ConvoyError.from(error)
-    isOwnFault = !signal.aborted && code !== 'protocol'
-    if (isOwnFault) reason = `the coordinator could not take its result: ${message}`
-    else if (!signal.aborted) reason = 'sent a malformed result'
+    if (!signal.aborted) why = whyDropped(error)
     throw error
   } finally {
     // A worker that cannot deliver, or whose bytes do not arrive as they were sent, joins again over a new connection.
-    pool.connections.drop(worker, reason, isOwnFault)
-    sharedFiles?.remove(resultFile(worker))
+    pool.connections.drop(worker, why.reason, why.isOwnFault)
+    sharedResults.remove(worker)
   }
-}
-
-/** Takes the result of a lease from memory that the worker shares. @returns why it is not used, if so */
-function takeShared(
-  pool: WorkerPool,
-  worker: number,
-  lease: number,
-  sharedFiles: SharedFiles | undefined,
-  onShared: (bytes: number) => void,
-): Refusal | undefined {
-  const length = pool.expectedLength(worker, lease)
-  if (length === undefined) return pool.reject(worker, lease, { code: 'stale', reason: 'stale' })
-  const vector = pool.vectors.take(length)
-  // The coordinator makes the name: no peer chooses the file that is read. The worker writes over it when it has computed its next
-  // lease, which it gets after this one was read or revoked.
-  if (!sharedFiles?.read(resultFile(worker), vector, pool.sliceThreads.fill))
-    throw new ConvoyError('protocol', `worker ${worker} shares no file`)
-  onShared(vector.byteLength)
-  return pool.result(worker, lease, vector)
 }
 
 /** Puts results together and hands them to the pool; yields the rejections. @param takeShared a result that lies in memory */
@@ -128,11 +112,12 @@ async function* receive(
       continue
     }
     if (assembly === undefined) {
+      markResult('there', worker)
       const length = pool.expectedLength(worker, chunk.id)
       if (length === undefined) {
         verifyChunk(chunk, `worker ${worker}`)
         // A stale result is read to its end and forgotten.
-        if (chunk.offset + chunk.data.length >= chunk.total)
+        if (chunk.offset + chunk.length >= chunk.total)
           yield pool.reject(worker, chunk.id, { code: 'stale', reason: 'stale' })
         continue
       }

@@ -17,8 +17,9 @@ const recordSchema = z.object({
   size: z.object({ height: z.int().min(1), width: z.int().min(1) }).optional(),
   classLevel: z.int().min(1).optional(),
   skipBroken: z.literal(true).optional(),
-  target: z.string().optional(),
+  targets: z.array(z.string()).optional(),
   classTarget: z.literal(true).optional(),
+  weights: z.string().optional(),
 })
 export type ImportRecord = Readonly<z.infer<typeof recordSchema>>
 

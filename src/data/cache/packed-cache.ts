@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { open, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { cacheDirectory } from '../../shared/cache-directory.js'
@@ -10,7 +11,8 @@ import { cannotBeRead, isMissing } from '../../shared/path-access.js'
 import { MAX_JSON_BYTES, openRegularFile, readTextIfThere } from '../../shared/read-file.js'
 import { cacheNotWritten, createStaging, publish } from '../../shared/staging.js'
 import { formatBytes } from '../../shared/units.js'
-import type { Dataset, DatasetInfo } from '../dataset.js'
+import type { ArraysInfo, Dataset, DatasetInfo } from '../dataset.js'
+import { isImages } from '../dataset.js'
 import type { PackedShape } from './packed-layout.js'
 import { checkPackedSize, headerOf, packedBytes, parseHeader, unpack } from './packed-layout.js'
 
@@ -223,6 +225,18 @@ export async function renamePackedDataset(fingerprint: string, name: string): Pr
   const renamed = { ...info, name }
   await writeFileAtomic(path.join(directoryOf(fingerprint), 'info.json'), JSON.stringify(renamed, null, 2) + '\n')
   return renamed
+}
+
+/** Keeps how the columns of a table became inputs, of a data set that was stored without it or from a table with other names. */
+export async function keepFeatures(fingerprint: string, features: ArraysInfo['features']): Promise<void> {
+  const info = readInfo(fingerprint)
+  if (features === undefined || info === undefined || isImages(info)) return
+  if (isDeepStrictEqual(info.features, features)) return
+  const text = JSON.stringify({ ...info, features }, null, 2) + '\n'
+  await writeFileAtomic(path.join(directoryOf(fingerprint), 'info.json'), text).catch((error: unknown) => {
+    // In another user's cache it stays as it is.
+    if (!['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code!)) throw error
+  })
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Dataset, DatasetInfo } from '../dataset.js'
 import { headerOnly } from '../dataset.js'
 import type { DecodedDataset } from '../formats/dataset-format.js'
 import type { DatasetOrigin } from './dataset-origin.js'
-import { blocksOf, fingerprintOf, writePackedDataset } from './packed-cache.js'
+import { blocksOf, fingerprintOf, keepFeatures, writePackedDataset } from './packed-cache.js'
 import { packedBytes, partsOf } from './packed-layout.js'
 import { checkNameIsFree, recordOrigin } from './stored-datasets.js'
 
@@ -23,6 +23,7 @@ export async function storeDataset(decoded: DecodedDataset, origin: DatasetOrigi
   const fingerprint = fingerprintOf(header, blocks)
   if (origin.nameIsChosen) await checkNameIsFree(header.name, fingerprint, origin)
   await writePackedDataset({ ...header, fingerprint }, blocks)
+  if (!('pixels' in decoded)) await keepFeatures(fingerprint, decoded.features)
   return recordOrigin(fingerprint, header.name, origin)
 }
 

@@ -13,10 +13,12 @@ export interface DecodedWithNotes {
 
 /** What to learn from a table. */
 export interface TableOptions {
-  /** Name of a column. @default the last one */
-  readonly target?: string | undefined
-  /** Take the values of the target for classes although they are numbers. */
+  /** Of each output: a column, or columns of numbers separated by commas. @default the last column */
+  readonly targets?: readonly string[] | undefined
+  /** Take the values of the only target for classes although they are numbers. */
   readonly classTarget?: boolean | undefined
+  /** The column that has the weights of the samples. */
+  readonly weights?: string | undefined
 }
 
 /**

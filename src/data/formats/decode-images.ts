@@ -4,7 +4,6 @@ import { readRegularFile } from '../../shared/read-file.js'
 import { shellWord } from '../../shared/shell-word.js'
 import type { DecodedImages as ImageArrays } from './dataset-format.js'
 import { MAX_CLASSES } from '../dataset.js'
-import { decodePixels, sizeOfImage } from './decode-pixels.js'
 import type { ImageFile } from './image-collection.js'
 import { describeOthers, MAX_IMAGE_BYTES } from './image-collection.js'
 import { checkPackedSize } from '../cache/packed-layout.js'
@@ -88,6 +87,7 @@ export async function decodeImages(
 
   async function decode(index: number): Promise<void> {
     const file = files[index]!
+    const { decodePixels } = await loadDecoder()
     const image = await decodePixels(file.bytes, placeOf(file.path), 3, size).catch(
       failed(file, () => broken.add(index)),
     )
@@ -106,6 +106,7 @@ export async function decodeImages(
 
   async function firstSize(): Promise<{ height: number; width: number; example: string }> {
     for (const file of files) {
+      const { sizeOfImage } = await loadDecoder()
       const found = await sizeOfImage(file.bytes, placeOf(file.path)).catch(failed(file, () => undefined))
       if (found !== undefined) return { ...found, example: file.path }
     }
@@ -132,9 +133,15 @@ export async function decodeImageFile(
   file: string,
   { height, width, channels }: { height: number; width: number; channels: number },
 ): Promise<Uint8Array> {
+  const { decodePixels } = await loadDecoder()
   const { pixels } = await decodePixels(readRegularFile(file, MAX_IMAGE_BYTES, 'data'), file, channels, {
     height,
     width,
   })
   return pixels
+}
+
+/** Loaded for the first image: it has a large native library, which runs on data in the cache do not need. */
+async function loadDecoder(): Promise<typeof import('./decode-pixels.js')> {
+  return import('./decode-pixels.js')
 }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../shared/error-codes.js'
+import type { FailureMessage } from '../../shared/failure-message.js'
 import type { LogRecord } from '../../shared/log/log.js'
 import type { LaunchOptions } from '../launcher.js'
 import type { LauncherName } from '../launchers.js'
@@ -18,6 +19,7 @@ export type ToSupervisor =
   | { readonly kind: 'ending' }
   /** The end of the run was announced to the workers: wait for them. */
   | { readonly kind: 'close' }
+  | FailureMessage
 
 /** From the supervisor to its coordinator. */
 export type ToCoordinator =

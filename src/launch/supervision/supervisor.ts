@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { ConvoyError } from '../../shared/errors.js'
+import { passOnFailure } from '../../shared/failure-message.js'
 import type { Logger, LogRecord } from '../../shared/log/log.js'
 import { Log } from '../../shared/log/log.js'
 import { isAtLeast, parseLogLevels } from '../../shared/log/log-levels.js'
@@ -26,6 +27,17 @@ export interface CoordinatorProcess {
 /** A process that goes on with the run in a directory. @throws Error when the directory cannot be read */
 export type Resume = (runDirectory: string) => CoordinatorProcess
 
+/** The end of a run that no coordinator can report any more. */
+export interface GivenUpRun {
+  readonly runDirectory: string
+  readonly state: 'failed' | 'stopped'
+  /** Why it failed. */
+  readonly error?: string
+}
+
+/** Reports it. @param warn logs a line */
+export type ReportGivenUp = (run: GivenUpRun, warn: (line: string) => void) => Promise<void>
+
 /** How a coordinator ended, and what the supervisor ends with. */
 interface ChildEnd {
   readonly status: number | null
@@ -42,6 +54,7 @@ export class Supervisor {
   readonly #first: CoordinatorProcess
   readonly #resume: Resume
   readonly #onAnnounced: (runDirectory: string) => void
+  readonly #reportGivenUp: ReportGivenUp
   readonly #policy = new RestartPolicy()
   readonly #log: Logger
   readonly #workerLog: Log
@@ -64,11 +77,20 @@ export class Supervisor {
   #waiting: LogRecord[] = []
   #wakeUp: () => void = () => undefined
 
-  /** @param onAnnounced called with the run directory when the first coordinator listens */
-  constructor(first: CoordinatorProcess, resume: Resume, onAnnounced: (runDirectory: string) => void) {
+  /**
+   * @param onAnnounced called with the run directory when the first coordinator listens
+   * @param reportGivenUp awaited when a run that has begun ends without a coordinator
+   */
+  constructor(
+    first: CoordinatorProcess,
+    resume: Resume,
+    onAnnounced: (runDirectory: string) => void,
+    reportGivenUp: ReportGivenUp,
+  ) {
     this.#first = first
     this.#resume = resume
     this.#onAnnounced = onAnnounced
+    this.#reportGivenUp = reportGivenUp
     this.#workerLog = new Log({ levels: parseLogLevels('debug'), sinks: [this.#writeRecord], now: Date.now })
     this.#log = this.#workerLog.module('process')
     this.#memory = new MemoryWatch(() => (this.#coordinator?.pid === undefined ? [] : [this.#coordinator.pid]))
@@ -92,11 +114,21 @@ export class Supervisor {
       let next = this.#first
       for (;;) {
         const end = await this.#runCoordinator(next)
-        if (end.signal === null) return end.status ?? 1
+        if (end.signal === null) {
+          // One that has served reports the end itself.
+          if (this.#servedMs === 0) await this.#giveUp('The coordinator could not be started again.')
+          return end.status ?? 1
+        }
         const waitMs = this.#restartAfterMs(end)
-        if (waitMs === undefined) return 1
+        if (typeof waitMs !== 'number') {
+          await this.#giveUp(waitMs.error)
+          return 1
+        }
         await this.#wait(waitMs)
-        if (this.#isEnding) return this.#isInterrupted ? 130 : 1
+        if (this.#isEnding) {
+          await this.#giveUp()
+          return this.#isInterrupted ? 130 : 1
+        }
         this.#restarts++
         next = this.#resume(this.#request!.runDirectory)
       }
@@ -157,7 +189,10 @@ export class Supervisor {
         void this.#workers?.close().then(() => {
           this.#send({ kind: 'closed' })
         })
+        return
       }
+      case 'failed':
+        passOnFailure(message)
     }
   }
 
@@ -180,27 +215,33 @@ export class Supervisor {
     }
   }
 
-  /** Logs what becomes of the run. @returns milliseconds until the restart; undefined when there is none */
-  #restartAfterMs(end: ChildEnd): number | undefined {
+  /** @param error why it failed, unless a signal stopped it */
+  async #giveUp(error?: string): Promise<void> {
+    if (this.#request === undefined) return
+    const { runDirectory } = this.#request
+    const isStopped = error === undefined || this.#signals.size > 0
+    const how = isStopped ? { state: 'stopped' as const } : { state: 'failed' as const, error }
+    await this.#reportGivenUp({ runDirectory, ...how }, this.#log.warn)
+  }
+
+  /** Logs what becomes of the run. @returns milliseconds until the restart, or why there is none */
+  #restartAfterMs(end: ChildEnd): number | { readonly error: string } {
     const memory = this.#memory.explain({ ...end, output: '' })
     const how = `The coordinator was ended by ${end.signal}${memory ? ` (${memory.cause})` : ''}`
-    if (this.#request === undefined) {
-      this.#log.error(`${how} before the run began.`)
-      return undefined
+    const failed = (error: string): { readonly error: string } => {
+      this.#log.error(error)
+      return { error }
     }
-    if (this.#isEnding) {
-      this.#log.error(`${how} while the run was ending. --resume goes on with it.`)
-      return undefined
-    }
+    if (this.#request === undefined) return failed(`${how} before the run began.`)
+    if (this.#isEnding) return failed(`${how} while the run was ending. --resume goes on with it.`)
     const waitMs = this.#policy.next(this.#servedMs)
     if (waitMs === undefined)
-      this.#log.error(
+      return failed(
         `${how} after ${MAX_RESTARTS} restarts in a row, and is not restarted. --resume goes on with the run.`,
       )
-    else
-      this.#log.warn(
-        `${how}; restarting it${waitMs === 0 ? '' : ` in ${waitMs / 1000} s`}. The run goes on where it was.`,
-      )
+    this.#log.warn(
+      `${how}; restarting it${waitMs === 0 ? '' : ` in ${waitMs / 1000} s`}. The run goes on where it was.`,
+    )
     return waitMs
   }
 

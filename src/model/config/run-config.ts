@@ -1,16 +1,18 @@
 import { z } from 'zod'
 import { augmentationSchema } from '../../data/sampling/augmentation.js'
+import { plateauSchema } from '../../training/callbacks/plateau.js'
 import { optimizerSchema } from '../../training/optimizers/optimizers.js'
 import { scheduleSchema } from '../../training/schedules/schedules.js'
 import type { NetworkName } from '../networks/networks.js'
 import { NETWORK_NAMES, OWN_NETWORK } from '../networks/networks.js'
-import { NUMBER_LOSSES } from '../objective.js'
+import { NUMBER_LOSSES } from '../objectives/objective.js'
 import { currentName, FORMER_NETWORK_NAMES } from './former-names.js'
 
 /** The largest value of counters that travel as unsigned 32-bit integers. */
 const UINT32_MAX = 0xffffffff
 
 export const PRECISIONS = ['float32', 'bfloat16'] as const
+/** Number format of convolutions: `float32` or `bfloat16`. */
 export type Precision = (typeof PRECISIONS)[number]
 
 const networkSchema = z.strictObject({
@@ -26,6 +28,8 @@ const networkSchema = z.strictObject({
     .default(0)
     .describe('share of activations that dropout zeroes inside each residual block'),
 })
+
+const lossSchema = z.string().regex(/^[A-Za-z]\w{0,63}$/, 'write the name of a loss')
 
 /**
  * Everything that decides the weights, and nothing else. Two runs with equal RunConfig (and equal data fingerprint)
@@ -73,6 +77,9 @@ export const runConfigSchema = z
       .max(100_000)
       .optional()
       .describe('stop after this many epochs without a better validation. Absent: train all steps'),
+    plateau: plateauSchema
+      .optional()
+      .describe('reduce the learning rate when the validation gets no better. Absent: the schedule alone decides it'),
     optimizer: optimizerSchema.describe('optimizer; another one than that of the recipe begins with its own defaults'),
     schedule: scheduleSchema.describe(
       'learning rate schedule; another one than that of the recipe keeps only the highest learning rate',
@@ -83,10 +90,41 @@ export const runConfigSchema = z
       .describe(
         'number format of convolutions and the ops between them; weights, statistics, loss and sums are float32',
       ),
-    loss: z
-      .enum(NUMBER_LOSSES)
+    custom: z
+      .strictObject({
+        name: z
+          .string()
+          .regex(/^[\w.-]{1,64}$/)
+          .describe('name of the module with custom layers, losses, metrics and callbacks, which gives both values'),
+        sha256: z
+          .string()
+          .regex(/^[0-9a-f]{64}$/)
+          .describe('sha256 of the module and of what it imports'),
+      })
+      .optional(),
+    loss: lossSchema
       .optional()
-      .describe('loss of numbers to learn (default: meanSquaredError). Classes are learnt with cross-entropy'),
+      .describe(
+        `loss (default: meanSquaredError; of classes, cross-entropy): ${NUMBER_LOSSES.join(', ')}, or the name of a custom one`,
+      ),
+    outputs: z
+      .record(
+        z.string(),
+        z.strictObject({
+          loss: lossSchema.optional(),
+          weight: z.number().positive().max(1e6).optional(),
+        }),
+      )
+      .optional()
+      .describe(
+        'of a model with several outputs, by the name of the target: loss, and weight of that loss in the sum (default: 1)',
+      ),
+    classWeights: z
+      .union([z.literal('balanced'), z.record(z.string(), z.number().min(0).max(1e6))])
+      .optional()
+      .describe(
+        'what the loss of a sample is multiplied by in training, by the name of its class (default: 1); balanced: the same sum for every class',
+      ),
     labelSmoothing: z.number().min(0).lt(1).default(0).describe('share of each target that is spread over all classes'),
     clipNorm: z
       .number()

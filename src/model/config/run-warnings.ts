@@ -17,11 +17,14 @@ const CONSEQUENCES = {
   test: ', which the test does not measure',
 }
 
-type WarningConfig = Pick<RunConfig, 'batchSize' | 'shardSize' | 'seed' | 'stratified' | 'validationSamples'>
+type WarningConfig = Pick<
+  RunConfig,
+  'batchSize' | 'shardSize' | 'seed' | 'stratified' | 'validationSamples' | 'plateau'
+>
 
 /**
- * Warnings about the reliability of a run's numbers: small splits, classes missing from a split, a batch larger than the training split. The
- * run is exact all the same.
+ * Warnings about the reliability of a run's numbers: small splits, classes missing from a split, a batch larger than the training split; and
+ * a plateau that nothing decides. The run is exact all the same.
  * @returns a line each, with the remedy
  */
 export function runWarnings(dataset: Dataset, split: Split, config: WarningConfig): string[] {
@@ -29,6 +32,14 @@ export function runWarnings(dataset: Dataset, split: Split, config: WarningConfi
     ...batchWarnings(split.train.length, config, dataset),
     ...smallSplits(split, dataset),
     ...missingClasses(dataset, split, config),
+    ...plateauWarnings(split.validation.length, config),
+  ]
+}
+
+function plateauWarnings(validationCount: number, { plateau }: WarningConfig): string[] {
+  if (plateau === undefined || validationCount > 0) return []
+  return [
+    'plateau is set, but nothing is validated: it never reduces the learning rate. Leave it out, or give validationSamples a number above 0.',
   ]
 }
 

@@ -5,3 +5,6 @@ import { createRequire } from 'node:module'
  * which takes 0.7 s of processor time.
  */
 export const tf = createRequire(import.meta.url)('@tensorflow/tfjs') as typeof import('@tensorflow/tfjs')
+
+/** As far as custom code uses it: whatever copy, imported or required. */
+export type TensorFlow = Omit<typeof import('@tensorflow/tfjs'), 'default'>

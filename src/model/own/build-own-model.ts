@@ -1,11 +1,18 @@
+import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type * as tfjs from '@tensorflow/tfjs'
 import type { Column } from '../../data/dataset.js'
 import { ConvoyError } from '../../shared/errors.js'
+import { counted } from '../../shared/units.js'
 import { leafLayers, outputLayer } from '../layer-support.js'
+import type { Objective } from '../objectives/objective.js'
+import { containedActivation } from '../objectives/objective.js'
+import type { CustomCode, CustomSource } from './custom-code.js'
+import { loadCustomCode } from './custom-code.js'
+import { modelOfZeros } from '../model-of-zeros.js'
 import { tf } from '../networks/tfjs.js'
 import type { ModelSource } from './model-source.js'
-import { readSaved, readWeights } from './model-source.js'
+import { readSaved, readWeights, savedIn } from './model-source.js'
 
 /** What the function that a module exports gets. */
 export interface ModelRequest {
@@ -15,17 +22,22 @@ export interface ModelRequest {
   readonly inputShape: readonly number[]
   /** Of all inputs, in the order of the data set. */
   readonly inputShapes: readonly (readonly number[])[]
-  /** Number of outputs: of classes, or of numbers to learn. */
+  /** Units of the last layer: classes, or numbers to learn. Of the first output where there are several. */
   readonly outputCount: number
-  /** 0: the outputs are numbers. */
+  /** 0: numbers are learnt. Of the first output where there are several. */
   readonly classCount: number
+  /** Of all outputs, in the order of the data set. */
+  readonly outputs: readonly { readonly name: string; readonly count: number; readonly hasClasses: boolean }[]
+  /** Custom layers, by class name: what the export `custom` made. */
+  readonly layers: CustomCode['layers']
+  /** Loads a saved LayersModel, such as the `model/best` of a run. @param directory from that of the module */
+  readonly load: (directory: string) => Promise<tfjs.LayersModel>
 }
 
 /** What a model has to take and give to fit a data set. */
 export interface ModelNeeds {
   readonly inputs: readonly Pick<Column, 'name' | 'shape'>[]
-  readonly outputCount: number
-  readonly hasClasses: boolean
+  readonly outputs: readonly Objective[]
   /** Otherwise the samples are arrays. */
   readonly hasImages: boolean
 }
@@ -39,17 +51,25 @@ export interface OwnModel {
 
 /**
  * Builds the model of `--model`.
+ * @param custom see {@link loadCustomForModels}
  * @throws ConvoyError('usage') when it cannot be built, or does not fit the images or the classes
  */
-export async function buildOwnModel(source: ModelSource, needs: ModelNeeds): Promise<OwnModel> {
+export async function buildOwnModel(source: ModelSource, needs: ModelNeeds, custom?: CustomCode): Promise<OwnModel> {
   tf.enableProdMode()
-  const model = source.kind === 'module' ? await runModule(source, needs) : await loadSaved(source)
+  const built = source.kind === 'module' ? await runModule(source, needs, custom) : await loadSaved(source.file)
+  const model = asFunctional(built, needs, source)
   checkFit(model, source, needs)
-  return { model: asFunctional(model, source), hasWeights: source.kind === 'saved' }
+  return { model, hasWeights: source.kind === 'saved' }
 }
 
-/** A sequence of layers is described like any other model. */
-function asFunctional({ inputs, outputs }: tfjs.LayersModel, { file, name }: ModelSource): tfjs.LayersModel {
+/** A sequence of layers is described like any other model. Outputs that have the names of the targets are put in their order. */
+function asFunctional(
+  { inputs, outputs: given, outputNames }: tfjs.LayersModel,
+  needs: ModelNeeds,
+  { file, name }: ModelSource,
+): tfjs.LayersModel {
+  const places = needs.outputs.map((output) => outputNames.indexOf(output.name))
+  const outputs = places.length === given.length && !places.includes(-1) ? places.map((place) => given[place]!) : given
   try {
     return tf.model({ inputs, outputs, name })
   } catch (error) {
@@ -61,12 +81,17 @@ function asFunctional({ inputs, outputs }: tfjs.LayersModel, { file, name }: Mod
   }
 }
 
-/** The model of a description, with any weights. */
+/** The model of a description; its weights are 0. */
 export async function modelFromTopology(topology: object): Promise<tfjs.LayersModel> {
-  return tf.models.modelFromJSON(topology as Parameters<typeof tf.models.modelFromJSON>[0])
+  return modelOfZeros(tf, topology)
 }
 
-async function runModule({ file }: ModelSource, needs: ModelNeeds): Promise<tfjs.LayersModel> {
+/** Custom code for the TensorFlow.js that models are built with: before a model that has its layers. */
+export async function loadCustomForModels(custom: CustomSource): Promise<CustomCode> {
+  return (await loadCustomCode(custom, tf))!
+}
+
+async function runModule({ file }: ModelSource, needs: ModelNeeds, custom?: CustomCode): Promise<tfjs.LayersModel> {
   let built: unknown
   try {
     const { default: build } = (await import(pathToFileURL(file).href)) as {
@@ -76,10 +101,25 @@ async function runModule({ file }: ModelSource, needs: ModelNeeds): Promise<tfjs
       throw new Error(
         'it has no default export that is a function: export default ({ tf, inputShape, outputCount }) => …',
       )
-    const { inputs, outputCount, hasClasses } = needs
-    const inputShapes = inputs.map(({ shape }) => shape)
-    const classCount = hasClasses ? outputCount : 0
-    built = await build({ tf, inputShape: inputShapes[0]!, inputShapes, outputCount, classCount })
+    const inputShapes = needs.inputs.map(({ shape }) => shape)
+    const outputs = needs.outputs.map((output) => ({
+      ...{ name: output.name, count: output.size },
+      hasClasses: output.kind === 'classes',
+    }))
+    const [{ count, hasClasses }] = outputs as [(typeof outputs)[number]]
+    const classCount = hasClasses ? count : 0
+    const load = async (directory: string): Promise<tfjs.LayersModel> =>
+      loadSaved(savedIn(path.resolve(path.dirname(file), directory)))
+    built = await build({
+      tf,
+      inputShape: inputShapes[0]!,
+      inputShapes,
+      outputCount: count,
+      classCount,
+      outputs,
+      layers: custom?.layers ?? {},
+      load,
+    })
   } catch (error) {
     throw new ConvoyError('usage', `--model ${file}: ${(error as Error).message.replace(/\.$/, '')}.`, { cause: error })
   }
@@ -87,7 +127,7 @@ async function runModule({ file }: ModelSource, needs: ModelNeeds): Promise<tfjs
   return built
 }
 
-async function loadSaved({ file: directory }: ModelSource): Promise<tfjs.LayersModel> {
+async function loadSaved(directory: string): Promise<tfjs.LayersModel> {
   const { manifest } = readSaved(directory)
   const bytes = Buffer.concat(readWeights(directory, manifest))
   const artifacts = {
@@ -105,25 +145,45 @@ async function loadSaved({ file: directory }: ModelSource): Promise<tfjs.LayersM
   }
 }
 
-function checkFit(model: tfjs.LayersModel, { file }: ModelSource, needs: ModelNeeds): void {
-  const { inputs, outputCount, hasClasses } = needs
+function checkFit(model: tfjs.LayersModel, { file }: ModelSource, { inputs, outputs, hasImages }: ModelNeeds): void {
   const wrong = (problem: string): ConvoyError => new ConvoyError('usage', `--model ${file}: ${problem}.`)
-  if (model.inputs.length !== inputs.length || model.outputs.length !== 1)
+  if (model.inputs.length !== inputs.length || model.outputs.length !== outputs.length)
     throw wrong(
-      `it has ${model.inputs.length} inputs and ${model.outputs.length} outputs; the data set needs ${inputs.length} and one`,
+      `it has ${counted(model.inputs.length, 'input')} and ${counted(model.outputs.length, 'output')}; the data set needs ${inputs.length} and ${outputs.length}`,
     )
   for (const [index, { shape }] of inputs.entries()) {
-    const problem = inputProblem(model.inputs[index]!.shape.slice(1), shape, needs.hasImages)
+    const problem = inputProblem(model.inputs[index]!.shape.slice(1), shape, hasImages)
     if (problem !== undefined) throw wrong(problem)
   }
-  const output = model.outputs[0]!.shape.slice(1)
-  if (output.join() !== `${outputCount}`)
-    throw wrong(
-      `its output is ${output.join(' x ')}, and the data set has ${outputCount} ${hasClasses ? 'classes' : 'numbers to learn'}; give the last layer outputCount units, ${outputCount}`,
-    )
-  const { activation } = outputLayer(model).getConfig()
-  if (hasClasses && activation !== undefined && activation !== 'softmax' && activation !== 'linear')
-    throw wrong(`its last activation is ${JSON.stringify(activation)}; end it with softmax, or with none`)
+  for (const [index, objective] of outputs.entries()) {
+    const problem = outputProblem(model.outputs[index]!, objective, outputs.length > 1)
+    if (problem !== undefined) throw wrong(problem)
+  }
+}
+
+/** @returns undefined when an output of the model is what the objective needs */
+function outputProblem(
+  output: tfjs.LayersModel['outputs'][number],
+  objective: Objective,
+  areSeveral: boolean,
+): string | undefined {
+  const { name, size, kind } = objective
+  const found = output.shape.slice(1)
+  const what = areSeveral ? `output for ${name}` : 'output'
+  const isFit =
+    kind === 'classes' ? found.join() === `${size}` : found.reduce((all: number, one) => all * (one ?? 0), 1) === size
+  if (!isFit)
+    return `its ${what} is ${found.join(' x ')}, and the data set has ${size} ${kind === 'classes' ? 'classes' : 'numbers to learn'}; give the last layer ${areSeveral ? `outputs[…].count` : 'outputCount'} units, ${size}`
+  const layer = outputLayer(output)
+  const contained = containedActivation(objective)
+  if (contained === undefined) return undefined
+  const activation = layer.getClassName() === 'Softmax' ? 'softmax' : layer.getConfig()['activation']
+  if (activation === undefined || activation === 'linear') return undefined
+  if (activation !== contained)
+    return `the last activation of its ${what} is ${JSON.stringify(activation)}; end it with ${contained}, or with none`
+  if (layer.outboundNodes.length > 0)
+    return `other layers use its ${what} after the ${contained}, which the loss contains; give them the layer before, and the output a layer of its own`
+  return undefined
 }
 
 /** @returns undefined when an input of the model takes samples of this shape */

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { ConvoyError } from '../../shared/errors.js'
 import { cannotBeRead, isThere } from '../../shared/path-access.js'
 import { MAX_JSON_BYTES, readRegularFile } from '../../shared/read-file.js'
+import { CUSTOM_EXPORT, MODULE, moduleName, readModule } from './read-module.js'
 
 /** What `--model` names. */
 export interface ModelSource {
@@ -14,12 +15,17 @@ export interface ModelSource {
   readonly file: string
   /** Of the file or directory, without its ending. */
   readonly name: string
-  /** Of the module; of a saved model, of all of its files. */
+  /** Of the module and of what it imports; of a saved model, of all of its files. */
   readonly sha256: string
+  /** Of a saved model, where the state of its optimizer lies; absent: it has none. */
+  readonly optimizerFile?: string
+  /** Whether the module has custom code too. */
+  readonly hasCustomCode: boolean
 }
 
-const MODULE = /\.(mjs|js|cjs)$/
 const MODEL_FILE = 'model.json'
+/** Beside it, if the training is to go on with an optimizer's state. */
+export const OPTIMIZER_FILE = 'optimizer.safetensors'
 /** A buffer of Node holds no more than 4 GiB in every version. */
 const MAX_WEIGHT_BYTES = 4 * 2 ** 30 - 1
 
@@ -48,9 +54,11 @@ export function findModel(given: string): ModelSource {
   } catch (error) {
     throw cannotBeRead(`--model ${given}`, error)
   }
-  const name = nameOf(found)
-  if (!isDirectory && MODULE.test(found))
-    return { kind: 'module', file: found, name, sha256: sha256Of([readRegularFile(found, MAX_JSON_BYTES)]) }
+  const name = moduleName(found)
+  if (!isDirectory && MODULE.test(found)) {
+    const { sha256, exportNames } = readModule(found)
+    return { kind: 'module', file: found, name, sha256, hasCustomCode: exportNames.includes(CUSTOM_EXPORT) }
+  }
   const directory = isDirectory ? savedIn(found) : path.dirname(found)
   if (!isDirectory && path.basename(found) !== MODEL_FILE)
     throw new ConvoyError(
@@ -59,11 +67,17 @@ export function findModel(given: string): ModelSource {
     )
   const { text, manifest } = readSaved(directory)
   const weights = readWeights(directory, manifest)
-  return { kind: 'saved', file: directory, name, sha256: sha256Of([text, ...weights]) }
+  const optimizerFile = path.join(directory, OPTIMIZER_FILE)
+  const optimizer = isThere(optimizerFile) ? [readOptimizerFile(optimizerFile)] : []
+  return {
+    ...{ kind: 'saved', file: directory, name, hasCustomCode: false },
+    sha256: sha256Of([text, ...weights, ...optimizer]),
+    ...(optimizer.length > 0 && { optimizerFile }),
+  }
 }
 
 /** A model that a run has saved lies in a directory of its own. */
-function savedIn(directory: string): string {
+export function savedIn(directory: string): string {
   const inner = path.join(directory, 'layers-model')
   return !isThere(path.join(directory, MODEL_FILE)) && isThere(path.join(inner, MODEL_FILE)) ? inner : directory
 }
@@ -101,12 +115,9 @@ export function readWeights(directory: string, { weightsManifest }: SavedModel):
     })
 }
 
-function nameOf(file: string): string {
-  const name = path
-    .basename(file)
-    .replace(MODULE, '')
-    .replace(/[^\w.-]/g, '-')
-  return name.slice(0, 64) || 'model'
+/** @throws ConvoyError('usage') when it cannot be read */
+export function readOptimizerFile(file: string): Buffer {
+  return readRegularFile(file, MAX_WEIGHT_BYTES)
 }
 
 function sha256Of(parts: readonly Buffer[]): string {

@@ -3,6 +3,7 @@ import type { RunConfig } from '../../model/config/run-config.js'
 import { networkName } from '../../model/config/run-config.js'
 import type { RunHeader } from './page-state.js'
 import { counted, formatNumber, formatPercent } from '../../shared/units.js'
+import type { PlateauConfig } from '../../training/callbacks/plateau.js'
 import { optimizerOf } from '../../training/optimizers/optimizers.js'
 import { scheduleOf } from '../../training/schedules/schedules.js'
 
@@ -22,12 +23,13 @@ export function hyperparameters(
   const { network, batchSize, shardSize, epochs, maxSteps, precision, labelSmoothing, clipNorm } = config
   const planned = Math.ceil((epochs * (splitSizes['train'] ?? 0)) / batchSize)
   const batch = `${counted(batchSize, 'image')} in ${counted(batchSize / shardSize, 'shard')}`
-  const { optimizer, schedule, earlyStopping } = config
+  const { optimizer, schedule, earlyStopping, plateau } = config
   return [
     ['Network', networkName(config)],
     ['Parameters', count(parameterCount)],
     ['Optimizer', optimizerOf(optimizer).describe(optimizer)],
     ['Learning rate', scheduleOf(schedule.kind).describe(schedule)],
+    ...(plateau === undefined ? [] : [['Plateau', describePlateau(plateau)] as const]),
     ['Epochs', `${count(epochs)} (${counted(planned, 'step')})`],
     ['Steps', maxSteps === null ? count(totalSteps) : `${count(totalSteps)} (limited by maxSteps)`],
     ...(earlyStopping === undefined
@@ -45,6 +47,11 @@ export function hyperparameters(
     ['Augmentation', describeAugmentation(config.augmentation)],
     ['Seed', `${config.seed}`],
   ]
+}
+
+function describePlateau({ factor, patience, minRate }: PlateauConfig): string {
+  const least = minRate === 0 ? '' : `, down to ${formatNumber(minRate)}`
+  return `learning rate × ${formatNumber(factor)} after ${counted(patience, 'epoch')} without a better validation${least}`
 }
 
 const BEYOND_THE_EDGE = {

@@ -2,7 +2,7 @@ import { isImages } from '../../data/dataset.js'
 import { describeQuality } from '../../training/describe-quality.js'
 import { isExpectedRejection } from '../../shared/rejection.js'
 import { counted, formatDuration } from '../../shared/units.js'
-import type { RunEvent } from '../../training/run-events.js'
+import type { RunEvent, RunResult } from '../../training/run-events.js'
 import { LEFT_ON_REQUEST } from '../../training/run-events.js'
 import { networkName } from '../../model/config/run-config.js'
 
@@ -54,8 +54,9 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'evaluated': {
       const { split, durationMs, step } = event.result
       const best = event.best && split === 'validation' ? ', best so far' : ''
+      const plateau = event.reducesRate ? '; plateau: the learning rate is reduced from here on' : ''
       const measured = split === 'test' ? `test of the best weights, step ${step}` : `${split} after step ${step}`
-      return `${measured} (epoch ${event.epoch.toFixed(2)}): ${describeQuality(event.result)} (${formatDuration(durationMs / 1000)}${best})`
+      return `${measured} (epoch ${event.epoch.toFixed(2)}): ${describeQuality(event.result)} (${formatDuration(durationMs / 1000)}${best})${plateau}`
     }
     case 'rescued':
       return `Worker ${event.workerId} recomputes ${counted(event.shards, 'late shard')} of worker ${event.lateId}.`
@@ -68,11 +69,15 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'step':
     case 'evaluating':
       return undefined
-    case 'finished': {
-      const { stoppedEarly, config, bestStep } = event.result
-      return stoppedEarly
-        ? `Stopped early: ${counted(config.earlyStopping!, 'epoch')} without a better validation than that of step ${bestStep}.`
-        : undefined
-    }
+    case 'finished':
+      return describeEarlyEnd(event.result)
   }
+}
+
+/** @returns undefined when the run did not stop early */
+function describeEarlyEnd({ stoppedEarly, stoppedBy, steps, config, bestStep }: RunResult): string | undefined {
+  if (stoppedBy === 'callback') return `Stopped early by a callback of ${config.custom!.name}, after step ${steps}.`
+  return stoppedEarly
+    ? `Stopped early: ${counted(config.earlyStopping!, 'epoch')} without a better validation than that of step ${bestStep}.`
+    : undefined
 }

@@ -128,8 +128,9 @@ type Untimed<Line> = Line extends MetricsLine ? Omit<Line, 'time'> : never
 function compact(event: Exclude<RunEvent, { kind: 'evaluating' }>): Untimed<MetricsLine> {
   switch (event.kind) {
     case 'started': {
-      const { config: _config, ...rest } = event
-      return rest
+      const { config: _config, dataset, ...rest } = event
+      const { features: _features, ...others } = { features: undefined, ...dataset }
+      return { ...rest, dataset: others }
     }
     case 'finished':
       return { kind: event.kind, weightsSha256: event.result.weightsSha256, weights: event.result.weights }

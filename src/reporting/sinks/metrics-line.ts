@@ -42,9 +42,16 @@ const columns = z
       name: z.string(),
       type: z.enum(['float32', 'int32']),
       shape: z.array(count).readonly().describe('of one sample'),
+      classNames: z
+        .array(z.string())
+        .readonly()
+        .exactOptional()
+        .describe('of a target: its numbers are indices of these'),
     }),
   )
   .readonly()
+
+const measures = z.record(z.string(), number)
 
 const replayed = z.literal(true).exactOptional()
 
@@ -71,7 +78,8 @@ export const METRICS_LINES = [
         width: count.exactOptional().describe('pixels; only of images'),
         channels: count.exactOptional().describe('only of images'),
         inputs: columns.exactOptional().describe('only of samples that are no images'),
-        targets: columns.exactOptional().describe('what is learnt where there are no classes'),
+        targets: columns.exactOptional().describe('what is learnt where that is not the class alone'),
+        hasWeights: z.literal(true).exactOptional().describe('samples have weights'),
         classNames: z.array(z.string()).readonly(),
       })
       .describe('the data set'),
@@ -109,7 +117,7 @@ export const METRICS_LINES = [
     accuracy: share
       .exactOptional()
       .describe('of the batch, in the training pass: augmented, before the update; absent without classes'),
-    mae: number.exactOptional().describe('mean absolute error of the batch; absent where there are classes'),
+    metrics: measures.exactOptional().describe('other means over the batch: `mae`; with several outputs those of each'),
     learningRate: z.number().min(0),
     gradientNorm: z.number().min(0).describe('norm of the averaged gradient with that of L2, before clipping'),
     durationMs: milliseconds.describe('from the first lease to the published weights'),
@@ -135,7 +143,11 @@ export const METRICS_LINES = [
         .array(z.array(count).readonly())
         .readonly()
         .describe('`[label][prediction]`: samples; empty without classes'),
-      metrics: z.record(z.string(), number).exactOptional().describe('without classes: `mae`, `rmse`, `r2`'),
+      metrics: measures
+        .exactOptional()
+        .describe(
+          'of classes `precision`, `recall`, `f1` (means over classes) and, of more than five, `top5`; of yes or no those of yes, and `auc`; of other numbers `mae`, `rmse`, `r2`; with several outputs those of each, with its name before them',
+        ),
       durationMs: milliseconds,
     }),
     epoch: z.number().min(0).describe('of the weights'),
@@ -144,6 +156,10 @@ export const METRICS_LINES = [
       .describe(
         'of the best weights so far: higher validation accuracy, else lower loss, else later; true for the test',
       ),
+    reducesRate: z
+      .literal(true)
+      .exactOptional()
+      .describe('`plateau` reduces the learning rate of all further steps; absent: it does not'),
     replayed: replayed.describe('by an earlier coordinator, and read from the step journal'),
   }),
   line('reissued', 'Shards were taken from a worker and given to others.', {

@@ -2,6 +2,9 @@ import { crc32 } from 'node:zlib'
 import type * as grpc from '@grpc/grpc-js'
 import protobuf from 'protobufjs'
 import { ConvoyError } from '../errors.js'
+import type { DecodeChunk } from './chunk-message.js'
+import { deserializeChunk, serializeChunk } from './chunk-message.js'
+import type { UnsealedChunk } from './messages.js'
 
 /** Field 15, fixed32: other readers of the proto file skip it. */
 const FIELD = 15
@@ -27,7 +30,7 @@ const bare = new WeakSet<object>()
 /**
  * Appends a CRC-32 of the message to every message. A flipped bit in a lease or in the reply to a join would give a well-formed message
  * and other weights. TCP's 16-bit sum misses one damaged segment in 65,536.
- * Chunks have a checksum of their own (chunks.ts): a second one would cost a copy.
+ * Chunks have a checksum of their own and are encoded without a copy: chunk-message.ts.
  */
 export function withChecksums(service: grpc.ServiceDefinition, rule: ChecksumRule): grpc.ServiceDefinition {
   return Object.fromEntries(
@@ -47,6 +50,14 @@ function withChecksum(method: Method, rule: ChecksumRule): Method {
   const checksResponse = !isChunk(method, 'responseType')
   return {
     ...method,
+    ...(!checksRequest && {
+      requestSerialize: (chunk: unknown) => serializeChunk(chunk as UnsealedChunk),
+      requestDeserialize: (bytes: Buffer) => deserializeChunk(bytes, requestDeserialize as DecodeChunk),
+    }),
+    ...(!checksResponse && {
+      responseSerialize: (chunk: unknown) => serializeChunk(chunk as UnsealedChunk),
+      responseDeserialize: (bytes: Buffer) => deserializeChunk(bytes, responseDeserialize as DecodeChunk),
+    }),
     ...(checksRequest && {
       requestSerialize: (message: unknown) => sealed(requestSerialize(message)),
       requestDeserialize: (bytes: Buffer) => {

@@ -1,7 +1,9 @@
 import { crc32 } from 'node:zlib'
 import { bytesOf } from '../bytes-of.js'
+import { copyWithCrc32 } from '../copy-with-crc32.js'
 import { ConvoyError } from '../errors.js'
-import type { Chunk } from './messages.js'
+import { crcBeforeData } from './chunk-message.js'
+import type { Chunk, UnsealedChunk } from './messages.js'
 import { CHUNK_BYTES } from './services.js'
 
 /**
@@ -10,27 +12,18 @@ import { CHUNK_BYTES } from './services.js'
  * @param before bytes of the whole that came before these, if they are a part of it
  * @param total bytes of the whole
  */
-export function* chunksOf(id: number, bytes: Buffer, before = 0, total = bytes.length): Generator<Chunk> {
+export function* chunksOf(id: number, bytes: Buffer, before = 0, total = bytes.length): Generator<UnsealedChunk> {
   let offset = 0
   do {
     const data = bytes.subarray(offset, offset + CHUNK_BYTES)
-    yield sealed({ id, offset: before + offset, total, data, shared: false })
+    yield { id, offset: before + offset, total, data, shared: false }
     offset += data.length
   } while (offset < bytes.length)
 }
 
-function sealed(chunk: Omit<Chunk, 'crc32'>): Chunk {
-  return { ...chunk, crc32: checksumOf(chunk) }
-}
-
-/** The checksum covers the other fields too: right bytes of another vector or at another offset are also wrong. */
-function checksumOf({ id, offset, total, data, shared }: Omit<Chunk, 'crc32'>): number {
-  return crc32(data, crc32(Buffer.from(Float64Array.of(id, offset, total, Number(shared)).buffer)))
-}
-
 /** The chunk for a vector in a shared file. @param totalBytes of the vector */
-export function sharedChunk(id: number, totalBytes: number): Chunk {
-  return sealed({ id, offset: 0, total: totalBytes, data: Buffer.alloc(0), shared: true })
+export function sharedChunk(id: number, totalBytes: number): UnsealedChunk {
+  return { id, offset: 0, total: totalBytes, data: Buffer.alloc(0), shared: true }
 }
 
 /**
@@ -38,7 +31,13 @@ export function sharedChunk(id: number, totalBytes: number): Chunk {
  * @param what names the stream in the error
  */
 export function verifyChunk(chunk: Chunk, what: string): void {
-  if (checksumOf(chunk) !== chunk.crc32) {
+  let crc = crcBeforeData(chunk)
+  for (const piece of chunk.pieces) crc = crc32(piece, crc)
+  compare(chunk, crc, what)
+}
+
+function compare(chunk: Chunk, crc: number, what: string): void {
+  if (crc !== chunk.crc32) {
     throw new ConvoyError(
       'protocol',
       `${what}: checksum mismatch in the chunk at offset ${chunk.offset} of vector ${chunk.id}`,
@@ -77,7 +76,7 @@ export class VectorAssembly<Vector extends Float32Array> {
    * @throws ConvoyError('protocol') on a gap, an overlap, another vector's chunk or a wrong checksum
    */
   add(chunk: Chunk): Vector | undefined {
-    const end = chunk.offset + chunk.data.length
+    const end = chunk.offset + chunk.length
     if (
       chunk.id !== this.id ||
       chunk.offset !== this.#received ||
@@ -89,9 +88,12 @@ export class VectorAssembly<Vector extends Float32Array> {
         `${this.#what}: vector ${chunk.id} continues at ${chunk.offset} where vector ${this.id} at ${this.#received} is expected`,
       )
     }
-    verifyChunk(chunk, this.#what)
-    chunk.data.copy(this.#bytes, chunk.offset)
-    this.#received = end
+    let crc = crcBeforeData(chunk)
+    for (const piece of chunk.pieces) {
+      crc = copyWithCrc32(this.#bytes, this.#received, piece, crc)
+      this.#received += piece.length
+    }
+    compare(chunk, crc, this.#what)
     return end === this.#bytes.length ? this.#vector : undefined
   }
 }

@@ -7,11 +7,14 @@ import { parseAddress } from './addresses.js'
 import { shortageIn } from '../own-shortage.js'
 import { afterPreface } from './http2-preface.js'
 import type { OpenConnections } from './open-connections.js'
+import { UploadWindows } from './upload-windows.js'
 
 /** A server that listens. */
 export interface Listener {
   /** `host:port`, with the port chosen by the system if 0 was given. */
   readonly address: string
+  /** Lets the peer `address:port`, a worker, send more before it is read; see {@link UploadWindows}. */
+  trust(peer: string): void
   /** Stops listening and destroys every connection at once, without waiting for its peer. */
   close(): void
 }
@@ -29,7 +32,9 @@ export async function listen(
   connections: OpenConnections,
 ): Promise<Listener> {
   // There is no TLS yet, so plaintext stays on this machine by default.
+  const windows = new UploadWindows(server)
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
+  windows.watch()
   const acceptor = createServer({ noDelay: true }, (socket) => {
     connections.add(socket)
     afterPreface(socket, () => {
@@ -39,6 +44,9 @@ export async function listen(
   const bound = await bind(acceptor, address, flag)
   return {
     address: bound,
+    trust: (peer) => {
+      windows.widen(peer)
+    },
     close: () => {
       acceptor.close()
       server.forceShutdown()

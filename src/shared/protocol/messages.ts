@@ -103,13 +103,26 @@ export interface WeightsRequest {
   shared: boolean
 }
 
-export interface Chunk {
+/** Which bytes a chunk has; see Chunk in proto/convoy.proto. */
+export interface ChunkHead {
   id: number
   offset: number
   total: number
-  crc32: number
-  data: Buffer
   shared: boolean
+}
+
+/** A chunk to send; its checksum is taken when it is encoded. */
+export interface UnsealedChunk extends ChunkHead {
+  data: Buffer
+}
+
+/** A chunk as it came. */
+export interface Chunk extends ChunkHead {
+  crc32: number
+  /** Of the data. */
+  length: number
+  /** The data, in the pieces in which they came. */
+  pieces: readonly Buffer[]
 }
 
 export interface Refusal {

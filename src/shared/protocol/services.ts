@@ -17,6 +17,7 @@ import type {
   Refusal,
   SamplesRequest,
   StatusReply,
+  UnsealedChunk,
   WeightsRequest,
 } from './messages.js'
 
@@ -40,7 +41,7 @@ export interface ControlClient extends grpc.Client {
 }
 export interface DataClient extends grpc.Client {
   weights: Duplex<WeightsRequest, Chunk>
-  results: Duplex<Chunk, Refusal>
+  results: Duplex<UnsealedChunk, Refusal>
   samples: (request: SamplesRequest, metadata: grpc.Metadata) => grpc.ClientReadableStream<Chunk>
 }
 export interface AdminClient extends grpc.Client {

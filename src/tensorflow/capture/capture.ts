@@ -10,6 +10,7 @@ import { toBfloat16 } from './mixed-precision.js'
 import { record } from './recording.js'
 import { withoutTransposes } from './transposes.js'
 
+/** Of {@link capture}. */
 export interface CaptureOptions {
   /** bfloat16: in convolutions and what lies between them, see mixed-precision.ts. @default 'float32': the function's own bits, on the CPU (docs/explanation/engine.md has an exception) */
   readonly precision?: Precision
@@ -17,6 +18,7 @@ export interface CaptureOptions {
   readonly tf?: TensorFlow
 }
 
+/** What {@link capture} takes. */
 export type Capturable = (...inputs: never[]) => Tensor | Tensor[] | Record<string, Tensor>
 
 /**

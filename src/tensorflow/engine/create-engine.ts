@@ -3,6 +3,7 @@ import { ConvoyError } from '../../shared/errors.js'
 import type { Captured } from '../capture/capture.js'
 import { capture } from '../capture/capture.js'
 import type { InputValues, Samples } from '../../data/sampling/gather-samples.js'
+import type { CustomCode } from '../../model/own/custom-code.js'
 import type { Engine, EngineOptions, GradientInput } from './engine.js'
 import { FusedOps } from './fused-ops.js'
 import { activationStep, evaluationStep, predictionStep } from '../inference/inference.js'
@@ -10,6 +11,7 @@ import { nativeBackend } from './native-backend.js'
 import { Network } from './network.js'
 import { uploadInputs } from './network-inputs.js'
 import { objectiveOps } from './objective-ops.js'
+import { objectivesOf } from '../../model/parameter-layout.js'
 import { describeDevice, hasBfloat16 } from '../runtime/describe-device.js'
 import { loadTensorflow } from '../runtime/load-tensorflow.js'
 import { trainingStep } from './training-step.js'
@@ -20,13 +22,21 @@ type Step = (...inputs: Tensor[]) => Tensor[]
 /** Graphs kept for batch sizes of evaluation and prediction: the full shard and the last one. */
 const MAX_GRAPHS = 4
 
+/** What a model may have that is not in its description. */
+export interface EngineParts {
+  /** Values of the frozen weights; copied. */
+  readonly frozen?: Float32Array | undefined
+  /** For this process's TensorFlow. */
+  readonly custom?: CustomCode | undefined
+}
+
 /**
  * Builds the network and prepares its steps.
- * @param frozen values of the model's frozen weights, if it has any; copied
+ * @param parts what the model has besides its description
  * Each step is captured as a graph when it first runs.
  * @throws ConvoyError('environment') without a native runtime, ConvoyError('incompatible') for a model that it cannot build
  */
-export async function createEngine(options: EngineOptions, frozen?: Float32Array): Promise<Engine> {
+export async function createEngine(options: EngineOptions, { frozen, custom }: EngineParts = {}): Promise<Engine> {
   const loaded = loadTensorflow()
   const { tf } = loaded
   const backend = nativeBackend(tf)
@@ -45,8 +55,9 @@ export async function createEngine(options: EngineOptions, frozen?: Float32Array
       network.setFrozen(tf.tensor1d(frozen))
     })
   }
-  const train = trainingStep(tf, ops, network, options)
-  const parts = { tf, ops, network, model, objective: objectiveOps(tf, ops, model, options.labelSmoothing) }
+  const objective = objectiveOps(tf, ops, model, options.labelSmoothing, custom)
+  const parts = { tf, ops, network, model, objective }
+  const train = trainingStep(parts, options)
   const evaluate = evaluationStep(parts)
   const predict = predictionStep(parts)
   const graphs = new Map<string, Captured<Step>>()
@@ -69,10 +80,14 @@ export async function createEngine(options: EngineOptions, frozen?: Float32Array
   }
 
   const upload = (inputs: readonly InputValues[]): Tensor[] => uploadInputs(tf, model, inputs)
-  const uploadTargets = (targets: Samples['targets']): Tensor =>
-    model.objective === undefined
-      ? tf.tensor1d(targets, 'int32')
-      : tf.tensor2d(targets, [targets.length / model.objective.targetMeans.length, model.objective.targetMeans.length])
+  const objectives = objectivesOf(model)
+  const uploadTargets = (targets: Samples['targets']): Tensor[] =>
+    targets.map((values, index) => {
+      const objective = objectives[index]!
+      return objective.kind === 'classes'
+        ? tf.tensor1d(values, 'int32')
+        : tf.tensor2d(values, [values.length / objective.size, objective.size])
+    })
 
   return {
     device: describeDevice(loaded),
@@ -82,15 +97,18 @@ export async function createEngine(options: EngineOptions, frozen?: Float32Array
       // TensorFlow.js uploads a tensor at its first use; the caller may overwrite the values before that.
       backend.getInputTensorIds([weights])
     },
-    gradient: ({ inputs, targets, transforms, dropoutKey }: GradientInput) =>
+    gradient: ({ inputs, targets, weights: sampleWeights, transforms, dropoutKey }: GradientInput) =>
       run('train', train, [
-        uploadTargets(targets),
         tf.tensor2d(transforms, [transforms.length / 8, 8]),
         tf.tensor1d(Int32Array.from(dropoutKey), 'int32'),
+        ...(sampleWeights ? [tf.tensor1d(sampleWeights)] : []),
+        ...uploadTargets(targets),
         ...upload(inputs),
       ]),
-    evaluate: ({ inputs, targets }: Samples) =>
-      run(`evaluate ${targets.length}`, evaluate, [uploadTargets(targets), ...upload(inputs)]),
+    evaluate: ({ inputs, targets }: Samples) => {
+      const uploaded = upload(inputs)
+      return run(`evaluate ${uploaded[0]!.shape[0]}`, evaluate, [...uploadTargets(targets), ...uploaded])
+    },
     predict: (values: readonly InputValues[]) => {
       const inputs = upload(values)
       return run(`predict ${inputs[0]!.shape[0]}`, predict, inputs)

@@ -30,6 +30,8 @@ export function engineOptions({ config, model }: Omit<RunDescription, 'dataset'>
 
 /** `shardSize` samples. */
 export interface GradientInput extends Samples {
+  /** What each sample's loss is multiplied by, float32 `[shardSize]`. Given if and only if the model is {@link isWeighted}. */
+  readonly weights?: Float32Array
   /** float32, `[shardSize, 8]`: ImageProjectiveTransformV3's output-to-input map. Ignored without augmentation. */
   readonly transforms: Float32Array
   /** The key of this shard's dropout masks; each layer mixes in its own index. */
@@ -61,9 +63,9 @@ export interface Engine {
    */
   evaluate(samples: Samples): Float32Array<ArrayBuffer>
   /**
-   * Probabilities of classes, or numbers.
+   * Probabilities of classes and of yes, or numbers; of several outputs, one after the other.
    * @param inputs of any number of samples
-   * @returns float32, `[count, outputs]`
+   * @returns float32, `[count, numbers]`
    */
   predict(inputs: Samples['inputs']): Float32Array<ArrayBuffer>
   /**

@@ -1,5 +1,6 @@
 import type { DataId, Tensor, TensorInfo } from '@tensorflow/tfjs'
 
+/** TensorFlow.js with its native backend. */
 export type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu')
 
 /** An attribute of a TensorFlow op: `type` is one of the binding's `TF_ATTR_…` numbers. */
@@ -30,6 +31,7 @@ export interface NativeBinding {
   readonly TF_Version: string
   readonly TF_FLOAT: number
   readonly TF_INT32: number
+  readonly TF_INT64: number
   readonly TF_BOOL: number
   readonly TF_UINT8: number
   readonly TF_ATTR_STRING: number

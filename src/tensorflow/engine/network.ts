@@ -1,10 +1,13 @@
 import type { LayersModel, SymbolicTensor, Tensor, Tensor1D, Variable } from '@tensorflow/tfjs'
+import { containedActivation } from '../../model/objectives/objective.js'
 import { leafLayers, outputLayer } from '../../model/layer-support.js'
+import { modelOfZeros } from '../../model/model-of-zeros.js'
 import { ConvoyError } from '../../shared/errors.js'
 import type { ModelDescription } from '../../model/parameter-layout.js'
+import { objectivesOf } from '../../model/parameter-layout.js'
 import type { FusedOps } from './fused-ops.js'
 import type { LayerPass, OpenLayer } from './own-layers.js'
-import { replaceCall, withoutSoftmax } from './own-layers.js'
+import { replaceCall, withoutActivation } from './own-layers.js'
 import type { TensorFlow } from '../runtime/load-tensorflow.js'
 
 /** The batch statistics of a training pass, by the name of the moving statistic that they update. Kept: the caller disposes. */
@@ -12,7 +15,7 @@ export type BatchStatistics = Map<string, Tensor1D>
 
 /**
  * The run's LayersModel as a pure function of its weights. Stock layers do the work, except for batch norm, ReLU and dropout,
- * which run on TensorFlow's fused kernels, and the last softmax, which the loss contains.
+ * which run on TensorFlow's fused kernels, and the last softmax or sigmoid, which the loss contains.
  */
 export class Network {
   readonly #tf: TensorFlow
@@ -37,15 +40,18 @@ export class Network {
     }
     const frozen = new Set(description.frozen?.tensors.map(({ name }) => name))
     for (const layer of this.#layers) replaceCall(layer, tf, ops, pass, frozen)
-    if (description.classCount > 0) withoutSoftmax(tf, outputLayer(model) as unknown as OpenLayer)
+    for (const [index, objective] of objectivesOf(description).entries()) {
+      const activation = containedActivation(objective)
+      const layer = outputLayer(model.outputs[index]!) as unknown as OpenLayer
+      if (activation !== undefined) withoutActivation(tf, layer, activation)
+    }
     // Every pass gets its weights from the coordinator; the initial ones of the layers are not needed.
     for (const layer of this.#layers) for (const weight of layer.weights) weight.val.dispose()
   }
 
   /** Builds the model from its topology. @throws ConvoyError('incompatible') when topology and layout disagree */
   static async build(tf: TensorFlow, description: ModelDescription, ops: FusedOps): Promise<Network> {
-    const topology = description.topology as Parameters<typeof tf.models.modelFromJSON>[0]
-    const model = await tf.models.modelFromJSON(topology)
+    const model = await modelOfZeros(tf, description.topology)
     const names = leafLayers(model.layers).flatMap(({ layer }) => layer.weights.map((weight) => weight.originalName))
     const expected = [...description.layout.tensors, ...(description.frozen?.tensors ?? [])].map(({ name }) => name)
     if (names.toSorted().join() !== expected.toSorted().join()) {
@@ -86,23 +92,27 @@ export class Network {
    * The training pass: batch norm by the batch's own statistics, dropout on.
    * @param weights the layout's tensors in its order; moving statistics are not read
    * @param samples see networkInputs; @param dropoutKey int32, `[2]`
-   * @returns logits or numbers, `[batch, output]`, and the statistics, kept
+   * @returns logits or numbers of each output, `[batch, …]`, and the statistics, kept
    */
-  train(weights: Tensor[], samples: Tensor[], dropoutKey: Tensor1D): { output: Tensor; statistics: BatchStatistics } {
+  train(
+    weights: Tensor[],
+    samples: Tensor[],
+    dropoutKey: Tensor1D,
+  ): { outputs: Tensor[]; statistics: BatchStatistics } {
     const statistics: BatchStatistics = new Map()
     this.#statistics = statistics
     this.#dropoutKey = dropoutKey
     this.#dropoutLayers = 0
     try {
-      return { output: this.#apply(weights, samples, true), statistics }
+      return { outputs: this.#apply(weights, samples, true), statistics }
     } finally {
       this.#statistics = undefined
       this.#dropoutKey = undefined
     }
   }
 
-  /** The inference pass, by the moving statistics. @returns logits or numbers, `[batch, output]` */
-  infer(weights: Tensor[], samples: Tensor[]): Tensor {
+  /** The inference pass, by the moving statistics. @returns logits or numbers of each output, `[batch, …]` */
+  infer(weights: Tensor[], samples: Tensor[]): Tensor[] {
     return this.#apply(weights, samples, false)
   }
 
@@ -130,9 +140,9 @@ export class Network {
     return layer.output as SymbolicTensor
   }
 
-  #apply(weights: Tensor[], samples: Tensor[], training: boolean): Tensor {
+  #apply(weights: Tensor[], samples: Tensor[], training: boolean): Tensor[] {
     this.#takeWeights(weights)
-    return this.#model.apply(asGiven(samples), { training }) as Tensor
+    return [this.#model.apply(asGiven(samples), { training })].flat() as Tensor[]
   }
 
   #takeWeights(weights: Tensor[]): void {

@@ -1,12 +1,20 @@
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs'
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs'
 import type { TensorFlow } from '../runtime/load-tensorflow.js'
+import { fusedLstm } from './fused-lstm.js'
 import type { FusedOps } from './fused-ops.js'
+
+/** What a layer is called with besides its inputs. */
+interface LayerArguments {
+  readonly training?: boolean
+  readonly mask?: unknown
+  readonly initialState?: unknown
+}
 
 /** Private members of a layer that Convoy replaces (tfjs-layers 4.22.0, pinned). */
 export interface OpenLayer {
   readonly name: string
   activation?: unknown
-  call(inputs: Tensor | Tensor[], kwargs: { training?: boolean }): Tensor | Tensor[]
+  call(inputs: Tensor | Tensor[], kwargs: LayerArguments): Tensor | Tensor[]
   getClassName(): string
   getConfig(): Record<string, unknown>
   readonly weights: { readonly originalName: string; val: Tensor }[]
@@ -22,6 +30,11 @@ export interface LayerPass {
 
 /** The scaled exponential unit's constants: Klambauer et al. 2017, as TensorFlow.js has them. */
 const SELU = { alpha: 1.6732632423543772, scale: 1.0507009873554805 }
+
+/** Layers that apply an activation of their own to what they compute. */
+const WITH_ACTIVATION: ReadonlySet<string> = new Set([
+  ...['Dense', 'Conv1D', 'Conv2D', 'Conv3D', 'Conv2DTranspose', 'SeparableConv2D', 'DepthwiseConv2D'],
+])
 
 /**
  * Gives a layer Convoy's computation in place of its own, with the same meaning: ghost batch statistics, masks and noise that are a function
@@ -40,12 +53,16 @@ export function replaceCall(
   const whileTraining = (change: (x: Tensor, key: Tensor1D) => Tensor): void => {
     layer.call = (inputs, { training }) => (training ? change(only(inputs), pass.nextKey()) : only(inputs))
   }
+  if (WITH_ACTIVATION.has(layer.getClassName()) && config['activation'] === 'relu')
+    layer.activation = { apply: (x: Tensor) => ops.relu(x), getClassName: () => 'convoyRelu', getConfig: () => ({}) }
   switch (layer.getClassName()) {
     case 'BatchNormalization':
       return replaceBatchNorm(layer, tf, ops, pass, frozen.has(`${layer.name}/moving_mean`))
     case 'Embedding':
       layer.call = (inputs) => ops.gatherRows(layer.weights[0]!.val as Tensor2D, only(inputs).cast('int32'))
       return
+    case 'LSTM':
+      return replaceLstm(layer, tf)
     case 'Activation':
       if (config['activation'] === 'relu') layer.call = (inputs) => ops.relu(only(inputs))
       return
@@ -105,10 +122,30 @@ function replaceBatchNorm(layer: OpenLayer, tf: TensorFlow, ops: FusedOps, pass:
   }
 }
 
-/** The loss contains the softmax: the layer that makes the output gives logits. */
-export function withoutSoftmax(tf: TensorFlow, layer: OpenLayer): void {
-  if (layer.getClassName() === 'Softmax') layer.call = (inputs) => only(inputs)
-  else if (layer.getConfig()['activation'] === 'softmax')
+/** With the gates of Keras's default, which the fused op has. Masks, given states and returned ones stay with TensorFlow.js's own loop. */
+function replaceLstm(layer: OpenLayer, tf: TensorFlow): void {
+  const { activation, recurrentActivation, goBackwards, returnSequences, returnState, units } = layer.getConfig()
+  if (activation !== 'tanh' || recurrentActivation !== 'sigmoid' || returnState === true) return
+  const loop = layer.call.bind(layer)
+  layer.call = (inputs, kwargs) => {
+    if (kwargs.mask || kwargs.initialState) return loop(inputs, kwargs)
+    const [kernel, recurrent, bias] = layer.weights.map(({ val }) => val) as [Tensor2D, Tensor2D, Tensor1D?]
+    const timed = tf.transpose(only(inputs) as Tensor3D, [1, 0, 2])
+    const x = goBackwards === true ? tf.reverse(timed, 0) : timed
+    const outputs = fusedLstm(tf, x, tf.concat([kernel, recurrent], 0), bias ?? tf.zeros([4 * Number(units)]))
+    const [steps, batch, size] = outputs.shape
+    return returnSequences === true
+      ? tf.transpose(outputs, [1, 0, 2])
+      : outputs.slice([steps - 1], [1]).reshape([batch, size])
+  }
+}
+
+/** The loss contains this activation: the layer that makes the output gives logits. */
+export function withoutActivation(tf: TensorFlow, layer: OpenLayer, activation: 'softmax' | 'sigmoid'): void {
+  const isOfIt = layer.getConfig()['activation'] === activation
+  if (layer.getClassName() === 'Softmax' || (layer.getClassName() === 'Activation' && isOfIt))
+    layer.call = (inputs) => only(inputs)
+  else if (isOfIt)
     layer.activation = (tf.layers.activation({ activation: 'linear' }) as unknown as OpenLayer).activation
 }
 

@@ -1,11 +1,10 @@
 import type { Dataset } from '../../data/dataset.js'
 import { gatherSamples } from '../../data/sampling/gather-samples.js'
 import type { ModelDescription } from '../../model/parameter-layout.js'
-import { evaluationLength } from '../../model/parameter-layout.js'
 import type { Engine } from '../engine/engine.js'
 import type { RunConfig } from '../../model/config/run-config.js'
-import type { Evaluation } from '../../model/evaluation.js'
-import { decodeEvaluation } from '../../model/evaluation.js'
+import type { Evaluation } from '../../model/objectives/evaluation.js'
+import { decodeEvaluation, evaluationLength } from '../../model/objectives/evaluation.js'
 import { ReductionTree } from '../../shared/reduction-tree.js'
 
 /**
@@ -33,5 +32,5 @@ export function evaluateModel(
     sums = tree.add(first / config.evaluationShardSize, 1, vector)
     onProgress(first + shard.length, samples.length)
   }
-  return decodeEvaluation(model.objective ? sums! : counts, sums![lossIndex]!, model, samples.length)
+  return decodeEvaluation(model.objectives ? sums! : counts, sums![lossIndex]!, model, samples.length)
 }

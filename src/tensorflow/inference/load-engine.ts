@@ -2,6 +2,7 @@ import { createEngine } from '../engine/create-engine.js'
 import type { Engine } from '../engine/engine.js'
 import { engineOptions } from '../engine/engine.js'
 import type { DeviceChoice } from '../runtime/device-choice.js'
+import { loadCustomCode } from '../../model/own/custom-code.js'
 import { loadTensorflow } from '../runtime/load-tensorflow.js'
 import type { TrainedModel } from '../../exports/trained-model.js'
 
@@ -10,8 +11,9 @@ export async function loadEngine(
   { description, weights, frozen }: TrainedModel,
   device: DeviceChoice,
 ): Promise<Engine> {
-  loadTensorflow(device)
-  const engine = await createEngine(engineOptions(description), frozen)
+  const { tf } = loadTensorflow(device)
+  const custom = await loadCustomCode(description.config.custom, tf)
+  const engine = await createEngine(engineOptions(description), { frozen, custom })
   engine.setWeights(weights)
   return engine
 }

@@ -6,17 +6,20 @@ import { IMAGE_FORMATS } from '../../data/formats/image-names.js'
 import type { LeftOut } from '../../data/formats/left-out.js'
 import { describeLeftOut } from '../../data/formats/left-out.js'
 import type { Engine } from '../engine/engine.js'
+import type { ClassProbability } from './predict-samples.js'
 import { imageShapeOf } from '../../model/parameter-layout.js'
 import type { RunDescription } from '../../model/run-description.js'
 import { ConvoyError } from '../../shared/errors.js'
 import { walkDirectory } from '../../shared/walk-directory.js'
 
+/** What a model says of one image. */
 export interface Prediction {
   readonly file: string
   /** Most probable first. */
-  readonly classes: readonly { readonly name: string; readonly probability: number }[]
+  readonly classes: readonly ClassProbability[]
 }
 
+/** What a model says of images. */
 export interface Predictions {
   readonly predictions: readonly Prediction[]
   /** Files that could not be decoded, with the reason. */

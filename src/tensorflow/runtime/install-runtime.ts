@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import { readFile, realpath, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ConvoyError } from '../../shared/errors.js'
+import { nativeLoops } from '../../shared/native-loops.js'
 import { createStaging, publish } from '../../shared/staging.js'
 import { cannotBeRead, isMissing, isThere } from '../../shared/path-access.js'
 import { formatBytes } from '../../shared/units.js'
-import { compileAbslLink } from './absl-log-level.js'
+import { compileNativeCalls } from './native-calls.js'
 import { checkCompiler, compileAddon, verifyAddon } from './compile-addon.js'
 import { surveyGpus } from './gpus.js'
 import type { RuntimeKind } from './pinned-wheels.js'
@@ -30,7 +31,14 @@ export interface RuntimeOptions {
  *
  * @throws ConvoyError('environment') for what the machine lacks: platform, python3, pip, g++, space, network
  */
-export async function ensureRuntime({ kind: asked, from, report }: RuntimeOptions): Promise<InstalledRuntime> {
+export async function ensureRuntime(options: RuntimeOptions): Promise<InstalledRuntime> {
+  const runtime = await findOrInstall(options)
+  // Where they are needed first, there may be neither g++ nor a cache that can be written, as in an image.
+  nativeLoops()
+  return runtime
+}
+
+async function findOrInstall({ kind: asked, from, report }: RuntimeOptions): Promise<InstalledRuntime> {
   const current = findRuntime()
   if (current !== undefined && asked === undefined && from === undefined) return current
   checkPlatform()
@@ -53,7 +61,7 @@ export async function ensureRuntime({ kind: asked, from, report }: RuntimeOption
     else await symlink(installed.directory, path.join(staging, 'tensorflow'))
     await timed(report, "Compiling tfjs-node's addon against it", () => compileAddon(staging))
     const tensorflowVersion = await verifyAddon(staging)
-    compileAbslLink(staging)
+    compileNativeCalls(staging)
     if (installed === undefined) await rm(path.join(staging, 'tensorflow', 'include'), { recursive: true })
     const manifest: RuntimeManifest = {
       kind,

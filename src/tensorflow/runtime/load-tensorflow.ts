@@ -1,10 +1,10 @@
-import { createRequire } from 'node:module'
+import Module, { createRequire } from 'node:module'
 import nodeUtil from 'node:util'
 import { ConvoyError } from '../../shared/errors.js'
 import { shortageIn } from '../../shared/own-shortage.js'
 import type { TensorFlow } from '../engine/native-backend.js'
 import { nativeBackend } from '../engine/native-backend.js'
-import { setAbslLogLevel } from './absl-log-level.js'
+import { setAbslLogLevel } from './native-calls.js'
 import type { DeviceChoice } from './device-choice.js'
 import { checkDevice, hideGpus } from './device-choice.js'
 import type { InstalledRuntime } from './runtime-directory.js'
@@ -22,7 +22,7 @@ export interface LoadedTensorflow {
 let loaded: LoadedTensorflow | undefined
 
 /**
- * Loads @tensorflow/tfjs-node-gpu on the native runtime from the per-user cache; once per process, on one thread, since
+ * Loads `@tensorflow/tfjs-node-gpu` on the native runtime from the per-user cache; once per process, on one thread, since
  * the addon keeps process-wide state.
  *
  * @param device the device; only the first call in a process decides it
@@ -40,10 +40,12 @@ export function loadTensorflow(device: DeviceChoice = 'auto'): LoadedTensorflow 
   setTensorflowEnvironment()
   hideGpus(device)
   const require = createRequire(import.meta.url)
-  // tfjs-node asks node-pre-gyp for the path of its addon; ours is in the cache. (The package's exports are getters, so patch its inner module.)
+  // tfjs-node asks node-pre-gyp for the path of its addon; ours is in the cache. Its hundred modules are not loaded for that.
   const nodeRequire = createRequire(require.resolve('@tensorflow/tfjs-node-gpu'))
-  const preBinding = nodeRequire('@mapbox/node-pre-gyp/lib/pre-binding.js') as { find: () => string }
-  preBinding.find = () => runtime.addonPath
+  const finder = new Module(nodeRequire.resolve('@mapbox/node-pre-gyp'))
+  finder.exports = { find: () => runtime.addonPath }
+  finder.loaded = true
+  nodeRequire.cache[finder.id] = finder
   replaceOldUtil()
   let tf: TensorFlow
   try {

@@ -2,13 +2,14 @@
  * Environment variables that TensorFlow reads at its start.
  *
  * - One intra-op thread: CPU kernels give different bits for different numbers of threads.
- * - One inter-op thread: a machine runs one worker per core, so more threads only take turns.
+ * - No inter-op thread (-1: a graph runs in the thread that calls it): a machine runs one worker per core, and a graph of a tenth of a
+ *   millisecond would wait as long for another thread to wake up.
  * - Deterministic kernels, TF32 off: the same bits on equal GPUs, and full float32 precision.
  * - Memory growth, so that a desktop or a second process keeps its share of the GPU.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   TF_NUM_INTRAOP_THREADS: '1',
-  TF_NUM_INTEROP_THREADS: '1',
+  TF_NUM_INTEROP_THREADS: '-1',
   OMP_NUM_THREADS: '1',
   TF_DETERMINISTIC_OPS: '1',
   TF_CUDNN_DETERMINISTIC: '1',

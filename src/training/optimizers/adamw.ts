@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { nativeLoops, threadsFor } from '../../shared/native-loops.js'
 import { formatNumber } from '../../shared/units.js'
 import { defineOptimizer } from './define-optimizer.js'
 
@@ -26,8 +27,16 @@ export const adamw = defineOptimizer({
     const { beta1, beta2, epsilon, weightDecay } = config
     const { first, second } = vectors
     const { beta1Power, beta2Power } = numbers
+    const decayOf = (decays: boolean): number => (decays ? learningRate * weightDecay : 0)
+    const native = nativeLoops()
+    if (native) {
+      const settings = [scale, learningRate, beta1, beta2, epsilon, beta1Power, beta2Power] as const
+      const table = Float64Array.from(tensors.flatMap(({ offset, size, decays }) => [offset, size, decayOf(decays)]))
+      native.adamw(weights, gradient, first, second, ...settings, table, begin, end, threadsFor(end - begin))
+      return
+    }
     for (const { offset, size, decays } of tensors) {
-      const decay = decays ? learningRate * weightDecay : 0
+      const decay = decayOf(decays)
       const last = Math.min(offset + size, end)
       for (let index = Math.max(offset, begin); index < last; index++) {
         const g = Math.fround(gradient[index]! * scale)

@@ -2,7 +2,7 @@ import type { KindSchema } from '../kinds.js'
 import type { z } from 'zod'
 import type { TrainableTensor } from '../average-gradient.js'
 
-/** One step of an optimizer. Plain data: it travels to other threads, which see the same vectors. */
+/** One step of an optimizer. */
 export interface OptimizerStep<Config = unknown, Vectors extends string = string, Numbers extends string = string> {
   readonly config: Config
   readonly learningRate: number
@@ -20,15 +20,16 @@ export interface OptimizerStep<Config = unknown, Vectors extends string = string
 export interface OptimizerDefinition<Schema extends KindSchema, Vectors extends string, Numbers extends string> {
   /** Its settings. The literal `kind` is its name. */
   readonly schema: Schema
-  /** Names of its state vectors, float32 `[layout.trainableCount]`, zeros before the first step. */
+  /** Names of its state vectors, float32 `[layout.trainableCount]`. */
   readonly vectors: readonly Vectors[]
+  /** What all elements of a vector are before the first step. @default 0 */
+  firstValues?(config: z.output<Schema>): Partial<Record<Vectors, number>>
   /** Its numbers before the first step. */
   readonly numbers: Readonly<Record<Numbers, number>>
   /** The numbers of a step from those of the step before. @default they stay as they are */
   advance?(config: z.output<Schema>, numbers: Readonly<Record<Numbers, number>>): Record<Numbers, number>
   /**
-   * The part of a step from element `begin` to `end`, in place. Slices of a vector are updated in any order, on any thread: no
-   * element may depend on another.
+   * The part of a step from element `begin` to `end`, in place. No element may depend on another: a native loop works on several at a time.
    * @param weights float32, at least `[layout.trainableCount]`
    * @param gradient float32, likewise: averaged over the batch, with L2
    * @param scale factor of the gradient: below 1 where clipping applies

@@ -7,7 +7,7 @@ import { optimizerOf } from './optimizers.js'
 /** An optimizer of one run. */
 export interface Optimizer {
   readonly state: OptimizerState
-  /** Begins a step: plain data of which any thread may do any part, with {@link update}. */
+  /** Begins a step, which {@link update} does. */
   step(learningRate: number): OptimizerStep<OptimizerConfig>
 }
 
@@ -18,14 +18,10 @@ export interface OptimizerState {
   readonly numbers: Record<string, number>
 }
 
-/** @param allocate makes a state vector of zeros */
-export function createOptimizer(
-  config: OptimizerConfig,
-  layout: ParameterLayout,
-  allocate = (length: number): Float32Array => new Float32Array(length),
-): Optimizer {
+export function createOptimizer(config: OptimizerConfig, layout: ParameterLayout): Optimizer {
   const definition = optimizerOf(config)
-  const vectors = Object.fromEntries(definition.vectors.map((name) => [name, allocate(layout.trainableCount)]))
+  const vectors = Object.fromEntries(definition.vectors.map((name) => [name, new Float32Array(layout.trainableCount)]))
+  for (const [name, value] of Object.entries(definition.firstValues?.(config) ?? {})) vectors[name]!.fill(value!)
   const numbers = { ...definition.numbers }
   const tensors = trainableTensors(layout)
   return {
@@ -35,6 +31,15 @@ export function createOptimizer(
       return { config, learningRate, vectors, numbers: { ...numbers }, tensors }
     },
   }
+}
+
+/** The numbers of an optimizer's state after some steps, to the bit: they depend on nothing else. */
+export function numbersAfter(steps: number, config: OptimizerConfig): Record<string, number> {
+  const definition = optimizerOf(config)
+  let numbers: Record<string, number> = { ...definition.numbers }
+  if (definition.advance !== undefined)
+    for (let step = 0; step < steps; step++) numbers = definition.advance(config, numbers)
+  return numbers
 }
 
 export function trainableTensors({ tensors }: ParameterLayout): TrainableTensor[] {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { nativeLoops, threadsFor } from '../../shared/native-loops.js'
 import { formatNumber } from '../../shared/units.js'
 import { defineOptimizer } from './define-optimizer.js'
 
@@ -19,6 +20,12 @@ export const sgd = defineOptimizer({
   update({ config, learningRate, vectors }, weights, gradient, scale, begin, end) {
     const { momentum, nesterov } = config
     const { velocity } = vectors
+    const native = nativeLoops()
+    if (native) {
+      const settings = [scale, learningRate, momentum, Number(nesterov)] as const
+      native.sgd(weights, gradient, velocity, ...settings, begin, end, threadsFor(end - begin))
+      return
+    }
     for (let index = begin; index < end; index++) {
       const g = Math.fround(gradient[index]! * scale)
       const v = Math.fround(momentum * velocity[index]! + g)

@@ -59,8 +59,8 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
   const startedMs = performance.now()
   try {
     const names = Array.from({ length: workers }, (_, index) => `w${index}`)
-    // Half of the workers use shared memory, half send everything through the bad network.
-    for (const [index, name] of names.entries()) await fleet.add(name, ...(index % 2 ? ['--no-shared-memory'] : []))
+    for (const [index, name] of names.entries())
+      await fleet.add(name, ...(usesMemory(index) ? [] : ['--no-shared-memory']))
     await Promise.all(names.map(async (name) => fleet.joined(name)))
     const footprint = new FootprintWatch(fleet.coordinator.child.pid!)
     const { faults, violations } = await disturb(fleet, options)
@@ -112,6 +112,11 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosOutcome> {
   }
 }
 
+/** Half of the workers use shared memory, half send everything through the bad network. */
+function usesMemory(worker: number): boolean {
+  return worker % 2 === 0
+}
+
 async function undisturbed({ run, environment, workers }: ChaosOptions, steps: number): Promise<Json> {
   const flags = ['--max-steps', `${steps}`, '--workers', `${workers}`, '--json']
   return new Launch(['train', ...run, ...flags], environment).result()
@@ -144,7 +149,7 @@ async function disturb(
     if (worker.hasEnded) worker.restart()
     const lasting = planned.seconds > 0 ? ` for ${planned.seconds.toFixed(1)} s` : ''
     log(`${planned.atSeconds.toFixed(0).padStart(5)} s  ${planned.kind} ${name}${lasting}`)
-    injected.push({ planned, name, atMs: Date.now() })
+    injected.push({ planned, name, usesMemory: usesMemory(planned.worker), atMs: Date.now() })
     const fault = injectFault(planned, fleet, worker, over.signal).catch((error: unknown) => {
       violations.push((error as Error).message)
     })

@@ -6,19 +6,28 @@ export interface InjectedFault {
   readonly planned: PlannedFault
   /** The worker's name. */
   readonly name: string
+  /** It uses shared memory: its leases and results do not pass its link. */
+  readonly usesMemory: boolean
   /** Milliseconds since 1970. */
   readonly atMs: number
 }
 
+interface Limit {
+  readonly leastSeconds: number
+  readonly limitMs: number
+  /** The link alone is affected: who delivers results without it may stay. */
+  readonly ofLink?: true
+}
+
 /** How soon the coordinator must drop the worker. Shorter faults may stay undetected. */
-const LIMITS: Partial<Record<FaultKind, { readonly leastSeconds: number; readonly limitMs: number }>> = {
+const LIMITS: Partial<Record<FaultKind, Limit>> = {
   kill: { leastSeconds: 0, limitMs: 1_000 },
   reset: { leastSeconds: 0, limitMs: 1_000 },
   'half-open': { leastSeconds: 0, limitMs: 1_000 },
   freeze: { leastSeconds: 5, limitMs: 4_000 },
-  dark: { leastSeconds: 5, limitMs: 4_000 },
-  'dark-up': { leastSeconds: 5, limitMs: 4_000 },
-  'dark-down': { leastSeconds: 5, limitMs: 4_000 },
+  dark: { leastSeconds: 5, limitMs: 4_000, ofLink: true },
+  'dark-up': { leastSeconds: 5, limitMs: 4_000, ofLink: true },
+  'dark-down': { leastSeconds: 5, limitMs: 4_000, ofLink: true },
 }
 /** After an instantaneous fault, a worker that leaves later than this left for another reason. */
 const AFTERMATH_MS = 5_000
@@ -35,7 +44,8 @@ export interface Detection {
  * @param lines of metrics.jsonl
  * @returns undefined when this is unknown: the worker did not take part, or the run ended before the detection was due
  */
-export function detectionOf({ planned, name, atMs }: InjectedFault, lines: readonly Json[]): Detection | undefined {
+export function detectionOf(fault: InjectedFault, lines: readonly Json[]): Detection | undefined {
+  const { planned, name, usesMemory, atMs } = fault
   const limit = LIMITS[planned.kind]
   const news = lines.filter(
     ({ kind, worker }) =>
@@ -49,7 +59,8 @@ export function detectionOf({ planned, name, atMs }: InjectedFault, lines: reado
   const afterMs = left === undefined ? undefined : sinceMs(left, atMs)
   const isItsOwn = afterMs !== undefined && afterMs <= planned.seconds * 1000 + AFTERMATH_MS
   const found = isItsOwn ? afterMs : undefined
-  if (limit === undefined || planned.seconds < limit.leastSeconds) return { afterMs: found, violation: undefined }
+  const mayStay = limit === undefined || planned.seconds < limit.leastSeconds || (usesMemory && limit.ofLink)
+  if (mayStay) return { afterMs: found, violation: undefined }
   const lastStep = lines.filter(({ kind }) => kind === 'step').at(-1)
   if (lastStep === undefined || sinceMs(lastStep, atMs) < limit.limitMs) return undefined
   if (found !== undefined && found <= limit.limitMs) return { afterMs: found, violation: undefined }

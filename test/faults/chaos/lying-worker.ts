@@ -7,12 +7,12 @@ import type { RunDescription } from '../../../src/model/run-description.js'
 import { bytesOf } from '../../../src/shared/bytes-of.js'
 import { chunksOf } from '../../../src/shared/protocol/chunks.js'
 import type {
-  Chunk,
   FromCoordinator,
   FromWorker,
   JoinReply,
   JoinRequest,
   Refusal,
+  UnsealedChunk,
 } from '../../../src/shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../../../src/shared/protocol/messages.js'
 import type { ControlClient, DataClient } from '../../../src/shared/protocol/services.js'
@@ -27,8 +27,8 @@ export class LyingWorker {
   readonly #control: ControlClient
   readonly #data: DataClient
   readonly #work: grpc.ClientDuplexStream<FromWorker, FromCoordinator>
-  readonly #results: grpc.ClientDuplexStream<Chunk, Refusal>
-  readonly #leases: number[] = []
+  readonly #results: grpc.ClientDuplexStream<UnsealedChunk, Refusal>
+  #leases: number[] = []
   readonly #heartbeats: NodeJS.Timeout
 
   private constructor(control: ControlClient, data: DataClient, metadata: grpc.Metadata, reply: JoinReply) {
@@ -38,8 +38,9 @@ export class LyingWorker {
     this.#work = control.work(metadata)
     this.#results = data.results(metadata)
     for (const stream of [this.#work, this.#results]) stream.on('error', () => undefined)
-    this.#work.on('data', ({ lease }: FromCoordinator) => {
+    this.#work.on('data', ({ lease, revoke }: FromCoordinator) => {
       if (lease) this.#leases.push(lease.lease)
+      if (revoke) this.#leases = this.#leases.filter((one) => one !== revoke.lease)
       this.#work.emit('news')
     })
     const beat = (): void => void this.#work.write({ heartbeat: STATS })
@@ -63,7 +64,7 @@ export class LyingWorker {
     return new LyingWorker(control, new Data(address, credentials), metadata, reply)
   }
 
-  /** The next lease. */
+  /** The next lease that was not revoked meanwhile. */
   async lease(): Promise<number> {
     while (this.#leases.length === 0) await once(this.#work, 'news')
     return this.#leases.shift()!
@@ -89,7 +90,7 @@ export class LyingWorker {
   }
 
   /** Sends an invalid message. @returns why the coordinator disconnected it */
-  async sendsNonsense(chunk: Chunk): Promise<string> {
+  async sendsNonsense(chunk: UnsealedChunk): Promise<string> {
     this.#results.write(chunk)
     const [{ details }] = (await once(this.#work, 'error')) as [grpc.ServiceError]
     return details

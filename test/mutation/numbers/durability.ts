@@ -10,9 +10,9 @@ export const DURABILITY: readonly NumberMutation[] = [
   {
     ...REPLAY,
     name: 'a step of the journal is applied twice',
-    find: 'const metrics = applyGradient(state, frame.vector,',
+    find: 'const outcome = applyGradient(state, frame.vector,',
     replace:
-      'applyGradient(state, frame.vector.slice(), model.layout, config, total, sliceThreads);\n    const metrics = applyGradient(state, frame.vector,',
+      'applyGradient(state, frame.vector.slice(), model.layout, config, total);\n    const outcome = applyGradient(state, frame.vector,',
   },
   {
     ...REPLAY,

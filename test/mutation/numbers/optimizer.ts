@@ -1,7 +1,12 @@
 import type { NumberMutation } from '../mutation.js'
 
 const SEEN_BY = {
-  tests: ['unit/training/optimizer-steps', 'unit/training/semantics-vectors', 'unit/training/golden-arithmetic'],
+  tests: [
+    'unit/training/native-loops',
+    'unit/training/optimizer-steps',
+    'unit/training/semantics-vectors',
+    'unit/training/golden-arithmetic',
+  ],
 }
 const MEAN = { ...SEEN_BY, file: 'training/average-gradient.js' }
 const STEP = {
@@ -11,13 +16,17 @@ const STEP = {
 const OPTIMIZER = { ...SEEN_BY, file: 'training/optimizers/optimizer.js' }
 const SGD = { ...SEEN_BY, file: 'training/optimizers/sgd.js' }
 const ADAMW = { ...SEEN_BY, file: 'training/optimizers/adamw.js' }
+const RMSPROP = { ...SEEN_BY, file: 'training/optimizers/rmsprop.js' }
+const ADAGRAD = { ...SEEN_BY, file: 'training/optimizers/adagrad.js' }
+const ADADELTA = { ...SEEN_BY, file: 'training/optimizers/adadelta.js' }
+const ADAMAX = { ...SEEN_BY, file: 'training/optimizers/adamax.js' }
 const SCHEDULE = { ...SEEN_BY, file: 'training/schedules/schedules.js' }
 const ONE_CYCLE = { ...SEEN_BY, file: 'training/schedules/one-cycle.js' }
 const COSINE = { ...SEEN_BY, file: 'training/schedules/cosine.js' }
 const STEPS = { ...SEEN_BY, file: 'training/schedules/step.js' }
 const TREE = {
   file: 'shared/reduction-tree.js',
-  tests: ['unit/shared/reduction-tree', 'unit/training/semantics-vectors'],
+  tests: ['unit/training/native-loops', 'unit/shared/reduction-tree', 'unit/training/semantics-vectors'],
 }
 
 /** From the shards' vectors to new weights. */
@@ -25,16 +34,16 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
   {
     ...TREE,
     name: 'the last element of a vector is not added',
-    find: 'end = left.length',
-    replace: 'end = left.length - 1',
+    find: 'index < left.length',
+    replace: 'index < left.length - 1',
   },
   { ...MEAN, name: 'the gradient is the sum over the batch', find: 'sum[index] / batchSize', replace: 'sum[index]' },
   { ...MEAN, name: 'L2 has half of its gradient', find: '2 * l2 * weights', replace: 'l2 * weights' },
   {
     ...MEAN,
     name: 'the norm is without L2',
-    find: 'squares += g * g;',
-    replace: 'squares += (g - 2 * l2 * weights[index]) ** 2;',
+    find: 'LANES] += g * g;',
+    replace: 'LANES] += (g - 2 * l2 * weights[index]) ** 2;',
   },
   {
     ...MEAN,
@@ -87,8 +96,8 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
   {
     ...STEP,
     name: 'the accuracy of a step is its count',
-    find: 'sum[weightCount + 1] / batchSize',
-    replace: 'sum[weightCount + 1]',
+    find: 'sum[layout.weightCount + 1 + index] / batchSize',
+    replace: 'sum[layout.weightCount + 1 + index]',
   },
   {
     ...SGD,
@@ -133,6 +142,66 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
     name: 'weight decay is not scaled by the learning rate',
     find: 'decays ? learningRate * weightDecay : 0',
     replace: 'decays ? weightDecay : 0',
+  },
+  {
+    ...OPTIMIZER,
+    name: 'every state vector begins at zero',
+    find: 'vectors[name].fill(value);',
+    replace: 'vectors[name].fill(0);',
+  },
+  {
+    ...OPTIMIZER,
+    name: 'the numbers of an optimizer that goes on are one step behind',
+    find: 'step < steps; step++',
+    replace: 'step < steps - 1; step++',
+  },
+  {
+    ...RMSPROP,
+    name: 'the epsilon of RMSProp is outside of the root',
+    find: '(learningRate * g) / Math.sqrt(divisor)',
+    replace: '(learningRate * g) / (Math.sqrt(divisor - epsilon) + epsilon)',
+  },
+  {
+    ...RMSPROP,
+    name: 'the momentum of RMSProp is without the learning rate',
+    find: 'weights[index] = weights[index] - moved;',
+    replace: 'weights[index] = weights[index] - learningRate * moved;',
+  },
+  {
+    ...RMSPROP,
+    name: 'centered RMSProp adds epsilon',
+    find: 'square - (mean * mean + epsilon)',
+    replace: 'square - mean * mean + epsilon',
+  },
+  {
+    ...RMSPROP,
+    name: 'centered RMSProp takes the root of a negative number',
+    find: 'divisor > 0 ? (learningRate * g) / Math.sqrt(divisor) : 0',
+    replace: '(learningRate * g) / Math.sqrt(divisor)',
+  },
+  {
+    ...ADAGRAD,
+    name: 'the sum of AdaGrad is without the last gradient',
+    find: 'Math.sqrt(sum + epsilon)',
+    replace: 'Math.sqrt(sum - g * g + epsilon)',
+  },
+  {
+    ...ADADELTA,
+    name: 'a step of Adadelta divides by the mean with its own gradient',
+    find: 'Math.sqrt(before + epsilon)',
+    replace: 'Math.sqrt(rho * before + (1 - rho) * g * g + epsilon)',
+  },
+  {
+    ...ADAMAX,
+    name: 'the largest gradient of AdaMax does not decay',
+    find: 'Math.max(beta2 * largest[index],',
+    replace: 'Math.max(largest[index],',
+  },
+  {
+    ...ADAMAX,
+    name: 'the decay of AdaMax begins with the first step',
+    find: '1 + decay * (steps - 1)',
+    replace: '1 + decay * steps',
   },
   {
     ...SCHEDULE,

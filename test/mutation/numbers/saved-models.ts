@@ -4,6 +4,8 @@ const SAFETENSORS = { file: 'exports/encode-safetensors.js', tests: ['unit/expor
 const SAFETENSORS_MODEL = { file: 'exports/safetensors-model.js', tests: ['unit/exports/saved-model'] }
 const LAYERS = { file: 'exports/layers-model.js', tests: ['unit/exports/saved-model'] }
 const METADATA = { file: 'exports/model-metadata.js', tests: ['unit/exports/saved-model'] }
+const GIVEN_STATE = { file: 'cli/new-state.js', tests: ['unit/cli/new-state'] }
+const OPTIMIZER_STATE = { file: 'library/optimizer-state.js', tests: ['integration/fit-optimizers / adam$'] }
 
 /** Files of weights, and their metadata. */
 export const SAVED_MODELS: readonly NumberMutation[] = [
@@ -80,8 +82,8 @@ export const SAVED_MODELS: readonly NumberMutation[] = [
   {
     ...METADATA,
     name: 'a saved model declares logits as output',
-    find: "=== 'softmax' ? 'probabilities' : 'logits'",
-    replace: "=== 'softmax' ? 'logits' : 'probabilities'",
+    find: "? 'probabilities' : 'logits'",
+    replace: "? 'logits' : 'probabilities'",
   },
   {
     ...METADATA,
@@ -108,5 +110,36 @@ export const SAVED_MODELS: readonly NumberMutation[] = [
     name: 'the hash of weights leaves out the last of them',
     find: 'bytesOf(weights)',
     replace: 'bytesOf(weights.subarray(0, -1))',
+  },
+  {
+    ...GIVEN_STATE,
+    name: 'an optimizer that goes on corrects its bias as in the first step',
+    find: 'numbersAfter(steps, config.optimizer)',
+    replace: 'numbersAfter(0, config.optimizer)',
+  },
+  {
+    ...GIVEN_STATE,
+    name: 'the state of an optimizer is in the order of its file',
+    find: 'values.set(part, offset);',
+    replace: 'values.set(tensors.find(({ values: own }) => own.length === size).values, offset);',
+  },
+  {
+    file: 'model/own/model-source.js',
+    tests: ['unit/model/model-source'],
+    name: 'the hash of a model is without the state of its optimizer',
+    find: '...weights, ...optimizer]',
+    replace: '...weights]',
+  },
+  {
+    ...OPTIMIZER_STATE,
+    name: 'fit begins with a new optimizer',
+    find: 'if (steps === 0)',
+    replace: 'if (steps >= 0)',
+  },
+  {
+    ...OPTIMIZER_STATE,
+    name: 'the optimizer of a model counts the steps of the last fit only',
+    find: 'steps: optimizer.iterations + steps',
+    replace: 'steps',
   },
 ]

@@ -2,9 +2,15 @@ import type { NumberMutation } from '../mutation.js'
 
 const RUN = { file: 'training/trainer.js', tests: ['unit/training/trainer'] }
 const OUTCOME = { file: 'training/run-result.js', tests: ['unit/training/trainer'] }
-const EVALUATION = { file: 'model/evaluation.js', tests: ['unit/training/trainer'] }
+const EVALUATION = { file: 'model/objectives/evaluation.js', tests: ['unit/training/trainer'] }
+const CLASSES = 'model/objectives/class-measures.js'
 const POOL = { file: 'coordinator/pool-gradient-source.js', tests: ['unit/training/trainer'] }
-const RESULT = { file: 'training/first-bad-value.js', tests: ['unit/training/first-bad-value'] }
+const RESULT = {
+  file: 'training/first-bad-value.js',
+  tests: ['unit/training/native-loops', 'unit/training/first-bad-value'],
+}
+const PLATEAU = { file: 'training/callbacks/plateau.js', tests: ['unit/training/callbacks/plateau'] }
+const CALLBACKS = { file: 'training/callbacks/callback-runner.js', tests: ['unit/training/callbacks/own-callbacks'] }
 const BEST = { file: 'training/best-weights.js', tests: ['unit/training/best-weights'] }
 
 /** The order of a run, and the weights that it reports. */
@@ -19,20 +25,89 @@ export const TRAINING: readonly NumberMutation[] = [
   {
     ...RUN,
     name: 'schedules end at maxSteps',
-    find: 'config, this.#plannedSteps, sliceThreads)',
-    replace: 'config, this.#totalSteps, sliceThreads)',
+    find: 'config, this.#plannedSteps)',
+    replace: 'config, this.#totalSteps)',
   },
   {
     ...RUN,
     name: 'the rate of a step is that of the next one',
-    find: 'config, this.#plannedSteps, sliceThreads)',
-    replace: 'config, step + 1, scheduledSteps, sliceThreads)',
+    find: 'config, this.#plannedSteps)',
+    replace: 'config, step + 1, scheduledSteps)',
   },
   {
     ...RUN,
     name: 'a run stops early one epoch late',
     find: '>= earlyStopping',
     replace: '> earlyStopping',
+  },
+  {
+    ...PLATEAU,
+    name: 'a plateau reduces the rate one epoch late',
+    find: 'epochs >= patience',
+    replace: 'epochs > patience',
+  },
+  {
+    ...PLATEAU,
+    name: 'a plateau reduces the rate after every epoch once it has begun',
+    find: 'Math.max(steps.best, state.step)',
+    replace: 'steps.best',
+  },
+  {
+    ...PLATEAU,
+    name: 'a better validation does not begin the count of a plateau anew',
+    find: 'Math.max(steps.best, state.step)',
+    replace: 'state.step',
+  },
+  {
+    ...PLATEAU,
+    name: 'a plateau raises a rate that the schedule made lower than its least one',
+    find: 'if (scheduled <= minRate)',
+    replace: 'if (scheduled < 0)',
+  },
+  {
+    ...PLATEAU,
+    name: 'a plateau reduces the rate below its least one',
+    find: 'return Math.max(rate, minRate)',
+    replace: 'return rate',
+  },
+  {
+    ...PLATEAU,
+    name: 'a plateau reduces the rate once only',
+    find: 'reduction < reductions &&',
+    replace: 'reduction < Math.min(1, reductions) &&',
+  },
+  {
+    ...PLATEAU,
+    file: 'durability/replay-journal.js',
+    name: 'a replayed validation does not reach the plateau',
+    find: 'state.callbacks.onEpoch(frame.result, state.best.step, epochs)',
+    replace: '({})',
+  },
+  {
+    ...PLATEAU,
+    file: 'training/training-state-tensors.js',
+    name: 'a checkpoint forgets the reductions of a plateau',
+    find: 'new CallbackRunner(description.config, values.callbacks)',
+    replace: 'new CallbackRunner(description.config)',
+  },
+  {
+    ...CALLBACKS,
+    name: 'a factor of a callback takes the place of those before it',
+    find: 'this.#state.rateFactor * learningRateFactor',
+    replace: 'learningRateFactor',
+  },
+  {
+    ...CALLBACKS,
+    name: 'a checkpoint has the state that the callbacks began with',
+    find: 'saved: this.#saved(this.#own)',
+    replace: 'saved: this.#state.saved',
+  },
+  {
+    ...CALLBACKS,
+    file: 'durability/replay-journal.js',
+    name: 'a replayed step does not reach the callbacks',
+    find: 'state.callbacks.onStep({ ...place, ...outcome });',
+    replace: ';',
   },
   {
     ...RUN,
@@ -86,14 +161,16 @@ export const TRAINING: readonly NumberMutation[] = [
   {
     ...EVALUATION,
     name: 'the confusion matrix is transposed where the coordinator reads it',
-    find: '...sums.subarray(label * classCount, (label + 1) * classCount),',
-    replace: '...Array.from({ length: classCount }, (_, other) => sums[other * classCount + label]),',
+    file: CLASSES,
+    find: '[...sums.subarray(label * size, (label + 1) * size)]',
+    replace: 'Array.from({ length: size }, (_, other) => sums[other * size + label])',
   },
   {
     ...EVALUATION,
     name: 'the accuracy of an evaluation is by its first class',
-    find: 'confusion.reduce((total, row, label) => total + row[label], 0)',
-    replace: 'confusion.reduce((total, row) => total + row[0], 0)',
+    file: CLASSES,
+    find: 'confusion.reduce((sum, row, label) => sum + row[label], 0)',
+    replace: 'confusion.reduce((sum, row) => sum + row[0], 0)',
   },
   {
     ...OUTCOME,

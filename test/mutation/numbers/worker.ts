@@ -3,13 +3,56 @@ import type { NumberMutation } from '../mutation.js'
 const SHARD = { file: 'worker/shard-computer.js', tests: ['unit/worker/shard-computer'] }
 const OFFLINE = { file: 'tensorflow/inference/evaluate-model.js', tests: ['unit/tensorflow/inspect-model / evaluated'] }
 const THREAD = {
-  file: 'worker/compute-thread-entry.js',
+  file: 'worker/serve-leases.js',
   tests: ['unit/worker/compute-thread / shards of a lease'],
 }
+const SHARED = { file: 'worker/shared-weights.js', tests: ['unit/worker/shared-weights'] }
+const BORROWED = { tests: ['unit/coordinator/worker-pool'] }
 const LEASES = { file: 'worker/worker-leases.js', tests: ['unit/worker/worker-leases'] }
 
 /** Computations of a worker for a lease, and of `convoy eval` and `convoy predict`. */
 export const WORKER: readonly NumberMutation[] = [
+  {
+    ...BORROWED,
+    file: 'coordinator/worker-pool.js',
+    name: 'a worker writes over a result that is still needed',
+    find: 'this.#current.returnTo(worker);',
+    replace: '',
+  },
+  {
+    ...BORROWED,
+    file: 'coordinator/pool-task.js',
+    name: 'a sum that waits in the memory of a worker is not copied',
+    find: 'this.#tree.replace(vector, ',
+    replace: 'void (() => undefined)(vector, ',
+  },
+  {
+    ...BORROWED,
+    file: 'coordinator/pool-task.js',
+    name: 'a result that waits for its audit in the memory of a worker is not copied',
+    find: 'if (result === vector)',
+    replace: 'if (false)',
+  },
+  {
+    ...BORROWED,
+    file: 'shared/vector-pool.js',
+    name: 'the memory of a worker is taken for other vectors',
+    find: 'if (this.#borrowed.has(vector))',
+    replace: 'if (false)',
+  },
+  {
+    ...SHARED,
+    name: 'the best weights are those in place',
+    find: '[this.#length] >= version',
+    replace: '[this.#length] > 0',
+  },
+  {
+    ...SHARED,
+    file: 'coordinator/weights-store.js',
+    name: 'weights in place keep their first version',
+    find: 'this.#inPlace.version[0] = this.#current.version;',
+    replace: 'this.#inPlace.version[0] ||= this.#current.version;',
+  },
   {
     ...SHARD,
     name: 'a worker augments as in the first epoch in all epochs',

@@ -107,6 +107,16 @@ describe('fault 52: every command reports all problems at once and writes nothin
     assertRejected(convoy(['status', '--admin', '127.0.0.1:0']), [/--admin 127\.0\.0\.1:0: nothing listens on port 0/])
   })
 
+  it('relay, which is not to be exposed by mistake', () => {
+    const args = ['--join', 'host:0', '--listen', '0.0.0.0:7710', '--max-workers', '0', '--name', '\u001b']
+    assertRejected(convoy(['relay', ...args]), [
+      /--join host:0: nothing listens on port 0/,
+      /--listen 0\.0\.0\.0:7710 can be reached by other machines.*--insecure/,
+      /'--max-workers <number>' argument '0'/,
+      /--name: .*U\+001B/,
+    ])
+  })
+
   it('simulate, bench, config show and predict', () => {
     assertRejected(convoy(['simulate', '--from', 'none', '--jitter', '5', '--stebs', '3']), [
       /--from none/,
@@ -123,7 +133,7 @@ describe('fault 52: every command reports all problems at once and writes nothin
       /--config none\.yaml: there is no such file/,
       /Did you mean --json\?/,
     ])
-    assertRejected(convoy(['predict']), [/argument 'run'/, /argument 'images'/])
+    assertRejected(convoy(['predict']), [/argument 'run'/, /argument 'inputs'/])
   })
 
   it('train with conflicting launch flags or an unknown launcher', () => {
@@ -147,8 +157,8 @@ describe('fault 52: every command reports all problems at once and writes nothin
     })
     assert.equal(status, 2, stderr)
     assert.match(stderr, /✖ 3 problems:/)
-    assert.match(stderr, /--workers 50 needs about 340 open files, .*ulimit -n 340.*--workers 20\./)
-    assert.match(stderr, /--max-workers 90 needs about 220 open files/)
+    assert.match(stderr, /--workers 50 needs about 390 open files, .*ulimit -n 390.*--workers 17\./)
+    assert.match(stderr, /--max-workers 90 needs about 310 open files/)
   })
 })
 

@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS } from '../../../src/scheduler/limits.js'
 import type { RunEvent } from '../../../src/training/run-events.js'
 import { controlService } from '../../../src/coordinator/services/control-service.js'
 import { dataService } from '../../../src/coordinator/services/data-service.js'
+import { SharedResults } from '../../../src/coordinator/services/shared-results.js'
 import { WeightsStore } from '../../../src/coordinator/weights-store.js'
 import { WorkerPool } from '../../../src/coordinator/worker-pool.js'
 import { sharedChunk } from '../../../src/shared/protocol/chunks.js'
@@ -40,16 +41,18 @@ describe('the coordinator reports why a worker left', () => {
   before(async () => {
     server.addService(
       Control.service,
-      controlService(pool.connections, {
-        run: '{}',
-        heartbeatMs: DEFAULT_LIMITS.heartbeatMs,
-        logLevel: 'warn',
-        runName: 'r',
-      }),
+      controlService(pool.connections, (request) => ({
+        ...pool.connections.join(request),
+        ...{ run: '{}', heartbeatMs: DEFAULT_LIMITS.heartbeatMs, logLevel: 'warn', runName: 'r' },
+      })),
     )
     server.addService(
       Data.service,
-      dataService(pool, new WeightsStore(), ['a'.repeat(64)], undefined, () => undefined),
+      dataService({
+        ...{ pool, weights: new WeightsStore(), fingerprints: ['a'.repeat(64)] },
+        sharedResults: new SharedResults({ pool, files: undefined, longest: () => 1, onTaken: () => undefined }),
+        onWorker: () => undefined,
+      }),
     )
     listener = await listen(server, '127.0.0.1:0', '--listen', connections)
     // A task, so that the pool grants leases.

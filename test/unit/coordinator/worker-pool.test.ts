@@ -4,8 +4,9 @@ import type { PoolTask } from '../../../src/coordinator/pool-task.js'
 import type { WorkerPoolOptions } from '../../../src/coordinator/worker-pool.js'
 import { WorkerPool } from '../../../src/coordinator/worker-pool.js'
 import { DEFAULT_LIMITS } from '../../../src/scheduler/limits.js'
-import type { FromCoordinator } from '../../../src/shared/protocol/messages.js'
+import type { FromCoordinator, LeaseMessage } from '../../../src/shared/protocol/messages.js'
 import { PROTOCOL_VERSION } from '../../../src/shared/protocol/messages.js'
+import { ReductionTree } from '../../../src/shared/reduction-tree.js'
 
 const DEVICE = { kind: 'cpu', name: 'none', tensorflowVersion: '0', fingerprint: 'f' }
 
@@ -63,6 +64,55 @@ describe('worker pool: a result that waits for its audit', () => {
     pool.result(b, leaseOf(b), Float32Array.of(1, 2))
     assert.deepEqual([...(await sum)], [1, 2])
   })
+})
+
+describe('worker pool: results in memory of their workers', () => {
+  for (const auditEvery of [0, 1, 2])
+    it(`are copied before a worker gets its next lease, with an audit of every ${auditEvery}th`, async () => {
+      const pool = new WorkerPool({ ...OPTIONS, auditEvery })
+      const granted: { worker: number; lease: LeaseMessage }[] = []
+      const memory = new Map<number, Float32Array>()
+      for (const name of ['a', 'b', 'c']) {
+        const { worker } = pool.connections.join({
+          ...{ protocol: PROTOCOL_VERSION, name, device: DEVICE, incarnation: name, host: name },
+        })
+        memory.set(worker, new Float32Array(2))
+        const send = ({ lease }: FromCoordinator): void => {
+          if (!lease) return
+          // A worker may begin at once to write over what it has delivered.
+          memory.get(worker)!.fill(NaN)
+          granted.push({ worker, lease })
+        }
+        pool.connections.connect(worker, { send, drop: () => undefined })
+        pool.connections.receive(worker, { ready: {} })
+      }
+      const shards = 23
+      const valueOf = (shard: number): Float32Array => Float32Array.of(1 / (shard + 1), shard)
+      const expected = new ReductionTree(shards)
+      let sum: Float32Array | undefined
+      for (let shard = 0; shard < shards; shard++)
+        sum = expected.add(shard, 1, valueOf(shard) as Float32Array<ArrayBuffer>)
+      const computed = pool.compute({ ...TASK, shards }, new AbortController().signal)
+      // The newest lease first: results of others wait longer.
+      for (let next; (next = granted.pop()) !== undefined;) {
+        const { worker, lease } = next
+        const tree = new ReductionTree(lease.shardCount)
+        for (let shard = 0; shard < lease.shardCount; shard++) {
+          const whole = tree.add(shard, 1, valueOf(lease.firstShard + shard) as Float32Array<ArrayBuffer>)
+          if (whole) memory.get(worker)!.set(whole)
+        }
+        pool.result(worker, lease.lease, memory.get(worker)!.subarray(0, 2), true)
+      }
+      assert.deepEqual([...(await computed)], [...sum!])
+      // The sum is for whoever wants to keep it, whatever a worker does.
+      const kept = pool.vectors.own(await computed)
+      for (const vector of memory.values()) vector.fill(NaN)
+      assert.deepEqual([...kept], [...sum!])
+      pool.vectors.give(await computed)
+      const own = Array.from({ length: 20 }, () => pool.vectors.take(2).buffer)
+      assert.ok([...memory.values()].every(({ buffer }) => !own.includes(buffer)))
+      assert.equal(new Set(own).size, own.length)
+    })
 })
 
 describe('worker pool: a worker that is let go', () => {

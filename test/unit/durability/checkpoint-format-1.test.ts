@@ -4,7 +4,6 @@ import { describe, it } from 'node:test'
 import { newestCheckpoint, restoreState } from '../../../src/durability/restore-state.js'
 import { weightsSha256 } from '../../../src/model/weights-sha256.js'
 import { packageRoot } from '../../../src/shared/package-root.js'
-import { SliceThreads } from '../../../src/training/slices/slice-threads.js'
 
 /** Written by the version that introduced the format: a checkpoint of step 10 and the journal up to step 16. It is never made again. */
 const FIXTURE = path.join(packageRoot, 'test', 'fixtures', 'checkpoint-format-1')
@@ -21,7 +20,7 @@ describe('a run of checkpoint format 1', () => {
     assert.equal(weightsSha256(stored.tensors['weights']!), manifest.weightsSha256)
     const { state, events } = restoreState(FIXTURE, checkpoint, {
       ...{ description: manifest.description, trainSamples: TRAIN_SAMPLES, warn },
-      ...{ sliceThreads: new SliceThreads({ threads: 0 }), now: () => performance.now() },
+      ...{ now: () => performance.now() },
     })
     assert.deepEqual(warnings, [])
     assert.deepEqual(

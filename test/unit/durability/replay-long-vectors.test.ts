@@ -11,20 +11,17 @@ import type { ParameterLayout } from '../../../src/model/parameter-layout.js'
 import { gradientLength } from '../../../src/model/parameter-layout.js'
 import { SeededDraws } from '../../../src/simulation/seeded-draws.js'
 import { TinyProblem } from '../../../src/simulation/tiny-problem.js'
-import { SliceThreads } from '../../../src/training/slices/slice-threads.js'
+import { withoutNativeLoops, withThreads } from '../../../src/shared/native-loops.js'
 import { initialState } from '../../../src/training/training-state.js'
 
 /** More than one slice. */
 const WEIGHTS = 2 ** 20 + 8
 const runDirectory = mkdtempSync(path.join(os.tmpdir(), 'convoy-long-'))
-const none = new SliceThreads({ threads: 0 })
-const one = new SliceThreads({ threads: 1 })
-after(async () => {
-  await one.close()
+after(() => {
   rmSync(runDirectory, { recursive: true, force: true })
 })
 
-it('a journal of long vectors gives the same weights with slice threads and without', async () => {
+it('a journal of long vectors gives the same weights on several threads and in TypeScript', async () => {
   const { description: tiny, split } = new TinyProblem(1, 1)
   const [tensor] = tiny.model.layout.tensors
   const layout: ParameterLayout = {
@@ -32,32 +29,25 @@ it('a journal of long vectors gives the same weights with slice threads and with
     ...{ tensors: [{ ...tensor!, shape: [WEIGHTS], size: WEIGHTS }], trainableCount: WEIGHTS, weightCount: WEIGHTS },
   }
   const description = { ...tiny, model: { ...tiny.model, layout } }
-  const newState = (threads: SliceThreads) => initialState(description, (length) => threads.allocate(length))
   const journal = new Journal({
     ...{ runDirectory, mode: 'on', config: description.config, vectorLength: gradientLength(layout) },
     ...{ onFailure: assert.ifError, disk: realDisk },
   })
-  await journal.cut(newState(none))
+  await journal.cut(initialState(description))
   const draws = new SeededDraws(1)
   const sum = Float32Array.from({ length: gradientLength(layout) }, () => draws.below(1_000) / 1_000)
   await journal.appendStep(0, { waitMs: 1, reduceMs: 1, workers: 1 }, sum)
   await journal.close()
 
-  const [without, withThreads] = [none, one].map((sliceThreads) => {
-    const state = newState(sliceThreads)
+  const replay = (): Float32Array => {
+    const state = initialState(description)
     const before = state.weights.slice()
     replayJournal(state, listSegments(runDirectory), {
-      ...{
-        description,
-        trainSamples: split.train.length,
-        sliceThreads,
-        now: () => 0,
-        warn: (line) => assert.fail(line),
-      },
+      ...{ description, trainSamples: split.train.length, now: () => 0, warn: (line) => assert.fail(line) },
     })
     assert.equal(state.step, 1)
     assert.notDeepEqual(state.weights.subarray(-8), before.subarray(-8))
     return state.weights
-  })
-  assert.deepEqual(without, withThreads)
+  }
+  assert.deepEqual(withThreads(2, replay), withoutNativeLoops(replay))
 })

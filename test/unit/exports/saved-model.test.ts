@@ -161,8 +161,11 @@ describe('a saved model', () => {
       ...{ signal: new AbortController().signal, onSaved: ignore, onFailed: ignore },
     })
     const validation = { accuracy: 0.75, loss: 2 }
+    models.add({ best: { weights, step: 11, validation } })
+    assert.equal(existsSync(path.join(runDirectory, 'model')), false, 'what is added is saved at the end')
     await models.finish({ last: { weights, step: 12, validation } })
     await models.close()
+    assert.deepEqual(readdirSync(path.join(runDirectory, 'model')), ['best', 'last'])
     const place = path.join(runDirectory, 'model', 'last')
     const model = JSON.parse(readFileSync(path.join(place, 'layers-model', 'model.json'), 'utf8')) as {
       userDefinedMetadata: Record<string, unknown>

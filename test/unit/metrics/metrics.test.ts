@@ -13,7 +13,7 @@ import { RunProgress } from '../../../src/reporting/run-progress.js'
 import type { RunIdentity } from '../../../src/reporting/run-identity.js'
 import type { MetricsSource } from '../../../src/reporting/sinks/prometheus-metrics.js'
 import { PrometheusMetrics } from '../../../src/reporting/sinks/prometheus-metrics.js'
-import { PHASE_BUCKETS, phaseMean, PhaseTimes } from '../../../src/metrics/phases.js'
+import { PHASE_BUCKETS, phaseMean, phasesSince, PhaseTimes } from '../../../src/metrics/phases.js'
 import type { WorkerStats } from '../../../src/metrics/worker-stats.js'
 import { serveMetrics } from '../../../src/metrics/serve-metrics.js'
 import { generatedFiles } from '../../../generators/generated-files.js'
@@ -340,6 +340,18 @@ describe('phases', () => {
     assert.deepEqual(report?.counts, [2, 1, 1, 3, 1, 1, 1, 1, 1, 1, 1, 2])
     assert.deepEqual(phaseMean(report!), { times: 16, meanSeconds: 101.0041 / 16 })
   })
+
+  it('are taken apart from those before', () => {
+    const times = new PhaseTimes()
+    times.record('send', 0.25)
+    const before = times.report()
+    times.record('send', 0.5)
+    times.record('wait', 2)
+    const after = new PhaseTimes()
+    after.record('send', 0.5)
+    after.record('wait', 2)
+    assert.deepEqual(phasesSince(before, times.report()), after.report())
+  })
 })
 
 describe('a heartbeat', () => {
@@ -368,6 +380,20 @@ describe('a heartbeat', () => {
       )
     })
   }
+
+  it('reports a phase of both threads once', () => {
+    const heartbeatStats = new HeartbeatStats(false, () => undefined)
+    const times = new PhaseTimes()
+    times.record('send', 0.25)
+    heartbeatStats.progress({ shardsDone: 1, tensors: 0, tensorBytes: 0, phases: times.report() })
+    heartbeatStats.times.record('send', 0.5)
+    const { phases } = heartbeatStats.take()
+    heartbeatStats.close()
+    assert.deepEqual(
+      phases.map(({ phase, counts, seconds }) => [phase, counts.reduce((a, b) => a + b), seconds]),
+      [['send', 2, 0.75]],
+    )
+  })
 })
 
 describe('GPU readings from nvidia-smi', () => {
@@ -397,9 +423,8 @@ describe('GPU readings from nvidia-smi', () => {
     const { PATH } = process.env
     process.env['PATH'] = `${directory}:${PATH}`
     const warnings: string[] = []
-    const device = { kind: 'gpu', name: 'a GPU', tensorflowVersion: '2', fingerprint: 'f' } as const
     writeFileSync(answer, '37, 1024, 143771, 41, 123.45\n')
-    const heartbeatStats = new HeartbeatStats(device, (text) => warnings.push(text), 20)
+    const heartbeatStats = new HeartbeatStats(true, (text) => warnings.push(text), 20)
     try {
       await until('a reading', () => heartbeatStats.take().gpu?.temperatureCelsius === 41)
       rmSync(answer)

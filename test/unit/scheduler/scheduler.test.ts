@@ -85,6 +85,8 @@ class Scene {
     }
     return Array.from({ length: tasks }, () => {
       const beganMs = this.nowMs
+      // However long a shard takes, its worker is not silent.
+      for (const { id } of this.scheduler.workers()) this.send({ kind: 'heartbeat', worker: id, shardsDone: 0 })
       let isDone = take(this.begin(shards))
       while (!isDone) {
         const next = [...running.values()].sort((one, other) => one.endMs - other.endMs)[0]

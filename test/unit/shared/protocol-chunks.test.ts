@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bytesOf } from '../../../src/shared/bytes-of.js'
+import { bytesOfMessage } from '../../../src/shared/protocol/chunk-message.js'
 import { chunksOf, sharedChunk, VectorAssembly, verifyChunk } from '../../../src/shared/protocol/chunks.js'
 import { repliesLike } from '../../../src/shared/protocol/checksum.js'
-import type { Chunk } from '../../../src/shared/protocol/messages.js'
+import type { Chunk, UnsealedChunk } from '../../../src/shared/protocol/messages.js'
 import { Admin, Control, Data } from '../../../src/shared/protocol/services.js'
 
 const vector = Float32Array.from({ length: 700_000 }, (_, index) => Math.fround(index / 3))
-const chunks = [...chunksOf(9, bytesOf(vector))]
+const results = Data.service['Results']!
+
+/** As it comes at the other end. */
+function received(chunk: UnsealedChunk): Chunk {
+  return results.requestDeserialize(bytesOfMessage(results.requestSerialize(chunk))) as Chunk
+}
+
+const chunks = [...chunksOf(9, bytesOf(vector))].map(received)
 
 function assemble(parts: Chunk[], expected = vector.length): Float32Array | undefined {
   const assembly = new VectorAssembly(parts[0]!, new Float32Array(expected), 'test')
@@ -31,16 +39,16 @@ test('fault 42: chunks out of order, twice, with a gap, overlapping or of anothe
 
 test('the checksum detects a flipped bit in the data', () => {
   const [first] = chunks as [Chunk]
-  const data = Buffer.from(first.data)
+  const data = Buffer.concat(first.pieces)
   data[1000]! ^= 4
-  assert.throws(() => assemble([{ ...first, data }]), /checksum/)
+  assert.throws(() => assemble([{ ...first, pieces: [data] }]), /checksum/)
 })
 
 test('the checksum detects a flipped bit that gives another well-formed chunk or lease', () => {
   const [first] = chunks as [Chunk]
   for (const other of [{ id: 8 }, { offset: 4 }, { total: first.total + 4 }])
     assert.throws(() => verifyChunk({ ...first, ...other }, 'test'), /checksum/)
-  assert.throws(() => verifyChunk({ ...sharedChunk(9, 4), id: 8 }, 'test'), /checksum/)
+  assert.throws(() => verifyChunk({ ...received(sharedChunk(9, 4)), id: 8 }, 'test'), /checksum/)
   const work = Control.service['Work']!
   const sent = work.responseSerialize({
     lease: { lease: 3, work: 'WORK_GRADIENT', step: 5, firstShard: 2, shardCount: 2 },
@@ -127,8 +135,11 @@ test('the message types of TypeScript have the fields of convoy.proto', () => {
   assert.deepEqual(work.requestDeserialize(work.requestSerialize(logs)), logs)
   const reply = { worker: 1, session: 's', run: '{}', heartbeatMs: 750, logLevel: 'warn', runName: 'r' }
   assert.deepEqual(join.responseDeserialize(join.responseSerialize(reply)), { ...reply, sharedFiles: null })
-  const results = Data.service['Results']!
-  assert.deepEqual(results.requestDeserialize(results.requestSerialize(chunks[2])), chunks[2])
+  const [, , chunk] = chunksOf(9, bytesOf(vector))
+  const { crc32, length, pieces, ...head } = received(chunk!)
+  assert.deepEqual({ ...head, data: Buffer.concat(pieces) }, chunk)
+  assert.equal(length, chunk!.data.length)
+  assert.equal(crc32, chunks[2]!.crc32)
   const refusal = { lease: 1, code: 'stale', reason: 'stale' }
   assert.deepEqual(results.responseDeserialize(results.responseSerialize(refusal)), refusal)
 })

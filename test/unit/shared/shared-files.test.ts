@@ -66,6 +66,23 @@ describe('shared files', { skip: created === undefined && 'this machine has no /
     files.remove('result-2')
   })
 
+  it('stay in memory while they are mapped', () => {
+    const { files: own, offer: ofOwn } = SharedFiles.create()!
+    const vector = own.create('weights', 5_000, (why) => assert.fail(why))!
+    const mapped = SharedFiles.open(ofOwn)!.map('weights', 5_000)!
+    vector[4_999] = 3
+    own.close()
+    assert.equal(mapped[4_999], 3)
+    assert.deepEqual([own.map('weights', 5_000), files.map('weights', 5_000)], [undefined, undefined])
+  })
+
+  it('are not mapped at another length', () => {
+    files.create('weights', 5_000, (why) => assert.fail(why))
+    assert.deepEqual([files.map('weights', 4_999), files.map('weights', 5_001)], [undefined, undefined])
+    assert.equal(files.map('weights', 5_000)!.length, 5_000)
+    files.remove('weights')
+  })
+
   it('are removed together with the partial file of a killed writer', () => {
     writeFileSync(path.join(files.directory, 'result-3.new'), 'half')
     files.remove('result-3')

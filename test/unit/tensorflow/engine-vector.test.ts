@@ -55,7 +55,7 @@ async function using<Result>(options: Partial<EngineOptions>, work: (engine: Eng
 
 /** Transforms that read every pixel far outside the image. */
 const AWAY = Float32Array.from({ length: COUNT * 8 }, (_, index) => [1, 0, 1000, 0, 1, 0, 0, 0][index % 8]!)
-const shard = { inputs: [pixels], targets: LABELS, transforms: AWAY, dropoutKey: [0, 0] as const }
+const shard = { inputs: [pixels], targets: [LABELS], transforms: AWAY, dropoutKey: [0, 0] as const }
 
 const total = LOGITS.reduce((sum, logit) => sum + Math.exp(logit), 0)
 const lossOf = (label: number, smoothing: number): number =>

@@ -24,14 +24,17 @@ norm.setWeights([plain.ones([WIDTH]), plain.zeros([WIDTH]), plain.tensor1d(MEAN)
 base.trainable = false
 norm.trainable = false
 const frozen = frozenTensors(model)!
-const described = describeModel(model, { inputs, objective: { loss: 'meanSquaredError', targetMeans: [0] } })
+const described = describeModel(model, {
+  inputs,
+  objectives: [{ name: 'y', kind: 'numbers', loss: 'meanSquaredError', size: 1, targetMeans: [0] }],
+})
 const stored = { name: 'frozen', fingerprint: '0'.repeat(64), count: 1, inputs: [], targets: [], classNames: [] }
 const engine = await createEngine(
   {
     ...{ model: { ...described, frozen: { stored, tensors: frozen.tensors } }, labelSmoothing: 0 },
     ...{ shardSize: COUNT, evaluationShardSize: COUNT, precision: 'float32', augment: false, fillMode: 'constant' },
   },
-  frozen.values,
+  { frozen: frozen.values },
 )
 after(() => {
   engine.close()
@@ -64,7 +67,12 @@ describe('frozen layers', () => {
   it('compute with their own values, batch norm with its moving statistics, and the others have the gradient of that', () => {
     const weights = initialWeights(described.layout, 3)
     engine.setWeights(weights)
-    const shard = { inputs: [values], targets, transforms: new Float32Array(COUNT * 8), dropoutKey: [1, 2] as const }
+    const shard = {
+      inputs: [values],
+      targets: [targets],
+      transforms: new Float32Array(COUNT * 8),
+      dropoutKey: [1, 2] as const,
+    }
     const [first, second] = [engine.gradient(shard), engine.gradient(shard)]
     assert.deepEqual(first, second)
     const kernel = tf.tensor2d(frozen.values.slice(0, 12), [INPUTS, WIDTH])

@@ -92,7 +92,7 @@ describe('an inspection of a model', () => {
     const pixels = Buffer.concat(samples.map((sample) => imageOf(sample)))
     const counts = engine.evaluate({
       inputs: [pixels],
-      targets: Int32Array.from(samples, (sample) => dataset.labels[sample]!),
+      targets: [Int32Array.from(samples, (sample) => dataset.labels[sample]!)],
     })
     const right = Array.from({ length: 10 }, (_, label) => counts[11 * label]!).reduce((a, b) => a + b)
     const wrong = TEST_COUNT - right

@@ -119,7 +119,7 @@ async function gradient(model: ModelDescription, weights: Float32Array, key: rea
   const sizes = { shardSize: COUNT, evaluationShardSize: COUNT, labelSmoothing: 0, precision: 'float32' } as const
   const engine = await createEngine({ model, ...sizes, augment: false, fillMode: 'constant' })
   engine.setWeights(weights)
-  const shard = { inputs: [pixels], targets: labels, transforms: new Float32Array(COUNT * 8), dropoutKey: key }
+  const shard = { inputs: [pixels], targets: [labels], transforms: new Float32Array(COUNT * 8), dropoutKey: key }
   try {
     // The second run is that of the captured graph.
     engine.gradient(shard)
@@ -177,6 +177,46 @@ describe('a stock layer', () => {
       })
     })
   }
+
+  it('with ReLU of its own trains as in TensorFlow.js', async () => {
+    const relu = { ...kernel, activation: 'relu' } as const
+    const { description } = modelOf((x) =>
+      of(
+        layers.dense({ units: 5, ...relu }),
+        of(layers.conv1d({ filters: 4, kernelSize: 2, ...relu }), (y) =>
+          rows(of(layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same', ...relu }))(y)),
+        ),
+      )(x),
+    )
+    const weights = initialWeights(description.layout, 1)
+    const ours = await gradient(description, weights, [1, 2])
+    const stock = await stockGradient(description, weights)
+    const scale = Math.max(...stock.map(Math.abs))
+    assert.ok(stock.filter((value) => value !== 0).length > stock.length / 3, 'most gradients are zero')
+    stock.forEach((value, index) => {
+      assert.ok(Math.abs(value - ours[index]!) <= 1e-4 * scale, `${index}: ${ours[index]} instead of ${value}`)
+    })
+  })
+
+  for (const [use, options] of Object.entries({
+    'backwards, to its last output, without bias': { goBackwards: true, useBias: false },
+    'with the gates of TensorFlow.js': { recurrentActivation: 'hardSigmoid', returnSequences: true },
+    'in both directions': {},
+  } as const))
+    it(`LSTM ${use} trains as in TensorFlow.js`, async () => {
+      const lstm = layers.lstm({ units: 3, recurrentActivation: 'sigmoid', ...options })
+      const isTwice = use === 'in both directions'
+      const { description } = modelOf(
+        of(isTwice ? layers.bidirectional({ layer: lstm as never, mergeMode: 'concat' }) : lstm, rows),
+      )
+      const weights = initialWeights(description.layout, 1)
+      const ours = await gradient(description, weights, [1, 2])
+      const stock = await stockGradient(description, weights)
+      const scale = Math.max(...stock.map(Math.abs))
+      stock.forEach((value, index) => {
+        assert.ok(Math.abs(value - ours[index]!) <= 1e-4 * scale, `${index}: ${ours[index]} instead of ${value}`)
+      })
+    })
 
   it('inside a model, twice in both directions, or for each time, is found and trained', async () => {
     const inner = plain.sequential({

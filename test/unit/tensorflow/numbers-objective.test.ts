@@ -4,8 +4,6 @@ import type { Scalar, Tensor } from '@tensorflow/tfjs'
 import { describeModel } from '../../../src/model/describe-model.js'
 import { initialWeights } from '../../../src/model/initial-weights.js'
 import { tf as plain } from '../../../src/model/networks/tfjs.js'
-import type { NumberLoss } from '../../../src/model/objective.js'
-import { NUMBER_LOSSES } from '../../../src/model/objective.js'
 import type { Engine } from '../../../src/tensorflow/engine/engine.js'
 import { createEngine } from '../../../src/tensorflow/engine/create-engine.js'
 import { loadTensorflow } from '../../../src/tensorflow/runtime/load-tensorflow.js'
@@ -27,8 +25,13 @@ after(() => {
   for (const engine of engines) engine.close()
 })
 
+type NumberLoss = 'meanSquaredError' | 'meanAbsoluteError' | 'huberLoss'
+
 async function engineFor(loss: NumberLoss): Promise<{ engine: Engine; weights: Float32Array }> {
-  const model = describeModel(built, { inputs, objective: { loss, targetMeans } })
+  const model = describeModel(built, {
+    inputs,
+    objectives: [{ name: 'y', kind: 'numbers', loss, size: OUTPUTS, targetMeans }],
+  })
   const sizes = { shardSize: COUNT, evaluationShardSize: COUNT, labelSmoothing: 0, precision: 'float32' } as const
   const engine = await createEngine({ model, ...sizes, augment: false, fillMode: 'constant' })
   engines.push(engine)
@@ -60,11 +63,11 @@ function isClose(actual: ArrayLike<number>, wanted: ArrayLike<number>, what: str
 }
 
 describe('a model whose outputs are numbers', () => {
-  for (const loss of NUMBER_LOSSES)
+  for (const loss of Object.keys(LOSSES) as NumberLoss[])
     it(`has the ${loss} and its gradient, summed over the samples`, async () => {
       const { engine, weights } = await engineFor(loss)
       const vector = engine.gradient({
-        ...{ inputs: [values], targets, transforms: new Float32Array(COUNT * 8), dropoutKey: [1, 2] },
+        ...{ inputs: [values], targets: [targets], transforms: new Float32Array(COUNT * 8), dropoutKey: [1, 2] },
       })
       const [kernel, bias] = [weights.slice(0, INPUTS * OUTPUTS), weights.slice(INPUTS * OUTPUTS)]
       const { value, grads } = tf.valueAndGrads(
@@ -83,7 +86,7 @@ describe('a model whose outputs are numbers', () => {
     const { engine, weights } = await engineFor('meanAbsoluteError')
     const predicted = engine.predict([values])
     isClose(predicted, output(tf.tensor1d(weights.slice(0, 6)), tf.tensor1d(weights.slice(6))).dataSync(), 'prediction')
-    const sums = engine.evaluate({ inputs: [values], targets })
+    const sums = engine.evaluate({ inputs: [values], targets: [targets] })
     const of = (at: number, valueOf: (p: number, t: number) => number): number =>
       Array.from({ length: COUNT }, (_, sample) => sample * OUTPUTS + at).reduce(
         (sum, index) => sum + valueOf(predicted[index]!, targets[index]!),

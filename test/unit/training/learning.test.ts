@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import * as tfjs from '@tensorflow/tfjs'
 import { applyGradient } from '../../../src/training/apply-gradient.js'
-import { SliceThreads } from '../../../src/training/slices/slice-threads.js'
 import { createOptimizer } from '../../../src/training/optimizers/optimizer.js'
 import { createEngine } from '../../../src/tensorflow/engine/create-engine.js'
 import type { Engine } from '../../../src/tensorflow/engine/engine.js'
@@ -79,7 +78,7 @@ function gradientOf(
 ): Float32Array<ArrayBuffer> {
   by.setWeights(weights)
   const transforms = Float32Array.from(Array.from(images.labels, () => transform).flat())
-  return by.gradient({ inputs: [images.pixels], targets: images.labels, transforms, dropoutKey: [0, 0] })
+  return by.gradient({ inputs: [images.pixels], targets: [images.labels], transforms, dropoutKey: [0, 0] })
 }
 
 /** Confusion by row, then the loss sum. */
@@ -88,7 +87,7 @@ function evaluationOf(images: Images, weights: Float32Array): number[] {
   const total = new Array<number>(CLASSES * CLASSES + 1).fill(0)
   for (let first = 0; first < images.labels.length; first += EVALUATED) {
     const { pixels, labels } = part(images, first, EVALUATED)
-    const vector = engine.evaluate({ inputs: [pixels], targets: labels })
+    const vector = engine.evaluate({ inputs: [pixels], targets: [labels] })
     for (const [index, value] of vector.entries()) total[index]! += value
   }
   return total
@@ -114,10 +113,9 @@ const trainedOn = noise(TRAINED, 1)
 function learned(): Float32Array {
   const weights = initial.slice()
   const optimizer = createOptimizer(config.optimizer, layout)
-  const sliceThreads = new SliceThreads({ threads: 0 })
   for (let step = 0; step < 40; step++) {
     const shards = [0, SHARD].map((first) => gradientOf(part(trainedOn, first, SHARD), weights))
-    assert.ok(applyGradient({ weights, optimizer, step }, sumOf(shards), layout, config, 40, sliceThreads))
+    assert.ok(applyGradient({ weights, optimizer, step }, sumOf(shards), layout, config, 40))
   }
   return weights
 }
@@ -170,8 +168,7 @@ describe('a training step', () => {
       const settings = { ...config, batchSize: vectors.length * SHARD, clipNorm: 0.5 }
       const weights = initial.slice()
       const optimizer = createOptimizer(config.optimizer, layout)
-      const sliceThreads = new SliceThreads({ threads: 0 })
-      const outcome = applyGradient({ weights, optimizer, step: 0 }, sumOf(vectors), layout, settings, 40, sliceThreads)
+      const outcome = applyGradient({ weights, optimizer, step: 0 }, sumOf(vectors), layout, settings, 40)
       return { outcome, weights }
     }
     // Doubling is exact.

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Optimizer } from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs'
 import { applyGradient } from '../../../src/training/apply-gradient.js'
 import { learningRate } from '../../../src/training/schedules/schedules.js'
-import { SliceThreads } from '../../../src/training/slices/slice-threads.js'
-import { createOptimizer, update } from '../../../src/training/optimizers/optimizer.js'
+import { createOptimizer, numbersAfter, update } from '../../../src/training/optimizers/optimizer.js'
+import { optimizerSchema } from '../../../src/training/optimizers/optimizers.js'
 import type { ParameterLayout } from '../../../src/model/parameter-layout.js'
 import type { RunConfig } from '../../../src/model/config/run-config.js'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
-
-const alone = new SliceThreads({ threads: 0 })
 
 const layout: ParameterLayout = {
   tensors: [
@@ -60,9 +60,9 @@ function config(changes: Partial<RunConfig> = {}): RunConfig {
   }
 }
 
-function closeTo(actual: Float32Array, expected: number[]): void {
+function closeTo(actual: Float32Array, expected: number[], limit = 1e-6): void {
   for (const [index, value] of expected.entries()) {
-    assert.ok(Math.abs(actual[index]! - value) < 1e-6, `element ${index}: ${actual[index]} instead of ${value}`)
+    assert.ok(Math.abs(actual[index]! - value) < limit, `element ${index}: ${actual[index]} instead of ${value}`)
   }
 }
 
@@ -71,11 +71,11 @@ test('one step agrees with a calculation by hand: batch mean, L2 on kernels only
   // Sums over 4 samples (2 shards): gradients 1, 2, 4; statistics 12 over 2 shards; loss 8; 3 correct.
   const sum = Float32Array.of(4, 8, 16, 12, 8, 3)
   const optimizer = createOptimizer(config().optimizer, layout)
-  const outcome = applyGradient({ weights, optimizer, step: 0 }, sum, layout, config(), 10, alone)
+  const outcome = applyGradient({ weights, optimizer, step: 0 }, sum, layout, config(), 10)
   // g = mean + 2·l2·w = [1.2, 1.6, 4]; v = g; w -= 0.1·(g + 0.5·v) = 0.15·g
   closeTo(weights, [1 - 0.18, -2 - 0.24, 3 - 0.6, 0.9 * 10 + 0.1 * 6])
   assert.equal(outcome?.loss, 2)
-  assert.equal(outcome.quality, 0.75)
+  assert.equal(outcome.accuracy, 0.75)
   assert.ok(Math.abs(outcome.gradientNorm - Math.hypot(1.2, 1.6, 4)) < 1e-6)
 })
 
@@ -83,7 +83,7 @@ test('clipping scales the gradient to the given norm', () => {
   const weights = Float32Array.of(0, 0, 0, 0)
   const clipped = config({ clipNorm: 0.5, optimizer: { kind: 'sgd', momentum: 0, nesterov: false } })
   const optimizer = createOptimizer(clipped.optimizer, layout)
-  applyGradient({ weights, optimizer, step: 0 }, Float32Array.of(12, 16, 0, 0, 0, 0), layout, clipped, 1, alone)
+  applyGradient({ weights, optimizer, step: 0 }, Float32Array.of(12, 16, 0, 0, 0, 0), layout, clipped, 1)
   closeTo(weights, [-0.1 * 0.3, -0.1 * 0.4, 0])
 })
 
@@ -97,14 +97,7 @@ test('clipping leaves a gradient at or below the given norm unchanged', () => {
       // The norm is 5 exactly.
       const sum = Float32Array.of(12, 16, 0, 0, 0, 0)
       const settings = config({ clipNorm, optimizer })
-      applyGradient(
-        { weights, optimizer: createOptimizer(optimizer, layout), step: 0 },
-        sum,
-        layout,
-        settings,
-        1,
-        alone,
-      )
+      applyGradient({ weights, optimizer: createOptimizer(optimizer, layout), step: 0 }, sum, layout, settings, 1)
       return weights
     }
     for (const clipNorm of [5, 5.000_001, 6, 1e6]) assert.deepEqual(after(clipNorm), after(null), String(clipNorm))
@@ -116,18 +109,11 @@ test('a non-finite gradient changes nothing', () => {
   const weights = Float32Array.of(1, 2, 3, 4)
   const optimizer = createOptimizer(config().optimizer, layout)
   assert.equal(
-    applyGradient({ weights, optimizer, step: 0 }, Float32Array.of(1, NaN, 1, 1, 1, 1), layout, config(), 1, alone),
+    applyGradient({ weights, optimizer, step: 0 }, Float32Array.of(1, NaN, 1, 1, 1, 1), layout, config(), 1),
     undefined,
   )
   assert.equal(
-    applyGradient(
-      { weights, optimizer, step: 0 },
-      Float32Array.of(1, 1, 1, 1, Infinity, 1),
-      layout,
-      config(),
-      1,
-      alone,
-    ),
+    applyGradient({ weights, optimizer, step: 0 }, Float32Array.of(1, 1, 1, 1, Infinity, 1), layout, config(), 1),
     undefined,
   )
   assert.deepEqual(weights, Float32Array.of(1, 2, 3, 4))
@@ -152,6 +138,57 @@ test('AdamW follows algorithm 2 of Loshchilov and Hutter over three steps', () =
     }
   }
   closeTo(weights, expected)
+})
+
+const OF_TENSORFLOW: Readonly<Record<string, [settings: object, theirs: Optimizer]>> = {
+  sgd: [{ kind: 'sgd', momentum: 0.9, nesterov: false }, tf.train.momentum(0.01, 0.9)],
+  'sgd, Nesterov': [{ kind: 'sgd' }, tf.train.momentum(0.01, 0.9, true)],
+  adamw: [{ kind: 'adamw', epsilon: 1e-7, weightDecay: 0 }, tf.train.adam(0.01)],
+  rmsprop: [{ kind: 'rmsprop' }, tf.train.rmsprop(0.01)],
+  'rmsprop, centered': [
+    { kind: 'rmsprop', decay: 0.8, momentum: 0.5, epsilon: 1e-4, centered: true },
+    tf.train.rmsprop(0.01, 0.8, 0.5, 1e-4, true),
+  ],
+  adagrad: [{ kind: 'adagrad' }, tf.train.adagrad(0.01)],
+  'adagrad, another beginning': [{ kind: 'adagrad', initialAccumulatorValue: 2 }, tf.train.adagrad(0.01, 2)],
+  adadelta: [{ kind: 'adadelta' }, tf.train.adadelta(0.01)],
+  'adadelta, larger epsilon': [{ kind: 'adadelta', rho: 0.5, epsilon: 0.1 }, tf.train.adadelta(0.01, 0.5, 0.1)],
+  adamax: [{ kind: 'adamax' }, tf.train.adamax(0.01)],
+  'adamax, decay': [
+    { kind: 'adamax', beta1: 0.8, beta2: 0.9, epsilon: 0.1, decay: 0.5 },
+    tf.train.adamax(0.01, 0.8, 0.9, 0.1, 0.5),
+  ],
+}
+
+for (const [name, [settings, theirs]] of Object.entries(OF_TENSORFLOW))
+  test(`thirty steps are those of TensorFlow.js: ${name}`, () => {
+    const optimizer = createOptimizer(optimizerSchema.parse(settings), layout)
+    const weights = Float32Array.of(1, -2, 3, 0)
+    const variable = tf.variable(tf.tensor1d([1, -2, 3]))
+    for (let step = 0; step < 30; step++) {
+      const gradient = [0.5 - 0.1 * (step % 7), step % 2 === 0 ? -1 : 2, 0.25 / (1 + (step % 5))]
+      update(optimizer.step(0.01), weights, Float32Array.from(gradient), 1, 0, 3)
+      theirs.applyGradients([{ name: variable.name, tensor: tf.tensor1d(gradient) }])
+    }
+    // TensorFlow.js computes in float32.
+    closeTo(weights, [...variable.dataSync()], 1e-5)
+  })
+
+test('centered RMSProp stays finite where the gradient is zero, unlike that of TensorFlow.js', () => {
+  const optimizer = createOptimizer(optimizerSchema.parse({ kind: 'rmsprop', centered: true }), layout)
+  const weights = Float32Array.of(1, -2, 3, 0)
+  update(optimizer.step(0.01), weights, Float32Array.of(0, 1e-9, 1), 1, 0, 3)
+  assert.deepEqual(weights.subarray(0, 2), Float32Array.of(1, -2))
+  assert.ok(weights[2]! < 3)
+})
+
+test('the numbers of an optimizer after some steps are those that it computes on the way', () => {
+  for (const kind of ['sgd', 'adamw', 'adamax']) {
+    const settings = optimizerSchema.parse({ kind })
+    const optimizer = createOptimizer(settings, layout)
+    for (let step = 0; step < 100; step++) optimizer.step(0.01)
+    assert.deepEqual(numbersAfter(100, settings), optimizer.state.numbers)
+  }
 })
 
 test('schedules have the documented start, peak and end', () => {

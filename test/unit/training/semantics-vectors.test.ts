@@ -25,6 +25,7 @@ import type { ParameterLayout } from '../../../src/model/parameter-layout.js'
 import { RECIPES } from '../../../src/model/config/recipes.js'
 import { resolveRunConfig } from '../../../src/model/config/resolve-run-config.js'
 import type { OptimizerConfig } from '../../../src/training/optimizers/optimizers.js'
+import { optimizerSchema } from '../../../src/training/optimizers/optimizers.js'
 import { weightsSha256 } from '../../../src/model/weights-sha256.js'
 import { packageRoot } from '../../../src/shared/package-root.js'
 import { KeyedRandom, philox, PURPOSE } from '../../../src/shared/philox.js'
@@ -115,7 +116,7 @@ function treeSum(values: number[]): number {
 function regularised(): number[] {
   const sum = Float32Array.of(12.8)
   const tensor = { offset: 0, size: 1, l2: 0.0001, decays: true }
-  averageGradient(sum, Float32Array.of(0.5), 128, [tensor], 0, 1)
+  averageGradient(sum, Float32Array.of(0.5), 128, [tensor], 1)
   return float32s(sum)
 }
 
@@ -174,6 +175,16 @@ const computed: Record<string, unknown> = {
     epsilon: 1e-8,
     weightDecay: 0.05,
   }),
+  'the same with rmsprop, defaults': twoSteps(optimizerSchema.parse({ kind: 'rmsprop' })),
+  'the same with rmsprop, momentum 0.5, centered': twoSteps(
+    optimizerSchema.parse({ kind: 'rmsprop', momentum: 0.5, centered: true }),
+  ),
+  ...Object.fromEntries(
+    ['adagrad', 'adadelta', 'adamax'].map((kind) => [
+      `the same with ${kind}, defaults`,
+      twoSteps(optimizerSchema.parse({ kind })),
+    ]),
+  ),
   ...Object.fromEntries(
     Object.keys(RECIPES).map((recipe) => [`rates of ${recipe}, n_train 42000, by step s`, rates(recipe)]),
   ),
@@ -196,7 +207,7 @@ function recipeRow(recipe: string): string[] {
     ...[recipe, network.name, network.reg, network.dropoutRate, `${batchSize} / ${shardSize}`, epochs].map(String),
     optimizer.kind === 'sgd'
       ? `sgd ${optimizer.momentum}, ${optimizer.nesterov ? 'Nesterov' : 'not Nesterov'}`
-      : `adamw, weightDecay ${optimizer.weightDecay}`,
+      : `${optimizer.kind}, weightDecay ${'weightDecay' in optimizer ? optimizer.weightDecay : 'none'}`,
     schedule.kind === 'step'
       ? `step, initial ${schedule.initial}`
       : `${schedule.kind}, peak ${schedule.peak}${warmup(schedule.kind === 'one-cycle' && schedule.warmup === 0.25)}`,

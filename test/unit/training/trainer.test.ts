@@ -11,7 +11,8 @@ import type { TrainingOutcome } from '../../../src/training/trainer.js'
 import { plannedSteps, Trainer } from '../../../src/training/trainer.js'
 import { WeightsStore } from '../../../src/coordinator/weights-store.js'
 import { WorkerPool } from '../../../src/coordinator/worker-pool.js'
-import { evaluationLength, gradientLength } from '../../../src/model/parameter-layout.js'
+import { gradientLength } from '../../../src/model/parameter-layout.js'
+import { evaluationLength } from '../../../src/model/objectives/evaluation.js'
 import type { TrainingState } from '../../../src/training/training-state.js'
 import type { RunConfig, RunConfigInput } from '../../../src/model/config/run-config.js'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
@@ -99,7 +100,7 @@ async function run(
   const { signal } = new AbortController()
   const ofRun = { ...description, config }
   const trainer = new Trainer({
-    ...{ description: ofRun, sliceThreads: pool.sliceThreads, observer, signal, now, state },
+    ...{ description: ofRun, observer, signal, now, state },
     gradients: new PoolGradientSource(pool, weightsStore, ofRun, { ...split, validation: SAMPLES, test: SAMPLES }),
     splitSizes: { train: 7, validation: SAMPLES.length, test: SAMPLES.length },
     stopSignal: signal,

@@ -4,7 +4,6 @@ import type { RunConfig } from '../../../src/model/config/run-config.js'
 import type { ConvoyError } from '../../../src/shared/errors.js'
 import { TinyProblem } from '../../../src/simulation/tiny-problem.js'
 import { PlainGradientSource } from '../../../src/training/plain-gradient-source.js'
-import { SliceThreads } from '../../../src/training/slices/slice-threads.js'
 import type { TrainingState } from '../../../src/training/training-state.js'
 import type { StoredState } from '../../../src/training/training-state-tensors.js'
 import { fromTensors, toTensors } from '../../../src/training/training-state-tensors.js'
@@ -16,8 +15,9 @@ const STEPS = 24
 const OPTIMIZERS = {
   sgd: { kind: 'sgd', momentum: 0.9, nesterov: true },
   adamw: { kind: 'adamw', beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.05 },
+  adagrad: { kind: 'adagrad', initialAccumulatorValue: 0.1, epsilon: 1e-7 },
+  adamax: { kind: 'adamax', beta1: 0.9, beta2: 0.99, epsilon: 1e-7, decay: 0.1 },
 } as const satisfies Record<string, RunConfig['optimizer']>
-const allocate = (length: number): Float32Array => new Float32Array(length)
 
 /** @param stopAfter ends the run early, as `convoy stop` does */
 function trainerOf(optimizer: RunConfig['optimizer'], stopAfter: number, state?: TrainingState) {
@@ -32,7 +32,6 @@ function trainerOf(optimizer: RunConfig['optimizer'], stopAfter: number, state?:
       batch: SHARDS,
       split: { train: 0, validation: Math.ceil(validation.length / 3), test: Math.ceil(test.length / 3) },
     }),
-    sliceThreads: new SliceThreads({ threads: 0 }),
     observer: (event) => {
       if (event.kind === 'step' && event.step === stopAfter) stop.abort()
     },
@@ -58,7 +57,7 @@ describe('a training state', () => {
       const first = trainerOf(optimizer, 10)
       await first.trainer.train()
       const between = stored(first.trainer.state)
-      const resumed = trainerOf(optimizer, STEPS, fromTensors(between, first.description, allocate))
+      const resumed = trainerOf(optimizer, STEPS, fromTensors(between, first.description))
       const outcome = await resumed.trainer.train()
       const weightsOf = ({ last, result }: TrainingOutcome) => [last.step, last.weights, result.weightsSha256]
       assert.deepEqual(weightsOf(outcome), weightsOf(expected))
@@ -71,7 +70,7 @@ describe('a training state', () => {
     await trainer.train()
     const once = stored(trainer.state)
     assert.deepEqual(Object.keys(once.tensors), ['weights', 'best', 'last', 'optimizer/first', 'optimizer/second'])
-    assert.deepEqual(stored(fromTensors(once, description, allocate)), once)
+    assert.deepEqual(stored(fromTensors(once, description)), once)
   })
 
   it('is rejected when it does not fit the run', async () => {
@@ -86,7 +85,7 @@ describe('a training state', () => {
     ]
     for (const [changed, message] of wrong)
       assert.throws(
-        () => fromTensors({ tensors: changed, values }, description, allocate),
+        () => fromTensors({ tensors: changed, values }, description),
         (error: ConvoyError) => error.code === 'data' && message.test(error.message),
       )
   })

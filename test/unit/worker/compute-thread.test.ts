@@ -30,7 +30,7 @@ describe('the compute thread of a worker', () => {
     const [first, last] = await Promise.all([describeRun('resnet20'), describeRun('resnet8')])
     const { thread } = await ComputeThread.start('cpu')
     try {
-      const prepare = { sharedFiles: undefined, worker: 1 }
+      const prepare = { sharedFiles: undefined, worker: 1, session: '' }
       void thread.prepare({ description: first, ...prepare })
       await thread.prepare({ description: last, ...prepare })
       const { layout } = last.model
@@ -55,7 +55,7 @@ describe('the compute thread of a worker', () => {
     const description = await describeRun('resnet8')
     const { thread } = await ComputeThread.start('cpu')
     try {
-      await thread.prepare({ description, worker: 1, sharedFiles: undefined })
+      await thread.prepare({ description, worker: 1, session: '', sharedFiles: undefined })
       const { layout } = description.model
       thread.send({ kind: 'weights', version: 1, weights: new Float32Array(initialWeights(layout, 1)) })
       const compute = async (lease: number, firstShard: number, shardCount: number): Promise<Float32Array> => {
@@ -91,9 +91,9 @@ describe('the compute thread of a worker', () => {
       const description = await describeRun('resnet8')
       const { thread } = await ComputeThread.start('cpu')
       try {
-        await thread.prepare({ description, worker: 1, sharedFiles: offer })
+        await thread.prepare({ description, worker: 1, session: '', sharedFiles: offer })
         files.write('result-1', new Uint8Array(4))
-        await thread.prepare({ description, worker: 2, sharedFiles: offer })
+        await thread.prepare({ description, worker: 2, session: '', sharedFiles: offer })
         assert.equal(files.read('result-1', new Float32Array(1)), false)
       } finally {
         await thread.close()

@@ -32,7 +32,7 @@ network.dispose()
 const { layout } = model
 const plain = new PlainRun(config, dataset)
 const engine = await createEngine(engineOptions({ config, model }))
-const computer = new ShardComputer(config, dataset, engine, new PhaseTimes())
+const computer = new ShardComputer({ config, model, dataset }, dataset, engine, new PhaseTimes())
 
 /** Unlike initial weights, whose gammas of 1 and means of 0 would hide swapped values. */
 const weights = plain.initialWeights(layout)
@@ -101,7 +101,7 @@ describe('a shard computed by a worker', () => {
     const images = augmented(imagesOf(inputs[0] as Uint8Array, SHAPE), transforms)
     const training = { dropoutRate: RATE, dropoutWords: [w0, w1] } as const
     const run = (at: ArrayLike<number>): ReturnType<typeof forward> => forward(layout, at, images, { training })
-    const labels = targets
+    const labels = targets[0]!
     const smoothed = Array.from(labels, (label) =>
       Array.from({ length: CLASSES }, (_, k) => (k === label ? 1 - SMOOTHING : 0) + SMOOTHING / CLASSES),
     )
@@ -153,12 +153,15 @@ describe('an evaluation computed by a worker', () => {
       for (let shard = 0; shard * 4 < samples.length; shard++) {
         const vector = computer.evaluate(split, shard)
         const chosen = samples.slice(shard * 4, shard * 4 + 4)
-        const { inputs, targets: labels } = plain.gather(chosen)
+        const {
+          inputs,
+          targets: [labels],
+        } = plain.gather(chosen)
         const { logits } = forward(layout, weights, imagesOf(inputs[0] as Uint8Array, SHAPE), {})
         const confusion = new Array<number>(CLASSES ** 2).fill(0)
-        logits.forEach((row, n) => confusion[labels[n]! * CLASSES + row.indexOf(Math.max(...row))]!++)
+        logits.forEach((row, n) => confusion[labels![n]! * CLASSES + row.indexOf(Math.max(...row))]!++)
         assert.deepEqual([...vector.subarray(0, CLASSES ** 2)], confusion)
-        const loss = logits.reduce((sum, row, n) => sum - logSoftmax(row)[labels[n]!]!, 0)
+        const loss = logits.reduce((sum, row, n) => sum - logSoftmax(row)[labels![n]!]!, 0)
         closeTo(vector[CLASSES ** 2]!, loss, 1e-5, 'loss')
       }
     })
@@ -168,11 +171,16 @@ describe('an evaluation computed by a worker', () => {
     // Nearly all images have one label: without stratification the shares of the others differ between splits.
     const labels = dataset.labels.map((_, sample) => (sample % 9 === 0 ? 2 : 0))
     const changed = { ...dataset, labels }
-    const stratified = new ShardComputer({ ...config, stratified: true }, changed, engine, new PhaseTimes())
+    const stratified = new ShardComputer(
+      { config: { ...config, stratified: true }, model, dataset },
+      changed,
+      engine,
+      new PhaseTimes(),
+    )
     for (const split of ['validation', 'test'] as const) {
       const samples = splitDataset(changed, config.seed, true)[split].subarray(0, 4)
       const { inputs } = plain.gather([...samples])
-      const expected = engine.evaluate({ inputs, targets: Int32Array.from(samples, (sample) => labels[sample]!) })
+      const expected = engine.evaluate({ inputs, targets: [Int32Array.from(samples, (sample) => labels[sample]!)] })
       assert.deepEqual(stratified.evaluate(split, 0), expected)
     }
   })
@@ -184,14 +192,16 @@ describe('an evaluation computed by a worker', () => {
     const tied = weights.slice().fill(0, kernel, kernel + size)
     tied.set([0, 2, 1, 2], bias)
     engine.setWeights(tied)
-    const { targets: labels } = plain.gather(plain.validation.slice(0, 4))
+    const {
+      targets: [labels],
+    } = plain.gather(plain.validation.slice(0, 4))
     const vector = computer.evaluate('validation', 0)
     const counts = (k: number): number => labels.filter((label) => label === k).length
     const expected = [0, 1, 2, 3].flatMap((label) => [0, counts(label), 0, 0])
     assert.deepEqual([...vector.subarray(0, CLASSES ** 2)], expected)
     const shards = [0, 1, 2, 3].map((step) => [step, 0] as const)
     const labelled = (k: number): number[] =>
-      shards.map((at) => plain.gradientInput(...at).targets.filter((label) => label === k).length)
+      shards.map((at) => plain.gradientInput(...at).targets[0]!.filter((label) => label === k).length)
     assert.notDeepEqual(labelled(1), labelled(3))
     assert.deepEqual(
       shards.map((at) => computer.gradient(...at)[layout.weightCount + 1]),

@@ -1,4 +1,3 @@
-import sharp from 'sharp'
 import type { ParameterTensor } from '../../../model/parameter-layout.js'
 
 /** An encoded image. */
@@ -63,6 +62,8 @@ export async function pixelsImage(pixels: Uint8Array, shape: readonly [number, n
 
 async function encode(pixels: Uint8Array, height: number, width: number, channels: number): Promise<Png> {
   const scale = Math.max(1, Math.floor(SIDE_PIXELS / Math.max(height, width)))
+  // Loaded for the first picture: it has a large native library.
+  const { default: sharp } = await import('sharp')
   const bytes = await sharp(pixels, { raw: { height, width, channels: channels as 1 | 3 } })
     .resize({ height: height * scale, width: width * scale, kernel: 'nearest' })
     .png()
