@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'compute gradients for a coordinator until its run is over',
     load: async () => (await import('./commands/worker.js')).workerCommand(),
   },
+  relay: {
+    description: 'join a coordinator as one worker, with workers of its own',
+    load: async () => (await import('./commands/relay.js')).relayCommand(),
+  },
   status: {
     description: 'show a run and its workers',
     load: async () => (await import('./commands/status.js')).statusCommand(),
