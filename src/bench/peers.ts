@@ -1,10 +1,5 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import path from 'node:path'
-import { createInterface } from 'node:readline'
-import { ConvoyError } from '../shared/errors.js'
 import type { Contestant, Task } from './contestant.js'
-import { PEERS_DIRECTORY } from './peer-environment.js'
+import { PeerProcess } from './peer-process.js'
 
 /** Configurations that users of each maker would try. `words` follow `network precision augmentation` on a peer's command line. */
 const CONFIGURATIONS: readonly {
@@ -43,29 +38,8 @@ async function startPeer(
   { network, precision, augmentation }: Task,
 ): Promise<Contestant> {
   const args = [network, precision, augmentation ? 'augment' : 'plain', ...words]
-  const child = spawn(python, [path.join(PEERS_DIRECTORY, program), ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
-  let lastWords = ''
-  child.stderr.on('data', (text: Buffer) => {
-    lastWords = (lastWords + text.toString()).slice(-2_000)
-  })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const read = async (): Promise<Record<string, unknown>> => {
-    const { value, done } = (await lines.next()) as IteratorResult<string, undefined>
-    if (done) throw new ConvoyError('environment', `${program} ${args.join(' ')} ended:\n${lastWords.trim()}`)
-    return JSON.parse(value) as Record<string, unknown>
-  }
-  const { parameters, version } = (await read()) as { parameters: number; version: string }
-  return {
-    name: `${maker} ${version}, ${label}`,
-    maker,
-    parameters,
-    steps: async (count) => {
-      child.stdin.write(`${count}\n`)
-      return (await read())['seconds'] as number[]
-    },
-    close: async () => {
-      child.stdin.end()
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-    },
-  }
+  const peer = new PeerProcess(python, program, args)
+  const { parameters, version } = (await peer.read()) as { parameters: number; version: string }
+  const name = `${maker} ${version}, ${label}`
+  return { name, maker, parameters, steps: async (count) => peer.steps(count), close: async () => peer.close() }
 }

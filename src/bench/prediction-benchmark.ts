@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'
-import path from 'node:path'
-import { promisify } from 'node:util'
 import type { RunResult } from '../training/run-events.js'
-import { packageRoot } from '../shared/package-root.js'
 import { counted } from '../shared/units.js'
 import { measuredCluster } from '../simulation/measured-cluster.js'
 import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughput.js'
 import { medianRatio } from './engine-benchmark.js'
+import { trainRun } from './train-run.js'
 
 const WORKERS = [1, 2, 4] as const
 /** Steps in which speeds are learnt and graphs are built. */
@@ -39,7 +35,8 @@ export async function benchmarkPrediction(
   for (let round = 0; round < rounds; round++) {
     const runs: RunResult[] = []
     for (const { workers, measured } of rates) {
-      const { result, rate } = await realRun(recipe, workers, steps + WARM_UP_STEPS)
+      const flags = ['--recipe', recipe, '--max-steps', `${steps + WARM_UP_STEPS}`, '--workers', `${workers}`]
+      const { result, rate } = await trainRun(flags, WARM_UP_STEPS)
       measured.push(rate)
       if (workers <= cores) runs.push(result)
     }
@@ -58,24 +55,4 @@ export async function benchmarkPrediction(
 /** How the prediction compares with the measurement: above 1 it promises too much. */
 export function withRatio(rates: Omit<PredictionResult, 'ratio'>): PredictionResult {
   return { ...rates, ratio: medianRatio(rates.predicted, rates.measured) }
-}
-
-async function realRun(recipe: string, workers: number, steps: number): Promise<{ result: RunResult; rate: number }> {
-  const runs = mkdtempSync(path.join(os.tmpdir(), 'convoy-prediction-'))
-  try {
-    const { stdout } = await promisify(execFile)(process.execPath, [
-      ...[path.join(packageRoot, 'bin', 'convoy.mjs'), 'train', '--recipe', recipe, '--max-steps', `${steps}`],
-      ...['--workers', `${workers}`, '--runs-dir', runs, '--json'],
-    ])
-    const result = JSON.parse(stdout) as RunResult & { runDirectory: string }
-    const lines = readFileSync(path.join(result.runDirectory, 'metrics.jsonl'), 'utf8').trim().split('\n')
-    const durations = lines
-      .map((line) => JSON.parse(line) as { kind: string; step: number; durationMs: number })
-      .filter(({ kind, step }) => kind === 'step' && step > WARM_UP_STEPS)
-      .map(({ durationMs }) => durationMs)
-    const meanMs = durations.reduce((sum, ms) => sum + ms, 0) / durations.length
-    return { result, rate: (1000 * result.config.batchSize) / meanMs }
-  } finally {
-    rmSync(runs, { recursive: true, force: true })
-  }
 }

@@ -24,7 +24,10 @@ import { standardError, standardOutput } from '../../shared/terminal.js'
 import { counted } from '../../shared/units.js'
 import { deviceOption } from '../flags/device-option.js'
 import { checkWritable, integer, listOption } from '../flags/flag-values.js'
+import { exchangeCommand } from './bench-exchange.js'
 import { faultsCommand } from './bench-faults.js'
+import { fitCommand } from './bench-fit.js'
+import { modelsCommand } from './bench-models.js'
 
 const MAKERS = ['pytorch', 'tensorflow', 'none'] as const
 const MAKER_NAMES = { pytorch: 'PyTorch', tensorflow: 'TensorFlow' } as const
@@ -60,11 +63,14 @@ interface DurabilityFlags extends ReportingFlags {
 export function benchCommand(): Command {
   return new Command('bench')
     .addCommand(engineCommand())
+    .addCommand(exchangeCommand())
     .addCommand(stragglerCommand())
     .addCommand(predictionCommand())
     .addCommand(reportingCommand())
     .addCommand(durabilityCommand())
     .addCommand(faultsCommand())
+    .addCommand(fitCommand())
+    .addCommand(modelsCommand())
 }
 
 function engineCommand(): Command {

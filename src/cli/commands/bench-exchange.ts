@@ -1,0 +1,85 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { describeConditions } from '../../bench/engine-report.js'
+import type { ExchangeResult } from '../../bench/exchange/exchange-benchmark.js'
+import { benchmarkExchange } from '../../bench/exchange/exchange-benchmark.js'
+import { exchangeReport } from '../../bench/exchange/exchange-report.js'
+import type { ExchangeOptimizer } from '../../bench/exchange/synthetic-run.js'
+import { OPTIMIZERS } from '../../bench/exchange/synthetic-run.js'
+import type { VectorPath } from '../../bench/exchange/worker-processes.js'
+import { PATHS } from '../../bench/exchange/worker-processes.js'
+import { peerPython } from '../../bench/peer-environment.js'
+import { standardError, standardOutput } from '../../shared/terminal.js'
+import { counted } from '../../shared/units.js'
+import { findRuntime } from '../../tensorflow/runtime/runtime-directory.js'
+import { integer, listOption } from '../flags/flag-values.js'
+
+/** Weights of resnet20, resnet56, resnet18, and as much again three times. */
+const MEGABYTES = [1.1, 3.4, 44.8, 146]
+const LEAST_MEGABYTES = 0.001
+const MOST_MEGABYTES = 1_000
+const MAX_COMPUTE_MS = 10_000
+
+interface ExchangeFlags {
+  readonly megabytes: readonly number[]
+  readonly workers: readonly string[]
+  readonly compute: number
+  readonly path: readonly VectorPath[]
+  readonly optimizer: ExchangeOptimizer
+  readonly rounds: number
+  readonly steps: number
+  readonly peers: 'gloo' | 'none'
+  readonly json?: true
+}
+
+export function exchangeCommand(): Command {
+  return new Command('exchange')
+    .description(
+      'measure the exchange of a step alone, between a coordinator and workers that compute nothing, beside what the same bytes take otherwise',
+    )
+    .option('--megabytes <numbers>', 'sizes of the weights', megabytes, MEGABYTES)
+    .addOption(listOption('--workers <numbers>', 'worker counts to measure with', ['1', '2', '4', '8'], ['1', '2']))
+    .option('--compute <ms>', 'how long a worker waits at each shard, as if a GPU computed it', milliseconds, 0)
+    .addOption(listOption('--path <names>', 'how vectors travel: memory, network', PATHS, PATHS))
+    .addOption(new Option('--optimizer <name>', 'optimizer of the coordinator').choices(OPTIMIZERS).default('sgd'))
+    .option('--rounds <number>', 'turns of each contestant', integer(1, 1000), 3)
+    .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 100)
+    .addOption(new Option('--peers <name>', 'compare with PyTorch').choices(['gloo', 'none']).default('gloo'))
+    .option('--json', 'for machines')
+    .action(measure)
+}
+
+function megabytes(text: string): number[] {
+  const values = text.split(',').map(Number)
+  if (values.some((value) => !(value >= LEAST_MEGABYTES && value <= MOST_MEGABYTES)))
+    throw new InvalidArgumentError(
+      `It takes millions of bytes, from ${LEAST_MEGABYTES} to ${MOST_MEGABYTES}, separated by commas.`,
+    )
+  return values
+}
+
+function milliseconds(text: string): number {
+  const value = Number(/^(.*?)(ms)?$/.exec(text)![1])
+  if (text === '' || !(value >= 0 && value <= MAX_COMPUTE_MS))
+    throw new InvalidArgumentError(`It takes milliseconds, from 0 to ${MAX_COMPUTE_MS}, such as 3ms.`)
+  return value
+}
+
+async function measure(flags: ExchangeFlags): Promise<void> {
+  const { optimizer, compute, rounds, steps, json } = flags
+  const python = flags.peers === 'gloo' ? await peerPython(log) : undefined
+  const options = { workers: flags.workers.map(Number), paths: flags.path, computeMs: compute, optimizer, python }
+  const results: ExchangeResult[] = []
+  for (const size of flags.megabytes)
+    results.push(await benchmarkExchange({ ...options, megabytes: size, rounds, steps, log }))
+  const conditions = describeConditions(findRuntime()?.tensorflowVersion ?? '', new Date())
+  const text =
+    `${conditions}; ${counted(rounds, 'round')} of ${counted(steps, 'step')}, ` +
+    `optimizer ${optimizer}, ${compute} ms for each shard.\n\n${exchangeReport(results)}`
+  standardOutput.print(
+    json ? `${JSON.stringify({ conditions, optimizer, computeMs: compute, sizes: results })}\n` : text,
+  )
+}
+
+function log(text: string): void {
+  standardError.printLine(text)
+}

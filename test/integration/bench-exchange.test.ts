@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import type { ExchangeResult } from '../../src/bench/exchange/exchange-benchmark.js'
+import { exchangeReport } from '../../src/bench/exchange/exchange-report.js'
+import { medianTimeline, SECTIONS, sectionsOf } from '../../src/bench/exchange/timeline.js'
+import { killLaunches, Launch } from '../support/launch.js'
+
+after(killLaunches)
+
+describe('convoy bench exchange', () => {
+  it('measures every path, and trains the same weights over each', async () => {
+    const sizes = ['--megabytes', '0.1', '--workers', '1,2', '--compute', '1ms', '--optimizer', 'adamw']
+    const turns = ['--rounds', '1', '--steps', '3', '--peers', 'none']
+    const launch = new Launch(['bench', 'exchange', ...sizes, ...turns, '--json'])
+    const { conditions, optimizer, computeMs, sizes: results } = await launch.result()
+    assert.match(String(conditions), /\d+ cores of .*Node \d+/)
+    assert.deepEqual([optimizer, computeMs], ['adamw', 1])
+    const [{ weights, rows, baselines }] = results as [ExchangeResult]
+    assert.equal(weights, 25_000)
+    assert.deepEqual(
+      baselines.map(({ name, perSecond }) => [name, perSecond.length]),
+      [
+        ['a copy in memory', 1],
+        ['one way over TCP', 1],
+      ],
+    )
+    assert.deepEqual(
+      rows.map(({ workers, path }) => [workers, path]),
+      [
+        [1, 'memory'],
+        [1, 'network'],
+        [2, 'memory'],
+        [2, 'network'],
+      ],
+    )
+    for (const { workers, stepsPerSecond, allTookPart, timeline, ratios, weightsSha256 } of rows) {
+      assert.ok(stepsPerSecond.length === 1 && stepsPerSecond[0]! > 0)
+      assert.ok(workers > 1 || allTookPart === 1)
+      assert.deepEqual(Object.keys(timeline!), [...SECTIONS, 'step'])
+      assert.ok(Object.values(timeline!).every((ms) => ms >= 0 && ms <= timeline!.step))
+      assert.ok(timeline!.compute >= 1, `the wait of a shard is missing: ${timeline!.compute}`)
+      assert.ok(ratios.tcp! > 0 && ratios.copy! > 0 && ratios.gloo === undefined)
+      assert.equal(weightsSha256, rows[0]!.weightsSha256)
+    }
+  })
+
+  it('names the sizes that it takes', async () => {
+    const launch = new Launch(['bench', 'exchange', '--megabytes', '1.1,0'])
+    assert.equal(await launch.status(), 2)
+    assert.match(launch.stderr, /'--megabytes <numbers>'.* It takes millions of bytes, from 0\.001 to 1000/)
+  })
+})
+
+describe('the timeline of a step', () => {
+  const worker = { step: 4, leasedMs: 101, startedMs: 103, computeMs: 10, deliveredMs: 117 }
+  const ofCoordinator = { step: 4, beganMs: 100, thereMs: 122, readMs: 128, reducedMs: 135 }
+  const timeline = sectionsOf({ ...ofCoordinator, appliedMs: 143, publishedMs: 152 }, worker)
+
+  it('divides the whole step', () => {
+    const parts = { lease: 1, weights: 2, compute: 10, sum: 4, result: 5, read: 6, reduce: 7, apply: 8, publish: 9 }
+    assert.deepEqual(timeline, { ...parts, step: 52 })
+    assert.equal(medianTimeline([]), undefined)
+  })
+
+  it('is printed beside the rates', () => {
+    const row = { workers: 2, path: 'memory', stepsPerSecond: [20, 18], allTookPart: 0.5, timeline } as const
+    const baselines = [{ name: 'a copy in memory', perSecond: [1000, 500] }]
+    const rows = [{ ...row, ratios: { copy: 40 }, weightsSha256: '' }]
+    const report = exchangeReport([{ megabytes: 1.1, weights: 275_000, rows, baselines }])
+    assert.match(report, /### 1\.1 MB \(275,000 weights\)/)
+    assert.match(report, /\| 2 \| memory \| 19\.0 \(18\.0 to 20\.0\) \| 52\.63 \| 50\.0 % \| 40\.00 \|/)
+    assert.match(report, /\| 2 \| memory \| 1\.00 \| 2\.00 \| 10\.00 \| 4\.00 \| .* \| 9\.00 \| 52\.00 \|/)
+    assert.match(report, /The same bytes: a copy in memory 1\.50 \(1\.00 to 2\.00\) ms\./)
+  })
+})
