@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { endingRuns } from './endings/ending-runs.js'
+import { endingRuns } from '../faults/endings/ending-runs.js'
 import { killLaunches } from '../support/launch.js'
 import { killTerminals } from '../support/pseudo-terminal.js'
 

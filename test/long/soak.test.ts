@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { chaosRun } from './chaos/chaos-run.js'
+import { chaosRun } from '../faults/chaos/chaos-run.js'
 import { tinyDataset } from '../support/tiny-dataset.js'
 import { killLaunches } from '../support/launch.js'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { hostileRun } from './hostile/hostile-run.js'
+import { hostileRun } from '../faults/hostile/hostile-run.js'
 import { killLaunches } from '../support/launch.js'
 
 describe('hostile joins beside honest workers', () => {
