@@ -16,8 +16,8 @@ const grey = new GreyRun()
 const { environment } = grey
 const LISTEN = ['--metrics-listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0']
 const RUN = [...grey.args, '--json', '--seed', '7']
-/** More than two epochs, with an evaluation after each. */
-const LONG_STEPS = 14
+/** More than four epochs, with an evaluation after each: enough for a worker that joins late. */
+const LONG_STEPS = 24
 const PATIENT = ['--patience', '60']
 
 function coordinate(steps: number, port = 0): Launch {

@@ -52,12 +52,11 @@ async function setUp(
   root: string,
   environment: NodeJS.ProcessEnv = {},
   onLine: () => void = () => undefined,
-): Promise<{ status: number; lines: string[]; ms: number }> {
+): Promise<{ status: number; lines: string[] }> {
   const url = pathToFileURL(path.join(root, 'scripts', 'setup.mjs')).href
   const program =
     `import(${JSON.stringify(url)}).then(({ ensureSetup }) => ensureSetup({ runtime: false }))` +
     '.catch((error) => { console.error(error.message); process.exitCode = 1 })'
-  const started = performance.now()
   const child = spawn(process.execPath, ['-e', program], { env: { ...process.env, ...environment } })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
@@ -70,7 +69,7 @@ async function setUp(
       resolve(code ?? 128)
     }),
   )
-  return { status, lines: output.split('\n').filter(Boolean), ms: performance.now() - started }
+  return { status, lines: output.split('\n').filter(Boolean) }
 }
 
 const PACKAGES = [/^Set-up: packages …$/, /^Set-up: packages ready after [\d.]+ s$/]
@@ -97,14 +96,12 @@ describe('the set-up of a checkout', () => {
     for (const version of ['20.19.0', '22.13.0', '24.0.0']) assert.equal(nodeProblem(version, true), undefined)
   })
 
-  it('completes the set-up, then does nothing in under a second, and rebuilds after a change', async () => {
+  it('completes the set-up, then does nothing, and rebuilds after a change', async () => {
     const root = makeCheckout()
     const first = await setUp(root)
     assertLines(first.lines, [...PACKAGES, ...BUILD])
     assert.ok(existsSync(path.join(root, 'dist', 'src', 'answer.js')))
-    const second = await setUp(root)
-    assertLines(second.lines, [])
-    assert.ok(second.ms < 1000, `${second.ms} ms`)
+    assertLines((await setUp(root)).lines, [])
     writeFileSync(path.join(root, 'src', 'answer.ts'), 'export const answer: number = 4242\n')
     assertLines((await setUp(root)).lines, BUILD)
     rmSync(path.join(root, 'node_modules'), { recursive: true })
