@@ -152,9 +152,11 @@ describe('the output of the workers of convoy train', () => {
   it('is limited in size and keeps the newest lines', async () => {
     const directory = mkdtempSync(path.join(scratch, 'flood-'))
     const LINES = 450_000
+    const AT_ONCE = 500
     const warnings = await print(
       directory,
-      `for (let n = 1; n <= ${LINES}; n++) write(2, String(n).padStart(99) + '\\n')`,
+      `for (let n = 0; n < ${LINES}; n += ${AT_ONCE})
+         write(2, Array.from({ length: ${AT_ONCE} }, (_, index) => String(n + index + 1).padStart(99) + '\\n').join(''))`,
     )
     assert.deepEqual(warnings, [])
     const files = readdirSync(directory).filter((name) => name.startsWith('worker-'))
