@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <atomic>
 #include <cerrno>
+#include "bfloat16.h"
 #include "copy-with-crc32.h"
 #include "mapped-file.h"
 #include "optimizers.h"
@@ -71,8 +72,33 @@ napi_value callAdd(napi_env env, napi_callback_info info) {
   Arguments given(env, info);
   float* left = given.vector();
   const float* right = given.vector();
-  const int64_t length = given.integer(), threads = given.integer();
-  forEachPiece(0, length, threads, [&](int64_t begin, int64_t end) { add(left, right, begin, end); });
+  const int64_t length = given.integer(), threads = given.integer(), rounded = given.integer();
+  forEachPiece(0, length, threads, [&](int64_t begin, int64_t end) {
+    addRounded(left, right, begin, std::min(end, rounded));
+    add(left, right, std::max(begin, rounded), end);
+  });
+  return nullptr;
+}
+
+napi_value callRound(napi_env env, napi_callback_info info) {
+  Arguments given(env, info);
+  float* vector = given.vector();
+  roundAll(vector, given.integer());
+  return nullptr;
+}
+
+napi_value callPack(napi_env env, napi_callback_info info) {
+  Arguments given(env, info);
+  float* vector = given.vector();
+  pack(vector, given.integer());
+  return nullptr;
+}
+
+napi_value callUnpack(napi_env env, napi_callback_info info) {
+  Arguments given(env, info);
+  float* vector = given.vector();
+  const int64_t count = given.integer(), begin = given.integer(), end = given.integer();
+  unpack(vector, count, begin, end);
   return nullptr;
 }
 
@@ -236,7 +262,8 @@ NAPI_MODULE_INIT() {
       method("sgd", callSgd),           method("adamw", callAdamw),       method("rmsprop", callRmsprop),
       method("adagrad", callAdagrad),   method("adadelta", callAdadelta), method("adamax", callAdamax),
       method("read", callRead),         method("mapFile", callMapFile),
-      method("copyWithCrc32", callCopyWithCrc32),
+      method("copyWithCrc32", callCopyWithCrc32), method("round", callRound),
+      method("pack", callPack),         method("unpack", callUnpack),
   };
   napi_define_properties(env, exports, sizeof(methods) / sizeof(*methods), methods);
   return exports;

@@ -23,6 +23,8 @@ export interface PoolTask {
   readonly firstShard?: number
   /** Floats in a shard's vector and in the sum. */
   readonly vectorLength: number
+  /** Values of them, from the first, that are values of bfloat16, and travel as such over a network. @default 0 */
+  readonly rounded?: number
   readonly weightsVersion: number
   /** WORK_GRADIENT: in each shard. */
   readonly trainingSamples?: number
@@ -60,11 +62,12 @@ export class CurrentTask {
     this.#vectors = vectors
     this.#tree = new ReductionTree(
       task.shards,
+      task.rounded,
       (vector: Float32Array) => {
         vectors.give(vector)
       },
       (left, right) => {
-        addInto(left, right, threadsFor(left.length))
+        addInto(left, right, threadsFor(left.length), task.rounded)
       },
     )
   }

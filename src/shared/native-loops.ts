@@ -10,8 +10,14 @@ export type TensorTable = Float64Array
  * thread waits for them. Each gives the bits of the TypeScript loop beside its only call, for any number of threads.
  */
 export interface NativeLoops {
-  /** left += right */
-  add(left: Float32Array, right: Float32Array, length: number, threads: number): void
+  /** left += right @param rounded elements of the sum, from the first, that are rounded to bfloat16 */
+  add(left: Float32Array, right: Float32Array, length: number, threads: number, rounded: number): void
+  /** Rounds the first `count` values to bfloat16. */
+  round(vector: Float32Array, count: number): void
+  /** Moves the upper halves of the first `count` values together: see packBfloat16. */
+  pack(vector: Float32Array, count: number): void
+  /** Undoes {@link NativeLoops.pack} for a part. */
+  unpack(vector: Float32Array, count: number, begin: number, end: number): void
   /** @returns the index of the first value that is not finite, or above `most`; -1 when there is none */
   firstBad(vector: Float32Array, most: number, length: number, threads: number): number
   /** @param tensors with their L2 @param squares is filled: the sum of the squares of each slice */

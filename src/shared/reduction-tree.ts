@@ -1,3 +1,4 @@
+import { roundToBfloat16 } from './bfloat16.js'
 import { ConvoyError } from './errors.js'
 import { nativeLoops } from './native-loops.js'
 
@@ -14,9 +15,12 @@ import { nativeLoops } from './native-loops.js'
  *
  * Float addition is not associative, so the same order everywhere is what makes the weights the same everywhere. A node
  * without a right half passes its left half through.
+ *
+ * With `wire: bfloat16` the gradients of every node are rounded, those of a shard too: whichever node travels, it loses nothing on the way.
  */
 export class ReductionTree<Vector extends Float32Array = Float32Array<ArrayBuffer>> {
   readonly #shards: number
+  readonly #rounded: number
   /** Finished nodes that wait for their sibling, by first shard. */
   readonly #waiting = new Map<number, { size: number; vector: Vector }>()
   readonly #free: (vector: Vector) => void
@@ -24,21 +28,32 @@ export class ReductionTree<Vector extends Float32Array = Float32Array<ArrayBuffe
 
   /**
    * @param count shards in the (sub)tree
+   * @param rounded values of every node, from the first, that are rounded to bfloat16
    * @param free called with every vector that was added to another
-   * @param add does what {@link addInto} does
+   * @param add does what {@link addInto} does, with as many values rounded
    */
   constructor(
     count: number,
+    rounded = 0,
     free: (vector: Vector) => void = () => undefined,
-    add: (left: Vector, right: Vector) => void = addInto,
+    add: (left: Vector, right: Vector) => void = (left, right) => {
+      addInto(left, right, 1, rounded)
+    },
   ) {
     this.#shards = count
+    this.#rounded = rounded
     this.#free = free
     this.#add = add
   }
 
+  /** Adds the vector of a shard as it was computed: it becomes a node of the tree, and is rounded as one. See {@link add}. */
+  addShard(shard: number, vector: Vector): Vector | undefined {
+    roundToBfloat16(vector, this.#rounded)
+    return this.add(shard, 1, vector)
+  }
+
   /**
-   * Adds a block's sum. The vector is owned by the tree from here on and is overwritten.
+   * Adds a block's sum, a node of the tree. The vector is owned by the tree from here on and is overwritten.
    * @returns the sum over all shards when this was the last block
    * @throws ConvoyError('internal') when the block is none of this tree's or was added before
    */
@@ -74,11 +89,16 @@ export class ReductionTree<Vector extends Float32Array = Float32Array<ArrayBuffe
   }
 }
 
-/** left += right, element by element in float32. @param threads of native loops: a worker shares the machine with others, and has one */
-export function addInto(left: Float32Array, right: Float32Array, threads = 1): void {
+/**
+ * left += right, element by element in float32.
+ * @param threads of native loops: a worker shares the machine with others, and has one
+ * @param rounded elements of the sum, from the first, that are then rounded to bfloat16
+ */
+export function addInto(left: Float32Array, right: Float32Array, threads = 1, rounded = 0): void {
   const native = nativeLoops()
-  if (native) return native.add(left, right, left.length, threads)
+  if (native) return native.add(left, right, left.length, threads, rounded)
   for (let index = 0; index < left.length; index++) left[index] = left[index]! + right[index]!
+  roundToBfloat16(left, rounded)
 }
 
 /** The power-of-two size of block [first, first + count): larger than `count` only where the tree is cut off. */

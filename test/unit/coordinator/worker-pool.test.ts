@@ -67,8 +67,13 @@ describe('worker pool: a result that waits for its audit', () => {
 })
 
 describe('worker pool: results in memory of their workers', () => {
-  for (const auditEvery of [0, 1, 2])
-    it(`are copied before a worker gets its next lease, with an audit of every ${auditEvery}th`, async () => {
+  for (const [auditEvery, rounded] of [
+    [0, 0],
+    [1, 0],
+    [2, 0],
+    [0, 1],
+  ] as const)
+    it(`are copied before a worker gets its next lease, with an audit of every ${auditEvery}th, ${rounded} rounded`, async () => {
       const pool = new WorkerPool({ ...OPTIONS, auditEvery })
       const granted: { worker: number; lease: LeaseMessage }[] = []
       const memory = new Map<number, Float32Array>()
@@ -88,17 +93,17 @@ describe('worker pool: results in memory of their workers', () => {
       }
       const shards = 23
       const valueOf = (shard: number): Float32Array => Float32Array.of(1 / (shard + 1), shard)
-      const expected = new ReductionTree(shards)
+      const expected = new ReductionTree(shards, rounded)
       let sum: Float32Array | undefined
       for (let shard = 0; shard < shards; shard++)
-        sum = expected.add(shard, 1, valueOf(shard) as Float32Array<ArrayBuffer>)
-      const computed = pool.compute({ ...TASK, shards }, new AbortController().signal)
+        sum = expected.addShard(shard, valueOf(shard) as Float32Array<ArrayBuffer>)
+      const computed = pool.compute({ ...TASK, shards, rounded }, new AbortController().signal)
       // The newest lease first: results of others wait longer.
       for (let next; (next = granted.pop()) !== undefined;) {
         const { worker, lease } = next
-        const tree = new ReductionTree(lease.shardCount)
+        const tree = new ReductionTree(lease.shardCount, rounded)
         for (let shard = 0; shard < lease.shardCount; shard++) {
-          const whole = tree.add(shard, 1, valueOf(lease.firstShard + shard) as Float32Array<ArrayBuffer>)
+          const whole = tree.addShard(shard, valueOf(lease.firstShard + shard) as Float32Array<ArrayBuffer>)
           if (whole) memory.get(worker)!.set(whole)
         }
         pool.result(worker, lease.lease, memory.get(worker)!.subarray(0, 2), true)

@@ -60,7 +60,7 @@ function train(settings: RunConfig, threads: number): { weights: Buffer; norms: 
   const weights = fill(new Float32Array(layout.weightCount), 1)
   const optimizer = createOptimizer(settings.optimizer, layout)
   const norms = [0, 1].map((step) => {
-    const tree = new ReductionTree<Float32Array>(3, undefined, (left, right) => {
+    const tree = new ReductionTree<Float32Array>(3, 0, undefined, (left, right) => {
       addInto(left, right, threads)
     })
     const shards = [0, 1, 2].map((shard) => fill(new Float32Array(LENGTH), 10 * step + shard + 2))

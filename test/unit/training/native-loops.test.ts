@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { packBfloat16, roundToBfloat16, unpackBfloat16 } from '../../../src/shared/bfloat16.js'
 import { bytesOf } from '../../../src/shared/bytes-of.js'
 import { copyWithCrc32 } from '../../../src/shared/copy-with-crc32.js'
 import { nativeLoops, nativeLoopsProblem, withoutNativeLoops } from '../../../src/shared/native-loops.js'
@@ -85,6 +86,32 @@ describe('native loops give the bits of the TypeScript beside them', () => {
         addInto(left, anyBits(2, special).fill(3, 100, 200))
         // Of NaN only that it is one is defined.
         return [left.map((value) => (Number.isNaN(value) ? NaN : value))]
+      })
+  })
+
+  it('for sums that are rounded to bfloat16, and for the rounding alone', () => {
+    for (const rounded of [0, 1, KERNEL, LENGTH])
+      assertSame(() => {
+        const [left, alone] = [noise(1, 1), anyBits(1, true)]
+        addInto(left, noise(2, 1), 1, rounded)
+        roundToBfloat16(alone, rounded)
+        return [left, alone]
+      })
+    assertSame(() => {
+      const left = anyBits(1)
+      addInto(left, anyBits(2, true).fill(3, 100, 200), 1, LENGTH)
+      // Of NaN only that it is one is defined.
+      return [left.map((value) => (Number.isNaN(value) ? NaN : value))]
+    })
+  })
+
+  it('for packed values of bfloat16', () => {
+    for (const count of [0, 1, 1_023, 1_024, 1_025, KERNEL, LENGTH])
+      assertSame(() => {
+        const vector = anyBits(1, true)
+        const packed = Float32Array.from(packBfloat16(vector, count))
+        unpackBfloat16(vector, count, 0, count)
+        return [packed, vector]
       })
   })
 
