@@ -2,6 +2,8 @@ import type { SplitName } from '../data/dataset.js'
 import type { Split } from '../data/dataset.js'
 import { SampleStream } from '../data/sampling/sample-stream.js'
 import { evaluationLength } from '../model/objectives/evaluation.js'
+import { roundedCount } from '../model/rounded-count.js'
+import type { RunDescription } from '../model/run-description.js'
 import type { ModelDescription, ParameterLayout } from '../model/parameter-layout.js'
 import { gradientLength, measuresOf } from '../model/parameter-layout.js'
 import type { RunConfig } from '../model/config/run-config.js'
@@ -12,11 +14,16 @@ import type { PoolTask } from './pool-task.js'
 const MAX_NAMED = 16
 
 /** The vectors of a kind of work: their length and their parts. */
-export function vectorOf(work: Work, model: ModelDescription): Pick<PoolTask, 'vectorLength' | 'describeIndex'> {
+export function vectorOf(
+  work: Work,
+  description: RunDescription,
+): Pick<PoolTask, 'vectorLength' | 'rounded' | 'describeIndex'> {
+  const { model } = description
   const { layout } = model
+  const rounded = roundedCount(work, description)
   return work === 'WORK_GRADIENT'
-    ? { vectorLength: gradientLength(layout), describeIndex: (index) => gradientPart(layout, index) }
-    : { vectorLength: evaluationLength(model), describeIndex: (index) => evaluationPart(model, index) }
+    ? { vectorLength: gradientLength(layout), rounded, describeIndex: (index) => gradientPart(layout, index) }
+    : { vectorLength: evaluationLength(model), rounded, describeIndex: (index) => evaluationPart(model, index) }
 }
 
 /** The part of a gradient vector that this index belongs to, for messages. */

@@ -38,7 +38,7 @@ export class PoolGradientSource implements GradientSource {
         step,
         split: 'train',
         shards: batchSize / shardSize,
-        ...vectorOf('WORK_GRADIENT', this.#description.model),
+        ...vectorOf('WORK_GRADIENT', this.#description),
         weightsVersion: this.#weightsVersion,
         trainingSamples: shardSize,
         describeShards: (first, count) => this.#describer.step(step, first, count),
@@ -61,7 +61,7 @@ export class PoolGradientSource implements GradientSource {
         step,
         split,
         shards: Math.ceil(samples / evaluationShardSize),
-        ...vectorOf('WORK_EVALUATE', this.#description.model),
+        ...vectorOf('WORK_EVALUATE', this.#description),
         weightsVersion: this.#weightsVersion,
         describeShards: (first, count) => this.#describer.evaluation(split, first, count),
         onProgress: (shards) => {

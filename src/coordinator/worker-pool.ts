@@ -168,23 +168,30 @@ export class WorkerPool {
     this.connections.finish(reason)
   }
 
-  /** Floats that the result of this lease must have; undefined when the worker does not hold this lease (any more). */
-  expectedLength(worker: number, leaseId: number): number | undefined {
-    return this.#scheduler.lease(leaseId, worker) && this.#current?.task.vectorLength
+  /** What the result of this lease must be; undefined when the worker does not hold this lease (any more). */
+  expected(worker: number, leaseId: number): Pick<PoolTask, 'vectorLength' | 'rounded'> | undefined {
+    return this.#scheduler.lease(leaseId, worker) && this.#current?.task
   }
 
   /**
    * Takes the whole result of a lease.
    * @param vector owned by the pool from here on
    * @param isBorrowed the vector lies in memory that the worker writes over when it has computed its next lease
+   * @param bytes in which it came
    * @returns why it is not used, if so
    * @throws ConvoyError('protocol') when there is no such worker (any more)
    */
-  result(worker: number, lease: number, vector: Float32Array, isBorrowed = false): Refusal | undefined {
+  result(
+    worker: number,
+    lease: number,
+    vector: Float32Array,
+    isBorrowed = false,
+    bytes = vector.byteLength,
+  ): Refusal | undefined {
     markResult('read', worker)
     if (isBorrowed) this.vectors.borrow(vector)
     const startedMs = this.#options.now()
-    this.#members.get(worker).counts.trafficBytes.results += vector.byteLength
+    this.#members.get(worker).counts.trafficBytes.results += bytes
     const refusal = this.#takeResult(worker, lease, vector, isBorrowed)
     this.#metrics.resultReduced(this.#options.now() - startedMs)
     return refusal

@@ -3,6 +3,7 @@ import { describeShards, vectorOf } from '../coordinator/describe-work.js'
 import type { PoolTask } from '../coordinator/pool-task.js'
 import type { WeightsStore } from '../coordinator/weights-store.js'
 import type { WorkerPool } from '../coordinator/worker-pool.js'
+import { roundedCount } from '../model/rounded-count.js'
 import type { RunDescription } from '../model/run-description.js'
 import { Deferred } from '../shared/deferred.js'
 import { ConvoyError } from '../shared/errors.js'
@@ -147,7 +148,8 @@ export class RelayComputer implements Computer {
       this.#running = undefined
       // The vector may wait for its turn to be sent: it must not be in memory that a worker writes over.
       const vector = this.#pool.vectors.own(sum)
-      this.#listener.onMessage({ kind: 'result', lease: lease.lease, bytes: vector.byteLength, vector })
+      const rounded = roundedCount(lease.work, this.#prepared!.description)
+      this.#listener.onMessage({ kind: 'result', lease: lease.lease, bytes: vector.byteLength, vector, rounded })
     } catch (error) {
       if (abort.signal.aborted) return
       this.#running = undefined
@@ -167,13 +169,13 @@ export class RelayComputer implements Computer {
   }
 
   #task({ work, step, split, firstShard, shardCount }: LeaseMessage): PoolTask {
-    const { model, config } = this.#prepared!.description
+    const { description } = this.#prepared!
     const what = work === 'WORK_GRADIENT' ? `Step ${step + 1}` : `The evaluation on ${split}`
     return {
       ...{ work, step, split: split as SplitName, shards: shardCount, firstShard },
-      ...vectorOf(work, model),
+      ...vectorOf(work, description),
       weightsVersion: this.#weightsVersion,
-      ...(work === 'WORK_GRADIENT' && { trainingSamples: config.shardSize }),
+      ...(work === 'WORK_GRADIENT' && { trainingSamples: description.config.shardSize }),
       describeShards: (first, count) => `${what}, ${describeShards(firstShard + first, count)}`,
     }
   }

@@ -230,7 +230,7 @@ export class SimulatedWorker {
     link.send('up', 'data', vectorBytes, () => {
       target?.deliverResult(() => {
         target.guard(worker, () => {
-          if (target.pool.expectedLength(worker, lease) === undefined)
+          if (target.pool.expected(worker, lease) === undefined)
             target.pool.reject(worker, lease, { code: 'stale', reason: 'stale' })
           else target.pool.result(worker, lease, sum.slice())
         })

@@ -4,7 +4,9 @@ import { SampleStream } from '../data/sampling/sample-stream.js'
 import type { ParameterLayout } from '../model/parameter-layout.js'
 import { evaluationLength } from '../model/objectives/evaluation.js'
 import { gradientLength } from '../model/parameter-layout.js'
+import type { Wire } from '../model/config/run-config.js'
 import { runConfigSchema } from '../model/config/run-config.js'
+import { roundedCount } from '../model/rounded-count.js'
 import type { RunDescription } from '../model/run-description.js'
 import { bytesOf } from '../shared/bytes-of.js'
 import { philox } from '../shared/philox.js'
@@ -38,11 +40,12 @@ const layout: ParameterLayout = {
 export class TinyProblem {
   readonly description: RunDescription
   readonly split: Split
+  readonly rounded: number
   readonly #stream: SampleStream
   readonly #words = new Uint32Array(4)
 
   /** @param shards per step */
-  constructor(shards: number, steps: number) {
+  constructor(shards: number, steps: number, wire: Wire = 'float32') {
     const config = runConfigSchema.parse({
       ...{
         network: { name: 'resnet8' },
@@ -50,7 +53,7 @@ export class TinyProblem {
         optimizer: { kind: 'sgd' },
         schedule: { kind: 'cosine', peak: 0.1 },
       },
-      ...{ batchSize: 2 * shards, shardSize: 2, evaluationShardSize: 3, seed: 7, maxSteps: steps },
+      ...{ batchSize: 2 * shards, shardSize: 2, evaluationShardSize: 3, seed: 7, maxSteps: steps, wire },
       epochs: Math.ceil((steps * 2 * shards) / TRAIN),
     })
     this.description = {
@@ -61,6 +64,7 @@ export class TinyProblem {
         classNames: ['yes', 'no'],
       },
     }
+    this.rounded = roundedCount('WORK_GRADIENT', this.description)
     const range = (first: number, count: number): Uint32Array =>
       Uint32Array.from({ length: count }, (_, i) => first + i)
     this.split = {

@@ -1,5 +1,6 @@
 import { setImmediate as yieldToEvents } from 'node:timers/promises'
 import type { Split, SplitName } from '../data/dataset.js'
+import { roundedCount } from '../model/rounded-count.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ReductionTree } from '../shared/reduction-tree.js'
 import type { GradientSource } from './gradient-source.js'
@@ -40,7 +41,8 @@ export class OwnGradientSource implements GradientSource {
   async gradientSum(step: number, signal: AbortSignal): Promise<Float32Array> {
     const { description, shards, now } = this.#options
     const { batchSize, shardSize } = description.config
-    return this.#sum(batchSize / shardSize, signal, (shard) => {
+    const rounded = roundedCount('WORK_GRADIENT', description)
+    return this.#sum(batchSize / shardSize, rounded, signal, (shard) => {
       const startedMs = now()
       const vector = shards.gradient(step, shard)
       this.#measured(now() - startedMs)
@@ -57,7 +59,7 @@ export class OwnGradientSource implements GradientSource {
     const { description, split: splits, shards } = this.#options
     const { evaluationShardSize } = description.config
     const samples = splits[split].length
-    return this.#sum(Math.ceil(samples / evaluationShardSize), signal, (shard) => {
+    return this.#sum(Math.ceil(samples / evaluationShardSize), 0, signal, (shard) => {
       const vector = shards.evaluate(split, shard)
       onProgress(Math.min((shard + 1) * evaluationShardSize, samples))
       return vector
@@ -78,17 +80,18 @@ export class OwnGradientSource implements GradientSource {
 
   async #sum(
     count: number,
+    rounded: number,
     signal: AbortSignal,
     compute: (shard: number) => Float32Array<ArrayBuffer>,
   ): Promise<Float32Array> {
     const { shards } = this.#options
-    const tree = new ReductionTree(count)
+    const tree = new ReductionTree(count, rounded)
     let sum: Float32Array | undefined
     for (let shard = 0; shard < count; shard++) {
       await yieldToEvents()
       signal.throwIfAborted()
       if (shard === 0) shards.setWeights(this.#weights!)
-      sum = tree.add(shard, 1, compute(shard))
+      sum = tree.addShard(shard, compute(shard))
     }
     return sum!
   }

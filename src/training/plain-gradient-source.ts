@@ -9,6 +9,8 @@ export interface ShardFunctions {
   gradient(step: number, shard: number, weights: Float32Array): Float32Array<ArrayBuffer>
   /** @returns float32, `[evaluationLength(classCount)]` */
   evaluate(split: SplitName, shard: number, weights: Float32Array): Float32Array<ArrayBuffer>
+  /** Values of a gradient, from the first, that are rounded in every node of the reduction tree: see roundedCount. @default 0 */
+  readonly rounded?: number
 }
 
 /** Numbers of shards: of a batch, and of each split that is evaluated. */
@@ -34,12 +36,14 @@ export class PlainGradientSource implements GradientSource {
   }
 
   async gradientSum(step: number, signal: AbortSignal): Promise<Float32Array> {
-    return this.#sum(this.#counts.batch, signal, (shard, weights) => this.#functions.gradient(step, shard, weights))
+    const { batch } = this.#counts
+    const { rounded = 0 } = this.#functions
+    return this.#sum(batch, rounded, signal, (shard, weights) => this.#functions.gradient(step, shard, weights))
   }
 
   async evaluationSum(split: SplitName, _step: number, signal: AbortSignal): Promise<Float32Array> {
     const count = this.#counts.split[split]
-    return this.#sum(count, signal, (shard, weights) => this.#functions.evaluate(split, shard, weights))
+    return this.#sum(count, 0, signal, (shard, weights) => this.#functions.evaluate(split, shard, weights))
   }
 
   release(): void {
@@ -48,15 +52,16 @@ export class PlainGradientSource implements GradientSource {
 
   #sum(
     shards: number,
+    rounded: number,
     signal: AbortSignal,
     compute: (shard: number, weights: Float32Array) => Float32Array<ArrayBuffer>,
   ): Promise<Float32Array> {
     if (this.#weights === undefined) throw new ConvoyError('internal', 'no weights were published')
-    const tree = new ReductionTree(shards)
+    const tree = new ReductionTree(shards, rounded)
     let sum: Float32Array | undefined
     for (let shard = 0; shard < shards; shard++) {
       signal.throwIfAborted()
-      sum = tree.add(shard, 1, compute(shard, this.#weights))
+      sum = tree.addShard(shard, compute(shard, this.#weights))
     }
     return Promise.resolve(sum!)
   }

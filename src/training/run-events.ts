@@ -45,7 +45,7 @@ export interface RunTiming {
   readonly resultMs: number
   /** Mean time between the last result of a step and the first lease of the next. */
   readonly betweenStepsMs: number
-  /** Size of one gradient vector on the wire. */
+  /** Size of one gradient vector in float32; with `wire: bfloat16` about half of it travels over a network. */
   readonly vectorBytes: number
 }
 

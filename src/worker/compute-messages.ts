@@ -39,12 +39,16 @@ export type FromCompute =
       readonly tensorBytes: number
       readonly phases: readonly PhaseReport[]
     }
-  /** A result without `vector` lies in a shared file. `sharingProblem`: why it could not be written there. */
+  /**
+   * A result without `vector` lies in a shared file. `rounded`: values of it, from the first, that are values of bfloat16.
+   * `sharingProblem`: why it could not be written there.
+   */
   | {
       readonly kind: 'result'
       readonly lease: number
       readonly bytes: number
       readonly vector?: Float32Array
+      readonly rounded?: number
       readonly sharingProblem?: string
     }
   /** The coordinator does not use a result. */

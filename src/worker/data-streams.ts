@@ -5,7 +5,7 @@ import { hasPackedDataset, writePackedDataset } from '../data/cache/packed-cache
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Logger } from '../shared/log/log.js'
-import { bytesOf } from '../shared/bytes-of.js'
+import { packBfloat16 } from '../shared/bfloat16.js'
 import { markGarbageInOneGo } from '../shared/collect-garbage.js'
 import { chunksOf, sharedChunk, verifyChunk, VectorAssembly } from '../shared/protocol/chunks.js'
 import { receiveInPieces } from '../shared/protocol/message-pieces.js'
@@ -91,15 +91,15 @@ export class DataStreams {
     this.#weights!.write({ haveVersion, shared: false })
   }
 
-  /** Sends a result after those before it. One without a vector lies in shared memory. */
+  /** Sends a result after those before it. Its vector is of no use to others any more; one without a vector lies in shared memory. */
   send(result: Extract<FromCompute, { kind: 'result' }>): void {
     this.#sending = this.#sending.then(async () => this.#send(result)).catch(this.#options.onError)
   }
 
-  async #send({ lease, bytes, vector }: Extract<FromCompute, { kind: 'result' }>): Promise<void> {
+  async #send({ lease, bytes, vector, rounded = 0 }: Extract<FromCompute, { kind: 'result' }>): Promise<void> {
     const startedMs = performance.now()
     const results = this.#results!
-    const chunks = vector ? chunksOf(lease, bytesOf(vector)) : [sharedChunk(lease, bytes)]
+    const chunks = vector ? chunksOf(lease, packBfloat16(vector, rounded)) : [sharedChunk(lease, bytes)]
     for (const chunk of chunks) if (!results.write(chunk)) await once(results, 'drain')
     this.#options.onSent((performance.now() - startedMs) / 1000)
   }

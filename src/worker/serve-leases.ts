@@ -3,6 +3,7 @@ import type { SplitName } from '../data/dataset.js'
 import type { Engine } from '../tensorflow/engine/engine.js'
 import { PhaseTimes } from '../metrics/phases.js'
 import { longestResult } from '../model/longest-result.js'
+import { roundedCount } from '../model/rounded-count.js'
 import type { RunDescription } from '../model/run-description.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { LeaseMessage } from '../shared/protocol/messages.js'
@@ -52,7 +53,7 @@ class LeaseServer {
   readonly #port: ComputePort
   readonly #open: OpenComputer
   readonly #leases = new WorkerLeases()
-  #opened: OpenedComputer | undefined
+  #opened: (OpenedComputer & { readonly description: RunDescription }) | undefined
   /** Where leases come from and results are announced, if vectors lie in shared files. */
   #local: LocalConnection | undefined
   /** Where vectors lie that the coordinator on this machine shares; undefined: they travel over the network. */
@@ -126,7 +127,7 @@ class LeaseServer {
     this.#leases.reset()
     this.#times = new PhaseTimes()
     this.#idleSinceMs = undefined
-    this.#opened = await this.#open(description, this.#times)
+    this.#opened = { ...(await this.#open(description, this.#times)), description }
     let sharingProblem: string | undefined
     const files =
       sharedFiles &&
@@ -142,7 +143,7 @@ class LeaseServer {
   }
 
   /** Sends a result: through a shared file if it can be written, else over the network. */
-  #deliver({ lease, step }: LeaseMessage, vector: Float32Array<ArrayBuffer>): void {
+  #deliver({ lease, step }: LeaseMessage, vector: Float32Array<ArrayBuffer>, rounded: number): void {
     const bytes = vector.byteLength
     let sharingProblem: string | undefined
     const keep = (why: string): void => {
@@ -152,8 +153,10 @@ class LeaseServer {
     markLease('delivered', step)
     if (isShared && this.#local) this.#announce(this.#local, lease)
     else if (isShared) this.#post({ kind: 'result', lease, bytes })
-    else
-      this.#post({ kind: 'result', lease, bytes, vector, ...(sharingProblem && { sharingProblem }) }, [vector.buffer])
+    else {
+      const result = { kind: 'result', lease, bytes, vector, rounded } as const
+      this.#post({ ...result, ...(sharingProblem && { sharingProblem }) }, [vector.buffer])
+    }
   }
 
   #announce(coordinator: LocalConnection, lease: number): void {
@@ -175,10 +178,11 @@ class LeaseServer {
 
   /** Computes a lease's shards one by one, summed in the reduction order, unless it is revoked on the way. */
   async #compute(lease: LeaseMessage): Promise<void> {
-    const { computer } = this.#opened!
+    const { computer, description } = this.#opened!
+    const rounded = roundedCount(lease.work, description)
     if (this.#idleSinceMs !== undefined) this.#times.record('wait', (performance.now() - this.#idleSinceMs) / 1000)
     try {
-      const tree = new ReductionTree(lease.shardCount)
+      const tree = new ReductionTree(lease.shardCount, rounded)
       for (let index = 0; index < lease.shardCount; index++) {
         const shard = lease.firstShard + index
         const vector =
@@ -186,8 +190,8 @@ class LeaseServer {
             ? computer.gradient(lease.step, shard)
             : computer.evaluate(lease.split as SplitName, shard)
         const computedMs = performance.now()
-        const sum = tree.add(index, 1, vector)
-        if (sum !== undefined) this.#deliver(lease, sum)
+        const sum = tree.addShard(index, vector)
+        if (sum !== undefined) this.#deliver(lease, sum, rounded)
         this.#times.record('encode', (performance.now() - computedMs) / 1000)
         this.#shardsDone++
         this.#reportSoon()

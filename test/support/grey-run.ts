@@ -7,6 +7,7 @@ import { engineOptions } from '../../src/tensorflow/engine/engine.js'
 import { describeModel } from '../../src/model/describe-model.js'
 import { buildNetwork } from '../../src/model/networks/networks.js'
 import { RECIPES } from '../../src/model/config/recipes.js'
+import type { Wire } from '../../src/model/config/run-config.js'
 import { runConfigSchema } from '../../src/model/config/run-config.js'
 import { weightsSha256 } from '../../src/model/weights-sha256.js'
 import { ImageScratch } from './image-folder.js'
@@ -30,11 +31,11 @@ export class GreyRun {
    * on the processor and cannot be stored.
    * @returns sha256 of the weights after each of the given steps
    */
-  async plainHashes(steps: readonly number[]): Promise<string[]> {
+  async plainHashes(steps: readonly number[], wire: Wire = 'float32'): Promise<string[]> {
     const dataset = await greyImages()
-    mkdirSync(this.#directory)
+    mkdirSync(this.#directory, { recursive: true })
     writeIdx(this.#directory, dataset)
-    return (await plainWeights(dataset, steps)).map(weightsSha256)
+    return (await plainWeights(dataset, steps, wire)).map(weightsSha256)
   }
 
   remove(): void {
@@ -55,8 +56,8 @@ async function greyImages(): Promise<Images> {
   }
 }
 
-async function plainWeights(dataset: Images, steps: readonly number[]): Promise<Float32Array[]> {
-  const config = runConfigSchema.parse({ ...RECIPES['quick']!.config, seed: 7 })
+async function plainWeights(dataset: Images, steps: readonly number[], wire: Wire): Promise<Float32Array[]> {
+  const config = runConfigSchema.parse({ ...RECIPES['quick']!.config, seed: 7, wire })
   const network = await buildNetwork(config.network, [SIDE, SIDE, 1], dataset.classNames.length)
   const model = describeModel(network)
   network.dispose()

@@ -3,6 +3,7 @@ import type { GradientInput } from '../../src/tensorflow/engine/engine.js'
 import type { ParameterLayout, ParameterTensor } from '../../src/model/parameter-layout.js'
 import type { RunConfig } from '../../src/model/config/run-config.js'
 import { philox } from '../../src/shared/philox.js'
+import { nearestBfloat16 } from './nearest-bfloat16.js'
 
 // A plain reference implementation of a run, written from docs/reference/semantics.md. It uses nothing of the code but philox
 // (which has published vectors), the engine and the layout of the vectors. It covers a part of the page: samples without
@@ -128,7 +129,7 @@ export class PlainRun {
     layout: ParameterLayout,
     gradient: (weights: Float32Array, input: GradientInput) => Float32Array,
   ): Float32Array[] {
-    const { batchSize, shardSize, epochs, optimizer, schedule, clipNorm, stratified, network } = this.#config
+    const { batchSize, shardSize, epochs, optimizer, schedule, clipNorm, stratified, network, wire } = this.#config
     if (
       optimizer.kind !== 'sgd' ||
       !optimizer.nesterov ||
@@ -148,7 +149,7 @@ export class PlainRun {
     const kept: Float32Array[] = []
     for (let step = 0; step < Math.max(...after); step++) {
       const vectors = Array.from({ length: shards }, (_, shard) => gradient(weights, this.gradientInput(step, shard)))
-      const sum = treeSum(vectors)
+      const sum = treeSum(vectors, wire === 'bfloat16' ? layout.trainableCount : 0)
       const rate = oneCycle(schedule, step, total)
       for (let t = 0; t < layout.trainableCount; t++) {
         const g = f32(sum[t]! / batchSize + 2 * reg[t]! * weights[t]!)
@@ -164,14 +165,16 @@ export class PlainRun {
   }
 }
 
-/** Sums pairs level by level; a last vector without a partner moves up unchanged. */
-function treeSum(vectors: readonly Float32Array[]): Float32Array {
-  let level = [...vectors]
+/** Sums pairs level by level; a last vector without a partner moves up unchanged. @param rounded elements of each vector, from the first */
+function treeSum(vectors: readonly Float32Array[], rounded: number): Float32Array {
+  const node = (vector: Float32Array): Float32Array =>
+    vector.map((value, index) => (index < rounded ? nearestBfloat16(value) : value))
+  let level = vectors.map(node)
   while (level.length > 1) {
     const next: Float32Array[] = []
     for (let left = 0; left < level.length; left += 2) {
       const right = level[left + 1]
-      next.push(right === undefined ? level[left]! : level[left]!.map((value, index) => value + right[index]!))
+      next.push(right === undefined ? level[left]! : node(level[left]!.map((value, index) => value + right[index]!)))
     }
     level = next
   }

@@ -29,11 +29,14 @@ export class ScatteredGradientSource implements GradientSource {
   }
 
   async gradientSum(step: number, signal: AbortSignal): Promise<Float32Array> {
-    return this.#sum(this.#counts.batch, signal, (shard) => this.#functions.gradient(step, shard, this.#weights))
+    const { rounded = 0 } = this.#functions
+    return this.#sum(this.#counts.batch, rounded, signal, (shard) =>
+      this.#functions.gradient(step, shard, this.#weights),
+    )
   }
 
   async evaluationSum(split: SplitName, _step: number, signal: AbortSignal): Promise<Float32Array> {
-    return this.#sum(this.#counts.split[split], signal, (shard) =>
+    return this.#sum(this.#counts.split[split], 0, signal, (shard) =>
       this.#functions.evaluate(split, shard, this.#weights),
     )
   }
@@ -44,18 +47,19 @@ export class ScatteredGradientSource implements GradientSource {
 
   async #sum(
     shards: number,
+    rounded: number,
     signal: AbortSignal,
     compute: (shard: number) => Float32Array<ArrayBuffer>,
   ): Promise<Float32Array> {
-    const tree = new ReductionTree(shards)
+    const tree = new ReductionTree(shards, rounded)
     const blocks = blocksOf(shards, this.stats.workers)
     let sum: Float32Array | undefined
     while (blocks.length > 0) {
       const [{ first, size }] = blocks.splice(this.#draws.below(blocks.length), 1) as [Block]
-      const block = new ReductionTree(size)
+      const block = new ReductionTree(size, rounded)
       let part: Float32Array<ArrayBuffer> | undefined
       for (let shard = 0; shard < size; shard++) {
-        part = block.add(shard, 1, compute(first + shard))
+        part = block.addShard(shard, compute(first + shard))
         signal.throwIfAborted()
       }
       sum = tree.add(first, size, part!)

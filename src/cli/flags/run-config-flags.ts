@@ -28,6 +28,7 @@ export const FLAGS: readonly { readonly flag: string; readonly path: string }[] 
   { flag: 'schedule', path: 'schedule.kind' },
   { flag: 'learning-rate', path: HIGHEST_RATE },
   { flag: 'precision', path: 'precision' },
+  { flag: 'wire', path: 'wire' },
   { flag: 'loss', path: 'loss' },
   { flag: 'label-smoothing', path: 'labelSmoothing' },
   { flag: 'clip-norm', path: 'clipNorm' },

@@ -113,20 +113,21 @@ async function* receive(
     }
     if (assembly === undefined) {
       markResult('there', worker)
-      const length = pool.expectedLength(worker, chunk.id)
-      if (length === undefined) {
+      const expected = pool.expected(worker, chunk.id)
+      if (expected === undefined) {
         verifyChunk(chunk, `worker ${worker}`)
         // A stale result is read to its end and forgotten.
         if (chunk.offset + chunk.length >= chunk.total)
           yield pool.reject(worker, chunk.id, { code: 'stale', reason: 'stale' })
         continue
       }
-      assembly = new VectorAssembly(chunk, pool.vectors.take(length), `worker ${worker}`)
+      const room = pool.vectors.take(expected.vectorLength)
+      assembly = new VectorAssembly(chunk, room, `worker ${worker}`, expected.rounded)
     }
     const vector = assembly.add(chunk)
     if (vector === undefined) continue
     assembly = undefined
-    const refusal = pool.result(worker, chunk.id, vector)
+    const refusal = pool.result(worker, chunk.id, vector, false, chunk.total)
     if (refusal) yield refusal
   }
 }

@@ -34,7 +34,7 @@ export class SharedResults {
   take(worker: number, lease: number): Refusal | undefined {
     const { pool, onTaken } = this.#options
     markResult('there', worker)
-    const length = pool.expectedLength(worker, lease)
+    const length = pool.expected(worker, lease)?.vectorLength
     if (length === undefined) return pool.reject(worker, lease, { code: 'stale', reason: 'stale' })
     onTaken(4 * length)
     const mapped = this.#map(worker)?.subarray(0, length)

@@ -11,6 +11,10 @@ import { currentName, FORMER_NETWORK_NAMES } from './former-names.js'
 /** The largest value of counters that travel as unsigned 32-bit integers. */
 const UINT32_MAX = 0xffffffff
 
+/** Number formats of gradients between shards and their sum. */
+export const WIRES = ['float32', 'bfloat16'] as const
+export type Wire = (typeof WIRES)[number]
+
 export const PRECISIONS = ['float32', 'bfloat16'] as const
 /** Number format of convolutions: `float32` or `bfloat16`. */
 export type Precision = (typeof PRECISIONS)[number]
@@ -88,7 +92,15 @@ export const runConfigSchema = z
       .enum(PRECISIONS)
       .default('float32')
       .describe(
-        'number format of convolutions and the ops between them; weights, statistics, loss and sums are float32',
+        'number format of convolutions and the ops between them; weights, statistics and loss are float32, sums what `wire` says',
+      ),
+    wire: z
+      .enum(WIRES)
+      // The configuration of a run of an earlier version has no wire.
+      .transform((wire) => (wire === 'float32' ? undefined : wire))
+      .optional()
+      .describe(
+        'number format of gradients from shard to sum: bfloat16 rounds those of every shard and of every sum of two, and halves the bytes of results on a network. Absent, as with float32: they are float32',
       ),
     custom: z
       .strictObject({

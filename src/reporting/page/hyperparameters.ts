@@ -20,7 +20,7 @@ export function hyperparameters(
   config: RunConfig,
   { parameterCount, totalSteps, splitSizes }: Sizes,
 ): RunHeader['hyperparameters'] {
-  const { network, batchSize, shardSize, epochs, maxSteps, precision, labelSmoothing, clipNorm } = config
+  const { network, batchSize, shardSize, epochs, maxSteps, precision, wire, labelSmoothing, clipNorm } = config
   const planned = Math.ceil((epochs * (splitSizes['train'] ?? 0)) / batchSize)
   const batch = `${counted(batchSize, 'image')} in ${counted(batchSize / shardSize, 'shard')}`
   const { optimizer, schedule, earlyStopping, plateau } = config
@@ -36,7 +36,8 @@ export function hyperparameters(
       ? []
       : [['Early stopping', `after ${counted(earlyStopping, 'epoch')} without a better validation`] as const]),
     ['Batch', `${batch} of ${count(shardSize)}`],
-    ['Precision', precision === 'float32' ? precision : `${precision}; weights, statistics and sums in float32`],
+    ['Precision', precision === 'float32' ? precision : `${precision}; weights and statistics in float32`],
+    ...(wire === undefined ? [] : [['Wire', `gradients and their sums in ${wire}`] as const]),
     [
       'Weight regularisation',
       network.reg === 0 ? 'none' : `L2, ${formatNumber(network.reg)} × sum of squares of the kernels`,

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { bytesOf } from '../bytes-of.js'
+import { packedBytes, unpackBfloat16 } from '../bfloat16.js'
 import { copyWithCrc32 } from '../copy-with-crc32.js'
 import { ConvoyError } from '../errors.js'
 import { crcBeforeData } from './chunk-message.js'
@@ -45,30 +45,38 @@ function compare(chunk: Chunk, crc: number, what: string): void {
   }
 }
 
-/** Puts the chunks of one float32 vector together. Accepts only what {@link chunksOf} makes: in order, no gap, no overlap. */
+/**
+ * Puts the chunks of one vector together. Accepts only what {@link chunksOf} makes: in order, no gap, no overlap. Values of bfloat16 become
+ * float32 where they come: the bytes of a vector begin where its last value will be written last.
+ */
 export class VectorAssembly<Vector extends Float32Array> {
   readonly id: number
   readonly #what: string
   readonly #vector: Vector
+  readonly #packed: number
   readonly #bytes: Buffer
   #received = 0
+  #unpacked = 0
 
   /**
    * @param first the chunk that begins the vector; add() it as well
-   * @param vector is filled; its length is the only accepted one, so that no peer decides how much is allocated
+   * @param vector float32; is filled; its length is the only accepted one, so that no peer decides how much is allocated
+   * @param packed values, from the first, that come as bfloat16
    * @throws ConvoyError('protocol') when the vector would have another length
    */
-  constructor(first: Chunk, vector: Vector, what: string) {
-    if (first.total !== vector.byteLength) {
+  constructor(first: Chunk, vector: Vector, what: string, packed = 0) {
+    const bytes = packedBytes(vector, packed)
+    if (first.total !== bytes.length) {
       throw new ConvoyError(
         'protocol',
-        `${what}: a vector of ${first.total} bytes came where ${vector.byteLength} are expected`,
+        `${what}: a vector of ${first.total} bytes came where ${bytes.length} are expected`,
       )
     }
     this.id = first.id
     this.#what = what
     this.#vector = vector
-    this.#bytes = bytesOf(this.#vector)
+    this.#packed = packed
+    this.#bytes = bytes
   }
 
   /**
@@ -94,6 +102,14 @@ export class VectorAssembly<Vector extends Float32Array> {
       this.#received += piece.length
     }
     compare(chunk, crc, this.#what)
+    this.#unpack()
     return end === this.#bytes.length ? this.#vector : undefined
+  }
+
+  /** Each chunk at once: its bytes are in the processor's cache. */
+  #unpack(): void {
+    const end = Math.min(this.#packed, Math.floor(this.#received / 2))
+    unpackBfloat16(this.#vector, this.#packed, this.#unpacked, end)
+    this.#unpacked = end
   }
 }

@@ -5,7 +5,7 @@
 
 import type { SharedFilesOffer } from '../shared-files.js'
 
-export const PROTOCOL_VERSION = 3
+export const PROTOCOL_VERSION = 4
 
 export interface DeviceMessage {
   kind: string

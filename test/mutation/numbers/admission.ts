@@ -67,8 +67,8 @@ export const ADMISSION: readonly NumberMutation[] = [
   {
     ...CHUNKS,
     name: 'a vector that is too short is accepted',
-    find: 'first.total !== vector.byteLength',
-    replace: 'first.total > vector.byteLength',
+    find: 'first.total !== bytes.length',
+    replace: 'first.total > bytes.length',
   },
   {
     ...CHUNKS,

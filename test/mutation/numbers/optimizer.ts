@@ -28,6 +28,7 @@ const TREE = {
   file: 'shared/reduction-tree.js',
   tests: ['unit/training/native-loops', 'unit/shared/reduction-tree', 'unit/training/semantics-vectors'],
 }
+const ROUNDING = { file: 'shared/bfloat16.js', tests: ['unit/shared/bfloat16'] }
 
 /** From the shards' vectors to new weights. */
 export const OPTIMIZER_STEP: readonly NumberMutation[] = [
@@ -36,6 +37,50 @@ export const OPTIMIZER_STEP: readonly NumberMutation[] = [
     name: 'the last element of a vector is not added',
     find: 'index < left.length',
     replace: 'index < left.length - 1',
+  },
+  {
+    ...TREE,
+    name: 'the gradient of a shard is added as it is with wire bfloat16',
+    find: 'roundToBfloat16(vector, this.#rounded);',
+    replace: '',
+  },
+  {
+    ...TREE,
+    name: 'a worker does not round its sums',
+    find: 'addInto(left, right, 1, rounded);',
+    replace: 'addInto(left, right, 1, 0);',
+  },
+  {
+    ...ROUNDING,
+    name: 'the middle between two values of bfloat16 is rounded up',
+    find: 'bits + 0x7fff + ((bits >>> 16) & 1)',
+    replace: 'bits + 0x8000',
+  },
+  {
+    ...ROUNDING,
+    name: 'values are cut off to bfloat16',
+    find: 'bits + 0x7fff + ((bits >>> 16) & 1)',
+    replace: 'bits',
+  },
+  {
+    ...ROUNDING,
+    name: 'NaN is rounded by its bits',
+    find: '(bits & 0x7fffffff) > INFINITE',
+    replace: 'false',
+  },
+  {
+    file: 'model/rounded-count.js',
+    tests: ['unit/model/rounded-count'],
+    name: 'batch statistics are rounded to bfloat16',
+    find: 'model.layout.trainableCount',
+    replace: 'model.layout.weightCount',
+  },
+  {
+    file: 'coordinator/pool-task.js',
+    tests: ['unit/coordinator/worker-pool'],
+    name: 'the coordinator does not round its sums',
+    find: 'threadsFor(left.length), task.rounded)',
+    replace: 'threadsFor(left.length))',
   },
   { ...MEAN, name: 'the gradient is the sum over the batch', find: 'sum[index] / batchSize', replace: 'sum[index]' },
   { ...MEAN, name: 'L2 has half of its gradient', find: '2 * l2 * weights', replace: 'l2 * weights' },

@@ -13,13 +13,14 @@ import { PROTOCOL_VERSION } from '../../../src/shared/protocol/messages.js'
 import { ReductionTree } from '../../../src/shared/reduction-tree.js'
 import type { FromCompute } from '../../../src/worker/compute-messages.js'
 import { OUTDATED } from '../../../src/worker/worker-leases.js'
+import { nearestBfloat16 } from '../../support/nearest-bfloat16.js'
 
 // The relay's side of both protocols, with a real pool. Its worker is the test.
 
 const WEIGHTS = 2
 const layout = { weightCount: WEIGHTS, trainableCount: WEIGHTS, statisticsMomentum: 0.9, tensors: [] }
 const LENGTH = gradientLength(layout)
-const description = { model: { layout }, config: { shardSize: 4 } } as unknown as RunDescription
+const description = { model: { layout }, config: { shardSize: 4, wire: 'bfloat16' } } as unknown as RunDescription
 const MEMBERSHIP = { description, worker: 1, session: 's', sharedFiles: undefined }
 const DEVICE = { kind: 'cpu', name: 'none', tensorflowVersion: '0', fingerprint: 'f' }
 
@@ -55,9 +56,9 @@ describe('a relay that computes with its workers', () => {
     for (let message; (message = toWorker.shift()) !== undefined;) {
       if (message.lease === undefined) continue
       const { lease: id, firstShard, shardCount } = message.lease
-      const tree = new ReductionTree(shardCount)
+      const tree = new ReductionTree(shardCount, WEIGHTS)
       for (let index = 0; index < shardCount; index++) {
-        const sum = tree.add(index, 1, gradientOf(firstShard + index))
+        const sum = tree.addShard(index, gradientOf(firstShard + index))
         if (sum) assert.equal(pool.result(worker, id, sum), undefined)
       }
       await settled()
@@ -101,11 +102,13 @@ describe('a relay that computes with its workers', () => {
       number,
       number,
     ]
-    const f = Math.fround
-    const expected = f(f(f(g8 + g9) + f(g10 + g11)) + g12)
+    const inTree = (node: (value: number) => number): number =>
+      node(node(node(node(g8) + node(g9)) + node(node(g10) + node(g11))) + node(g12))
+    const [low, full] = [inTree((value) => nearestBfloat16(Math.fround(value))), inTree(Math.fround)]
     const [result] = answers() as [Extract<FromCompute, { kind: 'result' }>]
     assert.deepEqual([result.kind, result.lease, result.bytes], ['result', 7, 4 * LENGTH])
-    assert.deepEqual([...result.vector!], new Array(LENGTH).fill(expected))
+    assert.deepEqual([...result.vector!], [low, low, ...new Array<number>(LENGTH - WEIGHTS).fill(full)])
+    assert.equal(result.rounded, WEIGHTS)
   })
 
   it('starts a lease when its weights are there', async () => {

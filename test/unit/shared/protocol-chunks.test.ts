@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { packBfloat16, roundToBfloat16 } from '../../../src/shared/bfloat16.js'
 import { bytesOf } from '../../../src/shared/bytes-of.js'
 import { bytesOfMessage } from '../../../src/shared/protocol/chunk-message.js'
 import { chunksOf, sharedChunk, VectorAssembly, verifyChunk } from '../../../src/shared/protocol/chunks.js'
@@ -17,6 +18,12 @@ function received(chunk: UnsealedChunk): Chunk {
 
 const chunks = [...chunksOf(9, bytesOf(vector))].map(received)
 
+function cut(bytes: Buffer, length: number): Buffer[] {
+  return Array.from({ length: Math.ceil(bytes.length / length) }, (_, index) =>
+    bytes.subarray(index * length, (index + 1) * length),
+  )
+}
+
 function assemble(parts: Chunk[], expected = vector.length): Float32Array | undefined {
   const assembly = new VectorAssembly(parts[0]!, new Float32Array(expected), 'test')
   let whole: Float32Array | undefined
@@ -27,6 +34,33 @@ function assemble(parts: Chunk[], expected = vector.length): Float32Array | unde
 test('a vector is the same after it is split into chunks and assembled', () => {
   assert.equal(chunks.length, 3)
   assert.deepEqual(assemble(chunks), vector)
+})
+
+test('values of bfloat16 are the same after they came in chunks of two bytes each, in pieces of any length', () => {
+  for (const [count, pieceBytes] of [
+    [vector.length - 1, 65_535],
+    [600_001, 16_384],
+    [vector.length, 1_000_003],
+    [1, 7],
+  ] as const) {
+    const rounded = vector.slice()
+    roundToBfloat16(rounded, count)
+    const packed = [...chunksOf(9, packBfloat16(rounded.slice(), count))].map(received)
+    assert.equal(packed[0]!.total, 4 * vector.length - 2 * count)
+    const assembly = new VectorAssembly(packed[0]!, new Float32Array(vector.length).fill(NaN), 'test', count)
+    let whole: Float32Array | undefined
+    for (const chunk of packed) whole = assembly.add({ ...chunk, pieces: cut(Buffer.concat(chunk.pieces), pieceBytes) })
+    assert.deepEqual(whole, rounded)
+  }
+})
+
+test('a vector of float32 is rejected where one of bfloat16 is expected, and the reverse', () => {
+  assert.throws(
+    () => new VectorAssembly(chunks[0]!, new Float32Array(vector.length), 'test', vector.length),
+    /2800000 bytes came where 1400000 are expected/,
+  )
+  const [packed] = [...chunksOf(9, packBfloat16(vector.slice(), vector.length))].map(received)
+  assert.throws(() => assemble([packed!]), /1400000 bytes came where 2800000 are expected/)
 })
 
 test('fault 42: chunks out of order, twice, with a gap, overlapping or of another vector are rejected', () => {
