@@ -1,3 +1,4 @@
+import type { Wire } from '../model/config/run-config.js'
 import { SeededDraws } from './seeded-draws.js'
 import type { LinkTraits } from './simulated-link.js'
 import type { WorkerTraits } from './simulated-compute-thread.js'
@@ -19,6 +20,7 @@ export interface FaultScenario {
   readonly seed: number
   readonly shards: number
   readonly steps: number
+  readonly wire: Wire
   readonly auditEvery: number
   readonly link: LinkTraits
   readonly workers: readonly WorkerTraits[]
@@ -38,10 +40,11 @@ const STEPS = [3, 5, 8]
 
 /** A run in which all kinds of things happen; the seed decides which. In every other run it is the coordinator and its disk. */
 export function faultScenario(seed: number): FaultScenario {
-  return seed % 2 === 0 ? storageDrill(seed) : anyFaults(seed)
+  const scenario = seed % 2 === 0 ? storageDrill(seed) : anyFaults(seed)
+  return { ...scenario, wire: seed % 4 < 2 ? 'float32' : 'bfloat16' }
 }
 
-function storageDrill(seed: number): FaultScenario {
+function storageDrill(seed: number): Omit<FaultScenario, 'wire'> {
   const draws = new SeededDraws(seed)
   const { faults: storageFaults, ...storage } = storageScenario(seed, DRILL_MS, true)
   const [shards, steps, shardMs] = [1 + draws.below(3), draws.pick(STEPS), draws.between(20, 400)]
@@ -61,7 +64,7 @@ function storageDrill(seed: number): FaultScenario {
   }
 }
 
-function anyFaults(seed: number): FaultScenario {
+function anyFaults(seed: number): Omit<FaultScenario, 'wire'> {
   const draws = new SeededDraws(seed)
   const count = draws.chance(0.15) ? 1 : 1 + draws.below(draws.chance(0.3) ? 32 : 6)
   const lies = count >= 3 && draws.chance(0.15)

@@ -17,7 +17,10 @@ export class ReferenceChecks {
   }
 
   static async of(problem: TinyProblem, shards: number, steps: number): Promise<ReferenceChecks> {
-    return new ReferenceChecks(problem, await referenceHashes(shards, steps))
+    return new ReferenceChecks(
+      problem,
+      await referenceHashes(shards, steps, problem.description.config.wire ?? 'float32'),
+    )
   }
 
   weights(step: number, weights: Float32Array): string | undefined {

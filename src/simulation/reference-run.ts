@@ -1,4 +1,5 @@
 import type { SplitName } from '../data/dataset.js'
+import type { Wire } from '../model/config/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 import { PlainGradientSource } from '../training/plain-gradient-source.js'
 import { Trainer } from '../training/trainer.js'
@@ -10,15 +11,15 @@ const references = new Map<string, Promise<readonly string[]>>()
  * The hash of the weights after each step, the first one before any: computed in a plain loop, without workers or faults.
  * @throws ConvoyError('internal') when a sample is not used once per epoch
  */
-export async function referenceHashes(shards: number, steps: number): Promise<readonly string[]> {
-  const key = `${shards} ${steps}`
-  const hashes = references.get(key) ?? plainRun(shards, steps)
+export async function referenceHashes(shards: number, steps: number, wire: Wire): Promise<readonly string[]> {
+  const key = `${shards} ${steps} ${wire}`
+  const hashes = references.get(key) ?? plainRun(shards, steps, wire)
   references.set(key, hashes)
   return hashes
 }
 
-async function plainRun(shards: number, steps: number): Promise<readonly string[]> {
-  const problem = new TinyProblem(shards, steps)
+async function plainRun(shards: number, steps: number, wire: Wire): Promise<readonly string[]> {
+  const problem = new TinyProblem(shards, steps, wire)
   checkSamples(problem, shards, steps)
   const { signal } = new AbortController()
   const gradients = sourceOf(problem)

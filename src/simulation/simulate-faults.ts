@@ -70,8 +70,8 @@ class FaultSimulation {
   constructor(scenario: FaultScenario, limits: SchedulerLimits) {
     this.#scenario = scenario
     this.#limits = limits
-    const { seed, shards, steps, link, workers, quietAtMs } = scenario
-    this.#problem = new TinyProblem(shards, steps)
+    const { seed, shards, steps, wire, link, workers, quietAtMs } = scenario
+    this.#problem = new TinyProblem(shards, steps, wire)
     const record = (line: string): void => {
       this.#record(line)
     }

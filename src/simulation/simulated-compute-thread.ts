@@ -99,7 +99,10 @@ export class SimulatedComputeThread {
     if (started === undefined) return
     const { lease, state } = started
     if (state === 'outdated') this.#options.onFailed(lease.lease, OUTDATED)
-    else this.#compute(lease, 0, new ReductionTree(lease.shardCount))
+    else {
+      const rounded = lease.work === 'WORK_GRADIENT' ? this.#options.problem.rounded : 0
+      this.#compute(lease, 0, new ReductionTree(lease.shardCount, rounded))
+    }
   }
 
   #compute(lease: LeaseMessage, index: number, tree: ReductionTree): void {
@@ -113,7 +116,7 @@ export class SimulatedComputeThread {
     process.after(this.#freeMs - time.nowMs, () => {
       this.#computing--
       if (membership !== this.#membership) return
-      const sum = tree.add(index, 1, this.#vectorOf(lease, lease.firstShard + index, weights))
+      const sum = tree.addShard(index, this.#vectorOf(lease, lease.firstShard + index, weights))
       this.#shardsDone++
       // A finished result is delivered even when the lease was revoked meanwhile.
       if (sum !== undefined) return onResult(lease.lease, sum)
