@@ -10,7 +10,7 @@ after(killLaunches)
 describe('convoy bench exchange', () => {
   it('measures every path, and trains the same weights over each', async () => {
     const sizes = ['--megabytes', '0.1', '--workers', '1,2', '--compute', '1ms', '--optimizer', 'adamw']
-    const turns = ['--rounds', '1', '--steps', '3', '--peers', 'none']
+    const turns = ['--rounds', '1', '--steps', '3', '--peers', 'none', '--wire', 'float32,bfloat16']
     const launch = new Launch(['bench', 'exchange', ...sizes, ...turns, '--json'])
     const { conditions, optimizer, computeMs, sizes: results } = await launch.result()
     assert.match(String(conditions), /\d+ cores of .*Node \d+/)
@@ -25,22 +25,20 @@ describe('convoy bench exchange', () => {
       ],
     )
     assert.deepEqual(
-      rows.map(({ workers, path }) => [workers, path]),
-      [
-        [1, 'memory'],
-        [1, 'network'],
-        [2, 'memory'],
-        [2, 'network'],
-      ],
+      rows.map(({ workers, path, wire }) => [workers, path, wire]),
+      [1, 2].flatMap((workers) =>
+        ['memory', 'network'].flatMap((path) => ['float32', 'bfloat16'].map((wire) => [workers, path, wire])),
+      ),
     )
-    for (const { workers, stepsPerSecond, allTookPart, timeline, ratios, weightsSha256 } of rows) {
+    assert.notEqual(rows[0]!.weightsSha256, rows[1]!.weightsSha256)
+    for (const { workers, wire, stepsPerSecond, allTookPart, timeline, ratios, weightsSha256 } of rows) {
       assert.ok(stepsPerSecond.length === 1 && stepsPerSecond[0]! > 0)
       assert.ok(workers > 1 || allTookPart === 1)
       assert.deepEqual(Object.keys(timeline!), [...SECTIONS, 'step'])
       assert.ok(Object.values(timeline!).every((ms) => ms >= 0 && ms <= timeline!.step))
       assert.ok(timeline!.compute >= 1, `the wait of a shard is missing: ${timeline!.compute}`)
       assert.ok(ratios.tcp! > 0 && ratios.copy! > 0 && ratios.gloo === undefined)
-      assert.equal(weightsSha256, rows[0]!.weightsSha256)
+      assert.equal(weightsSha256, rows.find((row) => row.wire === wire)!.weightsSha256)
     }
   })
 
@@ -63,13 +61,20 @@ describe('the timeline of a step', () => {
   })
 
   it('is printed beside the rates', () => {
-    const row = { workers: 2, path: 'memory', stepsPerSecond: [20, 18], allTookPart: 0.5, timeline } as const
+    const row = {
+      workers: 2,
+      path: 'memory',
+      wire: 'float32',
+      stepsPerSecond: [20, 18],
+      allTookPart: 0.5,
+      timeline,
+    } as const
     const baselines = [{ name: 'a copy in memory', perSecond: [1000, 500] }]
     const rows = [{ ...row, ratios: { copy: 40 }, weightsSha256: '' }]
     const report = exchangeReport([{ megabytes: 1.1, weights: 275_000, rows, baselines }])
     assert.match(report, /### 1\.1 MB \(275,000 weights\)/)
-    assert.match(report, /\| 2 \| memory \| 19\.0 \(18\.0 to 20\.0\) \| 52\.63 \| 50\.0 % \| 40\.00 \|/)
-    assert.match(report, /\| 2 \| memory \| 1\.00 \| 2\.00 \| 10\.00 \| 4\.00 \| .* \| 9\.00 \| 52\.00 \|/)
+    assert.match(report, /\| 2 \| memory \| float32 \| 19\.0 \(18\.0 to 20\.0\) \| 52\.63 \| 50\.0 % \| 40\.00 \|/)
+    assert.match(report, /\| 2 \| memory \| float32 \| 1\.00 \| 2\.00 \| 10\.00 \| 4\.00 \| .* \| 9\.00 \| 52\.00 \|/)
     assert.match(report, /The same bytes: a copy in memory 1\.50 \(1\.00 to 2\.00\) ms\./)
   })
 })

@@ -1,3 +1,4 @@
+import type { Wire } from '../../model/config/run-config.js'
 import { medianRatio } from '../engine-benchmark.js'
 import { takeTurns, WARM_UP_STEPS } from '../take-turns.js'
 import type { Baseline } from './baselines.js'
@@ -15,6 +16,7 @@ export interface ExchangeBenchmarkOptions {
   /** Worker counts to measure with. A step has as many shards as the largest of them, at least two. */
   readonly workers: readonly number[]
   readonly paths: readonly VectorPath[]
+  readonly wires: readonly Wire[]
   /** Of a shard, see syntheticComputer. */
   readonly computeMs: number
   readonly optimizer: ExchangeOptimizer
@@ -26,10 +28,11 @@ export interface ExchangeBenchmarkOptions {
   readonly log: (text: string) => void
 }
 
-/** Convoy with some workers, over one path. */
+/** Convoy with some workers, over one path, with one number format. */
 export interface ExchangeRow {
   readonly workers: number
   readonly path: VectorPath
+  readonly wire: Wire
   /** Of each round: steps over the time of the turn. */
   readonly stepsPerSecond: readonly number[]
   /** Share of the steps in which every worker had a lease: a worker that was slow a moment ago may get none. */
@@ -38,7 +41,7 @@ export interface ExchangeRow {
   readonly timeline: Timeline | undefined
   /** Time of a step as a multiple of the baseline's: medians of the rounds' ratios. */
   readonly ratios: Readonly<Partial<Record<Baseline['kind'], number>>>
-  /** After all steps: the same for every row of a size. */
+  /** After all steps: the same for every row of a size and a number format. */
   readonly weightsSha256: string
 }
 
@@ -89,22 +92,22 @@ export async function benchmarkExchange(options: ExchangeBenchmarkOptions): Prom
   }
 }
 
-type ExchangePlace = Pick<ExchangeRow, 'workers' | 'path'>
+type ExchangePlace = Pick<ExchangeRow, 'workers' | 'path' | 'wire'>
 
-function placesOf({ workers, paths }: ExchangeBenchmarkOptions): ExchangePlace[] {
-  return workers.flatMap((count) => paths.map((path) => ({ workers: count, path })))
+function placesOf({ workers, paths, wires }: ExchangeBenchmarkOptions): ExchangePlace[] {
+  return workers.flatMap((count) => paths.flatMap((path) => wires.map((wire) => ({ workers: count, path, wire }))))
 }
 
-function nameOf({ workers, path }: ExchangePlace): string {
-  return `Convoy ${workers}, ${path}`
+function nameOf({ workers, path, wire }: ExchangePlace): string {
+  return `Convoy ${workers}, ${path}, ${wire}`
 }
 
 async function startContestant(
   { workers: counts, optimizer, computeMs, log }: ExchangeBenchmarkOptions,
   weights: number,
-  { workers, path }: ExchangePlace,
+  { workers, path, wire }: ExchangePlace,
 ): Promise<ExchangeContestant> {
-  const run = await syntheticRun(weights, Math.max(2, ...counts), optimizer, log)
+  const run = await syntheticRun(weights, Math.max(2, ...counts), optimizer, wire, log)
   return ExchangeContestant.start({ run, workers, path, waitMs: computeMs })
 }
 

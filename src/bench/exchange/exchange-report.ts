@@ -51,9 +51,9 @@ function table(
   cells: (row: ExchangeRow) => readonly string[],
 ): string {
   return [
-    `| workers | path | ${columns.join(' | ')} |`,
-    `| ---: | --- | ${columns.map(() => '---:').join(' | ')} |`,
-    ...rows.map((row) => `| ${row.workers} | ${row.path} | ${cells(row).join(' | ')} |`),
+    `| workers | path | wire | ${columns.join(' | ')} |`,
+    `| ---: | --- | --- | ${columns.map(() => '---:').join(' | ')} |`,
+    ...rows.map((row) => `| ${row.workers} | ${row.path} | ${row.wire} | ${cells(row).join(' | ')} |`),
   ].join('\n')
 }
 

@@ -1,5 +1,7 @@
-import type { ModelDescription } from '../../model/parameter-layout.js'
 import { gradientLength } from '../../model/parameter-layout.js'
+import { roundedCount } from '../../model/rounded-count.js'
+import type { RunDescription } from '../../model/run-description.js'
+import { roundToBfloat16 } from '../../shared/bfloat16.js'
 import type { OpenedComputer } from '../../worker/serve-leases.js'
 import type { WorkerSteps } from './worker-steps.js'
 
@@ -18,7 +20,7 @@ interface ShardGradient {
  * @param waitMs of a shard, without work for a processor: as if a GPU computed it
  * @param steps gets the durations of the shards
  */
-export function syntheticComputer(model: ModelDescription, waitMs: number, steps: WorkerSteps): OpenedComputer {
+export function syntheticComputer(description: RunDescription, waitMs: number, steps: WorkerSteps): OpenedComputer {
   const gradients = new Map<number, ShardGradient>()
   const sleeper = new Int32Array(new SharedArrayBuffer(4))
   const evaluate = (): never => {
@@ -31,7 +33,7 @@ export function syntheticComputer(model: ModelDescription, waitMs: number, steps
       gradient: (step, shard) => {
         const startedMs = performance.now()
         if (waitMs > 0) Atomics.wait(sleeper, 0, 0, waitMs)
-        const gradient = gradients.get(shard) ?? gradientOf(shard, gradientLength(model.layout))
+        const gradient = gradients.get(shard) ?? gradientOf(shard, description)
         gradients.set(shard, gradient)
         if (!isIntact(gradient)) gradient.given = gradient.made.slice()
         steps.computed(step, performance.now() - startedMs)
@@ -41,13 +43,15 @@ export function syntheticComputer(model: ModelDescription, waitMs: number, steps
   }
 }
 
-function gradientOf(shard: number, length: number): ShardGradient {
-  const made = new Float32Array(length)
-  for (let index = 0; index < length; index++) {
+function gradientOf(shard: number, description: RunDescription): ShardGradient {
+  const made = new Float32Array(gradientLength(description.model.layout))
+  for (let index = 0; index < made.length; index++) {
     // Knuth's multiplicative hash: cheap, and no value is zero or as its neighbours.
     const hash = Math.imul(index + 1, 2_654_435_761) ^ Math.imul(shard + 1, 40_503)
     made[index] = SCALE * (((hash >>> 8) + 0.5) / 2 ** 24 - 0.5)
   }
+  // A rounding that changes nothing leaves it intact.
+  roundToBfloat16(made, roundedCount('WORK_GRADIENT', description))
   return { made, given: made.slice() }
 }
 

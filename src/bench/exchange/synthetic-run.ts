@@ -1,6 +1,7 @@
 import { ensureEmbeddedDataset } from '../../data/embedded.js'
 import { readInfo } from '../../data/cache/packed-cache.js'
 import type { PlannedRun } from '../../coordinator/plan-run.js'
+import type { Wire } from '../../model/config/run-config.js'
 import { runConfigSchema } from '../../model/config/run-config.js'
 import type { ModelDescription } from '../../model/parameter-layout.js'
 
@@ -20,11 +21,12 @@ export async function syntheticRun(
   weights: number,
   shards: number,
   optimizer: ExchangeOptimizer,
+  wire: Wire,
   log: (text: string) => void,
 ): Promise<PlannedRun> {
   const config = runConfigSchema.parse({
     ...{ network: { name: 'resnet8' }, augmentation: { enabled: false }, batchSize: shards, shardSize: 1 },
-    ...{ optimizer: { kind: optimizer }, schedule: { kind: 'step', initial: 0.01, milestones: [] }, epochs: 100 },
+    ...{ optimizer: { kind: optimizer }, schedule: { kind: 'step', initial: 0.01, milestones: [] }, epochs: 100, wire },
   })
   const dataset = readInfo(await ensureEmbeddedDataset(log))!
   const none = new Uint32Array(0)

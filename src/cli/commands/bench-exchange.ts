@@ -7,6 +7,8 @@ import type { ExchangeOptimizer } from '../../bench/exchange/synthetic-run.js'
 import { OPTIMIZERS } from '../../bench/exchange/synthetic-run.js'
 import type { VectorPath } from '../../bench/exchange/worker-processes.js'
 import { PATHS } from '../../bench/exchange/worker-processes.js'
+import type { Wire } from '../../model/config/run-config.js'
+import { WIRES } from '../../model/config/run-config.js'
 import { peerPython } from '../../bench/peer-environment.js'
 import { standardError, standardOutput } from '../../shared/terminal.js'
 import { counted } from '../../shared/units.js'
@@ -24,6 +26,7 @@ interface ExchangeFlags {
   readonly workers: readonly string[]
   readonly compute: number
   readonly path: readonly VectorPath[]
+  readonly wire: readonly Wire[]
   readonly optimizer: ExchangeOptimizer
   readonly rounds: number
   readonly steps: number
@@ -40,6 +43,7 @@ export function exchangeCommand(): Command {
     .addOption(listOption('--workers <numbers>', 'worker counts to measure with', ['1', '2', '4', '8'], ['1', '2']))
     .option('--compute <ms>', 'how long a worker waits at each shard, as if a GPU computed it', milliseconds, 0)
     .addOption(listOption('--path <names>', 'how vectors travel: memory, network', PATHS, PATHS))
+    .addOption(listOption('--wire <names>', 'number formats of gradients: float32, bfloat16', WIRES, ['float32']))
     .addOption(new Option('--optimizer <name>', 'optimizer of the coordinator').choices(OPTIMIZERS).default('sgd'))
     .option('--rounds <number>', 'turns of each contestant', integer(1, 1000), 3)
     .option('--steps <number>', 'steps in each turn', integer(1, 10_000), 100)
@@ -67,7 +71,14 @@ function milliseconds(text: string): number {
 async function measure(flags: ExchangeFlags): Promise<void> {
   const { optimizer, compute, rounds, steps, json } = flags
   const python = flags.peers === 'gloo' ? await peerPython(log) : undefined
-  const options = { workers: flags.workers.map(Number), paths: flags.path, computeMs: compute, optimizer, python }
+  const options = {
+    workers: flags.workers.map(Number),
+    paths: flags.path,
+    wires: flags.wire,
+    computeMs: compute,
+    optimizer,
+    python,
+  }
   const results: ExchangeResult[] = []
   for (const size of flags.megabytes)
     results.push(await benchmarkExchange({ ...options, megabytes: size, rounds, steps, log }))
