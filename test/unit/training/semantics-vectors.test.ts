@@ -108,9 +108,10 @@ function twoSteps(config: OptimizerConfig): number[] {
   })
 }
 
-function treeSum(values: number[]): number {
-  const tree = new ReductionTree(values.length)
-  return values.map((value, shard) => tree.add(shard, 1, Float32Array.of(value))).at(-1)![0]!
+/** @param rounded whether every node is rounded to bfloat16 */
+function treeSum(values: number[], rounded: boolean): number[] {
+  const tree = new ReductionTree(values.length, Number(rounded))
+  return float32s(values.map((value, shard) => tree.addShard(shard, Float32Array.of(value))).at(-1)!)
 }
 
 function regularised(): number[] {
@@ -164,7 +165,11 @@ const computed: Record<string, unknown> = {
   'resnet8: stage1_block1_conv1/kernel (index 3), first three': firstThree('stage1_block1_conv1/kernel'),
   'resnet8: logits/kernel (index 21), first three': firstThree('logits/kernel'),
   'resnet8: sha256 of the initial weights': weightsSha256(weights),
-  'tree over 100000000, 1, -100000000, 3, 5 (float32)': treeSum([1e8, 1, -1e8, 3, 5]),
+  'tree over 100000000, 1, -100000000, 3, 5 (float32)': treeSum([1e8, 1, -1e8, 3, 5], false)[0],
+  'tree over 1.01171875, 0.3, 0.7, -3.1, 0.0123 (wire bfloat16)': treeSum(
+    [1.01171875, 0.3, 0.7, -3.1, 0.0123],
+    true,
+  )[0],
   'g of sum 12.8 (float32), B 128, reg 0.0001, w 0.5': regularised(),
   'sgd 0.9, w 0.5 after two steps of g 0.3, c 0.5, rate 0.1': twoSteps({ kind: 'sgd', momentum: 0.9, nesterov: false }),
   'the same with nesterov': twoSteps({ kind: 'sgd', momentum: 0.9, nesterov: true }),
