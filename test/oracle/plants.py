@@ -64,6 +64,11 @@ PLANTS = {
         "bfloat16-input-gradient": "gradients of a convolution's input stay float32 until they are added",
         "bfloat16-batch-norm-gradient": "gradients of batch norm's input stay float32",
     },
+    "wire-bfloat16": {
+        "wire-off": "wire is ignored",
+        "wire-truncated": "sums of gradients are rounded towards 0",
+        "wire-sums-only": "the shards' own gradients are not rounded",
+    },
 }
 DEVIATIONS = {name: (case, what) for case, plants in PLANTS.items() for name, what in plants.items()}
 

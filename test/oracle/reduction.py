@@ -10,11 +10,25 @@ SLICE = 2**20
 LANES = 8
 
 
-def tree(vectors):
-    """Sum of float32 arrays: pairs at each level; a last one without a partner moves up as it is."""
-    vectors = list(vectors)
+def nearest_bfloat16(values):
+    """float32 array of finite values -> the nearest values of bfloat16, ties to even: integers of the bits, as the page has it."""
+    bits = values.view(np.uint32).astype(np.uint64)
+    up = 0 if planted("wire-truncated") else 32767 + bits // 2**16 % 2
+    return ((bits + up) // 2**16 * 2**16).astype(np.uint32).view(np.float32)
+
+
+def tree(vectors, rounded=0):
+    """Sum of float32 arrays: pairs at each level; a last one without a partner moves up as it is.
+
+    rounded: elements of each vector and of each sum, from the first, that are rounded to bfloat16.
+    """
+
+    def node(vector):
+        return np.concatenate([nearest_bfloat16(vector[:rounded]), vector[rounded:]]) if rounded else vector
+
+    vectors = list(vectors) if planted("wire-sums-only") else [node(vector) for vector in vectors]
     while len(vectors) > 1:
-        paired = [vectors[i] + vectors[i + 1] for i in range(0, len(vectors) - 1, 2)]
+        paired = [node(vectors[i] + vectors[i + 1]) for i in range(0, len(vectors) - 1, 2)]
         vectors = paired + vectors[len(paired) * 2 :]
     return vectors[0]
 

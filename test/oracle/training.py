@@ -56,7 +56,8 @@ class Training:
 
     def mean(self, vectors, weights):
         """Sum of the shards' vectors, mean gradient, norm."""
-        total, size = tree(vectors), self.config["batchSize"]
+        is_rounded = self.config.get("wire") == "bfloat16" and not planted("wire-off")
+        total, size = tree(vectors, self.trainable if is_rounded else 0), self.config["batchSize"]
         gradient = mean_gradient(total[: self.trainable], size, self.factors, weights[: self.trainable])
         return total, gradient, norm(gradient)
 

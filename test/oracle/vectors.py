@@ -102,8 +102,8 @@ def compute(what, value):
         return first_of(index) if resnet8()[index].name == found[1] else resnet8()[index].name
     if what == "resnet8: sha256 of the initial weights":
         return hashlib.sha256(initial_weights(resnet8(), SEED).astype("<f4").tobytes()).hexdigest()
-    if found := re.match(r"tree over (.*) \(float32\)", what):
-        return tree([np.float32(number) for number in found[1].split(", ")])
+    if found := re.match(r"tree over (.*) \((float32|wire bfloat16)\)", what):
+        return tree([np.float32([number]) for number in found[1].split(", ")], 0 if found[2] == "float32" else 1)[0]
     if what == "g of sum 12.8 (float32), B 128, reg 0.0001, w 0.5":
         return mean_gradient(np.float32([12.8]), 128, np.array([0.0001]), np.float32([0.5]))
     if what.startswith("sgd 0.9, w 0.5 after two steps of g 0.3"):
