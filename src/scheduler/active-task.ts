@@ -1,6 +1,7 @@
 import type { Audit } from './audit.js'
 import { Audits } from './audits.js'
 import type { SchedulerLimits } from './limits.js'
+import type { LiveLease } from './live-leases.js'
 import { LiveLeases } from './live-leases.js'
 import type { Lease, Task } from './scheduler-events.js'
 import { includesShard } from './scheduler-events.js'
@@ -45,8 +46,25 @@ export class ActiveTask {
 
   /** When the next lease becomes overdue. Infinity: none does. */
   get nextOverdueMs(): number {
-    const overdueMs = this.leases.all.map((lease) => this.stragglers.overdueMs(lease))
-    return Math.min(...overdueMs.filter((ms) => ms > this.#workers.nowMs))
+    const known = this.stragglers.knownSpeeds()
+    let nextMs = Infinity
+    for (const lease of this.leases.all) {
+      const overdueMs = this.stragglers.overdueMs(lease, known)
+      if (overdueMs > this.#workers.nowMs && overdueMs < nextMs) nextMs = overdueMs
+    }
+    return nextMs
+  }
+
+  /** Leases that others may compute too. */
+  get late(): readonly LiveLease[] {
+    const known = this.stragglers.knownSpeeds()
+    const { nowMs } = this.#workers
+    return this.leases.all.filter((lease) => !lease.audit && this.stragglers.overdueMs(lease, known) <= nowMs)
+  }
+
+  /** Whether a block is open or audited. */
+  get hasOpen(): boolean {
+    return this.audits.all.length > 0 || this.shards.has(this.#isOpen)
   }
 
   /** Shards of each idle worker's share. */
@@ -57,15 +75,16 @@ export class ActiveTask {
   /**
    * The block that an idle worker gets. A worker for which waiting pays more is marked as passed over.
    * @param share maximum number of shards; below 1: others compute all that is open sooner, unless they are busy
+   * @param late {@link ActiveTask.late}, as it was before the first worker chose
    * @returns undefined when there is none for it
    */
-  choose(worker: WorkerRecord, share: number): Choice | undefined {
+  choose(worker: WorkerRecord, share: number, late: readonly LiveLease[]): Choice | undefined {
     const audit = this.audits.neededFrom(worker)
     if (audit !== undefined) return { kind: 'audit', block: audit, audit }
     const block = this.shards.block(share, this.#takeable(worker, this.#isOpen))
     if (block !== undefined && this.stragglers.isWorth(worker, block)) return { kind: 'open', block }
     if (block !== undefined || share < 1) worker.passedOver = true
-    return this.#chooseLate(worker, share)
+    return this.#chooseLate(worker, share, late)
   }
 
   /** The audit that a new lease on the chosen block belongs to, if any. */
@@ -89,10 +108,7 @@ export class ActiveTask {
   }
 
   /** A block that another worker is late with, to compute it a second time. */
-  #chooseLate(worker: WorkerRecord, share: number): Choice | undefined {
-    const late = this.leases.all.filter(
-      (lease) => lease.worker !== worker.id && !lease.audit && this.stragglers.overdueMs(lease) <= this.#workers.nowMs,
-    )
+  #chooseLate(worker: WorkerRecord, share: number, late: readonly LiveLease[]): Choice | undefined {
     if (late.length === 0) return undefined
     const isLate = (shard: number): boolean =>
       late.some((lease) => includesShard(lease, shard)) && this.leases.countOf(shard) < this.#limits.leasesPerShard

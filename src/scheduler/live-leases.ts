@@ -1,6 +1,5 @@
 import type { Audit } from './audit.js'
 import type { Lease } from './scheduler-events.js'
-import { includesShard } from './scheduler-events.js'
 
 /** A lease that a worker holds now. */
 export interface LiveLease extends Lease {
@@ -16,6 +15,8 @@ export interface LiveLease extends Lease {
 /** The leases that workers hold now, by id. */
 export class LiveLeases {
   readonly #byId = new Map<number, LiveLease>()
+  /** Leases whose block has a shard, by shard: asked for each shard after each event. */
+  readonly #perShard = new Map<number, number>()
 
   /** A copy: leases may end while it is read. */
   get all(): readonly LiveLease[] {
@@ -28,16 +29,23 @@ export class LiveLeases {
 
   add(lease: LiveLease): void {
     this.#byId.set(lease.id, lease)
+    this.#count(lease, 1)
   }
 
   delete(id: number): void {
+    const lease = this.#byId.get(id)
+    if (lease === undefined) return
     this.#byId.delete(id)
+    this.#count(lease, -1)
   }
 
   /** Leases whose block has this shard. */
   countOf(shard: number): number {
-    let count = 0
-    for (const lease of this.#byId.values()) if (includesShard(lease, shard)) count++
-    return count
+    return this.#perShard.get(shard) ?? 0
+  }
+
+  #count({ firstShard, shardCount }: Lease, change: number): void {
+    for (let shard = firstShard; shard < firstShard + shardCount; shard++)
+      this.#perShard.set(shard, this.countOf(shard) + change)
   }
 }

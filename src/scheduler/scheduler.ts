@@ -81,7 +81,7 @@ export class Scheduler {
 
   /** When to send the next `tick` if nothing else happens before: an idle worker may then take an overdue block. Infinity: no need. */
   get wakeMs(): number {
-    if (this.#task === undefined || this.#workers.idle(this.#task.kind).length === 0) return Infinity
+    if (this.#task === undefined || !this.#workers.hasIdle) return Infinity
     return this.#task.nextOverdueMs
   }
 
@@ -274,10 +274,13 @@ export class Scheduler {
 
   #grant(): void {
     const task = this.#task
-    if (task === undefined) return
+    if (task === undefined || !this.#workers.hasIdle) return
+    const { late } = task
+    // After most events there is nothing to grant: with a thousand workers, the rest would take most of the time.
+    if (late.length === 0 && !task.hasOpen) return
     const shares = task.shares()
     for (const worker of this.#workers.idle(task.kind)) {
-      const choice = task.choose(worker, shares.get(worker)!)
+      const choice = task.choose(worker, shares.get(worker)!, late)
       if (choice !== undefined) this.#lease(task, worker, choice)
     }
   }

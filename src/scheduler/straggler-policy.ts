@@ -7,6 +7,12 @@ import type { WorkKind } from './speeds.js'
 /** Less was not measured: it is an event that came late. */
 const MIN_SHARD_MS = 0.001
 
+/** Milliseconds per shard of the workers that were measured; Infinity: none was. */
+interface KnownSpeeds {
+  readonly fastestMs: number
+  readonly slowestMs: number
+}
+
 /** Decides by measured speeds, for one task: the share of each worker, which leases are overdue, and when waiting pays more. */
 export class StragglerPolicy {
   readonly #limits: SchedulerLimits
@@ -29,9 +35,9 @@ export class StragglerPolicy {
   shares(open: number): Map<WorkerRecord, number> {
     const kind = this.#kind
     const eligible = this.#workers.eligible()
-    const known = eligible.flatMap(({ speed }) => speed.shardMs(kind) ?? [])
+    const known = speedsOf(eligible, kind)
     // A worker that was not measured counts as fast as the fastest.
-    const fastestMs = known.length > 0 ? Math.min(...known) : MIN_SHARD_MS
+    const fastestMs = Number.isFinite(known.fastestMs) ? known.fastestMs : MIN_SHARD_MS
     const shardMsOf = ({ speed }: WorkerRecord): number => Math.max(MIN_SHARD_MS, speed.shardMs(kind) ?? fastestMs)
     const regular = eligible.filter(({ speed }) => !speed.isOnTrial(kind))
     const togetherMs = shortestMs(open - (eligible.length - regular.length), regular.map(shardMsOf))
@@ -54,10 +60,11 @@ export class StragglerPolicy {
     if (ownMs === undefined || worker.speed.isOnTrial(kind)) return true
     const eligible = this.#workers.eligible()
     const { nowMs } = this.#workers
+    const known = this.knownSpeeds()
     for (const other of this.#workers.all) {
       const { lease } = other
       const otherMs = other.speed.shardMs(kind)
-      if (other.state !== 'busy' || !lease || otherMs === undefined || this.overdueMs(lease) <= nowMs) continue
+      if (other.state !== 'busy' || !lease || otherMs === undefined || this.overdueMs(lease, known) <= nowMs) continue
       // Only a worker that may get the block: otherwise both would wait for each other.
       if (!this.#shards.mayTakeBlock(block, other, eligible)) continue
       const freeInMs = Math.max(0, lease.grantedMs + lease.shardCount * otherMs - nowMs)
@@ -71,19 +78,32 @@ export class StragglerPolicy {
     for (const { speed, passedOver } of this.#workers.all) if (passedOver) speed.passedOver(this.#kind)
   }
 
+  /** Of all workers, for {@link overdueMs} of many leases. */
+  knownSpeeds(): KnownSpeeds {
+    return speedsOf(this.#workers.all, this.#kind)
+  }
+
   /** When other workers may compute this lease too. Infinity: no worker was measured yet. */
-  overdueMs(lease: LiveLease): number {
+  overdueMs(lease: LiveLease, { fastestMs, slowestMs }: KnownSpeeds): number {
     const worker = this.#workers.get(lease.worker)!
     if (worker.state === 'suspect') return this.#workers.nowMs
     const { overdueFactor, overdueSlackMs } = this.#limits
     const kind = this.#kind
-    const known = this.#workers.all.flatMap(({ speed }) => speed.shardMs(kind) ?? [])
     // A trial may delay the others by no more than a shard of theirs.
-    const shardMs = worker.speed.isOnTrial(kind)
-      ? Math.min(...known)
-      : (worker.speed.shardMs(kind) ?? (known.length > 0 ? Math.max(...known) : Infinity))
+    const shardMs = worker.speed.isOnTrial(kind) ? fastestMs : (worker.speed.shardMs(kind) ?? slowestMs)
     return lease.grantedMs + overdueFactor * lease.shardCount * shardMs + overdueSlackMs
   }
+}
+
+function speedsOf(workers: readonly WorkerRecord[], kind: WorkKind): KnownSpeeds {
+  let [fastestMs, slowestMs] = [Infinity, -Infinity]
+  for (const { speed } of workers) {
+    const shardMs = speed.shardMs(kind)
+    if (shardMs === undefined) continue
+    fastestMs = Math.min(fastestMs, shardMs)
+    slowestMs = Math.max(slowestMs, shardMs)
+  }
+  return slowestMs < 0 ? { fastestMs, slowestMs: Infinity } : { fastestMs, slowestMs }
 }
 
 /** The shortest time in which workers compute so many shards, each of them whole. @param shardMs of each worker */

@@ -116,6 +116,11 @@ export class TaskShards {
     )
   }
 
+  /** Whether a shard that is not counted matches. */
+  has(matches: (shard: number) => boolean): boolean {
+    return this.#records.some(({ counted }, shard) => !counted && matches(shard))
+  }
+
   countOf(matches: (shard: number) => boolean): number {
     return this.#records.filter(({ counted }, shard) => !counted && matches(shard)).length
   }
@@ -130,15 +135,20 @@ export class TaskShards {
     while (span * 2 <= Math.min(size, total)) span *= 2
     for (; span >= 1; span /= 2) {
       for (let first = 0; first < total; first += span) {
-        const count = Math.min(span, total - first)
-        const records = this.#records.slice(first, first + count)
-        const fits = records.every(
-          ({ counted, failures }, index) => !counted && matches(first + index) && (count === 1 || failures === 0),
-        )
-        if (fits) return { first, count }
+        const block = { first, count: Math.min(span, total - first) }
+        if (this.#fits(block, matches)) return block
       }
     }
     return undefined
+  }
+
+  #fits({ first, count }: Block, matches: (shard: number) => boolean): boolean {
+    for (let index = 0; index < count; index++) {
+      const { counted, failures } = this.#records[first + index]!
+      const isFit = !counted && matches(first + index) && (count === 1 || failures === 0)
+      if (!isFit) return false
+    }
+    return true
   }
 
   #of({ firstShard, shardCount }: Leased): ShardRecord[] {

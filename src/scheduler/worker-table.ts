@@ -204,6 +204,12 @@ export class WorkerTable {
     return [...this.#workers.values()].filter(({ state }) => state === 'ready' || state === 'busy')
   }
 
+  /** Whether a worker waits for a lease. */
+  get hasIdle(): boolean {
+    for (const { state } of this.#workers.values()) if (state === 'ready') return true
+    return false
+  }
+
   /** Idle workers, the fastest first; among equals, the first that joined. Workers that were not measured count as fast. */
   idle(kind: WorkKind): WorkerRecord[] {
     const shardMs = ({ speed }: WorkerRecord): number => speed.shardMs(kind) ?? 0
