@@ -31,11 +31,13 @@ describe('convoy bench exchange', () => {
       ),
     )
     assert.notEqual(rows[0]!.weightsSha256, rows[1]!.weightsSha256)
-    for (const { workers, wire, stepsPerSecond, allTookPart, timeline, ratios, weightsSha256 } of rows) {
+    for (const { workers, wire, stepsPerSecond, allTookPart, timeline, busy, ratios, weightsSha256 } of rows) {
       assert.ok(stepsPerSecond.length === 1 && stepsPerSecond[0]! > 0)
       assert.ok(workers > 1 || allTookPart === 1)
       assert.deepEqual(Object.keys(timeline!), [...SECTIONS, 'step'])
       assert.ok(Object.values(timeline!).every((ms) => ms >= 0 && ms <= timeline!.step))
+      assert.equal(busy !== undefined, workers === 1)
+      assert.ok(!busy || (busy.sendMs > 0 && busy.sendMs < timeline!.step && busy.receiveMs < timeline!.step))
       assert.ok(timeline!.compute >= 1, `the wait of a shard is missing: ${timeline!.compute}`)
       assert.ok(ratios.tcp! > 0 && ratios.copy! > 0 && ratios.gloo === undefined)
       assert.equal(weightsSha256, rows.find((row) => row.wire === wire)!.weightsSha256)

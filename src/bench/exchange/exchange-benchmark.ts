@@ -1,9 +1,10 @@
 import type { Wire } from '../../model/config/run-config.js'
-import { medianRatio } from '../engine-benchmark.js'
+import { median, medianRatio } from '../engine-benchmark.js'
 import { takeTurns, WARM_UP_STEPS } from '../take-turns.js'
 import type { Baseline } from './baselines.js'
 import { glooAllReduce, memoryCopy, tcpSend } from './baselines.js'
 import { ExchangeContestant } from './exchange-contestant.js'
+import type { BusyTimes } from './step-recorder.js'
 import type { ExchangeOptimizer } from './synthetic-run.js'
 import { syntheticRun } from './synthetic-run.js'
 import type { Timeline } from './timeline.js'
@@ -39,6 +40,8 @@ export interface ExchangeRow {
   readonly allTookPart: number
   /** Medians over the steps of all turns, ms. Absent: no step had a result of a worker. */
   readonly timeline: Timeline | undefined
+  /** Of the coordinator's thread, medians over the same steps. Only of one worker: work for several cannot be told apart. */
+  readonly busy?: BusyTimes
   /** Time of a step as a multiple of the baseline's: medians of the rounds' ratios. */
   readonly ratios: Readonly<Partial<Record<Baseline['kind'], number>>>
   /** After all steps: the same for every row of a size and a number format. */
@@ -79,6 +82,7 @@ export async function benchmarkExchange(options: ExchangeBenchmarkOptions): Prom
         const takingPart = contestant.takingPart.slice(WARM_UP_STEPS)
         return {
           ...{ ...place, stepsPerSecond, timeline: medianTimeline(contestant.timelines.slice(WARM_UP_STEPS)) },
+          ...(place.workers === 1 && medianBusy(contestant.busy.slice(WARM_UP_STEPS))),
           allTookPart: takingPart.filter((count) => count === place.workers).length / takingPart.length,
           ratios: ratiosOf(place.workers, stepsPerSecond, baselines, ofBaselines),
           weightsSha256: contestant.weightsSha256(),
@@ -90,6 +94,12 @@ export async function benchmarkExchange(options: ExchangeBenchmarkOptions): Prom
     for (const { contestant } of contestants) await contestant.close()
     for (const baseline of baselines) await baseline.close()
   }
+}
+
+function medianBusy(steps: readonly BusyTimes[]): Pick<ExchangeRow, 'busy'> {
+  if (steps.length === 0) return {}
+  const [sendMs, receiveMs] = (['sendMs', 'receiveMs'] as const).map((part) => median(steps.map((step) => step[part])))
+  return { busy: { sendMs: sendMs!, receiveMs: receiveMs! } }
 }
 
 type ExchangePlace = Pick<ExchangeRow, 'workers' | 'path' | 'wire'>

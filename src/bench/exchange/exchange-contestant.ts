@@ -10,6 +10,7 @@ import { Log } from '../../shared/log/log.js'
 import { readableLine } from '../../shared/log/readable-line.js'
 import { standardError } from '../../shared/terminal.js'
 import { StepGate } from '../step-gate.js'
+import type { BusyTimes } from './step-recorder.js'
 import { StepRecorder } from './step-recorder.js'
 import type { Timeline } from './timeline.js'
 import { sectionsOf } from './timeline.js'
@@ -33,6 +34,8 @@ export class ExchangeContestant {
   readonly #abort = new AbortController()
   /** Of the steps since the start, but for those in which the slowest worker had several leases. */
   readonly timelines: Timeline[] = []
+  /** Of the same steps. */
+  readonly busy: BusyTimes[] = []
   /** Of every step since the start: workers that had a lease. */
   readonly takingPart: number[] = []
   #steps = 0
@@ -69,7 +72,9 @@ export class ExchangeContestant {
       const ofWorker = ofWorkers[places.get(step.worker)!]?.find((one) => one.step === step.step)
       const sections = ofWorker && sectionsOf(step, ofWorker)
       // Negative: the worker had another lease of the same step, whose times these are.
-      if (sections && Object.values(sections).every((ms) => ms >= 0)) this.timelines.push(sections)
+      if (sections === undefined || Object.values(sections).some((ms) => ms < 0)) continue
+      this.timelines.push(sections)
+      this.busy.push(step.busy)
     }
     return seconds
   }
