@@ -40,7 +40,9 @@ export class StragglerPolicy {
     const fastestMs = Number.isFinite(known.fastestMs) ? known.fastestMs : MIN_SHARD_MS
     const shardMsOf = ({ speed }: WorkerRecord): number => Math.max(MIN_SHARD_MS, speed.shardMs(kind) ?? fastestMs)
     const regular = eligible.filter(({ speed }) => !speed.isOnTrial(kind))
-    const togetherMs = shortestMs(open - (eligible.length - regular.length), regular.map(shardMsOf))
+    // Workers on trial may be more than the shards that are open. Then the others share what is left by chance: one shard each.
+    const left = open > 0 ? Math.max(1, open - (eligible.length - regular.length)) : 0
+    const togetherMs = shortestMs(left, regular.map(shardMsOf))
     return new Map(
       this.#workers.idle(kind).map((worker) => {
         if (worker.speed.isOnTrial(kind)) return [worker, 1]

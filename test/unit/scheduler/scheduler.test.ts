@@ -198,6 +198,15 @@ describe('scheduler', () => {
     }
   })
 
+  test('one worker does not get all shards when more workers are on trial than shards are open', () => {
+    const shardMs = Array.from({ length: 8 }, (_, index) => 50 + 2 * index)
+    const scene = new Scene(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
+    scene.run(3, 8, shardMs)
+    // Half of the workers are passed over, until they are on trial.
+    const longest = Math.max(...scene.run(12, 4, shardMs))
+    assert.ok(longest < 2 * 50, `${longest} ms`)
+  })
+
   test('fault 9: a worker that crashes on every lease is quarantined, longer each time', () => {
     const scene = new Scene(['good', 'bad'])
     let worker = 2
