@@ -1,8 +1,10 @@
 import os from 'node:os'
 import type { RunResult } from '../training/run-events.js'
 import { counted } from '../shared/units.js'
+import { LOCAL_CLUSTER } from '../simulation/cluster-scenario.js'
+import { guessedExchange } from '../simulation/exchange-costs.js'
 import { measuredCluster } from '../simulation/measured-cluster.js'
-import { LOCAL_CLUSTER, predictThroughput } from '../simulation/predict-throughput.js'
+import { predictThroughput } from '../simulation/predict-throughput.js'
 import { medianRatio } from './engine-benchmark.js'
 import { trainRun } from './train-run.js'
 
@@ -41,7 +43,9 @@ export async function benchmarkPrediction(
       if (workers <= cores) runs.push(result)
     }
     for (const { workers, predicted } of rates) {
-      const scenario = { ...LOCAL_CLUSTER, ...measuredCluster(runs, workers, Math.min(workers, cores)), steps, seed: 1 }
+      const measured = measuredCluster(runs, workers, Math.min(workers, cores))
+      const exchange = guessedExchange(measured.vectorBytes)
+      const scenario = { ...LOCAL_CLUSTER, ...measured, exchange, steps, seed: 1 }
       predicted.push((await predictThroughput(scenario)).samplesPerSecond)
     }
     const latest = rates.map(({ workers, measured, predicted }) => {

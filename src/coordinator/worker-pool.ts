@@ -222,6 +222,7 @@ export class WorkerPool {
       this.vectors.give(vector)
       return refusal
     }
+    this.#metrics.leaseReturned(worker, this.#options.now(), this.#scheduler.lease(lease, worker)!.shardCount)
     const hash = this.#scheduler.needsHash(lease) ? { hash: hashOf(vector) } : {}
     this.#current!.arrived(lease, vector, isBorrowed ? worker : undefined)
     this.#driver.handle({ kind: 'good-result', worker, lease, ...hash })
@@ -267,6 +268,7 @@ export class WorkerPool {
 
   #grant({ id, worker, firstShard: first, shardCount }: Lease): void {
     this.#current!.returnTo(worker)
+    if (this.#current!.task.work === 'WORK_GRADIENT') this.#metrics.leaseGranted(worker, this.#options.now())
     const { work, step, split, weightsVersion, firstShard = 0 } = this.#current!.task
     const lease = { lease: id, work, step, split, firstShard: firstShard + first, shardCount, weightsVersion }
     this.connections.send(worker, { lease })

@@ -10,8 +10,6 @@ import { servedFingerprints, WorkerServer } from '../coordinator/worker-server.j
 import { longestResult } from '../model/longest-result.js'
 import type { RunDescription } from '../model/run-description.js'
 import { eventLog } from '../reporting/sinks/event-log.js'
-import type { SchedulerLimits } from '../scheduler/limits.js'
-import { DEFAULT_LIMITS } from '../scheduler/limits.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Log, Logger } from '../shared/log/log.js'
 import type { DeviceDescription } from '../tensorflow/engine/engine.js'
@@ -21,6 +19,7 @@ import type { LogRelay } from '../worker/log-relay.js'
 import { session } from '../worker/session.js'
 import { RelayComputer } from './relay-computer.js'
 import { RelayDoor } from './relay-door.js'
+import { RELAY_LIMITS } from './relay-limits.js'
 
 export interface RelayOptions {
   /** `host:port` of the coordinator, or of another relay. */
@@ -39,16 +38,6 @@ export interface RelayOptions {
   readonly leaveSignal: AbortSignal
   /** Called with `host:port` when workers can ask to join. */
   readonly onListening: (address: string) => void
-}
-
-/**
- * The coordinator decides what becomes of a block that fails, and asks others. So the relay gives up earlier than a coordinator, and its
- * workers are not kept from work for long meanwhile.
- */
-const LIMITS: SchedulerLimits = {
-  ...DEFAULT_LIMITS,
-  failuresPerShard: 3,
-  longestQuarantineMs: DEFAULT_LIMITS.quarantineMs,
 }
 
 const TICK_MS = 250
@@ -101,7 +90,7 @@ class Relay {
     this.#workerLogs = new WorkerLogs(log, 'info', Date.now)
     const scheduler = log.module('scheduler')
     this.#pool = new WorkerPool({
-      ...{ maxWorkers, limits: LIMITS, auditEvery: 0, now },
+      ...{ maxWorkers, limits: RELAY_LIMITS, auditEvery: 0, now },
       // The door lets in workers of one device.
       allowMixedDevices: true,
       observer: (event) => {

@@ -39,3 +39,19 @@ export function formatNumber(value: number): string {
 export function formatPercent(share: number): string {
   return `${formatNumber(100 * share)} %`
 }
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12 }
+
+/** `10Gbit/s`, `1.25 GB/s`, or bytes per second without a unit. @returns bytes per second; undefined for any other text */
+export function parseBandwidth(text: string): number | undefined {
+  const [, value, prefix, unit] = /^(\d+(?:\.\d+)?(?:e\d+)?) ?(?:([kMGT]?)(bit|B)\/s)?$/.exec(text.trim()) ?? []
+  if (value === undefined) return undefined
+  return (Number(value) * UNITS[prefix ?? '']!) / (unit === 'bit' ? 8 : 1)
+}
+
+/** `10 Gbit/s`: decimal units. @param bytesPerSecond at least 0 */
+export function formatBandwidth(bytesPerSecond: number): string {
+  const bits = 8 * bytesPerSecond
+  const [prefix, size] = Object.entries(UNITS).findLast(([, least]) => bits >= least) ?? ['', 1]
+  return `${formatNumber(bits / size)} ${prefix}bit/s`
+}

@@ -4,7 +4,8 @@ import type { RunResult } from '../training/run-events.js'
 import { runConfigSchema } from '../model/config/run-config.js'
 import { ConvoyError } from '../shared/errors.js'
 import { MAX_JSON_BYTES, readTextIfThere } from '../shared/read-file.js'
-import type { ClusterScenario } from './predict-throughput.js'
+import type { ClusterScenario } from './cluster-scenario.js'
+import { LOCAL_CLUSTER, MAX_JITTER } from './cluster-scenario.js'
 
 const resultSchema = z.object({
   workers: z.int().positive(),
@@ -13,6 +14,8 @@ const resultSchema = z.object({
   config: runConfigSchema,
   timing: z.object({
     shardMs: z.number(),
+    /** Results of earlier versions lack it. */
+    shardJitter: z.number().min(0).exactOptional(),
     resultMs: z.number(),
     betweenStepsMs: z.number(),
     vectorBytes: z.number(),
@@ -70,25 +73,38 @@ export function measuredCluster(
   cores: number,
 ): Pick<
   ClusterScenario,
-  'workers' | 'cores' | 'shards' | 'shardSize' | 'shardMs' | 'vectorBytes' | 'resultMs' | 'betweenStepsMs'
+  'workers' | 'cores' | 'jitter' | 'shards' | 'shardSize' | 'shardMs' | 'vectorBytes' | 'resultMs' | 'betweenStepsMs'
 > {
   const { config, timing } = runs[0]!
   const { batchSize, shardSize } = config
   const { vectorBytes, resultMs, betweenStepsMs } = timing
-  const shardMs = shardMsWith(Math.min(workers, cores), runs)
-  return { workers, cores, shards: batchSize / shardSize, shardSize, shardMs, vectorBytes, resultMs, betweenStepsMs }
+  const busy = Math.min(workers, cores)
+  const shardMs = betweenRuns(busy, runs, ({ shardMs: ms }) => ms)
+  const jitter = betweenRuns(busy, runs, ({ shardJitter = LOCAL_CLUSTER.jitter }) => Math.min(shardJitter, MAX_JITTER))
+  return {
+    workers,
+    cores,
+    shards: batchSize / shardSize,
+    shardSize,
+    shardMs,
+    jitter,
+    vectorBytes,
+    resultMs,
+    betweenStepsMs,
+  }
 }
 
-/**
- * Milliseconds of a core for a shard while this many cores are busy: what the runs measured, linear between two of them, and that of the
- * nearest one beyond them.
- */
-function shardMsWith(busy: number, runs: readonly MeasuredRun[]): number {
-  const measured = runs.map(({ workers, timing }) => ({ workers, shardMs: timing.shardMs }))
+/** What the runs measured, linear between two of them, and that of the nearest one beyond them. @param busy cores */
+function betweenRuns(
+  busy: number,
+  runs: readonly MeasuredRun[],
+  valueOf: (timing: MeasuredRun['timing']) => number,
+): number {
+  const measured = runs.map(({ workers, timing }) => ({ workers, value: valueOf(timing) }))
   measured.sort((a, b) => a.workers - b.workers)
   const above = measured.find(({ workers }) => workers >= busy) ?? measured.at(-1)!
   const below = measured.findLast(({ workers }) => workers <= busy) ?? above
-  if (above.workers === below.workers) return above.shardMs
+  if (above.workers === below.workers) return above.value
   const share = (busy - below.workers) / (above.workers - below.workers)
-  return below.shardMs + share * (above.shardMs - below.shardMs)
+  return below.value + share * (above.value - below.value)
 }

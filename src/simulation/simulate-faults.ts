@@ -165,7 +165,7 @@ class FaultSimulation {
     )
     const coordinator: SimulatedCoordinator = new SimulatedCoordinator({
       ...{ time: this.#time, description: this.#problem.description, split: this.#problem.split },
-      ...{ limits: this.#limits, auditEvery: this.#scenario.auditEvery, resultMs: 0 },
+      ...{ limits: this.#limits, auditEvery: this.#scenario.auditEvery },
       state: restored?.state,
       observer: (event) => {
         if (this.#isUp(coordinator)) this.#observe(event)

@@ -27,7 +27,28 @@ export interface WorkerTraits {
   readonly flaw: 'none' | 'crash' | 'nan' | 'flip' | 'refuse'
 }
 
-export interface SimulatedComputeThreadOptions {
+/** What a simulated worker gets from what computes for it. */
+export interface ComputeEvents {
+  readonly requestWeights: () => void
+  readonly onResult: (lease: number, sum: Float32Array<ArrayBuffer>) => void
+  readonly onFailed: (lease: number, reason: string) => void
+}
+
+/** What computes the leases of a simulated worker: a thread, or the workers of a relay. */
+export interface SimulatedComputer {
+  readonly shardsDone: number
+  /** Times slower than its traits. */
+  slowness: number
+  /** The process starts. */
+  start(): void
+  /** A membership begins or ends: leases of the one before are void. */
+  reset(): void
+  take(lease: LeaseMessage): void
+  revoke(lease: number): void
+  takeWeights(version: number, values: Float32Array): void
+}
+
+export interface SimulatedComputeThreadOptions extends ComputeEvents {
   readonly traits: WorkerTraits
   readonly process: SimulatedProcess
   readonly time: VirtualTime
@@ -35,25 +56,20 @@ export interface SimulatedComputeThreadOptions {
   readonly problem: ShardFunctions
   /** Factor on the time of a shard when this many other workers of the machine compute too. */
   readonly crowding: () => number
-  readonly requestWeights: () => void
-  readonly onResult: (lease: number, sum: Float32Array<ArrayBuffer>) => void
-  readonly onFailed: (lease: number, reason: string) => void
 }
 
 /**
  * The compute thread of a worker (serve-leases.ts) in virtual time, with the real {@link WorkerLeases}. A shard that was begun
  * is finished even when its lease is revoked.
  */
-export class SimulatedComputeThread {
+export class SimulatedComputeThread implements SimulatedComputer {
   readonly #options: SimulatedComputeThreadOptions
   readonly #leases = new WorkerLeases()
-  /** Times slower than its traits. */
   slowness = 1
   #membership = 0
   #weights: Float32Array = new Float32Array(0)
   #freeMs = 0
   #shardsDone = 0
-  #computing = 0
 
   constructor(options: SimulatedComputeThreadOptions) {
     this.#options = options
@@ -63,18 +79,11 @@ export class SimulatedComputeThread {
     return this.#shardsDone
   }
 
-  get isComputing(): boolean {
-    return this.#computing > 0
-  }
-
-  /** The process starts. */
   start(): void {
     this.#shardsDone = 0
-    this.#computing = 0
     this.reset()
   }
 
-  /** A membership begins or ends: leases of the one before are void. */
   reset(): void {
     this.#membership++
     this.#leases.reset()
@@ -109,12 +118,10 @@ export class SimulatedComputeThread {
     const { time, draws, crowding, traits, process, onResult, onFailed } = this.#options
     const { jitter, shardMs } = traits
     const weights = this.#weights
-    this.#computing++
     const tookMs = shardMs * this.slowness * crowding() * (1 + jitter * (2 * draws.unit() - 1))
     this.#freeMs = Math.max(this.#freeMs, time.nowMs) + tookMs
     const membership = this.#membership
     process.after(this.#freeMs - time.nowMs, () => {
-      this.#computing--
       if (membership !== this.#membership) return
       const sum = tree.addShard(index, this.#vectorOf(lease, lease.firstShard + index, weights))
       this.#shardsDone++

@@ -3,11 +3,13 @@ import type { FromCoordinator, FromWorker, LeaseMessage } from '../shared/protoc
 import { PROTOCOL_VERSION } from '../shared/protocol/messages.js'
 import type { SeededDraws } from './seeded-draws.js'
 import type { ShardFunctions } from '../training/plain-gradient-source.js'
-import type { WorkerTraits } from './simulated-compute-thread.js'
+import type { ComputeEvents, SimulatedComputer, WorkerTraits } from './simulated-compute-thread.js'
 import { SimulatedComputeThread } from './simulated-compute-thread.js'
-import type { SimulatedCoordinator } from './simulated-coordinator.js'
 import type { SimulatedLink } from './simulated-link.js'
 import { SimulatedProcess } from './simulated-process.js'
+import type { SimulatedServer } from './simulated-server.js'
+import { guard } from './simulated-server.js'
+import type { VectorPath } from './vector-path.js'
 import type { VirtualTime } from './virtual-time.js'
 
 export interface WorkerSurroundings {
@@ -18,8 +20,12 @@ export interface WorkerSurroundings {
   /** Bytes of a vector on the wire. */
   readonly vectorBytes: number
   readonly heartbeatMs: number
-  /** The coordinator that listens now. */
-  readonly coordinator: () => SimulatedCoordinator | undefined
+  /** The coordinator or relay that listens now. */
+  readonly coordinator: () => SimulatedServer | undefined
+  /** How its vectors travel. Absent: over the link, which alone costs time. */
+  readonly path?: VectorPath
+  /** What computes its leases. Absent: a thread. */
+  readonly computer?: (events: ComputeEvents) => SimulatedComputer
   /** Factor on the time of a shard when this many other workers of the machine compute too. */
   readonly crowding: () => number
 }
@@ -39,13 +45,13 @@ export class SimulatedWorker {
   readonly link: SimulatedLink
   readonly #at: WorkerSurroundings
   readonly #process: SimulatedProcess
-  readonly #thread: SimulatedComputeThread
+  readonly #thread: SimulatedComputer
   /** Callbacks of an earlier membership are void. */
   #membership = 0
   /** 0: not a member. */
   #id = 0
   /** The coordinator process that this worker is a member of; another one may listen by now. */
-  #target: SimulatedCoordinator | undefined
+  #target: SimulatedServer | undefined
   #retryMs = FIRST_RETRY_MS
   #darkSinceMs = Infinity
 
@@ -55,8 +61,7 @@ export class SimulatedWorker {
     this.link = link
     this.#at = surroundings
     this.#process = new SimulatedProcess(time)
-    this.#thread = new SimulatedComputeThread({
-      ...{ traits, process: this.#process, time, draws, problem, crowding },
+    const events: ComputeEvents = {
       requestWeights: () => {
         this.#fetchWeights()
       },
@@ -66,11 +71,9 @@ export class SimulatedWorker {
       onFailed: (lease, reason) => {
         this.#send({ failed: { lease, reason } })
       },
-    })
-  }
-
-  get isComputing(): boolean {
-    return this.#process.isAlive && this.#thread.isComputing
+    }
+    const thread = { traits, process: this.#process, time, draws, problem, crowding }
+    this.#thread = surroundings.computer?.(events) ?? new SimulatedComputeThread({ ...thread, ...events })
   }
 
   /** From now on each shard takes `times` as long. @param times 1: the speed of its traits */
@@ -148,7 +151,7 @@ export class SimulatedWorker {
     })
   }
 
-  #joined(worker: number, target: SimulatedCoordinator): void {
+  #joined(worker: number, target: SimulatedServer): void {
     // A reply that came twice.
     if (this.#id !== 0) return
     const { link, heartbeatMs } = this.#at
@@ -161,7 +164,7 @@ export class SimulatedWorker {
     const dropped = this.#whileMember(this.#rejoin)
     link.send('up', 'control', MESSAGE_BYTES, () => {
       target.deliver(() => {
-        target.guard(worker, () => {
+        guard(target, worker, () => {
           target.pool.connections.connect(worker, {
             send: (message) => {
               link.send('down', 'control', MESSAGE_BYTES, () => {
@@ -208,11 +211,18 @@ export class SimulatedWorker {
   }
 
   #fetchWeights(): void {
-    const { link, vectorBytes } = this.#at
+    const { link, vectorBytes, path } = this.#at
     const target = this.#target
     const arrived = this.#whileMember((version: number, values: Float32Array) => {
       this.#thread.takeWeights(version, values)
     })
+    if (path && target) {
+      // They were on their way before the lease was there.
+      const { version, values } = target.publishedWeights
+      return path.sendWeights(() => {
+        arrived(version, values)
+      })
+    }
     link.send('up', 'data', MESSAGE_BYTES, () => {
       target?.deliver(() => {
         const { version, values } = target.publishedWeights
@@ -224,17 +234,20 @@ export class SimulatedWorker {
   }
 
   #deliver(lease: number, sum: Float32Array<ArrayBuffer>): void {
-    const { link, vectorBytes } = this.#at
+    const { link, vectorBytes, path } = this.#at
     const target = this.#target
     const worker = this.#id
-    link.send('up', 'data', vectorBytes, () => {
-      target?.deliverResult(() => {
-        target.guard(worker, () => {
-          if (target.pool.expected(worker, lease) === undefined)
-            target.pool.reject(worker, lease, { code: 'stale', reason: 'stale' })
-          else target.pool.result(worker, lease, sum.slice())
-        })
+    if (target === undefined) return
+    const take = (): void => {
+      guard(target, worker, () => {
+        if (target.pool.expected(worker, lease) === undefined)
+          target.pool.reject(worker, lease, { code: 'stale', reason: 'stale' })
+        else target.pool.result(worker, lease, sum.slice())
       })
+    }
+    if (path) return path.sendResult(take)
+    link.send('up', 'data', vectorBytes, () => {
+      target.deliver(take)
     })
   }
 
@@ -245,7 +258,7 @@ export class SimulatedWorker {
     const refused = this.#whileMember(this.#rejoin)
     link.send('up', 'control', MESSAGE_BYTES, () => {
       target?.deliver(() => {
-        const madeSense = target.guard(worker, () => {
+        const madeSense = guard(target, worker, () => {
           target.pool.connections.receive(worker, message)
         })
         if (!madeSense) link.send('down', 'control', MESSAGE_BYTES, refused)

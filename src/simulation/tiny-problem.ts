@@ -44,8 +44,8 @@ export class TinyProblem {
   readonly #stream: SampleStream
   readonly #words = new Uint32Array(4)
 
-  /** @param shards per step */
-  constructor(shards: number, steps: number, wire: Wire = 'float32') {
+  /** @param shards per step @param wire number format of gradients @param train number of training samples; an epoch ends after so many */
+  constructor(shards: number, steps: number, wire: Wire = 'float32', train = TRAIN) {
     const config = runConfigSchema.parse({
       ...{
         network: { name: 'resnet8' },
@@ -54,13 +54,13 @@ export class TinyProblem {
         schedule: { kind: 'cosine', peak: 0.1 },
       },
       ...{ batchSize: 2 * shards, shardSize: 2, evaluationShardSize: 3, seed: 7, maxSteps: steps, wire },
-      epochs: Math.ceil((steps * 2 * shards) / TRAIN),
+      epochs: Math.ceil((steps * 2 * shards) / train),
     })
     this.description = {
       config,
       model: { topology: {}, layout, inputShape: [1, 1, 1], classCount: CLASSES },
       dataset: {
-        ...{ name: 'tiny', fingerprint: 'tiny', count: TRAIN + 2 * EVALUATION, height: 1, width: 1, channels: 1 },
+        ...{ name: 'tiny', fingerprint: 'tiny', count: train + 2 * EVALUATION, height: 1, width: 1, channels: 1 },
         classNames: ['yes', 'no'],
       },
     }
@@ -68,9 +68,9 @@ export class TinyProblem {
     const range = (first: number, count: number): Uint32Array =>
       Uint32Array.from({ length: count }, (_, i) => first + i)
     this.split = {
-      train: range(0, TRAIN),
-      validation: range(TRAIN, EVALUATION),
-      test: range(TRAIN + EVALUATION, EVALUATION),
+      train: range(0, train),
+      validation: range(train, EVALUATION),
+      test: range(train + EVALUATION, EVALUATION),
     }
     this.#stream = new SampleStream(this.split.train, config.seed)
   }

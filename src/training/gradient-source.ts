@@ -51,6 +51,8 @@ export interface GradientSourceStats {
   readonly reduceMs: number
   /** The mean time of a training shard in a worker's computing thread. 0: never measured. */
   readonly shardMs: number
+  /** Relative spread of {@link shardMs} from shard to shard, as workers return them. Absent: never measured. */
+  readonly shardJitter?: number
   /** The mean time of {@link reduceMs} per result. 0: never measured. */
   readonly resultMs: number
 }

@@ -41,6 +41,8 @@ export type BestEvaluation = EvaluationResult & { readonly weights: 'best' }
 export interface RunTiming {
   /** Mean time of a training shard on a worker's compute thread; 0: never measured. */
   readonly shardMs: number
+  /** Relative spread of {@link shardMs} from shard to shard, as the coordinator sees them. Absent: never measured. */
+  readonly shardJitter?: number
   /** Mean time that the coordinator takes to check and add one result. */
   readonly resultMs: number
   /** Mean time between the last result of a step and the first lease of the next. */

@@ -14,7 +14,7 @@ export interface FinishedRun {
   /** Of the best weights. */
   readonly test: EvaluationResult
   readonly stoppedEarly: boolean
-  readonly stats: Pick<GradientSourceStats, 'shardMs' | 'resultMs'>
+  readonly stats: Pick<GradientSourceStats, 'shardMs' | 'shardJitter' | 'resultMs'>
 }
 
 /** What goes into `result.json`. */
@@ -45,6 +45,7 @@ export function resultOf(run: FinishedRun): RunResult {
     reissued: history.reissued,
     timing: {
       shardMs: stats.shardMs,
+      ...(stats.shardJitter !== undefined && { shardJitter: stats.shardJitter }),
       resultMs: stats.resultMs,
       betweenStepsMs: measuredSteps > 0 ? betweenStepsMs / measuredSteps : 0,
       vectorBytes: 4 * gradientLength(model.layout),

@@ -5,13 +5,24 @@ import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { runConfigSchema } from '../../../src/model/config/run-config.js'
 import type { ConvoyError } from '../../../src/shared/errors.js'
+import type { ClusterScenario } from '../../../src/simulation/cluster-scenario.js'
 import { measuredCluster, readMeasuredRuns } from '../../../src/simulation/measured-cluster.js'
-import type { ClusterScenario } from '../../../src/simulation/predict-throughput.js'
 import { predictThroughput } from '../../../src/simulation/predict-throughput.js'
+
+const NOTHING = { sendMs: 0, receiveMs: 0, downMs: 0, upMs: 0 }
+const FREE = { memory: NOTHING, network: NOTHING, copyMs: 0 }
 
 const SCENARIO: ClusterScenario = {
   ...{ workers: 1, cores: 64, shards: 16, shardSize: 32, shardMs: 50, jitter: 0, vectorBytes: 1_000_000 },
-  ...{ bandwidth: 1e10, latencyMs: 0.1, resultMs: 1, betweenStepsMs: 1, failuresPerWorkerHour: 0, restartMs: 10_000 },
+  ...{
+    relays: 0,
+    link: { bandwidth: 1e10, latencyMs: 0.1 },
+    exchange: FREE,
+    resultMs: 1,
+    betweenStepsMs: 1,
+    failuresPerWorkerHour: 0,
+    restartMs: 10_000,
+  },
   ...{ steps: 40, seed: 1 },
 }
 
@@ -77,12 +88,67 @@ describe('convoy simulate', () => {
     const bottleneck = async (change: Partial<ClusterScenario>): Promise<string> =>
       (await predictThroughput({ ...SCENARIO, workers: 8, ...change })).bottleneck
     assert.equal(await bottleneck({ workers: 32 }), 'too few shards')
-    assert.equal(await bottleneck({ bandwidth: 2e8 }), 'network')
+    assert.equal(await bottleneck({ link: { bandwidth: 2e8, latencyMs: 0.1 } }), 'network')
     // Weights and gradients use opposite directions: 14.5 ms of about 125.
-    assert.equal(await bottleneck({ bandwidth: 1.1e9 }), 'network')
+    assert.equal(await bottleneck({ link: { bandwidth: 1.1e9, latencyMs: 0.1 } }), 'network')
     assert.equal(await bottleneck({ resultMs: 20 }), 'coordinator')
     assert.equal(await bottleneck({ cores: 2 }), 'cores')
     assert.equal(await bottleneck({ failuresPerWorkerHour: 300, steps: 300 }), 'failures')
+  })
+
+  const stepMs = async (change: Partial<ClusterScenario>): Promise<number> =>
+    (await predictThroughput({ ...SCENARIO, ...change })).stepMs
+  const COSTS = { sendMs: 4, receiveMs: 6, downMs: 3, upMs: 5 }
+  const COSTLY = { memory: NOTHING, network: COSTS, copyMs: 0 }
+
+  test('adds what vectors cost: for one worker all of it, for others what the thread of the coordinator does', async () => {
+    const exact = { resultMs: 0, betweenStepsMs: 0, link: { bandwidth: 1e13, latencyMs: 0 }, exchange: COSTLY }
+    const one = await stepMs({ ...exact, shards: 1 })
+    assert.ok(Math.abs(one - (50 + 4 + 3 + 5 + 6)) < 0.1, `${one} ms`)
+    const four = await stepMs({ ...exact, workers: 4, shards: 4 })
+    assert.ok(four > 50 + 4 * 4 + 3 + 5 + 6 && four < 50 + 4 * (4 + 6) + 3 + 5 + 0.1, `${four} ms`)
+    const local = await stepMs({ ...exact, link: undefined, workers: 4, shards: 4 })
+    assert.ok(Math.abs(local - 50) < 0.1, `${local} ms in memory`)
+  })
+
+  test('sends all vectors over one link, and those of a relay once', async () => {
+    const job = { workers: 32, shards: 32, vectorBytes: 1_000_000, resultMs: 0, betweenStepsMs: 0 }
+    // A vector takes 10 ms.
+    const link = { bandwidth: 1e8, latencyMs: 0 }
+    const each = await stepMs({ ...job, link })
+    assert.ok(each > 32 * 10, `${each} ms`)
+    const relayed = await stepMs({ ...job, link, relays: 8 })
+    assert.ok(relayed > 4 * 10 + 50 && relayed < each / 2, `${relayed} ms`)
+    await assert.rejects(
+      stepMs({ ...job, relays: 8, link: undefined }),
+      /Relays are for machines behind a network link/,
+    )
+  })
+
+  test('never promises more for less: bandwidth, costs, latency', async () => {
+    const job = { workers: 16, exchange: COSTLY }
+    const link = (gigabits: number, latencyMs = 0.1): ClusterScenario['link'] => ({
+      bandwidth: 1.25e8 * gigabits,
+      latencyMs,
+    })
+    const inOrder = async (...changes: readonly Partial<ClusterScenario>[]): Promise<void> => {
+      const times: number[] = []
+      for (const change of changes) times.push(await stepMs({ ...job, ...change }))
+      assert.deepEqual(
+        times,
+        [...times].sort((a, b) => a - b),
+      )
+    }
+    await inOrder({ link: link(100) }, { link: link(10) }, { link: link(1) }, { link: link(0.1) })
+    await inOrder({ link: link(10) }, { link: link(10, 10) }, { link: link(10, 100) })
+    await inOrder({ exchange: FREE }, {}, { resultMs: 10 }, { resultMs: 20 })
+  })
+
+  test('computes with relays of unequal size and with failures', async () => {
+    const scenario = { ...SCENARIO, workers: 10, relays: 4, shards: 20, failuresPerWorkerHour: 200, steps: 100 }
+    const one = await predictThroughput(scenario)
+    assert.ok(one.goodput < 1 && one.goodput > 0.3, `${one.goodput}`)
+    assert.deepEqual(await predictThroughput(scenario), one)
   })
 
   test('reduces goodput by failures, drawn from the seed', async () => {
