@@ -126,15 +126,16 @@ describe('fault 52: every command reports all problems at once and writes nothin
     const both = ['--batch-size', '128', '--shards-per-worker', '1']
     const apart = ['--relays', '8', '--latency', '1', '--exchange', 'none', ...both]
     assertRejected(convoy(['simulate', '--from', 'none', ...apart]), [
-      /--from none/,
       /--relays: .*--bandwidth/,
       /--latency: without --bandwidth/,
       /--shards-per-worker: .*--batch-size/,
+      /--from none/,
       /--exchange none: .*`npx convoy bench exchange/,
     ])
     assertRejected(convoy(['simulate', '--from', 'none', '--bandwidth', 'fast', '--workers', '1025']), [
-      /--bandwidth: give a rate such as 10Gbit\/s/,
       /--workers: 1 to 1,024 workers/,
+      /--bandwidth: give a rate such as 10Gbit\/s/,
+      /--from none/,
     ])
     assertRejected(convoy(['bench', 'engine', '--rounds', '0', '--steps', 'x', '--nonsense']), [
       /'--rounds <number>' argument '0'/,
