@@ -2,7 +2,8 @@ import { ConvoyError } from '../shared/errors.js'
 import type { ClusterScenario } from './cluster-scenario.js'
 import { runCluster } from './simulated-cluster.js'
 
-export type Bottleneck = 'compute' | 'too few shards' | 'network' | 'coordinator' | 'relays' | 'cores' | 'failures'
+export type Bottleneck =
+  'compute' | 'too few shards' | 'network' | 'coordinator' | 'relays' | 'scheduling' | 'cores' | 'failures'
 
 export interface Prediction {
   readonly workers: number
@@ -60,6 +61,8 @@ function bottleneckOf(scenario: ClusterScenario, calmMs: number, stepMs: number)
     ['relays', relays > 0 ? relays * (memory.sendMs + memory.receiveMs + resultMs) + 2 * copyMs : 0],
     ['failures', stepMs - calmMs],
   ]
+  // What nothing else explains: leases that are given one after the other, or unequal shares.
+  losses.push(['scheduling', calmMs - idealMs - losses.slice(0, -1).reduce((sum, [, ms]) => sum + ms, 0)])
   const [name, lostMs] = losses.reduce((most, loss) => (loss[1] > most[1] ? loss : most))
   return lostMs < stepMs / 10 ? 'compute' : name
 }
