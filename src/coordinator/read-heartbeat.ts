@@ -4,9 +4,12 @@ import type { WorkerStats } from '../metrics/worker-stats.js'
 import { ConvoyError } from '../shared/errors.js'
 import type { Heartbeat } from '../shared/protocol/messages.js'
 
+/** Of a relay: more would let it take every shard. */
+const MAX_WORKERS = 4_096
+
 /**
  * Checks a heartbeat: it comes from a peer that may be wrong.
- * @throws ConvoyError('protocol') for an unknown or repeated phase, and for a negative or infinite number
+ * @throws ConvoyError('protocol') for an unknown or repeated phase, for a negative or infinite number, and for too many workers
  */
 export function readHeartbeat({ gpu, phases, ...rest }: Heartbeat): WorkerStats {
   const reports = phases.map(({ phase, counts, seconds }): PhaseReport => {
@@ -21,6 +24,7 @@ export function readHeartbeat({ gpu, phases, ...rest }: Heartbeat): WorkerStats 
     ...Object.values<number>({ ...gpu }),
   ]
   if (!numbers.every((number) => Number.isFinite(number) && number >= 0)) throw invalid('an invalid number')
+  if ((rest.workers ?? 0) > MAX_WORKERS) throw invalid('too many workers')
   return { ...rest, phases: reports, gpu: gpu ?? undefined }
 }
 

@@ -89,7 +89,8 @@ export class WorkerConnections {
       })
     } else if (message.heartbeat) {
       member.stats = readHeartbeat(message.heartbeat)
-      this.#driver.handle({ kind: 'heartbeat', worker, shardsDone: member.stats.shardsDone })
+      const { shardsDone, workers } = member.stats
+      this.#driver.handle({ kind: 'heartbeat', worker, shardsDone, ...(workers && { workers }) })
     } else if (message.failed) {
       const { lease, reason } = message.failed
       this.#driver.handle({ kind: 'failed', worker, lease, reason: shortened(reason, MAX_TEXT.reason) })

@@ -5,6 +5,8 @@ import type { PhaseReport } from './phases.js'
 export interface WorkerStats {
   /** Shards computed since the worker joined, those of evaluations included. */
   readonly shardsDone: number
+  /** Workers that compute what a relay is leased. Absent or 0: it computes by itself. */
+  readonly workers?: number
   readonly residentBytes: number
   readonly tensors: number
   readonly tensorBytes: number

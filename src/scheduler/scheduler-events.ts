@@ -24,7 +24,8 @@ export type SchedulerEvent =
   | { readonly kind: 'joined'; readonly worker: number; readonly name: string; readonly machine?: string }
   | { readonly kind: 'connected'; readonly worker: number }
   | { readonly kind: 'ready'; readonly worker: number }
-  | { readonly kind: 'heartbeat'; readonly worker: number; readonly shardsDone: number }
+  /** `workers`: those of a relay, which compute as many shards at once. @default 1 */
+  | { readonly kind: 'heartbeat'; readonly worker: number; readonly shardsDone: number; readonly workers?: number }
   /** `isOrdered`: by an operator; the worker itself may be silent. */
   | { readonly kind: 'draining'; readonly worker: number; readonly isOrdered?: true }
   /** `isOwnFault`: the fault of the coordinator, which is not counted as a failure of the worker. */

@@ -9,7 +9,7 @@ import type { Effect, Lease, RetryCause, SchedulerEvent, Task } from './schedule
 import { overlap, plain } from './scheduler-events.js'
 import type { WorkerState } from './worker-states.js'
 import type { WorkerRecord, WorkerView } from './worker-table.js'
-import { WorkerTable } from './worker-table.js'
+import { roundsOf, WorkerTable } from './worker-table.js'
 
 /**
  * Decides which worker computes which block, and which results count. A pure state machine: events with their time in, effects out; no
@@ -94,7 +94,7 @@ export class Scheduler {
       case 'ready':
         return this.#workers.ready(this.#workers.heard(event.worker))
       case 'heartbeat':
-        return this.#workers.heartbeat(this.#workers.heard(event.worker), event.shardsDone)
+        return this.#workers.heartbeat(this.#workers.heard(event.worker), event)
       case 'draining':
         return this.#workers.draining(
           event.isOrdered ? this.#workers.get(event.worker)! : this.#workers.heard(event.worker),
@@ -164,7 +164,7 @@ export class Scheduler {
     this.#end(lease)
     this.#workers.leaseEnded(worker)
     if (lease.isMeasured) {
-      worker.speed.measure(this.#task!.kind, (this.#workers.nowMs - lease.grantedMs) / lease.shardCount)
+      worker.speed.measure(this.#task!.kind, (this.#workers.nowMs - lease.grantedMs) / roundsOf(worker, lease))
     }
     if (lease.audit === undefined) return this.#count(lease, worker.name)
     this.#effects.push({ kind: 'keep', lease: plain(lease) })
@@ -215,7 +215,8 @@ export class Scheduler {
   #overtaken(lease: LiveLease): void {
     if (!lease.audit) {
       const elapsedMs = this.#workers.nowMs - lease.grantedMs
-      this.#workers.get(lease.worker)!.speed.overtaken(this.#task!.kind, elapsedMs / lease.shardCount)
+      const worker = this.#workers.get(lease.worker)!
+      worker.speed.overtaken(this.#task!.kind, elapsedMs / roundsOf(worker, lease))
     }
     this.#revoke(lease)
   }

@@ -16,7 +16,10 @@ interface Measured {
   isOnTrial: boolean
 }
 
-/** Milliseconds per shard of one worker, as the coordinator sees them: computing, waiting and sending. */
+/**
+ * Milliseconds per shard of one worker, as the coordinator sees them: computing, waiting and sending. Of a relay, those of its workers: they
+ * compute at once, so a shard takes as long as one for each of them.
+ */
 export class Speed {
   readonly #kinds = new Map<WorkKind, Measured>()
 

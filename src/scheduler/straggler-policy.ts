@@ -2,6 +2,7 @@ import type { SchedulerLimits } from './limits.js'
 import type { Block, TaskShards } from './task-shards.js'
 import type { LiveLease } from './live-leases.js'
 import type { WorkerRecord, WorkerTable } from './worker-table.js'
+import { roundsOf } from './worker-table.js'
 import type { WorkKind } from './speeds.js'
 
 /** Less was not measured: it is an event that came late. */
@@ -11,6 +12,12 @@ const MIN_SHARD_MS = 0.001
 interface KnownSpeeds {
   readonly fastestMs: number
   readonly slowestMs: number
+}
+
+/** How fast a worker is: `workers` shards at once. */
+interface Pace {
+  readonly shardMs: number
+  readonly workers: number
 }
 
 /** Decides by measured speeds, for one task: the share of each worker, which leases are overdue, and when waiting pays more. */
@@ -38,25 +45,27 @@ export class StragglerPolicy {
     const known = speedsOf(eligible, kind)
     // A worker that was not measured counts as fast as the fastest.
     const fastestMs = Number.isFinite(known.fastestMs) ? known.fastestMs : MIN_SHARD_MS
-    const shardMsOf = ({ speed }: WorkerRecord): number => Math.max(MIN_SHARD_MS, speed.shardMs(kind) ?? fastestMs)
+    const paceOf = ({ speed, workers }: WorkerRecord): Pace => {
+      return { shardMs: Math.max(MIN_SHARD_MS, speed.shardMs(kind) ?? fastestMs), workers }
+    }
     const regular = eligible.filter(({ speed }) => !speed.isOnTrial(kind))
     // Workers on trial may be more than the shards that are open. Then the others share what is left by chance: one shard each.
     const left = open > 0 ? Math.max(1, open - (eligible.length - regular.length)) : 0
-    const togetherMs = shortestMs(left, regular.map(shardMsOf))
+    const togetherMs = shortestMs(left, regular.map(paceOf))
     return new Map(
       this.#workers.idle(kind).map((worker) => {
         if (worker.speed.isOnTrial(kind)) return [worker, 1]
-        const shardMs = shardMsOf(worker)
+        const pace = paceOf(worker)
         const isMeasured = worker.speed.shardMs(kind) !== undefined
-        const atMost = isMeasured ? this.#limits.longestLeaseMs / shardMs : Infinity
-        return [worker, Math.min(shardsIn(togetherMs, shardMs), Math.max(1, atMost))]
+        const rounds = isMeasured ? Math.max(1, this.#limits.longestLeaseMs / pace.shardMs) : Infinity
+        return [worker, Math.min(shardsIn(togetherMs, pace), rounds * pace.workers)]
       }),
     )
   }
 
   /** False when a busy worker would finish the block earlier, its present lease included. */
   isWorth(worker: WorkerRecord, block: Block): boolean {
-    const { count } = block
+    const shardCount = block.count
     const kind = this.#kind
     const ownMs = worker.speed.shardMs(kind)
     if (ownMs === undefined || worker.speed.isOnTrial(kind)) return true
@@ -69,8 +78,9 @@ export class StragglerPolicy {
       if (other.state !== 'busy' || !lease || otherMs === undefined || this.overdueMs(lease, known) <= nowMs) continue
       // Only a worker that may get the block: otherwise both would wait for each other.
       if (!this.#shards.mayTakeBlock(block, other, eligible)) continue
-      const freeInMs = Math.max(0, lease.grantedMs + lease.shardCount * otherMs - nowMs)
-      if (count * ownMs > this.#limits.worthFactor * (freeInMs + count * otherMs)) return false
+      const freeInMs = Math.max(0, lease.grantedMs + roundsOf(other, lease) * otherMs - nowMs)
+      const ofOtherMs = freeInMs + roundsOf(other, { shardCount }) * otherMs
+      if (roundsOf(worker, { shardCount }) * ownMs > this.#limits.worthFactor * ofOtherMs) return false
     }
     return true
   }
@@ -93,7 +103,7 @@ export class StragglerPolicy {
     const kind = this.#kind
     // A trial may delay the others by no more than a shard of theirs.
     const shardMs = worker.speed.isOnTrial(kind) ? fastestMs : (worker.speed.shardMs(kind) ?? slowestMs)
-    return lease.grantedMs + overdueFactor * lease.shardCount * shardMs + overdueSlackMs
+    return lease.grantedMs + overdueFactor * roundsOf(worker, lease) * shardMs + overdueSlackMs
   }
 }
 
@@ -108,16 +118,20 @@ function speedsOf(workers: readonly WorkerRecord[], kind: WorkKind): KnownSpeeds
   return slowestMs < 0 ? { fastestMs, slowestMs: Infinity } : { fastestMs, slowestMs }
 }
 
-/** The shortest time in which workers compute so many shards, each of them whole. @param shardMs of each worker */
-function shortestMs(shards: number, shardMs: readonly number[]): number {
-  if (shards <= 0 || shardMs.length === 0) return Infinity
-  let ms = shards / shardMs.reduce((sum, one) => sum + 1 / one, 0)
-  while (shardMs.reduce((sum, one) => sum + shardsIn(ms, one), 0) < shards)
-    ms = Math.min(...shardMs.map((one) => (shardsIn(ms, one) + 1) * one))
+/** The shortest time in which workers compute so many shards, each of them whole. */
+function shortestMs(shards: number, paces: readonly Pace[]): number {
+  if (shards <= 0 || paces.length === 0) return Infinity
+  let ms = shards / paces.reduce((sum, { shardMs, workers }) => sum + workers / shardMs, 0)
+  while (paces.reduce((sum, pace) => sum + shardsIn(ms, pace), 0) < shards)
+    ms = Math.min(...paces.map(({ shardMs }) => (roundsIn(ms, shardMs) + 1) * shardMs))
   return ms
 }
 
+function shardsIn(ms: number, { shardMs, workers }: Pace): number {
+  return roundsIn(ms, shardMs) * workers
+}
+
 /** Measured times are no whole multiples of each other: what lacks a hundredth counts as whole. */
-function shardsIn(ms: number, shardMs: number): number {
+function roundsIn(ms: number, shardMs: number): number {
   return Math.floor(ms / shardMs + 0.01)
 }

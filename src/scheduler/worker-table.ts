@@ -1,7 +1,7 @@
 import { ConvoyError } from '../shared/errors.js'
 import type { SchedulerLimits } from './limits.js'
 import type { LiveLease } from './live-leases.js'
-import type { Effect, Lease } from './scheduler-events.js'
+import type { Effect, Lease, SchedulerEvent } from './scheduler-events.js'
 import type { WorkKind } from './speeds.js'
 import { Speed } from './speeds.js'
 import type { FailureHistory } from './failure-history.js'
@@ -18,6 +18,8 @@ export interface WorkerRecord {
   /** Host and device. */
   readonly machine: string
   readonly speed: Speed
+  /** Shards that it computes at once: more than one is a relay. */
+  workers: number
   state: WorkerState
   lease: LiveLease | undefined
   wasRevoked: boolean
@@ -26,6 +28,13 @@ export interface WorkerRecord {
   progressMs: number
   shardsDone: number
   passedOver: boolean
+}
+
+type HeartbeatEvent = Pick<Extract<SchedulerEvent, { kind: 'heartbeat' }>, 'shardsDone' | 'workers'>
+
+/** How many times in a row a worker computes for a block: a relay computes a shard on each of its workers at once. */
+export function roundsOf({ workers }: WorkerRecord, { shardCount }: Pick<Lease, 'shardCount'>): number {
+  return Math.ceil(shardCount / workers)
 }
 
 /** A worker for status and metrics: what the scheduler knows of it. */
@@ -89,7 +98,7 @@ export class WorkerTable {
   joined(id: number, name: string, machine: string): void {
     const nowMs = this.nowMs
     this.#workers.set(id, {
-      ...{ id, name, machine, speed: new Speed(), state: 'joining', lease: undefined, wasRevoked: false },
+      ...{ id, name, machine, speed: new Speed(), workers: 1, state: 'joining', lease: undefined, wasRevoked: false },
       ...{ sinceMs: nowMs, heardMs: nowMs, progressMs: nowMs, shardsDone: 0, passedOver: false },
     })
     this.#emit({ kind: 'state', worker: id, state: 'joining' })
@@ -124,8 +133,9 @@ export class WorkerTable {
     if (this.#failureHistory.quarantinedUntilMs(worker.name) > this.nowMs) this.become(worker, 'quarantined')
   }
 
-  heartbeat(worker: WorkerRecord, shardsDone: number): void {
+  heartbeat(worker: WorkerRecord, { shardsDone, workers = 1 }: HeartbeatEvent): void {
     const { lease } = worker
+    worker.workers = workers
     // Limited by the shards of the lease, and one of the lease before: a worker that reports more would never be considered hung.
     if (shardsDone > worker.shardsDone && lease && lease.progressReports++ <= lease.shardCount)
       worker.progressMs = this.nowMs

@@ -37,6 +37,8 @@ export interface ComputeEvents {
 /** What computes the leases of a simulated worker: a thread, or the workers of a relay. */
 export interface SimulatedComputer {
   readonly shardsDone: number
+  /** Of a relay. */
+  readonly workers?: number
   /** Times slower than its traits. */
   slowness: number
   /** The process starts. */

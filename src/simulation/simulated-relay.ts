@@ -64,6 +64,11 @@ export class SimulatedRelay implements SimulatedServer, SimulatedComputer {
     return this.pool.workers().reduce((sum, { shardsDone }) => sum + shardsDone, 0)
   }
 
+  /** For its heartbeats. */
+  get workers(): number {
+    return this.pool.workerCount
+  }
+
   /** Sets who gets results. */
   listen(events: ComputeEvents): this {
     this.#events = events

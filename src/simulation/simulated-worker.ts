@@ -183,7 +183,8 @@ export class SimulatedWorker {
     const beat = this.#whileMember(() => {
       if (target !== this.#at.coordinator()) return this.#rejoin()
       this.#checkDarkness()
-      this.#send({ heartbeat: { ...STATS, shardsDone: this.#thread.shardsDone } })
+      const { shardsDone, workers } = this.#thread
+      this.#send({ heartbeat: { ...STATS, shardsDone, ...(workers && { workers }) } })
       this.#at.time.after(heartbeatMs, beat)
     })
     beat()

@@ -8,7 +8,7 @@ const GPU_EVERY_MS = 5_000
 const RESOLUTION_MS = 10
 const NANOSECONDS_PER_MS = 1e6
 
-type ComputeProgress = Pick<WorkerStats, 'shardsDone' | 'tensors' | 'tensorBytes' | 'phases'>
+type ComputeProgress = Pick<WorkerStats, 'shardsDone' | 'workers' | 'tensors' | 'tensorBytes' | 'phases'>
 
 /** Measures a worker, for its heartbeats. One for each membership. */
 export class HeartbeatStats {
@@ -53,7 +53,7 @@ export class HeartbeatStats {
     const longestMs = this.#delay.count > 0 ? this.#delay.max / NANOSECONDS_PER_MS - RESOLUTION_MS : 0
     const eventLoopDelaySeconds = Math.max(0, longestMs) / 1000
     this.#delay.reset()
-    const { shardsDone, tensors, tensorBytes, phases } = this.#progress
+    const { shardsDone, workers, tensors, tensorBytes, phases } = this.#progress
     const times = new PhaseTimes()
     times.add(phases)
     times.add(this.times.report())
@@ -65,6 +65,7 @@ export class HeartbeatStats {
       eventLoopDelaySeconds,
       phases: times.report(),
       ...(this.#gpu && { gpu: this.#gpu }),
+      ...(workers !== undefined && { workers }),
     }
   }
 

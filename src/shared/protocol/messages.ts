@@ -54,6 +54,7 @@ export interface Heartbeat {
   eventLoopDelaySeconds: number
   phases: readonly PhaseTimesMessage[]
   gpu?: GpuMessage | null | undefined
+  workers?: number
 }
 
 export interface LogLineMessage {

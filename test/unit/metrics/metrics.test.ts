@@ -368,6 +368,7 @@ describe('a heartbeat', () => {
     'a phase with too few buckets': { phases: [{ ...phase, counts: [1] }] },
     'a time that is not a number': { phases: [{ ...phase, seconds: NaN }] },
     'a negative delay': { eventLoopDelaySeconds: -1 },
+    'more workers than a relay can have': { workers: 4_097 },
     'an infinite temperature': {
       gpu: { utilization: 1, memoryUsedBytes: 1, memoryBytes: 2, temperatureCelsius: Infinity, powerWatts: 100 },
     },

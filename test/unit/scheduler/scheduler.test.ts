@@ -60,9 +60,10 @@ class Scene {
 
   /**
    * Runs whole tasks; each worker takes `shardMs[worker - 1]` per shard. A started shard is finished even when its lease is revoked.
+   * @param atOnce shards that each worker computes at once: a relay
    * @returns milliseconds of each task
    */
-  run(tasks: number, shards: number, shardMs: readonly number[]): number[] {
+  run(tasks: number, shards: number, shardMs: readonly number[], atOnce: readonly number[] = []): number[] {
     const freeMs = this.#freeMs
     const running = new Map<number, { lease: Lease; startMs: number; endMs: number }>()
     const take = (effects: Effect[]): boolean => {
@@ -74,7 +75,8 @@ class Scene {
         const begun = running.get(lease.id)
         if (effect.kind === 'grant') {
           const startMs = Math.max(this.nowMs, freeMs[index] ?? 0)
-          running.set(lease.id, { lease, startMs, endMs: startMs + lease.shardCount * each })
+          const rounds = Math.ceil(lease.shardCount / (atOnce[index] ?? 1))
+          running.set(lease.id, { lease, startMs, endMs: startMs + rounds * each })
         } else if (begun !== undefined) {
           running.delete(lease.id)
           const shardsBegun = Math.ceil((this.nowMs - begun.startMs) / each)
@@ -86,7 +88,8 @@ class Scene {
     return Array.from({ length: tasks }, () => {
       const beganMs = this.nowMs
       // However long a shard takes, its worker is not silent.
-      for (const { id } of this.scheduler.workers()) this.send({ kind: 'heartbeat', worker: id, shardsDone: 0 })
+      for (const { id } of this.scheduler.workers())
+        this.send({ kind: 'heartbeat', worker: id, shardsDone: 0, workers: atOnce[id - 1] ?? 1 })
       let isDone = take(this.begin(shards))
       while (!isDone) {
         const next = [...running.values()].sort((one, other) => one.endMs - other.endMs)[0]
@@ -114,6 +117,18 @@ function kinds(effects: readonly Effect[]): string[] {
 }
 
 describe('scheduler', () => {
+  test('a relay gets a shard for each of its workers, beside a worker that is as fast as one of them', () => {
+    const scene = new Scene(['relay', 'a'])
+    const taskMs = scene.run(8, 10, [100, 100], [4, 1])
+    assert.deepEqual(taskMs.slice(4), [200, 200, 200, 200])
+  })
+
+  test('a relay whose shards take longer than a lease should gets one for each of its workers', () => {
+    const shardMs = 2 * DEFAULT_LIMITS.longestLeaseMs
+    const taskMs = new Scene(['relay']).run(6, 8, [shardMs], [8])
+    assert.deepEqual(new Set(taskMs), new Set([shardMs]))
+  })
+
   test('idle workers share a task equally', () => {
     const leases = granted(new Scene(['a', 'b']).begin(4))
     assert.deepEqual(

@@ -162,7 +162,7 @@ test('the message types of TypeScript have the fields of convoy.proto', () => {
   }
   const phases = [{ phase: 'wait', counts: [1, 0, 2 ** 33], seconds: 0.25 }]
   const heartbeatStats = { residentBytes: 5, tensors: 7, tensorBytes: 28, eventLoopDelaySeconds: 0.125, phases }
-  const beat = { heartbeat: { shardsDone: 2 ** 40, ...heartbeatStats, gpu } }
+  const beat = { heartbeat: { shardsDone: 2 ** 40, workers: 8, ...heartbeatStats, gpu } }
   assert.deepEqual(work.requestDeserialize(work.requestSerialize(beat)), beat)
   const line = { level: 'warn', module: 'worker', message: 'm', secondsAgo: 0.5 }
   const logs = { logs: { lines: [line], leftOut: 3 } }
