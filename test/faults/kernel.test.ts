@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FaultOracle, SILENT_MS } from './chaos/fault-oracle.js'
-import { BOTH } from './chaos/fault-proxy.js'
+import { BOTH } from '../../src/bench/link/fault-proxy.js'
 import { KernelLink, whyNoKernelLink, whyNoNetem } from './chaos/kernel-link.js'
 import { killLaunches } from '../support/launch.js'
 

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import net from 'node:net'
 import { after, describe, it } from 'node:test'
 import { FaultOracle } from './chaos/fault-oracle.js'
-import { BOTH, FaultProxy } from './chaos/fault-proxy.js'
+import { BOTH, FaultProxy } from '../../src/bench/link/fault-proxy.js'
 import { until } from '../support/until.js'
 import { killLaunches, Launch } from '../support/launch.js'
 

@@ -4,7 +4,7 @@ import type { DeviceDescription } from '../../src/tensorflow/engine/engine.js'
 import { bytesOf } from '../../src/shared/bytes-of.js'
 import { chunksOf } from '../../src/shared/protocol/chunks.js'
 import { FaultOracle } from './chaos/fault-oracle.js'
-import { BOTH } from './chaos/fault-proxy.js'
+import { BOTH } from '../../src/bench/link/fault-proxy.js'
 import { LyingWorker } from './chaos/lying-worker.js'
 import { killLaunches } from '../support/launch.js'
 

@@ -1,4 +1,4 @@
-import { BOTH, FaultProxy } from '../faults/chaos/fault-proxy.js'
+import { BOTH, FaultProxy } from '../../src/bench/link/fault-proxy.js'
 
 const DELAY_MS = 50
 const links: FaultProxy[] = []

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Json } from '../../support/launch.js'
 import { Launch } from '../../support/launch.js'
-import { FaultProxy } from './fault-proxy.js'
+import { FaultProxy } from '../../../src/bench/link/fault-proxy.js'
 import type { KernelLink } from './kernel-link.js'
 
 const LOOPBACK = ['--admin-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']

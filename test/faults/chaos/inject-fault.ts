@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PlannedFault } from './fault-schedule.js'
-import { BOTH } from './fault-proxy.js'
+import { BOTH } from '../../../src/bench/link/fault-proxy.js'
 import type { Fleet, FleetWorker } from './fleet.js'
 
 /** Pulses of a slow processor: shorter than a heartbeat, so that the worker does not count as dead. */

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import os from 'node:os'
 import path from 'node:path'
 import { OwnershipLock, ownerOf } from '../../../src/shared/ownership-lock.js'
-import type { Direction } from './fault-proxy.js'
-import { BOTH } from './fault-proxy.js'
+import type { Direction } from '../../../src/bench/link/fault-proxy.js'
+import { BOTH } from '../../../src/bench/link/fault-proxy.js'
 
 /** 198.18.0.0/15 is reserved for tests of networks (RFC 2544); each process uses eight addresses of it. */
 const FIRST_ADDRESS = ((198 << 24) | (18 << 16)) >>> 0

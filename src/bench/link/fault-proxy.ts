@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import net from 'node:net'
-import { parseAddress } from '../../../src/shared/protocol/addresses.js'
-import { SeededDraws } from '../../../src/simulation/seeded-draws.js'
+import { parseAddress } from '../../shared/protocol/addresses.js'
+import { SeededDraws } from '../../simulation/seeded-draws.js'
 import type { LaneFaults } from './fault-lane.js'
 import { breakOff, FaultLane, NO_FAULTS } from './fault-lane.js'
 

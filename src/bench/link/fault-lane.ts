@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { SeededDraws } from '../../../src/simulation/seeded-draws.js'
+import type { SeededDraws } from '../../simulation/seeded-draws.js'
 
 /** Faults of one direction of a link. All can be changed while bytes flow. */
 export interface LaneFaults {
@@ -9,6 +9,8 @@ export interface LaneFaults {
   jitterMs: number
   /** Limit of each connection; Infinity for none. */
   bytesPerSecond: number
+  /** The source is not read while so many bytes wait: a link holds little beside what is on its way, and blocks its sender. */
+  maxHeldBytes: number
   /** hold: bytes wait until the fault ends, as in a partition. drop: bytes that arrive now are lost. */
   blackhole: 'none' | 'hold' | 'drop'
   /** Share of reads that are lost at first and arrive a retransmission timeout later, which doubles with each loss. */
@@ -23,6 +25,7 @@ export const NO_FAULTS: Readonly<LaneFaults> = {
   delayMs: 0,
   jitterMs: 0,
   bytesPerSecond: Infinity,
+  maxHeldBytes: 256 * 1024,
   blackhole: 'none',
   lossRate: 0,
   flips: 0,
@@ -34,8 +37,8 @@ const RETRANSMISSION_MS = 200
 const MAX_RETRANSMISSION_MS = 3_200
 /** A slow link sends pieces of this duration, so that the limit holds from the first byte. */
 const PIECE_SECONDS = 0.02
-/** The source is not read while this much waits, because a real link holds little and blocks its sender. */
-const MAX_QUEUED_BYTES = 256 * 1024
+/** Timers are late by a millisecond or two: a link that slept that long makes up for it, or it would be slower than its limit. */
+const LATE_MS = 5
 
 interface Queued {
   /** A close takes the way of the bytes: it arrives after them, or never. */
@@ -104,9 +107,9 @@ export class FaultLane {
         return
       }
       this.#queue.shift()
-      this.#deliver(next.what)
+      this.#deliver(next)
     }
-    if (this.#queuedBytes < MAX_QUEUED_BYTES) this.#source.resume()
+    if (this.#queuedBytes < this.#faults.maxHeldBytes) this.#source.resume()
   }
 
   /** Stops sending, without closing the sink. */
@@ -123,7 +126,7 @@ export class FaultLane {
     }
     const piece = Math.max(1, Math.floor(faults.bytesPerSecond * PIECE_SECONDS))
     for (let at = 0; at < bytes.length; at += piece) this.#push(bytes.subarray(at, at + piece))
-    if (this.#queuedBytes >= MAX_QUEUED_BYTES) this.#source.pause()
+    if (this.#queuedBytes >= this.#faults.maxHeldBytes) this.#source.pause()
   }
 
   #push(what: Queued['what']): void {
@@ -148,13 +151,14 @@ export class FaultLane {
     return delayMs + (jitterMs > 0 ? this.#draws.between(0, jitterMs) : 0) + lostMs
   }
 
-  #deliver(what: Queued['what']): void {
+  #deliver({ what, dueMs }: Queued): void {
     if (this.#sink.destroyed) return
     if (what === 'reset') breakOff(this.#sink)
     else if (what === 'end') this.#sink.end()
     else {
       this.#queuedBytes -= what.length
-      this.#freeMs = Math.max(performance.now(), this.#freeMs) + (what.length / this.#faults.bytesPerSecond) * 1000
+      const beganMs = Math.max(performance.now() - LATE_MS, dueMs, this.#freeMs)
+      this.#freeMs = beganMs + (what.length / this.#faults.bytesPerSecond) * 1000
       this.#isFull = !this.#sink.write(what)
     }
   }
