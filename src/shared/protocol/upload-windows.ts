@@ -3,8 +3,9 @@ import type * as grpc from '@grpc/grpc-js'
 import { ConvoyError } from '../errors.js'
 import { CHUNK_BYTES } from './services.js'
 
-/** Bytes that a worker may send before any of them is read: at 10 ms, enough for 800 MB/s. */
+/** Bytes that a worker may send before any of them is read: at 10 ms, enough for 800 MB/s. Many workers share what two would have. */
 const WINDOW_BYTES = 8 * CHUNK_BYTES
+const ALL_WINDOWS_BYTES = 2 * WINDOW_BYTES
 
 /** The members of grpc-js's server that are used here, private ones (version 1.14.7); a test fails when they change. */
 interface PrivateServer {
@@ -21,6 +22,8 @@ export class UploadWindows {
   readonly #server: PrivateServer
   /** By `address:port` of the peer. */
   readonly #sessions = new Map<string, ServerHttp2Session>()
+  /** Those of workers. */
+  readonly #wide = new Set<ServerHttp2Session>()
 
   /**
    * Call it before the server is bound or has an injector.
@@ -41,14 +44,29 @@ export class UploadWindows {
       const { remoteAddress, remotePort } = session.socket
       const peer = `${remoteAddress}:${remotePort}`
       this.#sessions.set(peer, session)
-      session.once('close', () => this.#sessions.delete(peer))
+      session.once('close', () => {
+        this.#sessions.delete(peer)
+        if (this.#wide.delete(session)) this.#share()
+      })
     })
   }
 
-  /** Widens the window of the connection from `peer`. */
+  /** Widens the window of the connection from `peer`. What comes while nobody reads it lies in this process: with more workers, windows are smaller. */
   widen(peer: string): void {
     const session = this.#sessions.get(peer)
-    if (session?.destroyed === false) session.setLocalWindowSize(WINDOW_BYTES)
+    if (session === undefined || session.destroyed) return
+    this.#wide.add(session)
+    this.#share()
+  }
+
+  #share(): void {
+    const share = Math.floor(ALL_WINDOWS_BYTES / Math.max(1, this.#wide.size))
+    const initialWindowSize = Math.max(CHUNK_BYTES, Math.min(WINDOW_BYTES, share))
+    for (const session of this.#wide) {
+      if (session.destroyed) continue
+      session.setLocalWindowSize(initialWindowSize)
+      if (session.localSettings.initialWindowSize !== initialWindowSize) session.settings({ initialWindowSize })
+    }
   }
 }
 
