@@ -32,6 +32,9 @@ const milliseconds = z.number().min(0).max(3_600_000)
 const rowSchema = z.object({
   workers: z.int().positive(),
   path: z.enum(['memory', 'network']),
+  /** Of a link; 0: none. */
+  delayMs: milliseconds.default(0),
+  relays: z.int().min(0).default(0),
   busy: z.object({ sendMs: milliseconds, receiveMs: milliseconds }).optional(),
   timeline: z
     .object({ lease: milliseconds, weights: milliseconds, result: milliseconds, read: milliseconds })
@@ -55,12 +58,12 @@ const fileSchema = z.object({
 type Row = z.output<typeof rowSchema>
 
 const REMEDY =
-  'make it with `npx convoy bench exchange --workers 1 --megabytes 1.1,44.8 --json`: one worker, both paths, two sizes at least'
+  'make it with `npx convoy bench exchange --workers 1 --megabytes 1.1,44.8 --json`: one worker, both paths, two sizes at least, no links or relays'
 
 /**
- * What `convoy bench exchange --json` measured with one worker.
+ * What `convoy bench exchange --json` measured with one worker that joined the coordinator without a link or a relay.
  * @returns the costs of a vector of so many bytes: linear between two sizes, and beyond them
- * @throws ConvoyError('usage') when it has not both paths for one worker, or fewer than two sizes
+ * @throws ConvoyError('usage') when it has not both paths for one such worker, or fewer than two sizes
  */
 export function readExchange(file: string): (bytes: number) => ExchangeCosts {
   const problem = (what: string, cause?: unknown): ConvoyError =>
@@ -91,7 +94,8 @@ export function guessedExchange(bytes: number): ExchangeCosts {
 }
 
 function costsOf(rows: readonly Row[], path: Row['path']): PathCosts | undefined {
-  const row = rows.find((one) => one.workers === 1 && one.path === path)
+  const isPlain = ({ workers, delayMs, relays }: Row): boolean => workers === 1 && delayMs === 0 && relays === 0
+  const row = rows.find((one) => isPlain(one) && one.path === path)
   if (row?.busy === undefined || row.timeline === undefined) return undefined
   const { lease, weights, result, read } = row.timeline
   // The thread also works while the worker computes, and nobody waits for that.

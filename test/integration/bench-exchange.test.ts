@@ -44,6 +44,48 @@ describe('convoy bench exchange', () => {
     }
   })
 
+  it('measures links with a delay, and workers behind relays', async () => {
+    const places = ['--megabytes', '0.1', '--workers', '3', '--path', 'network', '--delay', '0,20ms', '--relays', '2']
+    const turns = ['--rounds', '1', '--steps', '3', '--peers', 'none']
+    const launch = new Launch(['bench', 'exchange', ...places, '--bandwidth', '1000', ...turns, '--json'])
+    const { sizes: results } = await launch.result()
+    const [{ rows, baselines }] = results as [ExchangeResult]
+    assert.deepEqual(
+      rows.map(({ delayMs, relays }) => [delayMs, relays]),
+      [
+        [0, 0],
+        [0, 2],
+        [20, 0],
+        [20, 2],
+      ],
+    )
+    assert.deepEqual(
+      baselines.map(({ name }) => name),
+      ['a copy in memory', 'one way over TCP', 'one way over TCP and back, link of 20 ms'],
+    )
+    assert.ok(baselines[2]!.perSecond[0]! < 50, 'a round trip takes 20 ms')
+    for (const { delayMs, relays, stepsPerSecond, uploadMs, timeline, ratios, memory, weightsSha256 } of rows) {
+      assert.ok(stepsPerSecond[0]! > 0 && ratios.tcp! > 0)
+      if (delayMs > 0) assert.ok(stepsPerSecond[0]! < 50, 'a lease and its result take a round trip')
+      assert.equal(timeline === undefined, relays > 0)
+      if (relays === 0) assert.ok(uploadMs! >= delayMs / 2)
+      assert.ok(memory.emptyBytes > 0 && memory.peakBytes >= memory.lastBytes)
+      assert.equal(weightsSha256, rows[0]!.weightsSha256)
+    }
+  })
+
+  it('names the worker counts and the delays that it takes', async () => {
+    for (const [flag, value, limits] of [
+      ['--workers', '65', /whole numbers from 1 to 64/],
+      ['--workers', '1,', /whole numbers from 1 to 64/],
+      ['--delay', '2ms,x', /milliseconds, from 0 to 1000/],
+    ] as const) {
+      const launch = new Launch(['bench', 'exchange', flag, value])
+      assert.equal(await launch.status(), 2)
+      assert.match(launch.stderr, limits)
+    }
+  })
+
   it('names the sizes that it takes', async () => {
     const launch = new Launch(['bench', 'exchange', '--megabytes', '1.1,0'])
     assert.equal(await launch.status(), 2)
@@ -63,19 +105,17 @@ describe('the timeline of a step', () => {
   })
 
   it('is printed beside the rates', () => {
-    const row = {
-      workers: 2,
-      path: 'memory',
-      wire: 'float32',
-      stepsPerSecond: [20, 18],
-      allTookPart: 0.5,
-      timeline,
-    } as const
+    const place = { workers: 2, path: 'memory', wire: 'float32', delayMs: 0, relays: 0 } as const
+    const memory = { emptyBytes: 90e6, peakBytes: 120e6, lastBytes: 100e6 }
+    const row = { ...place, stepsPerSecond: [20, 18], allTookPart: 0.5, timeline, uploadMs: 11, memory } as const
     const baselines = [{ name: 'a copy in memory', perSecond: [1000, 500] }]
     const rows = [{ ...row, ratios: { copy: 40 }, weightsSha256: '' }]
     const report = exchangeReport([{ megabytes: 1.1, weights: 275_000, rows, baselines }])
     assert.match(report, /### 1\.1 MB \(275,000 weights\)/)
-    assert.match(report, /\| 2 \| memory \| float32 \| 19\.0 \(18\.0 to 20\.0\) \| 52\.63 \| 50\.0 % \| 40\.00 \|/)
+    assert.match(
+      report,
+      /\| 2 \| memory \| float32 \| 19\.0 \(18\.0 to 20\.0\) \| 52\.63 \| 11\.00 \| 50\.0 % \| 40\.00 \| 30 \| 10 \|/,
+    )
     assert.match(report, /\| 2 \| memory \| float32 \| 1\.00 \| 2\.00 \| 10\.00 \| 4\.00 \| .* \| 9\.00 \| 52\.00 \|/)
     assert.match(report, /The same bytes: a copy in memory 1\.50 \(1\.00 to 2\.00\) ms\./)
   })

@@ -2,6 +2,8 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { parseAddress } from '../../shared/protocol/addresses.js'
+import type { Link } from '../link/link.js'
 import { PeerProcess } from '../peer-process.js'
 
 /** What the same bytes take without Convoy. */
@@ -11,6 +13,8 @@ export interface Baseline {
   readonly kind: 'copy' | 'tcp' | 'gloo'
   /** gloo: as many as workers that it is compared with. */
   readonly processes?: number
+  /** tcp: round trip of its link; absent: none. */
+  readonly delayMs?: number
   /** Runs this many steps. @returns the seconds of each */
   steps(count: number): Promise<number[]>
   close(): Promise<void>
@@ -33,16 +37,25 @@ export function memoryCopy(bytes: number): Baseline {
   }
 }
 
-/** These bytes over one TCP connection of this machine to another process, which answers with one byte when it has them all. */
-export async function tcpSend(bytes: number): Promise<Baseline> {
+/**
+ * These bytes over one TCP connection of this machine to another process, which answers with one byte when it has them all.
+ * @param link that the connection takes; undefined: none. A step is then a round trip, plus the bytes over what TCP reaches there
+ */
+export async function tcpSend(
+  bytes: number,
+  link?: { readonly delayMs: number; readonly link: Link },
+): Promise<Baseline> {
   const child = fork(TCP_ENTRY, [String(bytes)])
   const [port] = (await once(child, 'message')) as [number]
-  const socket = net.connect({ port, host: '127.0.0.1', noDelay: true })
+  const address = `127.0.0.1:${port}`
+  const { host, port: reached } = parseAddress(link ? await link.link.to(address) : address, 'link')
+  const socket = net.connect({ port: reached, host, noDelay: true })
   await once(socket, 'connect')
   const vector = Buffer.alloc(bytes, 1)
   return {
-    name: 'one way over TCP',
+    name: link ? `one way over TCP and back, link of ${link.delayMs} ms` : 'one way over TCP',
     kind: 'tcp',
+    ...(link && { delayMs: link.delayMs }),
     steps: async (count) =>
       timed(count, async () => {
         socket.write(vector)

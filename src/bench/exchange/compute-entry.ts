@@ -21,7 +21,10 @@ subscribe(LEASE_MARKS, (message) => {
   else steps.delivered(step)
 })
 
-serveLeases(port, async (description) => Promise.resolve(syntheticComputer(description, settings.waitMs, steps)))
+serveLeases(port, async (description) => {
+  steps.prepared()
+  return Promise.resolve(syntheticComputer(description, settings.waitMs, steps))
+})
 const device: DeviceDescription = {
   ...{ kind: 'cpu', name: 'no computation', tensorflowVersion: 'none', fingerprint: 'none' },
 }

@@ -1,47 +1,47 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
-import type { PlannedRun } from '../../coordinator/plan-run.js'
-import { Coordinator } from '../../coordinator/coordinator.js'
-import { weightsSha256 } from '../../model/weights-sha256.js'
 import { ConvoyError } from '../../shared/errors.js'
-import { parseLogLevels } from '../../shared/log/log-levels.js'
-import { Log } from '../../shared/log/log.js'
-import { readableLine } from '../../shared/log/readable-line.js'
-import { standardError } from '../../shared/terminal.js'
-import { StepGate } from '../step-gate.js'
+import type { Wire } from '../../model/config/run-config.js'
+import type { Link } from '../link/link.js'
+import type { CoordinatorFacts } from './coordinator-process.js'
+import { CoordinatorProcess } from './coordinator-process.js'
+import { ExchangeRelays } from './exchange-relays.js'
 import type { BusyTimes } from './step-recorder.js'
-import { StepRecorder } from './step-recorder.js'
+import type { ExchangeOptimizer } from './synthetic-run.js'
 import type { Timeline } from './timeline.js'
 import { sectionsOf } from './timeline.js'
 import type { VectorPath } from './worker-processes.js'
 import { ExchangeWorkers, placeOf } from './worker-processes.js'
 
 export interface ExchangeContestantOptions {
-  readonly run: PlannedRun
+  /** Of the model. */
+  readonly weights: number
+  /** Of a step. */
+  readonly shards: number
+  readonly optimizer: ExchangeOptimizer
   readonly workers: number
+  /** The workers are spread over so many relays, and exchange vectors with them through memory; 0: they join the coordinator. */
+  readonly relays: number
   readonly path: VectorPath
+  readonly wire: Wire
+  /** Between the coordinator and what joins it; undefined: none. */
+  readonly link: Link | undefined
   /** Of a shard, see syntheticComputer. */
   readonly waitMs: number
 }
 
-/** A coordinator in this process, with worker processes that compute nothing. Between turns no lease is given. */
+/** A coordinator in a process of its own, with worker processes that compute nothing. Between turns no lease is given. */
 export class ExchangeContestant {
   readonly #options: ExchangeContestantOptions
-  readonly #directory = mkdtempSync(path.join(os.tmpdir(), 'convoy-bench-'))
-  readonly #gate = new StepGate()
-  readonly #recorder = new StepRecorder()
   readonly #abort = new AbortController()
-  /** Of the steps since the start, but for those in which the slowest worker had several leases. */
+  /** Of the steps since the start, but for those in which the slowest worker had several leases, and none behind relays. */
   readonly timelines: Timeline[] = []
   /** Of the same steps. */
   readonly busy: BusyTimes[] = []
   /** Of every step since the start: workers that had a lease. */
   readonly takingPart: number[] = []
   #steps = 0
-  #coordinator: Coordinator | undefined
+  #coordinator: CoordinatorProcess | undefined
+  #relays: ExchangeRelays | undefined
   #workers: ExchangeWorkers | undefined
-  #ended: Promise<unknown> = Promise.resolve()
 
   private constructor(options: ExchangeContestantOptions) {
     this.#options = options
@@ -61,14 +61,13 @@ export class ExchangeContestant {
 
   /** Runs this many steps. @returns the seconds of each */
   async steps(count: number): Promise<number[]> {
-    this.#recorder.begin()
-    const seconds = await this.#gate.take(count)
-    const recorded = this.#recorder.end()
+    const { seconds, recorded, names } = await this.#coordinator!.steps(count)
     const ofWorkers = await this.#workers!.steps({ first: this.#steps, count })
-    const places = new Map(this.#coordinator!.workers().map(({ id, name }) => [id, placeOf(name)]))
+    const places = new Map(names.map(([id, name]) => [id, placeOf(name)]))
     this.#steps += count
     for (const step of recorded) {
       this.takingPart.push(ofWorkers.filter((steps) => steps.some((one) => one.step === step.step)).length)
+      if (this.#relays) continue
       const ofWorker = ofWorkers[places.get(step.worker)!]?.find((one) => one.step === step.step)
       const sections = ofWorker && sectionsOf(step, ofWorker)
       // Negative: the worker had another lease of the same step, whose times these are.
@@ -79,56 +78,38 @@ export class ExchangeContestant {
     return seconds
   }
 
-  /** Of the weights after the steps so far. */
-  weightsSha256(): string {
-    return weightsSha256(this.#coordinator!.weights())
+  /** After the steps so far. */
+  async facts(): Promise<CoordinatorFacts> {
+    return this.#coordinator!.facts()
   }
 
   async close(): Promise<void> {
     this.#abort.abort(new ConvoyError('interrupted', 'the benchmark is over'))
-    await this.#ended
-    await Promise.all([this.#coordinator?.close(), this.#workers?.close()])
-    rmSync(this.#directory, { recursive: true, force: true })
+    this.#workers?.closing()
+    await this.#coordinator?.close()
+    await Promise.all([this.#workers?.close(), this.#relays?.close()])
   }
 
   async #start(): Promise<void> {
-    const { workers, path: vectorPath, waitMs } = this.#options
-    const coordinator = await this.#startCoordinator()
-    this.#coordinator = coordinator
-    this.#workers = new ExchangeWorkers(coordinator.address, workers, vectorPath, waitMs, (name) => {
+    const { weights, shards, optimizer, wire, workers, relays, path, link, waitMs } = this.#options
+    const ended = (name: string): void => {
       this.#abort.abort(new ConvoyError('environment', `${name} ended; its last lines are above`))
-    })
-    this.#ended = coordinator.train().catch((error: unknown) => {
-      this.#gate.fail(ConvoyError.from(error))
+    }
+    this.#coordinator = await CoordinatorProcess.start({ weights, shards, optimizer, wire, maxWorkers: workers })
+    const { address } = this.#coordinator
+    const reached = link ? await link.to(address) : address
+    if (relays > 0) this.#relays = await ExchangeRelays.start(reached, relays, workers)
+    const addresses = this.#relays?.addresses ?? [reached]
+    this.#workers = new ExchangeWorkers({
+      ...{ count: workers, waitMs, onEnded: ended, path: relays > 0 ? 'memory' : path },
+      addressOf: (index) => addresses[index % addresses.length]!,
     })
     await this.#allReady()
   }
 
-  async #startCoordinator(): Promise<Coordinator> {
-    const { run, workers } = this.#options
-    return Coordinator.start({
-      ...{ run, listen: '127.0.0.1:0', adminListen: '127.0.0.1:0', insecure: false, maxWorkers: workers },
-      ...{ allowMixedDevices: false, auditEvery: 0, workerLogLevel: 'warn', signal: this.#abort.signal },
-      runDirectory: this.#directory,
-      observer: (event) => {
-        if (event.kind !== 'step') return
-        this.#recorder.stepped(event)
-        this.#gate.stepped()
-      },
-      log: new Log({
-        levels: parseLogLevels('warn'),
-        sinks: [(record) => standardError.printLine(readableLine(record))],
-        now: Date.now,
-      }),
-      hooks: { beforeStep: async () => this.#gate.open(this.#abort.signal) },
-    })
-  }
-
   /** Otherwise the first steps would be those of fewer workers. */
   async #allReady(): Promise<void> {
-    while (this.#coordinator!.workerCount < this.#options.workers) {
-      this.#abort.signal.throwIfAborted()
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
+    await this.#coordinator!.untilReady(this.#options.relays || this.#options.workers, this.#abort.signal)
+    await this.#workers!.untilReady(this.#abort.signal)
   }
 }

@@ -1,4 +1,4 @@
-import { formatShare } from '../../shared/units.js'
+import { counted, formatShare } from '../../shared/units.js'
 import { median } from '../engine-benchmark.js'
 import { withRange } from '../with-range.js'
 import type { ExchangeResult, ExchangeRow } from './exchange-benchmark.js'
@@ -27,12 +27,16 @@ function heading({ megabytes, weights }: ExchangeResult): string {
 
 function rates(rows: readonly ExchangeRow[]): string {
   const kinds = (['gloo', 'tcp', 'copy'] as const).filter((kind) => rows.some(({ ratios }) => kind in ratios))
-  const columns = ['steps/s', 'ms per step', 'all took part', ...kinds.map((kind) => `step / ${BASELINES[kind]}`)]
-  return table(columns, rows, ({ stepsPerSecond, allTookPart, ratios }) => [
+  const compared = kinds.map((kind) => `step / ${BASELINES[kind]}`)
+  const columns = ['steps/s', 'ms per step', 'upload ms', 'all took part', ...compared, 'MB at most', 'MB at the end']
+  return table(columns, rows, ({ stepsPerSecond, uploadMs, allTookPart, ratios, memory }) => [
     withRange(stepsPerSecond, 1),
     (1000 / median(stepsPerSecond)).toFixed(2),
+    uploadMs?.toFixed(2) ?? '-',
     formatShare(allTookPart),
     ...kinds.map((kind) => ratios[kind]?.toFixed(2) ?? '-'),
+    megabytes(memory.peakBytes - memory.emptyBytes),
+    megabytes(memory.lastBytes - memory.emptyBytes),
   ])
 }
 
@@ -53,8 +57,16 @@ function table(
   return [
     `| workers | path | wire | ${columns.join(' | ')} |`,
     `| ---: | --- | --- | ${columns.map(() => '---:').join(' | ')} |`,
-    ...rows.map((row) => `| ${row.workers} | ${row.path} | ${row.wire} | ${cells(row).join(' | ')} |`),
+    ...rows.map((row) => `| ${row.workers} | ${pathOf(row)} | ${row.wire} | ${cells(row).join(' | ')} |`),
   ].join('\n')
+}
+
+function pathOf({ path, delayMs, relays }: ExchangeRow): string {
+  return [path, ...(delayMs > 0 ? [`${delayMs} ms`] : []), ...(relays > 0 ? [counted(relays, 'relay')] : [])].join(', ')
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0)
 }
 
 function baselines({ baselines: all }: ExchangeResult): string {

@@ -6,7 +6,7 @@ import { standardError } from '../../shared/terminal.js'
 import { runWorker } from '../../worker/run-worker.js'
 import type { ComputeSettings } from './compute-settings.js'
 import { COMPUTE_SETTINGS } from './compute-settings.js'
-import type { StepsRequest } from './worker-processes.js'
+import type { StepsReply, StepsRequest } from './worker-processes.js'
 import { WorkerSteps } from './worker-steps.js'
 
 /**
@@ -20,14 +20,17 @@ setEnvironmentData(COMPUTE_SETTINGS, {
   steps: steps.memory,
 } satisfies ComputeSettings as object as never)
 
+/** A relay, or a link, may begin later. */
+const PATIENCE_MS = 30_000
+
 process.on('message', ({ first, count }: StepsRequest) => {
-  process.send!(steps.read(first, count))
+  process.send!({ isPrepared: steps.isPrepared, steps: steps.read(first, count) } satisfies StepsReply)
 })
 const orphaned = (): never => process.exit(1)
 process.on('disconnect', orphaned)
 
 await runWorker({
-  ...{ address, name, device: 'cpu', sharedMemory: path === 'memory', patienceMs: 10_000 },
+  ...{ address, name, device: 'cpu', sharedMemory: path === 'memory', patienceMs: PATIENCE_MS },
   log: new Log({
     levels: parseLogLevels('warn'),
     sinks: [(record) => standardError.printLine(readableLine(record))],

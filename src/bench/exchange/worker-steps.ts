@@ -16,7 +16,9 @@ export interface WorkerStep {
 /** Steps that are kept: more than in one turn. */
 const SLOTS = 2 ** 14
 const FIELDS = ['step', 'leasedMs', 'startedMs', 'computeMs', 'deliveredMs'] as const
-const BYTES = SLOTS * FIELDS.length * Float64Array.BYTES_PER_ELEMENT
+/** Behind the steps: whether the worker is prepared. */
+const PREPARED = SLOTS * FIELDS.length
+const BYTES = (PREPARED + 1) * Float64Array.BYTES_PER_ELEMENT
 
 /** The newest steps of a worker. Its compute thread writes them, and its main thread reads them between turns. */
 export class WorkerSteps {
@@ -26,6 +28,15 @@ export class WorkerSteps {
   constructor(memory = new SharedArrayBuffer(BYTES)) {
     this.memory = memory
     this.#values = new Float64Array(memory)
+  }
+
+  /** The worker can compute, and says so now. */
+  prepared(): void {
+    this.#values[PREPARED] = 1
+  }
+
+  get isPrepared(): boolean {
+    return this.#values[PREPARED] === 1
   }
 
   /** A lease came. Of several leases of a step, the first begins it. */

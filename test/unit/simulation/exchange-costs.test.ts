@@ -7,11 +7,18 @@ import type { ConvoyError } from '../../../src/shared/errors.js'
 import type { PathCosts } from '../../../src/simulation/exchange-costs.js'
 import { guessedExchange, readExchange } from '../../../src/simulation/exchange-costs.js'
 
+interface MeasuredSize {
+  readonly weights: number
+  readonly rows: readonly object[]
+  readonly baselines: readonly object[]
+}
+
 /** Of one worker. @param ms of everything that was measured */
-function size(weights: number, ms: number, paths: readonly string[] = ['memory', 'network']): object {
+function size(weights: number, ms: number, paths: readonly string[] = ['memory', 'network']): MeasuredSize {
   const timeline = { lease: ms, weights: ms, result: ms, read: ms }
   const rows = paths.map((one) => ({ workers: 1, path: one, busy: { sendMs: ms, receiveMs: 5 * ms }, timeline }))
-  return { weights, rows, baselines: [{ name: 'a copy in memory', perSecond: [100 / ms, 1000 / ms, 1e6 / ms] }] }
+  const baselines = [{ name: 'a copy in memory', perSecond: [100 / ms, 1000 / ms, 1e6 / ms] }]
+  return { weights, rows, baselines }
 }
 
 describe('the costs of an exchange', () => {
@@ -36,6 +43,18 @@ describe('the costs of an exchange', () => {
   test('divide what one worker waits for: no more of it than that is work of the thread', () => {
     const { memory } = readExchange(written(size(1_000, 1), size(2_000, 2)))(4_000)
     assert.deepEqual(memory, { sendMs: 1, receiveMs: 1, downMs: 1, upMs: 1 } satisfies PathCosts)
+  })
+
+  test('are those of workers without a link or a relay', () => {
+    const links = [{ delayMs: 10 }, { relays: 1 }]
+    const withLinks = (one: MeasuredSize): MeasuredSize => ({
+      ...one,
+      rows: [...links.flatMap((link) => size(1, 100).rows.map((row) => ({ ...row, ...link }))), ...one.rows],
+    })
+    const plain = [size(1_000, 1), size(2_000, 2)]
+    assert.deepEqual(readExchange(written(...plain.map(withLinks)))(4_000), readExchange(written(...plain))(4_000))
+    const onlyLinks = plain.map((one) => ({ ...one, rows: one.rows.map((row) => ({ ...row, delayMs: 10 })) }))
+    assert.throws(() => readExchange(written(...onlyLinks)), /fewer than two sizes of one worker/)
   })
 
   test('need one worker, both paths and two sizes', () => {
