@@ -86,6 +86,18 @@ describe('convoy bench exchange', () => {
     }
   })
 
+  it('rejects links and relays that would have no effect', async () => {
+    for (const [flags, problem] of [
+      [['--bandwidth', '100'], /--bandwidth: .*give --delay too/],
+      [['--delay', '2ms', '--path', 'memory'], /--delay: .*add network to --path/],
+      [['--relays', '4', '--workers', '1,3'], /--relays: .*give --workers 4 or more/],
+    ] as const) {
+      const launch = new Launch(['bench', 'exchange', ...flags])
+      assert.equal(await launch.status(), 2)
+      assert.match(launch.stderr, problem)
+    }
+  })
+
   it('names the sizes that it takes', async () => {
     const launch = new Launch(['bench', 'exchange', '--megabytes', '1.1,0'])
     assert.equal(await launch.status(), 2)

@@ -10,6 +10,7 @@ import { PATHS } from '../../bench/exchange/worker-processes.js'
 import type { Wire } from '../../model/config/run-config.js'
 import { WIRES } from '../../model/config/run-config.js'
 import { peerPython } from '../../bench/peer-environment.js'
+import { ConvoyError } from '../../shared/errors.js'
 import { standardError, standardOutput } from '../../shared/terminal.js'
 import { counted } from '../../shared/units.js'
 import { findRuntime } from '../../tensorflow/runtime/runtime-directory.js'
@@ -109,7 +110,22 @@ function readMilliseconds(text: string): number {
   return Number(digits ?? NaN)
 }
 
+/** @throws ConvoyError('usage') for a flag that would have no effect beside the others */
+function checkPlaces({ workers, relays, delay, bandwidth, path }: ExchangeFlags): void {
+  const hasLinks = delay.some((ms) => ms > 0)
+  if (bandwidth > 0 && !hasLinks)
+    throw new ConvoyError('usage', '--bandwidth: without a delay there is no link; give --delay too, such as 2ms.')
+  if ((hasLinks || relays > 0) && !path.includes('network'))
+    throw new ConvoyError(
+      'usage',
+      `${hasLinks ? '--delay' : '--relays'}: only workers that use the network have it; add network to --path.`,
+    )
+  if (relays > Math.max(...workers))
+    throw new ConvoyError('usage', `--relays: there are fewer workers; give --workers ${relays} or more.`)
+}
+
 async function measure(flags: ExchangeFlags): Promise<void> {
+  checkPlaces(flags)
   const { optimizer, compute, rounds, steps, json, workers, relays, delay: delaysMs, bandwidth: megabits } = flags
   const python = flags.peers === 'gloo' ? await peerPython(log) : undefined
   const places = { workers, relays, delaysMs, megabits, paths: flags.path, wires: flags.wire }
