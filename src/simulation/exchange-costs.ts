@@ -35,6 +35,8 @@ const rowSchema = z.object({
   /** Of a link; 0: none. */
   delayMs: milliseconds.default(0),
   relays: z.int().min(0).default(0),
+  /** Of results. */
+  wire: z.string().default('float32'),
   busy: z.object({ sendMs: milliseconds, receiveMs: milliseconds }).optional(),
   timeline: z
     .object({ lease: milliseconds, weights: milliseconds, result: milliseconds, read: milliseconds })
@@ -58,10 +60,10 @@ const fileSchema = z.object({
 type Row = z.output<typeof rowSchema>
 
 const REMEDY =
-  'make it with `npx convoy bench exchange --workers 1 --megabytes 1.1,44.8 --json`: one worker, both paths, two sizes at least, no links or relays'
+  'make it with `npx convoy bench exchange --workers 1 --megabytes 1.1,44.8 --json`: one worker, both paths, two sizes at least, no links, no relays, no other --wire'
 
 /**
- * What `convoy bench exchange --json` measured with one worker that joined the coordinator without a link or a relay.
+ * What `convoy bench exchange --json` measured with one worker that joined the coordinator without a link or a relay, with results in float32.
  * @returns the costs of a vector of so many bytes: linear between two sizes, and beyond them
  * @throws ConvoyError('usage') when it has not both paths for one such worker, or fewer than two sizes
  */
@@ -94,7 +96,8 @@ export function guessedExchange(bytes: number): ExchangeCosts {
 }
 
 function costsOf(rows: readonly Row[], path: Row['path']): PathCosts | undefined {
-  const isPlain = ({ workers, delayMs, relays }: Row): boolean => workers === 1 && delayMs === 0 && relays === 0
+  const isPlain = ({ workers, delayMs, relays, wire }: Row): boolean =>
+    workers === 1 && delayMs === 0 && relays === 0 && wire === 'float32'
   const row = rows.find((one) => isPlain(one) && one.path === path)
   if (row?.busy === undefined || row.timeline === undefined) return undefined
   const { lease, weights, result, read } = row.timeline

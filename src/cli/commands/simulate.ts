@@ -125,6 +125,9 @@ function guessesOf({ from, jitter, exchange, bandwidth, latency }: Omit<Flags, '
           `a spread of ${formatShare(LOCAL_CLUSTER.jitter)} of the time of a shard; see --jitter, or use a run of this version`,
         ]
       : []),
+    ...(runs.some(({ config }) => config.wire !== undefined)
+      ? ['that results have the bytes of float32, although the runs have --wire bfloat16']
+      : []),
     ...(exchange === undefined ? ['what weights and results cost; --exchange takes what was measured'] : []),
     ...(bandwidth !== undefined && latency === undefined
       ? [`a latency of ${GUESSED_LATENCY_MS} ms; see --latency`]

@@ -45,8 +45,8 @@ describe('the costs of an exchange', () => {
     assert.deepEqual(memory, { sendMs: 1, receiveMs: 1, downMs: 1, upMs: 1 } satisfies PathCosts)
   })
 
-  test('are those of workers without a link or a relay', () => {
-    const links = [{ delayMs: 10 }, { relays: 1 }]
+  test('are those of results in float32, without a link or a relay', () => {
+    const links = [{ delayMs: 10 }, { relays: 1 }, { wire: 'bfloat16' }]
     const withLinks = (one: MeasuredSize): MeasuredSize => ({
       ...one,
       rows: [...links.flatMap((link) => size(1, 100).rows.map((row) => ({ ...row, ...link }))), ...one.rows],
