@@ -60,7 +60,7 @@ const fileSchema = z.object({
 type Row = z.output<typeof rowSchema>
 
 const REMEDY =
-  'make it with `npx convoy bench exchange --workers 1 --megabytes 1.1,44.8 --json`: one worker, both paths, two sizes at least, no links, no relays, no other --wire'
+  'make it with `npx convoy bench exchange --workers 1 --megabytes 1.1,44.8 --json`: one worker, both paths, two sizes at least, no links, no relays, results in float32'
 
 /**
  * What `convoy bench exchange --json` measured with one worker that joined the coordinator without a link or a relay, with results in float32.

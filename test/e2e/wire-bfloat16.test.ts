@@ -107,8 +107,9 @@ describe('wire bfloat16 gives the same weights, bit for bit', () => {
   it('with half of the bytes of results on a network', async () => {
     const bytesPerStep: number[] = []
     for (const wire of [[], BFLOAT16]) {
-      // One shard in a step: one result.
-      const coordinator = coordinate([...wire, '--batch-size', '32'])
+      // One shard in a step: one result. It does not end before it is paused.
+      const endless = ['--max-steps', '100000', '--epochs', '100000']
+      const coordinator = coordinate([...wire, '--batch-size', '32', ...endless])
       const { address, metrics, runDirectory } = await coordinator.announcement()
       const worker = work(address, '--no-shared-memory')
       await coordinator.untilMetrics((line) => line['kind'] === 'step')

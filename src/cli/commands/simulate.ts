@@ -126,7 +126,7 @@ function guessesOf({ from, jitter, exchange, bandwidth, latency }: Omit<Flags, '
         ]
       : []),
     ...(runs.some(({ config }) => config.wire !== undefined)
-      ? ['that results have the bytes of float32, although the runs have --wire bfloat16']
+      ? ['that results have the bytes of float32, although the runs sent them as bfloat16']
       : []),
     ...(exchange === undefined ? ['what weights and results cost; --exchange takes what was measured'] : []),
     ...(bandwidth !== undefined && latency === undefined
