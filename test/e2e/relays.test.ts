@@ -7,22 +7,27 @@ import type { ConvoyError } from '../../src/shared/errors.js'
 import { Control, CONTROL_OPTIONS } from '../../src/shared/protocol/services.js'
 import { joinRun } from '../../src/worker/join-run.js'
 import { freePort } from '../support/free-port.js'
-import { GreyRun } from '../support/grey-run.js'
 import { ImageScratch } from '../support/image-folder.js'
 import type { Json } from '../support/launch.js'
 import { killLaunches, Launch } from '../support/launch.js'
+import { tinyDataset } from '../support/tiny-dataset.js'
 
-const grey = new GreyRun()
-const { environment } = grey
+const tiny = tinyDataset()
+const { environment } = tiny
 const LISTEN = ['--metrics-listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0']
-const RUN = [...grey.args, '--json', '--seed', '7']
-/** More than four epochs, with an evaluation after each: enough for a worker that joins late. */
-const LONG_STEPS = 24
+const RUN = ['--recipe', 'quick', '--data', tiny.directory, '--epochs', '1000', '--json', '--seed', '7']
+const SHORT_STEPS = 6
+/** Some epochs, with an evaluation after each: enough for a worker that joins late. */
+const LONG_STEPS = 60
 const PATIENT = ['--patience', '60']
 
 function coordinate(steps: number, port = 0): Launch {
   const listen = ['--listen', `127.0.0.1:${port}`, ...LISTEN]
   return new Launch(['coordinator', ...RUN, '--max-steps', String(steps), ...listen], environment, true)
+}
+
+async function standalone(steps: number): Promise<Json> {
+  return new Launch(['train', ...RUN, '--max-steps', String(steps), '--standalone'], environment).result()
 }
 
 function work(address: string, name: string, more: NodeJS.ProcessEnv = environment): Launch {
@@ -63,16 +68,17 @@ describe('relays', () => {
     return scratch.cache()
   }
   before(async () => {
-    ;[short, long] = await grey.plainHashes([6, LONG_STEPS])
+    const alone = await Promise.all([SHORT_STEPS, LONG_STEPS].map(standalone))
+    ;[short, long] = alone.map(({ weightsSha256 }) => String(weightsSha256))
   })
   after(() => {
     killLaunches()
-    grey.remove()
+    tiny.remove()
     for (const scratch of scratches) scratch.remove()
   })
 
   it('pass on data set, weights, leases and evaluations, and load no TensorFlow', async () => {
-    const coordinator = coordinate(6)
+    const coordinator = coordinate(SHORT_STEPS)
     const { address } = await coordinator.announcement()
     const inner = await relay(address, 'box', ownCache())
     const workers = [work(inner.address, 'a', ownCache()), work(inner.address, 'b')]
@@ -82,7 +88,7 @@ describe('relays', () => {
     assert.equal(result['weightsSha256'], short)
     assert.deepEqual(await joined(coordinator), ['box'])
     await allEnd(inner.launch, ...workers)
-    const alone = await new Launch(['train', ...RUN, '--max-steps', '6', '--standalone'], environment).result()
+    const alone = await standalone(SHORT_STEPS)
     for (const split of ['validation', 'test']) {
       const [relayed, expected] = [result[split], alone[split]] as [Json, Json]
       assert.equal(relayed['loss'], expected['loss'])
